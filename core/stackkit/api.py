@@ -1,0 +1,66 @@
+"""The whole public surface for plugins: import from here and from nowhere else in stackkit."""
+
+from stackkit.errors import (
+    DatasetError,
+    ExtractionError,
+    ImageError,
+    PluginError,
+    StackkitError,
+    UsageError,
+    WeightsError,
+)
+from stackkit.hookspecs import HOOKSPEC_VERSION, hookimpl
+from stackkit.images import bytes_fingerprint, file_fingerprint, read_image
+from stackkit.paths import datasets_dir
+from stackkit.samples import limit_per_class
+from stackkit.specs import (
+    AggregatorSpec,
+    BackboneSpec,
+    DatasetSpec,
+    LearnerSpec,
+    Option,
+    OptionValue,
+)
+from stackkit.types import (
+    Aggregator,
+    Backbone,
+    BoundingBox,
+    Dataset,
+    FitOn,
+    Learner,
+    Reporter,
+    Sample,
+    SilentReporter,
+)
+
+__all__ = [
+    "HOOKSPEC_VERSION",
+    "Aggregator",
+    "AggregatorSpec",
+    "Backbone",
+    "BackboneSpec",
+    "BoundingBox",
+    "Dataset",
+    "DatasetError",
+    "DatasetSpec",
+    "ExtractionError",
+    "FitOn",
+    "ImageError",
+    "Learner",
+    "LearnerSpec",
+    "Option",
+    "OptionValue",
+    "PluginError",
+    "Reporter",
+    "Sample",
+    "SilentReporter",
+    "StackkitError",
+    "UsageError",
+    "WeightsError",
+    "bytes_fingerprint",
+    "datasets_dir",
+    "file_fingerprint",
+    "hookimpl",
+    "limit_per_class",
+    "read_image",
+]

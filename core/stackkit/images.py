@@ -1,0 +1,88 @@
+"""Read any image file as RGB, fingerprint it, and squash it to a network's square."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stackkit.errors import ImageError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL import Image
+
+
+def bytes_fingerprint(content: bytes) -> str:
+    """32 hexadecimal digits (BLAKE2b-128) of `content`."""
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
+
+
+def file_fingerprint(path: Path) -> str:
+    """The fingerprint of a file's bytes; raises OSError if it cannot be read."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
+def read_image(path: Path) -> Image.Image:
+    """The first frame of an image file, mode RGB, fully decoded.
+
+    Pixels are those of Pillow's `convert("RGB")`, which is also what Keras' `load_img` gives:
+    alpha is dropped and EXIF orientation is not applied. 16-bit grey is scaled to 8 bits,
+    where Pillow would clip it. Raises ImageError with the reason if the file is no whole image.
+    """
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            # Pillow warns from 89 megapixels on and refuses at twice that; only the refusal counts.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                image.load()
+                return _to_rgb(image)
+    except ImageError:
+        raise
+    except Exception as error:
+        # Pillow's decoders raise many types on broken files (OSError, SyntaxError, ValueError,
+        # struct.error, DecompressionBombError ...); each means the same to the user.
+        raise ImageError(_reason(path, error)) from error
+
+
+def _reason(path: Path, error: Exception) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "the file is missing"
+    if path.is_file() and path.stat().st_size == 0:
+        return "the file is empty"
+    return str(error).replace(str(path), path.name).replace(repr(str(path)), path.name) or repr(error)
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I"):
+        return _from_16_bit(image)
+    if image.mode == "F":
+        raise ImageError("floating-point pixels have no defined range; save the image as 8 or 16 bits")
+    if image.mode == "P" and "transparency" in image.info:
+        image = image.convert("RGBA")  # Pillow's own advice for palettes with transparency
+    return image.convert("RGB")
+
+
+def _from_16_bit(image: Image.Image) -> Image.Image:
+    import numpy as np
+    from PIL import Image
+
+    pixels = np.asarray(image).astype(np.int64)
+    if pixels.min() < 0 or pixels.max() > 65535:
+        raise ImageError("32-bit pixels have no defined range; save the image as 8 or 16 bits")
+    return Image.fromarray(((pixels + 128) // 257).astype(np.uint8)).convert("RGB")
+
+
+def squash(image: Image.Image, size: int) -> NDArray[np.uint8]:
+    """RGB image of any shape -> (size, size, 3) uint8, squashed with Pillow's bilinear filter."""
+    import numpy as np
+    from PIL import Image
+
+    if image.size != (size, size):
+        image = image.resize((size, size), Image.Resampling.BILINEAR)
+    return np.asarray(image, dtype=np.uint8)

@@ -1,0 +1,137 @@
+"""The domain's records and the protocols that plugins fulfil.
+
+Nothing here imports NumPy or Pillow when stackkit runs: the listing of plugins stays light.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL import Image
+
+BoundingBox: TypeAlias = tuple[float, float, float, float]
+"""x and y of the top left corner, width, height; in pixels of the original image."""
+
+FitOn = Literal["in-sample", "out-of-fold"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One labelled image of a dataset, without its pixels.
+
+    `id` is unique and stable in its dataset; `label` indexes the dataset's `classes`;
+    `split` is the official part ("train", "val", "test") or None where there is none.
+    """
+
+    id: str
+    label: int
+    split: str | None = None
+    bounding_box: BoundingBox | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedImage:
+    """An image that could not be turned into features, and why."""
+
+    id: str
+    reason: str
+
+
+class Dataset(Protocol):
+    """Labelled images in a fixed order. Its constructor reads metadata and downloads nothing."""
+
+    @property
+    def classes(self) -> Sequence[str]:
+        """Class names; a sample's label is an index into them."""
+
+    @property
+    def samples(self) -> Sequence[Sample]:
+        """All samples; row i of every feature matrix belongs to sample i."""
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What a reader of a report should know, such as files that were left out."""
+
+    def image(self, i: int) -> Image.Image:
+        """Image i, mode RGB. Called from several threads; raises OSError or ImageError."""
+
+    def fingerprint(self, i: int) -> str:
+        """Short ASCII text (at most 64 characters) that changes whenever image i's content does."""
+
+
+class Backbone(Protocol):
+    """A frozen network without its top: images in, features out."""
+
+    @property
+    def image_size(self) -> int:
+        """Side in pixels of the square images that `extract` takes."""
+
+    @property
+    def feature_dim(self) -> int:
+        """Number of features per image."""
+
+    @property
+    def revision(self) -> str:
+        """Changes whenever weights, architecture or preprocessing do; part of the store's key."""
+
+    @property
+    def trained(self) -> bool:
+        """False for random weights; every output then says "untrained"."""
+
+    def extract(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """(n, size, size, 3) RGB -> (n, feature_dim); row i depends on image i only."""
+
+
+class Learner(Protocol):
+    """An unfitted classifier as scikit-learn defines it (its `predict_proba` feeds aggregators)."""
+
+    def fit(self, X: NDArray[np.float32], y: NDArray[np.int64], /) -> object:
+        """Learn from (n, d) features and (n,) labels."""
+
+    def predict(self, X: NDArray[np.float32], /) -> NDArray[np.int64]:
+        """(n, d) -> (n,) labels."""
+
+
+class Aggregator(Protocol):
+    """A meta-classifier over the base learners' class probabilities."""
+
+    @property
+    def fit_on(self) -> FitOn:
+        """Which probabilities of the training rows `fit` is handed."""
+
+    def fit(self, probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> object:
+        """Learn from (n_learners, n_samples, n_classes) probabilities and (n_samples,) labels."""
+
+    def predict(self, probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
+        """(n_learners, n_samples, n_classes) -> (n_samples,) labels."""
+
+
+class Reporter(Protocol):
+    """Where progress goes: a terminal, a log, or nowhere."""
+
+    def start(self, task: str, total: int, done: int = 0) -> None:
+        """Work named `task` begins: `total` items, `done` of them finished earlier."""
+
+    def advance(self, task: str, count: int) -> None:
+        """`count` more items of `task` are finished."""
+
+    def message(self, text: str) -> None:
+        """Something a user should read now."""
+
+
+class SilentReporter:
+    """A reporter for callers that want no progress."""
+
+    def start(self, task: str, total: int, done: int = 0) -> None:
+        """Ignore the start of a task."""
+
+    def advance(self, task: str, count: int) -> None:
+        """Ignore finished items."""
+
+    def message(self, text: str) -> None:
+        """Ignore a message."""

@@ -1,0 +1,1 @@
+"""The plugins that stackkit ships, registered through entry points exactly as a stranger's."""

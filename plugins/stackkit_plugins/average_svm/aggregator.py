@@ -1,0 +1,73 @@
+"""Average probabilities and classify the averages, through mlxtend's own StackingClassifier."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from mlxtend.classifier import StackingClassifier
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.svm import LinearSVC
+
+from stackkit.api import FitOn
+
+_DUAL = {"true": True, "false": False, "auto": "auto"}
+
+
+class _FittedLearner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """A base learner that was fitted before: it hands out its slice of the probabilities.
+
+    mlxtend then never fits it (`fit_base_estimators=False`), so that base learners are fitted
+    once whatever the number of aggregators.
+    """
+
+    def __init__(self, index: int, n_classes: int) -> None:
+        self.index = index
+        self.n_classes = n_classes
+
+    def predict_proba(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(n, n_learners * n_classes) -> this learner's (n, n_classes)."""
+        return X[:, self.index * self.n_classes : (self.index + 1) * self.n_classes]
+
+
+class AverageSVM:
+    """`StackingClassifier(..., meta_classifier=LinearSVC(), use_probas=True, average_probas=True)`.
+
+    Source: Y. Resheff, "Transfer learning from multiple pre-trained computer vision models",
+    2017; `mlxtend.classifier.StackingClassifier`.
+    """
+
+    def __init__(self, *, fit_on: FitOn, dual: str, seed: int, **svm: Any) -> None:
+        self.fit_on = fit_on
+        self._svm = LinearSVC(dual=_DUAL[dual], random_state=seed, **svm)
+        self._stack: StackingClassifier | None = None
+
+    def fit(self, probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> AverageSVM:
+        """Fit the meta-classifier on (n_learners, n_samples, n_classes) probabilities."""
+        n_learners, _, n_classes = probabilities.shape
+        self._stack = StackingClassifier(
+            [_FittedLearner(index, n_classes) for index in range(n_learners)],
+            meta_classifier=self._svm,
+            use_probas=True,
+            average_probas=True,
+            fit_base_estimators=False,
+            use_clones=False,
+        )
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="fit_base_estimators=False")  # meant so
+            self._stack.fit(_side_by_side(probabilities), labels)
+        return self
+
+    def predict(self, probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
+        """(n_learners, n_samples, n_classes) -> (n_samples,) labels."""
+        if self._stack is None:
+            raise ValueError("fit comes before predict")
+        labels: NDArray[np.int64] = self._stack.predict(_side_by_side(probabilities))
+        return labels
+
+
+def _side_by_side(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n_learners, n, n_classes) -> (n, n_learners * n_classes)."""
+    return np.concatenate(probabilities, axis=1)

@@ -1,0 +1,22 @@
+"""The recipe's baseline: a linear support vector machine on one backbone's features."""
+
+from stackkit.api import LearnerSpec, Option, hookimpl
+
+
+@hookimpl
+def stackkit_learners() -> list[LearnerSpec]:
+    """Offer `linear-svm`."""
+    return [
+        LearnerSpec(
+            name="linear-svm",
+            summary="scikit-learn's LinearSVC(dual=True), the recipe's baseline",
+            factory="stackkit_plugins.linear_svm.learner:linear_svm",
+            probabilities=False,
+            options=(
+                Option(name="C", default=1.0, help="inverse of the regularisation strength, above 0"),
+                Option(name="max_iter", default=1000, help="most passes over the rows"),
+                Option(name="tol", default=1e-4, help="tolerance at which the solver stops"),
+                Option(name="seed", default=0, help="order of coordinates; the run's seed by default"),
+            ),
+        )
+    ]

@@ -1,0 +1,45 @@
+"""Base learners: logistic regression as scikit-learn has it today, and as it was in 2017."""
+
+from stackkit.api import LearnerSpec, Option, hookimpl
+
+_SHARED = (
+    Option(name="C", default=1.0, help="inverse of the regularisation strength, above 0"),
+    Option(name="max_iter", default=100, help="most iterations of the solver"),
+    Option(name="tol", default=1e-4, help="tolerance at which the solver stops"),
+    Option(name="fit_intercept", default=True, help="whether to fit a constant"),
+    Option(
+        name="class_weight",
+        default=None,
+        type=str,
+        choices=("balanced",),
+        help="balanced: weigh classes by the inverse of their frequency",
+    ),
+    Option(name="seed", default=0, help="seed of solvers that shuffle; the run's seed by default"),
+)
+
+
+@hookimpl
+def stackkit_learners() -> list[LearnerSpec]:
+    """Offer `logistic` and `logistic-ovr`."""
+    return [
+        LearnerSpec(
+            name="logistic",
+            summary="scikit-learn's LogisticRegression as it is today (multinomial)",
+            factory="stackkit_plugins.logistic.learner:logistic",
+            options=(
+                Option(
+                    name="solver",
+                    default="lbfgs",
+                    choices=("lbfgs", "newton-cg", "newton-cholesky", "sag", "saga"),
+                    help="scikit-learn's solver",
+                ),
+                *_SHARED,
+            ),
+        ),
+        LearnerSpec(
+            name="logistic-ovr",
+            summary="one-vs-rest liblinear: LogisticRegression as of the recipe (2017)",
+            factory="stackkit_plugins.logistic.learner:logistic_ovr",
+            options=_SHARED,
+        ),
+    ]
