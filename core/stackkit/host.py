@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from typing import TypeVar
 
@@ -17,6 +21,8 @@ from stackkit.specs import SPEC_TYPES, ComponentSpec, Kind
 
 GROUP = "stackkit"
 OWN_DISTRIBUTION = "stackkit"
+
+_NAME = re.compile(r"[\w.-]+")  # anything else could not be written on a command line
 
 T = TypeVar("T")
 
@@ -33,7 +39,7 @@ class PluginRecord:
 
     @property
     def status(self) -> str:
-        """ "ok" or "failed"."""
+        """Either "ok" or "failed"."""
         return "failed" if self.error else "ok"
 
 
@@ -53,7 +59,7 @@ class Component:
 
     @property
     def qualified_name(self) -> str:
-        """ "plugin/name", unique among all components of a kind."""
+        """Text "plugin/name", unique among all components of a kind."""
         return f"{self.plugin}/{self.spec.name}"
 
     @property
@@ -70,7 +76,7 @@ class Host:
     components: tuple[Component, ...]
 
 
-class _Broken(Exception):
+class _BrokenError(Exception):
     """A plugin failed at a stage; becomes its record."""
 
     def __init__(self, stage: str, error: str) -> None:
@@ -87,25 +93,24 @@ def load_host(
     `STACKKIT_PLUGINS=a,b` loads only these strangers (empty: none); `STACKKIT_STRICT=1` raises
     PluginError at the first failure instead of recording it.
     """
-    manager = pluggy.PluginManager("stackkit")
-    manager.add_hookspecs(hookspecs)
     records: list[PluginRecord] = []
     components: list[Component] = []
-    points = list(entry_points(group=GROUP) if found is None else found)
-    for point, clash in _without_clashes(_allowed(points, environ)):
+    points = _allowed(list(entry_points(group=GROUP) if found is None else found), environ)
+    for point in points:
         name, version = _origin(point)
         stage = error = ""
         try:
-            if clash:
-                raise _Broken("name clash", clash)
+            if refusal := _refusal(point, points):
+                raise _BrokenError("name", refusal)
             components += [
                 Component(spec=spec, plugin=point.name, distribution=name, version=version)
-                for spec in _ask(manager, point)
+                for spec in _ask(point)
             ]
-        except _Broken as broken:
+        except _BrokenError as broken:
             stage, error = broken.stage, broken.error
             if environ.get("STACKKIT_STRICT") == "1":
-                raise PluginError(f"plugin {point.name} ({name} {version}): {stage}: {error}") from None
+                text = f"plugin {point.name} ({name} {version}): {stage}: {error}"
+                raise PluginError(text) from broken
         records.append(
             PluginRecord(name=point.name, distribution=name, version=version, stage=stage, error=error)
         )
@@ -120,7 +125,8 @@ def _origin(point: EntryPoint) -> tuple[str, str]:
     """Name and version of the distribution that declares an entry point."""
     if point.dist is None:
         return "unknown", ""
-    return point.dist.name, point.dist.version
+    # A half-removed distribution has entry points and no METADATA: importlib then answers None.
+    return point.dist.name or "unknown", point.dist.version or ""
 
 
 def _is_own(point: EntryPoint) -> bool:
@@ -136,62 +142,82 @@ def _allowed(points: Sequence[EntryPoint], environ: Mapping[str, str]) -> list[E
     return sorted(points, key=lambda point: (not _is_own(point), point.name, _origin(point)))
 
 
-def _without_clashes(points: Sequence[EntryPoint]) -> Iterable[tuple[EntryPoint, str]]:
-    """Pair each entry point with the reason why its name cannot be used, or "".
+def _refusal(point: EntryPoint, points: Sequence[EntryPoint]) -> str:
+    """Why the name of an entry point cannot be used, or "".
 
     Stackkit's own names win; among strangers nobody does, for no order of theirs means anything.
     """
-    for point in points:
-        rivals = [other for other in points if other.name == point.name and other is not point]
-        if not rivals or _is_own(point):
-            yield point, ""
-            continue
-        names = " and ".join(sorted({_origin(other)[0] for other in (point, *rivals)}))
-        yield point, f"{names} both call a plugin {point.name!r}; uninstall one of them"
+    name, same = point.name, [other for other in points if other.name == point.name]
+    if not _NAME.fullmatch(name):
+        return f"{name!r} cannot be typed; a name is letters, digits, '.', '_', '-'"
+    if len(same) == 1 or _is_own(point):
+        return ""
+    if any(_is_own(other) for other in same):
+        return f"stackkit has a plugin {name!r} of its own; {_origin(point)[0]} must rename its plugin"
+    rivals = " and ".join(sorted(_origin(other)[0] for other in same))
+    return f"{rivals} each have a plugin {name!r}; uninstall all but one"
 
 
-def _ask(manager: pluggy.PluginManager, point: EntryPoint) -> list[ComponentSpec]:
-    """Everything one plugin offers, or _Broken with the stage that failed."""
+def _ask(point: EntryPoint) -> list[ComponentSpec]:
+    """Everything one plugin offers, or _BrokenError with the stage that failed.
+
+    It sits in a manager of its own, where no other plugin can be met, compared or wrapped.
+    """
+    manager = pluggy.PluginManager("stackkit")
+    manager.add_hookspecs(hookspecs)
     plugin = _guard("import", point.load)
-    # A string's module may be imported under two names; pluggy refuses the second by itself.
     _guard("register", lambda: manager.register(plugin, point.name))
-    try:
-        _refuse_unknown_hooks(manager, plugin)
-        others = [other for other in manager.get_plugins() if other is not plugin]
-        offered: list[ComponentSpec] = []
-        for hook, kind in HOOKS.items():
-            ask_alone = manager.subset_hook_caller(hook, others)
-            answers = _guard(hook, lambda ask=ask_alone: [list(answer) for answer in ask()])
-            for answer in answers:
-                _check_answer(hook, kind, answer)
-                offered += answer
-    except _Broken:
-        manager.unregister(plugin)
-        raise
+    _refuse_unknown_hooks(manager)
+    offered: list[ComponentSpec] = []
+    for hook, kind in HOOKS.items():
+        caller: pluggy.HookCaller = getattr(manager.hook, hook)
+        answers = _guard(hook, partial(_answers, caller))
+        if caller.get_hookimpls() and not answers:
+            raise _BrokenError(hook, f"answered None; a list of {SPEC_TYPES[kind].__name__} is wanted")
+        specs = [spec for answer in answers for spec in answer]
+        _check_answer(hook, kind, specs)
+        offered += specs
     return offered
 
 
 def _guard(stage: str, work: Callable[[], T]) -> T:
+    """Run a stranger's code: whatever it raises costs only itself, and stdout is not its own."""
     try:
-        return work()
-    except (Exception, SystemExit) as error:  # whatever a stranger's code raises costs only itself
-        text = " ".join(f"{type(error).__name__}: {error}".split())
-        raise _Broken(stage, text) from error
+        with contextlib.redirect_stdout(sys.stderr):
+            return work()
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # SystemExit too, and what panicking extensions raise
+        raise _BrokenError(stage, one_line(error)) from error
 
 
-def _refuse_unknown_hooks(manager: pluggy.PluginManager, plugin: object) -> None:
-    for caller in manager.get_hookcallers(plugin) or []:
-        if not caller.has_spec():
-            known = ", ".join(HOOKS)
-            raise _Broken("register", f"unknown hook {caller.name}; stackkit asks {known}")
+def _answers(caller: pluggy.HookCaller) -> list[list[ComponentSpec]]:
+    return [list(answer) for answer in caller()]
 
 
-def _check_answer(hook: str, kind: Kind, answer: list[object]) -> None:
+def one_line(error: BaseException) -> str:
+    """The type and text of an exception without line breaks, even if its text cannot be had."""
+    try:
+        text = str(error)
+    except Exception:
+        text = "(it fails to say why)"
+    return " ".join(f"{type(error).__name__}: {text}".split()).removesuffix(":")
+
+
+def _refuse_unknown_hooks(manager: pluggy.PluginManager) -> None:
+    for name, caller in vars(manager.hook).items():
+        # optionalhook=True is pluggy's word for a hook that only newer hosts know.
+        if not caller.has_spec() and not all(impl.optionalhook for impl in caller.get_hookimpls()):
+            raise _BrokenError("register", f"unknown hook {name}; stackkit asks {', '.join(HOOKS)}")
+
+
+def _check_answer(hook: str, kind: Kind, answer: list[ComponentSpec]) -> None:
     wanted = SPEC_TYPES[kind]
     names: set[str] = set()
     for spec in answer:
         if not isinstance(spec, wanted):
-            raise _Broken(hook, f"answered {spec!r}; {wanted.__name__} records are wanted")
+            came = type(spec).__name__
+            raise _BrokenError(hook, f"answered {came} records; {wanted.__name__} is wanted")
         if spec.name in names:
-            raise _Broken(hook, f"offers two {kind}s called {spec.name!r}")
+            raise _BrokenError(hook, f"offers two {kind}s called {spec.name!r}")
         names.add(spec.name)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import threading
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from PIL import Image
+
+_FILTERS = threading.Lock()
 
 
 def bytes_fingerprint(content: bytes) -> str:
@@ -33,15 +37,10 @@ def read_image(path: Path) -> Image.Image:
     alpha is dropped and EXIF orientation is not applied. 16-bit grey is scaled to 8 bits,
     where Pillow would clip it. Raises ImageError with the reason if the file is no whole image.
     """
-    from PIL import Image
-
     try:
-        with warnings.catch_warnings():
-            # Pillow warns from 89 megapixels on and refuses at twice that; only the refusal counts.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                image.load()
-                return _to_rgb(image)
+        with _open(path) as image:
+            image.load()
+            return _to_rgb(image)
     except ImageError:
         raise
     except Exception as error:
@@ -50,12 +49,24 @@ def read_image(path: Path) -> Image.Image:
         raise ImageError(_reason(path, error)) from error
 
 
+def _open(path: Path) -> Image.Image:
+    from PIL import Image
+
+    # Warning filters belong to the whole process: two threads that change them at once could
+    # leave them changed. The lock spans the file's header only; pixels are decoded outside it.
+    with _FILTERS, warnings.catch_warnings():
+        # Pillow warns from 89 megapixels on and refuses at twice that; only the refusal counts.
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        return Image.open(path)
+
+
 def _reason(path: Path, error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
         return "the file is missing"
-    if path.is_file() and path.stat().st_size == 0:
-        return "the file is empty"
-    return str(error).replace(str(path), path.name).replace(repr(str(path)), path.name) or repr(error)
+    with contextlib.suppress(OSError, ValueError):
+        if path.is_file() and path.stat().st_size == 0:
+            return "the file is empty"
+    return " ".join(str(error).replace(str(path), path.name).split()) or repr(error)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

@@ -5,43 +5,51 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from stackkit.errors import PluginError, UsageError
-from stackkit.host import Component, Host
+from stackkit.errors import PluginError, StackkitError, UsageError
+from stackkit.host import Component, Host, one_line
 from stackkit.specs import BackboneSpec, DatasetSpec, Kind, Option, OptionValue, load_text
 
-_COMMA = re.compile(r"(?<!\\),")
-_OPTION = re.compile(r"\w+=")
+_COMMA = re.compile(r"(\\*),")
+_LAST_BACKSLASHES = re.compile(r"(\\+)\Z")
+_OPTION = re.compile(r"\s*\w+=")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """A component with a value for each of its options: what the user asked for, resolved."""
+    """A component with a value for each of its options: what the user asked for, resolved.
+
+    `unadorned` holds what the bare name means here where that is not the declared default.
+    """
 
     component: Component
     options: Mapping[str, OptionValue]
     name: str
+    unadorned: Mapping[str, OptionValue] = field(default_factory=dict)
 
     @cached_property
     def text(self) -> str:
         """Canonical text: the name and the options that differ from their defaults."""
         changed = [
-            f"{option.name}={_escaped(self.options[option.name])}"
+            f"{option.name}={_written(self.options[option.name])}"
             for option in self.component.spec.options
-            if self.options[option.name] != option.default
+            if self._is_changed(option)
         ]
-        return f"{self.name}:{','.join(changed)}" if changed else self.name
+        return f"{self.name}:{_joined(changed)}" if changed else self.name
+
+    def _is_changed(self, option: Option) -> bool:
+        value = self.options[option.name]
+        return value != option.default or value != self.unadorned.get(option.name, option.default)
 
     def create(self) -> Any:
         """Import the component's code and make the object; raises PluginError or StackkitError."""
         self._require()
-        factory = _imported(self.component, self.component.spec.factory)
-        return factory(**self.options)
+        return _call(self.component, self.component.spec.factory, self.options)
 
     def fetch(self, **context: Any) -> Any:
         """Run a dataset's download; raises UsageError if it has none."""
@@ -49,17 +57,20 @@ class Choice:
         if not isinstance(spec, DatasetSpec) or not spec.fetch:
             raise UsageError(f"{self.name} has nothing to download")
         self._require()
-        return _imported(self.component, spec.fetch)(**self.options, **context)
+        return _call(self.component, spec.fetch, {**self.options, **context})
 
     def lacking(self) -> str | None:
         """What stands between this choice and running offline now, or None."""
         if missing := missing_requirements(self.component):
             return missing
         spec = self.component.spec
-        if isinstance(spec, BackboneSpec) and spec.lacking:
-            answer: str | None = _imported(self.component, spec.lacking)(**self.options)
-            return answer
-        return None
+        if not isinstance(spec, BackboneSpec) or not spec.lacking:
+            return None
+        try:
+            answer: str | None = _call(self.component, spec.lacking, self.options)
+        except StackkitError as error:  # a listing asks every backbone; one must not end it
+            return str(error)
+        return answer
 
     def _require(self) -> None:
         if missing := missing_requirements(self.component):
@@ -67,11 +78,12 @@ class Choice:
 
 
 def missing_requirements(component: Component) -> str | None:
-    """ "needs X; run: pip install ..." if a required distribution is absent, else None."""
+    """Text "needs X; run: pip install ..." if a required distribution is absent, else None."""
     absent = [name for name in component.spec.requires if not _is_installed(name)]
     if not absent:
         return None
-    return f"needs {', '.join(absent)}; run: {component.spec.install or 'pip install ' + ' '.join(absent)}"
+    command = component.spec.install or f"pip install {' '.join(absent)}"
+    return f"needs {', '.join(absent)}; run: {command}"
 
 
 def _is_installed(distribution: str) -> bool:
@@ -82,13 +94,19 @@ def _is_installed(distribution: str) -> bool:
     return True
 
 
-def _imported(component: Component, text: str) -> Any:
+def _call(component: Component, text: str, keywords: Mapping[str, Any]) -> Any:
+    """Import what `text` names and call it; whatever a stranger raises becomes a StackkitError."""
+    doing = "be imported"
     try:
-        return load_text(text)
-    except Exception as error:  # a stranger's module may fail in any way
+        function = load_text(text)
+        doing = "be used"
+        return function(**keywords)
+    except StackkitError:
+        raise
+    except (Exception, SystemExit) as error:
         raise PluginError(
-            f"{component.qualified_name} ({component.distribution} {component.version}) cannot be "
-            f"imported: {type(error).__name__}: {error}"
+            f"{component.qualified_name} ({component.distribution} {component.version}) "
+            f"cannot {doing}: {one_line(error)}"
         ) from error
 
 
@@ -173,9 +191,8 @@ class Registry:
     def _choose(self, component: Component, given: Mapping[str, str]) -> Choice:
         declared = {option.name: option for option in component.spec.options}
         name = self.short_name(component)
-        values = {option.name: option.default for option in declared.values()}
-        if "seed" in declared:
-            values["seed"] = self.seed
+        unadorned: dict[str, OptionValue] = {"seed": self.seed} if "seed" in declared else {}
+        values = {option.name: option.default for option in declared.values()} | unadorned
         for key, text in given.items():
             if key not in declared:
                 raise UsageError(f"{name} has no option {key!r}{_option_hint(key, declared)}")
@@ -183,7 +200,7 @@ class Registry:
                 values[key] = declared[key].parse(text)
             except UsageError as error:
                 raise UsageError(f"{name}: {error}") from None
-        return Choice(component=component, options=values, name=name)
+        return Choice(component=component, options=values, name=name, unadorned=unadorned)
 
 
 def with_seed(registry: Registry, seed: int) -> Registry:
@@ -197,21 +214,20 @@ def _option_hint(key: str, declared: Mapping[str, Option]) -> str:
     return f"; it has {', '.join(declared) or 'none'}"
 
 
-def _escaped(value: OptionValue) -> str:
-    text = str(value).lower() if isinstance(value, bool) or value is None else str(value)
-    return text.replace(",", "\\,")
+def _written(value: OptionValue) -> str:
+    return str(value).lower() if isinstance(value, bool) or value is None else str(value)
 
 
 def _split(text: str) -> list[tuple[str, dict[str, str]]]:
-    """ "a:x=1,y=2,b" -> [("a", {"x": "1", "y": "2"}), ("b", {})].
+    """Turn "a:x=1,y=2,b" into [("a", {"x": "1", "y": "2"}), ("b", {})].
 
-    A comma starts a new component unless `key=` follows it; `\\,` is a comma inside a value.
+    A comma starts a new component unless `key=` follows it.
     """
     parts: list[tuple[str, dict[str, str]]] = []
-    for piece in _COMMA.split(text):
+    for piece in _pieces(text):
         if _OPTION.match(piece):
             if not parts:
-                raise UsageError(f"{text!r} starts with an option; a name comes first, as in name:key=value")
+                raise UsageError(f"{text!r} starts with an option; write a name first: name:key=value")
             _add_option(text, parts[-1][1], piece)
             continue
         name, colon, option = piece.partition(":")
@@ -225,11 +241,32 @@ def _split(text: str) -> list[tuple[str, dict[str, str]]]:
 
 def _add_option(text: str, options: dict[str, str], piece: str) -> None:
     key, equals, value = piece.partition("=")
+    key = key.strip()
     if not equals or not key:
         raise UsageError(f"{text!r}: {piece!r} is not key=value")
     if key in options:
         raise UsageError(f"{text!r} gives {key} twice")
-    options[key] = value.replace("\\,", ",")
+    options[key] = value
+
+
+def _pieces(text: str) -> list[str]:
+    r"""Split at commas; `\,` is a comma inside a piece, and just before a comma `\\` is a backslash.
+
+    Elsewhere a backslash means itself, so that Windows paths can be typed as they are.
+    """
+
+    def decode(match: re.Match[str]) -> str:
+        count = len(match[1])
+        return "\\" * (count // 2) + ("," if count % 2 else "\0")  # no command line can hold NUL
+
+    return _COMMA.sub(decode, text).split("\0")
+
+
+def _joined(pieces: Sequence[str]) -> str:
+    """The text that `_pieces` splits into these pieces."""
+    escaped = [_COMMA.sub(r"\1\1\\,", piece) for piece in pieces]
+    ended = [_LAST_BACKSLASHES.sub(r"\1\1", piece) for piece in escaped[:-1]]
+    return ",".join([*ended, *escaped[-1:]])
 
 
 def describe(choices: Sequence[Choice]) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import pkgutil
 import re
 from collections.abc import Callable
@@ -12,11 +13,15 @@ from stackkit.errors import UsageError
 
 OptionValue: TypeAlias = str | int | float | bool | None
 
+ValueType: TypeAlias = type[str] | type[int] | type[float] | type[bool]
+
 Kind = Literal["dataset", "backbone", "learner", "aggregator"]
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _FACTORY = re.compile(r"[\w.]+:[\w.]+")
+_DISTRIBUTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+_WANTED = {bool: "true or false", int: "a whole number", float: "a number"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,17 +35,24 @@ class Option:
     name: str
     default: OptionValue
     help: str
-    type: type[str] | type[int] | type[float] | type[bool] | None = None
+    type: ValueType | None = None
     choices: tuple[OptionValue, ...] = ()
 
     def __post_init__(self) -> None:
+        if not self.name.isidentifier():
+            raise ValueError(f"option {self.name!r}: a name that Python takes as a keyword is wanted")
         if self.type is None and self.default is None:
             raise ValueError(f"option {self.name}: a default of None needs type=")
+        if self.choices and self.default is not None and self.default not in self.choices:
+            raise ValueError(f"option {self.name}: the default {self.default!r} is none of the choices")
 
     @property
-    def value_type(self) -> type:
+    def value_type(self) -> ValueType:
         """The Python type of this option's values."""
-        return self.type or type(self.default)
+        if self.type is not None:
+            return self.type
+        assert self.default is not None, "refused on construction"
+        return type(self.default)
 
     def parse(self, text: str) -> OptionValue:
         """Turn command-line text into a value; raises UsageError if it is none of this option."""
@@ -57,8 +69,10 @@ class Option:
             if self.value_type is bool:
                 return _BOOLEANS[text.lower()]
             value: OptionValue = self.value_type(text)
+            if isinstance(value, float) and math.isnan(value):
+                raise ValueError("not a number equals nothing, not even itself")
         except (ValueError, KeyError):
-            wanted = "true or false" if self.value_type is bool else f"a {self.value_type.__name__}"
+            wanted = _WANTED[self.value_type]
             raise UsageError(f"option {self.name}={text}: {wanted} is wanted") from None
         return value
 
@@ -84,11 +98,24 @@ class ComponentSpec:
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
             raise ValueError(f"{self.name!r}: a name is lower-case letters, digits, '.', '_', '-'")
-        if not _FACTORY.fullmatch(self.factory):
-            raise ValueError(f"{self.name}: factory {self.factory!r} is not 'package.module:callable'")
+        self._check_texts()
+        self._check_requirements()
         names = [option.name for option in self.options]
         if len(set(names)) != len(names):
             raise ValueError(f"{self.name}: an option is declared twice in {names}")
+
+    def _check_texts(self) -> None:
+        for field in ("factory", "fetch", "lacking"):
+            text = getattr(self, field, "")
+            if not _FACTORY.fullmatch(text) and (text or field == "factory"):
+                raise ValueError(f"{self.name}: {field} {text!r} is not 'package.module:callable'")
+
+    def _check_requirements(self) -> None:
+        if isinstance(self.requires, str):
+            raise ValueError(f"{self.name}: requires is a tuple of names, as in ({self.requires!r},)")
+        for name in self.requires:
+            if not _DISTRIBUTION.fullmatch(name):
+                raise ValueError(f"{self.name}: requires {name!r}; a distribution's bare name is wanted")
 
     def load(self) -> Callable[..., Any]:
         """Import the factory. The only place where a component's code is imported."""

@@ -1,0 +1,80 @@
+"""Evaluation protocols: which samples are learned from and which are predicted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import StratifiedKFold
+
+from stackkit.errors import EvaluationError
+from stackkit.types import Sample
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fold:
+    """Row numbers to learn from and to predict; disjoint, each ascending."""
+
+    train: NDArray[np.int64]
+    test: NDArray[np.int64]
+
+
+def stratified_folds(
+    labels: NDArray[np.int64], classes: Sequence[str], count: int, *, shuffle: bool, seed: int
+) -> list[Fold]:
+    """`sklearn.model_selection.StratifiedKFold`; unshuffled, it is what the recipe's `cv=3` means.
+
+    Raises EvaluationError if a class has fewer images than there are folds.
+    """
+    if count < 2:
+        raise EvaluationError(f"--cv {count}: at least 2 folds are wanted")
+    _require_two_classes(labels)
+    present, sizes = np.unique(labels, return_counts=True)
+    smallest = int(sizes.argmin())
+    if sizes[smallest] < count:
+        raise EvaluationError(
+            f"class {classes[int(present[smallest])]!r} has {sizes[smallest]} usable image(s), fewer than the "
+            f"{count} folds; add images, leave the class out, or choose a smaller --cv"
+        )
+    splitter = StratifiedKFold(n_splits=count, shuffle=shuffle, random_state=seed if shuffle else None)
+    return [
+        Fold(train=train, test=test) for train, test in splitter.split(np.zeros(len(labels)), labels)
+    ]
+
+
+def official_fold(samples: Sequence[Sample]) -> list[Fold]:
+    """One fold: learn from the official training part, predict the official test part.
+
+    Raises EvaluationError if the dataset has no official split.
+    """
+    parts = np.array([sample.split or "" for sample in samples])
+    train, test = np.flatnonzero(parts == "train"), np.flatnonzero(parts == "test")
+    if not len(train) or not len(test):
+        raise EvaluationError(
+            f"--split official: the dataset has {len(train)} training and {len(test)} test images; "
+            "use --cv instead"
+        )
+    _require_two_classes(np.array([samples[i].label for i in train]))
+    return [Fold(train=train, test=test)]
+
+
+def inner_folds(labels: NDArray[np.int64], count: int, *, seed: int) -> list[Fold]:
+    """Shuffled stratified folds inside a training fold, for out-of-fold probabilities.
+
+    The number of folds drops to the size of the largest class if that is smaller. Members of a
+    class too small to reach every fold are still predicted once, by learners that may not know it.
+    """
+    count = max(2, min(count, int(np.bincount(labels).max())))
+    order = np.argsort(np.random.default_rng(seed).permutation(len(labels)))
+    ranked = np.lexsort((order, labels))  # by class, shuffled within it
+    part = np.empty(len(labels), dtype=np.int64)
+    part[ranked] = np.arange(len(labels)) % count
+    rows = np.arange(len(labels))
+    return [Fold(train=rows[part != k], test=rows[part == k]) for k in range(count)]
+
+
+def _require_two_classes(labels: NDArray[np.int64]) -> None:
+    if len(np.unique(labels)) < 2:
+        raise EvaluationError("at least two classes are wanted to learn from; the images show one")

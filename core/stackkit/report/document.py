@@ -1,0 +1,98 @@
+"""The report of one run, and its JSON form."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from stackkit.errors import UsageError
+from stackkit.evaluate import Result
+from stackkit.types import FailedImage
+
+FILE_NAME = "report.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Protocol:
+    """How training and test images were told apart."""
+
+    kind: Literal["cross-validation", "official-split"]
+    folds: int
+    shuffle: bool
+    seed: int
+
+    @property
+    def title(self) -> str:
+        """The protocol in a few words."""
+        if self.kind == "official-split":
+            return "official split"
+        order = f"shuffled, seed {self.seed}" if self.shuffle else "not shuffled"
+        return f"{self.folds}-fold stratified cross-validation, {order}"
+
+    @property
+    def meaning(self) -> str:
+        """What figures under this protocol say and do not say."""
+        if self.kind == "official-split":
+            return (
+                "Official split: learned from the training part, measured once on the test part. "
+                "Not comparable with cross-validation figures."
+            )
+        return (
+            f"{self.folds}-fold cross-validation: every image is predicted once, by classifiers fitted without it. "
+            "Not comparable with figures on an official split."
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """Everything a run found out; `results` in the order of the table."""
+
+    stackkit: str
+    created: str
+    dataset: str
+    protocol: Protocol
+    classes: tuple[str, ...]
+    n_images: int
+    failed_images: tuple[FailedImage, ...]
+    results: tuple[Result, ...]
+    components: tuple[Mapping[str, Any], ...]
+    extraction: Mapping[str, Mapping[str, int]]
+    versions: Mapping[str, str]
+    timings: Mapping[str, float]
+    notes: tuple[str, ...]
+
+    def document(self) -> dict[str, Any]:
+        """The report as plain JSON types."""
+        document: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        document["protocol"] |= {"title": self.protocol.title, "meaning": self.protocol.meaning}
+        document["untrained"] = any(result.untrained for result in self.results)
+        return document
+
+
+def prepare(folder: Path, *, overwrite: bool) -> None:
+    """Make sure before the work that a report can be written there; raises UsageError."""
+    target = folder / FILE_NAME
+    if target.exists() and not overwrite:
+        raise UsageError(f"{target} exists; choose another --out, or say --overwrite")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".{FILE_NAME}.{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise UsageError(f"--out {folder} cannot be written ({error.strerror}); choose another folder") from error
+
+
+def write(report: Report, folder: Path) -> Path:
+    """Write report.json aside and rename it into place."""
+    target, aside = folder / FILE_NAME, folder / f".{FILE_NAME}.{os.getpid()}"
+    try:
+        aside.write_text(json.dumps(report.document(), indent=2) + "\n", encoding="utf-8")
+        aside.replace(target)
+    except OSError as error:
+        raise UsageError(f"{target} cannot be written: {error.strerror}; features are kept") from error
+    return target

@@ -1,0 +1,147 @@
+"""Base learners to probabilities to an aggregator; arrays in, labels out."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
+
+from stackkit.folds import Fold, inner_folds
+from stackkit.types import Aggregator, Learner
+
+MakeLearner = Callable[[], Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoldProbabilities:
+    """All learners' class probabilities in one fold, each (n_learners, rows, n_classes).
+
+    `in_sample` are those of the rows the learners were fitted on; `out_of_fold` those of the
+    same rows by learners that had not seen them, None if nobody asked; `test` of held-out rows.
+    """
+
+    in_sample: NDArray[np.float64]
+    out_of_fold: NDArray[np.float64] | None
+    test: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LearnerFit:
+    """One base learner fitted on one backbone in one fold; probabilities (rows, n_classes)."""
+
+    in_sample: NDArray[np.float64]
+    out_of_fold: NDArray[np.float64] | None
+    test: NDArray[np.float64]
+    test_labels: NDArray[np.int64]
+    converged: bool
+
+
+def fit_learner(
+    make: MakeLearner,
+    features: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    n_classes: int,
+    fold: Fold,
+    *,
+    out_of_fold: int | None = None,
+    seed: int = 0,
+) -> LearnerFit:
+    """Fit one learner on the fold's training rows, once, whatever the number of aggregators.
+
+    features (n, d), labels (n,). `out_of_fold` is the number of inner folds, None for none; a
+    learner fitted on the whole training fold predicts the test rows either way, as in
+    scikit-learn's `StackingClassifier`.
+    """
+    X, y = features[fold.train], labels[fold.train]
+    with _convergence() as warned:
+        learner = make()
+        learner.fit(X, y)
+        held_out = (
+            None
+            if out_of_fold is None
+            else _out_of_fold(make, X, y, n_classes, inner_folds(y, out_of_fold, seed=seed))
+        )
+    test = features[fold.test]
+    return LearnerFit(
+        in_sample=class_probabilities(learner, X, n_classes),
+        out_of_fold=held_out,
+        test=class_probabilities(learner, test, n_classes),
+        test_labels=learner.predict(test),
+        converged=not warned,
+    )
+
+
+def _out_of_fold(
+    make: MakeLearner,
+    X: NDArray[np.float32],
+    y: NDArray[np.int64],
+    n_classes: int,
+    folds: Sequence[Fold],
+) -> NDArray[np.float64]:
+    """(n, n_classes): each row predicted by a learner fitted without it."""
+    probabilities = np.empty((len(y), n_classes))
+    for fold in folds:
+        learner = make()
+        learner.fit(X[fold.train], y[fold.train])
+        probabilities[fold.test] = class_probabilities(learner, X[fold.test], n_classes)
+    return probabilities
+
+
+def class_probabilities(learner: Any, X: NDArray[np.float32], n_classes: int) -> NDArray[np.float64]:
+    """(n, d) -> (n, n_classes), columns by label; a class the learner never saw has probability 0."""
+    probabilities = np.zeros((len(X), n_classes))
+    probabilities[:, learner.classes_] = learner.predict_proba(X)
+    return probabilities
+
+
+def fit_baseline(
+    learner: Learner, features: NDArray[np.float32], labels: NDArray[np.int64], fold: Fold
+) -> tuple[NDArray[np.int64], bool]:
+    """Labels of the fold's test rows by a learner that needs no probabilities; whether it converged."""
+    with _convergence() as warned:
+        learner.fit(features[fold.train], labels[fold.train])
+    return learner.predict(features[fold.test]), not warned
+
+
+def fit_aggregator(
+    aggregator: Aggregator, probabilities: FoldProbabilities, train_labels: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], bool]:
+    """Hand the aggregator exactly the probabilities its `fit_on` declares; labels of the test rows."""
+    known = probabilities.in_sample
+    if aggregator.fit_on == "out-of-fold":
+        if probabilities.out_of_fold is None:
+            raise ValueError("the aggregator wants out-of-fold probabilities and none were made")
+        known = probabilities.out_of_fold
+    with _convergence() as warned:
+        aggregator.fit(known, train_labels)
+    return aggregator.predict(probabilities.test), not warned
+
+
+def stack(fits: Sequence[LearnerFit]) -> FoldProbabilities:
+    """Put the learners' probabilities of one fold on top of each other."""
+    held_out = [fit.out_of_fold for fit in fits if fit.out_of_fold is not None]
+    return FoldProbabilities(
+        in_sample=np.stack([fit.in_sample for fit in fits]),
+        out_of_fold=np.stack(held_out) if held_out else None,
+        test=np.stack([fit.test for fit in fits]),
+    )
+
+
+@contextmanager
+def _convergence() -> Iterator[list[Warning]]:
+    """Collect convergence warnings, to be reported once and in plain words, not printed."""
+    collected: list[Warning] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield collected
+    for warning in caught:
+        if issubclass(warning.category, ConvergenceWarning):
+            collected.append(warning.message if isinstance(warning.message, Warning) else Warning())
+        else:
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)

@@ -1,0 +1,299 @@
+"""Keep extracted features so that no image goes through a network twice.
+
+One HDF5 file per backbone setting and dataset, laid out as docs/feature-store.md says. A row
+belongs to an image's content and a backbone setting and to nothing else: its checksum covers
+the image's fingerprint and the features, so that a torn or foreign row is seen and never read.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import re
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from stackkit.errors import StoreError
+from stackkit.types import Sample
+
+FORMAT_VERSION = 1
+_SAFE = re.compile(r"[^a-z0-9.=_-]+")
+_TEXT = h5py.string_dtype("utf-8")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackboneKey:
+    """What decides a backbone's features: two equal keys mean interchangeable features."""
+
+    name: str
+    revision: str
+    image_size: int
+    feature_dim: int
+    trained: bool
+
+    @property
+    def folder(self) -> str:
+        """Folder of the store that holds this setting's files: readable name and digest."""
+        content = json.dumps([self.name, self.revision, self.image_size, self.feature_dim])
+        return f"{_slug(self.name)}-{_digest(content)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetRows:
+    """The rows a file is to hold: one per sample, `fingerprints[i]` of sample i's image.
+
+    An empty fingerprint marks an image that cannot be read; its row stays empty.
+    """
+
+    dataset: str
+    classes: Sequence[str]
+    samples: Sequence[Sample]
+    fingerprints: Sequence[str]
+
+    @property
+    def file_name(self) -> str:
+        """Name of the file that holds these rows: readable name and digest."""
+        return f"{_slug(self.dataset)}-{_digest(self.dataset)}.h5"
+
+
+def _slug(text: str) -> str:
+    return _SAFE.sub("-", text.lower()).strip("-")[:60]
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+class FeatureStore:
+    """A folder of feature files."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def path(self, key: BackboneKey, dataset: str) -> Path:
+        """Where the features of a dataset under a backbone setting are kept."""
+        rows = DatasetRows(dataset=dataset, classes=(), samples=(), fingerprints=())
+        return self.folder / key.folder / rows.file_name
+
+    def open(
+        self, key: BackboneKey, rows: DatasetRows, provenance: Mapping[str, Any], *, create: bool = True
+    ) -> FeatureFile:
+        """The file for these rows, made if need be from every row already computed.
+
+        A file for other rows (an image was added, removed, renamed or replaced, or a class list
+        changed) is replaced by one for the present rows; rows of unchanged images are copied,
+        from it or from any other file of the same backbone setting. Raises StoreError if the
+        folder cannot be written, or the file is of a newer format.
+        """
+        path = self.path(key, rows.dataset)
+        with _storage_errors(path):
+            if not (path.exists() and _holds(path, rows)):
+                if not create:
+                    raise StoreError(f"no features of these images in {path}; run `stackkit extract` first")
+                _create(path, key, rows, provenance)
+            return FeatureFile(path, rows.fingerprints, writable=create)
+
+
+class FeatureFile:
+    """Features of one dataset under one backbone setting, read and written by rows."""
+
+    def __init__(self, path: Path, fingerprints: Sequence[str], *, writable: bool) -> None:
+        self.path = path
+        self._fingerprints = [fingerprint.encode() for fingerprint in fingerprints]
+        self._file = h5py.File(path, "r+" if writable else "r")
+        self._features = self._file["features"]
+        self._checksums = self._file["checksums"]
+
+    def __enter__(self) -> FeatureFile:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Write everything out and let go of the file; raises StoreError on a full disk."""
+        with _storage_errors(self.path):
+            self._file.close()
+
+    def pending(self) -> list[int]:
+        """Rows that are absent or damaged and whose image can be read, in order."""
+        intact = self.intact()
+        return [i for i, print_ in enumerate(self._fingerprints) if print_ and not intact[i]]
+
+    def intact(self) -> NDArray[np.bool_]:
+        """(n,) whether each row is present and agrees with its checksum."""
+        checksums = self._checksums[:]
+        intact = checksums != 0
+        for start in range(0, len(checksums), 4096):
+            block = self._features[start : start + 4096]
+            for offset in np.flatnonzero(intact[start : start + 4096]):
+                row = start + int(offset)
+                intact[row] = checksums[row] == _checksum(self._fingerprints[row], block[offset])
+        result: NDArray[np.bool_] = intact
+        return result
+
+    def write(self, rows: Sequence[int], features: NDArray[np.float32]) -> None:
+        """Commit (len(rows), d) features; after it returns they survive the process's death."""
+        checksums = [_checksum(self._fingerprints[i], row) for i, row in zip(rows, features, strict=True)]
+        with _storage_errors(self.path):
+            for start, stop in _runs(rows):
+                low, high = rows[start], rows[start] + stop - start
+                self._features[low:high] = features[start:stop]
+                self._checksums[low:high] = checksums[start:stop]
+            self._file.flush()
+
+    def read(self) -> NDArray[np.float32]:
+        """(n, d) features; rows that were never written are zero, see `intact`."""
+        features: NDArray[np.float32] = self._features[:]
+        return features
+
+
+def _checksum(fingerprint: bytes, row: NDArray[np.float32]) -> int:
+    """CRC-32 over fingerprint and features; never 0, which means "not written"."""
+    return zlib.crc32(np.ascontiguousarray(row, dtype="<f4").tobytes(), zlib.crc32(fingerprint)) or 1
+
+
+def _runs(rows: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Positions [start, stop) of consecutive rows, so that each run is one write."""
+    start = 0
+    for position in range(1, len(rows) + 1):
+        if position == len(rows) or rows[position] != rows[position - 1] + 1:
+            yield start, position
+            start = position
+
+
+def _holds(path: Path, rows: DatasetRows) -> bool:
+    """Whether a file is sound and describes exactly these rows; a damaged file does not."""
+    try:
+        with h5py.File(path, "r") as file:
+            _refuse_newer(path, file)
+            return (
+                _texts(file["fingerprints"]) == list(rows.fingerprints)
+                and _texts(file["sample_ids"]) == [sample.id for sample in rows.samples]
+                and _texts(file["class_names"]) == list(rows.classes)
+                and file["labels"][:].tolist() == [sample.label for sample in rows.samples]
+                and _texts(file["splits"]) == [sample.split or "" for sample in rows.samples]
+            )
+    except BlockingIOError:
+        raise  # another process holds the lock
+    except (OSError, KeyError, RuntimeError):
+        return False
+
+
+def _refuse_newer(path: Path, file: h5py.File) -> None:
+    version = int(file.attrs["format_version"])
+    if version > FORMAT_VERSION:
+        raise StoreError(
+            f"{path} has format {version}, this stackkit reads up to {FORMAT_VERSION}: upgrade stackkit"
+        )
+
+
+def _texts(dataset: h5py.Dataset) -> list[str]:
+    return [text.decode() for text in dataset[:]]
+
+
+def _create(path: Path, key: BackboneKey, rows: DatasetRows, provenance: Mapping[str, Any]) -> None:
+    """Make the file aside, fill in the rows that exist anywhere, and rename it into place."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with h5py.File(aside, "w") as file:
+            _lay_out(file, key, rows, provenance)
+            _copy_known_rows(file, rows, sorted(path.parent.glob("*.h5")))
+        os.replace(aside, path)
+    finally:
+        with suppress(OSError):
+            aside.unlink(missing_ok=True)
+
+
+def _lay_out(
+    file: h5py.File, key: BackboneKey, rows: DatasetRows, provenance: Mapping[str, Any]
+) -> None:
+    count = len(rows.samples)
+    early = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    early.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)  # no metadata changes after creation
+    for name, shape, dtype in (
+        ("features", (count, key.feature_dim), h5py.h5t.IEEE_F32LE),
+        ("checksums", (count,), h5py.h5t.STD_U32LE),
+    ):
+        h5py.h5d.create(file.id, name.encode(), dtype, h5py.h5s.create_simple(shape), early)
+    texts = {
+        "fingerprints": rows.fingerprints,
+        "sample_ids": [sample.id for sample in rows.samples],
+        "splits": [sample.split or "" for sample in rows.samples],
+        "class_names": rows.classes,
+    }
+    for name, values in texts.items():
+        file.create_dataset(name, data=np.array(values, dtype=object), dtype=_TEXT)
+    file["labels"] = np.array([sample.label for sample in rows.samples], dtype=np.int64)
+    file.attrs.update(
+        format_version=FORMAT_VERSION,
+        dataset=rows.dataset,
+        backbone=key.name,
+        revision=key.revision,
+        image_size=key.image_size,
+        feature_dim=key.feature_dim,
+        trained=key.trained,
+        provenance=json.dumps(dict(provenance), default=str),
+    )
+
+
+def _copy_known_rows(file: h5py.File, rows: DatasetRows, sources: Sequence[Path]) -> None:
+    """Fill `file` with intact rows of equal fingerprints found in `sources`."""
+    wanted: dict[str, list[int]] = {}
+    for index, fingerprint in enumerate(rows.fingerprints):
+        if fingerprint:
+            wanted.setdefault(fingerprint, []).append(index)
+    for source in sources:
+        if not wanted:
+            return
+        with suppress(OSError, KeyError, RuntimeError), h5py.File(source, "r") as old:
+            _refuse_newer(source, old)
+            for start in range(0, len(old["checksums"]), 4096):
+                _copy_block(file, wanted, old, slice(start, start + 4096))
+
+
+def _copy_block(file: h5py.File, wanted: dict[str, list[int]], old: h5py.File, block: slice) -> None:
+    fingerprints = _texts_of(old["fingerprints"][block])
+    checksums, features = old["checksums"][block], old["features"][block]
+    for fingerprint, checksum, row in zip(fingerprints, checksums, features, strict=True):
+        if fingerprint in wanted and checksum and checksum == _checksum(fingerprint.encode(), row):
+            for index in wanted.pop(fingerprint):
+                file["features"][index] = row
+                file["checksums"][index] = checksum
+
+
+def _texts_of(values: NDArray[np.object_]) -> list[str]:
+    return [text.decode() for text in values]
+
+
+@contextmanager
+def _storage_errors(path: Path) -> Iterator[None]:
+    """Turn the operating system's and HDF5's errors into one line that says what to do."""
+    try:
+        yield
+    except BlockingIOError as error:
+        raise StoreError(f"{path} is being written by another stackkit; wait for it to end") from error
+    except (OSError, RuntimeError) as error:
+        number = error.errno if isinstance(error, OSError) else None
+        if number == errno.ENOSPC or "No space left" in str(error):
+            advice = "the disk is full; free some space and run the same command again"
+        else:
+            advice = f"cannot be used ({error}); check the folder or set STACKKIT_HOME to another one"
+        raise StoreError(f"{path}: {advice}; rows finished so far are kept") from error
