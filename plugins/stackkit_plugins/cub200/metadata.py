@@ -1,0 +1,127 @@
+"""Turn the official metadata files into samples, and refuse what contradicts itself."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from stackkit.api import BoundingBox, DatasetError, Sample
+from stackkit_plugins.cub200.tables import ID, Row, Table, check_same_ids, ends_midline, read_table
+
+_NUMBER = re.compile(r"-?[0-9]{1,9}(\.[0-9]{1,9})?")
+_IMAGE = re.compile(r".*[^/\\]\.(jpg|jpeg|png)", re.IGNORECASE)
+_SPLITS = {"0": "test", "1": "train"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metadata:
+    """What the text files say: class names and one sample per line of images.txt."""
+
+    classes: tuple[str, ...]
+    samples: tuple[Sample, ...]
+
+
+def read_metadata(root: Path) -> Metadata:
+    """Read and cross-check the five metadata files; raises DatasetError with file and line."""
+    images = read_table(root / "images.txt", wanted="<image id> <class name>/<file name>.jpg")
+    classes = read_table(root / "classes.txt", wanted="<class id> <class name>")
+    labels = read_table(root / "image_class_labels.txt", wanted="<image id> <class id>")
+    splits = read_table(root / "train_test_split.txt", wanted="<image id> <1 for training, else 0>")
+    boxes = read_table(root / "bounding_boxes.txt", wanted="<image id> <x> <y> <width> <height>")
+    _check_unique(images)
+    _check_unique(classes)
+    for table in (labels, splits, boxes):
+        check_same_ids(table, images)
+    label_of = {class_id: label for label, class_id in enumerate(classes)}
+    samples = tuple(
+        Sample(
+            id=_path(image),
+            label=label_of[_class_of(image, labels[image.id], classes)],
+            split=_split(splits[image.id]),
+            bounding_box=_box(boxes[image.id]),
+        )
+        for image in images.values()
+    )
+    _check_last_box(boxes)
+    return Metadata(classes=tuple(row.value for row in classes.values()), samples=samples)
+
+
+def compare_with_disk(root: Path, samples: tuple[Sample, ...]) -> tuple[list[str], list[str]]:
+    """Listed images that are absent or empty, and files below images/ that no line lists."""
+    folder = root / "images"
+    if not folder.is_dir():
+        raise DatasetError(
+            f"{root} has no images folder; point root= at the unpacked CUB_200_2011 folder"
+        )
+    try:
+        sizes = _sizes(folder)
+    except OSError as error:
+        raise DatasetError(f"{folder} cannot be listed: {error}; check its permissions") from error
+    listed = {sample.id for sample in samples}
+    missing = [sample.id for sample in samples if not sizes.get(sample.id)]
+    return missing, sorted(sizes.keys() - listed)
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    return {
+        f"{species.name}/{file.name}": file.stat().st_size
+        for species in folder.iterdir()
+        if species.is_dir()
+        for file in species.iterdir()
+        if file.is_file() and not file.name.startswith(".")
+    }
+
+
+def _check_unique(table: Table) -> None:
+    seen: dict[str, Row] = {}
+    for row in table.values():
+        if row.value in seen:
+            row.refuse(f"{row.value} stands already on line {seen[row.value].line}")
+        seen[row.value] = row
+
+
+def _path(image: Row) -> str:
+    folder, slash, name = image.value.partition("/")
+    if not slash or folder in ("", ".", "..") or "\\" in image.value or not _IMAGE.fullmatch(name):
+        image.refuse(f"<class name>/<file name>.jpg is wanted, {image.value!r} came")
+    if "/" in name:
+        image.refuse(f"{image.value!r} is no file in a folder of images/")
+    return image.value
+
+
+def _class_of(image: Row, label: Row, classes: Table) -> int:
+    named = classes.get(int(label.value)) if ID.fullmatch(label.value) else None
+    if named is None:
+        label.refuse(f"a class id of classes.txt is wanted, {label.value!r} came")
+    folder = image.value.partition("/")[0]
+    if named.value != folder:
+        label.refuse(
+            f"class {named.id} is {named.value!r} on line {named.line} of classes.txt, but the image "
+            f"lies in {folder!r} on line {image.line} of images.txt"
+        )
+    return named.id
+
+
+def _split(row: Row) -> str:
+    if row.value not in _SPLITS:
+        row.refuse(f"1 (training) or 0 (test) is wanted, {row.value!r} came")
+    return _SPLITS[row.value]
+
+
+def _box(row: Row) -> BoundingBox:
+    fields = row.value.split()
+    if len(fields) != 4 or not all(_NUMBER.fullmatch(field) for field in fields):
+        row.refuse(f"x, y, width and height are wanted, {row.value!r} came")
+    x, y, width, height = map(float, fields)
+    if width <= 0 or height <= 0:
+        row.refuse(f"a width and height above 0 are wanted, {row.value!r} came")
+    return x, y, width, height
+
+
+def _check_last_box(boxes: Table) -> None:
+    """Refuse "304.0" cut to "304": a shorter number is still a number, unlike a cut id or name."""
+    last = list(boxes.values())[-1]
+    decimals = {len(field.partition(".")[2]) for field in last.value.split()}
+    if len(decimals) > 1 and ends_midline(last.file):
+        last.refuse(f"the file ends in the middle of {last.value!r}")

@@ -1,0 +1,21 @@
+"""Dataset: any folder of images with one subfolder per class."""
+
+from stackkit.api import DatasetSpec, Option, hookimpl
+
+
+@hookimpl
+def stackkit_datasets() -> list[DatasetSpec]:
+    """Offer `image-folder`."""
+    return [
+        DatasetSpec(
+            name="image-folder",
+            summary="your own images: one folder per class, optionally below train/, val/ and test/",
+            factory="stackkit_plugins.image_folder.dataset:image_folder",
+            options=(
+                Option(
+                    name="root", default=None, type=str, help="the folder of class folders (required)"
+                ),
+                Option(name="limit", default=None, type=int, help="at most this many images per class"),
+            ),
+        )
+    ]

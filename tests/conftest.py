@@ -1,0 +1,45 @@
+"""Fixtures that every test may ask for: real images, a home of its own, no thread left over."""
+
+import os
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real data beside the repository (or where STACKKIT_TEST_DATA says)."""
+    folder = Path(os.environ.get("STACKKIT_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"the shared test data is absent: {folder} (set STACKKIT_TEST_DATA)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def cub_root(shared_data: Path) -> Path:
+    """20 species of CUB-200-2011 in the official layout."""
+    return shared_data / "CUB_200_2011"
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A managed folder of this test's own, so that no test meets another one's features."""
+    folder = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("STACKKIT_HOME", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def bird_folder(cub_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An image-folder of 3 species with 6 real photographs each, made small."""
+    root = tmp_path_factory.mktemp("birds")
+    for species in sorted((cub_root / "images").iterdir())[:3]:
+        (root / species.name).mkdir()
+        for photograph in sorted(species.iterdir())[:6]:
+            with Image.open(photograph) as image:
+                image.thumbnail((96, 96))
+                image.convert("RGB").save(root / species.name / photograph.name)
+    return root
