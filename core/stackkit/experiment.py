@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, cast
@@ -15,7 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stackkit import __version__
-from stackkit.errors import DatasetError, EvaluationError, PluginError, StackkitError, UsageError, WeightsError
+from stackkit.errors import (
+    DatasetError,
+    EvaluationError,
+    ImageError,
+    PluginError,
+    StackkitError,
+    UsageError,
+    WeightsError,
+)
 from stackkit.evaluate import Result, score
 from stackkit.extract import ExtractionSummary, NamedBackbone, extract, fingerprints, unreadable
 from stackkit.folds import Fold, official_fold, stratified_folds
@@ -116,6 +124,16 @@ def resolve(recipe: Recipe, registry: Registry) -> Ingredients:
     )
 
 
+def extract_features(
+    recipe: Recipe, registry: Registry, store: FeatureStore, reporter: Reporter
+) -> ExtractionSummary:
+    """Compute the features that the store lacks for a recipe's dataset and backbones."""
+    ingredients = resolve(recipe, registry)
+    dataset = _open_dataset(ingredients.dataset)
+    named = tuple(_open_backbone(choice, registry) for choice in ingredients.backbones)
+    return _obtain(recipe, ingredients, dataset, named, store, reporter)[1]
+
+
 def run(
     recipe: Recipe,
     registry: Registry,
@@ -124,32 +142,23 @@ def run(
     *,
     show_plan: Callable[[Plan], None] = lambda plan: None,
     may_extract: bool = True,
-    may_evaluate: bool = True,
-) -> Report | ExtractionSummary:
+) -> Report:
     """Carry a recipe out: extract what the store lacks, then evaluate.
 
-    `may_extract=False` evaluates stored features only, and raises StoreError if some are
-    missing; `may_evaluate=False` stops after extraction and returns its summary.
+    `may_extract=False` evaluates stored features only, and raises EvaluationError or StoreError
+    if some are missing.
     """
     started, timings = time.perf_counter(), dict[str, float]()
     ingredients = resolve(recipe, registry)
     dataset = _open_dataset(ingredients.dataset)
-    if may_evaluate:  # what cannot be evaluated is refused before hours of extraction
-        _folds(recipe, dataset, range(len(dataset.samples)))
+    # What cannot be evaluated is refused here, before hours of extraction.
+    _folds(recipe, dataset, range(len(dataset.samples)))
     named = tuple(_open_backbone(choice, registry) for choice in ingredients.backbones)
     show_plan(_plan(recipe, ingredients, dataset, named))
-    with _timed(timings, "reading_s"):
-        rows, failed = fingerprints(ingredients.dataset.text, dataset, reporter)
-    if failed and recipe.strict:
-        raise DatasetError(f"{failed[0].id}: {failed[0].reason} (--strict stops here)")
     with _timed(timings, "extraction_s"):
-        if may_extract:
-            summary = extract(dataset, rows, named, store, reporter, strict=recipe.strict)
-        else:
-            summary = _stored(dataset, rows, named, store)
-    failed += summary.failed
-    if not may_evaluate:
-        return ExtractionSummary(computed=summary.computed, reused=summary.reused, failed=tuple(failed))
+        rows, summary = _obtain(
+            recipe, ingredients, dataset, named, store, reporter, may_extract=may_extract
+        )
     features = _read(rows, named, store)
     with _timed(timings, "evaluation_s"):
         results = _evaluate(recipe, ingredients, dataset, named, features, reporter)
@@ -161,14 +170,38 @@ def run(
         protocol=_protocol(recipe),
         classes=tuple(dataset.classes),
         n_images=len(features.rows),
-        failed_images=tuple(failed),
+        failed_images=summary.failed,
         results=tuple(results),
         components=tuple(describe(ingredients.all)),
-        extraction={b.label: {"computed": summary.computed[b.label], "reused": summary.reused[b.label]} for b in named},
+        extraction={
+            label: {"computed": computed, "reused": summary.reused[label]}
+            for label, computed in summary.computed.items()
+        },
         versions=_versions(),
         timings={name: round(seconds, 3) for name, seconds in timings.items()},
-        notes=tuple(_notes(recipe, dataset, named, failed, results, ingredients)),
+        notes=tuple(_notes(recipe, dataset, named, summary.failed, results, ingredients)),
     )
+
+
+def _obtain(
+    recipe: Recipe,
+    ingredients: Ingredients,
+    dataset: Dataset,
+    named: Sequence[NamedBackbone],
+    store: FeatureStore,
+    reporter: Reporter,
+    *,
+    may_extract: bool = True,
+) -> tuple[DatasetRows, ExtractionSummary]:
+    """Have the features of every readable image in the store; all failures in one summary."""
+    rows, failed = fingerprints(ingredients.dataset.text, dataset, reporter)
+    if failed and recipe.strict:
+        raise ImageError(f"{failed[0].id}: {failed[0].reason} (--strict stops here)")
+    if may_extract:
+        summary = extract(dataset, rows, named, store, reporter, strict=recipe.strict)
+    else:
+        summary = _stored(dataset, rows, named, store)
+    return rows, replace(summary, failed=(*failed, *summary.failed))
 
 
 @contextmanager
@@ -195,7 +228,9 @@ def _open_dataset(choice: Choice) -> Dataset:
     dataset = cast(Dataset, _made(choice))
     present = {sample.label for sample in dataset.samples}
     if len(present) < 2:
-        raise DatasetError(f"{choice.text} has {len(present)} class with images; at least two are wanted")
+        raise DatasetError(
+            f"{choice.text} has {len(present)} class with images; at least two are wanted"
+        )
     return dataset
 
 
@@ -207,7 +242,9 @@ def _open_backbone(choice: Choice, registry: Registry) -> NamedBackbone:
         revision = backbone.revision
     except WeightsError as error:
         ready = [registry.short_name(c) for c in registry.of_kind("backbone") if _is_ready(registry, c)]
-        raise WeightsError(f"{error}. Backbones that can run now: {', '.join(ready) or 'none'}") from error
+        raise WeightsError(
+            f"{error}. Backbones that can run now: {', '.join(ready) or 'none'}"
+        ) from error
     provenance = {
         "component": describe([choice])[0],
         "revision": revision,
@@ -312,14 +349,24 @@ def _evaluate(
     """Baselines, learners, aggregators; each learner is fitted once per fold and backbone."""
     folds = _folds(recipe, dataset, data.rows)
     fits_per_backbone = 2 if ingredients.baseline else 1
-    reporter.start("fitting", len(folds) * (len(named) * fits_per_backbone + len(ingredients.aggregators)))
+    reporter.start(
+        "fitting", len(folds) * (len(named) * fits_per_backbone + len(ingredients.aggregators))
+    )
     results = []
     if ingredients.baseline:
         results += _baselines(ingredients.baseline, named, data, folds, reporter)
     out_of_fold = [c for c in ingredients.aggregators if _made(c).fit_on == "out-of-fold"]
     fits = [
         [
-            _fit(ingredients.learner, X, data.labels, len(dataset.classes), fold, recipe, bool(out_of_fold))
+            _fit(
+                ingredients.learner,
+                X,
+                data.labels,
+                len(dataset.classes),
+                fold,
+                recipe,
+                bool(out_of_fold),
+            )
             for fold in _counted(folds, reporter)
         ]
         for X in data.features
@@ -377,9 +424,7 @@ def _baselines(
         fits = [
             fit_baseline(_made(baseline), X, data.labels, fold) for fold in _counted(folds, reporter)
         ]
-        pairs = [
-            (predicted, data.labels[f.test]) for (predicted, _), f in zip(fits, folds, strict=True)
-        ]
+        pairs = [(predicted, data.labels[f.test]) for (predicted, _), f in zip(fits, folds, strict=True)]
         results.append(
             score(
                 baseline.text,
@@ -454,8 +499,3 @@ def _notes(
             "it favours the single backbone."
         )
     yield from dataset.notes
-
-
-def ready_backbones(registry: Registry) -> Mapping[str, str | None]:
-    """For each backbone's short name what it lacks to run offline now, or None."""
-    return {registry.short_name(c): registry.default(c).lacking() for c in registry.of_kind("backbone")}

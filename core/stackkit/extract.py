@@ -151,9 +151,7 @@ def _features(named: NamedBackbone, pixels: NDArray[np.uint8]) -> NDArray[np.flo
     return features
 
 
-def _decoded(
-    dataset: Dataset, lacking: Sequence[set[int]], sizes: Sequence[int]
-) -> Iterator[_Chunk]:
+def _decoded(dataset: Dataset, lacking: Sequence[set[int]], sizes: Sequence[int]) -> Iterator[_Chunk]:
     """Every row that some backbone lacks, in order, decoded ahead of use on other threads."""
     todo = sorted(set().union(*lacking))
     chunks = [todo[start : start + CHUNK] for start in range(0, len(todo), CHUNK)]

@@ -100,7 +100,9 @@ class FeatureStore:
         with _storage_errors(path):
             if not (path.exists() and _holds(path, rows)):
                 if not create:
-                    raise StoreError(f"no features of these images in {path}; run `stackkit extract` first")
+                    raise StoreError(
+                        f"no features of these images in {path}; run `stackkit extract` first"
+                    )
                 _create(path, key, rows, provenance)
             return FeatureFile(path, rows.fingerprints, writable=create)
 
@@ -150,7 +152,9 @@ class FeatureFile:
 
     def write(self, rows: Sequence[int], features: NDArray[np.float32]) -> None:
         """Commit (len(rows), d) features; after it returns they survive the process's death."""
-        checksums = [_checksum(self._fingerprints[i], row) for i, row in zip(rows, features, strict=True)]
+        checksums = [
+            _checksum(self._fingerprints[i], row) for i, row in zip(rows, features, strict=True)
+        ]
         with _storage_errors(self.path):
             for start, stop in _runs(rows):
                 low, high = rows[start], rows[start] + stop - start

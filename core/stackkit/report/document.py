@@ -84,7 +84,9 @@ def prepare(folder: Path, *, overwrite: bool) -> None:
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise UsageError(f"--out {folder} cannot be written ({error.strerror}); choose another folder") from error
+        raise UsageError(
+            f"--out {folder} cannot be written ({error.strerror}); choose another folder"
+        ) from error
 
 
 def write(report: Report, folder: Path) -> Path:

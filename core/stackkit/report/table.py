@@ -54,4 +54,6 @@ def show(report: Report, console: Console) -> None:
     for failure in report.failed_images[:20]:
         console.print(f"failed: {failure.id}: {failure.reason}", markup=False, soft_wrap=True)
     if len(report.failed_images) > 20:
-        console.print(f"... and {len(report.failed_images) - 20} more, see failed_images in {'report.json'}")
+        console.print(
+            f"... and {len(report.failed_images) - 20} more, see failed_images in {'report.json'}"
+        )

@@ -1,0 +1,53 @@
+"""`stackkit extract`, the first half of `stackkit run`."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from dataclasses import asdict
+
+import typer
+
+from stackkit.cli import options
+
+
+def extract(
+    dataset: options.Dataset,
+    backbones: options.Backbones = None,
+    seed: options.Seed = 0,
+    strict: options.Strict = False,
+    store: options.Store = None,
+    as_json: options.Json = False,
+) -> None:
+    """Compute the features that the store lacks, and keep them.
+
+    It can be stopped and started again at any time; nothing finished is computed twice.
+
+    Try: stackkit extract --dataset cub200 --backbones resnet50
+    """
+    from rich.console import Console
+
+    from stackkit.cli.progress import progress
+    from stackkit.experiment import RECIPE_BACKBONES, Recipe, extract_features
+    from stackkit.host import load_host
+    from stackkit.paths import features_dir
+    from stackkit.registry import Registry
+    from stackkit.store import FeatureStore
+
+    recipe = Recipe(
+        dataset=dataset, backbones=tuple(backbones or RECIPE_BACKBONES), seed=seed, strict=strict
+    )
+    feature_store = FeatureStore(store or features_dir())
+    with contextlib.redirect_stdout(sys.stderr), progress(Console(stderr=True)) as reporter:
+        summary = extract_features(recipe, Registry(host=load_host()), feature_store, reporter)
+    if as_json:
+        typer.echo(json.dumps(asdict(summary), indent=2))
+        return
+    for label, computed in summary.computed.items():
+        typer.echo(
+            f"{label}: {computed:,} images computed, {summary.reused[label]:,} were stored already"
+        )
+    for failure in summary.failed:
+        typer.echo(f"failed: {failure.id}: {failure.reason}")
+    typer.echo(f"features: {feature_store.folder}")

@@ -1,0 +1,24 @@
+"""`stackkit fetch`: download a dataset into the managed folder."""
+
+from __future__ import annotations
+
+import typer
+
+from stackkit.cli import options
+
+
+def fetch(dataset: options.Dataset) -> None:
+    """Download a dataset, check it, and unpack it; an interrupted download is resumed.
+
+    Try: stackkit fetch --dataset cub200
+    """
+    from rich.console import Console
+
+    from stackkit.cli.progress import progress
+    from stackkit.host import load_host
+    from stackkit.registry import Registry
+
+    choice = Registry(host=load_host()).one("dataset", dataset)
+    with progress(Console(stderr=True)) as reporter:
+        folder = choice.fetch(reporter=reporter)
+    typer.echo(f"{choice.name}: {folder}")

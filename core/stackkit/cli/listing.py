@@ -1,0 +1,111 @@
+"""`stackkit list-plugins`: everything installed, working or not, and what each needs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from stackkit.cli import options
+from stackkit.specs import Kind
+
+if TYPE_CHECKING:
+    from stackkit.host import Host, PluginRecord
+    from stackkit.registry import Registry
+
+KINDS: tuple[Kind, ...] = ("dataset", "backbone", "learner", "aggregator")
+
+
+def list_plugins(
+    kind: Annotated[
+        Kind | None, typer.Option("--kind", help="Show components of this kind only.")
+    ] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Show every plugin, what it offers with which options, and what is missing for it to run."""
+    from stackkit.host import load_host
+    from stackkit.registry import Registry
+
+    host = load_host()
+    kinds = (kind,) if kind else KINDS
+    components = [
+        _entry(Registry(host=host), component)
+        for component in host.components
+        if component.kind in kinds
+    ]
+    if as_json:
+        plugins = [asdict(record) | {"status": record.status} for record in host.plugins]
+        typer.echo(json.dumps({"plugins": plugins, "components": components}, indent=2))
+        return
+    for each in kinds:
+        _show_kind(each, [entry for entry in components if entry["kind"] == each])
+    _show_plugins(host)
+
+
+def _entry(registry: Registry, component: Any) -> dict[str, Any]:
+    from stackkit.errors import StackkitError
+    from stackkit.registry import missing_requirements
+
+    missing = missing_requirements(component)
+    try:
+        lacking = registry.default(component).lacking()
+    except StackkitError as error:
+        missing = lacking = str(error)
+    return {
+        "kind": component.kind,
+        "name": registry.short_name(component),
+        "qualified_name": component.qualified_name,
+        "plugin": component.plugin,
+        "distribution": component.distribution,
+        "version": component.version,
+        "summary": component.spec.summary,
+        "options": [
+            {
+                "name": option.name,
+                "type": option.value_type.__name__,
+                "default": option.default,
+                "choices": list(option.choices),
+                "help": option.help,
+            }
+            for option in component.spec.options
+        ],
+        "requires": list(component.spec.requires),
+        "install": component.spec.install,
+        "status": "unavailable" if missing else "needs download" if lacking else "ok",
+        "lacking": lacking,
+    }
+
+
+def _show_kind(kind: str, entries: list[dict[str, Any]]) -> None:
+    typer.secho(f"{kind}s", bold=True)
+    for entry in entries:
+        origin = f"{entry['distribution']} {entry['version']}, plugin {entry['plugin']}"
+        typer.echo(f"  {entry['name']:<24} {entry['status']:<15} {entry['summary']}  [{origin}]")
+        if entry["options"]:
+            typer.echo(
+                f"  {'':<24} options: {'  '.join(_option(option) for option in entry['options'])}"
+            )
+        if entry["lacking"]:
+            typer.echo(f"  {'':<24} {entry['lacking']}")
+    if not entries:
+        typer.echo("  none")
+    typer.echo()
+
+
+def _option(option: dict[str, Any]) -> str:
+    default = option["default"]
+    return f"{option['name']}={str(default).lower() if isinstance(default, bool | None) else default}"
+
+
+def _show_plugins(host: Host) -> None:
+    typer.secho("plugins", bold=True)
+    for record in host.plugins:
+        typer.echo(
+            f"  {record.name:<24} {record.status:<15} {record.distribution} {record.version}{_failure(record)}"
+        )
+
+
+def _failure(record: PluginRecord) -> str:
+    return f"  failed at {record.stage}: {record.error}" if record.error else ""

@@ -1,0 +1,101 @@
+"""Assemble the commands and turn every failure into one line and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Annotated, ParamSpec
+
+import typer
+
+from stackkit import __version__
+from stackkit.cli import extraction, fetching, listing, running
+from stackkit.errors import StackkitError
+
+P = ParamSpec("P")
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it (128 + SIGINT)."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        _app().main(args=arguments, prog_name="stackkit")
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+    return 0
+
+
+def _app() -> typer.main.click.Command:  # type: ignore[name-defined]
+    app = typer.Typer(
+        help="Stacked classifiers on frozen, pretrained vision networks.",
+        epilog="Start with: stackkit run --dataset mnist --backbones 'efficientnet-lite*'",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_root)
+    for name, command in (
+        ("run", running.run),
+        ("extract", extraction.extract),
+        ("evaluate", running.evaluate),
+        ("fetch", fetching.fetch),
+        ("list-plugins", listing.list_plugins),
+    ):
+        app.command(name)(_reporting_errors(command))
+    return typer.main.get_command(app)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"stackkit {__version__}")
+        raise typer.Exit
+
+
+def _root(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.")] = False,
+    no_plugins: Annotated[
+        bool, typer.Option("--no-plugins", help="Load stackkit's own plugins only.")
+    ] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    if debug:
+        os.environ["STACKKIT_DEBUG"] = "1"
+    if no_plugins:
+        os.environ["STACKKIT_PLUGINS"] = ""
+
+
+def _reporting_errors(command: Callable[P, None]) -> Callable[P, None]:
+    @wraps(command)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+        except KeyboardInterrupt:
+            _explain(
+                "interrupted; everything finished so far is kept, the same command goes on from there"
+            )
+            raise typer.Exit(INTERRUPTED) from None
+        except StackkitError as error:
+            _explain(f"error: {' '.join(str(error).split())}")
+            raise typer.Exit(error.exit_code) from None
+        except BrokenPipeError:
+            # Whoever read our output has gone; a second failure at interpreter exit would be noise.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(1) from None
+
+    return guarded
+
+
+def _explain(line: str) -> None:
+    if os.environ.get("STACKKIT_DEBUG") == "1":
+        traceback.print_exc()
+    typer.echo(line, err=True)

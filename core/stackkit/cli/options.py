@@ -1,0 +1,39 @@
+"""Options that several commands share, each declared once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Dataset = Annotated[
+    str,
+    typer.Option(
+        "--dataset",
+        metavar="NAME[:OPTIONS]",
+        help="Dataset and its options, as in mnist or image-folder:root=photos,limit=50.",
+    ),
+]
+Backbones = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--backbones",
+        metavar="NAMES",
+        help=(
+            "Backbones: names, comma lists, patterns such as 'efficientnet-lite*'; repeatable. "
+            "Default: the recipe's vgg19, resnet50, inception-v3, xception."
+        ),
+    ),
+]
+Seed = Annotated[int, typer.Option("--seed", help="Seed of everything that draws or shuffles.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first image that cannot be read.")]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document on stdout; all else goes to stderr.")
+]
+Store = Annotated[
+    Path | None,
+    typer.Option(
+        "--store", metavar="DIR", help="Feature store. Default: features/ under STACKKIT_HOME."
+    ),
+]

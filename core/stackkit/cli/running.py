@@ -1,0 +1,190 @@
+"""`stackkit run` and its second half, `stackkit evaluate`."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from stackkit.cli import options
+from stackkit.errors import UsageError
+
+if TYPE_CHECKING:
+    from stackkit.experiment import Recipe
+
+Learner = Annotated[
+    str,
+    typer.Option("--learner", metavar="NAME[:OPTIONS]", help="Base learner fitted on every backbone."),
+]
+Aggregators = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--aggregator",
+        metavar="NAMES",
+        help="Meta-aggregators to compare; repeatable. Default: average-svm (the recipe) and soft-vote.",
+    ),
+]
+Baseline = Annotated[
+    str,
+    typer.Option(
+        "--baseline", metavar="NAME", help="Learner shown per backbone beside the stack, or none."
+    ),
+]
+Folds = Annotated[
+    int | None,
+    typer.Option(
+        "--cv", metavar="FOLDS", help="Stratified cross-validation with so many folds. Default: 3."
+    ),
+]
+Split = Annotated[
+    Literal["official"] | None,
+    typer.Option("--split", help="Use the dataset's own training and test parts instead of --cv."),
+]
+Shuffle = Annotated[
+    bool, typer.Option("--shuffle", help="Shuffle before making folds (the recipe does not).")
+]
+InnerFolds = Annotated[
+    int, typer.Option("--inner-cv", metavar="FOLDS", help="Folds for out-of-fold probabilities.")
+]
+Out = Annotated[
+    Path | None, typer.Option("--out", metavar="DIR", help="Write report.json into this folder.")
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a report.json that is in --out.")]
+
+
+def run(
+    dataset: options.Dataset,
+    backbones: options.Backbones = None,
+    learner: Learner = "logistic",
+    aggregator: Aggregators = None,
+    baseline: Baseline = "linear-svm",
+    cv: Folds = None,
+    split: Split = None,
+    shuffle: Shuffle = False,
+    inner_cv: InnerFolds = 3,
+    seed: options.Seed = 0,
+    strict: options.Strict = False,
+    out: Out = None,
+    overwrite: Overwrite = False,
+    store: options.Store = None,
+    as_json: options.Json = False,
+) -> None:
+    """Extract features, fit and stack classifiers, and say how good they are.
+
+    Features are kept: a second run, or one with other learners, computes none of them again.
+
+    Try: stackkit run --dataset mnist:limit=50 --backbones 'efficientnet-lite*'
+    """
+    recipe = _recipe(
+        dataset, backbones, learner, aggregator, baseline, cv, split, shuffle, inner_cv, seed, strict
+    )
+    _carry_out(recipe, out, overwrite, store, as_json, may_extract=True)
+
+
+def evaluate(
+    dataset: options.Dataset,
+    backbones: options.Backbones = None,
+    learner: Learner = "logistic",
+    aggregator: Aggregators = None,
+    baseline: Baseline = "linear-svm",
+    cv: Folds = None,
+    split: Split = None,
+    shuffle: Shuffle = False,
+    inner_cv: InnerFolds = 3,
+    seed: options.Seed = 0,
+    strict: options.Strict = False,
+    out: Out = None,
+    overwrite: Overwrite = False,
+    store: options.Store = None,
+    as_json: options.Json = False,
+) -> None:
+    """Fit and stack classifiers on features that `stackkit extract` has stored."""
+    recipe = _recipe(
+        dataset, backbones, learner, aggregator, baseline, cv, split, shuffle, inner_cv, seed, strict
+    )
+    _carry_out(recipe, out, overwrite, store, as_json, may_extract=False)
+
+
+def _recipe(
+    dataset: str,
+    backbones: list[str] | None,
+    learner: str,
+    aggregator: list[str] | None,
+    baseline: str,
+    cv: int | None,
+    split: str | None,
+    shuffle: bool,
+    inner_cv: int,
+    seed: int,
+    strict: bool,
+) -> Recipe:
+    from stackkit.experiment import RECIPE_BACKBONES, Recipe
+
+    if split and (cv is not None or shuffle):
+        raise UsageError(
+            "--split official and --cv or --shuffle exclude each other; choose one protocol"
+        )
+    if inner_cv < 2:
+        raise UsageError(f"--inner-cv {inner_cv}: at least 2 folds are wanted")
+    if seed < 0:
+        raise UsageError(f"--seed {seed}: a seed is 0 or more")
+    return Recipe(
+        dataset=dataset,
+        backbones=tuple(backbones or RECIPE_BACKBONES),
+        learner=learner,
+        aggregators=tuple(aggregator or ("average-svm", "soft-vote")),
+        baseline=None if baseline == "none" else baseline,
+        cv=3 if cv is None else cv,
+        official=bool(split),
+        shuffle=shuffle,
+        inner_cv=inner_cv,
+        seed=seed,
+        strict=strict,
+    )
+
+
+def _carry_out(
+    recipe: Recipe,
+    out: Path | None,
+    overwrite: bool,
+    store: Path | None,
+    as_json: bool,
+    *,
+    may_extract: bool,
+) -> None:
+    from rich.console import Console
+
+    from stackkit import experiment
+    from stackkit.cli.plan import show_plan
+    from stackkit.cli.progress import progress
+    from stackkit.host import load_host
+    from stackkit.paths import features_dir
+    from stackkit.registry import Registry
+    from stackkit.report import document, table
+    from stackkit.store import FeatureStore
+
+    errors = Console(stderr=True)
+    people = errors if as_json else Console()
+    if out:
+        document.prepare(out, overwrite=overwrite)
+    # Libraries that print (Keras, for one, while it downloads) must not break the JSON document.
+    with contextlib.redirect_stdout(sys.stderr), progress(errors) as reporter:
+        report = experiment.run(
+            recipe,
+            Registry(host=load_host()),
+            FeatureStore(store or features_dir()),
+            reporter,
+            show_plan=lambda plan: show_plan(plan, reporter),
+            may_extract=may_extract,
+        )
+    if out:
+        written = document.write(report, out)
+    table.show(report, people)
+    if out:
+        errors.print(f"report: {written}", markup=False, highlight=False, soft_wrap=True)
+    if as_json:
+        typer.echo(json.dumps(report.document(), indent=2))

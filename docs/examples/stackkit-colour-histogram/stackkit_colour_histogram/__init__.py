@@ -1,0 +1,16 @@
+"""Tell stackkit what this plugin offers; the work stands in backbone.py."""
+
+from stackkit.api import BackboneSpec, Option, hookimpl
+
+
+@hookimpl
+def stackkit_backbones() -> list[BackboneSpec]:
+    """Offer `colour-histogram`."""
+    return [
+        BackboneSpec(
+            name="colour-histogram",
+            summary="joint RGB colour histogram: no network, no weights",
+            factory="stackkit_colour_histogram.backbone:ColourHistogram",
+            options=(Option(name="bins", default=4, help="bins per colour channel, 1 to 16"),),
+        )
+    ]

