@@ -9,72 +9,24 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from stackkit import __version__
-from stackkit.errors import (
-    DatasetError,
-    EvaluationError,
-    ImageError,
-    PluginError,
-    StackkitError,
-    UsageError,
-    WeightsError,
-)
-from stackkit.evaluate import Result, score
+from stackkit.compare import Comparison, Features
+from stackkit.errors import DatasetError, EvaluationError, ImageError, WeightsError
+from stackkit.evaluate import Result
 from stackkit.extract import ExtractionSummary, NamedBackbone, extract, fingerprints, unreadable
 from stackkit.folds import Fold, official_fold, stratified_folds
-from stackkit.registry import Choice, Registry, describe, with_seed
+from stackkit.host import Component
+from stackkit.recipe import Ingredients, Recipe, resolve
+from stackkit.registry import Choice, Registry, describe
 from stackkit.report.document import Protocol, Report
-from stackkit.specs import LearnerSpec
-from stackkit.stacking import LearnerFit, fit_aggregator, fit_baseline, fit_learner, stack
 from stackkit.store import DatasetRows, FeatureStore
 from stackkit.types import Dataset, FailedImage, Reporter
 
-RECIPE_BACKBONES = ("vgg19", "resnet50", "inception-v3", "xception")
 PACKAGES = ("h5py", "keras", "mlxtend", "numpy", "pillow", "scikit-learn", "tensorflow")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recipe:
-    """An experiment in words; the defaults are the published recipe (plus soft-vote beside it).
-
-    `cv` is the number of stratified folds; `official` asks for the dataset's own split instead.
-    `baseline` is a learner shown per backbone and not stacked, None for none. `inner_cv` folds
-    make out-of-fold probabilities for the aggregators that want them.
-    """
-
-    dataset: str
-    backbones: tuple[str, ...] = RECIPE_BACKBONES
-    learner: str = "logistic"
-    aggregators: tuple[str, ...] = ("average-svm", "soft-vote")
-    baseline: str | None = "linear-svm"
-    cv: int = 3
-    official: bool = False
-    shuffle: bool = False
-    seed: int = 0
-    inner_cv: int = 3
-    strict: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ingredients:
-    """A recipe's components: every name resolved, nothing imported yet."""
-
-    dataset: Choice
-    backbones: tuple[Choice, ...]
-    learner: Choice
-    aggregators: tuple[Choice, ...]
-    baseline: Choice | None
-
-    @property
-    def all(self) -> list[Choice]:
-        """Every component once."""
-        baseline = [self.baseline] if self.baseline else []
-        return [self.dataset, *self.backbones, *baseline, self.learner, *self.aggregators]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,37 +43,6 @@ class Plan:
     def feature_bytes(self) -> int:
         """Room that the features of all backbones take on disk."""
         return sum(4 * b.backbone.feature_dim for b in self.backbones) * self.n_images
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Features:
-    """The rows that every backbone has: features[b] is (n, d_b), labels (n,)."""
-
-    features: tuple[NDArray[np.float32], ...]
-    labels: NDArray[np.int64]
-    rows: tuple[int, ...]
-
-
-def resolve(recipe: Recipe, registry: Registry) -> Ingredients:
-    """Look every name of a recipe up; raises UsageError before any work is done."""
-    registry = with_seed(registry, recipe.seed)
-    learner = registry.one("learner", recipe.learner)
-    aggregators = registry.several("aggregator", recipe.aggregators)
-    if aggregators and not cast(LearnerSpec, learner.component.spec).probabilities:
-        raise UsageError(
-            f"learner {learner.name} gives no probabilities, which aggregators need; use logistic, or "
-            f"--baseline {learner.name} to see it per backbone"
-        )
-    backbones = registry.several("backbone", recipe.backbones)
-    if not backbones:
-        raise UsageError("at least one backbone is wanted")
-    return Ingredients(
-        dataset=registry.one("dataset", recipe.dataset),
-        backbones=tuple(backbones),
-        learner=learner,
-        aggregators=tuple(aggregators),
-        baseline=registry.one("learner", recipe.baseline) if recipe.baseline else None,
-    )
 
 
 def extract_features(
@@ -159,9 +80,8 @@ def run(
         rows, summary = _obtain(
             recipe, ingredients, dataset, named, store, reporter, may_extract=may_extract
         )
-    features = _read(rows, named, store)
     with _timed(timings, "evaluation_s"):
-        results = _evaluate(recipe, ingredients, dataset, named, features, reporter)
+        results, n_images = _compare(recipe, ingredients, dataset, rows, named, store, reporter)
     timings["total_s"] = time.perf_counter() - started
     return Report(
         stackkit=__version__,
@@ -169,7 +89,7 @@ def run(
         dataset=ingredients.dataset.text,
         protocol=_protocol(recipe),
         classes=tuple(dataset.classes),
-        n_images=len(features.rows),
+        n_images=n_images,
         failed_images=summary.failed,
         results=tuple(results),
         components=tuple(describe(ingredients.all)),
@@ -211,21 +131,8 @@ def _timed(timings: dict[str, float], name: str) -> Iterator[None]:
     timings[name] = time.perf_counter() - start
 
 
-def _made(choice: Choice) -> Any:
-    """The object of a choice; whatever a stranger's factory raises becomes a PluginError."""
-    try:
-        return choice.create()
-    except (StackkitError, KeyboardInterrupt):
-        raise
-    except Exception as error:
-        origin = f"{choice.component.distribution} {choice.component.version}"
-        raise PluginError(
-            f"{choice.text} ({origin}) cannot be made: {type(error).__name__}: {error}"
-        ) from error
-
-
 def _open_dataset(choice: Choice) -> Dataset:
-    dataset = cast(Dataset, _made(choice))
+    dataset = cast(Dataset, choice.create())
     present = {sample.label for sample in dataset.samples}
     if len(present) < 2:
         raise DatasetError(
@@ -236,7 +143,7 @@ def _open_dataset(choice: Choice) -> Dataset:
 
 def _open_backbone(choice: Choice, registry: Registry) -> NamedBackbone:
     """A backbone whose weights are at hand; otherwise the error says which backbones can run."""
-    backbone = _made(choice)
+    backbone = choice.create()
     label = choice.text if backbone.trained else f"{choice.text} (untrained)"
     try:
         revision = backbone.revision
@@ -260,11 +167,8 @@ def _open_backbone(choice: Choice, registry: Registry) -> NamedBackbone:
     )
 
 
-def _is_ready(registry: Registry, component: Any) -> bool:
-    try:
-        return registry.default(component).lacking() is None
-    except StackkitError:
-        return False
+def _is_ready(registry: Registry, component: Component) -> bool:
+    return registry.default(component).lacking() is None
 
 
 def _versions() -> dict[str, str]:
@@ -326,147 +230,36 @@ def _stored(
     )
 
 
-def _read(rows: DatasetRows, named: Sequence[NamedBackbone], store: FeatureStore) -> Features:
-    """Features of the images that every backbone has."""
+def _compare(
+    recipe: Recipe,
+    ingredients: Ingredients,
+    dataset: Dataset,
+    rows: DatasetRows,
+    named: Sequence[NamedBackbone],
+    store: FeatureStore,
+    reporter: Reporter,
+) -> tuple[list[Result], int]:
+    """Results on the images that every backbone has features of, and the number of these."""
     matrices, intact = [], np.ones(len(rows.samples), dtype=bool)
     for backbone in named:
         with store.open(backbone.key, rows, {}, create=False) as file:
             intact &= file.intact()
             matrices.append(file.read())
     kept = np.flatnonzero(intact)
-    labels = np.array([rows.samples[row].label for row in kept], dtype=np.int64)
-    return Features(features=tuple(m[kept] for m in matrices), labels=labels, rows=tuple(kept.tolist()))
-
-
-def _evaluate(
-    recipe: Recipe,
-    ingredients: Ingredients,
-    dataset: Dataset,
-    named: Sequence[NamedBackbone],
-    data: Features,
-    reporter: Reporter,
-) -> list[Result]:
-    """Baselines, learners, aggregators; each learner is fitted once per fold and backbone."""
-    folds = _folds(recipe, dataset, data.rows)
-    fits_per_backbone = 2 if ingredients.baseline else 1
-    reporter.start(
-        "fitting", len(folds) * (len(named) * fits_per_backbone + len(ingredients.aggregators))
-    )
-    results = []
-    if ingredients.baseline:
-        results += _baselines(ingredients.baseline, named, data, folds, reporter)
-    out_of_fold = [c for c in ingredients.aggregators if _made(c).fit_on == "out-of-fold"]
-    fits = [
-        [
-            _fit(
-                ingredients.learner,
-                X,
-                data.labels,
-                len(dataset.classes),
-                fold,
-                recipe,
-                bool(out_of_fold),
-            )
-            for fold in _counted(folds, reporter)
-        ]
-        for X in data.features
-    ]
-    truths = [data.labels[fold.test] for fold in folds]
-    results += [
-        score(
-            ingredients.learner.text,
-            "learner",
-            [b.label],
-            [(fit.test_labels, truth) for fit, truth in zip(per_fold, truths, strict=True)],
-            untrained=not b.backbone.trained,
-            converged=all(fit.converged for fit in per_fold),
-        )
-        for b, per_fold in zip(named, fits, strict=True)
-    ]
-    return results + _aggregated(ingredients.aggregators, named, data, folds, fits, reporter)
-
-
-def _counted(folds: Sequence[Fold], reporter: Reporter) -> Iterator[Fold]:
-    for fold in folds:
-        yield fold
-        reporter.advance("fitting", 1)
-
-
-def _fit(
-    learner: Choice,
-    X: NDArray[np.float32],
-    labels: NDArray[np.int64],
-    n_classes: int,
-    fold: Fold,
-    recipe: Recipe,
-    out_of_fold: bool,
-) -> LearnerFit:
-    return fit_learner(
-        lambda: _made(learner),
-        X,
-        labels,
-        n_classes,
-        fold,
-        out_of_fold=recipe.inner_cv if out_of_fold else None,
+    comparison = Comparison(
+        ingredients=ingredients,
+        features=[
+            Features(label=b.label, trained=b.backbone.trained, matrix=matrix[kept])
+            for b, matrix in zip(named, matrices, strict=True)
+        ],
+        labels=np.array([sample.label for sample in dataset.samples], dtype=np.int64)[kept],
+        n_classes=len(dataset.classes),
+        folds=_folds(recipe, dataset, kept.tolist()),
+        inner_cv=recipe.inner_cv,
         seed=recipe.seed,
+        reporter=reporter,
     )
-
-
-def _baselines(
-    baseline: Choice,
-    named: Sequence[NamedBackbone],
-    data: Features,
-    folds: Sequence[Fold],
-    reporter: Reporter,
-) -> list[Result]:
-    results = []
-    for b, X in zip(named, data.features, strict=True):
-        fits = [
-            fit_baseline(_made(baseline), X, data.labels, fold) for fold in _counted(folds, reporter)
-        ]
-        pairs = [(predicted, data.labels[f.test]) for (predicted, _), f in zip(fits, folds, strict=True)]
-        results.append(
-            score(
-                baseline.text,
-                "baseline",
-                [b.label],
-                pairs,
-                untrained=not b.backbone.trained,
-                converged=all(converged for _, converged in fits),
-            )
-        )
-    return results
-
-
-def _aggregated(
-    aggregators: Sequence[Choice],
-    named: Sequence[NamedBackbone],
-    data: Features,
-    folds: Sequence[Fold],
-    fits: Sequence[Sequence[LearnerFit]],
-    reporter: Reporter,
-) -> list[Result]:
-    stacks = [stack([per_fold[k] for per_fold in fits]) for k in range(len(folds))]
-    results = []
-    for choice in aggregators:
-        outcomes = [
-            fit_aggregator(_made(choice), probabilities, data.labels[fold.train])
-            for fold, probabilities in zip(_counted(folds, reporter), stacks, strict=True)
-        ]
-        pairs = [
-            (predicted, data.labels[f.test]) for (predicted, _), f in zip(outcomes, folds, strict=True)
-        ]
-        results.append(
-            score(
-                choice.text,
-                "aggregator",
-                [b.label for b in named],
-                pairs,
-                untrained=not all(b.backbone.trained for b in named),
-                converged=all(converged for _, converged in outcomes),
-            )
-        )
-    return results
+    return comparison.results(), len(kept)
 
 
 def _notes(
@@ -480,18 +273,18 @@ def _notes(
     """What a reader has to know to take the figures for what they are."""
     untrained = [b.label for b in named if not b.backbone.trained]
     if untrained:
-        yield f"Untrained: random weights in {', '.join(untrained)}; these figures test plumbing and mean nothing."
+        yield f"Untrained (random weights), so that figures mean nothing: {', '.join(untrained)}."
     yield _protocol(recipe).meaning
     if failed:
-        yield f"{len(failed)} image(s) could not be read and count in no figure; failed_images lists them."
+        yield f"{len(failed)} image(s) could not be read; they count in no figure, failed_images lists them."
     early = [f"{r.name} on {', '.join(r.backbones)}" for r in results if not r.converged]
     if early:
         yield f"Stopped before they converged (max_iter or tol would change that): {'; '.join(early)}."
     in_sample = [c.text for c in ingredients.aggregators if c.options.get("fit_on") == "in-sample"]
     if in_sample:
         yield (
-            f"{', '.join(in_sample)} learned from probabilities of the very rows the base learners were fitted "
-            "on, as published; the accuracy stays honest, the meta-classifier is not at its best."
+            f"{', '.join(in_sample)} learned from probabilities of the very rows that the base learners "
+            "were fitted on, as published; the accuracy stays honest, the meta-classifier is not at its best."
         )
     if len(named) > 1:
         yield (

@@ -56,8 +56,9 @@ class ExtractionSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Chunk:
-    """Decoded images: `pixels[size]` is (len(rows), size, size, 3) uint8."""
+    """Images asked for by `numbers`, those decoded as `rows`, pixels (len(rows), size, size, 3)."""
 
+    numbers: Sequence[int]
     rows: list[int]
     pixels: dict[int, NDArray[np.uint8]]
     failed: list[FailedImage]
@@ -106,9 +107,9 @@ def extract(
             if strict and chunk.failed:
                 raise ImageError(f"{chunk.failed[0].id}: {chunk.failed[0].reason} (--strict stops here)")
             failed += chunk.failed
-            for named, file, todo in zip(backbones, files, lacking, strict=True):
-                _commit(named, file, chunk, todo, rows)
-                reporter.advance(named.label, sum(row in todo for row in chunk.rows))
+            for named, file, absent in zip(backbones, files, lacking, strict=True):
+                _commit(named, file, chunk, absent, rows)
+                reporter.advance(named.label, sum(row in absent for row in chunk.numbers))
     broken = {failure.id for failure in failed}
     return ExtractionSummary(
         computed={
@@ -142,7 +143,10 @@ def _features(named: NamedBackbone, pixels: NDArray[np.uint8]) -> NDArray[np.flo
     except StackkitError:
         raise
     except Exception as error:  # a stranger's backbone may fail in any way
-        raise ExtractionError(f"{named.label} failed: {type(error).__name__}: {error}") from error
+        origin = named.provenance["component"]["distribution"]
+        raise ExtractionError(
+            f"{named.label} (from {origin}) failed: {type(error).__name__}: {error}"
+        ) from error
     wanted = (len(pixels), named.backbone.feature_dim)
     if features.shape != wanted or features.dtype != np.float32:
         raise ExtractionError(
@@ -180,7 +184,7 @@ def _decode(dataset: Dataset, numbers: Sequence[int], sizes: Sequence[int]) -> _
         for size, square in zip(sizes, made, strict=True):
             squares[size].append(square)
     pixels = {size: np.stack(found) for size, found in squares.items() if found}
-    return _Chunk(rows=rows, pixels=pixels, failed=failed)
+    return _Chunk(numbers=numbers, rows=rows, pixels=pixels, failed=failed)
 
 
 def unreadable(dataset: Dataset, numbers: Iterable[int]) -> list[FailedImage]:

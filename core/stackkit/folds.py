@@ -35,8 +35,8 @@ def stratified_folds(
     smallest = int(sizes.argmin())
     if sizes[smallest] < count:
         raise EvaluationError(
-            f"class {classes[int(present[smallest])]!r} has {sizes[smallest]} usable image(s), fewer than the "
-            f"{count} folds; add images, leave the class out, or choose a smaller --cv"
+            f"class {classes[int(present[smallest])]!r} has {sizes[smallest]} usable image(s), fewer "
+            f"than the {count} folds; add images, leave the class out, or choose a smaller --cv"
         )
     splitter = StratifiedKFold(n_splits=count, shuffle=shuffle, random_state=seed if shuffle else None)
     return [
@@ -56,7 +56,7 @@ def official_fold(samples: Sequence[Sample]) -> list[Fold]:
             f"--split official: the dataset has {len(train)} training and {len(test)} test images; "
             "use --cv instead"
         )
-    _require_two_classes(np.array([samples[i].label for i in train]))
+    _require_two_classes(np.array([samples[int(i)].label for i in train]))
     return [Fold(train=train, test=test)]
 
 

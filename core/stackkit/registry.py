@@ -19,6 +19,9 @@ _COMMA = re.compile(r"(\\*),")
 _LAST_BACKSLASHES = re.compile(r"(\\+)\Z")
 _OPTION = re.compile(r"\s*\w+=")
 
+MOST_LISTED = 12
+"""More names than this do not fit an error of one line."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
@@ -186,6 +189,8 @@ class Registry:
         note = f" (plugins that failed to load: {', '.join(broken)})" if broken else ""
         if close := difflib.get_close_matches(name.strip("*?"), known, n=3, cutoff=0.5):
             return f"; did you mean {' or '.join(close)}?{note}"
+        if len(known) > MOST_LISTED:
+            return f"; `stackkit list-plugins --kind {kind}` shows all {len(known)}{note}"
         return f"; there is {', '.join(known) or 'none'}{note}"
 
     def _choose(self, component: Component, given: Mapping[str, str]) -> Choice:

@@ -220,7 +220,7 @@ def _create(path: Path, key: BackboneKey, rows: DatasetRows, provenance: Mapping
         with h5py.File(aside, "w") as file:
             _lay_out(file, key, rows, provenance)
             _copy_known_rows(file, rows, sorted(path.parent.glob("*.h5")))
-        os.replace(aside, path)
+        aside.replace(path)
     finally:
         with suppress(OSError):
             aside.unlink(missing_ok=True)

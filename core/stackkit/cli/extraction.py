@@ -29,9 +29,10 @@ def extract(
     from rich.console import Console
 
     from stackkit.cli.progress import progress
-    from stackkit.experiment import RECIPE_BACKBONES, Recipe, extract_features
+    from stackkit.experiment import extract_features
     from stackkit.host import load_host
     from stackkit.paths import features_dir
+    from stackkit.recipe import RECIPE_BACKBONES, Recipe
     from stackkit.registry import Registry
     from stackkit.store import FeatureStore
 

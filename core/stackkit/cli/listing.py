@@ -45,14 +45,10 @@ def list_plugins(
 
 
 def _entry(registry: Registry, component: Any) -> dict[str, Any]:
-    from stackkit.errors import StackkitError
     from stackkit.registry import missing_requirements
 
     missing = missing_requirements(component)
-    try:
-        lacking = registry.default(component).lacking()
-    except StackkitError as error:
-        missing = lacking = str(error)
+    lacking = registry.default(component).lacking()
     return {
         "kind": component.kind,
         "name": registry.short_name(component),
@@ -102,9 +98,8 @@ def _option(option: dict[str, Any]) -> str:
 def _show_plugins(host: Host) -> None:
     typer.secho("plugins", bold=True)
     for record in host.plugins:
-        typer.echo(
-            f"  {record.name:<24} {record.status:<15} {record.distribution} {record.version}{_failure(record)}"
-        )
+        origin = f"{record.distribution} {record.version}"
+        typer.echo(f"  {record.name:<24} {record.status:<15} {origin}{_failure(record)}")
 
 
 def _failure(record: PluginRecord) -> str:

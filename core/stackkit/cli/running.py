@@ -14,7 +14,7 @@ from stackkit.cli import options
 from stackkit.errors import UsageError
 
 if TYPE_CHECKING:
-    from stackkit.experiment import Recipe
+    from stackkit.recipe import Recipe
 
 Learner = Annotated[
     str,
@@ -122,7 +122,7 @@ def _recipe(
     seed: int,
     strict: bool,
 ) -> Recipe:
-    from stackkit.experiment import RECIPE_BACKBONES, Recipe
+    from stackkit.recipe import RECIPE_BACKBONES, Recipe
 
     if split and (cv is not None or shuffle):
         raise UsageError(

@@ -4,56 +4,74 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rich.console import Console, ConsoleRenderable, Group
+from rich import box
+from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from stackkit.evaluate import Result, best_single
-from stackkit.report.document import Report
+from stackkit.report.document import FILE_NAME, Report
+
+MOST_FOLDS = 5
+MOST_FAILURES = 20
+UNLIMITED = 200
+"""Width in characters where nothing wraps: a file or a pipe has no edge."""
 
 
-def table(report: Report) -> ConsoleRenderable:
-    """One row per classifier: accuracy of each fold, mean, spread, interval, gain, in percent."""
+def show(report: Report, console: Console) -> None:
+    """Print one row per classifier, then the notes and the images that failed."""
+    width = console.width if console.is_terminal else max(console.width, UNLIMITED)
+    classes = f"{report.n_images:,} images, {len(report.classes)} classes"
+    _say(console, f"\n{report.dataset}: {classes}; {report.protocol.title}; accuracy in percent")
+    console.print(_table(report), width=width)
+    for note in report.notes:
+        _say(console, f"- {note}")
+    for failure in report.failed_images[:MOST_FAILURES]:
+        _say(console, f"failed: {failure.id}: {failure.reason}")
+    if (more := len(report.failed_images) - MOST_FAILURES) > 0:
+        _say(console, f"... and {more} more; {FILE_NAME} (--out) lists all")
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(text, markup=False, highlight=False, soft_wrap=not console.is_terminal)
+
+
+def _table(report: Report) -> Table:
+    """Accuracy of each fold (as many as fit), mean, spread, interval and gain."""
     best = best_single(report.results)
-    title = f"{report.dataset}: {report.n_images} images, {len(report.classes)} classes; {report.protocol.title}"
-    made = Table(title=title, title_justify="left", caption_justify="left")
-    made.add_column("classifier", overflow="fold")
-    made.add_column("on", overflow="fold")
-    for fold in range(report.protocol.folds):
-        made.add_column(f"fold {fold + 1}" if report.protocol.folds > 1 else "test", justify="right")
-    for heading in ("mean %", "± sd", "95 % interval", "gain"):
-        made.add_column(heading, justify="right", no_wrap=True)
-    previous = None
+    folds = report.protocol.folds
+    shown = folds if folds <= MOST_FOLDS else 0
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("classifier", overflow="fold")
+    table.add_column("on", overflow="fold")
+    for fold in range(shown):
+        table.add_column(f"fold {fold + 1}" if folds > 1 else "test", justify="right", no_wrap=True)
+    for heading in ("mean", "sd", "95 % interval", "gain"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    previous = report.results[0].kind
     for result in report.results:
-        if previous is not None and result.kind != previous:
-            made.add_section()
+        if result.kind != previous:
+            table.add_section()
         previous = result.kind
-        made.add_row(*_cells(result, best), style="bold" if result is best else "")
-    return Group(made, Text("\n".join(f"- {note}" for note in report.notes)))
+        table.add_row(*_cells(result, best, shown), style="bold" if result is best else "")
+    return table
 
 
-def _cells(result: Result, best: Result) -> Iterator[str]:
+def _cells(result: Result, best: Result, shown: int) -> Iterator[str]:
+    low, high = result.interval_95
     yield result.name
     yield _backbones(result)
-    yield from (f"{100 * accuracy:.1f}" for accuracy in result.fold_accuracy)
-    yield f"{100 * result.accuracy:.2f}"
-    yield f"{100 * result.spread:.2f}"
-    yield f"{100 * result.interval_95[0]:.1f} to {100 * result.interval_95[1]:.1f}"
-    yield "best single" if result is best else f"{100 * (result.accuracy - best.accuracy):+.2f}"
+    yield from (_percent(accuracy) for accuracy in result.fold_accuracy[:shown])
+    yield _percent(result.accuracy)
+    yield _percent(result.spread)
+    yield f"{_percent(low)} to {_percent(high)}"
+    yield "best" if result is best else f"{round(100 * (result.accuracy - best.accuracy), 1) + 0.0:+.1f}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}"
 
 
 def _backbones(result: Result) -> str:
     if len(result.backbones) == 1:
         return result.backbones[0]
     return f"all {len(result.backbones)}" + (" (untrained)" if result.untrained else "")
-
-
-def show(report: Report, console: Console) -> None:
-    """Print the table and the notes."""
-    console.print(table(report))
-    for failure in report.failed_images[:20]:
-        console.print(f"failed: {failure.id}: {failure.reason}", markup=False, soft_wrap=True)
-    if len(report.failed_images) > 20:
-        console.print(
-            f"... and {len(report.failed_images) - 20} more, see failed_images in {'report.json'}"
-        )

@@ -16,7 +16,7 @@ def stackkit_aggregators() -> list[AggregatorSpec]:
                     name="fit_on",
                     default="in-sample",
                     choices=("in-sample", "out-of-fold"),
-                    help="probabilities of the rows the learners were fitted on (the recipe), or of held-out rows",
+                    help="probabilities of rows the learners know (the recipe), or of held-out rows",
                 ),
                 Option(name="C", default=1.0, help="inverse of the regularisation strength, above 0"),
                 Option(

@@ -1,0 +1,112 @@
+"""Baselines, base learners and aggregators side by side on the same folds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stackkit.evaluate import Result, ResultKind, score
+from stackkit.folds import Fold
+from stackkit.recipe import Ingredients
+from stackkit.registry import Choice
+from stackkit.stacking import LearnerFit, fit_aggregator, fit_baseline, fit_learner, stack
+from stackkit.types import Reporter
+
+TASK = "fitting"
+
+Outcome = tuple[NDArray[np.int64], bool]
+"""Labels predicted for a fold's test rows, and whether the fit converged."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Features:
+    """Features of one backbone under the label users see: (n, d) float32."""
+
+    label: str
+    trained: bool
+    matrix: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """What is compared: every classifier on the same features, labels (n,) and folds."""
+
+    ingredients: Ingredients
+    features: Sequence[Features]
+    labels: NDArray[np.int64]
+    n_classes: int
+    folds: Sequence[Fold]
+    inner_cv: int
+    seed: int
+    reporter: Reporter
+
+    def results(self) -> list[Result]:
+        """Each learner is fitted once per fold and backbone, whatever the number of aggregators."""
+        chosen = self.ingredients
+        per_backbone = 2 if chosen.baseline else 1
+        fits = len(self.features) * per_backbone + len(chosen.aggregators)
+        self.reporter.start(TASK, len(self.folds) * fits)
+        results: list[Result] = []
+        if chosen.baseline:
+            results += [self._baseline(chosen.baseline, features) for features in self.features]
+        learned = [
+            [self._learn(features, fold) for fold in self._counted()] for features in self.features
+        ]
+        results += [
+            self._result(
+                chosen.learner.text, "learner", [features], [(f.test_labels, f.converged) for f in fits]
+            )
+            for features, fits in zip(self.features, learned, strict=True)
+        ]
+        stacks = [stack([fits[k] for fits in learned]) for k in range(len(self.folds))]
+        for choice in chosen.aggregators:
+            outcomes = [
+                fit_aggregator(choice.create(), probabilities, self.labels[fold.train])
+                for fold, probabilities in zip(self._counted(), stacks, strict=True)
+            ]
+            results.append(self._result(choice.text, "aggregator", self.features, outcomes))
+        return results
+
+    def _counted(self) -> Iterator[Fold]:
+        """The folds, counting each as finished when the next is asked for."""
+        for fold in self.folds:
+            yield fold
+            self.reporter.advance(TASK, 1)
+
+    def _baseline(self, choice: Choice, features: Features) -> Result:
+        outcomes = [
+            fit_baseline(choice.create(), features.matrix, self.labels, fold) for fold in self._counted()
+        ]
+        return self._result(choice.text, "baseline", [features], outcomes)
+
+    def _learn(self, features: Features, fold: Fold) -> LearnerFit:
+        return fit_learner(
+            self.ingredients.learner.create,
+            features.matrix,
+            self.labels,
+            self.n_classes,
+            fold,
+            out_of_fold=self.inner_cv if self._wants_out_of_fold() else None,
+            seed=self.seed,
+        )
+
+    def _wants_out_of_fold(self) -> bool:
+        return any(choice.create().fit_on == "out-of-fold" for choice in self.ingredients.aggregators)
+
+    def _result(
+        self, name: str, kind: ResultKind, on: Sequence[Features], outcomes: Sequence[Outcome]
+    ) -> Result:
+        return score(
+            name,
+            kind,
+            [features.label for features in on],
+            [
+                (labels, self.labels[fold.test])
+                for (labels, _), fold in zip(outcomes, self.folds, strict=True)
+            ],
+            untrained=not all(features.trained for features in on),
+            converged=all(converged for _, converged in outcomes),
+        )

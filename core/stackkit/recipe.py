@@ -1,0 +1,70 @@
+"""An experiment in words, and the components those words mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+from stackkit.errors import UsageError
+from stackkit.registry import Choice, Registry, with_seed
+from stackkit.specs import LearnerSpec
+
+RECIPE_BACKBONES = ("vgg19", "resnet50", "inception-v3", "xception")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """An experiment in words; the defaults are the published recipe (plus soft-vote beside it).
+
+    `cv` is the number of stratified folds; `official` asks for the dataset's own split instead.
+    `baseline` is a learner shown per backbone and not stacked, None for none. `inner_cv` folds
+    make out-of-fold probabilities for the aggregators that want them.
+    """
+
+    dataset: str
+    backbones: tuple[str, ...] = RECIPE_BACKBONES
+    learner: str = "logistic"
+    aggregators: tuple[str, ...] = ("average-svm", "soft-vote")
+    baseline: str | None = "linear-svm"
+    cv: int = 3
+    official: bool = False
+    shuffle: bool = False
+    seed: int = 0
+    inner_cv: int = 3
+    strict: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ingredients:
+    """A recipe's components: every name resolved, nothing imported yet."""
+
+    dataset: Choice
+    backbones: tuple[Choice, ...]
+    learner: Choice
+    aggregators: tuple[Choice, ...]
+    baseline: Choice | None
+
+    @property
+    def all(self) -> list[Choice]:
+        """Every component once."""
+        baseline = [self.baseline] if self.baseline else []
+        return [self.dataset, *self.backbones, *baseline, self.learner, *self.aggregators]
+
+
+def resolve(recipe: Recipe, registry: Registry) -> Ingredients:
+    """Look every name of a recipe up; raises UsageError before any work is done."""
+    registry = with_seed(registry, recipe.seed)
+    learner = registry.one("learner", recipe.learner)
+    aggregators = registry.several("aggregator", recipe.aggregators)
+    if aggregators and not cast(LearnerSpec, learner.component.spec).probabilities:
+        raise UsageError(
+            f"learner {learner.name} gives no probabilities, which aggregators need; use logistic, "
+            f"or --baseline {learner.name} to see it per backbone"
+        )
+    return Ingredients(
+        dataset=registry.one("dataset", recipe.dataset),
+        backbones=tuple(registry.several("backbone", recipe.backbones)),
+        learner=learner,
+        aggregators=tuple(aggregators),
+        baseline=registry.one("learner", recipe.baseline) if recipe.baseline else None,
+    )
