@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 from stackkit.evaluate import Result, ResultKind, score
 from stackkit.folds import Fold
@@ -45,6 +47,10 @@ class Comparison:
 
     def results(self) -> list[Result]:
         """Each learner is fitted once per fold and backbone, whatever the number of aggregators."""
+        with calm_threads():
+            return self._results()
+
+    def _results(self) -> list[Result]:
         chosen = self.ingredients
         per_backbone = 2 if chosen.baseline else 1
         fits = len(self.features) * per_backbone + len(chosen.aggregators)
@@ -110,3 +116,19 @@ class Comparison:
             untrained=not all(features.trained for features in on),
             converged=all(converged for _, converged in outcomes),
         )
+
+
+@contextmanager
+def calm_threads() -> Iterator[None]:
+    """Keep SciPy's copy of OpenBLAS to one thread while scikit-learn fits.
+
+    NumPy and SciPy each bring an OpenBLAS with a pool as wide as the machine. Solvers alternate
+    between them, and the waiting pool spins on the cores that the other needs: on two cores a
+    logistic regression (3,333 x 1,280, 10 classes) took 3.7 s with both pools and 0.6 s so.
+    """
+    controller = ThreadpoolController()
+    scipys = [
+        library.filepath for library in controller.lib_controllers if "scipy.libs" in library.filepath
+    ]
+    with controller.select(filepath=scipys).limit(limits=1):
+        yield

@@ -276,7 +276,7 @@ def _notes(
         yield f"Untrained (random weights), so that figures mean nothing: {', '.join(untrained)}."
     yield _protocol(recipe).meaning
     if failed:
-        yield f"{len(failed)} image(s) could not be read; they count in no figure, failed_images lists them."
+        yield f"{len(failed)} image(s) could not be read and count in no figure (see failed_images)."
     early = [f"{r.name} on {', '.join(r.backbones)}" for r in results if not r.converged]
     if early:
         yield f"Stopped before they converged (max_iter or tol would change that): {'; '.join(early)}."
@@ -284,7 +284,7 @@ def _notes(
     if in_sample:
         yield (
             f"{', '.join(in_sample)} learned from probabilities of the very rows that the base learners "
-            "were fitted on, as published; the accuracy stays honest, the meta-classifier is not at its best."
+            "were fitted on, as published; its figure is honest, its training not ideal."
         )
     if len(named) > 1:
         yield (

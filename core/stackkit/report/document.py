@@ -42,8 +42,8 @@ class Protocol:
                 "Not comparable with cross-validation figures."
             )
         return (
-            f"{self.folds}-fold cross-validation: every image is predicted once, by classifiers fitted without "
-            "it. Not comparable with figures on an official split."
+            f"{self.folds}-fold cross-validation: every image is predicted once, by classifiers fitted "
+            "without it. Not comparable with figures on an official split."
         )
 
 

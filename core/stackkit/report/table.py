@@ -19,10 +19,11 @@ UNLIMITED = 200
 
 def show(report: Report, console: Console) -> None:
     """Print one row per classifier, then the notes and the images that failed."""
-    width = console.width if console.is_terminal else max(console.width, UNLIMITED)
+    if not console.is_terminal:
+        console = Console(file=console.file, width=max(console.width, UNLIMITED))
     classes = f"{report.n_images:,} images, {len(report.classes)} classes"
     _say(console, f"\n{report.dataset}: {classes}; {report.protocol.title}; accuracy in percent")
-    console.print(_table(report), width=width)
+    console.print(_table(report))
     for note in report.notes:
         _say(console, f"- {note}")
     for failure in report.failed_images[:MOST_FAILURES]:
@@ -36,7 +37,7 @@ def _say(console: Console, text: str) -> None:
 
 
 def _table(report: Report) -> Table:
-    """Accuracy of each fold (as many as fit), mean, spread, interval and gain."""
+    """Accuracy of each fold (as many as fit), mean, spread, half of the 95 % interval, and gain."""
     best = best_single(report.results)
     folds = report.protocol.folds
     shown = folds if folds <= MOST_FOLDS else 0
@@ -45,7 +46,7 @@ def _table(report: Report) -> Table:
     table.add_column("on", overflow="fold")
     for fold in range(shown):
         table.add_column(f"fold {fold + 1}" if folds > 1 else "test", justify="right", no_wrap=True)
-    for heading in ("mean", "sd", "95 % interval", "gain"):
+    for heading in ("mean", "sd", "± 95 %", "gain"):
         table.add_column(heading, justify="right", no_wrap=True)
     previous = report.results[0].kind
     for result in report.results:
@@ -57,13 +58,12 @@ def _table(report: Report) -> Table:
 
 
 def _cells(result: Result, best: Result, shown: int) -> Iterator[str]:
-    low, high = result.interval_95
     yield result.name
     yield _backbones(result)
     yield from (_percent(accuracy) for accuracy in result.fold_accuracy[:shown])
     yield _percent(result.accuracy)
     yield _percent(result.spread)
-    yield f"{_percent(low)} to {_percent(high)}"
+    yield _percent((result.interval_95[1] - result.interval_95[0]) / 2)
     yield "best" if result is best else f"{round(100 * (result.accuracy - best.accuracy), 1) + 0.0:+.1f}"
 
 
