@@ -115,13 +115,18 @@ def _obtain(
 ) -> tuple[DatasetRows, ExtractionSummary]:
     """Have the features of every readable image in the store; all failures in one summary."""
     rows, failed = fingerprints(ingredients.dataset.text, dataset, reporter)
-    if failed and recipe.strict:
-        raise ImageError(f"{failed[0].id}: {failed[0].reason} (--strict stops here)")
+    _refuse_if_strict(recipe, failed)
     if may_extract:
         summary = extract(dataset, rows, named, store, reporter, strict=recipe.strict)
     else:
         summary = _stored(dataset, rows, named, store)
+        _refuse_if_strict(recipe, summary.failed)
     return rows, replace(summary, failed=(*failed, *summary.failed))
+
+
+def _refuse_if_strict(recipe: Recipe, failed: Sequence[FailedImage]) -> None:
+    if failed and recipe.strict:
+        raise ImageError(f"{failed[0].id}: {failed[0].reason} (--strict stops here)")
 
 
 @contextmanager

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import sys
 from dataclasses import asdict
 
 import typer
 
 from stackkit.cli import options
+from stackkit.cli.output import stdout_set_aside
 
 
 def extract(
@@ -36,11 +35,12 @@ def extract(
     from stackkit.registry import Registry
     from stackkit.store import FeatureStore
 
+    options.check_seed(seed)
     recipe = Recipe(
         dataset=dataset, backbones=tuple(backbones or RECIPE_BACKBONES), seed=seed, strict=strict
     )
     feature_store = FeatureStore(store or features_dir())
-    with contextlib.redirect_stdout(sys.stderr), progress(Console(stderr=True)) as reporter:
+    with stdout_set_aside(), progress(Console(stderr=True)) as reporter:
         summary = extract_features(recipe, Registry(host=load_host()), feature_store, reporter)
     if as_json:
         typer.echo(json.dumps(asdict(summary), indent=2))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from stackkit.cli import options
+from stackkit.cli.output import stdout_set_aside
 
 
 def fetch(dataset: options.Dataset) -> None:
@@ -19,6 +20,6 @@ def fetch(dataset: options.Dataset) -> None:
     from stackkit.registry import Registry
 
     choice = Registry(host=load_host()).one("dataset", dataset)
-    with progress(Console(stderr=True)) as reporter:
+    with stdout_set_aside(), progress(Console(stderr=True)) as reporter:
         folder = choice.fetch(reporter=reporter)
     typer.echo(f"{choice.name}: {folder}")

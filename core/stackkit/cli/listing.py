@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stackkit.cli import options
+from stackkit.cli.output import stdout_set_aside
 from stackkit.specs import Kind
 
 if TYPE_CHECKING:
@@ -24,17 +25,21 @@ def list_plugins(
     ] = None,
     as_json: options.Json = False,
 ) -> None:
-    """Show every plugin, what it offers with which options, and what is missing for it to run."""
+    """Show every plugin, what it offers with which options, and what is missing for it to run.
+
+    Try: stackkit list-plugins --kind backbone
+    """
     from stackkit.host import load_host
     from stackkit.registry import Registry
 
     host = load_host()
     kinds = (kind,) if kind else KINDS
-    components = [
-        _entry(Registry(host=host), component)
-        for component in host.components
-        if component.kind in kinds
-    ]
+    with stdout_set_aside():  # asking what is lacking runs plugins' code
+        components = [
+            _entry(Registry(host=host), component)
+            for component in host.components
+            if component.kind in kinds
+        ]
     if as_json:
         plugins = [asdict(record) | {"status": record.status} for record in host.plugins]
         typer.echo(json.dumps({"plugins": plugins, "components": components}, indent=2))

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from stackkit.errors import UsageError
+
 Dataset = Annotated[
     str,
     typer.Option(
@@ -37,3 +39,13 @@ Store = Annotated[
         "--store", metavar="DIR", help="Feature store. Default: features/ under STACKKIT_HOME."
     ),
 ]
+
+
+MOST_SEED = 2**32 - 1
+"""The largest seed that NumPy's and scikit-learn's generators take."""
+
+
+def check_seed(seed: int) -> None:
+    """Raise UsageError for a seed that some generator would refuse after hours of work."""
+    if not 0 <= seed <= MOST_SEED:
+        raise UsageError(f"--seed {seed}: a whole number from 0 to {MOST_SEED} is wanted")

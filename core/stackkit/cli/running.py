@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from stackkit.cli import options
+from stackkit.cli.output import stdout_set_aside
 from stackkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -102,7 +101,10 @@ def evaluate(
     store: options.Store = None,
     as_json: options.Json = False,
 ) -> None:
-    """Fit and stack classifiers on features that `stackkit extract` has stored."""
+    """Fit and stack classifiers on features that `stackkit extract` has stored.
+
+    Try: stackkit evaluate --dataset mnist:limit=50 --backbones 'efficientnet-lite*' --learner logistic:C=10
+    """
     recipe = _recipe(
         dataset, backbones, learner, aggregator, baseline, cv, split, shuffle, inner_cv, seed, strict
     )
@@ -130,8 +132,7 @@ def _recipe(
         )
     if inner_cv < 2:
         raise UsageError(f"--inner-cv {inner_cv}: at least 2 folds are wanted")
-    if seed < 0:
-        raise UsageError(f"--seed {seed}: a seed is 0 or more")
+    options.check_seed(seed)
     return Recipe(
         dataset=dataset,
         backbones=tuple(backbones or RECIPE_BACKBONES),
@@ -171,8 +172,7 @@ def _carry_out(
     people = errors if as_json else Console()
     if out:
         document.prepare(out, overwrite=overwrite)
-    # Libraries that print (Keras, for one, while it downloads) must not break the JSON document.
-    with contextlib.redirect_stdout(sys.stderr), progress(errors) as reporter:
+    with stdout_set_aside(), progress(errors) as reporter:
         report = experiment.run(
             recipe,
             Registry(host=load_host()),

@@ -1,0 +1,33 @@
+"""Keep stdout for what a command answers; everything else belongs on stderr."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def stdout_set_aside() -> Iterator[None]:
+    """What plugins and libraries print meanwhile, from Python or below it, goes to stderr."""
+    with contextlib.redirect_stdout(sys.stderr), _descriptor_set_aside():
+        yield
+
+
+@contextmanager
+def _descriptor_set_aside() -> Iterator[None]:
+    # Libraries in C and programs that a plugin starts write to descriptor 1, whatever sys.stdout is.
+    try:
+        kept = os.dup(1)
+    except OSError:  # stdout is closed: nothing to keep
+        yield
+        return
+    try:
+        with contextlib.suppress(OSError):  # stderr is closed
+            os.dup2(2, 1)
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
