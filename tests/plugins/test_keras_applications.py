@@ -521,7 +521,7 @@ def test_the_same_seed_gives_the_same_features_in_another_process_and_no_chatter
 
 def test_lines_of_others_on_stderr_survive_the_import_of_tensorflow():
     code = (
-        "import os, sys, threading\nfrom stackkit_plugins.keras_network import _quiet_stderr\n"
+        "import os, sys, threading\nfrom stackkit_plugins.keras_network.runtime import _quiet_stderr\n"
         "with _quiet_stderr():\n"
         "    os.write(2, b'I0000 00:00:1795502905.086232    5015 cudart_stub.cc:31] no GPU\\n')\n"
         "    print('a warning of yours', file=sys.stderr)\n"

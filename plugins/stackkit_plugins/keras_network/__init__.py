@@ -1,0 +1,24 @@
+"""What every Keras backbone needs: a network that is built late, run in batches, and left alone.
+
+TensorFlow takes seconds to import and is not needed to say a backbone's size, width or revision,
+so nothing here imports it, Keras or NumPy before the first image comes in.
+"""
+
+from stackkit_plugins.keras_network.backbone import KerasBackbone, check_numbers
+from stackkit_plugins.keras_network.runtime import import_keras
+from stackkit_plugins.keras_network.weights import (
+    FileWeights,
+    RandomWeights,
+    missing_file,
+    weights_file,
+)
+
+__all__ = [
+    "FileWeights",
+    "KerasBackbone",
+    "RandomWeights",
+    "check_numbers",
+    "import_keras",
+    "missing_file",
+    "weights_file",
+]
