@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
-from typing import cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stackkit import __version__
 from stackkit.compare import Comparison, Features
-from stackkit.errors import DatasetError, EvaluationError, ImageError, WeightsError
+from stackkit.errors import EvaluationError, ImageError
 from stackkit.evaluate import Result
 from stackkit.extract import ExtractionSummary, NamedBackbone, extract, fingerprints, unreadable
 from stackkit.folds import Fold, official_fold, stratified_folds
-from stackkit.host import Component
+from stackkit.opening import open_backbone, open_dataset, versions
 from stackkit.recipe import Ingredients, Recipe, resolve
-from stackkit.registry import Choice, Registry, describe
+from stackkit.registry import Registry, describe
 from stackkit.report.document import Protocol, Report
 from stackkit.store import DatasetRows, FeatureStore
 from stackkit.types import Dataset, FailedImage, Reporter
-
-PACKAGES = ("h5py", "keras", "mlxtend", "numpy", "pillow", "scikit-learn", "tensorflow")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +46,8 @@ def extract_features(
 ) -> ExtractionSummary:
     """Compute the features that the store lacks for a recipe's dataset and backbones."""
     ingredients = resolve(recipe, registry)
-    dataset = _open_dataset(ingredients.dataset)
-    named = tuple(_open_backbone(choice, registry) for choice in ingredients.backbones)
+    dataset = open_dataset(ingredients.dataset)
+    named = tuple(open_backbone(choice, registry) for choice in ingredients.backbones)
     return _obtain(recipe, ingredients, dataset, named, store, reporter)[1]
 
 
@@ -71,16 +67,16 @@ def run(
     """
     started, timings = time.perf_counter(), dict[str, float]()
     ingredients = resolve(recipe, registry)
-    dataset = _open_dataset(ingredients.dataset)
+    dataset = open_dataset(ingredients.dataset)
     # What cannot be evaluated is refused here, before hours of extraction.
     _folds(recipe, dataset, range(len(dataset.samples)))
-    named = tuple(_open_backbone(choice, registry) for choice in ingredients.backbones)
+    named = tuple(open_backbone(choice, registry) for choice in ingredients.backbones)
     show_plan(_plan(recipe, ingredients, dataset, named))
     with _timed(timings, "extraction_s"):
         rows, summary = _obtain(
             recipe, ingredients, dataset, named, store, reporter, may_extract=may_extract
         )
-    with _timed(timings, "evaluation_s"):
+    with _timed(timings, "evaluation_s"), _blaming(summary.failed):
         results, n_images = _compare(recipe, ingredients, dataset, rows, named, store, reporter)
     timings["total_s"] = time.perf_counter() - started
     return Report(
@@ -97,7 +93,7 @@ def run(
             label: {"computed": computed, "reused": summary.reused[label]}
             for label, computed in summary.computed.items()
         },
-        versions=_versions(),
+        versions=versions(),
         timings={name: round(seconds, 3) for name, seconds in timings.items()},
         notes=tuple(_notes(recipe, dataset, named, summary.failed, results, ingredients)),
     )
@@ -136,55 +132,18 @@ def _timed(timings: dict[str, float], name: str) -> Iterator[None]:
     timings[name] = time.perf_counter() - start
 
 
-def _open_dataset(choice: Choice) -> Dataset:
-    dataset = cast(Dataset, choice.create())
-    present = {sample.label for sample in dataset.samples}
-    if len(present) < 2:
-        raise DatasetError(
-            f"{choice.text} has {len(present)} class with images; at least two are wanted"
-        )
-    return dataset
-
-
-def _open_backbone(choice: Choice, registry: Registry) -> NamedBackbone:
-    """A backbone whose weights are at hand; otherwise the error says which backbones can run."""
-    backbone = choice.create()
-    label = choice.text if backbone.trained else f"{choice.text} (untrained)"
+@contextmanager
+def _blaming(failed: Sequence[FailedImage]) -> Iterator[None]:
+    """Let an error of the evaluation name the images that are missing: they may be its cause."""
     try:
-        revision = backbone.revision
-    except WeightsError as error:
-        ready = [registry.short_name(c) for c in registry.of_kind("backbone") if _is_ready(registry, c)]
-        raise WeightsError(
-            f"{error}. Backbones that can run now: {', '.join(ready) or 'none'}"
+        yield
+    except EvaluationError as error:
+        if not failed:
+            raise
+        raise EvaluationError(
+            f"{error} ({len(failed)} image(s) could not be read, the first {failed[0].id}: "
+            f"{failed[0].reason}; features of the others are kept)"
         ) from error
-    provenance = {
-        "component": describe([choice])[0],
-        "revision": revision,
-        "stackkit": __version__,
-        "versions": _versions(),
-        "untrained": not backbone.trained,
-    }
-    return NamedBackbone(
-        label=label,
-        qualified_name=choice.component.qualified_name,
-        backbone=backbone,
-        provenance=provenance,
-    )
-
-
-def _is_ready(registry: Registry, component: Component) -> bool:
-    return registry.default(component).lacking() is None
-
-
-def _versions() -> dict[str, str]:
-    """Versions of Python and of the packages that figures depend on."""
-    found = {"python": platform.python_version(), "platform": platform.platform()}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def _protocol(recipe: Recipe) -> Protocol:
@@ -216,7 +175,7 @@ def _folds(recipe: Recipe, dataset: Dataset, rows: Sequence[int]) -> list[Fold]:
 def _stored(
     dataset: Dataset, rows: DatasetRows, named: Sequence[NamedBackbone], store: FeatureStore
 ) -> ExtractionSummary:
-    """What the store holds; raises StoreError-like EvaluationError if a readable image has no row."""
+    """What the store holds; raises EvaluationError if a readable image has no row."""
     failed: dict[str, FailedImage] = {}
     reused: dict[str, int] = {}
     for backbone in named:
@@ -251,6 +210,7 @@ def _compare(
             intact &= file.intact()
             matrices.append(file.read())
     kept = np.flatnonzero(intact)
+    _refuse_lost_classes(dataset, kept)
     comparison = Comparison(
         ingredients=ingredients,
         features=[
@@ -265,6 +225,18 @@ def _compare(
         reporter=reporter,
     )
     return comparison.results(), len(kept)
+
+
+def _refuse_lost_classes(dataset: Dataset, kept: NDArray[np.int64]) -> None:
+    """A class without one readable image would change what the figures mean, unseen."""
+    left = {dataset.samples[int(row)].label for row in kept}
+    lost = sorted({sample.label for sample in dataset.samples} - left)
+    if lost:
+        names = ", ".join(dataset.classes[label] for label in lost[:3])
+        raise EvaluationError(
+            f"{len(lost)} class(es) have no image that can be read, such as {names}; "
+            "mend the images or leave the classes out"
+        )
 
 
 def _notes(

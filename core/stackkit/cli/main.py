@@ -93,8 +93,8 @@ def _reporting_errors(command: Callable[P, None]) -> Callable[P, None]:
             raise typer.Exit(1) from None
         except Exception as error:
             _explain(
-                f"error: {type(error).__name__}: {' '.join(str(error).split())} (stackkit or a plugin is "
-                "at fault; `stackkit --debug ...` shows where)"
+                f"error: {type(error).__name__}: {' '.join(str(error).split())} "
+                "(not foreseen; `stackkit --debug ...` shows where)"
             )
             raise typer.Exit(1) from None
 

@@ -19,6 +19,7 @@ def stdout_set_aside() -> Iterator[None]:
 @contextmanager
 def _descriptor_set_aside() -> Iterator[None]:
     # Libraries in C and programs that a plugin starts write to descriptor 1, whatever sys.stdout is.
+    _flush()
     try:
         kept = os.dup(1)
     except OSError:  # stdout is closed: nothing to keep
@@ -29,5 +30,12 @@ def _descriptor_set_aside() -> Iterator[None]:
             os.dup2(2, 1)
         yield
     finally:
+        _flush()  # whoever held the old sys.stdout may have filled its buffer
         os.dup2(kept, 1)
         os.close(kept)
+
+
+def _flush() -> None:
+    if sys.__stdout__ is not None:
+        with contextlib.suppress(OSError, ValueError):
+            sys.__stdout__.flush()

@@ -118,7 +118,8 @@ class _Amount(ProgressColumn):
 
 class _Rate(ProgressColumn):
     def render(self, task: Task) -> Text:
-        return Text(_per_second(task.finished_speed or task.speed or 0.0, int(task.total or 0)))
+        speed = task.finished_speed or task.speed  # None until a task has moved twice
+        return Text(_per_second(speed, int(task.total or 0)) if speed else "")
 
 
 def _amount(done: int, total: int) -> str:

@@ -103,7 +103,7 @@ def evaluate(
 ) -> None:
     """Fit and stack classifiers on features that `stackkit extract` has stored.
 
-    Try: stackkit evaluate --dataset mnist:limit=50 --backbones 'efficientnet-lite*' --learner logistic:C=10
+    Try: stackkit evaluate --dataset mnist:limit=50 --backbones 'efficientnet-lite*' --shuffle
     """
     recipe = _recipe(
         dataset, backbones, learner, aggregator, baseline, cv, split, shuffle, inner_cv, seed, strict

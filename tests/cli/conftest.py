@@ -1,0 +1,36 @@
+"""Fixtures of the command line: the example plugin installed, and `stackkit` as a function."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from commanding import HISTOGRAM, Command, Outcome
+from core.installing import REPOSITORY, Site, site_with_stackkit
+
+from stackkit.cli import main
+
+EXAMPLE = REPOSITORY / "docs" / "examples" / "stackkit-colour-histogram" / "stackkit_colour_histogram"
+
+
+@pytest.fixture
+def site(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    """A place for plugins; the example of HOWTO_PLUGIN.md, a cheap real backbone, is there."""
+    with site_with_stackkit(tmp_path_factory.mktemp("site"), monkeypatch) as site:
+        shutil.copytree(EXAMPLE, site.folder / EXAMPLE.name)
+        site.declare("stackkit-colour-histogram", {HISTOGRAM: EXAMPLE.name})
+        yield site
+
+
+@pytest.fixture
+def stackkit(site: Site, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
+    """`stackkit ARGUMENTS` in this process."""
+    monkeypatch.setenv("STACKKIT_DEBUG", "0")  # so that what --debug sets ends with the test
+
+    def command(*arguments: str | Path) -> Outcome:
+        capfd.readouterr()
+        code = main([str(argument) for argument in arguments])
+        printed = capfd.readouterr()
+        return Outcome(code=code, out=printed.out, err=printed.err)
+
+    return command

@@ -1,0 +1,362 @@
+"""Whatever is wrong with the input, the user reads one line that says so, or a counted report."""
+
+import struct
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from commanding import HISTOGRAM, Command, chosen, in_a_process, photographs
+from core.installing import Site
+from PIL import Image
+
+USAGE, DATASET, PLUGIN, WEIGHTS, STORE, EXTRACTION, EVALUATION, IMAGE = range(2, 10)
+
+WRONG_WORDS = {
+    "dataset": (["--dataset", "minst"], "did you mean mnist?"),
+    "backbone": (["--backbones", "colour-histogrm"], "did you mean colour-histogram?"),
+    "backbone of Keras": (["--backbones", "resnet5O"], "did you mean resnet50"),
+    "pattern": (["--backbones", "colours*"], "no backbone matches 'colours*'; did you mean"),
+    "empty name": (["--backbones", ""], "names an empty component"),
+    "learner": (["--learner", "logistc"], "did you mean logistic"),
+    "baseline": (["--baseline", "linear-svn"], "did you mean linear-svm?"),
+    "aggregator": (["--aggregator", "softvote"], "did you mean soft-vote?"),
+    "option": (["--backbones", f"{HISTOGRAM}:bin=3"], "has no option 'bin'; did you mean bins?"),
+    "type": (["--backbones", f"{HISTOGRAM}:bins=x"], "bins=x: a whole number is wanted"),
+    "value": (["--backbones", f"{HISTOGRAM}:bins=0"], "bins=0: a number from 1 to 16 is wanted"),
+    "choice": (["--aggregator", "average-svm:fit_on=test"], "choose one of in-sample, out-of-fold"),
+    "repeated option": (["--backbones", f"{HISTOGRAM}:bins=2,bins=3"], "gives bins twice"),
+    "no probabilities": (["--learner", "linear-svm"], "gives no probabilities, which aggregators need"),
+    "two protocols": (["--cv", "3", "--split", "official"], "choose one protocol"),
+    "shuffled split": (["--shuffle", "--split", "official"], "choose one protocol"),
+    "negative seed": (["--seed", "-1"], "--seed -1: a whole number from 0"),
+    "huge seed": (["--seed", str(2**32)], f"--seed {2**32}: a whole number from 0"),
+    "inner folds": (["--inner-cv", "1"], "--inner-cv 1: at least 2 folds are wanted"),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG_WORDS)
+def test_a_wrong_word_is_refused_with_a_hint(
+    wrong: str, stackkit: Command, bird_folder: Path, home: Path
+) -> None:
+    options, hint = WRONG_WORDS[wrong]
+    right = {"--dataset": f"image-folder:root={bird_folder}", "--backbones": HISTOGRAM}
+    others = [word for pair in right.items() if pair[0] not in options for word in pair]
+    outcome = stackkit("run", *others, *options)
+    assert outcome.code == USAGE
+    assert hint in outcome.error
+    assert not (home / "features").exists()
+
+
+@pytest.mark.parametrize("command", ["extract", "evaluate"])
+def test_both_halves_refuse_a_bad_seed(command: str, stackkit: Command, bird_folder: Path) -> None:
+    outcome = stackkit(command, *chosen(bird_folder), "--seed", "-1")
+    assert outcome.code == USAGE
+    assert "--seed -1" in outcome.error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["run", "--datset", "mnist"], "--dataset"),
+        (["run"], "--dataset"),
+        (["run", "--dataset", "mnist", "--split", "oficial"], "official"),
+        (["run", "--dataset", "mnist", "--cv", "three"], "--cv"),
+        (["list-plugins", "--kind", "backbon"], "backbone"),
+        (["rnu"], "No such command 'rnu'"),
+    ],
+)
+def test_a_mistyped_command_line_is_a_usage_error(
+    arguments: list[str], hint: str, stackkit: Command
+) -> None:
+    outcome = stackkit(*arguments)
+    assert outcome.code == USAGE
+    assert hint in outcome.err
+    assert "Traceback" not in outcome.err
+    assert outcome.out == ""
+
+
+def test_debug_shows_where_an_error_arose(stackkit: Command) -> None:
+    outcome = stackkit("--debug", "run", "--dataset", "nothing")
+    assert outcome.code == USAGE
+    assert "Traceback" in outcome.err
+    assert outcome.err.splitlines()[-1].startswith("error: unknown dataset 'nothing'")
+
+
+# --- datasets ----------------------------------------------------------------------------------
+
+
+def test_a_missing_folder(stackkit: Command, tmp_path: Path) -> None:
+    outcome = stackkit("run", *chosen(tmp_path / "nowhere"))
+    assert outcome.code == DATASET
+    assert "nowhere does not exist" in outcome.error
+
+
+def test_an_empty_folder(stackkit: Command, tmp_path: Path) -> None:
+    outcome = stackkit("run", *chosen(tmp_path))
+    assert outcome.code == DATASET
+    assert "no class folders" in outcome.error
+
+
+def test_one_class_only(stackkit: Command, tmp_path: Path) -> None:
+    outcome = stackkit("run", *chosen(photographs(tmp_path, only=4)))
+    assert outcome.code == DATASET
+    assert "one class only (only)" in outcome.error
+
+
+@pytest.mark.parametrize("folds", ["1", "5"])
+def test_folds_that_cannot_be_made_are_refused_before_the_work(
+    folds: str, stackkit: Command, tmp_path: Path, home: Path
+) -> None:
+    outcome = stackkit("run", *chosen(photographs(tmp_path, many=6, few=4)), "--cv", folds)
+    assert outcome.code == EVALUATION
+    assert ("'few' has 4" if folds == "5" else "at least 2 folds") in outcome.error
+    assert not (home / "features").exists()
+
+
+def test_an_official_split_that_is_not_there(stackkit: Command, bird_folder: Path, home: Path) -> None:
+    outcome = stackkit("run", *chosen(bird_folder), "--split", "official")
+    assert outcome.code == EVALUATION
+    assert "use --cv instead" in outcome.error
+    assert not (home / "features").exists()
+
+
+# --- images ------------------------------------------------------------------------------------
+
+
+def bomb(path: Path) -> None:
+    """A PNG of a few bytes that claims 100,000 x 100,000 pixels."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        check = struct.pack(">I", zlib.crc32(kind + content))
+        return struct.pack(">I", len(content)) + kind + content + check
+
+    header = struct.pack(">IIBBBBB", 100_000, 100_000, 8, 2, 0, 0, 0)
+    body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + body)
+
+
+def truncated(path: Path) -> None:
+    Image.effect_noise((64, 64), 80).save(path)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+
+
+def animated(path: Path) -> None:
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
+    frames[0].save(path, save_all=True, append_images=frames[1:])
+
+
+BROKEN: dict[str, Callable[[Path], object]] = {
+    "bomb.png": bomb,
+    "corrupt.jpg": lambda path: path.write_bytes(b"\xff\xd8\xff\xe0" + bytes(range(256))),
+    "text.png": lambda path: path.write_text("not an image"),
+    "truncated.jpg": truncated,
+    "zero.gif": lambda path: path.write_bytes(b""),
+}
+SOUND: dict[str, Callable[[Path], object]] = {
+    "animated.gif": animated,
+    "cmyk.jpg": lambda path: Image.new("CMYK", (8, 8), (200, 10, 10, 0)).save(path),
+    "dot.png": lambda path: Image.new("RGB", (1, 1), "green").save(path),
+    "palette.png": lambda path: Image.new("RGB", (8, 8), "teal").convert("P").save(path),
+    "sixteen.png": lambda path: Image.new("I;16", (8, 8), 40_000).save(path),
+}
+
+
+@pytest.fixture
+def mixed(tmp_path: Path) -> Path:
+    """Two classes, one of them with every kind of broken and of unusual file."""
+    root = photographs(tmp_path / "mixed", clean=6, odd=6)
+    for name, make in (BROKEN | SOUND).items():
+        make(root / "odd" / name)
+    return root
+
+
+def test_broken_images_are_counted_and_the_others_read(stackkit: Command, mixed: Path) -> None:
+    document = stackkit("run", *chosen(mixed), "--json").document
+    reasons = {failure["id"]: failure["reason"] for failure in document["failed_images"]}
+    assert reasons.keys() == {f"odd/{name}" for name in BROKEN}
+    assert all(reasons.values())
+    assert reasons["odd/zero.gif"] == "the file is empty"
+    assert document["n_images"] == 12 + len(SOUND)
+    assert document["extraction"] == {HISTOGRAM: {"computed": 12 + len(SOUND), "reused": 0}}
+    assert any(f"{len(BROKEN)} image(s) could not be read" in note for note in document["notes"])
+
+
+def test_people_see_which_images_failed_and_why(stackkit: Command, mixed: Path) -> None:
+    for command in ("run", "extract"):
+        lines = stackkit(command, *chosen(mixed)).out.splitlines()
+        failed = [line.split(": ") for line in lines if line.startswith("failed: ")]
+        assert [line[1] for line in failed] == [f"odd/{name}" for name in sorted(BROKEN)]
+
+
+def test_a_second_run_reports_the_same_failures(stackkit: Command, mixed: Path) -> None:
+    first, second = (stackkit("run", *chosen(mixed), "--json").document for _ in range(2))
+    assert second["failed_images"] == first["failed_images"]
+    assert second["results"] == first["results"]
+    assert second["extraction"][HISTOGRAM]["computed"] == 0
+
+
+@pytest.mark.parametrize("command", ["run", "extract", "evaluate"])
+def test_strict_stops_at_a_broken_image(command: str, stackkit: Command, mixed: Path) -> None:
+    if command == "evaluate":
+        stackkit("extract", *chosen(mixed))
+    outcome = stackkit(command, *chosen(mixed), "--strict")
+    assert outcome.code == IMAGE
+    assert outcome.error.startswith("odd/bomb.png: ")
+
+
+def test_nothing_but_broken_images(stackkit: Command, tmp_path: Path) -> None:
+    root = photographs(tmp_path, a=3, b=3)
+    for photograph in root.glob("*/*"):
+        photograph.write_bytes(b"")
+    outcome = stackkit("run", *chosen(root))
+    assert outcome.code == EVALUATION
+    assert "2 class(es) have no image that can be read, such as a, b" in outcome.error
+    assert "6 image(s) could not be read, the first a/000.png: the file is empty" in outcome.error
+
+
+def test_a_class_that_is_lost_whole_is_an_error(stackkit: Command, tmp_path: Path) -> None:
+    root = photographs(tmp_path, a=3, b=3, lost=3)
+    for photograph in (root / "lost").iterdir():
+        photograph.write_bytes(b"")
+    outcome = stackkit("run", *chosen(root))
+    assert outcome.code == EVALUATION
+    assert "1 class(es) have no image that can be read, such as lost" in outcome.error
+
+
+def test_failures_may_leave_too_few_images_for_the_folds(stackkit: Command, tmp_path: Path) -> None:
+    root = photographs(tmp_path, a=5, b=5)
+    (root / "b" / "000.png").write_bytes(b"")
+    outcome = stackkit("run", *chosen(root), "--cv", "5")
+    assert outcome.code == EVALUATION
+    assert "'b' has 4 usable image(s), fewer than the 5 folds" in outcome.error
+    assert "the first b/000.png: the file is empty; features of the others are kept" in outcome.error
+    document = stackkit("run", *chosen(root), "--cv", "4", "--json").document
+    assert document["extraction"] == {HISTOGRAM: {"computed": 0, "reused": 9}}
+
+
+# --- places to write to ------------------------------------------------------------------------
+
+
+def test_an_out_that_cannot_be_written_is_refused_before_the_work(
+    stackkit: Command, bird_folder: Path, tmp_path: Path, home: Path
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    for out in (tmp_path / "file", tmp_path / "file" / "below"):
+        outcome = stackkit("run", *chosen(bird_folder), "--out", out)
+        assert outcome.code == USAGE
+        assert f"--out {out} cannot be written" in outcome.error
+    assert not (home / "features").exists()
+
+
+def test_a_report_is_not_overwritten_unasked(
+    stackkit: Command, bird_folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "report.json").write_text("precious")
+    outcome = stackkit("run", *chosen(bird_folder), "--out", tmp_path)
+    assert outcome.code == USAGE
+    assert "report.json exists; choose another --out, or say --overwrite" in outcome.error
+    assert (tmp_path / "report.json").read_text() == "precious"
+    assert stackkit("run", *chosen(bird_folder), "--out", tmp_path, "--overwrite").code == 0
+    assert (tmp_path / "report.json").read_text().startswith("{")
+
+
+def test_a_store_that_cannot_be_written(stackkit: Command, bird_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    outcome = stackkit("run", *chosen(bird_folder), "--store", tmp_path / "file")
+    assert outcome.code == STORE
+    assert "cannot be used" in outcome.error
+
+
+# --- weights and plugins -----------------------------------------------------------------------
+
+
+def test_missing_weights_offline_name_the_file_the_place_and_what_can_run(
+    site: Site, bird_folder: Path, tmp_path: Path
+) -> None:
+    offline = {"https_proxy": "http://127.0.0.1:9", "HTTPS_PROXY": "http://127.0.0.1:9"}
+    arguments = chosen(bird_folder, "resnet50")
+    outcome = in_a_process("run", *arguments, KERAS_HOME=str(tmp_path / "keras"), **offline)
+    assert outcome.code == WEIGHTS
+    assert "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5" in outcome.error
+    assert f"not in {tmp_path / 'keras' / 'models'}, where Keras looks" in outcome.error
+    assert "Backbones that can run now: " in outcome.error
+    assert HISTOGRAM in outcome.error.split("can run now: ")[1]
+
+
+def test_a_weights_file_that_is_not_there(stackkit: Command, bird_folder: Path) -> None:
+    outcome = stackkit("run", *chosen(bird_folder, "resnet50:weights=nowhere.h5"))
+    assert outcome.code == WEIGHTS
+    assert "there is no file nowhere.h5" in outcome.error
+
+
+def test_a_plugin_that_cannot_be_imported_disturbs_no_run(
+    site: Site, stackkit: Command, bird_folder: Path
+) -> None:
+    site.install("broken-plugin", "import does_not_exist")
+    assert stackkit("run", *chosen(bird_folder)).code == 0
+    hint = stackkit("run", *chosen(bird_folder, "what-broken-plugin-offers")).error
+    assert "plugins that failed to load: broken-plugin" in hint
+
+
+STRANGERS = """
+    import numpy as np
+    from stackkit.api import BackboneSpec, LearnerSpec, hookimpl
+
+    @hookimpl
+    def stackkit_backbones():
+        return [
+            BackboneSpec(name=name, summary="", factory=f"strangers:{factory}")
+            for name, factory in (
+                ("nan", "Nan"), ("narrow", "Narrow"), ("raising", "Raising"), ("absent", "Absent")
+            )
+        ]
+
+    @hookimpl
+    def stackkit_learners():
+        return [LearnerSpec(name="stubborn", summary="", factory="strangers:Stubborn")]
+
+    class Narrow:
+        image_size, feature_dim, revision, trained = 8, 3, "1", True
+
+        def extract(self, images):
+            return np.zeros((len(images), 2), np.float32)
+
+    class Nan(Narrow):
+        def extract(self, images):
+            return np.full((len(images), 3), np.nan, np.float32)
+
+    class Raising(Narrow):
+        def extract(self, images):
+            raise RuntimeError("out of luck")
+
+    class Stubborn:
+        def fit(self, X, y):
+            raise ValueError("I do not learn")
+"""
+
+
+@pytest.mark.parametrize(
+    ("backbone", "code", "hint"),
+    [
+        ("nan", EXTRACTION, "NaN or infinite features for "),
+        ("narrow", EXTRACTION, "must return (18, 3) float32 and returned (18, 2) float32"),
+        ("raising", EXTRACTION, "raising (from strangers) failed: RuntimeError: out of luck"),
+        ("absent", PLUGIN, "strangers/absent (strangers 1.0) cannot be imported"),
+    ],
+)
+def test_a_strangers_backbone_that_misbehaves(
+    backbone: str, code: int, hint: str, site: Site, stackkit: Command, bird_folder: Path
+) -> None:
+    site.install("strangers", STRANGERS)
+    outcome = stackkit("run", *chosen(bird_folder, backbone))
+    assert outcome.code == code
+    assert hint in outcome.error
+
+
+def test_what_nobody_foresaw_is_one_line_too(site: Site, stackkit: Command, bird_folder: Path) -> None:
+    site.install("strangers", STRANGERS)
+    outcome = stackkit("run", *chosen(bird_folder), "--learner", "stubborn")
+    assert outcome.code == 1
+    assert "I do not learn" in outcome.error

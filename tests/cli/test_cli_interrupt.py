@@ -1,0 +1,91 @@
+"""Ctrl-C, given to a real process: it stops with a word and keeps what is finished."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from commanding import Command, Outcome, chosen, photographs, variables
+from core.installing import Site
+
+SLOW = """
+    import sys, time
+    import numpy as np
+    from stackkit.api import AggregatorSpec, BackboneSpec, hookimpl
+
+    @hookimpl
+    def stackkit_backbones():
+        return [BackboneSpec(name="slow", summary="", factory="slow:Slow")]
+
+    @hookimpl
+    def stackkit_aggregators():
+        return [AggregatorSpec(name="endless", summary="", factory="slow:Endless")]
+
+    class Slow:
+        image_size, feature_dim, revision, trained = 8, 3, "1", True
+
+        def extract(self, images):
+            print("batch begins", file=sys.stderr, flush=True)
+            time.sleep(0.5)
+            return images.mean(axis=(1, 2)).astype(np.float32)
+
+    class Endless:
+        fit_on = "in-sample"
+
+        def fit(self, probabilities, labels):
+            print("fitting begins", file=sys.stderr, flush=True)
+            time.sleep(60)
+"""
+
+
+@pytest.fixture
+def root(site: Site, tmp_path: Path) -> Path:
+    site.install("slow", SLOW)
+    return photographs(tmp_path, a=80, b=80)
+
+
+def interrupted(line: str, times: int, *arguments: str) -> Outcome:
+    """Press Ctrl-C when `line` has shown on stderr so many times."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "stackkit", *arguments],
+        env=variables(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout
+        assert process.stderr
+        seen = []
+        for text in process.stderr:
+            seen.append(text)
+            if sum(line in text for text in seen) == times:
+                break
+        process.send_signal(signal.SIGINT)
+        out, rest = process.communicate(timeout=20)
+    return Outcome(code=process.returncode, out=out, err="".join(seen) + rest)
+
+
+def assert_stopped_with_a_word(outcome: Outcome) -> None:
+    assert outcome.code == 130
+    assert outcome.err.splitlines()[-1].startswith("interrupted; everything finished so far is kept")
+    assert "Traceback" not in outcome.err
+    assert outcome.out == ""
+
+
+@pytest.mark.parametrize("command", ["run", "extract"])
+def test_ctrl_c_during_extraction_keeps_the_finished_rows(
+    command: str, root: Path, stackkit: Command
+) -> None:
+    assert_stopped_with_a_word(interrupted("batch begins", 3, command, *chosen(root, "slow")))
+    extraction = stackkit("run", *chosen(root, "slow"), "--json").document["extraction"]["slow"]
+    assert extraction["computed"] + extraction["reused"] == 160
+    assert extraction["reused"] in {64, 96, 128}  # 64, unless the machine was slow to pass Ctrl-C on
+
+
+def test_ctrl_c_during_evaluation_keeps_all_features(root: Path, stackkit: Command) -> None:
+    arguments = [*chosen(root), "--json"]
+    assert_stopped_with_a_word(
+        interrupted("fitting begins", 1, "run", *arguments, "--aggregator", "endless")
+    )
+    assert stackkit("evaluate", *arguments).document["n_images"] == 160
