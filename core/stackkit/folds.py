@@ -65,6 +65,7 @@ def inner_folds(labels: NDArray[np.int64], count: int, *, seed: int) -> list[Fol
 
     The number of folds drops to the size of the largest class if that is smaller. Members of a
     class too small to reach every fold are still predicted once, by learners that may not know it.
+    Raises EvaluationError if a learner would see one class only.
     """
     count = max(2, min(count, int(np.bincount(labels).max())))
     order = np.argsort(np.random.default_rng(seed).permutation(len(labels)))
@@ -72,9 +73,15 @@ def inner_folds(labels: NDArray[np.int64], count: int, *, seed: int) -> list[Fol
     part = np.empty(len(labels), dtype=np.int64)
     part[ranked] = np.arange(len(labels)) % count
     rows = np.arange(len(labels))
-    return [Fold(train=rows[part != k], test=rows[part == k]) for k in range(count)]
+    folds = [Fold(train=rows[part != k], test=rows[part == k]) for k in range(count)]
+    if any(len(np.unique(labels[fold.train])) < 2 for fold in folds):
+        raise EvaluationError(
+            f"a training fold of {len(labels)} images is too small for out-of-fold probabilities: "
+            "without one part of it a single class is left; add images, or use fit_on=in-sample"
+        )
+    return folds
 
 
 def _require_two_classes(labels: NDArray[np.int64]) -> None:
-    if len(np.unique(labels)) < 2:
-        raise EvaluationError("at least two classes are wanted to learn from; the images show one")
+    if (found := len(np.unique(labels))) < 2:
+        raise EvaluationError(f"at least two classes are wanted to learn from; the images show {found}")

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from stackkit.types import Aggregator, Learner
 
 MakeLearner = Callable[[], Any]
 
+Probabilities: TypeAlias = NDArray[Any]
+"""float32 or float64, as the learner made them: the recipe averages float32 in float32."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoldProbabilities:
@@ -26,18 +29,18 @@ class FoldProbabilities:
     same rows by learners that had not seen them, None if nobody asked; `test` of held-out rows.
     """
 
-    in_sample: NDArray[np.float64]
-    out_of_fold: NDArray[np.float64] | None
-    test: NDArray[np.float64]
+    in_sample: Probabilities
+    out_of_fold: Probabilities | None
+    test: Probabilities
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LearnerFit:
     """One base learner fitted on one backbone in one fold; probabilities (rows, n_classes)."""
 
-    in_sample: NDArray[np.float64]
-    out_of_fold: NDArray[np.float64] | None
-    test: NDArray[np.float64]
+    in_sample: Probabilities
+    out_of_fold: Probabilities | None
+    test: Probabilities
     test_labels: NDArray[np.int64]
     converged: bool
 
@@ -58,7 +61,7 @@ def fit_learner(
     learner fitted on the whole training fold predicts the test rows either way, as in
     scikit-learn's `StackingClassifier`.
     """
-    X, y = features[fold.train], labels[fold.train]
+    X, y = _rows(features, fold.train), labels[fold.train]
     with _convergence() as warned:
         learner = make()
         learner.fit(X, y)
@@ -67,7 +70,7 @@ def fit_learner(
             if out_of_fold is None
             else _out_of_fold(make, X, y, n_classes, inner_folds(y, out_of_fold, seed=seed))
         )
-    test = features[fold.test]
+    test = _rows(features, fold.test)
     return LearnerFit(
         in_sample=class_probabilities(learner, X, n_classes),
         out_of_fold=held_out,
@@ -77,26 +80,38 @@ def fit_learner(
     )
 
 
+def _rows(X: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Some rows, column after column, as mlxtend's ColumnSelector hands them to a learner.
+
+    BLAS multiplies the two layouts by a vector in different orders, and probabilities that
+    differ in their last bits would be another recipe.
+    """
+    return np.asfortranarray(X[rows])
+
+
 def _out_of_fold(
     make: MakeLearner,
     X: NDArray[np.float32],
     y: NDArray[np.int64],
     n_classes: int,
     folds: Sequence[Fold],
-) -> NDArray[np.float64]:
+) -> Probabilities:
     """(n, n_classes): each row predicted by a learner fitted without it."""
-    probabilities = np.empty((len(y), n_classes))
+    parts = []
     for fold in folds:
         learner = make()
-        learner.fit(X[fold.train], y[fold.train])
-        probabilities[fold.test] = class_probabilities(learner, X[fold.test], n_classes)
+        learner.fit(_rows(X, fold.train), y[fold.train])
+        parts.append(class_probabilities(learner, _rows(X, fold.test), n_classes))
+    rows = np.concatenate([fold.test for fold in folds])
+    probabilities: Probabilities = np.concatenate(parts)[np.argsort(rows)]
     return probabilities
 
 
-def class_probabilities(learner: Any, X: NDArray[np.float32], n_classes: int) -> NDArray[np.float64]:
+def class_probabilities(learner: Any, X: NDArray[np.float32], n_classes: int) -> Probabilities:
     """(n, d) -> (n, n_classes), columns by label; a class the learner never saw has probability 0."""
-    probabilities = np.zeros((len(X), n_classes))
-    probabilities[:, learner.classes_] = learner.predict_proba(X)
+    known = learner.predict_proba(X)
+    probabilities: Probabilities = np.zeros((len(X), n_classes), dtype=known.dtype)
+    probabilities[:, learner.classes_] = known
     return probabilities
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import Any
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.svm import LinearSVC
 
-from stackkit.api import FitOn
+from stackkit.api import FitOn, UsageError
 
 _DUAL = {"true": True, "false": False, "auto": "auto"}
 
@@ -40,6 +41,7 @@ class AverageSVM:
     """
 
     def __init__(self, *, fit_on: FitOn, dual: str, seed: int, **svm: Any) -> None:
+        _require_usable(seed=seed, **svm)
         self.fit_on = fit_on
         self._svm = LinearSVC(dual=_DUAL[dual], random_state=seed, **svm)
         self._stack: StackingClassifier | None = None
@@ -47,7 +49,7 @@ class AverageSVM:
     def fit(self, probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> AverageSVM:
         """Fit the meta-classifier on (n_learners, n_samples, n_classes) probabilities."""
         n_learners, _, n_classes = probabilities.shape
-        self._stack = StackingClassifier(
+        stack = StackingClassifier(
             [_FittedLearner(index, n_classes) for index in range(n_learners)],
             meta_classifier=self._svm,
             use_probas=True,
@@ -57,7 +59,8 @@ class AverageSVM:
         )
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="fit_base_estimators=False")  # meant so
-            self._stack.fit(_side_by_side(probabilities), labels)
+            stack.fit(_side_by_side(probabilities), labels)
+        self._stack = stack
         return self
 
     def predict(self, probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -71,3 +74,12 @@ class AverageSVM:
 def _side_by_side(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
     """(n_learners, n, n_classes) -> (n, n_learners * n_classes)."""
     return np.concatenate(probabilities, axis=1)
+
+
+def _require_usable(*, seed: int, C: float, max_iter: int, tol: float, **_: Any) -> None:
+    """scikit-learn would refuse these at the first fit only, hours after extraction began."""
+    for name, value in {"C": C, "max_iter": max_iter, "tol": tol}.items():
+        if not 0 < value < math.inf:
+            raise UsageError(f"option {name}={value}: a finite number above 0 is wanted")
+    if not 0 <= seed < 2**32:
+        raise UsageError(f"option seed={seed}: a number from 0 to 4294967295 is wanted")

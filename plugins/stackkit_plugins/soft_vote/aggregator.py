@@ -19,5 +19,5 @@ class SoftVote:
 
     def predict(self, probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
         """(n_learners, n_samples, n_classes) -> (n_samples,) labels; the first of equals wins."""
-        labels: NDArray[np.int64] = probabilities.mean(axis=0).argmax(axis=1)
+        labels: NDArray[np.int64] = probabilities.mean(axis=0, dtype=np.float64).argmax(axis=1)
         return labels

@@ -1,0 +1,234 @@
+"""Stackkit's figures are the published recipe's: row for row those of mlxtend, written plainly."""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from mlxtend.classifier import StackingClassifier
+from mlxtend.feature_selection import ColumnSelector
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold, cross_val_score
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.svm import LinearSVC
+from threadpoolctl import threadpool_limits
+
+import stackkit.compare
+from stackkit.compare import Comparison, Features
+from stackkit.evaluate import Result
+from stackkit.folds import Fold, stratified_folds
+from stackkit.host import load_host
+from stackkit.images import squash
+from stackkit.recipe import Recipe, resolve
+from stackkit.registry import Registry
+from stackkit.stacking import fit_learner, stack
+from stackkit.types import SilentReporter
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Two OpenBLAS pools on few cores are slow, and sums may depend on how threads divide them."""
+    with threadpool_limits(1):
+        yield
+
+
+@pytest.fixture(scope="module")
+def registry() -> Registry:
+    return Registry(host=load_host(environ={"STACKKIT_PLUGINS": ""}))
+
+
+@dataclass(frozen=True)
+class Table:
+    """Features of several backbones, (n, d) float32 each, and labels (n,)."""
+
+    matrices: Sequence[np.ndarray]
+    labels: np.ndarray
+
+    @cached_property
+    def all(self) -> np.ndarray:
+        return np.hstack(self.matrices)
+
+    @property
+    def columns(self) -> list[tuple[int, ...]]:
+        edges = np.cumsum([0, *(matrix.shape[1] for matrix in self.matrices)]).tolist()
+        return [tuple(range(*pair)) for pair in itertools.pairwise(edges)]
+
+
+@pytest.fixture(scope="module")
+def birds(cub_root: Path, shared_data: Path, registry: Registry) -> Table:
+    """12 photographs of each of 20 species, seen by a real pretrained network at two sizes."""
+    dataset = registry.one("dataset", f"cub200:root={cub_root},limit=12").create()
+    weights = shared_data / "weights" / "mobilenet_v1_0.25_224.h5"
+    if not weights.is_file():
+        pytest.skip(f"the shared weights are absent: {weights}")
+    name = f"mobilenet:alpha=0.25,weights={weights},size"
+    backbones = [registry.one("backbone", f"{name}={size}").create() for size in (128, 160)]
+    images = [dataset.image(i) for i in range(len(dataset.samples))]
+    return Table(
+        [
+            backbone.extract(np.stack([squash(image, backbone.image_size) for image in images]))
+            for backbone in backbones
+        ],
+        np.array([sample.label for sample in dataset.samples]),
+    )
+
+
+def synthetic(seed: int, per_class: int, classes: int, widths: Sequence[int]) -> Table:
+    """Rectified noise around class means, as pooled activations look; so noisy that classes mix."""
+    random = np.random.default_rng(seed)
+    labels = np.repeat(np.arange(classes), per_class)
+    matrices = []
+    for width in widths:
+        means = 0.25 * random.normal(size=(classes, width))
+        noisy = np.maximum(means[labels] + random.normal(size=(len(labels), width)), 0)
+        matrices.append((noisy * random.uniform(0.2, 3)).astype(np.float32))
+    return Table(matrices, labels)
+
+
+SYNTHETIC = {
+    "small": (0, 6, 3, (5, 8)),
+    "two classes": (1, 30, 2, (64, 257)),
+    "one backbone": (2, 9, 7, (130,)),
+    "five backbones": (3, 12, 5, (16, 33, 64, 100, 31)),
+    "uneven thirds": (4, 13, 8, (256, 384, 513)),
+    "many classes": (5, 4, 40, (96, 48)),
+}
+
+
+@pytest.fixture(scope="module", params=["birds", *SYNTHETIC])
+def table(request: pytest.FixtureRequest) -> Table:
+    if request.param == "birds":
+        found: Table = request.getfixturevalue("birds")
+        return found
+    return synthetic(*SYNTHETIC[request.param])
+
+
+def plain(table: Table, learner: Any, svm: Any) -> StackingClassifier:
+    """The recipe as its author wrote it, over the feature matrices side by side."""
+    return StackingClassifier(
+        [make_pipeline(ColumnSelector(columns), learner) for columns in table.columns],
+        meta_classifier=svm,
+        use_probas=True,
+        average_probas=True,
+    )
+
+
+@pytest.fixture
+def predicted(monkeypatch: pytest.MonkeyPatch) -> list[list[np.ndarray]]:
+    """Labels that `Comparison` scores: for each result, in order, one array per fold."""
+    seen: list[list[np.ndarray]] = []
+    score = stackkit.compare.score
+
+    def spy(name: Any, kind: Any, backbones: Any, folds: Any, **rest: Any) -> Result:
+        seen.append([labels for labels, _ in folds])
+        return score(name, kind, backbones, folds, **rest)
+
+    monkeypatch.setattr(stackkit.compare, "score", spy)
+    return seen
+
+
+def compare(
+    table: Table, registry: Registry, n_classes: int | None = None, **words: Any
+) -> list[Result]:
+    """Every figure through the code path that `stackkit run` takes."""
+    names = tuple(f"backbone-{number}" for number, _ in enumerate(table.matrices))
+    recipe = Recipe(dataset="mnist", **words)
+    n_classes = n_classes or int(table.labels.max()) + 1
+    return Comparison(
+        ingredients=resolve(recipe, registry),
+        features=[
+            Features(label=name, trained=True, matrix=matrix)
+            for name, matrix in zip(names, table.matrices, strict=True)
+        ],
+        labels=table.labels,
+        n_classes=n_classes,
+        folds=stratified_folds(
+            table.labels, [str(k) for k in range(n_classes)], recipe.cv, shuffle=False, seed=0
+        ),
+        inner_cv=recipe.inner_cv,
+        seed=recipe.seed,
+        reporter=SilentReporter(),
+    ).results()
+
+
+def assert_rows_equal(found: Sequence[np.ndarray], stack: Any, table: Table) -> None:
+    splits = StratifiedKFold(3).split(table.all, table.labels)
+    for labels, (train, test) in zip(found, splits, strict=True):
+        wanted = stack.fit(table.all[train], table.labels[train]).predict(table.all[test])
+        assert labels.tolist() == wanted.tolist()
+
+
+def test_average_svm_predicts_every_row_as_the_plain_recipe_does(table, registry, predicted):
+    compare(table, registry, aggregators=("average-svm",), baseline=None)
+    stack = plain(table, LogisticRegression(), LinearSVC(dual=True, random_state=0))
+    assert_rows_equal(predicted[-1], stack, table)
+
+
+def test_its_fold_accuracies_are_those_of_cross_val_score_to_the_last_digit(table, registry):
+    *_, result = compare(table, registry, aggregators=("average-svm",), baseline=None)
+    stack = plain(table, LogisticRegression(), LinearSVC(dual=True, random_state=0))
+    scores = cross_val_score(stack, table.all, table.labels, cv=3)
+    assert list(result.fold_accuracy) == scores.tolist()
+    assert result.accuracy == scores.mean()
+
+
+def test_todays_linear_svc_is_had_by_option(table, registry, predicted):
+    compare(table, registry, aggregators=("average-svm:dual=auto",), baseline=None)
+    assert_rows_equal(predicted[-1], plain(table, LogisticRegression(), LinearSVC()), table)
+
+
+def test_the_logistic_regression_of_2017_is_had_by_name(table, registry, predicted):
+    compare(table, registry, learner="logistic-ovr", aggregators=("average-svm",), baseline=None)
+    then = OneVsRestClassifier(LogisticRegression(solver="liblinear"))
+    assert_rows_equal(predicted[-1], plain(table, then, LinearSVC(dual=True, random_state=0)), table)
+
+
+def test_the_baseline_is_cross_val_score_of_linear_svc(table, registry, predicted):
+    results = compare(table, registry, aggregators=())
+    svm = LinearSVC(dual=True, random_state=0)
+    for result, matrix in zip(results, table.matrices, strict=False):
+        scores = cross_val_score(svm, matrix, table.labels, cv=3)
+        assert result.kind == "baseline"
+        assert list(result.fold_accuracy) == scores.tolist()
+        assert result.accuracy == scores.mean()
+    assert_rows_equal(predicted[0], make_pipeline(ColumnSelector(table.columns[0]), svm), table)
+
+
+def test_learners_alone_are_cross_val_score_of_logistic_regression(table, registry):
+    results = compare(table, registry, aggregators=(), baseline=None)
+    for result, columns in zip(results, table.columns, strict=True):
+        pipeline = make_pipeline(ColumnSelector(columns), LogisticRegression())
+        scores = cross_val_score(pipeline, table.all, table.labels, cv=3)
+        assert list(result.fold_accuracy) == scores.tolist()
+
+
+def test_a_class_without_images_changes_no_row(registry, predicted):
+    table = synthetic(*SYNTHETIC["one backbone"])
+    gap = Table(table.matrices, np.where(table.labels > 2, table.labels + 1, table.labels))
+    compare(gap, registry, n_classes=10, aggregators=("average-svm",), baseline=None)
+    stack = plain(gap, LogisticRegression(), LinearSVC(dual=True, random_state=0))
+    assert_rows_equal(predicted[-1], stack, gap)
+    assert not (np.concatenate(predicted[-1]) == 3).any()
+
+
+@pytest.mark.parametrize("learner", ["logistic", "logistic-ovr"])
+@pytest.mark.parametrize("name", SYNTHETIC)
+def test_the_mean_probabilities_are_the_recipes_to_the_last_bit(name, learner, registry):
+    table = synthetic(*SYNTHETIC[name])
+    choice = registry.one("learner", learner)
+    rows = next(StratifiedKFold(3).split(table.all, table.labels))
+    fold, n_classes = Fold(train=rows[0], test=rows[1]), int(table.labels.max()) + 1
+    found = stack([fit_learner(choice.create, X, table.labels, n_classes, fold) for X in table.matrices])
+    recipe = plain(table, choice.create(), LinearSVC(dual=True, random_state=0))
+    recipe.fit(table.all[fold.train], table.labels[fold.train])
+    for probabilities, part in ((found.in_sample, fold.train), (found.test, fold.test)):
+        wanted = recipe.predict_meta_features(table.all[part])
+        assert probabilities.dtype == wanted.dtype
+        assert np.array_equal(np.average(probabilities, axis=0), wanted)
