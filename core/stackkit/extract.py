@@ -148,6 +148,8 @@ def _features(named: NamedBackbone, pixels: NDArray[np.uint8]) -> NDArray[np.flo
             f"{named.label} (from {origin}) failed: {type(error).__name__}: {error}"
         ) from error
     wanted = (len(pixels), named.backbone.feature_dim)
+    if not isinstance(features, np.ndarray):
+        raise ExtractionError(f"{named.label} must return a NumPy array and returned {type(features)}")
     if features.shape != wanted or features.dtype != np.float32:
         raise ExtractionError(
             f"{named.label} must return {wanted} float32 and returned {features.shape} {features.dtype}"
@@ -184,6 +186,8 @@ def _decode(dataset: Dataset, numbers: Sequence[int], sizes: Sequence[int]) -> _
         for size, square in zip(sizes, made, strict=True):
             squares[size].append(square)
     pixels = {size: np.stack(found) for size, found in squares.items() if found}
+    for array in pixels.values():
+        array.flags.writeable = False  # backbones of one size share it; none may scale it in place
     return _Chunk(numbers=numbers, rows=rows, pixels=pixels, failed=failed)
 
 

@@ -13,7 +13,7 @@ import json
 import os
 import re
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +30,7 @@ from stackkit.types import Sample
 FORMAT_VERSION = 1
 _SAFE = re.compile(r"[^a-z0-9.=_-]+")
 _TEXT = h5py.string_dtype("utf-8")
+_COLUMNS = ("fingerprints", "sample_ids", "splits", "labels")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +99,7 @@ class FeatureStore:
         """
         path = self.path(key, rows.dataset)
         with _storage_errors(path):
-            if not (path.exists() and _holds(path, rows)):
+            if not (path.exists() and _holds(path, key, rows)):
                 if not create:
                     raise StoreError(
                         f"no features of these images in {path}; run `stackkit extract` first"
@@ -140,15 +141,15 @@ class FeatureFile:
 
     def intact(self) -> NDArray[np.bool_]:
         """(n,) whether each row is present and agrees with its checksum."""
-        checksums = self._checksums[:]
-        intact = checksums != 0
-        for start in range(0, len(checksums), 4096):
-            block = self._features[start : start + 4096]
-            for offset in np.flatnonzero(intact[start : start + 4096]):
-                row = start + int(offset)
-                intact[row] = checksums[row] == _checksum(self._fingerprints[row], block[offset])
-        result: NDArray[np.bool_] = intact
-        return result
+        with _storage_errors(self.path):
+            checksums = self._checksums[:]
+            intact: NDArray[np.bool_] = checksums != 0
+            for start in range(0, len(checksums), 4096):
+                block = self._features[start : start + 4096]
+                for offset in np.flatnonzero(intact[start : start + 4096]):
+                    row = start + int(offset)
+                    intact[row] = checksums[row] == _checksum(self._fingerprints[row], block[offset])
+        return intact
 
     def write(self, rows: Sequence[int], features: NDArray[np.float32]) -> None:
         """Commit (len(rows), d) features; after it returns they survive the process's death."""
@@ -156,6 +157,7 @@ class FeatureFile:
             _checksum(self._fingerprints[i], row) for i, row in zip(rows, features, strict=True)
         ]
         with _storage_errors(self.path):
+            self._check_in_place()
             for start, stop in _runs(rows):
                 low, high = rows[start], rows[start] + stop - start
                 self._features[low:high] = features[start:stop]
@@ -164,8 +166,16 @@ class FeatureFile:
 
     def read(self) -> NDArray[np.float32]:
         """(n, d) features; rows that were never written are zero, see `intact`."""
-        features: NDArray[np.float32] = self._features[:]
+        with _storage_errors(self.path):
+            features: NDArray[np.float32] = self._features[:]
         return features
+
+    def _check_in_place(self) -> None:
+        """The lock is the file's, not the name's: see that the name still means this file."""
+        if not os.path.samestat(os.fstat(self._file.id.get_vfd_handle()), self.path.stat()):
+            raise StoreError(
+                f"{self.path} was replaced by another stackkit; run the same command again when it ends"
+            )
 
 
 def _checksum(fingerprint: bytes, row: NDArray[np.float32]) -> int:
@@ -182,22 +192,43 @@ def _runs(rows: Sequence[int]) -> Iterator[tuple[int, int]]:
             start = position
 
 
-def _holds(path: Path, rows: DatasetRows) -> bool:
+def _holds(path: Path, key: BackboneKey, rows: DatasetRows) -> bool:
     """Whether a file is sound and describes exactly these rows; a damaged file does not."""
+    with _damage_ends_it(), h5py.File(path, "r") as file:
+        _refuse_newer(path, file)
+        count = len(rows.samples)
+        return (
+            _is_of(file, key)
+            and file["features"].shape == (count, key.feature_dim)
+            and (file["features"].dtype, file["checksums"].dtype) == ("<f4", "<u4")
+            and all(len(file[name]) == count for name in ("checksums", *_COLUMNS))
+            and _texts(file["fingerprints"]) == list(rows.fingerprints)
+            and _texts(file["sample_ids"]) == [sample.id for sample in rows.samples]
+            and _texts(file["class_names"]) == list(rows.classes)
+            and file["labels"][:].tolist() == [sample.label for sample in rows.samples]
+            and _texts(file["splits"]) == [sample.split or "" for sample in rows.samples]
+        )
+    return False
+
+
+@contextmanager
+def _damage_ends_it() -> Iterator[None]:
+    """Leave the block where a file's content makes no sense; raise what the system refuses."""
     try:
-        with h5py.File(path, "r") as file:
-            _refuse_newer(path, file)
-            return (
-                _texts(file["fingerprints"]) == list(rows.fingerprints)
-                and _texts(file["sample_ids"]) == [sample.id for sample in rows.samples]
-                and _texts(file["class_names"]) == list(rows.classes)
-                and file["labels"][:].tolist() == [sample.label for sample in rows.samples]
-                and _texts(file["splits"]) == [sample.split or "" for sample in rows.samples]
-            )
-    except BlockingIOError:
-        raise  # another process holds the lock
-    except (OSError, KeyError, RuntimeError):
-        return False
+        yield
+    except StoreError:
+        raise
+    except Exception as error:
+        # Damage makes h5py raise OSError, KeyError, RuntimeError, ValueError, TypeError ...
+        # An error number means the system (a lock, permissions, a failing disk), not the content.
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+
+
+def _is_of(file: h5py.File, key: BackboneKey) -> bool:
+    """Whether a file's features are interchangeable with those of `key`."""
+    found = [file.attrs[name] for name in ("backbone", "revision", "image_size", "feature_dim")]
+    return found == [key.name, key.revision, key.image_size, key.feature_dim]
 
 
 def _refuse_newer(path: Path, file: h5py.File) -> None:
@@ -215,15 +246,32 @@ def _texts(dataset: h5py.Dataset) -> list[str]:
 def _create(path: Path, key: BackboneKey, rows: DatasetRows, provenance: Mapping[str, Any]) -> None:
     """Make the file aside, fill in the rows that exist anywhere, and rename it into place."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(path)
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with h5py.File(aside, "w") as file:
             _lay_out(file, key, rows, provenance)
-            _copy_known_rows(file, rows, sorted(path.parent.glob("*.h5")))
+            _copy_known_rows(file, path, key, rows)
+        if path.exists():
+            _require_unlocked(path)
         aside.replace(path)
     finally:
         with suppress(OSError):
             aside.unlink(missing_ok=True)
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove what killed processes left beside `path`; the asides of living ones are locked."""
+    for aside in path.parent.glob(f".{path.name}.*"):
+        with suppress(OSError):
+            _require_unlocked(aside)
+            aside.unlink()
+
+
+def _require_unlocked(path: Path) -> None:
+    """Raise BlockingIOError if another process has `path` open for writing."""
+    with _damage_ends_it(), h5py.File(path, "r"):
+        pass
 
 
 def _lay_out(
@@ -232,6 +280,7 @@ def _lay_out(
     count = len(rows.samples)
     early = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     early.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)  # no metadata changes after creation
+    early.set_obj_track_times(False)
     for name, shape, dtype in (
         ("features", (count, key.feature_dim), h5py.h5t.IEEE_F32LE),
         ("checksums", (count,), h5py.h5t.STD_U32LE),
@@ -258,33 +307,35 @@ def _lay_out(
     )
 
 
-def _copy_known_rows(file: h5py.File, rows: DatasetRows, sources: Sequence[Path]) -> None:
-    """Fill `file` with intact rows of equal fingerprints found in `sources`."""
-    wanted: dict[str, list[int]] = {}
+def _copy_known_rows(file: h5py.File, path: Path, key: BackboneKey, rows: DatasetRows) -> None:
+    """Fill `file` with intact rows of equal fingerprints found at `path` or beside it."""
+    wanted: dict[bytes, list[int]] = {}
     for index, fingerprint in enumerate(rows.fingerprints):
         if fingerprint:
-            wanted.setdefault(fingerprint, []).append(index)
-    for source in sources:
-        if not wanted:
-            return
-        with suppress(OSError, KeyError, RuntimeError), h5py.File(source, "r") as old:
-            _refuse_newer(source, old)
-            for start in range(0, len(old["checksums"]), 4096):
-                _copy_block(file, wanted, old, slice(start, start + 4096))
-
-
-def _copy_block(file: h5py.File, wanted: dict[str, list[int]], old: h5py.File, block: slice) -> None:
-    fingerprints = _texts_of(old["fingerprints"][block])
-    checksums, features = old["checksums"][block], old["features"][block]
-    for fingerprint, checksum, row in zip(fingerprints, checksums, features, strict=True):
-        if fingerprint in wanted and checksum and checksum == _checksum(fingerprint.encode(), row):
-            for index in wanted.pop(fingerprint):
+            wanted.setdefault(fingerprint.encode(), []).append(index)
+    for source in sorted(path.parent.glob("*.h5")):
+        # Another dataset's file that is locked or may not be read costs its rows and no more.
+        forgiven = () if source == path else (OSError,)
+        for print_, checksum, row in _known_rows(source, key, wanted, forgiven):
+            for index in wanted.pop(print_):
                 file["features"][index] = row
                 file["checksums"][index] = checksum
 
 
-def _texts_of(values: NDArray[np.object_]) -> list[str]:
-    return [text.decode() for text in values]
+def _known_rows(
+    source: Path, key: BackboneKey, wanted: Container[bytes], forgiven: tuple[type[Exception], ...]
+) -> Iterator[tuple[bytes, int, NDArray[np.float32]]]:
+    """Fingerprint, checksum and features of every intact row of a file that is wanted."""
+    with suppress(*forgiven), _damage_ends_it(), h5py.File(source, "r") as old:
+        columns = [old[name] for name in ("fingerprints", "checksums", "features")]
+        usable = old.attrs["format_version"] <= FORMAT_VERSION and _is_of(old, key)
+        if not usable or len({len(column) for column in columns}) > 1:
+            return
+        for start in range(0, len(columns[0]), 4096):
+            block = [column[start : start + 4096] for column in columns]
+            for print_, checksum, row in zip(*block, strict=True):
+                if print_ in wanted and checksum and checksum == _checksum(print_, row):
+                    yield print_, checksum, row
 
 
 @contextmanager
@@ -293,7 +344,9 @@ def _storage_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except BlockingIOError as error:
-        raise StoreError(f"{path} is being written by another stackkit; wait for it to end") from error
+        raise StoreError(
+            f"{path} is in use by another process, such as another stackkit; wait for it to end"
+        ) from error
     except (OSError, RuntimeError) as error:
         number = error.errno if isinstance(error, OSError) else None
         if number == errno.ENOSPC or "No space left" in str(error):

@@ -1,0 +1,277 @@
+"""Extraction of real images: each decoded once, each row computed once, nothing finished is lost."""
+
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from stackkit.errors import ExtractionError, ImageError
+from stackkit.extract import NamedBackbone, _prefetch, extract, fingerprints
+from stackkit.images import squash
+from stackkit.store import FeatureStore
+from stackkit.types import SilentReporter
+from stackkit_plugins.image_folder.dataset import image_folder
+
+
+class MeanColours:
+    """Mean colour of each of the four quarters of an image: (n, size, size, 3) -> (n, 12)."""
+
+    feature_dim = 12
+    trained = True
+    revision = "1"
+
+    def __init__(self, size: int) -> None:
+        self.image_size = size
+        self.calls = 0
+
+    def extract(self, images):
+        self.calls += 1
+        half = self.image_size // 2
+        tiles = images[:, : 2 * half, : 2 * half].reshape(-1, 2, half, 2, half, 3)
+        return tiles.mean(axis=(2, 4)).reshape(len(images), 12).astype(np.float32)
+
+
+class Failing(MeanColours):
+    """MeanColours whose call number `at` ends in what `fault` makes of the features."""
+
+    def __init__(self, size: int, fault, at: int = 1) -> None:
+        super().__init__(size)
+        self.fault, self.at = fault, at
+
+    def extract(self, images):
+        features = super().extract(images)
+        return self.fault(features) if self.calls == self.at else features
+
+
+class Counting:
+    """A dataset that counts how often each of its images is decoded."""
+
+    def __init__(self, dataset) -> None:
+        self.dataset, self.decoded = dataset, []
+        self.classes, self.samples, self.notes = dataset.classes, dataset.samples, dataset.notes
+
+    def image(self, i):
+        self.decoded.append(i)
+        return self.dataset.image(i)
+
+    def fingerprint(self, i):
+        return self.dataset.fingerprint(i)
+
+
+@pytest.fixture
+def store(tmp_path) -> FeatureStore:
+    return FeatureStore(tmp_path / "features")
+
+
+@pytest.fixture
+def birds(bird_folder, tmp_path, monkeypatch):
+    """18 photographs, extracted in chunks of 4; its files may be damaged."""
+    monkeypatch.setattr("stackkit.extract.CHUNK", 4)
+    root = tmp_path / "birds"
+    for path in bird_folder.rglob("*.jpg"):
+        (root / path.parent.name).mkdir(parents=True, exist_ok=True)
+        (root / path.parent.name / path.name).write_bytes(path.read_bytes())
+    return Counting(image_folder(root=str(root), limit=None))
+
+
+def extracted(dataset, store, *backbones, strict=False):
+    """Summary of an extraction; backbone number k is labelled `colours-k`."""
+    rows, _ = fingerprints("birds", dataset, SilentReporter())
+    provenance = {"component": {"distribution": "colours"}}
+    named = [
+        NamedBackbone(
+            label=f"colours-{k}", qualified_name="test/colours", backbone=b, provenance=provenance
+        )
+        for k, b in enumerate(backbones)
+    ]
+    summary = extract(dataset, rows, named, store, SilentReporter(), strict=strict)
+    return summary, [stored(store, one, rows) for one in named]
+
+
+def stored(store, named, rows):
+    with store.open(named.key, rows, {}, create=False) as file:
+        return file.read(), file.intact()
+
+
+def plainly(dataset, backbone) -> np.ndarray:
+    squares = [
+        squash(dataset.dataset.image(i), backbone.image_size) for i in range(len(dataset.samples))
+    ]
+    return backbone.extract(np.stack(squares))
+
+
+class TestEachOnce:
+    def test_features_are_those_of_the_backbone_called_plainly(self, birds, store):
+        backbones = MeanColours(32), MeanColours(48)
+        _, found = extracted(birds, store, *backbones)
+        for backbone, (features, intact) in zip(backbones, found, strict=True):
+            assert intact.all()
+            assert np.array_equal(features, plainly(birds, backbone))
+
+    def test_an_image_is_decoded_once_for_all_backbones(self, birds, store):
+        extracted(birds, store, MeanColours(32), MeanColours(48), MeanColours(20))
+        assert sorted(birds.decoded) == list(range(18))
+
+    def test_a_second_extraction_decodes_and_computes_nothing(self, birds, store):
+        extracted(birds, store, MeanColours(32))
+        birds.decoded.clear()
+        again = MeanColours(32)
+        summary, _ = extracted(birds, store, again)
+        assert (again.calls, birds.decoded) == (0, [])
+        assert (summary.computed, summary.reused) == ({"colours-0": 0}, {"colours-0": 18})
+
+    def test_a_backbone_that_joins_later_leaves_the_others_alone(self, birds, store):
+        extracted(birds, store, MeanColours(32))
+        old, new = MeanColours(32), MeanColours(48)
+        summary, _ = extracted(birds, store, old, new)
+        assert old.calls == 0
+        assert summary.computed == {"colours-0": 0, "colours-1": 18}
+
+    def test_two_spellings_of_one_setting_share_a_file(self, birds, store):
+        _, found = extracted(birds, store, MeanColours(32), MeanColours(32))
+        assert all(intact.all() for _, intact in found)
+
+
+class TestFailingImages:
+    @pytest.fixture
+    def broken(self, birds):
+        """Number of an image whose file is cut short."""
+        path = birds.dataset.root / birds.samples[5].id
+        path.write_bytes(path.read_bytes()[:700])
+        return 5
+
+    def test_a_broken_image_is_listed_and_has_no_row_and_no_other_suffers(self, birds, store, broken):
+        summary, [(features, intact)] = extracted(birds, store, MeanColours(32))
+        (failure,) = summary.failed
+        assert failure.id == birds.samples[broken].id
+        assert failure.reason
+        assert np.flatnonzero(~intact).tolist() == [broken]
+        assert features[intact].all()
+        assert summary.computed == {"colours-0": 17}
+
+    def test_strict_stops_at_a_broken_image(self, birds, store, broken):
+        with pytest.raises(ImageError, match=birds.samples[broken].id):
+            extracted(birds, store, MeanColours(32), strict=True)
+
+
+def with_nan(features):
+    features[2, 1] = np.nan
+    return features
+
+
+def broken_network(features):
+    raise ZeroDivisionError("no pixels")
+
+
+def ctrl_c(features):
+    raise KeyboardInterrupt
+
+
+class TestFailingBackbones:
+    @pytest.mark.parametrize(
+        ("fault", "words"),
+        [
+            (lambda f: f[:, :3], r"must return \(4, 12\) float32"),
+            (lambda f: f.astype(np.float64), "float64"),
+            (lambda f: f.tolist(), "list"),
+            (broken_network, "from colours.*ZeroDivisionError: no pixels"),
+        ],
+        ids=["shape", "dtype", "list", "raises"],
+    )
+    def test_what_it_did_wrong_is_said_with_its_name(self, birds, store, fault, words):
+        with pytest.raises(ExtractionError, match=rf"colours-0 .*{words}"):
+            extracted(birds, store, Failing(32, fault))
+
+    def test_nan_is_an_error_that_names_the_image(self, birds, store):
+        with pytest.raises(ExtractionError, match=f"colours-0 .*{birds.samples[6].id}"):
+            extracted(birds, store, Failing(32, with_nan, at=2))
+
+    def test_a_backbone_that_writes_into_its_images_harms_no_other(self, birds, store):
+        class Scaling(MeanColours):
+            def extract(self, images):
+                images //= 2
+                return super().extract(images)
+
+        with pytest.raises(ExtractionError, match="read-only"):
+            extracted(birds, store, Scaling(32))
+
+    @pytest.mark.parametrize(
+        ("fault", "error"), [(ctrl_c, KeyboardInterrupt), (broken_network, ExtractionError)]
+    )
+    def test_what_was_finished_before_is_kept_and_the_next_run_goes_on(self, birds, store, fault, error):
+        with pytest.raises(error):
+            extracted(birds, store, Failing(32, fault, at=3))
+        summary, [(features, intact)] = extracted(birds, store, MeanColours(32))
+        assert (summary.reused, summary.computed) == ({"colours-0": 8}, {"colours-0": 10})
+        assert intact.all()
+        assert np.array_equal(features, plainly(birds, MeanColours(32)))
+
+
+class TestPrefetch:
+    def test_results_come_in_order_whatever_takes_longer(self):
+        def work(item):
+            time.sleep(0.01 * (item % 3 == 0))
+            return item
+
+        assert list(_prefetch(work, range(20))) == list(range(20))
+
+    def test_only_a_few_results_wait(self):
+        lock, started, most = threading.Lock(), [], 0
+
+        def work(item):
+            with lock:
+                started.append(item)
+
+        for taken, _ in enumerate(_prefetch(work, range(30), ahead=2), start=1):
+            time.sleep(0.002)
+            most = max(most, len(started) - taken)
+        assert most == 2
+
+
+class TestKills:
+    def test_killed_extractions_end_in_the_bytes_of_an_undisturbed_one(
+        self, cub_root, shared_data, tmp_path
+    ):
+        weights = shared_data / "weights" / "mobilenet_v1_0.25_224.h5"
+        command = [sys.executable, "-m", "stackkit", "extract"]
+        command += ["--dataset", f"image-folder:root={cub_root / 'images'},limit=15"]
+        command += ["--backbones", f"mobilenet:alpha=0.25,size=64,weights={weights}", "--store"]
+        draw, killed = random.Random(8), tmp_path / "killed"
+        with subprocess.Popen([*command, str(tmp_path / "calm")], stderr=subprocess.DEVNULL) as calm:
+            for _ in range(2):
+                kill_while_it_writes([*command, str(killed)], killed, draw.random() * 0.1)
+        assert calm.returncode == 0
+        assert committed(killed) > 0
+        subprocess.run([*command, str(killed)], check=True, capture_output=True)
+        assert np.array_equal(features_in(killed), features_in(tmp_path / "calm"))
+
+
+def kill_while_it_writes(command: list[str], folder: Path, delay: float) -> None:
+    """Kill an extraction `delay` seconds after it has committed rows that were not there before."""
+    before = committed(folder)
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        while process.poll() is None and committed(folder) <= before:
+            time.sleep(0.02)
+        time.sleep(delay)
+        process.send_signal(signal.SIGKILL)
+
+
+def committed(folder: Path) -> int:
+    for path in folder.glob("*/*.h5"):
+        with h5py.File(path, locking=False) as file:
+            return int(np.count_nonzero(file["checksums"][:]))
+    return 0
+
+
+def features_in(folder: Path) -> np.ndarray:
+    (path,) = folder.glob("*/*.h5")
+    with h5py.File(path) as file:
+        assert file["checksums"][:].all()
+        return file["features"][:].view(np.uint32)

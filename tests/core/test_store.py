@@ -1,0 +1,266 @@
+"""The feature store on real HDF5 files: what was committed comes back, what is damaged never does."""
+
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stackkit.errors import StoreError
+from stackkit.store import BackboneKey, DatasetRows, FeatureStore
+from stackkit.types import Sample
+
+COUNT, WIDTH = 20, 5
+KEY = BackboneKey(name="p/net", revision="r1", image_size=8, feature_dim=WIDTH, trained=True)
+
+WRITER = """
+import sys, numpy as np
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from test_store import KEY, FeatureStore, features_of, rows_of
+rows = rows_of(range(2000))
+with FeatureStore(Path(sys.argv[1])).open(KEY, rows, {}) as file:
+    print("open", flush=True)
+    todo = file.pending()
+    for start in range(0, len(todo), 7):
+        block = todo[start : start + 7]
+        file.write(block, features_of(block))
+        print(*block, flush=True)
+    print("end", flush=True)
+    sys.stdin.read()
+"""
+
+
+def rows_of(numbers, dataset="birds", **changed) -> DatasetRows:
+    """Rows of the images `numbers`; image k is named k and its content is k."""
+    samples = [Sample(id=f"{k}.jpg", label=k % 2) for k in numbers]
+    rows = DatasetRows(
+        dataset=dataset, classes=("a", "b"), samples=samples, fingerprints=[f"{k:032x}" for k in numbers]
+    )
+    return replace(rows, **changed)
+
+
+def features_of(numbers) -> np.ndarray:
+    """(len(numbers), WIDTH) features, which depend on the number alone."""
+    columns = np.arange(1, WIDTH + 1, dtype=np.float32)
+    return np.sqrt(np.array(numbers, dtype=np.float32)[:, None] + columns).astype(np.float32)
+
+
+def writer(folder: Path) -> subprocess.Popen:
+    command = [sys.executable, "-c", WRITER, str(folder), str(Path(__file__).parent)]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+@pytest.fixture
+def store(tmp_path) -> FeatureStore:
+    return FeatureStore(tmp_path / "features")
+
+
+@pytest.fixture
+def full(store) -> Path:
+    """The file of a finished extraction."""
+    with store.open(KEY, rows_of(range(COUNT)), {}) as file:
+        file.write(range(COUNT), features_of(range(COUNT)))
+    return file.path
+
+
+def pending(store, rows, key=KEY) -> list[int]:
+    with store.open(key, rows, {}) as file:
+        return file.pending()
+
+
+class TestRows:
+    def test_written_rows_are_read_back_by_a_new_opening_which_lacks_nothing(self, store, full):
+        with store.open(KEY, rows_of(range(COUNT)), {}) as file:
+            assert file.pending() == []
+            assert np.array_equal(file.read(), features_of(range(COUNT)))
+
+    @settings(max_examples=25, deadline=None)
+    @given(st.lists(st.sets(st.integers(0, COUNT - 1)), max_size=5))
+    def test_any_sequence_of_writes_reads_as_an_array_would(self, tmp_path_factory, writes):
+        store = FeatureStore(tmp_path_factory.mktemp("features"))
+        wanted = np.zeros((COUNT, WIDTH), dtype=np.float32)
+        for written in map(sorted, writes):
+            with store.open(KEY, rows_of(range(COUNT)), {}) as file:
+                file.write(written, features_of(written))
+            wanted[written] = features_of(written)
+        with store.open(KEY, rows_of(range(COUNT)), {}) as file:
+            assert np.array_equal(file.read(), wanted)
+            assert file.pending() == [i for i in range(COUNT) if not wanted[i].any()]
+
+    def test_an_image_without_fingerprint_has_no_row_and_is_not_pending(self, store):
+        assert pending(store, rows_of(range(3), fingerprints=["a", "", "c"])) == [0, 2]
+
+    def test_room_for_all_features_is_taken_at_creation(self, store):
+        rows = rows_of(range(3000))
+        with store.open(KEY, rows, {}) as file:
+            assert file.path.stat().st_size > 3000 * (4 * WIDTH + 4)
+
+
+class TestWhatRowsBelongTo:
+    @pytest.mark.parametrize(
+        ("numbers", "lacking"),
+        [
+            ([*range(10), 99, *range(10, COUNT)], [10]),
+            ([k for k in range(COUNT) if k != 7], []),
+            (list(reversed(range(COUNT))), []),
+            ([*range(5), 99, *range(6, COUNT)], [5]),
+        ],
+        ids=["added", "removed", "reordered", "replaced"],
+    )
+    def test_a_changed_image_costs_only_its_own_row(self, store, full, numbers, lacking):
+        with store.open(KEY, rows_of(numbers), {}) as file:
+            assert file.pending() == lacking
+            kept = file.intact()
+            assert np.array_equal(file.read()[kept], features_of(numbers)[kept])
+
+    def test_names_classes_labels_and_splits_cost_nothing(self, store, full):
+        renamed = [Sample(id=f"new{k}", label=0, split="test") for k in range(COUNT)]
+        assert pending(store, rows_of(range(COUNT), classes=("a", "b", "c"), samples=renamed)) == []
+
+    def test_another_dataset_of_the_same_images_costs_nothing(self, store, full):
+        assert pending(store, rows_of(range(0, COUNT, 2), dataset="birds:limit=10")) == []
+
+    @pytest.mark.parametrize("changed", [{"revision": "r2"}, {"image_size": 9}, {"feature_dim": 6}])
+    def test_another_setting_never_meets_old_features(self, store, full, changed):
+        other = replace(KEY, **changed)
+        assert len(pending(store, rows_of(range(COUNT)), other)) == COUNT
+
+    def test_a_file_put_into_another_settings_folder_is_not_read(self, store, full):
+        other = replace(KEY, revision="r2")
+        moved = store.path(other, "birds")
+        moved.parent.mkdir()
+        shutil.copy(full, moved)
+        assert len(pending(store, rows_of(range(COUNT)), other)) == COUNT
+
+
+class TestDamage:
+    def test_a_flipped_bit_anywhere_in_the_features_costs_exactly_its_row(self, store, full):
+        with h5py.File(full) as file:
+            offset = file["features"].id.get_offset()
+        draw, sound = random.Random(5), full.read_bytes()
+        for _ in range(60):
+            place = draw.randrange(COUNT * WIDTH * 4)
+            damaged = bytearray(sound)
+            damaged[offset + place] ^= 1 << draw.randrange(8)
+            full.write_bytes(damaged)
+            assert pending(store, rows_of(range(COUNT))) == [place // (WIDTH * 4)]
+
+    def test_a_file_cut_anywhere_is_recomputed_and_never_gives_a_wrong_row(self, store, full):
+        draw, sound = random.Random(6), full.read_bytes()
+        for size in [0, 1, len(sound) - 1, *(draw.randrange(len(sound)) for _ in range(30))]:
+            full.write_bytes(sound[:size])
+            with store.open(KEY, rows_of(range(COUNT)), {}) as file:
+                intact = file.intact()
+                assert np.array_equal(file.read()[intact], features_of(range(COUNT))[intact])
+                file.write(file.pending(), features_of(file.pending()))
+            assert pending(store, rows_of(range(COUNT))) == []
+
+    def test_text_at_the_files_place_is_replaced_and_rows_of_other_files_are_used(self, store, full):
+        other = rows_of(range(COUNT), dataset="again")
+        store.path(KEY, "again").write_text("no HDF5")
+        assert pending(store, other) == []
+
+    def test_names_that_are_no_text_any_more_cost_only_their_rows(self, store, full):
+        full.write_bytes(full.read_bytes().replace(b"%032x" % 3, b"\xb0" * 32))
+        assert pending(store, rows_of(range(COUNT))) == [3]
+
+    def test_a_row_of_another_image_is_not_read(self, store, full):
+        with h5py.File(full, "r+") as file:
+            for name in ("features", "checksums"):
+                file[name][2] = file[name][3]
+        assert pending(store, rows_of(range(COUNT))) == [2]
+
+    def test_a_newer_format_is_refused_and_left_alone(self, store, full):
+        with h5py.File(full, "r+") as file:
+            file.attrs["format_version"] = 99
+        before = full.read_bytes()
+        with pytest.raises(StoreError, match=r"format 99.*upgrade"):
+            store.open(KEY, rows_of(range(COUNT)), {})
+        assert full.read_bytes() == before
+        assert len(pending(store, rows_of(range(COUNT), dataset="another"))) == COUNT
+
+
+class TestOtherProcesses:
+    @pytest.mark.parametrize("create", [True, False])
+    def test_a_file_being_written_by_another_process_is_refused(self, store, create):
+        with writer(store.folder) as process:
+            assert process.stdout.readline() == "open\n"
+            try:
+                with pytest.raises(StoreError, match="in use by another process"):
+                    store.open(KEY, rows_of(range(2000)), {}, create=create)
+            finally:
+                process.kill()
+
+    def test_a_file_replaced_under_a_writer_stops_the_writer(self, store, full):
+        with store.open(KEY, rows_of(range(COUNT)), {}) as file:
+            shutil.copy(full, full.with_suffix(".copy"))
+            full.with_suffix(".copy").replace(full)
+            with pytest.raises(StoreError, match="replaced by another"):
+                file.write([0], features_of([0]))
+
+    def test_leftovers_of_killed_processes_are_removed(self, store, full):
+        leftover = full.with_name(f".{full.name}.123")
+        leftover.write_bytes(b"half")
+        pending(store, rows_of(range(COUNT + 1)))
+        assert list(full.parent.iterdir()) == [full]
+
+    def test_every_row_reported_as_committed_survives_sigkill(self, store):
+        draw, committed, rows = random.Random(7), set(), rows_of(range(2000))
+        for _ in range(12):
+            with writer(store.folder) as process:
+                if draw.random() < 0.7:
+                    process.stdout.readline()
+                time.sleep(draw.random() * 0.06)
+                process.send_signal(signal.SIGKILL)
+                lines = [line for line in process.stdout.read().splitlines() if line[0].isdigit()]
+            committed.update(int(number) for line in lines for number in line.split())
+            with store.open(KEY, rows, {}) as file:
+                intact = file.intact()
+                assert committed <= set(np.flatnonzero(intact).tolist())
+                assert np.array_equal(file.read()[intact], features_of(range(2000))[intact])
+            assert len(list(file.path.parent.iterdir())) <= 2
+        assert committed
+
+
+class TestFolders:
+    def test_a_file_where_the_folder_should_be_is_named(self, store):
+        store.folder.write_text("in the way")
+        with pytest.raises(StoreError, match=r"features.*cannot be used"):
+            store.open(KEY, rows_of(range(3)), {})
+
+    def test_reading_what_was_never_extracted_says_what_to_run(self, store):
+        with pytest.raises(StoreError, match="stackkit extract"):
+            store.open(KEY, rows_of(range(3)), {}, create=False)
+        assert not store.folder.exists()
+
+    def test_a_full_disk_is_said_and_keeps_committed_rows(self, tmp_path):
+        disk = tmp_path / "disk"
+        disk.mkdir()
+        mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "none", str(disk)]
+        if not shutil.which("mount") or subprocess.run(mount, capture_output=True).returncode:
+            pytest.skip("a small disk cannot be mounted here (that takes root)")
+        try:
+            fill_up_and_go_on(disk)
+        finally:
+            subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+def fill_up_and_go_on(disk: Path) -> None:
+    rows, store = rows_of(range(COUNT)), FeatureStore(disk / "features")
+    with store.open(KEY, rows, {}) as file:
+        file.write(range(10), features_of(range(10)))
+    big = replace(KEY, feature_dim=100_000)
+    with pytest.raises(StoreError, match=r"features/.*disk is full"), store.open(big, rows, {}) as file:
+        file.write(range(COUNT), np.ones((COUNT, 100_000), dtype=np.float32))
+    store.path(big, "birds").unlink(missing_ok=True)
+    assert pending(store, rows) == list(range(10, COUNT))
