@@ -68,7 +68,9 @@ def run(
     started, timings = time.perf_counter(), dict[str, float]()
     ingredients = resolve(recipe, registry)
     dataset = open_dataset(ingredients.dataset)
-    # What cannot be evaluated is refused here, before hours of extraction.
+    # What cannot be made or evaluated is refused here, before hours of extraction.
+    for choice in ingredients.classifiers:
+        choice.create()
     _folds(recipe, dataset, range(len(dataset.samples)))
     named = tuple(open_backbone(choice, registry) for choice in ingredients.backbones)
     show_plan(_plan(recipe, ingredients, dataset, named))

@@ -45,10 +45,15 @@ class Ingredients:
     baseline: Choice | None
 
     @property
+    def classifiers(self) -> list[Choice]:
+        """Everything that is fitted."""
+        baseline = [self.baseline] if self.baseline else []
+        return [*baseline, self.learner, *self.aggregators]
+
+    @property
     def all(self) -> list[Choice]:
         """Every component once."""
-        baseline = [self.baseline] if self.baseline else []
-        return [self.dataset, *self.backbones, *baseline, self.learner, *self.aggregators]
+        return [self.dataset, *self.backbones, *self.classifiers]
 
 
 def resolve(recipe: Recipe, registry: Registry) -> Ingredients:

@@ -29,7 +29,8 @@ class Option:
     """One `key=value` that a component takes.
 
     The type of a value is that of `default`; a default of None needs `type`, and then the
-    text "none" means None. `choices`, if any, are the only values allowed.
+    text "none" means None. `choices`, if any, are the only values allowed; a number must
+    be at least `minimum`, at most `maximum`, and finite and more than `above`, where these are given.
     """
 
     name: str
@@ -37,6 +38,9 @@ class Option:
     help: str
     type: ValueType | None = None
     choices: tuple[OptionValue, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+    above: float | None = None
 
     def __post_init__(self) -> None:
         if not self.name.isidentifier():
@@ -62,7 +66,19 @@ class Option:
         if self.choices and value not in self.choices:
             allowed = ", ".join(str(choice) for choice in self.choices)
             raise UsageError(f"option {self.name}={text}: choose one of {allowed}")
+        if isinstance(value, int | float):
+            self._check_bounds(value)
         return value
+
+    def _check_bounds(self, value: float) -> None:
+        limits = [
+            (self.above is None or math.isfinite(value), "that is finite"),
+            (self.minimum is None or value >= self.minimum, f"at least {self.minimum}"),
+            (self.maximum is None or value <= self.maximum, f"at most {self.maximum}"),
+            (self.above is None or value > self.above, f"above {self.above}"),
+        ]
+        if broken := [text for kept, text in limits if not kept]:
+            raise UsageError(f"option {self.name}={value}: a number {' and '.join(broken)} is wanted")
 
     def _convert(self, text: str) -> OptionValue:
         try:

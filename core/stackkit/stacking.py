@@ -17,7 +17,7 @@ from stackkit.types import Aggregator, Learner
 
 MakeLearner = Callable[[], Any]
 
-Probabilities: TypeAlias = NDArray[Any]
+Probabilities: TypeAlias = NDArray[np.floating]
 """float32 or float64, as the learner made them: the recipe averages float32 in float32."""
 
 

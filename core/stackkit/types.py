@@ -104,10 +104,13 @@ class Aggregator(Protocol):
     def fit_on(self) -> FitOn:
         """Which probabilities of the training rows `fit` is handed."""
 
-    def fit(self, probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> object:
-        """Learn from (n_learners, n_samples, n_classes) probabilities and (n_samples,) labels."""
+    def fit(self, probabilities: NDArray[np.floating], labels: NDArray[np.int64]) -> object:
+        """Learn from (n_learners, n_samples, n_classes) probabilities and (n_samples,) labels.
 
-    def predict(self, probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
+        Probabilities are float32 or float64, as the learners made them.
+        """
+
+    def predict(self, probabilities: NDArray[np.floating]) -> NDArray[np.int64]:
         """(n_learners, n_samples, n_classes) -> (n_samples,) labels."""
 
 

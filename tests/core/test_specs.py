@@ -174,3 +174,19 @@ def test_none_stays_sayable_beside_choices() -> None:
 @given(st.one_of(st.integers(), st.floats(allow_nan=False), st.booleans(), st.text()))
 def test_whatever_python_writes_for_a_value_is_read_back(value: Any) -> None:
     assert Option(name="x", default=value, help="").parse(str(value)) == value
+
+
+@pytest.mark.parametrize(
+    ("bounds", "text", "wanted"),
+    [
+        ({"above": 0}, "0", "above 0"),
+        ({"above": 0}, "inf", "finite"),
+        ({"minimum": 1}, "0.5", "at least 1"),
+        ({"minimum": 0, "maximum": 3}, "4", "at most 3"),
+    ],
+)
+def test_a_number_outside_the_declared_bounds_is_refused_with_the_bound(bounds, text, wanted):
+    option = Option(name="C", default=1.0, help="", **bounds)
+    with pytest.raises(UsageError, match=f"option C=.*{wanted}.* is wanted"):
+        option.parse(text)
+    assert option.parse("2") == 2.0

@@ -68,6 +68,9 @@ def _entry(registry: Registry, component: Any) -> dict[str, Any]:
                 "type": option.value_type.__name__,
                 "default": option.default,
                 "choices": list(option.choices),
+                "minimum": option.minimum,
+                "maximum": option.maximum,
+                "above": option.above,
                 "help": option.help,
             }
             for option in component.spec.options

@@ -18,16 +18,22 @@ def stackkit_aggregators() -> list[AggregatorSpec]:
                     choices=("in-sample", "out-of-fold"),
                     help="probabilities of rows the learners know (the recipe), or of held-out rows",
                 ),
-                Option(name="C", default=1.0, help="inverse of the regularisation strength, above 0"),
+                Option(name="C", default=1.0, above=0, help="inverse of the regularisation strength"),
                 Option(
                     name="dual",
                     default="true",
                     choices=("true", "false", "auto"),
                     help="LinearSVC's solver; true was the default when the recipe was written",
                 ),
-                Option(name="max_iter", default=1000, help="most passes over the rows"),
-                Option(name="tol", default=1e-4, help="tolerance at which the solver stops"),
-                Option(name="seed", default=0, help="order of coordinates; the run's seed by default"),
+                Option(name="max_iter", default=1000, minimum=1, help="most passes over the rows"),
+                Option(name="tol", default=1e-4, above=0, help="tolerance at which the solver stops"),
+                Option(
+                    name="seed",
+                    default=0,
+                    minimum=0,
+                    maximum=2**32 - 1,
+                    help="order of coordinates; the run's seed by default",
+                ),
             ),
         )
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from typing import Any
 
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.svm import LinearSVC
 
-from stackkit.api import FitOn, UsageError
+from stackkit.api import FitOn
 
 _DUAL = {"true": True, "false": False, "auto": "auto"}
 
@@ -28,7 +27,7 @@ class _FittedLearner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.index = index
         self.n_classes = n_classes
 
-    def predict_proba(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
+    def predict_proba(self, X: NDArray[np.floating]) -> NDArray[np.floating]:
         """(n, n_learners * n_classes) -> this learner's (n, n_classes)."""
         return X[:, self.index * self.n_classes : (self.index + 1) * self.n_classes]
 
@@ -41,12 +40,11 @@ class AverageSVM:
     """
 
     def __init__(self, *, fit_on: FitOn, dual: str, seed: int, **svm: Any) -> None:
-        _require_usable(seed=seed, **svm)
         self.fit_on = fit_on
         self._svm = LinearSVC(dual=_DUAL[dual], random_state=seed, **svm)
         self._stack: StackingClassifier | None = None
 
-    def fit(self, probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> AverageSVM:
+    def fit(self, probabilities: NDArray[np.floating], labels: NDArray[np.int64]) -> AverageSVM:
         """Fit the meta-classifier on (n_learners, n_samples, n_classes) probabilities."""
         n_learners, _, n_classes = probabilities.shape
         stack = StackingClassifier(
@@ -63,7 +61,7 @@ class AverageSVM:
         self._stack = stack
         return self
 
-    def predict(self, probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
+    def predict(self, probabilities: NDArray[np.floating]) -> NDArray[np.int64]:
         """(n_learners, n_samples, n_classes) -> (n_samples,) labels."""
         if self._stack is None:
             raise ValueError("fit comes before predict")
@@ -71,15 +69,6 @@ class AverageSVM:
         return labels
 
 
-def _side_by_side(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+def _side_by_side(probabilities: NDArray[np.floating]) -> NDArray[np.floating]:
     """(n_learners, n, n_classes) -> (n, n_learners * n_classes)."""
     return np.concatenate(probabilities, axis=1)
-
-
-def _require_usable(*, seed: int, C: float, max_iter: int, tol: float, **_: Any) -> None:
-    """scikit-learn would refuse these at the first fit only, hours after extraction began."""
-    for name, value in {"C": C, "max_iter": max_iter, "tol": tol}.items():
-        if not 0 < value < math.inf:
-            raise UsageError(f"option {name}={value}: a finite number above 0 is wanted")
-    if not 0 <= seed < 2**32:
-        raise UsageError(f"option seed={seed}: a number from 0 to 4294967295 is wanted")

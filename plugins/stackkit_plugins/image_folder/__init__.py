@@ -15,7 +15,13 @@ def stackkit_datasets() -> list[DatasetSpec]:
                 Option(
                     name="root", default=None, type=str, help="the folder of class folders (required)"
                 ),
-                Option(name="limit", default=None, type=int, help="at most this many images per class"),
+                Option(
+                    name="limit",
+                    default=None,
+                    type=int,
+                    minimum=1,
+                    help="at most this many images per class",
+                ),
             ),
         )
     ]

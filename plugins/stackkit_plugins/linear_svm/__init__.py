@@ -13,10 +13,16 @@ def stackkit_learners() -> list[LearnerSpec]:
             factory="stackkit_plugins.linear_svm.learner:linear_svm",
             probabilities=False,
             options=(
-                Option(name="C", default=1.0, help="inverse of the regularisation strength, above 0"),
-                Option(name="max_iter", default=1000, help="most passes over the rows"),
-                Option(name="tol", default=1e-4, help="tolerance at which the solver stops"),
-                Option(name="seed", default=0, help="order of coordinates; the run's seed by default"),
+                Option(name="C", default=1.0, above=0, help="inverse of the regularisation strength"),
+                Option(name="max_iter", default=1000, minimum=1, help="most passes over the rows"),
+                Option(name="tol", default=1e-4, above=0, help="tolerance at which the solver stops"),
+                Option(
+                    name="seed",
+                    default=0,
+                    minimum=0,
+                    maximum=2**32 - 1,
+                    help="order of coordinates; the run's seed by default",
+                ),
             ),
         )
     ]

@@ -3,9 +3,9 @@
 from stackkit.api import LearnerSpec, Option, hookimpl
 
 _SHARED = (
-    Option(name="C", default=1.0, help="inverse of the regularisation strength, above 0"),
-    Option(name="max_iter", default=100, help="most iterations of the solver"),
-    Option(name="tol", default=1e-4, help="tolerance at which the solver stops"),
+    Option(name="C", default=1.0, above=0, help="inverse of the regularisation strength"),
+    Option(name="max_iter", default=100, minimum=1, help="most iterations of the solver"),
+    Option(name="tol", default=1e-4, above=0, help="tolerance at which the solver stops"),
     Option(name="fit_intercept", default=True, help="whether to fit a constant"),
     Option(
         name="class_weight",
@@ -14,7 +14,13 @@ _SHARED = (
         choices=("balanced",),
         help="balanced: weigh classes by the inverse of their frequency",
     ),
-    Option(name="seed", default=0, help="seed of solvers that shuffle; the run's seed by default"),
+    Option(
+        name="seed",
+        default=0,
+        minimum=0,
+        maximum=2**32 - 1,
+        help="seed of solvers that shuffle; the run's seed by default",
+    ),
 )
 
 

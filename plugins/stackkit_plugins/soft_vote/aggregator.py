@@ -13,11 +13,11 @@ class SoftVote:
 
     fit_on: FitOn = "in-sample"
 
-    def fit(self, probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> SoftVote:
+    def fit(self, probabilities: NDArray[np.floating], labels: NDArray[np.int64]) -> SoftVote:
         """Learn nothing: a mean has no parameters."""
         return self
 
-    def predict(self, probabilities: NDArray[np.float64]) -> NDArray[np.int64]:
+    def predict(self, probabilities: NDArray[np.floating]) -> NDArray[np.int64]:
         """(n_learners, n_samples, n_classes) -> (n_samples,) labels; the first of equals wins."""
         labels: NDArray[np.int64] = probabilities.mean(axis=0, dtype=np.float64).argmax(axis=1)
         return labels
