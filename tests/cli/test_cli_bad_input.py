@@ -365,5 +365,5 @@ def test_what_nobody_foresaw_is_one_line_too(site: Site, stackkit: Command, bird
 def test_an_option_that_no_fit_can_use_is_refused_before_extraction(stackkit, bird_folder, home):
     done = stackkit("run", "--dataset", f"image-folder:root={bird_folder}", "--learner", "logistic:C=-1")
     assert done.code == 2
-    assert "option C=-1.0: a number above 0 is wanted" in done.stderr
+    assert "option C=-1.0: a number above 0 is wanted" in done.err
     assert not list(home.rglob("*.h5"))
