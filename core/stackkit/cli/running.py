@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -55,97 +56,75 @@ Out = Annotated[
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a report.json that is in --out.")]
 
 
-def run(
-    dataset: options.Dataset,
-    backbones: options.Backbones = None,
-    learner: Learner = "logistic",
-    aggregator: Aggregators = None,
-    baseline: Baseline = "linear-svm",
-    cv: Folds = None,
-    split: Split = None,
-    shuffle: Shuffle = False,
-    inner_cv: InnerFolds = 3,
-    seed: options.Seed = 0,
-    strict: options.Strict = False,
-    out: Out = None,
-    overwrite: Overwrite = False,
-    store: options.Store = None,
-    as_json: options.Json = False,
-) -> None:
+def _command(help_text: str, *, may_extract: bool) -> Callable[..., None]:
+    """`run` and `evaluate` take the same options and differ in whether they may extract."""
+
+    def command(
+        dataset: options.Dataset,
+        backbones: options.Backbones = None,
+        learner: Learner = "logistic",
+        aggregator: Aggregators = None,
+        baseline: Baseline = "linear-svm",
+        cv: Folds = None,
+        split: Split = None,
+        shuffle: Shuffle = False,
+        inner_cv: InnerFolds = 3,
+        seed: options.Seed = 0,
+        strict: options.Strict = False,
+        out: Out = None,
+        overwrite: Overwrite = False,
+        store: options.Store = None,
+        as_json: options.Json = False,
+    ) -> None:
+        _check_protocol(cv, split, shuffle, inner_cv)
+        options.check_seed(seed)
+        from stackkit.recipe import RECIPE_BACKBONES, Recipe
+
+        recipe = Recipe(
+            dataset=dataset,
+            backbones=tuple(backbones or RECIPE_BACKBONES),
+            learner=learner,
+            aggregators=tuple(aggregator or ("average-svm", "soft-vote")),
+            baseline=None if baseline == "none" else baseline,
+            cv=3 if cv is None else cv,
+            official=bool(split),
+            shuffle=shuffle,
+            inner_cv=inner_cv,
+            seed=seed,
+            strict=strict,
+        )
+        _carry_out(recipe, out, overwrite, store, as_json, may_extract=may_extract)
+
+    command.__doc__ = help_text
+    return command
+
+
+run = _command(
     """Extract features, fit and stack classifiers, and say how good they are.
 
     Features are kept: a second run, or one with other learners, computes none of them again.
 
     Try: stackkit run --dataset mnist:limit=50 --backbones 'efficientnet-lite*'
-    """
-    recipe = _recipe(
-        dataset, backbones, learner, aggregator, baseline, cv, split, shuffle, inner_cv, seed, strict
-    )
-    _carry_out(recipe, out, overwrite, store, as_json, may_extract=True)
+    """,
+    may_extract=True,
+)
 
-
-def evaluate(
-    dataset: options.Dataset,
-    backbones: options.Backbones = None,
-    learner: Learner = "logistic",
-    aggregator: Aggregators = None,
-    baseline: Baseline = "linear-svm",
-    cv: Folds = None,
-    split: Split = None,
-    shuffle: Shuffle = False,
-    inner_cv: InnerFolds = 3,
-    seed: options.Seed = 0,
-    strict: options.Strict = False,
-    out: Out = None,
-    overwrite: Overwrite = False,
-    store: options.Store = None,
-    as_json: options.Json = False,
-) -> None:
+evaluate = _command(
     """Fit and stack classifiers on features that `stackkit extract` has stored.
 
     Try: stackkit evaluate --dataset mnist:limit=50 --backbones 'efficientnet-lite*' --shuffle
-    """
-    recipe = _recipe(
-        dataset, backbones, learner, aggregator, baseline, cv, split, shuffle, inner_cv, seed, strict
-    )
-    _carry_out(recipe, out, overwrite, store, as_json, may_extract=False)
+    """,
+    may_extract=False,
+)
 
 
-def _recipe(
-    dataset: str,
-    backbones: list[str] | None,
-    learner: str,
-    aggregator: list[str] | None,
-    baseline: str,
-    cv: int | None,
-    split: str | None,
-    shuffle: bool,
-    inner_cv: int,
-    seed: int,
-    strict: bool,
-) -> Recipe:
-    from stackkit.recipe import RECIPE_BACKBONES, Recipe
-
+def _check_protocol(cv: int | None, split: str | None, shuffle: bool, inner_cv: int) -> None:
     if split and (cv is not None or shuffle):
         raise UsageError(
             "--split official and --cv or --shuffle exclude each other; choose one protocol"
         )
     if inner_cv < 2:
         raise UsageError(f"--inner-cv {inner_cv}: at least 2 folds are wanted")
-    options.check_seed(seed)
-    return Recipe(
-        dataset=dataset,
-        backbones=tuple(backbones or RECIPE_BACKBONES),
-        learner=learner,
-        aggregators=tuple(aggregator or ("average-svm", "soft-vote")),
-        baseline=None if baseline == "none" else baseline,
-        cv=3 if cv is None else cv,
-        official=bool(split),
-        shuffle=shuffle,
-        inner_cv=inner_cv,
-        seed=seed,
-        strict=strict,
-    )
 
 
 def _carry_out(

@@ -76,17 +76,19 @@ class Report:
 def prepare(folder: Path, *, overwrite: bool) -> None:
     """Make sure before the work that a report can be written there; raises UsageError."""
     target = folder / FILE_NAME
-    if target.exists() and not overwrite:
-        raise UsageError(f"{target} exists; choose another --out, or say --overwrite")
     try:
+        taken = target.exists()
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / f".{FILE_NAME}.{os.getpid()}"
         probe.touch()
         probe.unlink()
     except OSError as error:
+        reason = "it is a file" if folder.is_file() else error.strerror
         raise UsageError(
-            f"--out {folder} cannot be written ({error.strerror}); choose another folder"
+            f"--out {folder} cannot be written ({reason}); choose another folder"
         ) from error
+    if taken and not overwrite:
+        raise UsageError(f"{target} exists; choose another --out, or say --overwrite")
 
 
 def write(report: Report, folder: Path) -> Path:
