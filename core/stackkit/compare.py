@@ -123,8 +123,8 @@ def calm_threads() -> Iterator[None]:
     """Keep SciPy's copy of OpenBLAS to one thread while scikit-learn fits.
 
     NumPy and SciPy each bring an OpenBLAS with a pool as wide as the machine. Solvers alternate
-    between them, and the waiting pool spins on the cores that the other needs: on two cores a
-    logistic regression (3,333 x 1,280, 10 classes) took 3.7 s with both pools and 0.6 s so.
+    between them, and the waiting pool spins on the cores that the other needs; what that costs is
+    measured by benchmarks/threads.py.
     """
     controller = ThreadpoolController()
     scipys = [
