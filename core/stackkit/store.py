@@ -64,8 +64,13 @@ class DatasetRows:
 
     @property
     def file_name(self) -> str:
-        """Name of the file that holds these rows: readable name and digest."""
-        return f"{_slug(self.dataset)}-{_digest(self.dataset)}.h5"
+        """Name of the file that holds these rows: readable name, and digest of all that is in them.
+
+        Two datasets that are typed alike (the same relative folder, another project) are two files.
+        """
+        samples = [(sample.id, sample.label, sample.split) for sample in self.samples]
+        content = [self.dataset, list(self.classes), samples, list(self.fingerprints)]
+        return f"{_slug(self.dataset)}-{_digest(json.dumps(content))}.h5"
 
 
 def _slug(text: str) -> str:
@@ -82,9 +87,8 @@ class FeatureStore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def path(self, key: BackboneKey, dataset: str) -> Path:
-        """Where the features of a dataset under a backbone setting are kept."""
-        rows = DatasetRows(dataset=dataset, classes=(), samples=(), fingerprints=())
+    def path(self, key: BackboneKey, rows: DatasetRows) -> Path:
+        """Where the features of these rows under a backbone setting are kept."""
         return self.folder / key.folder / rows.file_name
 
     def open(
@@ -92,12 +96,13 @@ class FeatureStore:
     ) -> FeatureFile:
         """The file for these rows, made if need be from every row already computed.
 
-        A file for other rows (an image was added, removed, renamed or replaced, or a class list
-        changed) is replaced by one for the present rows; rows of unchanged images are copied,
-        from it or from any other file of the same backbone setting. Raises StoreError if the
+        Other rows (an image was added, removed, renamed or replaced, or a class list changed) are
+        another file; rows of known images are copied into it from every file of the same backbone
+        setting. An older file of the dataset is removed only if all its rows are in the new one,
+        so that images which are absent or unreadable for one run cost nothing later. Raises StoreError if the
         folder cannot be written, or the file is of a newer format.
         """
-        path = self.path(key, rows.dataset)
+        path = self.path(key, rows)
         with _storage_errors(path):
             if not (path.exists() and _holds(path, key, rows)):
                 if not create:
@@ -255,14 +260,35 @@ def _create(path: Path, key: BackboneKey, rows: DatasetRows, provenance: Mapping
         if path.exists():
             _require_unlocked(path)
         aside.replace(path)
+        _remove_superseded(path, key, rows.dataset)
     finally:
         with suppress(OSError):
             aside.unlink(missing_ok=True)
 
 
+def _remove_superseded(path: Path, key: BackboneKey, dataset: str) -> None:
+    """Remove older files of the same dataset that hold nothing which `path` does not hold too."""
+    held = _intact_prints(path, key, dataset)
+    for older in path.parent.glob("*.h5"):
+        if older == path:
+            continue
+        with suppress(OSError):  # in use or not ours to remove: it costs room and nothing else
+            _require_unlocked(older)
+            if (prints := _intact_prints(older, key, dataset)) and prints <= held:
+                older.unlink()
+
+
+def _intact_prints(path: Path, key: BackboneKey, dataset: str) -> set[bytes]:
+    """Fingerprints of all intact rows of a file of this dataset; none for another dataset's."""
+    with _damage_ends_it(), h5py.File(path, "r") as file:
+        if file.attrs["dataset"] != dataset:
+            return set()
+    return {print_ for print_, _, _ in _known_rows(path, key, None, ())}
+
+
 def _remove_leftovers(path: Path) -> None:
     """Remove what killed processes left beside `path`; the asides of living ones are locked."""
-    for aside in path.parent.glob(f".{path.name}.*"):
+    for aside in path.parent.glob(".*.h5.*"):
         with suppress(OSError):
             _require_unlocked(aside)
             aside.unlink()
@@ -323,9 +349,12 @@ def _copy_known_rows(file: h5py.File, path: Path, key: BackboneKey, rows: Datase
 
 
 def _known_rows(
-    source: Path, key: BackboneKey, wanted: Container[bytes], forgiven: tuple[type[Exception], ...]
+    source: Path,
+    key: BackboneKey,
+    wanted: Container[bytes] | None,
+    forgiven: tuple[type[Exception], ...],
 ) -> Iterator[tuple[bytes, int, NDArray[np.float32]]]:
-    """Fingerprint, checksum and features of every intact row of a file that is wanted."""
+    """Fingerprint, checksum and features of every intact row that is wanted; None: of every one."""
     with suppress(*forgiven), _damage_ends_it(), h5py.File(source, "r") as old:
         columns = [old[name] for name in ("fingerprints", "checksums", "features")]
         usable = old.attrs["format_version"] <= FORMAT_VERSION and _is_of(old, key)
@@ -334,7 +363,11 @@ def _known_rows(
         for start in range(0, len(columns[0]), 4096):
             block = [column[start : start + 4096] for column in columns]
             for print_, checksum, row in zip(*block, strict=True):
-                if print_ in wanted and checksum and checksum == _checksum(print_, row):
+                if (
+                    (wanted is None or print_ in wanted)
+                    and checksum
+                    and checksum == _checksum(print_, row)
+                ):
                     yield print_, checksum, row
 
 

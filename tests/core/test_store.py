@@ -137,10 +137,36 @@ class TestWhatRowsBelongTo:
 
     def test_a_file_put_into_another_settings_folder_is_not_read(self, store, full):
         other = replace(KEY, revision="r2")
-        moved = store.path(other, "birds")
+        moved = store.path(other, rows_of(range(COUNT)))
         moved.parent.mkdir()
         shutil.copy(full, moved)
         assert len(pending(store, rows_of(range(COUNT)), other)) == COUNT
+
+    def test_two_datasets_that_are_typed_alike_do_not_cost_each_other_a_row(self, store, full):
+        """Such as image-folder:root=photos in two projects."""
+        elsewhere = range(100, 110)
+        with store.open(KEY, rows_of(elsewhere), {}) as file:
+            file.write(range(10), features_of(elsewhere))
+        assert pending(store, rows_of(range(COUNT))) == []
+        assert pending(store, rows_of(elsewhere)) == []
+
+    @pytest.mark.parametrize("absent", ["removed", "unreadable"])
+    def test_an_image_that_was_away_for_one_run_costs_nothing_when_it_is_back(self, store, full, absent):
+        rest = [k for k in range(COUNT) if k != 7]
+        without = rows_of(rest)
+        if absent == "unreadable":
+            prints = rows_of(range(COUNT)).fingerprints
+            without = rows_of(range(COUNT), fingerprints=[*prints[:7], "", *prints[8:]])
+        assert pending(store, without) == []
+        assert pending(store, rows_of(range(COUNT))) == []
+
+    def test_a_file_whose_rows_are_all_in_a_newer_one_takes_no_room(self, store, full):
+        assert pending(store, rows_of(range(COUNT + 1))) == [COUNT]
+        assert not full.exists()
+
+    def test_another_datasets_file_stays_even_if_all_its_rows_are_known(self, store, full):
+        assert pending(store, rows_of(range(COUNT), dataset="birds:limit=10")) == []
+        assert full.exists()
 
 
 class TestDamage:
@@ -167,7 +193,7 @@ class TestDamage:
 
     def test_text_at_the_files_place_is_replaced_and_rows_of_other_files_are_used(self, store, full):
         other = rows_of(range(COUNT), dataset="again")
-        store.path(KEY, "again").write_text("no HDF5")
+        store.path(KEY, other).write_text("no HDF5")
         assert pending(store, other) == []
 
     def test_names_that_are_no_text_any_more_cost_only_their_rows(self, store, full):
@@ -212,7 +238,7 @@ class TestOtherProcesses:
         leftover = full.with_name(f".{full.name}.123")
         leftover.write_bytes(b"half")
         pending(store, rows_of(range(COUNT + 1)))
-        assert list(full.parent.iterdir()) == [full]
+        assert list(full.parent.iterdir()) == [store.path(KEY, rows_of(range(COUNT + 1)))]
 
     def test_every_row_reported_as_committed_survives_sigkill(self, store):
         draw, committed, rows = random.Random(7), set(), rows_of(range(2000))
@@ -262,5 +288,5 @@ def fill_up_and_go_on(disk: Path) -> None:
     big = replace(KEY, feature_dim=100_000)
     with pytest.raises(StoreError, match=r"features/.*disk is full"), store.open(big, rows, {}) as file:
         file.write(range(COUNT), np.ones((COUNT, 100_000), dtype=np.float32))
-    store.path(big, "birds").unlink(missing_ok=True)
+    store.path(big, rows).unlink(missing_ok=True)
     assert pending(store, rows) == list(range(10, COUNT))
