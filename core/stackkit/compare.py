@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
+from stackkit.errors import PluginError
 from stackkit.evaluate import Result, ResultKind, score
 from stackkit.folds import Fold
 from stackkit.recipe import Ingredients
@@ -45,6 +46,12 @@ class Comparison:
     seed: int
     reporter: Reporter
 
+    @property
+    def n_images(self) -> int:
+        """Images that are learned from or predicted in some fold."""
+        used = [rows for fold in self.folds for rows in (fold.train, fold.test)]
+        return len(np.unique(np.concatenate(used)))
+
     def results(self) -> list[Result]:
         """Each learner is fitted once per fold and backbone, whatever the number of aggregators."""
         with calm_threads():
@@ -69,10 +76,11 @@ class Comparison:
         ]
         stacks = [stack([fits[k] for fits in learned]) for k in range(len(self.folds))]
         for choice in chosen.aggregators:
-            outcomes = [
-                fit_aggregator(choice.create(), probabilities, self.labels[fold.train])
-                for fold, probabilities in zip(self._counted(), stacks, strict=True)
-            ]
+            with _named(choice):
+                outcomes = [
+                    fit_aggregator(choice.create(), probabilities, self.labels[fold.train])
+                    for fold, probabilities in zip(self._counted(), stacks, strict=True)
+                ]
             results.append(self._result(choice.text, "aggregator", self.features, outcomes))
         return results
 
@@ -83,21 +91,25 @@ class Comparison:
             self.reporter.advance(TASK, 1)
 
     def _baseline(self, choice: Choice, features: Features) -> Result:
-        outcomes = [
-            fit_baseline(choice.create(), features.matrix, self.labels, fold) for fold in self._counted()
-        ]
+        with _named(choice):
+            outcomes = [
+                fit_baseline(choice.create(), features.matrix, self.labels, self.n_classes, fold)
+                for fold in self._counted()
+            ]
         return self._result(choice.text, "baseline", [features], outcomes)
 
     def _learn(self, features: Features, fold: Fold) -> LearnerFit:
-        return fit_learner(
-            self.ingredients.learner.create,
-            features.matrix,
-            self.labels,
-            self.n_classes,
-            fold,
-            out_of_fold=self.inner_cv if self._wants_out_of_fold() else None,
-            seed=self.seed,
-        )
+        learner = self.ingredients.learner
+        with _named(learner):
+            return fit_learner(
+                learner.create,
+                features.matrix,
+                self.labels,
+                self.n_classes,
+                fold,
+                out_of_fold=self.inner_cv if self._wants_out_of_fold() else None,
+                seed=self.seed,
+            )
 
     def _wants_out_of_fold(self) -> bool:
         return any(choice.create().fit_on == "out-of-fold" for choice in self.ingredients.aggregators)
@@ -116,6 +128,19 @@ class Comparison:
             untrained=not all(features.trained for features in on),
             converged=all(converged for _, converged in outcomes),
         )
+
+
+@contextmanager
+def _named(choice: Choice) -> Iterator[None]:
+    """Let errors say whose they are, also where the component's answer is at fault."""
+    try:
+        with choice.blamed():
+            yield
+    except PluginError as error:
+        origin = choice.component.qualified_name
+        if origin in str(error):
+            raise
+        raise PluginError(f"{origin} (from {choice.component.distribution}): {error}") from error
 
 
 @contextmanager

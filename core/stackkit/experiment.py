@@ -17,10 +17,16 @@ from stackkit.errors import EvaluationError, ImageError
 from stackkit.evaluate import Result
 from stackkit.extract import ExtractionSummary, NamedBackbone, extract, fingerprints, unreadable
 from stackkit.folds import Fold, official_fold, stratified_folds
-from stackkit.opening import open_backbone, open_dataset, versions
+from stackkit.opening import (
+    make_backbone,
+    make_classifiers,
+    open_dataset,
+    require_weights,
+    versions,
+)
 from stackkit.recipe import Ingredients, Recipe, resolve
 from stackkit.registry import Registry, describe
-from stackkit.report.document import Protocol, Report
+from stackkit.report.document import FoldSize, Protocol, Report
 from stackkit.store import DatasetRows, FeatureStore
 from stackkit.types import Dataset, FailedImage, Reporter
 
@@ -47,7 +53,8 @@ def extract_features(
     """Compute the features that the store lacks for a recipe's dataset and backbones."""
     ingredients = resolve(recipe, registry)
     dataset = open_dataset(ingredients.dataset)
-    named = tuple(open_backbone(choice, registry) for choice in ingredients.backbones)
+    named = tuple(make_backbone(choice) for choice in ingredients.backbones)
+    require_weights(ingredients.backbones, named, registry)
     return _obtain(recipe, ingredients, dataset, named, store, reporter)[1]
 
 
@@ -57,11 +64,12 @@ def run(
     store: FeatureStore,
     reporter: Reporter,
     *,
-    show_plan: Callable[[Plan], None] = lambda plan: None,
+    begin: Callable[[Plan], None] = lambda plan: None,
     may_extract: bool = True,
 ) -> Report:
     """Carry a recipe out: extract what the store lacks, then evaluate.
 
+    `begin` is called with the plan before anything is downloaded or computed.
     `may_extract=False` evaluates stored features only, and raises EvaluationError or StoreError
     if some are missing.
     """
@@ -69,17 +77,18 @@ def run(
     ingredients = resolve(recipe, registry)
     dataset = open_dataset(ingredients.dataset)
     # What cannot be made or evaluated is refused here, before hours of extraction.
-    for choice in ingredients.classifiers:
-        choice.create()
+    make_classifiers(ingredients)
     _folds(recipe, dataset, range(len(dataset.samples)))
-    named = tuple(open_backbone(choice, registry) for choice in ingredients.backbones)
-    show_plan(_plan(recipe, ingredients, dataset, named))
+    named = tuple(make_backbone(choice) for choice in ingredients.backbones)
+    begin(_plan(recipe, ingredients, dataset, named))
+    require_weights(ingredients.backbones, named, registry)
     with _timed(timings, "extraction_s"):
         rows, summary = _obtain(
             recipe, ingredients, dataset, named, store, reporter, may_extract=may_extract
         )
     with _timed(timings, "evaluation_s"), _blaming(summary.failed):
-        results, n_images = _compare(recipe, ingredients, dataset, rows, named, store, reporter)
+        comparison = _comparison(recipe, ingredients, dataset, rows, named, store, reporter)
+        results = comparison.results()
     timings["total_s"] = time.perf_counter() - started
     return Report(
         stackkit=__version__,
@@ -87,7 +96,8 @@ def run(
         dataset=ingredients.dataset.text,
         protocol=_protocol(recipe),
         classes=tuple(dataset.classes),
-        n_images=n_images,
+        n_images=comparison.n_images,
+        folds=tuple(FoldSize(train=len(f.train), test=len(f.test)) for f in comparison.folds),
         failed_images=summary.failed,
         results=tuple(results),
         components=tuple(describe(ingredients.all)),
@@ -97,7 +107,7 @@ def run(
         },
         versions=versions(),
         timings={name: round(seconds, 3) for name, seconds in timings.items()},
-        notes=tuple(_notes(recipe, dataset, named, summary.failed, results, ingredients)),
+        notes=tuple(_notes(recipe, dataset, named, summary.failed, results, ingredients, comparison)),
     )
 
 
@@ -196,7 +206,7 @@ def _stored(
     )
 
 
-def _compare(
+def _comparison(
     recipe: Recipe,
     ingredients: Ingredients,
     dataset: Dataset,
@@ -204,8 +214,8 @@ def _compare(
     named: Sequence[NamedBackbone],
     store: FeatureStore,
     reporter: Reporter,
-) -> tuple[list[Result], int]:
-    """Results on the images that every backbone has features of, and the number of these."""
+) -> Comparison:
+    """What is compared: the images that every backbone has features of."""
     matrices, intact = [], np.ones(len(rows.samples), dtype=bool)
     for backbone in named:
         with store.open(backbone.key, rows, {}, create=False) as file:
@@ -213,7 +223,7 @@ def _compare(
             matrices.append(file.read())
     kept = np.flatnonzero(intact)
     _refuse_lost_classes(dataset, kept)
-    comparison = Comparison(
+    return Comparison(
         ingredients=ingredients,
         features=[
             Features(label=b.label, trained=b.backbone.trained, matrix=matrix[kept])
@@ -226,7 +236,6 @@ def _compare(
         seed=recipe.seed,
         reporter=reporter,
     )
-    return comparison.results(), len(kept)
 
 
 def _refuse_lost_classes(dataset: Dataset, kept: NDArray[np.int64]) -> None:
@@ -248,6 +257,7 @@ def _notes(
     failed: Sequence[FailedImage],
     results: Sequence[Result],
     ingredients: Ingredients,
+    comparison: Comparison,
 ) -> Iterator[str]:
     """What a reader has to know to take the figures for what they are."""
     untrained = [b.label for b in named if not b.backbone.trained]
@@ -256,6 +266,8 @@ def _notes(
     yield _protocol(recipe).meaning
     if failed:
         yield f"{len(failed)} image(s) could not be read and count in no figure (see failed_images)."
+    if unused := len(comparison.labels) - comparison.n_images:
+        yield f"{unused} image(s) are in neither the official training nor test part and were not used."
     early = [f"{r.name} on {', '.join(r.backbones)}" for r in results if not r.converged]
     if early:
         yield f"Stopped before they converged (max_iter or tol would change that): {'; '.join(early)}."

@@ -142,7 +142,7 @@ def _features(named: NamedBackbone, pixels: NDArray[np.uint8]) -> NDArray[np.flo
         features = named.backbone.extract(pixels)
     except StackkitError:
         raise
-    except Exception as error:  # a stranger's backbone may fail in any way
+    except (Exception, SystemExit) as error:  # a stranger's backbone may fail in any way
         origin = named.provenance["component"]["distribution"]
         raise ExtractionError(
             f"{named.label} (from {origin}) failed: {type(error).__name__}: {error}"
@@ -179,7 +179,7 @@ def _decode(dataset: Dataset, numbers: Sequence[int], sizes: Sequence[int]) -> _
         try:
             image = dataset.image(row)
             made = [squash(image, size) for size in sizes]
-        except (OSError, StackkitError) as error:
+        except (OSError, ImageError) as error:
             failed.append(FailedImage(id=dataset.samples[row].id, reason=_reason(error)))
             continue
         rows.append(row)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -13,7 +14,7 @@ from typing import Any
 
 from stackkit.errors import PluginError, StackkitError, UsageError
 from stackkit.host import Component, Host, one_line
-from stackkit.specs import BackboneSpec, DatasetSpec, Kind, Option, OptionValue, load_text
+from stackkit.specs import DatasetSpec, Kind, Option, OptionValue, load_text
 
 _COMMA = re.compile(r"(\\*),")
 _LAST_BACKSLASHES = re.compile(r"(\\+)\Z")
@@ -54,6 +55,12 @@ class Choice:
         self._require()
         return _call(self.component, self.component.spec.factory, self.options)
 
+    @contextmanager
+    def blamed(self) -> Iterator[None]:
+        """Whatever the component's code raises in the block becomes an error that names it."""
+        with _blaming(self.component, "failed"):
+            yield
+
     def fetch(self, **context: Any) -> Any:
         """Run a dataset's download; raises UsageError if it has none."""
         spec = self.component.spec
@@ -67,11 +74,11 @@ class Choice:
         if missing := missing_requirements(self.component):
             return missing
         spec = self.component.spec
-        if not isinstance(spec, BackboneSpec) or not spec.lacking:
+        if not spec.lacking:
             return None
         try:
             answer: str | None = _call(self.component, spec.lacking, self.options)
-        except StackkitError as error:  # a listing asks every backbone; one must not end it
+        except StackkitError as error:  # a listing asks every component; one must not end it
             return str(error)
         return answer
 
@@ -99,17 +106,22 @@ def _is_installed(distribution: str) -> bool:
 
 def _call(component: Component, text: str, keywords: Mapping[str, Any]) -> Any:
     """Import what `text` names and call it; whatever a stranger raises becomes a StackkitError."""
-    doing = "be imported"
-    try:
+    with _blaming(component, "cannot be imported"):
         function = load_text(text)
-        doing = "be used"
+    with _blaming(component, "cannot be used"):
         return function(**keywords)
+
+
+@contextmanager
+def _blaming(component: Component, what: str) -> Iterator[None]:
+    try:
+        yield
     except StackkitError:
         raise
     except (Exception, SystemExit) as error:
         raise PluginError(
             f"{component.qualified_name} ({component.distribution} {component.version}) "
-            f"cannot {doing}: {one_line(error)}"
+            f"{what}: {one_line(error)}"
         ) from error
 
 

@@ -100,6 +100,10 @@ class ComponentSpec:
     The factory is called with every option as a keyword. `requires` names distributions
     beyond the plugin's own dependencies, `install` the pip command printed if one is missing.
     An option called `seed` receives the run's seed unless the user gives it.
+
+    `lacking` names a callable that takes every option as a keyword, imports nothing heavy, and
+    returns None if the component can be used offline now, else what is missing with these
+    options (a weights file, a package, a dataset's folder) and what to do about it.
     """
 
     kind: ClassVar[Kind]
@@ -110,6 +114,7 @@ class ComponentSpec:
     options: tuple[Option, ...] = ()
     requires: tuple[str, ...] = ()
     install: str = ""
+    lacking: str = ""
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -152,14 +157,9 @@ class DatasetSpec(ComponentSpec):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackboneSpec(ComponentSpec):
-    """A frozen network.
-
-    `lacking` names a callable that takes every option as a keyword, imports no framework, and
-    returns None if the backbone can run offline, else what is missing (such as a weights file).
-    """
+    """A frozen network."""
 
     kind = "backbone"
-    lacking: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

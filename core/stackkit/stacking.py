@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
+from stackkit.errors import PluginError
 from stackkit.folds import Fold, inner_folds
 from stackkit.types import Aggregator, Learner
 
@@ -75,7 +76,7 @@ def fit_learner(
         in_sample=class_probabilities(learner, X, n_classes),
         out_of_fold=held_out,
         test=class_probabilities(learner, test, n_classes),
-        test_labels=learner.predict(test),
+        test_labels=checked_labels(learner.predict(test), len(test), n_classes),
         converged=not warned,
     )
 
@@ -108,20 +109,47 @@ def _out_of_fold(
 
 
 def class_probabilities(learner: Any, X: NDArray[np.float32], n_classes: int) -> Probabilities:
-    """(n, d) -> (n, n_classes), columns by label; a class the learner never saw has probability 0."""
-    known = learner.predict_proba(X)
+    """(n, d) -> (n, n_classes), columns by label; a class the learner never saw has probability 0.
+
+    Raises PluginError for anything that is no probabilities: no figure is made of it.
+    """
+    known = np.asarray(learner.predict_proba(X))
+    wanted = (len(X), len(learner.classes_))
+    if known.shape != wanted or known.dtype.kind != "f":
+        raise PluginError(f"predict_proba must give floats {wanted}, not {known.dtype} {known.shape}")
+    if not (np.isfinite(known).all() and (known >= 0).all() and (known <= 1 + 1e-6).all()):
+        raise PluginError("predict_proba must give numbers from 0 to 1, and gave others or NaN")
     probabilities: Probabilities = np.zeros((len(X), n_classes), dtype=known.dtype)
     probabilities[:, learner.classes_] = known
     return probabilities
 
 
+def checked_labels(predicted: Any, count: int, n_classes: int) -> NDArray[np.int64]:
+    """The (count,) labels that a classifier predicted; raises PluginError if they are none."""
+    labels: NDArray[Any] = np.asarray(predicted)
+    if labels.shape != (count,) or labels.dtype.kind not in "iu":
+        raise PluginError(
+            f"predict must give {count} whole numbers in one row, not {labels.dtype} {labels.shape}"
+        )
+    if count and not (labels.min() >= 0 and labels.max() < n_classes):
+        raise PluginError(
+            f"predict must give labels from 0 to {n_classes - 1}, not {labels.min()} to {labels.max()}"
+        )
+    return labels.astype(np.int64)
+
+
 def fit_baseline(
-    learner: Learner, features: NDArray[np.float32], labels: NDArray[np.int64], fold: Fold
+    learner: Learner,
+    features: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    n_classes: int,
+    fold: Fold,
 ) -> tuple[NDArray[np.int64], bool]:
     """Labels of the fold's test rows by a learner that needs no probabilities; whether it converged."""
     with _convergence() as warned:
         learner.fit(features[fold.train], labels[fold.train])
-    return learner.predict(features[fold.test]), not warned
+    test = features[fold.test]
+    return checked_labels(learner.predict(test), len(test), n_classes), not warned
 
 
 def fit_aggregator(
@@ -135,7 +163,8 @@ def fit_aggregator(
         known = probabilities.out_of_fold
     with _convergence() as warned:
         aggregator.fit(known, train_labels)
-    return aggregator.predict(probabilities.test), not warned
+    _, count, n_classes = probabilities.test.shape
+    return checked_labels(aggregator.predict(probabilities.test), count, n_classes), not warned
 
 
 def stack(fits: Sequence[LearnerFit]) -> FoldProbabilities:

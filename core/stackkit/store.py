@@ -99,12 +99,13 @@ class FeatureStore:
         Other rows (an image was added, removed, renamed or replaced, or a class list changed) are
         another file; rows of known images are copied into it from every file of the same backbone
         setting. An older file of the dataset is removed only if all its rows are in the new one,
-        so that images which are absent or unreadable for one run cost nothing later. Raises StoreError if the
-        folder cannot be written, or the file is of a newer format.
+        so that images which are absent or unreadable for one run cost nothing later.
+        Raises StoreError if the folder cannot be written, or the file is of a newer format.
         """
         path = self.path(key, rows)
         with _storage_errors(path):
-            if not (path.exists() and _holds(path, key, rows)):
+            held = path.exists() and _holds(path, key, rows)
+            if not held or (create and _lacks_rows_and_origin(path, rows, provenance)):
                 if not create:
                     raise StoreError(
                         f"no features of these images in {path}; run `stackkit extract` first"
@@ -255,8 +256,9 @@ def _create(path: Path, key: BackboneKey, rows: DatasetRows, provenance: Mapping
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with h5py.File(aside, "w") as file:
-            _lay_out(file, key, rows, provenance)
-            _copy_known_rows(file, path, key, rows)
+            _lay_out(file, key, rows)
+            origins = _copy_known_rows(file, path, key, rows)
+            file.attrs["provenance"] = json.dumps(_distinct([*origins, provenance]), default=str)
         if path.exists():
             _require_unlocked(path)
         aside.replace(path)
@@ -300,9 +302,7 @@ def _require_unlocked(path: Path) -> None:
         pass
 
 
-def _lay_out(
-    file: h5py.File, key: BackboneKey, rows: DatasetRows, provenance: Mapping[str, Any]
-) -> None:
+def _lay_out(file: h5py.File, key: BackboneKey, rows: DatasetRows) -> None:
     count = len(rows.samples)
     early = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     early.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)  # no metadata changes after creation
@@ -329,12 +329,38 @@ def _lay_out(
         image_size=key.image_size,
         feature_dim=key.feature_dim,
         trained=key.trained,
-        provenance=json.dumps(dict(provenance), default=str),
     )
 
 
-def _copy_known_rows(file: h5py.File, path: Path, key: BackboneKey, rows: DatasetRows) -> None:
-    """Fill `file` with intact rows of equal fingerprints found at `path` or beside it."""
+def _origins(file: h5py.File) -> list[Any]:
+    """Provenance of everything that wrote rows of a file."""
+    origins: list[Any] = json.loads(file.attrs["provenance"])
+    return origins
+
+
+def _distinct(origins: Sequence[Any]) -> list[Any]:
+    texts = {json.dumps(origin, sort_keys=True, default=str): origin for origin in origins}
+    return list(texts.values())
+
+
+def _lacks_rows_and_origin(path: Path, rows: DatasetRows, provenance: Mapping[str, Any]) -> bool:
+    """Whether rows are still to be written and the file does not name their origin yet.
+
+    It is then laid out anew: a file's metadata is never changed after its creation.
+    """
+    with h5py.File(path, "r") as file:
+        origins = _origins(file)
+        unfinished = bool((file["checksums"][:] == 0)[np.array(rows.fingerprints) != ""].any())
+    return unfinished and len(_distinct([*origins, provenance])) > len(_distinct(origins))
+
+
+def _copy_known_rows(file: h5py.File, path: Path, key: BackboneKey, rows: DatasetRows) -> list[Any]:
+    """Fill `file` with intact rows of equal fingerprints found at `path` or beside it.
+
+    Returns the provenance of the files that rows were taken from.
+    """
+    origins: list[Any] = []
+    taken_from: dict[Path, None] = {}
     wanted: dict[bytes, list[int]] = {}
     for index, fingerprint in enumerate(rows.fingerprints):
         if fingerprint:
@@ -346,6 +372,11 @@ def _copy_known_rows(file: h5py.File, path: Path, key: BackboneKey, rows: Datase
             for index in wanted.pop(print_):
                 file["features"][index] = row
                 file["checksums"][index] = checksum
+            taken_from[source] = None
+    for source in taken_from:
+        with _damage_ends_it(), h5py.File(source, "r") as old:
+            origins += _origins(old)
+    return origins
 
 
 def _known_rows(

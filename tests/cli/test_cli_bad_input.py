@@ -355,11 +355,13 @@ def test_a_strangers_backbone_that_misbehaves(
     assert hint in outcome.error
 
 
-def test_what_nobody_foresaw_is_one_line_too(site: Site, stackkit: Command, bird_folder: Path) -> None:
+def test_a_learner_that_raises_is_named_with_its_distribution(
+    site: Site, stackkit: Command, bird_folder: Path
+) -> None:
     site.install("strangers", STRANGERS)
     outcome = stackkit("run", *chosen(bird_folder), "--learner", "stubborn")
-    assert outcome.code == 1
-    assert "I do not learn" in outcome.error
+    assert outcome.code == PLUGIN
+    assert "strangers/stubborn (strangers 1.0) failed: ValueError: I do not learn" in outcome.error
 
 
 def test_an_option_that_no_fit_can_use_is_refused_before_extraction(stackkit, bird_folder, home):

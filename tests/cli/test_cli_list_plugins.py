@@ -60,7 +60,7 @@ def test_weights_that_must_be_downloaded_are_named(
 ) -> None:
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     vgg19 = block(stackkit("list-plugins").out, "vgg19")
-    assert " needs download " in vgg19
+    assert " not ready " in vgg19
     assert f"vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5 is not in {tmp_path / 'models'}" in vgg19
 
 

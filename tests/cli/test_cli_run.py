@@ -171,7 +171,7 @@ def test_untrained_networks_are_called_so_everywhere(
     (stored,) = home.glob("features/*resnet50*/*.h5")
     with h5py.File(stored) as file:
         assert not file.attrs["trained"]
-        assert json.loads(file.attrs["provenance"])["untrained"]
+        assert json.loads(file.attrs["provenance"])[0]["untrained"]
     assert label in stackkit("extract", *chosen(bird_folder, backbone)).out
 
 

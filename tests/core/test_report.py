@@ -12,7 +12,7 @@ from rich.text import Text
 
 from stackkit.errors import UsageError
 from stackkit.evaluate import Result, ResultKind
-from stackkit.report.document import FILE_NAME, Protocol, Report, prepare, write
+from stackkit.report.document import FILE_NAME, FoldSize, Protocol, Report, prepare, write
 from stackkit.report.table import MOST_FAILURES, show
 from stackkit.types import FailedImage
 
@@ -55,6 +55,7 @@ def report(results: tuple[Result, ...] = RESULTS, *, failed: int = 2, **changes:
         "protocol": Protocol(kind="cross-validation", folds=folds, shuffle=False, seed=0),
         "classes": ("Ani", "Bobolink"),
         "n_images": 1234,
+        "folds": tuple(FoldSize(train=2, test=1) for _ in range(folds)),
         "failed_images": tuple(FailedImage(id=f"bird-{i:03}", reason="empty") for i in range(failed)),
         "results": results,
         "components": ({"name": "logistic/logistic", "options": {"C": 10.0}},),

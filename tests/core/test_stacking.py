@@ -214,7 +214,7 @@ def test_fits_that_stop_early_are_reported_and_not_printed(blobs, recwarn):
     patient = fit_learner(lambda: LogisticRegression(max_iter=500), X, y, 4, first_fold(y))
     assert (hurried.converged, patient.converged) == (False, True)
     svm = LinearSVC(max_iter=1)
-    assert fit_baseline(svm, X, y, first_fold(y))[1] is False
+    assert fit_baseline(svm, X, y, 4, first_fold(y))[1] is False
     assert not [warning for warning in recwarn if issubclass(warning.category, ConvergenceWarning)]
 
 

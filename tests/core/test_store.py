@@ -1,5 +1,6 @@
 """The feature store on real HDF5 files: what was committed comes back, what is damaged never does."""
 
+import json
 import random
 import shutil
 import signal
@@ -167,6 +168,18 @@ class TestWhatRowsBelongTo:
     def test_another_datasets_file_stays_even_if_all_its_rows_are_known(self, store, full):
         assert pending(store, rows_of(range(COUNT), dataset="birds:limit=10")) == []
         assert full.exists()
+
+    def test_a_file_names_everything_that_wrote_its_rows_and_nothing_else(self, store):
+        rows = rows_of(range(COUNT))
+        with store.open(KEY, rows, {"keras": "1"}) as file:
+            file.write(range(10), features_of(range(10)))
+        with store.open(KEY, rows, {"keras": "2"}) as file:
+            assert file.pending() == list(range(10, COUNT))
+            file.write(range(10, COUNT), features_of(range(10, COUNT)))
+        with store.open(KEY, rows, {"keras": "3"}) as file:  # nothing left to write
+            assert file.pending() == []
+        with h5py.File(file.path) as stored:
+            assert json.loads(stored.attrs["provenance"]) == [{"keras": "1"}, {"keras": "2"}]
 
 
 class TestDamage:

@@ -7,10 +7,12 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from stackkit import errors
 from stackkit.cli.main import _app
+from stackkit.evaluate import score
 from stackkit.host import load_host
 from stackkit.recipe import Recipe, resolve
 from stackkit.registry import Registry
@@ -87,6 +89,7 @@ def test_the_page_on_reports_lists_every_exit_code_and_every_field() -> None:
     }
     documented = {int(code) for code in re.findall(r"^\| (\d+) \|", page, re.M)}
     assert documented == codes | {0, 130}
+    only = score("x", "learner", ["y"], [(np.ones(2), np.ones(2))], untrained=False, converged=True)
     empty = Report(
         stackkit="",
         created="",
@@ -94,8 +97,9 @@ def test_the_page_on_reports_lists_every_exit_code_and_every_field() -> None:
         protocol=Protocol(kind="cross-validation", folds=3, shuffle=False, seed=0),
         classes=(),
         n_images=0,
+        folds=(),
         failed_images=(),
-        results=(),
+        results=(only,),
         components=(),
         extraction={},
         versions={},

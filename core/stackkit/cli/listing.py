@@ -77,7 +77,7 @@ def _entry(registry: Registry, component: Any) -> dict[str, Any]:
         ],
         "requires": list(component.spec.requires),
         "install": component.spec.install,
-        "status": "unavailable" if missing else "needs download" if lacking else "ok",
+        "status": "unavailable" if missing else "not ready" if lacking else "ok",
         "lacking": lacking,
     }
 
@@ -99,8 +99,14 @@ def _show_kind(kind: str, entries: list[dict[str, Any]]) -> None:
 
 
 def _option(option: dict[str, Any]) -> str:
-    default = option["default"]
-    return f"{option['name']}={str(default).lower() if isinstance(default, bool | None) else default}"
+    """Text `key=default`, and behind it the other choices: fit_on=in-sample|out-of-fold."""
+    default = _text(option["default"])
+    others = [_text(choice) for choice in option["choices"] if _text(choice) != default]
+    return f"{option['name']}={'|'.join([default, *others])}"
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool | None) else str(value)
 
 
 def _show_plugins(host: Host) -> None:

@@ -91,7 +91,7 @@ def _reporting_errors(command: Callable[P, None]) -> Callable[P, None]:
             # Whoever read our output has gone; a second failure at interpreter exit would be noise.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(1) from None
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             _explain(
                 f"error: {type(error).__name__}: {' '.join(str(error).split())} "
                 "(not foreseen; `stackkit --debug ...` shows where)"

@@ -14,6 +14,7 @@ from stackkit.cli.output import stdout_set_aside
 from stackkit.errors import UsageError
 
 if TYPE_CHECKING:
+    from stackkit.experiment import Plan
     from stackkit.recipe import Recipe
 
 Learner = Annotated[
@@ -149,15 +150,19 @@ def _carry_out(
 
     errors = Console(stderr=True)
     people = errors if as_json else Console()
-    if out:
-        document.prepare(out, overwrite=overwrite)
+
+    def begin(plan: Plan) -> None:
+        show_plan(plan, reporter)
+        if out:  # refused before hours of work, and not made for a mistyped name
+            document.prepare(out, overwrite=overwrite)
+
     with stdout_set_aside(), progress(errors) as reporter:
         report = experiment.run(
             recipe,
             Registry(host=load_host()),
             FeatureStore(store or features_dir()),
             reporter,
-            show_plan=lambda plan: show_plan(plan, reporter),
+            begin=begin,
             may_extract=may_extract,
         )
     if out:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from stackkit.errors import UsageError
-from stackkit.evaluate import Result
+from stackkit.evaluate import Result, best_single
 from stackkit.types import FailedImage
 
 FILE_NAME = "report.json"
@@ -48,6 +48,14 @@ class Protocol:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FoldSize:
+    """Numbers of images that were learned from and that were predicted."""
+
+    train: int
+    test: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """Everything a run found out; `results` in the order of the table."""
 
@@ -57,6 +65,7 @@ class Report:
     protocol: Protocol
     classes: tuple[str, ...]
     n_images: int
+    folds: tuple[FoldSize, ...]
     failed_images: tuple[FailedImage, ...]
     results: tuple[Result, ...]
     components: tuple[Mapping[str, Any], ...]
@@ -69,6 +78,10 @@ class Report:
         """The report as plain JSON types."""
         document: dict[str, Any] = json.loads(json.dumps(asdict(self)))
         document["protocol"] |= {"title": self.protocol.title, "meaning": self.protocol.meaning}
+        best = best_single(self.results)
+        document["best_single"] = {"name": best.name, "backbone": best.backbones[0]}
+        for entry, result in zip(document["results"], self.results, strict=True):
+            entry["gain"] = result.accuracy - best.accuracy
         document["untrained"] = any(result.untrained for result in self.results)
         return document
 

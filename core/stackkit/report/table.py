@@ -18,12 +18,16 @@ UNLIMITED = 200
 
 
 def show(report: Report, console: Console) -> None:
-    """Print one row per classifier, then the notes and the images that failed."""
+    """Print one row per classifier, folds that found no column, the notes, the images that failed."""
     if not console.is_terminal:
         console = Console(file=console.file, width=max(console.width, UNLIMITED))
     classes = f"{report.n_images:,} images, {len(report.classes)} classes"
     _say(console, f"\n{report.dataset}: {classes}; {report.protocol.title}; accuracy in percent")
     console.print(_table(report))
+    if report.protocol.folds > MOST_FOLDS:
+        for result in report.results:
+            accuracies = " ".join(_percent(accuracy) for accuracy in result.fold_accuracy)
+            _say(console, f"folds of {result.name} on {_backbones(result)}: {accuracies}")
     for note in report.notes:
         _say(console, f"- {note}")
     for failure in report.failed_images[:MOST_FAILURES]:

@@ -57,13 +57,21 @@ class Cub200:
 
 def cub200(*, root: str | None, limit: int | None, url: str, md5: str) -> Cub200:
     """Read the dataset below `root`, or where `fetch` put it; `url` and `md5` are fetch's."""
+    if missing := lacking(root=root):
+        raise DatasetError(missing)
+    return Cub200(locate(root), limit=limit)
+
+
+def lacking(*, root: str | None, **others: object) -> str | None:
+    """What to do before the dataset can be read, or None; a given `root` is read to find out more."""
+    del others
     folder = locate(root)
-    if root is None and not os.path.exists(folder):  # noqa: PTH110
-        raise DatasetError(
-            f"CUB-200-2011 is not in {folder}; run `stackkit fetch --dataset cub200` (1.1 GB) or give "
-            "root=, the unpacked CUB_200_2011 folder"
-        )
-    return Cub200(folder, limit=limit)
+    if root is not None or os.path.exists(folder):  # noqa: PTH110
+        return None
+    return (
+        f"CUB-200-2011 is not in {folder}; run `stackkit fetch --dataset cub200` (1.1 GB) or give "
+        "root=, the unpacked CUB_200_2011 folder"
+    )
 
 
 def locate(root: str | None) -> Path:

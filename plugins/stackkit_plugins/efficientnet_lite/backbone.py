@@ -78,7 +78,10 @@ class Factory:
 
     def packaged_file(self) -> Path:
         """Where the ImageNet weights lie, found without importing their package; or PluginError."""
-        spec = find_spec(self.package)
+        try:
+            spec = find_spec(self.package)
+        except ValueError:  # something stands in its place in sys.modules
+            spec = None
         if spec is None or spec.origin is None:
             raise PluginError(
                 f"{self.variant.name} needs the package {self.package.replace('_', '-')}; "

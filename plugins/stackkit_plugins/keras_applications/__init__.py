@@ -36,8 +36,19 @@ def _options(model: Model) -> tuple[Option, ...]:
             choices=("avg", "max"),
             help="global pooling of the last feature map",
         ),
-        Option(name="batch_size", default=32, help="images per pass; changes memory, not features"),
-        Option(name="seed", default=0, help="seed of weights=random; the run's seed by default"),
+        Option(
+            name="batch_size",
+            default=32,
+            minimum=1,
+            help="images per pass; changes memory, not features",
+        ),
+        Option(
+            name="seed",
+            default=0,
+            minimum=0,
+            maximum=2**32 - 1,
+            help="seed of weights=random; the run's seed by default",
+        ),
     ]
     if model.alphas:
         options.append(Option(name="alpha", default=1.0, choices=model.alphas, help="width multiplier"))
