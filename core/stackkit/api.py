@@ -11,7 +11,7 @@ from stackkit.errors import (
 )
 from stackkit.hookspecs import HOOKSPEC_VERSION, hookimpl
 from stackkit.images import bytes_fingerprint, file_fingerprint, read_image
-from stackkit.paths import datasets_dir
+from stackkit.paths import datasets_dir, engines_dir
 from stackkit.samples import limit_per_class
 from stackkit.specs import (
     AggregatorSpec,
@@ -28,6 +28,8 @@ from stackkit.types import (
     Dataset,
     FitOn,
     Learner,
+    PreparableBackbone,
+    Readiness,
     Reporter,
     Sample,
     SilentReporter,
@@ -51,6 +53,8 @@ __all__ = [
     "Option",
     "OptionValue",
     "PluginError",
+    "PreparableBackbone",
+    "Readiness",
     "Reporter",
     "Sample",
     "SilentReporter",
@@ -59,6 +63,7 @@ __all__ = [
     "WeightsError",
     "bytes_fingerprint",
     "datasets_dir",
+    "engines_dir",
     "file_fingerprint",
     "hookimpl",
     "limit_per_class",

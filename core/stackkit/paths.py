@@ -23,3 +23,8 @@ def datasets_dir() -> Path:
 def features_dir() -> Path:
     """Where the feature store lives unless told otherwise."""
     return home() / "features"
+
+
+def engines_dir() -> Path:
+    """Where backbones keep converted networks and what they measured on this machine."""
+    return home() / "engines"

@@ -5,9 +5,9 @@ Nothing here imports NumPy or Pillow when stackkit runs: the listing of plugins 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -85,6 +85,31 @@ class Backbone(Protocol):
 
     def extract(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(n, size, size, 3) RGB -> (n, feature_dim); row i depends on image i only."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readiness:
+    """How a backbone is going to work on this machine, settled before its first row is kept.
+
+    `settings` is provenance and must be JSON (engine, device, precision, threads ...);
+    `batch_size` is the number of images that `extract` should be handed at a time, or a multiple
+    of it; `images_per_s` was measured on this machine, None if it was not.
+    """
+
+    settings: Mapping[str, Any]
+    batch_size: int
+    images_per_s: float | None = None
+
+
+@runtime_checkable
+class PreparableBackbone(Backbone, Protocol):
+    """A backbone that has something to settle before it works; optional for plugins."""
+
+    def prepare(self, probe: NDArray[np.uint8], tell: Callable[[str], None]) -> Readiness:
+        """Settle how to work, on (n, size, size, 3) real images; called once, before `extract`.
+
+        n is from 1 to 32. `tell` shows a user one line, such as why an engine was refused.
+        """
 
 
 class Learner(Protocol):
