@@ -159,6 +159,6 @@ class BackboneContract:
         assert not create(self.plugin, self.name, **{**options, "weights": "random"}).trained
 
     def test_numbers_that_cannot_work_are_refused(self, options):
-        for wrong in ({"size": 1}, {"batch_size": 0}, {"seed": -1}):
+        for wrong in ({"size": 1}, {"batch_size": -1}, {"seed": -1}):
             with pytest.raises(UsageError, match=str(*wrong.values())):
                 create(self.plugin, self.name, **{**options, **wrong})

@@ -9,6 +9,7 @@ from stackkit_plugins.efficientnet_lite.architecture import (
     SMALLEST,
     Variant,
 )
+from stackkit_plugins.keras_network import running_options
 
 _FACTORIES = "stackkit_plugins.efficientnet_lite.backbone"
 
@@ -48,17 +49,5 @@ def _options(variant: Variant) -> tuple[Option, ...]:
             choices=("avg", "max"),
             help="global pooling of the last feature map",
         ),
-        Option(
-            name="batch_size",
-            default=32,
-            minimum=1,
-            help="images per pass; changes memory, not features",
-        ),
-        Option(
-            name="seed",
-            default=0,
-            minimum=0,
-            maximum=2**32 - 1,
-            help="seed of weights=random; the run's seed by default",
-        ),
+        *running_options(),
     )

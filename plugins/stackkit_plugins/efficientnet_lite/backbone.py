@@ -6,9 +6,10 @@ Importing this module imports no framework.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from stackkit.api import PluginError
 from stackkit_plugins.efficientnet_lite import architecture
@@ -17,13 +18,10 @@ from stackkit_plugins.keras_network import (
     KerasBackbone,
     RandomWeights,
     check_numbers,
+    checked_running,
     missing_file,
     weights_file,
 )
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 PREPROCESSING = 1
 """Part of every revision; to be raised when the way from pixels to features changes."""
@@ -43,25 +41,26 @@ class Factory:
     sha256_prefix: str
 
     def __call__(
-        self, *, weights: str, size: int, pooling: Literal["avg", "max"], batch_size: int, seed: int
+        self, *, weights: str, size: int, pooling: Literal["avg", "max"], seed: int, **running: Any
     ) -> KerasBackbone:
         """A backbone; builds nothing yet.
 
-        `weights` is "imagenet" (the package's file), "random" or the path of a checkpoint. Raises
-        UsageError for numbers that cannot work, PluginError or WeightsError if the file is missing.
+        `weights` is "imagenet" (the package's file), "random" or the path of a checkpoint;
+        `running` are the fields of `Running`. Raises UsageError for numbers that cannot work,
+        PluginError or WeightsError if a package or file is missing.
         """
         name = self.variant.name
-        check_numbers(name, size=size, smallest=architecture.SMALLEST, batch_size=batch_size, seed=seed)
+        check_numbers(name, size=size, smallest=architecture.SMALLEST, seed=seed)
         source = self._source(weights, seed)
         return KerasBackbone(
             name=name,
             architecture=f"{name};pooling={pooling};preprocessing={PREPROCESSING}",
             image_size=size,
             feature_dim=architecture.FEATURES,
-            batch_size=batch_size,
             weights=source,
-            build=lambda: _network(self.variant, size, pooling, source),
+            build=partial(_network, self.variant, size, pooling, source),
             preprocess=preprocess,
+            running=checked_running(name, **running),
         )
 
     def lacking(self, *, weights: str, **others: Any) -> str | None:
@@ -117,11 +116,9 @@ LITE2 = Factory(
 )
 
 
-def preprocess(images: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Pixels of 0 to 255 to the range of -1 to 1 on which the networks were trained; in place."""
-    images -= 127
-    images /= 128
-    return images
+def preprocess(images: Any) -> Any:
+    """Pixels of 0 to 255 to the range of -1 to 1 on which the networks were trained."""
+    return (images - 127) / 128
 
 
 def _network(

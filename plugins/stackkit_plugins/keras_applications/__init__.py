@@ -2,6 +2,7 @@
 
 from stackkit.api import BackboneSpec, Option, hookimpl
 from stackkit_plugins.keras_applications.models import MODELS, Model
+from stackkit_plugins.keras_network import running_options
 
 _FACTORIES = "stackkit_plugins.keras_applications.backbone"
 
@@ -36,19 +37,7 @@ def _options(model: Model) -> tuple[Option, ...]:
             choices=("avg", "max"),
             help="global pooling of the last feature map",
         ),
-        Option(
-            name="batch_size",
-            default=32,
-            minimum=1,
-            help="images per pass; changes memory, not features",
-        ),
-        Option(
-            name="seed",
-            default=0,
-            minimum=0,
-            maximum=2**32 - 1,
-            help="seed of weights=random; the run's seed by default",
-        ),
+        *running_options(),
     ]
     if model.alphas:
         options.append(Option(name="alpha", default=1.0, choices=model.alphas, help="width multiplier"))

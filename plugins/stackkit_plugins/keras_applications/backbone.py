@@ -12,7 +12,7 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 from urllib.error import URLError
 
 from stackkit.api import WeightsError
@@ -23,13 +23,10 @@ from stackkit_plugins.keras_network import (
     KerasBackbone,
     RandomWeights,
     check_numbers,
+    checked_running,
     missing_file,
     weights_file,
 )
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 PREPROCESSING = 1
 """Part of every revision; to be raised when the way from pixels to features changes."""
@@ -47,17 +44,18 @@ class Factory:
         weights: str,
         size: int,
         pooling: Literal["avg", "max"],
-        batch_size: int,
         seed: int,
         alpha: float = 1.0,
+        **running: Any,
     ) -> KerasBackbone:
         """A backbone; builds and downloads nothing yet.
 
-        `weights` is "imagenet", "random" or the path of a weights file with or without the top.
-        Raises UsageError for numbers that cannot work, WeightsError if the file is missing.
+        `weights` is "imagenet", "random" or the path of a weights file with or without the top;
+        `running` are the fields of `Running`. Raises UsageError for numbers that cannot work,
+        WeightsError if the file is missing, PluginError if the engine's package is.
         """
         model = self.model
-        check_numbers(model.name, size=size, smallest=model.smallest, batch_size=batch_size, seed=seed)
+        check_numbers(model.name, size=size, smallest=model.smallest, seed=seed)
         width = model.width(alpha)
         name = f"{model.name} with alpha={alpha}" if model.alphas else model.name
         source: FileWeights | RandomWeights
@@ -75,10 +73,10 @@ class Factory:
             architecture=_architecture(model, pooling, alpha),
             image_size=size,
             feature_dim=width,
-            batch_size=batch_size,
             weights=source,
-            build=lambda: load(model, arguments),
+            build=partial(load, model, arguments),
             preprocess=partial(_preprocess, model),
+            running=checked_running(model.name, **running),
         )
 
     def lacking(self, *, weights: str, size: int, alpha: float = 1.0, **others: Any) -> str | None:
@@ -114,12 +112,11 @@ def _arguments(model: Model, size: int, pooling: str, alpha: float) -> dict[str,
     return arguments | ({"alpha": alpha} if model.alphas else {})
 
 
-def _preprocess(model: Model, images: NDArray[np.float32]) -> NDArray[np.float32]:
+def _preprocess(model: Model, images: Any) -> Any:
     import keras
 
     module = getattr(keras.applications, model.module)
-    prepared: NDArray[np.float32] = module.preprocess_input(images, data_format="channels_last")
-    return prepared
+    return module.preprocess_input(images, data_format="channels_last")
 
 
 def _new(model: Model, arguments: dict[str, Any], weights: str | None = None) -> Any:

@@ -5,6 +5,7 @@ so nothing here imports it, Keras or NumPy before the first image comes in.
 """
 
 from stackkit_plugins.keras_network.backbone import KerasBackbone, check_numbers
+from stackkit_plugins.keras_network.options import Running, checked_running, running_options
 from stackkit_plugins.keras_network.runtime import import_keras
 from stackkit_plugins.keras_network.weights import (
     FileWeights,
@@ -17,8 +18,11 @@ __all__ = [
     "FileWeights",
     "KerasBackbone",
     "RandomWeights",
+    "Running",
     "check_numbers",
+    "checked_running",
     "import_keras",
     "missing_file",
+    "running_options",
     "weights_file",
 ]

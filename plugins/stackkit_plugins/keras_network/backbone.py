@@ -3,37 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from stackkit.api import ExtractionError, PluginError, UsageError
+from stackkit.api import ExtractionError, PluginError, Readiness, UsageError
+from stackkit_plugins.keras_network.cache import EngineCache, Trial
+from stackkit_plugins.keras_network.memory import is_out_of_memory
+from stackkit_plugins.keras_network.network import Network, device_of
+from stackkit_plugins.keras_network.options import Running
 from stackkit_plugins.keras_network.runtime import import_keras, own_settings
+from stackkit_plugins.keras_network.trial import DEFAULT_BATCH, PROBE, Trials
+from stackkit_plugins.keras_network.trial_process import TrialLostError, settle_apart
 from stackkit_plugins.keras_network.weights import FileWeights, RandomWeights, draw_weights
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from stackkit_plugins.keras_network.engines import Compute
+
+
+def _nobody(line: str) -> None:
+    """Take a message that nobody reads."""
+
 
 @dataclass(kw_only=True)
 class KerasBackbone:
-    """A frozen Keras network as a backbone.
+    """A frozen Keras network as a backbone, on TensorFlow or an engine that gives its features.
 
     `build` makes the network, (n, size, size, 3) float32 -> (n, feature_dim), with its weights set;
-    it is called once, for the first image. `preprocess` turns float32 RGB of 0 to 255 into what
-    the network was trained on, and may write into its argument. `architecture` tells everything
-    that the features depend on but size and weights.
+    it is called when TensorFlow is first needed. `preprocess` turns a float32 tensor of RGB
+    from 0 to 255 into what the network was trained on. Both can be pickled: engines are tried in
+    another process. `architecture` tells everything that the
+    features depend on but size and weights.
     """
 
     name: str
     architecture: str
     image_size: int
     feature_dim: int
-    batch_size: int
     weights: FileWeights | RandomWeights
     build: Callable[[], Any]
-    preprocess: Callable[[NDArray[np.float32]], NDArray[np.float32]]
+    preprocess: Callable[[Any], Any]
+    running: Running = field(default_factory=Running)
+    _compute: Compute | None = None
+    _batch_size: int = DEFAULT_BATCH
+    _tell: Callable[[str], None] = _nobody
 
     @property
     def trained(self) -> bool:
@@ -44,27 +61,111 @@ class KerasBackbone:
     def revision(self) -> str:
         """Architecture, size and weights as one line of text; downloads the weights if they are missing.
 
-        Raises WeightsError if they cannot be had. The batch size is no part of it.
+        Raises WeightsError if they cannot be had. Engine and batch size are no part of it.
         """
         if not self.weights.is_here:
             self._network  # noqa: B018 - building it is what brings the weights
-        return f"{self.architecture};size={self.image_size};weights={self.weights.identity()}"
+        weights = self.weights.identity()
+        return f"{self.architecture};size={self.image_size};weights={weights}{self.running.revision}"
+
+    def prepare(self, probe: NDArray[np.uint8], tell: Callable[[str], None]) -> Readiness:
+        """Choose engine and batch size on real images, or as an earlier trial on this machine did.
+
+        Raises ExtractionError if the engine that was asked for differs from TensorFlow by more
+        than 1e-4 of a row's norm, and WeightsError if the weights cannot be had.
+        """
+        self._check(probe)
+        self._tell = tell
+        trials = self.trials(tell)
+        trial = trials.recalled() or self._tried(trials, probe)
+        self._compute = trials.compute(trial)
+        self._batch_size = trial.batch_size
+        return Readiness(
+            settings=self._settings(trial),
+            batch_size=trial.batch_size,
+            images_per_s=trial.images_per_s,
+        )
+
+    def _tried(self, trials: Trials, probe: NDArray[np.uint8]) -> Trial:
+        if not trials.compares_engines(probe):
+            return trials.settle(probe)
+        self.__dict__.pop("_network", None)  # its weights would be in memory twice
+        try:
+            return settle_apart(self, probe, self._tell)
+        except TrialLostError as error:
+            if self.running.engine != "auto":
+                raise
+            self._tell(f"{error}; tensorflow is used")
+            return trials.on_tensorflow()
+
+    def trials(self, tell: Callable[[str], None]) -> Trials:
+        """The trials of this backbone's engines."""
+        return Trials(
+            name=self.name,
+            size=self.image_size,
+            running=self.running,
+            cache=EngineCache(self.name, self.revision),
+            network=lambda: self._network,
+            tell=tell,
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What another process needs to build the same network."""
+        left = {"_network", "_compute", "_tell"}
+        return {name: value for name, value in self.__dict__.items() if name not in left}
 
     def extract(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(n, size, size, 3) uint8 RGB -> (n, feature_dim) float32; `images` is left as it is.
 
-        Raises ExtractionError for anything else, and WeightsError on the first call if the
-        weights cannot be had.
+        Without `prepare`, TensorFlow computes unless another engine was asked for. Where memory
+        runs out, the batch is halved. Raises ExtractionError for anything but such images, and
+        WeightsError on the first call if the weights cannot be had.
         """
         import numpy as np
 
         self._check(images)
+        if self._compute is None:
+            self._settle_for(images)
         features = np.empty((len(images), self.feature_dim), np.float32)
-        for start in range(0, len(images), self.batch_size):
-            rows = slice(start, start + self.batch_size)
-            batch = images[rows].astype(np.float32)  # a copy: preprocess_input writes in place
-            features[rows] = self._features(batch)
+        start = 0
+        while start < len(images):
+            rows = slice(start, start + self._batch_size)
+            try:
+                features[rows] = self._compute(images[rows].astype(np.float32))  # type: ignore[misc]
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+                self._take_less(error)
+                continue
+            start = rows.stop
         return features
+
+    def _settle_for(self, images: NDArray[np.uint8]) -> None:
+        if self.running.engine in {"auto", "tensorflow"}:
+            self._compute = self._network.compute
+            self._batch_size = self.running.batch_size or DEFAULT_BATCH
+        elif len(images):
+            self.prepare(images[:PROBE], _nobody)
+
+    def _take_less(self, error: Exception) -> None:
+        if self._batch_size == 1:
+            raise ExtractionError(
+                f"{self.name}: no memory for a single image of {self.image_size} pixels; "
+                "give a smaller size, device=cpu, or fewer backbones at a time"
+            ) from error
+        self._batch_size //= 2
+        self._tell(f"{self.name}: out of memory; goes on with {self._batch_size} images per pass")
+
+    def _settings(self, trial: Trial) -> dict[str, Any]:
+        return {
+            "engine": trial.engine,
+            "engine_version": version(trial.engine),
+            "device": trial.device,
+            "precision": self.running.precision,
+            "threads": self.running.threads or "all",
+            "batch_size": trial.batch_size,
+            "difference_from_tensorflow": f"{trial.difference:.0e}",
+        }
 
     def _check(self, images: NDArray[np.uint8]) -> None:
         wanted = (self.image_size, self.image_size, 3)
@@ -76,46 +177,29 @@ class KerasBackbone:
             )
 
     @cached_property
-    def _network(self) -> Any:
-        keras = import_keras()
-        with own_settings(keras):
-            network = self.build()
+    def _network(self) -> Network:
+        keras = import_keras(threads=self.running.threads)
+        import tensorflow as tf
+
+        device = device_of(self.running.device)
+        if device is None:
+            raise UsageError(f"{self.name}: device=gpu, but TensorFlow sees no GPU; use device=cpu")
+        with own_settings(keras, precision=self.running.precision), tf.device(device):
+            model = self.build()
             if isinstance(self.weights, RandomWeights):
-                draw_weights(network, self.weights.seed)
+                draw_weights(model, self.weights.seed)
         self.weights.recheck()
-        if network.output_shape != (None, self.feature_dim):
+        if model.output_shape != (None, self.feature_dim):
             raise PluginError(
-                f"{self.name} has {network.output_shape[1:]} features in Keras {keras.__version__}, "
+                f"{self.name} has {model.output_shape[1:]} features in Keras {keras.__version__}, "
                 f"not {self.feature_dim}; report this to the plugin's authors"
             )
-        return network
-
-    @cached_property
-    def _function(self) -> Any:
-        """The network in inference mode, traced once for batches of any length.
-
-        A concrete function, since TensorFlow takes the tracing of a fifth backbone for a mistake
-        and warns. It holds its variables weakly; `_network` keeps them.
-        """
-        network = self._network
-        import tensorflow as tf
-
-        batches = tf.TensorSpec((None, self.image_size, self.image_size, 3), tf.float32)
-        return tf.function(lambda batch: network(batch, training=False)).get_concrete_function(batches)
-
-    def _features(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        function = self._function
-        import tensorflow as tf
-
-        features: NDArray[np.float32] = function(tf.convert_to_tensor(self.preprocess(batch))).numpy()
-        return features
+        return Network(model, self.preprocess, size=self.image_size, device=device)
 
 
-def check_numbers(name: str, *, size: int, smallest: int, batch_size: int, seed: int) -> None:
-    """Raise UsageError for an image size, batch size or seed that cannot work."""
+def check_numbers(name: str, *, size: int, smallest: int, seed: int) -> None:
+    """Raise UsageError for an image size or seed that cannot work."""
     if size < smallest:
         raise UsageError(f"{name}: size={size} is too small; the smallest is {smallest}")
-    if batch_size < 1:
-        raise UsageError(f"{name}: batch_size={batch_size}; at least one image is wanted")
     if seed < 0:
         raise UsageError(f"{name}: seed={seed}; a seed is 0 or above")

@@ -4,40 +4,51 @@ from __future__ import annotations
 
 import os
 import random
-import re
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO, Any
+from typing import Any
 
-from stackkit.api import PluginError
+from stackkit.api import PluginError, UsageError
+from stackkit_plugins.keras_network.quiet import descriptors_held
 
 _LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
-# What TensorFlow's C++ libraries write to stderr on import, whatever the log level.
-_NOISE = re.compile(
-    rb"WARNING: All log messages before absl::InitializeLog"
-    rb"|[IWE]\d{4} \d\d:\d\d:[\d.]+ +\d+ [\w./]+:\d+\]"
-    rb"|\d{4}-\d\d-\d\d \d\d:\d\d:[\d.]+: [IWE] \S*tensorflow/"
-    rb"|To enable the following instructions: "
-)
 
 
-def import_keras() -> Any:
+def import_keras(*, threads: int = 0) -> Any:
     """Keras on TensorFlow, imported without TensorFlow's chatter.
 
-    Raises PluginError if Keras is set to run on something else.
+    `threads` limits what TensorFlow computes on; 0 leaves that to it. Raises PluginError if Keras
+    is set to run on something else, UsageError if TensorFlow is at work on other numbers of threads.
     """
     _check_backend(os.environ.setdefault("KERAS_BACKEND", "tensorflow"))
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # not every build has its fast kernels on
     if "keras" not in sys.modules or "tensorflow" not in sys.modules:
         with _random_state_kept(), _quiet_stderr():
             import tensorflow as tf
 
+            _limit(tf, threads)
             tf.constant(0)  # looks for devices, which is as talkative as the import
     import keras
 
     _check_backend(keras.backend.backend())
+    if threads:
+        import tensorflow as tf
+
+        _limit(tf, threads)
     return keras
+
+
+def _limit(tf: Any, threads: int) -> None:
+    if threads in {0, tf.config.threading.get_intra_op_parallelism_threads()}:
+        return
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+    except RuntimeError as error:
+        raise UsageError(
+            f"threads={threads}: TensorFlow is at work on another number of threads, which it cannot "
+            "change; give all backbones of a process the same number"
+        ) from error
 
 
 def _check_backend(backend: str) -> None:
@@ -48,11 +59,11 @@ def _check_backend(backend: str) -> None:
 
 
 @contextmanager
-def own_settings(keras: Any) -> Iterator[None]:
+def own_settings(keras: Any, *, precision: str = "float32") -> Iterator[None]:
     """Build under Keras' factory settings, whatever keras.json or the caller says; put theirs back."""
     layout, policy = keras.config.image_data_format(), keras.config.dtype_policy()
     keras.config.set_image_data_format("channels_last")
-    keras.config.set_dtype_policy("float32")
+    keras.config.set_dtype_policy("mixed_float16" if precision == "mixed" else "float32")
     try:
         with _random_state_kept():
             yield
@@ -73,39 +84,14 @@ def _random_state_kept() -> Iterator[None]:
 
 @contextmanager
 def _quiet_stderr() -> Iterator[None]:
-    """Hold back TensorFlow's own lines on stderr; any other line is written when the block ends.
+    """Hold back TensorFlow's own lines on stderr.
 
-    Its libraries write to file descriptor 2 before any log level applies, so that is what is held.
-    A user who set TF_CPP_MIN_LOG_LEVEL wants the lines and gets them.
+    Its libraries write to file descriptor 2 before any log level applies. A user who set
+    TF_CPP_MIN_LOG_LEVEL wants the lines and gets them.
     """
     if _LOG_LEVEL in os.environ:
         yield
         return
     os.environ[_LOG_LEVEL] = "2"
-    try:
-        original = os.dup(2)
-    except OSError:  # stderr is closed: nobody would read the lines
+    with descriptors_held((2,)):
         yield
-        return
-    with tempfile.TemporaryFile() as held:
-        _flush_stderr()
-        os.dup2(held.fileno(), 2)
-        try:
-            yield
-        finally:
-            _flush_stderr()
-            os.dup2(original, 2)
-            os.close(original)
-            _pass_on(held)
-
-
-def _flush_stderr() -> None:
-    if sys.stderr is not None:
-        sys.stderr.flush()
-
-
-def _pass_on(held: IO[bytes]) -> None:
-    held.seek(0)
-    for line in held:
-        if not _NOISE.match(line):
-            os.write(2, line)

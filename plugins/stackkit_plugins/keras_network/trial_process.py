@@ -1,0 +1,83 @@
+"""A trial in a process of its own.
+
+It has TensorFlow and every engine in memory at once, and an engine may end the process on a
+network that it does not bear: neither is to reach the process that extracts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict
+from typing import IO, TYPE_CHECKING, Any
+
+import stackkit.api
+from stackkit.api import ExtractionError, StackkitError
+from stackkit_plugins.keras_network.cache import Trial
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from stackkit_plugins.keras_network.backbone import KerasBackbone
+
+
+class TrialLostError(ExtractionError):
+    """The process of a trial ended without an answer."""
+
+
+def settle_apart(
+    backbone: KerasBackbone, probe: NDArray[np.uint8], tell: Callable[[str], None]
+) -> Trial:
+    """What `Trials.settle` finds, in another process; what is told there is told here.
+
+    Raises the StackkitError that was raised there, and TrialLostError if there was no answer.
+    """
+    found: Trial | None = None
+    work = pickle.dumps((backbone, probe))
+    command = [sys.executable, "-c", f"from {__name__} import serve; serve()"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:  # noqa: S603
+        assert process.stdin
+        assert process.stdout
+        with suppress(BrokenPipeError), process.stdin:
+            process.stdin.write(work)
+        for line in process.stdout:
+            [(kind, content)] = json.loads(line).items()
+            if kind == "tell":
+                tell(content)
+            elif kind == "trial":
+                found = Trial(**content)
+            else:
+                raise getattr(stackkit.api, kind, ExtractionError)(content)
+    if found is None:
+        raise TrialLostError(f"{backbone.name}: the trial of engines ended with {process.returncode}")
+    return found
+
+
+def serve() -> None:
+    """The other half: read the work from stdin, answer in lines of JSON on stdout."""
+    kept = os.dup(1)
+    os.dup2(2, 1)  # what libraries print is no answer
+    with os.fdopen(kept, "w", encoding="utf-8") as answers:
+        _settle(sys.stdin.buffer, answers)
+
+
+def _settle(source: IO[bytes], answers: IO[str]) -> None:
+    def say(kind: str, content: Any) -> None:
+        answers.write(json.dumps({kind: content}) + "\n")
+        answers.flush()
+
+    backbone, probe = pickle.load(source)  # noqa: S301 - what our own other half wrote
+    try:
+        trial = backbone.trials(lambda line: say("tell", line)).settle(probe)
+    except StackkitError as error:
+        say(type(error).__name__, str(error))
+    except Exception as error:
+        say("ExtractionError", f"{backbone.name}: {type(error).__name__}: {error}")
+    else:
+        say("trial", asdict(trial))
