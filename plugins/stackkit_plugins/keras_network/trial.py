@@ -196,7 +196,7 @@ def _installed() -> list[str]:
     return [name for name in CONVERTED if engine_version(name) is not None]
 
 
-def _rate(compute: Compute, images: NDArray[np.float32], *, seconds: float = 1.0) -> float:
+def _rate(compute: Compute, images: NDArray[np.float32], *, seconds: float = 0.5) -> float:
     """Images per second in the best of some passes; the first, which allocates, does not count."""
     compute(images)
     best, started = float("inf"), time.perf_counter()

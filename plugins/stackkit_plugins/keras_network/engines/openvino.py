@@ -25,6 +25,8 @@ def load(folder: Path, *, size: int, threads: int) -> Compute:
     """The network on the CPU in float32, for batches of any length."""
     openvino = _openvino()
     core = openvino.Core()
+    # Mapped into memory, a file that shrinks would end the process.
+    core.set_property({"ENABLE_MMAP": False})
     network = core.read_model(folder / _FILE)
     network.reshape([-1, size, size, 3])
     settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
