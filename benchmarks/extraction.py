@@ -1,0 +1,298 @@
+"""Extraction three ways on the same real images, in turn, each in a process of its own.
+
+    python benchmarks/extraction.py --images ../shared/data/CUB_200_2011/images --count 256
+    python benchmarks/extraction.py --images FOLDER --backbones 'efficientnet-lite*' --count 1000
+    python benchmarks/extraction.py --images FOLDER --memory 500,5000
+
+(a) the plain Keras way: load_img, img_to_array, preprocess_input, predict_on_batch, network by network;
+(b) `stackkit extract` with engine=tensorflow; (c) `stackkit extract` with engine=auto.
+
+Times are those of whole processes, imports and the building of networks included; (c) is timed after
+its trial of engines, which is done once per machine and printed apart. Ratios compare neighbours of
+one round, so that a machine that slows down slows both. The store is fresh in every run.
+Random weights stand in for ImageNet's where these are not at hand: the arithmetic is the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+RECIPE = "vgg19,resnet50,inception-v3,xception"
+BATCH = 32
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """One way's run: wall seconds, peak resident memory in bytes, features by backbone."""
+
+    seconds: float
+    peak_bytes: int
+    features: dict[str, NDArray[np.float32]]
+
+
+def main() -> None:
+    """Measure, and print tables."""
+    options = _options()
+    with tempfile.TemporaryDirectory(prefix="stackkit-benchmark-") as scratch:
+        bench = Bench(Path(scratch), options.images, options.backbones, options.weights)
+        if options.memory:
+            bench.memory([int(count) for count in options.memory.split(",")])
+        else:
+            bench.speed(options.count, options.rounds)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--images", type=Path, required=True, help="folder of JPEG files, searched below"
+    )
+    parser.add_argument("--backbones", default=RECIPE, help=f"as in stackkit; default {RECIPE}")
+    parser.add_argument("--weights", default="random", help="weights of keras.applications' models")
+    parser.add_argument("--count", type=int, default=256, help="number of images")
+    parser.add_argument("--rounds", type=int, default=3, help="how often each way is run")
+    parser.add_argument("--memory", help="peak memory of (c) at these numbers of images: 500,5000")
+    return parser.parse_args()
+
+
+class Bench:
+    """The same images and networks for every way."""
+
+    def __init__(self, scratch: Path, images: Path, backbones: str, weights: str) -> None:
+        self.scratch = scratch
+        self.found = sorted(images.rglob("*.jpg"))
+        if len(self.found) < 2:
+            raise SystemExit(f"{images}: {len(self.found)} files *.jpg below it; two or more are wanted")
+        self.names = _names(backbones)
+        self.weights = weights
+
+    def speed(self, count: int, rounds: int) -> None:
+        """Images per second, ratios, memory, difference of features, share of the machine's peak."""
+        folder = self.folder(count)
+        print(f"{count} images, {', '.join(self.names)}, {rounds} rounds, {os.cpu_count()} cores")
+        start = time.perf_counter()
+        self.stackkit(folder, "auto")
+        print(f"first run of (c), with its trial of engines: {time.perf_counter() - start:.1f} s\n")
+        ways: dict[str, list[Outcome]] = {"a": [], "b": [], "c": []}
+        for number in range(rounds):
+            ways["a"].append(self._plain(folder))
+            ways["b"].append(self.stackkit(folder, "tensorflow"))
+            ways["c"].append(self.stackkit(folder, "auto"))
+            seconds = ", ".join(f"{way} {runs[-1].seconds:.1f} s" for way, runs in ways.items())
+            print(f"round {number + 1}: {seconds}", flush=True)
+        _print_ways(ways, count)
+        self._print_peak(ways, count)
+
+    def memory(self, counts: Sequence[int]) -> None:
+        """Peak memory of (c), its trial done before."""
+        self.stackkit(self.folder(64), "auto")
+        for count in counts:
+            outcome = self.stackkit(self.folder(count), "auto")
+            rate = count / outcome.seconds
+            print(
+                f"{count} images: {outcome.peak_bytes / 1e9:.2f} GB, {rate:.1f} images/s "
+                f"({len(self.names)} networks)",
+                flush=True,
+            )
+
+    def folder(self, count: int) -> Path:
+        """Distinct files in two classes: beyond the real number, copies with a few bytes at the end."""
+        root = self.scratch / f"images-{count}"
+        if root.is_dir():
+            return root
+        step = max(len(self.found) // count, 1)
+        chosen = self.found[::step]
+        for number in range(count):
+            name = root / f"class{number % 2}" / f"{number:06d}.jpg"
+            name.parent.mkdir(parents=True, exist_ok=True)
+            content = chosen[number % len(chosen)].read_bytes()
+            name.write_bytes(content + number.to_bytes(4, "big") if number >= len(chosen) else content)
+        return root
+
+    def _texts(self, engine: str) -> list[str]:
+        return [
+            f"{name}:engine={engine}" + ("" if "lite" in name else f",weights={self.weights}")
+            for name in self.names
+        ]
+
+    def stackkit(self, folder: Path, engine: str) -> Outcome:
+        """Ways (b) and (c): `stackkit extract` into a fresh store."""
+        store = self.scratch / "store"
+        shutil.rmtree(store, ignore_errors=True)
+        command = ["-m", "stackkit", "extract", "--dataset", f"image-folder:root={folder}"]
+        for text in self._texts(engine):
+            command += ["--backbones", text]
+        seconds, peak = run_process([*command, "--store", str(store)])
+        return Outcome(seconds=seconds, peak_bytes=peak, features=_stored(store, self.names))
+
+    def _plain(self, folder: Path) -> Outcome:
+        out = self.scratch / "plain.npz"
+        work = json.dumps(
+            {"folder": str(folder), "backbones": self._texts("tensorflow"), "out": str(out)}
+        )
+        seconds, peak = run_process([__file__, "--plain", work])
+        with np.load(out) as features:
+            return Outcome(seconds=seconds, peak_bytes=peak, features=dict(features))
+
+    def _print_peak(self, ways: dict[str, list[Outcome]], count: int) -> None:
+        words = _answer([__file__, "--flops", json.dumps(self._texts("tensorflow"))])
+        flops = json.loads(words.splitlines()[-1])
+        peak = _gemm()
+        print(f"\nof this machine's GEMM, {peak / 1e9:.0f} GFLOP/s, each way reaches, start included:")
+        for way, runs in ways.items():
+            rate = sum(flops) * count / statistics.median(run.seconds for run in runs)
+            print(f"  ({way}) {rate / 1e9:.0f} GFLOP/s, {100 * rate / peak:.0f} %")
+        counts = [f"{n} {f / 1e9:.1f}" for n, f in zip(self.names, flops, strict=True)]
+        print(f"GFLOP per image: {', '.join(counts)}")
+
+
+def _names(text: str) -> list[str]:
+    from stackkit.host import load_host
+    from stackkit.registry import Registry
+
+    return [choice.name for choice in Registry(host=load_host()).several("backbone", [text])]
+
+
+def _answer(arguments: list[str]) -> str:
+    """What a Python process prints."""
+    return subprocess.check_output([sys.executable, *arguments], text=True)
+
+
+def run_process(arguments: list[str], *, python: str = sys.executable) -> tuple[float, int]:
+    """Wall seconds and peak resident bytes of a Python process."""
+    start = time.perf_counter()
+    process = subprocess.Popen([python, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    assert process.stderr
+    words = process.stderr.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    if os.waitstatus_to_exitcode(status):
+        raise SystemExit(words.decode()[-2000:])
+    # The kernel counts in KiB, macOS in bytes.
+    return time.perf_counter() - start, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def _stored(store: Path, names: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+    import h5py
+
+    found = {}
+    for path in store.rglob("*.h5"):
+        with h5py.File(path, "r") as file:
+            assert file["checksums"][:].all()
+            found[file.attrs["backbone"].split("/")[-1]] = file["features"][:]
+    assert sorted(found) == sorted(names)
+    return found
+
+
+def _print_ways(ways: dict[str, list[Outcome]], count: int) -> None:
+    print("\nway   images/s (range)           peak memory   largest difference from (a)")
+    for way, runs in ways.items():
+        rates = sorted(count / run.seconds for run in runs)
+        rate = f"{statistics.median(rates):.2f} ({rates[0]:.2f} to {rates[-1]:.2f})"
+        peak = max(run.peak_bytes for run in runs) / 1e9
+        found, wanted = runs[-1].features, ways["a"][-1].features
+        far = max(_difference(found[name], wanted[name]) for name in found)
+        print(f"({way})   {rate:<25}  {peak:.2f} GB       {far:.0e}")
+    print("\nratio of speed (range over rounds)")
+    for faster, slower in (("b", "a"), ("c", "a"), ("c", "b")):
+        ratios = [x.seconds / y.seconds for x, y in zip(ways[slower], ways[faster], strict=True)]
+        span = f"{min(ratios):.2f} to {max(ratios):.2f}"
+        print(f"{faster}/{slower}   {statistics.median(ratios):.2f} ({span})")
+
+
+def _difference(found: NDArray[np.float32], wanted: NDArray[np.float32]) -> float:
+    """Largest norm of a row's difference, relative to the row's norm."""
+    return float((np.linalg.norm(found - wanted, axis=1) / np.linalg.norm(wanted, axis=1)).max())
+
+
+def _gemm(size: int = 2048, rounds: int = 8) -> float:
+    """Floating-point operations per second of NumPy's float32 matrix product, the best of some."""
+    left, right = np.ones((2, size, size), np.float32)
+    best = float("inf")
+    for _ in range(rounds):
+        start = time.perf_counter()
+        left @ right
+        best = min(best, time.perf_counter() - start)
+    return 2 * size**3 / best
+
+
+def _backbone(text: str) -> Any:
+    from stackkit.host import load_host
+    from stackkit.registry import Registry
+
+    return Registry(host=load_host()).one("backbone", text).create()
+
+
+def _networks(texts: Sequence[str]) -> Iterator[tuple[Any, Any]]:
+    """Stackkit's backbone, which names size and preprocessing, and its Keras network."""
+    from stackkit_plugins.keras_network import import_keras
+    from stackkit_plugins.keras_network.weights import draw_weights
+
+    import_keras()
+    for text in texts:
+        backbone = _backbone(text)
+        model = backbone.build()
+        if not backbone.trained:
+            draw_weights(model, backbone.weights.seed)
+        yield backbone, model
+
+
+def plain(work: dict[str, Any]) -> None:
+    """Way (a): what a careful user of Keras writes; features to a file, rows by file name."""
+    from keras.utils import img_to_array, load_img
+
+    files = sorted(Path(work["folder"]).rglob("*.jpg"))
+    features = {}
+    for backbone, model in _networks(work["backbones"]):
+        size = (backbone.image_size, backbone.image_size)
+        rows = []
+        for start in range(0, len(files), BATCH):
+            images = [
+                img_to_array(load_img(file, target_size=size, interpolation="bilinear"))
+                for file in files[start : start + BATCH]
+            ]
+            rows.append(model.predict_on_batch(backbone.preprocess(np.stack(images))))
+        features[backbone.name] = np.concatenate(rows)
+    np.savez(work["out"], **features)
+
+
+def flops(texts: Sequence[str]) -> None:
+    """Print the floating-point operations per image of each network, as its graph counts them."""
+    counts = []
+    for backbone, model in _networks(texts):
+        import tensorflow as tf
+        from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+        size = backbone.image_size
+        one = tf.TensorSpec((1, size, size, 3), tf.float32)
+        function = tf.function(lambda x, m=model, p=backbone.preprocess: m(p(x), training=False))
+        frozen = convert_variables_to_constants_v2(function.get_concrete_function(one))
+        profile = tf.compat.v1.profiler
+        counted = profile.ProfileOptionBuilder(profile.ProfileOptionBuilder.float_operation())
+        with tf.Graph().as_default() as graph:
+            tf.graph_util.import_graph_def(frozen.graph.as_graph_def(), name="")
+            result = profile.profile(graph, options=counted.with_empty_output().build())
+        counts.append(result.total_float_ops)
+    print(json.dumps(counts))
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--plain"]:
+        plain(json.loads(sys.argv[2]))
+    elif sys.argv[1:2] == ["--flops"]:
+        flops(json.loads(sys.argv[2]))
+    else:
+        main()
