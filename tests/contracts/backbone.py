@@ -1,5 +1,6 @@
 """What every backbone owes the host; each backbone's tests inherit this suite."""
 
+import json
 import subprocess
 import sys
 from types import ModuleType
@@ -8,7 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stackkit.api import Backbone, BackboneSpec, OptionValue, StackkitError, UsageError
+from stackkit.api import (
+    Backbone,
+    BackboneSpec,
+    OptionValue,
+    PreparableBackbone,
+    StackkitError,
+    UsageError,
+)
 
 FRAMEWORKS = {"tensorflow", "keras", "torch", "jax", "onnxruntime"}
 HEAVY = FRAMEWORKS | {"numpy", "h5py", "PIL", "sklearn"}
@@ -130,6 +138,16 @@ class BackboneContract:
         other = create(self.plugin, self.name, **{**options, "batch_size": 4})
         assert_close(other.extract(images), features)
         assert np.array_equal(other.extract(images[:3]), backbone.extract(images[:3]))
+
+    def test_what_it_settles_on_is_recorded_and_changes_no_feature(self, options, images, features):
+        other = create(self.plugin, self.name, **options)
+        if not isinstance(other, PreparableBackbone):
+            pytest.skip("this backbone has nothing to settle")
+        readiness = other.prepare(images, print)
+        assert json.loads(json.dumps(readiness.settings)) == readiness.settings
+        assert readiness.batch_size >= 1
+        assert_close(other.extract(images), features)
+        assert other.revision == create(self.plugin, self.name, **options).revision
 
     def test_no_images_have_no_features(self, backbone, images):
         assert backbone.extract(images[:0]).shape == (0, backbone.feature_dim)
