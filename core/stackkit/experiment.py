@@ -5,57 +5,72 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stackkit import __version__
+from stackkit.backbones import NamedBackbone
 from stackkit.compare import Comparison, Features
-from stackkit.errors import EvaluationError, ImageError
+from stackkit.decoding import strictly, unreadable
+from stackkit.errors import EvaluationError
 from stackkit.evaluate import Result
-from stackkit.extract import ExtractionSummary, NamedBackbone, extract, fingerprints, unreadable
+from stackkit.extract import ExtractionSummary, extract, fingerprints, foresee
 from stackkit.folds import Fold, official_fold, stratified_folds
+from stackkit.forecast import Forecast
 from stackkit.opening import (
+    CheckedDataset,
     make_backbone,
     make_classifiers,
     open_dataset,
     require_weights,
     versions,
 )
+from stackkit.plan import Plan, Prediction, make_plan, protocol_of
 from stackkit.recipe import Ingredients, Recipe, resolve
 from stackkit.registry import Registry, describe
-from stackkit.report.document import FoldSize, Protocol, Report
+from stackkit.report.document import FoldSize, Report
 from stackkit.store import DatasetRows, FeatureStore
 from stackkit.types import Dataset, FailedImage, Reporter
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What is about to happen, known before the first image goes through a network."""
-
-    ingredients: Ingredients
-    protocol: Protocol
-    n_images: int
-    n_classes: int
-    backbones: tuple[NamedBackbone, ...]
-
-    @property
-    def feature_bytes(self) -> int:
-        """Room that the features of all backbones take on disk."""
-        return sum(4 * b.backbone.feature_dim for b in self.backbones) * self.n_images
-
-
 def extract_features(
-    recipe: Recipe, registry: Registry, store: FeatureStore, reporter: Reporter
+    recipe: Recipe,
+    registry: Registry,
+    store: FeatureStore,
+    reporter: Reporter,
+    *,
+    begin: Callable[[Plan], None] = lambda plan: None,
+    expect: Callable[[Forecast], None] = lambda forecast: None,
 ) -> ExtractionSummary:
-    """Compute the features that the store lacks for a recipe's dataset and backbones."""
-    ingredients = resolve(recipe, registry)
-    dataset = open_dataset(ingredients.dataset)
-    named = tuple(make_backbone(choice) for choice in ingredients.backbones)
-    require_weights(ingredients.backbones, named, registry)
-    return _obtain(recipe, ingredients, dataset, named, store, reporter)[1]
+    """Compute the features that the store lacks for a recipe's dataset and backbones.
+
+    `begin` and `expect` are called as `run` does.
+    """
+    plan, dataset = _planned(recipe, registry)
+    begin(plan)
+    require_weights(plan.ingredients.backbones, plan.backbones, registry)
+    return _obtain(recipe, plan, dataset, store, reporter, expect=expect)[1]
+
+
+def predict(
+    recipe: Recipe, registry: Registry, store: FeatureStore, reporter: Reporter, *, evaluable: bool
+) -> Prediction:
+    """What `extract_features`, or with `evaluable` `run`, would do and take.
+
+    Downloads nothing and keeps nothing. Backbones whose weights are here are warmed up; of the
+    others the time is unknown.
+    """
+    plan, dataset = _planned(recipe, registry, evaluable=evaluable)
+    rows, failed = fingerprints(plan.ingredients.dataset.text, dataset, reporter)
+    _refuse_if_strict(recipe, failed)
+    ready = [b for b, lacking in zip(plan.backbones, plan.lacking, strict=True) if not lacking]
+    choices = [c for c in plan.ingredients.backbones if not c.lacking()]
+    require_weights(choices, ready, registry)
+    forecast = foresee(dataset, rows, ready, store, reporter, strict=recipe.strict)
+    return Prediction(plan=plan, forecast=plan.with_unready(forecast))
 
 
 def run(
@@ -65,27 +80,26 @@ def run(
     reporter: Reporter,
     *,
     begin: Callable[[Plan], None] = lambda plan: None,
+    expect: Callable[[Forecast], None] = lambda forecast: None,
     may_extract: bool = True,
 ) -> Report:
     """Carry a recipe out: extract what the store lacks, then evaluate.
 
-    `begin` is called with the plan before anything is downloaded or computed.
+    `begin` is called with the plan before anything is downloaded or computed, `expect` with what
+    the extraction is going to take before anything is kept.
     `may_extract=False` evaluates stored features only, and raises EvaluationError or StoreError
     if some are missing.
     """
     started, timings = time.perf_counter(), dict[str, float]()
-    ingredients = resolve(recipe, registry)
-    dataset = open_dataset(ingredients.dataset)
-    # What cannot be made or evaluated is refused here, before hours of extraction.
-    make_classifiers(ingredients)
-    _folds(recipe, dataset, range(len(dataset.samples)))
-    named = tuple(make_backbone(choice) for choice in ingredients.backbones)
-    begin(_plan(recipe, ingredients, dataset, named))
+    plan, dataset = _planned(recipe, registry, evaluable=True)
+    ingredients, named = plan.ingredients, plan.backbones
+    begin(plan)
     require_weights(ingredients.backbones, named, registry)
     with _timed(timings, "extraction_s"):
-        rows, summary = _obtain(
-            recipe, ingredients, dataset, named, store, reporter, may_extract=may_extract
-        )
+        if may_extract:
+            rows, summary = _obtain(recipe, plan, dataset, store, reporter, expect=expect)
+        else:
+            rows, summary = _find(recipe, plan, dataset, store, reporter)
     with _timed(timings, "evaluation_s"), _blaming(summary.failed):
         comparison = _comparison(recipe, ingredients, dataset, rows, named, store, reporter)
         results = comparison.results()
@@ -94,7 +108,7 @@ def run(
         stackkit=__version__,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         dataset=ingredients.dataset.text,
-        protocol=_protocol(recipe),
+        protocol=protocol_of(recipe),
         classes=tuple(dataset.classes),
         n_images=comparison.n_images,
         folds=tuple(FoldSize(train=len(f.train), test=len(f.test)) for f in comparison.folds),
@@ -111,30 +125,51 @@ def run(
     )
 
 
+def _planned(
+    recipe: Recipe, registry: Registry, *, evaluable: bool = False
+) -> tuple[Plan, CheckedDataset]:
+    """Names become components; with `evaluable`, what could not be evaluated is refused now."""
+    ingredients = resolve(recipe, registry)
+    dataset = open_dataset(ingredients.dataset)
+    if evaluable:  # before hours of extraction
+        make_classifiers(ingredients)
+        _folds(recipe, dataset, range(len(dataset.samples)))
+    named = [make_backbone(choice) for choice in ingredients.backbones]
+    return make_plan(recipe, ingredients, dataset, named), dataset
+
+
 def _obtain(
     recipe: Recipe,
-    ingredients: Ingredients,
+    plan: Plan,
     dataset: Dataset,
-    named: Sequence[NamedBackbone],
     store: FeatureStore,
     reporter: Reporter,
     *,
-    may_extract: bool = True,
+    expect: Callable[[Forecast], None],
 ) -> tuple[DatasetRows, ExtractionSummary]:
     """Have the features of every readable image in the store; all failures in one summary."""
-    rows, failed = fingerprints(ingredients.dataset.text, dataset, reporter)
+    rows, failed = fingerprints(plan.ingredients.dataset.text, dataset, reporter)
     _refuse_if_strict(recipe, failed)
-    if may_extract:
-        summary = extract(dataset, rows, named, store, reporter, strict=recipe.strict)
-    else:
-        summary = _stored(dataset, rows, named, store)
-        _refuse_if_strict(recipe, summary.failed)
+    summary = extract(
+        dataset, rows, plan.backbones, store, reporter, strict=recipe.strict, expect=expect
+    )
     return rows, replace(summary, failed=(*failed, *summary.failed))
+
+
+def _find(
+    recipe: Recipe, plan: Plan, dataset: Dataset, store: FeatureStore, reporter: Reporter
+) -> tuple[DatasetRows, ExtractionSummary]:
+    """See that the features of every readable image are in the store."""
+    rows, failed = fingerprints(plan.ingredients.dataset.text, dataset, reporter)
+    summary = _stored(dataset, rows, plan.backbones, store)
+    failed += summary.failed
+    _refuse_if_strict(recipe, failed)
+    return rows, replace(summary, failed=tuple(failed))
 
 
 def _refuse_if_strict(recipe: Recipe, failed: Sequence[FailedImage]) -> None:
     if failed and recipe.strict:
-        raise ImageError(f"{failed[0].id}: {failed[0].reason} (--strict stops here)")
+        raise strictly(failed[0])
 
 
 @contextmanager
@@ -156,24 +191,6 @@ def _blaming(failed: Sequence[FailedImage]) -> Iterator[None]:
             f"{error} ({len(failed)} image(s) could not be read, the first {failed[0].id}: "
             f"{failed[0].reason}; features of the others are kept)"
         ) from error
-
-
-def _protocol(recipe: Recipe) -> Protocol:
-    if recipe.official:
-        return Protocol(kind="official-split", folds=1, shuffle=False, seed=recipe.seed)
-    return Protocol(kind="cross-validation", folds=recipe.cv, shuffle=recipe.shuffle, seed=recipe.seed)
-
-
-def _plan(
-    recipe: Recipe, ingredients: Ingredients, dataset: Dataset, named: tuple[NamedBackbone, ...]
-) -> Plan:
-    return Plan(
-        ingredients=ingredients,
-        protocol=_protocol(recipe),
-        n_images=len(dataset.samples),
-        n_classes=len(dataset.classes),
-        backbones=named,
-    )
 
 
 def _folds(recipe: Recipe, dataset: Dataset, rows: Sequence[int]) -> list[Fold]:
@@ -263,7 +280,7 @@ def _notes(
     untrained = [b.label for b in named if not b.backbone.trained]
     if untrained:
         yield f"Untrained (random weights), so that figures mean nothing: {', '.join(untrained)}."
-    yield _protocol(recipe).meaning
+    yield protocol_of(recipe).meaning
     if failed:
         yield f"{len(failed)} image(s) could not be read and count in no figure (see failed_images)."
     if unused := len(comparison.labels) - comparison.n_images:

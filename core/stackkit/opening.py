@@ -9,8 +9,8 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, cast, get_args
 
 from stackkit import __version__
+from stackkit.backbones import NamedBackbone
 from stackkit.errors import DatasetError, ImageError, StackkitError, UsageError, WeightsError
-from stackkit.extract import NamedBackbone
 from stackkit.host import Component, one_line
 from stackkit.recipe import Ingredients
 from stackkit.registry import Choice, Registry, describe

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from stackkit.errors import UsageError
-from stackkit.registry import Choice, Registry, with_seed
+from stackkit.registry import Choice, Registry, with_machine, with_seed
 from stackkit.specs import LearnerSpec
 
 RECIPE_BACKBONES = ("vgg19", "resnet50", "inception-v3", "xception")
@@ -18,7 +18,8 @@ class Recipe:
 
     `cv` is the number of stratified folds; `official` asks for the dataset's own split instead.
     `baseline` is a learner shown per backbone and not stacked, None for none. `inner_cv` folds
-    make out-of-fold probabilities for the aggregators that want them.
+    make out-of-fold probabilities for the aggregators that want them. `device` ("cpu" or "gpu")
+    and `threads` say where backbones work and change no figure; None leaves it to them.
     """
 
     dataset: str
@@ -32,6 +33,8 @@ class Recipe:
     seed: int = 0
     inner_cv: int = 3
     strict: bool = False
+    device: str | None = None
+    threads: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +61,7 @@ class Ingredients:
 
 def resolve(recipe: Recipe, registry: Registry) -> Ingredients:
     """Look every name of a recipe up; raises UsageError before any work is done."""
-    registry = with_seed(registry, recipe.seed)
+    registry = with_machine(with_seed(registry, recipe.seed), recipe.device, recipe.threads)
     learner = registry.one("learner", recipe.learner)
     aggregators = registry.several("aggregator", recipe.aggregators)
     if aggregators and not cast(LearnerSpec, learner.component.spec).probabilities:

@@ -23,12 +23,16 @@ _OPTION = re.compile(r"\s*\w+=")
 MOST_LISTED = 12
 """More names than this do not fit an error of one line."""
 
+MACHINE = ("device", "threads")
+"""Options of backbones that say how this machine is used, and change no feature."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
     """A component with a value for each of its options: what the user asked for, resolved.
 
-    `unadorned` holds what the bare name means here where that is not the declared default.
+    `unadorned` holds what the bare name means here where that is not the declared default;
+    of it, the options in MACHINE are in no text, since they change no figure.
     """
 
     component: Component
@@ -48,7 +52,8 @@ class Choice:
 
     def _is_changed(self, option: Option) -> bool:
         value = self.options[option.name]
-        return value != option.default or value != self.unadorned.get(option.name, option.default)
+        bare = self.unadorned.get(option.name, option.default)
+        return value != bare or (value != option.default and option.name not in MACHINE)
 
     def create(self) -> Any:
         """Import the component's code and make the object; raises PluginError or StackkitError."""
@@ -127,10 +132,15 @@ def _blaming(component: Component, what: str) -> Iterator[None]:
 
 @dataclass(frozen=True, kw_only=True)
 class Registry:
-    """The components of a host, found by name or pattern."""
+    """The components of a host, found by name or pattern.
+
+    `seed` is handed to every component that declares an option of that name, `machine` ("device"
+    and "threads", as text) to every backbone that does.
+    """
 
     host: Host
     seed: int = 0
+    machine: Mapping[str, str] = field(default_factory=dict)
 
     def of_kind(self, kind: Kind) -> list[Component]:
         """All components of a kind, sorted by qualified name."""
@@ -208,21 +218,38 @@ class Registry:
     def _choose(self, component: Component, given: Mapping[str, str]) -> Choice:
         declared = {option.name: option for option in component.spec.options}
         name = self.short_name(component)
+        for key in [key for key in given if key not in declared]:
+            raise UsageError(f"{name} has no option {key!r}{_option_hint(key, declared)}")
         unadorned: dict[str, OptionValue] = {"seed": self.seed} if "seed" in declared else {}
-        values = {option.name: option.default for option in declared.values()} | unadorned
-        for key, text in given.items():
-            if key not in declared:
-                raise UsageError(f"{name} has no option {key!r}{_option_hint(key, declared)}")
-            try:
-                values[key] = declared[key].parse(text)
-            except UsageError as error:
-                raise UsageError(f"{name}: {error}") from None
-        return Choice(component=component, options=values, name=name, unadorned=unadorned)
+        try:
+            if component.kind == "backbone":
+                unadorned |= _parsed(declared, self.machine)
+            values = unadorned | _parsed(declared, given)
+        except UsageError as error:
+            raise UsageError(f"{name}: {error}") from None
+        defaults = {option.name: option.default for option in declared.values()}
+        return Choice(component=component, options=defaults | values, name=name, unadorned=unadorned)
 
 
 def with_seed(registry: Registry, seed: int) -> Registry:
     """The same registry, handing `seed` to every component that declares that option."""
     return replace(registry, seed=seed)
+
+
+def with_machine(registry: Registry, device: str | None, threads: int | None) -> Registry:
+    """The same registry, handing these to every backbone that declares them; None: not given.
+
+    A backbone that declares no such option goes without; one whose option takes other values
+    is a UsageError when it is chosen.
+    """
+    given = {"device": device, "threads": threads}
+    return replace(
+        registry, machine={key: str(value) for key, value in given.items() if value is not None}
+    )
+
+
+def _parsed(declared: Mapping[str, Option], texts: Mapping[str, str]) -> dict[str, OptionValue]:
+    return {key: declared[key].parse(text) for key, text in texts.items() if key in declared}
 
 
 def _option_hint(key: str, declared: Mapping[str, Option]) -> str:

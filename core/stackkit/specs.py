@@ -99,7 +99,8 @@ class ComponentSpec:
 
     The factory is called with every option as a keyword. `requires` names distributions
     beyond the plugin's own dependencies, `install` the pip command printed if one is missing.
-    An option called `seed` receives the run's seed unless the user gives it.
+    An option called `seed` receives the run's seed unless the user gives it; a backbone's `device`
+    ("cpu" or "gpu") and `threads` (a whole number) receive --device and --threads where given.
 
     `lacking` names a callable that takes every option as a keyword, imports nothing heavy, and
     returns None if the component can be used offline now, else what is missing with these

@@ -91,6 +91,19 @@ class FeatureStore:
         """Where the features of these rows under a backbone setting are kept."""
         return self.folder / key.folder / rows.file_name
 
+    def pending(self, key: BackboneKey, rows: DatasetRows) -> list[int]:
+        """Rows whose image can be read and whose features are kept nowhere, in order; writes nothing."""
+        path = self.path(key, rows)
+        with _storage_errors(path):
+            if path.exists() and _holds(path, key, rows):
+                with FeatureFile(path, rows.fingerprints, writable=False) as file:
+                    return file.pending()
+            lacking = {fingerprint.encode() for fingerprint in rows.fingerprints if fingerprint}
+            for source in path.parent.glob("*.h5"):
+                forgiven = () if source == path else (OSError,)
+                lacking -= {print_ for print_, _, _ in _known_rows(source, key, lacking, forgiven)}
+            return [i for i, print_ in enumerate(rows.fingerprints) if print_.encode() in lacking]
+
     def open(
         self, key: BackboneKey, rows: DatasetRows, provenance: Mapping[str, Any], *, create: bool = True
     ) -> FeatureFile:

@@ -4,7 +4,6 @@ import random
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -12,11 +11,12 @@ import h5py
 import numpy as np
 import pytest
 
+from stackkit.backbones import NamedBackbone
 from stackkit.errors import ExtractionError, ImageError
-from stackkit.extract import NamedBackbone, _prefetch, extract, fingerprints
+from stackkit.extract import extract, fingerprints
 from stackkit.images import squash
 from stackkit.store import FeatureStore
-from stackkit.types import SilentReporter
+from stackkit.types import Readiness, SilentReporter
 from stackkit_plugins.image_folder.dataset import image_folder
 
 
@@ -73,7 +73,9 @@ def store(tmp_path) -> FeatureStore:
 @pytest.fixture
 def birds(bird_folder, tmp_path, monkeypatch):
     """18 photographs, extracted in chunks of 4; its files may be damaged."""
-    monkeypatch.setattr("stackkit.extract.CHUNK", 4)
+    monkeypatch.setattr("stackkit.warmup.PROBE", 4)
+    for module in ("backbones", "warmup"):
+        monkeypatch.setattr(f"stackkit.{module}.UNPREPARED", Readiness(settings={}, batch_size=4))
     root = tmp_path / "birds"
     for path in bird_folder.rglob("*.jpg"):
         (root / path.parent.name).mkdir(parents=True, exist_ok=True)
@@ -212,27 +214,6 @@ class TestFailingBackbones:
         assert (summary.reused, summary.computed) == ({"colours-0": 8}, {"colours-0": 10})
         assert intact.all()
         assert np.array_equal(features, plainly(birds, MeanColours(32)))
-
-
-class TestPrefetch:
-    def test_results_come_in_order_whatever_takes_longer(self):
-        def work(item):
-            time.sleep(0.01 * (item % 3 == 0))
-            return item
-
-        assert list(_prefetch(work, range(20))) == list(range(20))
-
-    def test_only_a_few_results_wait(self):
-        lock, started, most = threading.Lock(), [], 0
-
-        def work(item):
-            with lock:
-                started.append(item)
-
-        for taken, _ in enumerate(_prefetch(work, range(30), ahead=2), start=1):
-            time.sleep(0.002)
-            most = max(most, len(started) - taken)
-        assert most == 2
 
 
 class TestKills:

@@ -17,6 +17,10 @@ def extract(
     seed: options.Seed = 0,
     strict: options.Strict = False,
     store: options.Store = None,
+    device: options.Device = None,
+    threads: options.Threads = None,
+    dry_run: options.DryRun = False,
+    progress: options.Progress = "auto",
     as_json: options.Json = False,
 ) -> None:
     """Compute the features that the store lacks, and keep them.
@@ -25,9 +29,8 @@ def extract(
 
     Try: stackkit extract --dataset cub200 --backbones resnet50
     """
-    from rich.console import Console
-
-    from stackkit.cli.progress import progress
+    from stackkit.cli.plan import forecast_lines, plan_lines, predict, tell
+    from stackkit.cli.progress import progress as reporting
     from stackkit.experiment import extract_features
     from stackkit.host import load_host
     from stackkit.paths import features_dir
@@ -36,12 +39,28 @@ def extract(
     from stackkit.store import FeatureStore
 
     options.check_seed(seed)
+    options.check_threads(threads)
     recipe = Recipe(
-        dataset=dataset, backbones=tuple(backbones or RECIPE_BACKBONES), seed=seed, strict=strict
+        dataset=dataset,
+        backbones=tuple(backbones or RECIPE_BACKBONES),
+        seed=seed,
+        strict=strict,
+        device=device,
+        threads=threads,
     )
     feature_store = FeatureStore(store or features_dir())
-    with stdout_set_aside(), progress(Console(stderr=True)) as reporter:
-        summary = extract_features(recipe, Registry(host=load_host()), feature_store, reporter)
+    if dry_run:
+        predict(recipe, feature_store, progress, as_json=as_json, evaluable=False)
+        return
+    with stdout_set_aside(), reporting(progress) as reporter:
+        summary = extract_features(
+            recipe,
+            Registry(host=load_host()),
+            feature_store,
+            reporter,
+            begin=lambda plan: tell(reporter, plan_lines(plan, evaluable=False)),
+            expect=lambda forecast: tell(reporter, forecast_lines(forecast)),
+        )
     if as_json:
         typer.echo(json.dumps(asdict(summary), indent=2))
         return

@@ -8,18 +8,16 @@ from stackkit.cli import options
 from stackkit.cli.output import stdout_set_aside
 
 
-def fetch(dataset: options.Dataset) -> None:
+def fetch(dataset: options.Dataset, progress: options.Progress = "auto") -> None:
     """Download a dataset, check it, and unpack it; an interrupted download is resumed.
 
     Try: stackkit fetch --dataset cub200
     """
-    from rich.console import Console
-
-    from stackkit.cli.progress import progress
+    from stackkit.cli.progress import progress as reporting
     from stackkit.host import load_host
     from stackkit.registry import Registry
 
     choice = Registry(host=load_host()).one("dataset", dataset)
-    with stdout_set_aside(), progress(Console(stderr=True)) as reporter:
+    with stdout_set_aside(), reporting(progress) as reporter:
         folder = choice.fetch(reporter=reporter)
     typer.echo(f"{choice.name}: {folder}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -39,7 +39,27 @@ Store = Annotated[
         "--store", metavar="DIR", help="Feature store. Default: features/ under STACKKIT_HOME."
     ),
 ]
-
+Device = Annotated[
+    Literal["cpu", "gpu"] | None,
+    typer.Option("--device", help="Where networks work. Default: what each of them finds best."),
+]
+Threads = Annotated[
+    int | None,
+    typer.Option("--threads", metavar="N", help="CPU threads of each network. Default: all cores."),
+]
+Progress = Annotated[
+    Literal["auto", "bars", "lines", "json", "none"],
+    typer.Option(
+        "--progress", help="How progress shows on stderr; auto: bars on a terminal, lines elsewhere."
+    ),
+]
+DryRun = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run",
+        help="Print what would happen, how long it would take and how much disk; keep nothing.",
+    ),
+]
 
 MOST_SEED = 2**32 - 1
 """The largest seed that NumPy's and scikit-learn's generators take."""
@@ -49,3 +69,9 @@ def check_seed(seed: int) -> None:
     """Raise UsageError for a seed that some generator would refuse after hours of work."""
     if not 0 <= seed <= MOST_SEED:
         raise UsageError(f"--seed {seed}: a whole number from 0 to {MOST_SEED} is wanted")
+
+
+def check_threads(threads: int | None) -> None:
+    """Raise UsageError for a number of threads that cannot work."""
+    if threads is not None and threads < 1:
+        raise UsageError(f"--threads {threads}: a whole number above 0 is wanted")

@@ -1,28 +1,89 @@
-"""Show what is about to happen before hours of work begin."""
+"""Show what is about to happen, and what it is going to take, before hours of work begin."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+import typer
+from rich.filesize import decimal
+
+from stackkit.cli.output import stdout_set_aside
+from stackkit.cli.progress import Style, clock, progress
 from stackkit.types import Reporter
 
 if TYPE_CHECKING:
-    from stackkit.experiment import Plan
+    from stackkit.forecast import BackboneForecast, Forecast
+    from stackkit.plan import Plan
+    from stackkit.recipe import Recipe
+    from stackkit.store import FeatureStore
 
 
-def show_plan(plan: Plan, reporter: Reporter) -> None:
-    """Dataset, backbones, learners, protocol and disk space, a line each."""
-    from rich.filesize import decimal
+def predict(
+    recipe: Recipe, store: FeatureStore, style: Style, *, as_json: bool, evaluable: bool
+) -> None:
+    """Print the plan and what it is going to take; `evaluable`: of `run`, else of `extract`."""
+    from stackkit import experiment
+    from stackkit.host import load_host
+    from stackkit.registry import Registry
 
+    registry = Registry(host=load_host())
+    with stdout_set_aside(), progress(style) as reporter:
+        prediction = experiment.predict(recipe, registry, store, reporter, evaluable=evaluable)
+    if as_json:
+        typer.echo(json.dumps(prediction.document(), indent=2))
+        return
+    for line in (
+        *plan_lines(prediction.plan, evaluable=evaluable),
+        *forecast_lines(prediction.forecast),
+    ):
+        typer.echo(line)
+
+
+def tell(reporter: Reporter, lines: Iterable[str]) -> None:
+    """Show lines while work goes on."""
+    for line in lines:
+        reporter.message(line)
+
+
+def plan_lines(plan: Plan, *, evaluable: bool) -> Iterator[str]:
+    """Dataset, backbones, learners, protocol and disk space, a line each.
+
+    Learners, aggregators and protocol count only if figures are going to be made (`evaluable`).
+    """
     chosen = plan.ingredients
-    reporter.message(
-        f"dataset     {chosen.dataset.text}: {plan.n_images:,} images, {plan.n_classes} classes"
-    )
+    yield f"dataset     {chosen.dataset.text}: {plan.n_images:,} images, {plan.n_classes} classes"
     for named in plan.backbones:
         size, width = named.backbone.image_size, named.backbone.feature_dim
-        reporter.message(f"backbone    {named.label}: {size}x{size} pixels -> {width} features")
-    baseline = chosen.baseline.text if chosen.baseline else "none"
-    reporter.message(f"learner     {chosen.learner.text}, beside baseline {baseline}")
-    reporter.message(f"aggregator  {', '.join(choice.text for choice in chosen.aggregators) or 'none'}")
-    reporter.message(f"protocol    {plan.protocol.title}")
-    reporter.message(f"store       {decimal(plan.feature_bytes)} of features at most")
+        yield f"backbone    {named.label}: {size}x{size} pixels -> {width} features"
+    for named, lacking in zip(plan.backbones, plan.lacking, strict=True):
+        if lacking:
+            yield f"lacking     {named.label}: {lacking}"
+    if evaluable:
+        baseline = chosen.baseline.text if chosen.baseline else "none"
+        yield f"learner     {chosen.learner.text}, beside baseline {baseline}"
+        yield f"aggregator  {', '.join(choice.text for choice in chosen.aggregators) or 'none'}"
+        yield f"protocol    {plan.protocol.title}"
+    yield f"store       {decimal(plan.feature_bytes)} of features at most"
+
+
+def forecast_lines(forecast: Forecast) -> Iterator[str]:
+    """Time per backbone and in all, and disk space, a line each."""
+    for one in forecast.backbones:
+        yield f"expected    {one.label}: {_time_of(one)}"
+    if len(forecast.backbones) > 1 and forecast.seconds:
+        bound = "about" if forecast.is_complete else "at least"
+        yield f"expected    all {len(forecast.backbones)} backbones: {bound} {clock(forecast.seconds)}"
+    room = f"{decimal(forecast.new_bytes)} more on disk, {decimal(forecast.free_bytes)} are free"
+    yield f"expected    {room}" + ("" if forecast.fits else ": TOO LITTLE")
+
+
+def _time_of(one: BackboneForecast) -> str:
+    if one.lacking:
+        return f"unknown until it is here ({one.images:,} images at most)"
+    if not one.images:
+        return "nothing to compute"
+    if one.seconds is None:
+        return f"{one.images:,} images, speed not measured"
+    return f"{one.images:,} images at {one.images_per_s:,.1f}/s: about {clock(one.seconds)}"

@@ -1,138 +1,192 @@
-"""Progress on stderr: live bars on a terminal, a line every few seconds elsewhere."""
+"""Progress on stderr: live bars on a terminal, a line every few seconds elsewhere, or JSON."""
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.filesize import decimal
-from rich.progress import (
-    BarColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.text import Text
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
+from stackkit.cli.meter import Meter
 from stackkit.types import Reporter
 
 LINE_EVERY_S = 10.0
+EVENT_EVERY_S = 1.0
+
+Style = Literal["auto", "bars", "lines", "json", "none"]
 
 
 @contextmanager
-def progress(console: Console) -> Iterator[Reporter]:
-    """A reporter that fits the console."""
-    if not console.is_terminal:
-        yield LineReporter(console)
-        return
-    bars = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        _Amount(),
-        _Rate(),
-        TimeRemainingColumn(elapsed_when_finished=True),
-        console=console,
-    )
-    with bars:
-        yield BarReporter(bars)
-
-
-class BarReporter:
-    """One live bar per task."""
-
-    def __init__(self, bars: Progress) -> None:
-        self._bars = bars
-        self._tasks: dict[str, TaskID] = {}
-
-    def start(self, task: str, total: int, done: int = 0) -> None:
-        """Show a bar, or reset the one of that name."""
-        if task in self._tasks:
-            self._bars.remove_task(self._tasks[task])
-        self._tasks[task] = self._bars.add_task(task, total=total, completed=done)
-
-    def advance(self, task: str, count: int) -> None:
-        """Move a bar on."""
-        self._bars.advance(self._tasks[task], count)
-
-    def message(self, text: str) -> None:
-        """Print a line above the bars."""
-        self._bars.console.print(text, markup=False, highlight=False, soft_wrap=True)
-
-
-@dataclass
-class _Line:
-    total: int
-    finished_before: int
-    done: int
-    started: float = field(default_factory=time.monotonic)
-
-    def text(self, task: str) -> str:
-        elapsed = max(time.monotonic() - self.started, 1e-9)
-        rate = (self.done - self.finished_before) / elapsed
-        left = (
-            f", {_clock((self.total - self.done) / rate)} left"
-            if rate and self.done < self.total
-            else ""
+def progress(style: Style = "auto") -> Iterator[Reporter]:
+    """A reporter on stderr; `auto` is bars on a terminal and lines elsewhere."""
+    console = Console(stderr=True, force_terminal=True if style == "bars" else None)
+    if style == "bars" or (style == "auto" and console.is_terminal):
+        bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.fields[text]}"),
+            console=console,
         )
-        return f"{task}: {_amount(self.done, self.total)}, {_per_second(rate, self.total)}{left}"
+        with bars:
+            yield BarReporter(bars)
+    elif style == "json":
+        yield JsonReporter(console)
+    elif style == "none":
+        yield MessageReporter(console)
+    else:
+        yield LineReporter(console)
 
 
-class LineReporter:
-    """One line per task at its start, at its end, and every few seconds between."""
+class MessageReporter:
+    """Messages and no progress."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._lines: dict[str, _Line] = {}
-        self._last = time.monotonic()
 
     def start(self, task: str, total: int, done: int = 0) -> None:
-        """Remember a task; say so if all of it is finished already."""
-        self._lines[task] = _Line(total=total, finished_before=done, done=done)
-        if done >= total:
-            self.message(f"{task}: {_amount(done, total)}, nothing to do")
+        """Ignore the start of a task."""
 
     def advance(self, task: str, count: int) -> None:
-        """Count, and print when it is time."""
-        line = self._lines[task]
-        line.done += count
-        now = time.monotonic()
-        if line.done >= line.total or now - self._last >= LINE_EVERY_S:
-            self._last = now
-            self.message(line.text(task))
+        """Ignore finished items."""
 
     def message(self, text: str) -> None:
         """Print a line."""
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-class _Amount(ProgressColumn):
-    def render(self, task: Task) -> Text:
-        return Text(_amount(int(task.completed), int(task.total or 0)))
+class BarReporter(MessageReporter):
+    """One live bar per task; messages above them."""
+
+    def __init__(self, bars: Progress) -> None:
+        super().__init__(bars.console)
+        self._bars = bars
+        self._tasks: dict[str, tuple[TaskID, Meter]] = {}
+
+    def start(self, task: str, total: int, done: int = 0) -> None:
+        """Show a bar, or reset the one of that name."""
+        if task in self._tasks:
+            self._bars.remove_task(self._tasks[task][0])
+        meter = Meter(total, done)
+        bar = self._bars.add_task(task, total=total, completed=done, text=_amount(meter))
+        self._tasks[task] = (bar, meter)
+
+    def advance(self, task: str, count: int) -> None:
+        """Move a bar on."""
+        bar, meter = self._tasks[task]
+        meter.advance(count)
+        self._bars.update(bar, completed=meter.done, text=_words(meter))
 
 
-class _Rate(ProgressColumn):
-    def render(self, task: Task) -> Text:
-        speed = task.finished_speed or task.speed  # None until a task has moved twice
-        return Text(_per_second(speed, int(task.total or 0)) if speed else "")
+class LineReporter(MessageReporter):
+    """One line per task at its end, and one every few seconds for the task started last.
+
+    That is the one which stands for all where several advance together.
+    """
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console)
+        self._meters: dict[str, Meter] = {}
+        self._last = time.monotonic()
+
+    def start(self, task: str, total: int, done: int = 0) -> None:
+        """Remember a task; say so if all of it is finished already."""
+        self._meters.pop(task, None)
+        meter = self._meters[task] = Meter(total, done)
+        if meter.is_finished:
+            self.message(f"{task}: {_amount(meter)}, nothing to do")
+
+    def advance(self, task: str, count: int) -> None:
+        """Count, and print when it is time."""
+        meter = self._meters[task]
+        if meter.is_finished:
+            return
+        meter.advance(count)
+        is_time = time.monotonic() - self._last >= LINE_EVERY_S
+        if meter.is_finished or (is_time and task == self._spokesman()):
+            self._last = time.monotonic()
+            self.message(f"{task}: {_words(meter)}")
+
+    def _spokesman(self) -> str:
+        return [task for task, meter in self._meters.items() if not meter.is_finished][-1]
 
 
-def _amount(done: int, total: int) -> str:
-    if total >= 10_000_000:  # only downloads count that far
-        return f"{decimal(done)} of {decimal(total)}"
-    return f"{done:,} of {total:,}"
+class JsonReporter(MessageReporter):
+    """One JSON object per line: messages, and each task's start, end, and progress every second."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console)
+        self._meters: dict[str, Meter] = {}
+        self._last: dict[str, float] = {}
+
+    def start(self, task: str, total: int, done: int = 0) -> None:
+        """Tell that a task begins."""
+        self._meters[task] = Meter(total, done)
+        self._tell(task)
+
+    def advance(self, task: str, count: int) -> None:
+        """Count, and tell when it is time."""
+        meter = self._meters[task]
+        if meter.is_finished:
+            return
+        meter.advance(count)
+        if meter.is_finished or time.monotonic() - self._last[task] >= EVENT_EVERY_S:
+            self._tell(task)
+
+    def message(self, text: str) -> None:
+        """Tell a message."""
+        self._write(message=text)
+
+    def _tell(self, task: str) -> None:
+        meter = self._meters[task]
+        self._last[task] = time.monotonic()
+        left = meter.seconds_left
+        self._write(
+            task=task,
+            done=meter.done,
+            total=meter.total,
+            per_s_now=round(meter.now, 3),
+            per_s_overall=round(meter.overall, 3),
+            eta_s=None if left is None else round(left, 1),
+        )
+
+    def _write(self, **event: Any) -> None:
+        time_ = datetime.now(UTC).isoformat(timespec="milliseconds")
+        super().message(json.dumps({"time": time_, **event}))
 
 
-def _per_second(rate: float, total: int) -> str:
-    return f"{decimal(int(rate))}/s" if total >= 10_000_000 else f"{rate:,.1f}/s"
+def _words(meter: Meter) -> str:
+    """Amount, speed and time to go: "640 of 11,788, 12.1/s now, 11.9/s overall, 15:37 left"."""
+    left = meter.seconds_left
+    if meter.is_finished or left is None:
+        return f"{_amount(meter)}, {_per_second(meter.overall, meter)}"
+    return (
+        f"{_amount(meter)}, {_per_second(meter.now, meter)} now, "
+        f"{_per_second(meter.overall, meter)} overall, {clock(left)} left"
+    )
 
 
-def _clock(seconds: float) -> str:
+def _amount(meter: Meter) -> str:
+    if _are_bytes(meter):
+        return f"{decimal(meter.done)} of {decimal(meter.total)}"
+    return f"{meter.done:,} of {meter.total:,}"
+
+
+def _per_second(rate: float, meter: Meter) -> str:
+    return f"{decimal(int(rate))}/s" if _are_bytes(meter) else f"{rate:,.1f}/s"
+
+
+def _are_bytes(meter: Meter) -> bool:
+    return meter.total >= 10_000_000  # only downloads count that far
+
+
+def clock(seconds: float) -> str:
+    """Hours, minutes and seconds as "1:02:03", without hours as "2:03"."""
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

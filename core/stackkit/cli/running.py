@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -14,8 +15,10 @@ from stackkit.cli.output import stdout_set_aside
 from stackkit.errors import UsageError
 
 if TYPE_CHECKING:
-    from stackkit.experiment import Plan
+    from stackkit.cli.progress import Style
+    from stackkit.plan import Plan
     from stackkit.recipe import Recipe
+    from stackkit.store import FeatureStore
 
 Learner = Annotated[
     str,
@@ -58,7 +61,7 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a report.j
 
 
 def _command(help_text: str, *, may_extract: bool) -> Callable[..., None]:
-    """`run` and `evaluate` take the same options and differ in whether they may extract."""
+    """`run` and `evaluate` differ in whether they may extract, and so take options about that."""
 
     def command(
         dataset: options.Dataset,
@@ -75,11 +78,19 @@ def _command(help_text: str, *, may_extract: bool) -> Callable[..., None]:
         out: Out = None,
         overwrite: Overwrite = False,
         store: options.Store = None,
+        device: options.Device = None,
+        threads: options.Threads = None,
+        dry_run: options.DryRun = False,
+        progress: options.Progress = "auto",
         as_json: options.Json = False,
     ) -> None:
         _check_protocol(cv, split, shuffle, inner_cv)
         options.check_seed(seed)
+        options.check_threads(threads)
+        from stackkit.cli.plan import predict
+        from stackkit.paths import features_dir
         from stackkit.recipe import RECIPE_BACKBONES, Recipe
+        from stackkit.store import FeatureStore
 
         recipe = Recipe(
             dataset=dataset,
@@ -93,10 +104,24 @@ def _command(help_text: str, *, may_extract: bool) -> Callable[..., None]:
             inner_cv=inner_cv,
             seed=seed,
             strict=strict,
+            device=device,
+            threads=threads,
         )
-        _carry_out(recipe, out, overwrite, store, as_json, may_extract=may_extract)
+        feature_store = FeatureStore(store or features_dir())
+        if dry_run:
+            predict(recipe, feature_store, progress, as_json=as_json, evaluable=True)
+            return
+        _carry_out(recipe, out, overwrite, feature_store, progress, as_json, may_extract=may_extract)
 
     command.__doc__ = help_text
+    return command if may_extract else _without(command, "device", "threads", "dry_run")
+
+
+def _without(command: Callable[..., None], *names: str) -> Callable[..., None]:
+    """The same command, which does not take these options."""
+    signature = inspect.signature(command, eval_str=True)
+    kept = [one for one in signature.parameters.values() if one.name not in names]
+    command.__signature__ = signature.replace(parameters=kept)  # type: ignore[attr-defined]
     return command
 
 
@@ -132,7 +157,8 @@ def _carry_out(
     recipe: Recipe,
     out: Path | None,
     overwrite: bool,
-    store: Path | None,
+    store: FeatureStore,
+    style: Style,
     as_json: bool,
     *,
     may_extract: bool,
@@ -140,29 +166,28 @@ def _carry_out(
     from rich.console import Console
 
     from stackkit import experiment
-    from stackkit.cli.plan import show_plan
+    from stackkit.cli.plan import forecast_lines, plan_lines, tell
     from stackkit.cli.progress import progress
     from stackkit.host import load_host
-    from stackkit.paths import features_dir
     from stackkit.registry import Registry
     from stackkit.report import document, table
-    from stackkit.store import FeatureStore
 
     errors = Console(stderr=True)
     people = errors if as_json else Console()
 
     def begin(plan: Plan) -> None:
-        show_plan(plan, reporter)
+        tell(reporter, plan_lines(plan, evaluable=True))
         if out:  # refused before hours of work, and not made for a mistyped name
             document.prepare(out, overwrite=overwrite)
 
-    with stdout_set_aside(), progress(errors) as reporter:
+    with stdout_set_aside(), progress(style) as reporter:
         report = experiment.run(
             recipe,
             Registry(host=load_host()),
-            FeatureStore(store or features_dir()),
+            store,
             reporter,
             begin=begin,
+            expect=lambda forecast: tell(reporter, forecast_lines(forecast)),
             may_extract=may_extract,
         )
     if out:

@@ -1,0 +1,101 @@
+"""A backbone by the name users see, whose answers are checked, whoever wrote it."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stackkit.errors import ExtractionError, StackkitError
+from stackkit.store import BackboneKey
+from stackkit.types import Backbone, PreparableBackbone, Readiness
+
+UNPREPARED = Readiness(settings={}, batch_size=32)
+"""What is known of a backbone that settles nothing beforehand."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedBackbone:
+    """A backbone with the label users see and the qualified name that the store keys by."""
+
+    label: str
+    qualified_name: str
+    backbone: Backbone
+    provenance: Mapping[str, Any]
+
+    @property
+    def key(self) -> BackboneKey:
+        """The store's key. Reading it may make the backbone download its weights."""
+        return BackboneKey(
+            name=self.qualified_name,
+            revision=self.backbone.revision,
+            image_size=self.backbone.image_size,
+            feature_dim=self.backbone.feature_dim,
+            trained=self.backbone.trained,
+        )
+
+    def prepare(self, probe: NDArray[np.uint8], tell: Callable[[str], None]) -> Readiness:
+        """How the backbone is going to work, settled on (n, size, size, 3) uint8 images, n 1 to 32.
+
+        Raises ExtractionError that names the backbone if it fails or settles what makes no sense.
+        """
+        if not hasattr(self.backbone, "prepare"):  # isinstance would read every property, blaming nobody
+            return UNPREPARED
+        with self._blamed():
+            readiness = cast(PreparableBackbone, self.backbone).prepare(probe, tell)
+            _check(readiness)
+        return readiness
+
+    def images_per_s(self, probe: NDArray[np.uint8]) -> float:
+        """Measured on (n, size, size, 3) uint8 images, for a backbone that did not do so itself."""
+        self.features(probe)  # the first call may build a network
+        start = time.perf_counter()
+        self.features(probe)
+        return len(probe) / max(time.perf_counter() - start, 1e-9)
+
+    def features(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """(n, size, size, 3) uint8 -> (n, feature_dim) float32 in an array of the caller's own.
+
+        Raises ExtractionError that names the backbone if it fails or returns anything else.
+        """
+        with self._blamed():
+            features = self.backbone.extract(pixels)
+        wanted = (len(pixels), self.backbone.feature_dim)
+        if not isinstance(features, np.ndarray):
+            raise ExtractionError(
+                f"{self.label} must return a NumPy array and returned {type(features)}"
+            )
+        if features.shape != wanted or features.dtype != np.float32:
+            came = f"{features.shape} {features.dtype}"
+            raise ExtractionError(f"{self.label} must return {wanted} float32 and returned {came}")
+        return features.copy()  # it is written while the backbone may fill its buffer anew
+
+    @contextmanager
+    def _blamed(self) -> Iterator[None]:
+        try:
+            yield
+        except StackkitError:
+            raise
+        except (Exception, SystemExit) as error:  # a stranger's backbone may fail in any way
+            origin = self.provenance["component"]["distribution"]
+            raise ExtractionError(
+                f"{self.label} (from {origin}) failed: {type(error).__name__}: {error}"
+            ) from error
+
+
+def _check(readiness: Readiness) -> None:
+    if not isinstance(readiness, Readiness):
+        raise TypeError(f"prepare must return a Readiness and returned {type(readiness).__name__}")
+    json.dumps(readiness.settings)
+    if not (isinstance(readiness.batch_size, int) and readiness.batch_size >= 1):
+        raise ValueError(f"batch_size {readiness.batch_size!r}: a whole number above 0 is wanted")
+    rate = readiness.images_per_s
+    if rate is not None and not (rate > 0 and math.isfinite(rate)):
+        raise ValueError(f"images_per_s {rate!r}: a finite number above 0, or None, is wanted")

@@ -1,0 +1,52 @@
+"""How fast a task goes, now and overall, and when it will be done."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+
+NOW_S = 30.0
+"""Seconds that count as "now"; longer where so much as two steps take longer."""
+
+
+class Meter:
+    """Counts the items of one task, `done` of which were finished before it was started."""
+
+    def __init__(self, total: int, done: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self.total, self.done = total, done
+        self._clock = clock
+        self._first = (clock(), done)
+        self._recent = deque([self._first])
+
+    def advance(self, count: int) -> None:
+        """`count` more items are finished."""
+        self.done += count
+        now = self._clock()
+        self._recent.append((now, self.done))
+        while len(self._recent) > 3 and self._recent[1][0] <= now - NOW_S:
+            self._recent.popleft()
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing is left."""
+        return self.done >= self.total
+
+    @property
+    def now(self) -> float:
+        """Items per second lately."""
+        return self._since(self._recent[0])
+
+    @property
+    def overall(self) -> float:
+        """Items per second since the start; what was done before does not count."""
+        return self._since(self._first)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Time to go at the overall speed, None if there is none yet."""
+        return (self.total - self.done) / self.overall if self.overall else None
+
+    def _since(self, start: tuple[float, int]) -> float:
+        (began, before), (ended, after) = start, self._recent[-1]
+        return (after - before) / max(ended - began, 1e-9)
