@@ -10,32 +10,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from extracting import MeanColours, extracted, plainly
 
-from stackkit.backbones import NamedBackbone
 from stackkit.errors import ExtractionError, ImageError
-from stackkit.extract import extract, fingerprints
-from stackkit.images import squash
-from stackkit.store import FeatureStore
-from stackkit.types import Readiness, SilentReporter
-from stackkit_plugins.image_folder.dataset import image_folder
-
-
-class MeanColours:
-    """Mean colour of each of the four quarters of an image: (n, size, size, 3) -> (n, 12)."""
-
-    feature_dim = 12
-    trained = True
-    revision = "1"
-
-    def __init__(self, size: int) -> None:
-        self.image_size = size
-        self.calls = 0
-
-    def extract(self, images):
-        self.calls += 1
-        half = self.image_size // 2
-        tiles = images[:, : 2 * half, : 2 * half].reshape(-1, 2, half, 2, half, 3)
-        return tiles.mean(axis=(2, 4)).reshape(len(images), 12).astype(np.float32)
 
 
 class Failing(MeanColours):
@@ -50,65 +27,6 @@ class Failing(MeanColours):
         return self.fault(features) if self.calls == self.at else features
 
 
-class Counting:
-    """A dataset that counts how often each of its images is decoded."""
-
-    def __init__(self, dataset) -> None:
-        self.dataset, self.decoded = dataset, []
-        self.classes, self.samples, self.notes = dataset.classes, dataset.samples, dataset.notes
-
-    def image(self, i):
-        self.decoded.append(i)
-        return self.dataset.image(i)
-
-    def fingerprint(self, i):
-        return self.dataset.fingerprint(i)
-
-
-@pytest.fixture
-def store(tmp_path) -> FeatureStore:
-    return FeatureStore(tmp_path / "features")
-
-
-@pytest.fixture
-def birds(bird_folder, tmp_path, monkeypatch):
-    """18 photographs, extracted in chunks of 4; its files may be damaged."""
-    monkeypatch.setattr("stackkit.warmup.PROBE", 4)
-    for module in ("backbones", "warmup"):
-        monkeypatch.setattr(f"stackkit.{module}.UNPREPARED", Readiness(settings={}, batch_size=4))
-    root = tmp_path / "birds"
-    for path in bird_folder.rglob("*.jpg"):
-        (root / path.parent.name).mkdir(parents=True, exist_ok=True)
-        (root / path.parent.name / path.name).write_bytes(path.read_bytes())
-    return Counting(image_folder(root=str(root), limit=None))
-
-
-def extracted(dataset, store, *backbones, strict=False):
-    """Summary of an extraction; backbone number k is labelled `colours-k`."""
-    rows, _ = fingerprints("birds", dataset, SilentReporter())
-    provenance = {"component": {"distribution": "colours"}}
-    named = [
-        NamedBackbone(
-            label=f"colours-{k}", qualified_name="test/colours", backbone=b, provenance=provenance
-        )
-        for k, b in enumerate(backbones)
-    ]
-    summary = extract(dataset, rows, named, store, SilentReporter(), strict=strict)
-    return summary, [stored(store, one, rows) for one in named]
-
-
-def stored(store, named, rows):
-    with store.open(named.key, rows, {}, create=False) as file:
-        return file.read(), file.intact()
-
-
-def plainly(dataset, backbone) -> np.ndarray:
-    squares = [
-        squash(dataset.dataset.image(i), backbone.image_size) for i in range(len(dataset.samples))
-    ]
-    return backbone.extract(np.stack(squares))
-
-
 class TestEachOnce:
     def test_features_are_those_of_the_backbone_called_plainly(self, birds, store):
         backbones = MeanColours(32), MeanColours(48)
@@ -120,6 +38,18 @@ class TestEachOnce:
     def test_an_image_is_decoded_once_for_all_backbones(self, birds, store):
         extracted(birds, store, MeanColours(32), MeanColours(48), MeanColours(20))
         assert sorted(birds.decoded) == list(range(18))
+
+    def test_a_backbone_may_fill_one_buffer_again_and_again(self, birds, store):
+        class Thrifty(MeanColours):
+            buffer = np.empty((4, 12), np.float32)
+
+            def extract(self, images):
+                features = self.buffer[: len(images)]
+                features[:] = super().extract(images)
+                return features
+
+        _, [(features, _)] = extracted(birds, store, Thrifty(32))
+        assert np.array_equal(features, plainly(birds, MeanColours(32)))
 
     def test_a_second_extraction_decodes_and_computes_nothing(self, birds, store):
         extracted(birds, store, MeanColours(32))

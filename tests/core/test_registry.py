@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from stackkit.errors import DatasetError, PluginError, UsageError
 from stackkit.host import Component, Host, PluginRecord
-from stackkit.registry import Choice, Registry, describe, missing_requirements, with_seed
+from stackkit.registry import Choice, Registry, describe, missing_requirements, with_machine, with_seed
 from stackkit.specs import BackboneSpec, ComponentSpec, DatasetSpec, LearnerSpec, Option
 
 OPTIONS = (
@@ -285,6 +285,42 @@ def test_a_seed_given_with_the_component_wins_and_stays_in_its_text() -> None:
     zero = seeded.one("learner", "logistic:seed=0")
     assert zero.text == "logistic:seed=0"
     assert seeded.one("learner", zero.text).options["seed"] == 0
+
+
+def placed(name: str, *options: Option) -> Component:
+    return component(BackboneSpec(name=name, summary="", factory="builtins:dict", options=options))
+
+
+DEVICE = Option(name="device", default="auto", choices=("auto", "cpu", "gpu"), help="")
+THREADS = Option(name="threads", default=0, minimum=0, help="")
+
+
+def test_device_and_threads_reach_the_backbones_that_declare_them_and_are_in_no_text() -> None:
+    machine = with_machine(registry(placed("both", THREADS, DEVICE), placed("none")), "cpu", 3)
+    both, none = machine.several("backbone", ["both", "none"])
+    assert (both.options, both.text) == ({"device": "cpu", "threads": 3}, "both")
+    assert (none.options, none.text) == ({}, "none")
+
+
+def test_a_learners_threads_are_its_own_affair() -> None:
+    machine = with_machine(registry(learner("a", options=(THREADS,))), None, 3)
+    assert machine.one("learner", "a").options == {"threads": 0}
+    assert machine.one("learner", "a:threads=2").text == "a:threads=2"
+
+
+def test_a_device_given_with_the_backbone_wins_and_its_text_means_it_again() -> None:
+    machine = with_machine(registry(placed("net", DEVICE)), "cpu", None)
+    for device, text in (("gpu", "net:device=gpu"), ("auto", "net:device=auto"), ("cpu", "net")):
+        choice = machine.one("backbone", f"net:device={device}")
+        assert (choice.options["device"], choice.text) == (device, text)
+        assert machine.one("backbone", text).options["device"] == device
+
+
+def test_a_backbone_that_knows_no_such_device_is_named() -> None:
+    tpu = Option(name="device", default="tpu", choices=("tpu",), help="")
+    machine = with_machine(registry(placed("net", tpu)), "gpu", None)
+    with pytest.raises(UsageError, match="net: option device=gpu: choose one of tpu"):
+        machine.one("backbone", "net")
 
 
 def test_a_factory_is_called_with_every_option() -> None:

@@ -182,6 +182,28 @@ class TestWhatRowsBelongTo:
             assert json.loads(stored.attrs["provenance"]) == [{"keras": "1"}, {"keras": "2"}]
 
 
+class TestWhatIsPending:
+    def test_asking_tells_what_opening_would_and_makes_nothing(self, store, full):
+        before = sorted(store.folder.rglob("*"))
+        for rows in (
+            rows_of(range(COUNT)),
+            rows_of(range(5, COUNT + 3)),
+            rows_of(range(COUNT), "other"),
+        ):
+            foretold = store.pending(KEY, rows)
+            assert sorted(store.folder.rglob("*")) == before
+            with FeatureStore(shutil.copytree(store.folder, store.folder.with_name("copy"))).open(
+                KEY, rows, {}
+            ) as file:
+                assert file.pending() == foretold
+            shutil.rmtree(store.folder.with_name("copy"))
+
+    def test_everything_is_pending_where_no_store_is(self, tmp_path):
+        rows = replace(rows_of(range(3)), fingerprints=["0", "", "2"])
+        assert FeatureStore(tmp_path / "none").pending(KEY, rows) == [0, 2]
+        assert list(tmp_path.iterdir()) == []
+
+
 class TestDamage:
     def test_a_flipped_bit_anywhere_in_the_features_costs_exactly_its_row(self, store, full):
         with h5py.File(full) as file:

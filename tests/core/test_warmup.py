@@ -1,0 +1,162 @@
+"""Backbones settle how they work before a row is kept, and the forecast comes from that."""
+
+import json
+
+import h5py
+import numpy as np
+import pytest
+from extracting import MeanColours, extracted, named_of, plainly
+
+from stackkit.errors import ExtractionError, StoreError, WeightsError
+from stackkit.extract import extract, fingerprints, foresee
+from stackkit.types import Readiness, SilentReporter
+
+SETTINGS = {"engine": "abacus", "threads": 2}
+
+
+class Settling(MeanColours):
+    """MeanColours that notes the probes it is shown; `answer` is a Readiness or makes one."""
+
+    def __init__(self, size: int, answer=None, batch_size: int = 4) -> None:
+        super().__init__(size)
+        self.answer = answer or Readiness(settings=SETTINGS, batch_size=batch_size, images_per_s=6.0)
+        self.probes, self.lengths = [], []
+
+    def prepare(self, probe, tell):
+        self.probes.append(probe)
+        tell("counting beads")
+        return self.answer() if callable(self.answer) else self.answer
+
+    def extract(self, images):
+        self.lengths.append(len(images))
+        return super().extract(images)
+
+
+def provenance_in(store) -> list:
+    (path,) = store.folder.glob("*/*.h5")
+    with h5py.File(path) as file:
+        return json.loads(file.attrs["provenance"])
+
+
+def fail(error):
+    raise error
+
+
+class TestPreparing:
+    def test_it_is_shown_real_images_once_before_the_first_row(self, birds, store):
+        backbone = Settling(32)
+        extracted(birds, store, backbone)
+        (probe,) = backbone.probes
+        assert probe.shape == (4, 32, 32, 3)
+        assert np.array_equal(MeanColours(32).extract(probe), plainly(birds, MeanColours(32))[:4])
+
+    def test_the_images_of_the_probe_are_not_decoded_again(self, birds, store):
+        _, found = extracted(birds, store, Settling(32), Settling(48), MeanColours(20))
+        assert sorted(birds.decoded) == list(range(18))
+        for (features, intact), size in zip(found, (32, 48, 20), strict=True):
+            assert intact.all()
+            assert np.array_equal(features, plainly(birds, MeanColours(size)))
+
+    def test_what_it_settled_is_in_the_files_provenance(self, birds, store):
+        extracted(birds, store, Settling(32))
+        (origin,) = provenance_in(store)
+        assert origin["runtime"] == SETTINGS
+
+    def test_it_settles_nothing_when_all_rows_are_stored(self, birds, store):
+        extracted(birds, store, Settling(32))
+        again = Settling(32)
+        extracted(birds, store, again)
+        assert again.probes == []
+        assert len(provenance_in(store)) == 1
+
+    def test_only_those_that_lack_rows_settle_anything(self, birds, store):
+        extracted(birds, store, Settling(32))
+        old, new = Settling(32), Settling(48)
+        extracted(birds, store, old, new)
+        assert (len(old.probes), len(new.probes)) == (0, 1)
+
+    def test_the_probe_is_of_images_that_can_be_read(self, birds, store):
+        for number in range(5):
+            (birds.dataset.root / birds.samples[number].id).write_bytes(b"no image")
+        backbone = Settling(32)
+        summary, [(_, intact)] = extracted(birds, store, backbone)
+        assert [len(probe) for probe in backbone.probes] == [3]  # of the second four
+        assert len(summary.failed) == 5
+        assert np.flatnonzero(intact).tolist() == list(range(5, 18))
+
+    def test_without_one_readable_image_nothing_is_settled_or_computed(self, birds, store):
+        for sample in birds.samples:
+            (birds.dataset.root / sample.id).write_bytes(b"no image")
+        backbone = Settling(32)
+        summary, _ = extracted(birds, store, backbone)
+        assert (backbone.probes, backbone.calls, len(summary.failed)) == ([], 0, 18)
+
+    def test_it_is_handed_the_batches_it_wants(self, birds, store):
+        small, large = Settling(32, batch_size=4), Settling(48, batch_size=8)
+        extracted(birds, store, small, large)
+        assert small.lengths == large.lengths == [4, 8, 6]  # the first four are the probe
+
+    @pytest.mark.parametrize(
+        ("answer", "words"),
+        [
+            (lambda: fail(ZeroDivisionError("no beads")), "from colours.* ZeroDivisionError: no beads"),
+            (lambda: fail(SystemExit(3)), "SystemExit: 3"),
+            (lambda: {"batch_size": 4}, "must return a Readiness and returned dict"),
+            (Readiness(settings={"x": object()}, batch_size=4), "not JSON serializable"),
+            (Readiness(settings={}, batch_size=0), "batch_size 0: a whole number above 0"),
+            (Readiness(settings={}, batch_size=4, images_per_s=0.0), "images_per_s 0.0"),
+        ],
+    )
+    def test_what_goes_wrong_is_said_with_its_name_and_nothing_is_stored(
+        self, birds, store, answer, words
+    ):
+        with pytest.raises(ExtractionError, match=f"colours-0 .*{words}"):
+            extracted(birds, store, Settling(32, answer))
+        assert not store.folder.exists()
+
+    def test_its_own_errors_stay_what_they_are(self, birds, store):
+        with pytest.raises(WeightsError, match="lost"):
+            extracted(birds, store, Settling(32, lambda: fail(WeightsError("lost"))))
+
+
+class TestForecast:
+    def test_time_and_disk_are_foretold_before_a_file_is_made(self, birds, store):
+        seen = []
+
+        def expect(forecast):
+            seen.append(forecast)
+            assert not store.folder.exists()
+
+        rows, _ = fingerprints("birds", birds, SilentReporter())
+        backbones = named_of(Settling(32), MeanColours(48))
+        extract(birds, rows, backbones, store, SilentReporter(), expect=expect)
+        (forecast,) = seen
+        told, silent = forecast.backbones
+        assert (told.images, told.seconds, told.new_bytes) == (18, 3.0, 18 * 12 * 4)
+        assert (silent.images, silent.seconds) == (18, None)
+        assert (forecast.seconds, forecast.is_complete) == (3.0, False)
+        assert forecast.free_bytes > forecast.new_bytes == 2 * 18 * 12 * 4
+
+    def test_rows_that_are_stored_take_neither_time_nor_room(self, birds, store):
+        extracted(birds, store, MeanColours(32))
+        rows, _ = fingerprints("birds", birds, SilentReporter())
+        forecast = foresee(birds, rows, named_of(MeanColours(32)), store, SilentReporter())
+        assert (forecast.seconds, forecast.is_complete, forecast.new_bytes) == (0.0, True, 0)
+
+    def test_foreseeing_measures_whoever_does_not_tell_and_keeps_nothing(self, birds, store):
+        rows, _ = fingerprints("birds", birds, SilentReporter())
+        forecast = foresee(birds, rows, named_of(MeanColours(32)), store, SilentReporter())
+        assert forecast.is_complete
+        assert forecast.seconds > 0
+        assert not store.folder.exists()
+        assert len(birds.decoded) == 4
+
+    def test_a_disk_that_is_too_small_is_refused_before_a_row_is_computed(
+        self, birds, store, monkeypatch
+    ):
+        monkeypatch.setattr("stackkit.extract.free_bytes", lambda folder: 100)
+        backbone = MeanColours(32)
+        with pytest.raises(StoreError, match=r"take 0.0 MB and the disk has 0.0 MB left; free some"):
+            extracted(birds, store, backbone)
+        assert backbone.calls == 0
+        assert not store.folder.exists()
