@@ -9,6 +9,8 @@ import pytest
 from commanding import Command, Outcome, chosen, photographs, variables
 from core.installing import Site
 
+from stackkit.interrupts import LAST_WORDS
+
 SLOW = """
     import sys, time
     import numpy as np
@@ -45,8 +47,8 @@ def root(site: Site, tmp_path: Path) -> Path:
     return photographs(tmp_path, a=80, b=80)
 
 
-def interrupted(line: str, times: int, *arguments: str) -> Outcome:
-    """Press Ctrl-C when `line` has shown on stderr so many times."""
+def interrupted(line: str, times: int, *arguments: str, again_at: str = "") -> Outcome:
+    """Press Ctrl-C when `line` has shown on stderr so many times, and again when `again_at` shows."""
     with subprocess.Popen(
         [sys.executable, "-m", "stackkit", *arguments],
         env=variables(),
@@ -56,12 +58,11 @@ def interrupted(line: str, times: int, *arguments: str) -> Outcome:
     ) as process:
         assert process.stdout
         assert process.stderr
-        seen = []
-        for text in process.stderr:
-            seen.append(text)
-            if sum(line in text for text in seen) == times:
-                break
-        process.send_signal(signal.SIGINT)
+        seen: list[str] = []
+        for wanted, count in ((line, times), *([(again_at, 1)] if again_at else [])):
+            while sum(wanted in text for text in seen) < count:
+                seen.append(process.stderr.readline())
+            process.send_signal(signal.SIGINT)
         out, rest = process.communicate(timeout=20)
     return Outcome(code=process.returncode, out=out, err="".join(seen) + rest)
 
@@ -74,13 +75,27 @@ def assert_stopped_with_a_word(outcome: Outcome) -> None:
 
 
 @pytest.mark.parametrize("command", ["run", "extract"])
-def test_ctrl_c_during_extraction_keeps_the_finished_rows(
+def test_ctrl_c_during_extraction_finishes_the_batch_in_flight_and_keeps_it(
     command: str, root: Path, stackkit: Command
 ) -> None:
-    assert_stopped_with_a_word(interrupted("batch begins", 3, command, *chosen(root, "slow")))
+    outcome = interrupted("batch begins", 3, command, *chosen(root, "slow"))
+    assert_stopped_with_a_word(outcome)
+    assert LAST_WORDS in outcome.err.splitlines()
+    assert reused(root, stackkit) in {96, 128}  # 96, unless the machine was slow to pass Ctrl-C on
+
+
+def test_a_second_ctrl_c_does_not_wait_for_the_batch(root: Path, stackkit: Command) -> None:
+    assert_stopped_with_a_word(
+        interrupted("batch begins", 3, "extract", *chosen(root, "slow"), again_at=LAST_WORDS)
+    )
+    assert reused(root, stackkit) in {64, 96}
+
+
+def reused(root: Path, stackkit: Command) -> int:
+    """Rows that the next run need not compute."""
     extraction = stackkit("run", *chosen(root, "slow"), "--json").document["extraction"]["slow"]
     assert extraction["computed"] + extraction["reused"] == 160
-    assert extraction["reused"] in {64, 96, 128}  # 64, unless the machine was slow to pass Ctrl-C on
+    return int(extraction["reused"])
 
 
 def test_ctrl_c_during_evaluation_keeps_all_features(root: Path, stackkit: Command) -> None:

@@ -10,7 +10,7 @@ import typer
 from rich.filesize import decimal
 
 from stackkit.cli.output import stdout_set_aside
-from stackkit.cli.progress import Style, clock, progress
+from stackkit.cli.progress import Style, clock, progress, rate
 from stackkit.types import Reporter
 
 if TYPE_CHECKING:
@@ -86,4 +86,4 @@ def _time_of(one: BackboneForecast) -> str:
         return "nothing to compute"
     if one.seconds is None:
         return f"{one.images:,} images, speed not measured"
-    return f"{one.images:,} images at {one.images_per_s:,.1f}/s: about {clock(one.seconds)}"
+    return f"{one.images:,} images at {rate(one.images_per_s or 0)}/s: about {clock(one.seconds)}"

@@ -177,12 +177,17 @@ def _amount(meter: Meter) -> str:
     return f"{meter.done:,} of {meter.total:,}"
 
 
-def _per_second(rate: float, meter: Meter) -> str:
-    return f"{decimal(int(rate))}/s" if _are_bytes(meter) else f"{rate:,.1f}/s"
+def _per_second(speed: float, meter: Meter) -> str:
+    return f"{decimal(int(speed))}/s" if _are_bytes(meter) else f"{rate(speed)}/s"
 
 
 def _are_bytes(meter: Meter) -> bool:
     return meter.total >= 10_000_000  # only downloads count that far
+
+
+def rate(per_s: float) -> str:
+    """A number of images per second, with a digit that says something also where it is small."""
+    return f"{per_s:,.1f}" if per_s >= 1 or not per_s else f"{per_s:.2g}"
 
 
 def clock(seconds: float) -> str:

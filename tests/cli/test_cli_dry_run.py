@@ -1,0 +1,173 @@
+"""`--dry-run` says what would happen and what it would take, and leaves no trace."""
+
+from pathlib import Path
+
+import pytest
+from commanding import HISTOGRAM, Command, chosen
+from core.installing import Site
+
+PACED = """
+    import numpy as np
+    from stackkit.api import BackboneSpec, Option, Readiness, hookimpl
+
+    @hookimpl
+    def stackkit_backbones():
+        device = Option(name="device", default="auto", choices=("auto", "cpu", "gpu"), help="")
+        threads = Option(name="threads", default=0, minimum=0, help="")
+        paced = BackboneSpec(name="paced", summary="", factory="paced:Paced", options=(device, threads))
+        far = BackboneSpec(name="far", summary="", factory="paced:Far", lacking="paced:lacking")
+        return [paced, far]
+
+    class Paced:
+        image_size, feature_dim, revision, trained = 8, 3, "1", True
+
+        def __init__(self, device, threads):
+            self.settings = {"device": device, "threads": threads}
+
+        def prepare(self, probe, tell):
+            tell(f"shown {len(probe)} images, {self.settings}")
+            return Readiness(settings=self.settings, batch_size=32, images_per_s=0.01)
+
+        def extract(self, images):
+            return images.mean(axis=(1, 2)).astype(np.float32)
+
+    class Far:
+        image_size, feature_dim, trained = 8, 1000, True
+
+        @property
+        def revision(self):
+            raise AssertionError("downloaded")
+
+    def lacking():
+        return "far.bin is downloaded at first use"
+"""
+
+
+@pytest.fixture
+def paced(site: Site) -> None:
+    site.install("paced", PACED)
+
+
+pytestmark = pytest.mark.usefixtures("paced")
+
+
+@pytest.mark.parametrize("command", ["run", "extract"])
+def test_it_foretells_time_disk_and_downloads_and_keeps_nothing(
+    command: str, stackkit: Command, bird_folder: Path, home: Path, tmp_path: Path
+) -> None:
+    out = ["--out", tmp_path / "out"] if command == "run" else []
+    outcome = stackkit(command, *chosen(bird_folder, "paced,far"), "--dry-run", *out)
+    assert outcome.code == 0
+    lines = outcome.out.splitlines()
+    assert "dataset     image-folder:root=" in lines[0]
+    assert "backbone    paced: 8x8 pixels -> 3 features" in lines
+    assert "lacking     far: far.bin is downloaded at first use" in lines
+    assert "expected    paced: 18 images at 0.01/s: about 30:00" in lines
+    assert "expected    far: unknown until it is here (18 images at most)" in lines
+    assert "expected    all 2 backbones: at least 30:00" in lines
+    assert "expected    72.2 kB more on disk, " in lines[-1]
+    assert any(line.startswith("protocol") for line in lines) == (command == "run")
+    assert "shown 18 images" in outcome.err
+    assert list(home.iterdir()) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_json_is_the_whole_of_stdout(stackkit: Command, bird_folder: Path) -> None:
+    arguments = [*chosen(bird_folder, "paced,far"), "--dry-run", "--json"]
+    document = stackkit("extract", *arguments).document
+    assert document == stackkit("run", *arguments).document | {"free_bytes": document["free_bytes"]}
+    assert document["n_images"] == 18
+    assert document["seconds"] is None, "far is not known"
+    assert document["new_bytes"] == 18 * 4 * 1003
+    assert document["backbones"] == [
+        {
+            "name": "paced",
+            "images": 18,
+            "images_per_s": 0.01,
+            "seconds": 1800.0,
+            "new_bytes": 216,
+            "lacking": None,
+        },
+        {
+            "name": "far",
+            "images": 18,
+            "images_per_s": None,
+            "seconds": None,
+            "new_bytes": 72_000,
+            "lacking": "far.bin is downloaded at first use",
+        },
+    ]
+
+
+def test_a_backbone_that_settles_nothing_is_timed(stackkit: Command, bird_folder: Path) -> None:
+    (one,) = stackkit("extract", *chosen(bird_folder), "--dry-run", "--json").document["backbones"]
+    assert one["images_per_s"] > 0
+
+
+def test_what_is_stored_takes_no_time(stackkit: Command, bird_folder: Path) -> None:
+    stackkit("extract", *chosen(bird_folder))
+    outcome = stackkit("run", *chosen(bird_folder), "--dry-run")
+    assert f"expected    {HISTOGRAM}: nothing to compute" in outcome.out
+    document = stackkit("run", *chosen(bird_folder), "--dry-run", "--json").document
+    assert (document["seconds"], document["new_bytes"]) == (0.0, 0)
+
+
+def test_what_could_not_be_evaluated_is_refused_at_once(stackkit: Command, bird_folder: Path) -> None:
+    outcome = stackkit("run", *chosen(bird_folder), "--dry-run", "--cv", "7")
+    assert outcome.code == 8
+    assert stackkit("extract", *chosen(bird_folder), "--dry-run").code == 0
+
+
+def test_a_disk_that_is_too_small_is_foretold_and_ends_the_run(
+    stackkit: Command, bird_folder: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stackkit.extract.free_bytes", lambda folder: 100)
+    dry = stackkit("extract", *chosen(bird_folder, "paced"), "--dry-run")
+    assert dry.code == 0
+    assert "216 bytes more on disk, 100 bytes are free: TOO LITTLE" in dry.out
+    outcome = stackkit("extract", *chosen(bird_folder, "paced"))
+    assert outcome.code == 6
+    assert "name another disk with --store" in outcome.error
+    assert not (home / "features").exists()
+
+
+def test_a_run_shows_the_plan_and_what_it_expects(
+    stackkit: Command, bird_folder: Path, tmp_path: Path
+) -> None:
+    for command in ("run", "extract"):
+        err = stackkit(command, *chosen(bird_folder, "paced"), "--store", tmp_path / command).err
+        assert "expected    paced: 18 images at 0.01/s: about 30:00" in err
+        assert err.index("backbone    paced") < err.index("expected    paced")
+
+
+class TestTheMachine:
+    def test_device_and_threads_reach_the_backbone_and_stay_out_of_its_name(
+        self, stackkit: Command, bird_folder: Path, home: Path
+    ) -> None:
+        backbones = chosen(bird_folder, f"paced,{HISTOGRAM}")
+        outcome = stackkit("run", *backbones, "--device", "cpu", "--threads", "2", "--json")
+        assert "shown 18 images, {'device': 'cpu', 'threads': 2}" in outcome.err
+        assert [*outcome.document["extraction"]] == ["paced", HISTOGRAM]
+        components = {one["label"]: one["options"] for one in outcome.document["components"]}
+        assert components["paced"] == {"device": "cpu", "threads": 2}
+
+    def test_another_device_computes_nothing_again(self, stackkit: Command, bird_folder: Path) -> None:
+        stackkit("extract", *chosen(bird_folder, "paced"), "--device", "cpu")
+        again = stackkit("extract", *chosen(bird_folder, "paced"), "--device", "gpu", "--json")
+        assert again.document["computed"] == {"paced": 0}
+        assert stackkit("evaluate", *chosen(bird_folder, "paced")).code == 0
+
+    @pytest.mark.parametrize("threads", ["0", "-1"])
+    @pytest.mark.parametrize("command", ["run", "extract"])
+    def test_no_threads_are_refused(
+        self, command: str, threads: str, stackkit: Command, bird_folder: Path
+    ) -> None:
+        outcome = stackkit(command, *chosen(bird_folder, "paced"), "--threads", threads)
+        assert outcome.code == 2
+        assert outcome.error == f"--threads {threads}: a whole number above 0 is wanted"
+
+    def test_evaluating_needs_no_device(self, stackkit: Command, bird_folder: Path) -> None:
+        for option in (["--device", "cpu"], ["--threads", "2"], ["--dry-run"]):
+            outcome = stackkit("evaluate", *chosen(bird_folder, "paced"), *option)
+            assert outcome.code == 2
+            assert "No such option" in outcome.err

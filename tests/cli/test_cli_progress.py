@@ -1,0 +1,77 @@
+"""Progress on stderr as people or machines want it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from commanding import HISTOGRAM, Command, chosen, photographs
+
+TWO = f"{HISTOGRAM},{HISTOGRAM}:bins=2"
+
+
+def events(err: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in err.splitlines()]
+
+
+def test_json_events_tell_of_every_backbone_and_the_whole(stackkit: Command, bird_folder: Path) -> None:
+    outcome = stackkit("extract", *chosen(bird_folder, TWO), "--progress", "json")
+    told = events(outcome.err)
+    assert all(event["time"].endswith("+00:00") for event in told)
+    assert any(event.get("message", "").startswith("dataset ") for event in told)
+    whole = [event for event in told if event.get("task") == "all 2 backbones"]
+    assert [event["done"] for event in whole if event["done"] in (0, 36)] == [0, 36]
+    assert whole[-1].keys() == {
+        "time", "task", "done", "total", "per_s_now", "per_s_overall", "eta_s"
+    }  # fmt: skip
+    assert (whole[-1]["total"], whole[-1]["eta_s"]) == (36, 0.0)
+    assert whole[-1]["per_s_overall"] > 0
+    for name in TWO.split(","):
+        last = [event for event in told if event.get("task") == name][-1]
+        assert (last["done"], last["total"]) == (18, 18)
+
+
+def test_lines_tell_each_backbone_and_the_whole_at_their_end(
+    stackkit: Command, bird_folder: Path
+) -> None:
+    err = stackkit("extract", *chosen(bird_folder, TWO), "--progress", "lines").err
+    for task in (
+        f"{HISTOGRAM}: 18 of 18, ",
+        f"{HISTOGRAM}:bins=2: 18 of 18, ",
+        "all 2 backbones: 36 of",
+    ):
+        assert sum(line.startswith(task) for line in err.splitlines()) == 1
+
+
+def test_one_line_every_so_often_is_of_the_whole(
+    stackkit: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stackkit.cli.progress.LINE_EVERY_S", 0.0)
+    root = photographs(tmp_path, a=40, b=40)
+    err = stackkit("extract", *chosen(root, TWO)).err
+    unfinished = [line for line in err.splitlines() if " left" in line and "backbone" in line]
+    assert unfinished
+    for line in unfinished:
+        assert line.startswith("all 2 backbones: ")
+        assert "/s now, " in line
+        assert "/s overall, " in line
+
+
+def test_bars_show_speed_and_time_to_go_even_where_no_terminal_is(
+    stackkit: Command, bird_folder: Path
+) -> None:
+    err = stackkit("extract", *chosen(bird_folder, TWO), "--progress", "bars").err
+    assert "━" in err
+    assert "36 of 36" in err
+
+
+@pytest.mark.parametrize("command", ["run", "extract"])
+def test_no_progress_leaves_the_messages(command: str, stackkit: Command, bird_folder: Path) -> None:
+    outcome = stackkit(command, *chosen(bird_folder), "--progress", "none")
+    assert outcome.code == 0
+    assert "dataset     image-folder" in outcome.err
+    assert "18 of 18" not in outcome.err
+
+
+def test_an_unknown_kind_of_progress_is_refused(stackkit: Command, bird_folder: Path) -> None:
+    assert stackkit("extract", *chosen(bird_folder), "--progress", "balloons").code == 2
