@@ -2,8 +2,10 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -362,3 +364,40 @@ def test_only_a_lack_of_memory_halves_the_batch():
     assert is_out_of_memory(RuntimeError("Exception from src/core: std::bad_alloc"))
     assert not is_out_of_memory(ValueError("out of memory"))
     assert not is_out_of_memory(RuntimeError("shapes differ"))
+
+
+@needs_an_engine
+def test_other_settings_use_the_network_that_was_converted_already(birds, home):
+    engine = next(filter(engines.engine_version, engines.CONVERTED))
+    small(engine=engine, batch_size=8).prepare(birds(64), print)
+    (folder,) = home.rglob(f"{engine}-*")
+    made = folder.stat().st_mtime_ns, folder.stat().st_ino
+    small(engine=engine, batch_size=4).prepare(birds(64), print)
+    assert (folder.stat().st_mtime_ns, folder.stat().st_ino) == made
+
+
+@needs_an_engine
+def test_ctrl_c_during_a_trial_ends_it_at_once_and_leaves_no_process(tmp_path):
+    code = (
+        "import numpy as np\n"
+        "from stackkit_plugins.keras_applications.backbone import MobileNet\n"
+        "b = MobileNet(weights='random', size=224, pooling='avg', seed=0, alpha=1.0)\n"
+        "b.revision; print('go', flush=True)\n"
+        "try: b.prepare(np.zeros((32, 224, 224, 3), np.uint8), lambda line: None)\n"
+        "except KeyboardInterrupt: print('interrupted', flush=True)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "go\n"
+        time.sleep(3)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: everything in the foreground
+        said, errors = process.communicate(timeout=20)
+    assert (said, errors) == ("interrupted\n", "")
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)

@@ -10,7 +10,11 @@ import json
 import os
 import platform
 import re
-from contextlib import suppress
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -22,6 +26,8 @@ from stackkit_plugins.keras_network.options import Running
 
 _FORMAT = 1
 _TRIALS = "trials.json"
+_CONVERTING = ".converting-"
+_LONG_AGO_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,11 +63,9 @@ class EngineCache:
         """What was found on this very machine for these settings; None if its files are not sound."""
         try:
             trial = Trial(**self._trials()[_situation(running)])
-            folder = self.converted(trial.engine)
-            sound = all(_sha256(folder / name) == digest for name, digest in trial.files.items())
-        except (OSError, KeyError, TypeError):
+        except (KeyError, TypeError):
             return None
-        return trial if sound else None
+        return trial if self._is_sound(trial) else None
 
     def remember(self, running: Running, trial: Trial) -> None:
         """Keep what a trial found; raises OSError if the folder cannot be written."""
@@ -71,12 +75,41 @@ class EngineCache:
         aside.write_text(json.dumps(trials, indent=2), encoding="utf-8")
         aside.replace(self.folder / _TRIALS)
 
+    def vouched_for(self, engine: str) -> dict[str, str] | None:
+        """Files of an engine's converted network that a trial in other settings used; None if not."""
+        for found in self._trials().values():
+            with suppress(TypeError):
+                trial = Trial(**found)
+                if trial.engine == engine and self._is_sound(trial):
+                    return trial.files
+        return None
+
+    @contextmanager
+    def converting(self) -> Iterator[Path]:
+        """An empty folder to convert a network in, on the disk of its place; raises OSError."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for left in self.folder.glob(f"{_CONVERTING}*"):  # by a process that was killed
+            with suppress(OSError):
+                if time.time() - left.stat().st_mtime > _LONG_AGO_S:
+                    shutil.rmtree(left)
+        with tempfile.TemporaryDirectory(dir=self.folder, prefix=_CONVERTING) as scratch:
+            yield Path(scratch)
+
     def adopt(self, engine: str, made: Path) -> dict[str, str]:
-        """Move a converted network to its place, if there is none; the SHA-256 of its files."""
+        """Put a converted network in its place; the SHA-256 of the files that are there then."""
         place = self.converted(engine)
-        with suppress(OSError):  # another process was faster, or it stood there already
+        # What is there is of no known trial: it may be cut short or of another machine.
+        shutil.rmtree(place, ignore_errors=True)
+        with suppress(OSError):  # another process was faster
             made.rename(place)
         return {file.name: _sha256(file) for file in sorted(place.iterdir())}
+
+    def _is_sound(self, trial: Trial) -> bool:
+        folder = self.converted(trial.engine)
+        try:
+            return all(_sha256(folder / name) == digest for name, digest in trial.files.items())
+        except OSError:
+            return False
 
     def _trials(self) -> dict[str, Any]:
         try:

@@ -93,5 +93,8 @@ def _quiet_stderr() -> Iterator[None]:
         yield
         return
     os.environ[_LOG_LEVEL] = "2"
-    with descriptors_held((2,)):
-        yield
+    try:
+        with descriptors_held((2,)):
+            yield
+    finally:
+        del os.environ[_LOG_LEVEL]  # processes that we start are not to take it for the user's

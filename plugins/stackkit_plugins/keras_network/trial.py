@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stackkit.api import ExtractionError
@@ -141,13 +138,10 @@ class Trials:
         return trial, compute
 
     def _convert(self, name: str) -> dict[str, str]:
-        folder = self.cache.folder
-        folder.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(
-            self.cache.converted(name), ignore_errors=True
-        )  # what is there was not vouched for
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".converting-") as scratch:
-            graph, made = Path(scratch) / "graph.pb", Path(scratch) / "made"
+        if files := self.cache.vouched_for(name):
+            return files
+        with self.cache.converting() as scratch:
+            graph, made = scratch / "graph.pb", scratch / "made"
             graph.write_bytes(self.network().frozen())
             made.mkdir()
             engine(name).convert(graph, made)

@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from typing import IO, TYPE_CHECKING, Any
 
@@ -41,7 +42,7 @@ def settle_apart(
     found: Trial | None = None
     work = pickle.dumps((backbone, probe))
     command = [sys.executable, "-c", f"from {__name__} import serve; serve()"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:  # noqa: S603
+    with _ended_with_us(command) as process:
         assert process.stdin
         assert process.stdout
         with suppress(BrokenPipeError), process.stdin:
@@ -59,8 +60,21 @@ def settle_apart(
     return found
 
 
+@contextmanager
+def _ended_with_us(command: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:  # noqa: S603
+        try:
+            yield process
+        except BaseException:
+            process.kill()
+            raise
+
+
 def serve() -> None:
     """The other half: read the work from stdin, answer in lines of JSON on stdout."""
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C is for the process that asked; it ends this one
     kept = os.dup(1)
     os.dup2(2, 1)  # what libraries print is no answer
     with os.fdopen(kept, "w", encoding="utf-8") as answers:
