@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,9 +67,9 @@ def predict(
     plan, dataset = _planned(recipe, registry, evaluable=evaluable)
     rows, failed = fingerprints(plan.ingredients.dataset.text, dataset, reporter)
     _refuse_if_strict(recipe, failed)
-    ready = [b for b, lacking in zip(plan.backbones, plan.lacking, strict=True) if not lacking]
-    choices = [c for c in plan.ingredients.backbones if not c.lacking()]
-    require_weights(choices, ready, registry)
+    here = [lacking is None for lacking in plan.lacking]
+    ready = list(compress(plan.backbones, here))
+    require_weights(list(compress(plan.ingredients.backbones, here)), ready, registry)
     forecast = foresee(dataset, rows, ready, store, reporter, strict=recipe.strict)
     return Prediction(plan=plan, forecast=plan.with_unready(forecast))
 

@@ -72,8 +72,14 @@ class Forecast:
 
 
 def free_bytes(folder: Path) -> int:
-    """Bytes that the disk has left where `folder` is, or is going to be."""
+    """Bytes that the disk has left where `folder` is, or is going to be.
+
+    Raises StoreError if the folder may not be looked at.
+    """
     there = folder.absolute()
-    while not there.exists():
-        there = there.parent
-    return shutil.disk_usage(there).free
+    try:
+        while not there.exists():
+            there = there.parent
+        return shutil.disk_usage(there).free
+    except OSError as error:
+        raise StoreError(f"{folder}: {error.strerror}; name another folder with --store") from error

@@ -1,7 +1,9 @@
 """`--dry-run` says what would happen and what it would take, and leaves no trace."""
 
+import json
 from pathlib import Path
 
+import h5py
 import pytest
 from commanding import HISTOGRAM, Command, chosen
 from core.installing import Site
@@ -156,6 +158,21 @@ class TestTheMachine:
         again = stackkit("extract", *chosen(bird_folder, "paced"), "--device", "gpu", "--json")
         assert again.document["computed"] == {"paced": 0}
         assert stackkit("evaluate", *chosen(bird_folder, "paced")).code == 0
+
+    def test_a_keras_network_works_as_told_and_its_file_says_so(
+        self, stackkit: Command, bird_folder: Path, home: Path, shared_data: Path
+    ) -> None:
+        weights = shared_data / "weights" / "mobilenet_v1_0.25_224.h5"
+        backbone = f"mobilenet:engine=tensorflow,alpha=0.25,size=64,weights={weights}"
+        outcome = stackkit(
+            "extract", *chosen(bird_folder, backbone), "--device", "cpu", "--threads", "1", "--json"
+        )
+        assert [*outcome.document["computed"].values()] == [18]
+        (path,) = home.glob("features/*/*.h5")
+        with h5py.File(path) as file:
+            (origin,) = json.loads(file.attrs["provenance"])
+        runtime = origin["runtime"]
+        assert (runtime["engine"], runtime["device"], runtime["threads"]) == ("tensorflow", "cpu", 1)
 
     @pytest.mark.parametrize("threads", ["0", "-1"])
     @pytest.mark.parametrize("command", ["run", "extract"])

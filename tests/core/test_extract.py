@@ -10,9 +10,11 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from extracting import MeanColours, extracted, plainly
+from extracting import Counting, MeanColours, extracted, plainly
 
+from stackkit.decoding import AHEAD
 from stackkit.errors import ExtractionError, ImageError
+from stackkit_plugins.image_folder.dataset import image_folder
 
 
 class Failing(MeanColours):
@@ -38,6 +40,27 @@ class TestEachOnce:
     def test_an_image_is_decoded_once_for_all_backbones(self, birds, store):
         extracted(birds, store, MeanColours(32), MeanColours(48), MeanColours(20))
         assert sorted(birds.decoded) == list(range(18))
+
+    def test_backbones_of_one_size_share_the_pixels(self, birds, store):
+        class Keeping(MeanColours):
+            def extract(self, images):
+                self.images = images
+                return super().extract(images)
+
+        one, other, larger = Keeping(32), Keeping(32), Keeping(48)
+        extracted(birds, store, one, other, larger)
+        assert one.images is other.images
+        assert larger.images.shape[1] == 48
+
+    def test_images_are_decoded_while_a_network_computes(self, birds, store):
+        class Waiting(MeanColours):
+            def extract(self, images):
+                deadline = time.monotonic() + 10
+                while self.calls == 1 and len(birds.decoded) < 4 * (2 + AHEAD):
+                    assert time.monotonic() < deadline, "nothing is decoded meanwhile"
+                return super().extract(images)
+
+        extracted(birds, store, Waiting(32))
 
     def test_a_backbone_may_fill_one_buffer_again_and_again(self, birds, store):
         class Thrifty(MeanColours):
@@ -87,6 +110,16 @@ class TestFailingImages:
         assert np.flatnonzero(~intact).tolist() == [broken]
         assert features[intact].all()
         assert summary.computed == {"colours-0": 17}
+
+    def test_a_mended_image_costs_only_its_row(self, birds, store, broken, bird_folder):
+        name = birds.samples[broken].id
+        extracted(birds, store, MeanColours(32))
+        (birds.dataset.root / name).write_bytes((bird_folder / name).read_bytes())
+        mended = Counting(image_folder(root=str(birds.dataset.root), limit=None))
+        summary, [(features, intact)] = extracted(mended, store, MeanColours(32))
+        assert (summary.computed, summary.failed) == ({"colours-0": 1}, ())
+        assert intact.all()
+        assert np.array_equal(features, plainly(mended, MeanColours(32)))
 
     def test_strict_stops_at_a_broken_image(self, birds, store, broken):
         with pytest.raises(ImageError, match=birds.samples[broken].id):
