@@ -118,7 +118,7 @@ def _chunks(decoder: Decoder, warm: WarmUp, tasks: Sequence[_Task]) -> Iterator[
     """Every image that some backbone lacks, in order; those of the warm-up are decoded already."""
     here = {number for chunk in warm.decoded for number in chunk.numbers}
     while warm.decoded:
-        yield warm.decoded.pop(0)  # not kept: it is as large as a chunk
+        yield warm.decoded.pop(0)
     todo = sorted(frozenset().union(*(task.pending for task in tasks)) - here)
     yield from decoder.chunks(_requests(todo, warm.chunk_size, tasks))
 

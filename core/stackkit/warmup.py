@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from stackkit.backbones import UNPREPARED, NamedBackbone
 from stackkit.decoding import Chunk, Decoder, Request
 from stackkit.forecast import BackboneForecast
@@ -26,7 +29,10 @@ class ReadyBackbone:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WarmUp:
-    """Backbones ready to work, and the images decoded for that, which need not be decoded again."""
+    """Backbones ready to work, and the images decoded for that, which need not be decoded again.
+
+    Whoever extracts takes the chunks out of `decoded`: they are as large as any in flight.
+    """
 
     backbones: list[ReadyBackbone]
     decoded: list[Chunk]
@@ -61,11 +67,8 @@ def warm_up(
         readiness = UNPREPARED
         if left and probe:
             pixels = probe[named.backbone.image_size]
-            readiness = named.prepare(pixels, reporter.message)
-            if measure and readiness.images_per_s is None:
-                readiness = replace(readiness, images_per_s=named.images_per_s(pixels))
-            named = _telling(named, readiness)
-        ready.append(ReadyBackbone(named=named, readiness=readiness, pending=left))
+            readiness = _settled(named, pixels, reporter, measure=measure)
+        ready.append(ReadyBackbone(named=_telling(named, readiness), readiness=readiness, pending=left))
     return WarmUp(backbones=ready, decoded=decoded)
 
 
@@ -89,6 +92,15 @@ def _until_one_can_be_read(
         yield chunk
         if chunk.rows:
             return
+
+
+def _settled(
+    named: NamedBackbone, pixels: NDArray[np.uint8], reporter: Reporter, *, measure: bool
+) -> Readiness:
+    readiness = named.prepare(pixels, reporter.message)
+    if measure and readiness.images_per_s is None:
+        return replace(readiness, images_per_s=named.images_per_s(pixels))
+    return readiness
 
 
 def _telling(named: NamedBackbone, readiness: Readiness) -> NamedBackbone:
