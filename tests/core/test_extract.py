@@ -89,10 +89,6 @@ class TestEachOnce:
         assert old.calls == 0
         assert summary.computed == {"colours-0": 0, "colours-1": 18}
 
-    def test_two_spellings_of_one_setting_share_a_file(self, birds, store):
-        _, found = extracted(birds, store, MeanColours(32), MeanColours(32))
-        assert all(intact.all() for _, intact in found)
-
 
 class TestFailingImages:
     @pytest.fixture

@@ -8,16 +8,22 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+from format1 import write_format_1
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stackkit.errors import StoreError
 from stackkit.store import BackboneKey, DatasetRows, FeatureStore
+from stackkit.store.contents import read_contents
+from stackkit.store.faults import DamagedFileError
+from stackkit.store.seal import BLOCK, read_seal
+from stackkit.store.sources import SALVAGED
 from stackkit.types import Sample
 
 COUNT, WIDTH = 20, 5
@@ -231,9 +237,25 @@ class TestDamage:
         store.path(KEY, other).write_text("no HDF5")
         assert pending(store, other) == []
 
-    def test_names_that_are_no_text_any_more_cost_only_their_rows(self, store, full):
+    def test_rows_outlive_the_description_of_their_file_and_say_so(self, store, full):
         full.write_bytes(full.read_bytes().replace(b"%032x" % 3, b"\xb0" * 32))
-        assert pending(store, rows_of(range(COUNT))) == [3]
+        with store.open(KEY, rows_of(range(COUNT)), {"keras": "9"}) as file:
+            assert file.pending() == []
+            assert np.array_equal(file.read(), features_of(range(COUNT)))
+        origins = read_contents(full).provenance
+        assert origins == [SALVAGED, {"keras": "9"}]
+
+    def test_a_file_without_seal_is_computed_again(self, store, full):
+        full.write_bytes(bytes(BLOCK) + full.read_bytes()[BLOCK:])
+        assert len(pending(store, rows_of(range(COUNT)))) == COUNT
+
+    def test_a_file_changed_by_another_program_is_not_trusted(self, store, full):
+        with h5py.File(full, "r+") as file:
+            file.attrs["revision"] = "r2"
+        with pytest.raises(DamagedFileError, match="bytes"):
+            read_contents(full)
+        assert pending(store, rows_of(range(COUNT))) == []
+        assert read_contents(full).key == KEY
 
     def test_a_row_of_another_image_is_not_read(self, store, full):
         with h5py.File(full, "r+") as file:
@@ -241,24 +263,125 @@ class TestDamage:
                 file[name][2] = file[name][3]
         assert pending(store, rows_of(range(COUNT))) == [2]
 
+
+class TestFormats:
     def test_a_newer_format_is_refused_and_left_alone(self, store, full):
-        with h5py.File(full, "r+") as file:
-            file.attrs["format_version"] = 99
+        with full.open("r+b", buffering=0) as file:
+            newer = replace(read_seal(file), version=99)
+            file.seek(0)
+            file.write(newer.block)
         before = full.read_bytes()
         with pytest.raises(StoreError, match=r"format 99.*upgrade"):
             store.open(KEY, rows_of(range(COUNT)), {})
         assert full.read_bytes() == before
         assert len(pending(store, rows_of(range(COUNT), dataset="another"))) == COUNT
 
+    @pytest.mark.parametrize("bit", range(8))
+    def test_a_flipped_bit_in_the_version_is_damage_and_not_a_newer_format(self, store, full, bit):
+        data = bytearray(full.read_bytes())
+        data[data.index(b'"version": 2') + len(b'"version": ')] ^= 1 << bit
+        full.write_bytes(data)
+        assert len(pending(store, rows_of(range(COUNT)))) == COUNT
+
+    @pytest.fixture
+    def first(self, store) -> Path:
+        """A file of format 1 with every row but number 3."""
+        rows = rows_of(range(COUNT))
+        path = store.path(KEY, rows)
+        path.parent.mkdir(parents=True)
+        write_format_1(path, KEY, rows, features_of(range(COUNT)), absent=[3])
+        return path
+
+    def test_format_1_is_read_as_it_is(self, store, first):
+        before = first.read_bytes()
+        with store.open(KEY, rows_of(range(COUNT)), {}, create=False) as file:
+            assert file.pending() == [3]
+            assert np.array_equal(file.read()[4:], features_of(range(4, COUNT)))
+        assert first.read_bytes() == before
+
+    def test_format_1_becomes_format_2_when_rows_are_to_be_written(self, store, first):
+        with store.open(KEY, rows_of(range(COUNT)), {"keras": "2"}) as file:
+            assert file.pending() == [3]
+        contents = read_contents(first)
+        assert contents.version == 2
+        assert contents.provenance == [{"keras": "1"}, {"keras": "2"}]
+
+    def test_rows_of_format_1_are_used_for_other_datasets(self, store, first):
+        assert pending(store, rows_of([*range(COUNT), 99], dataset="more")) == [3, COUNT]
+
+    def test_writing_rows_changes_no_byte_outside_rows_and_checksums(self, store):
+        rows = rows_of(range(COUNT))
+        with store.open(KEY, rows, {}) as file:
+            before = bytearray(file.path.read_bytes())
+            file.write([0, 1, 7], features_of([0, 1, 7]))
+        after = bytearray(file.path.read_bytes())
+        places = read_contents(file.path).places
+        for data in (before, after):
+            data[places.checksums : places.checksums + COUNT * 4] = bytes(COUNT * 4)
+            data[places.features : places.features + COUNT * places.stride] = bytes(
+                COUNT * places.stride
+            )
+        assert before == after
+
+    def test_plain_h5py_reads_what_was_written(self, full):
+        with h5py.File(full) as file:
+            assert file.userblock_size == BLOCK
+            assert np.array_equal(file["features"][:], features_of(range(COUNT)))
+
+    def test_the_seal_names_the_places_that_hdf5_names(self, full):
+        with h5py.File(full) as h5, full.open("rb", buffering=0) as file:
+            seal = read_seal(file)
+            assert seal.features == (h5["features"].id.get_offset(), COUNT * WIDTH * 4)
+            assert seal.checksums == (h5["checksums"].id.get_offset(), COUNT * 4)
+
+
+class TestFloat16:
+    @pytest.fixture
+    def half(self, store) -> FeatureStore:
+        return FeatureStore(store.folder, "float16")
+
+    def test_features_take_half_the_room_and_come_back_as_float32(self, half):
+        wide, rows = replace(KEY, feature_dim=4096), rows_of(range(COUNT))
+        features = np.random.default_rng(0).random((COUNT, 4096), dtype=np.float32)
+        with half.open(wide, rows, {}) as file:
+            file.write(range(COUNT), features)
+            assert file.pending() == []
+            assert file.read().dtype == np.float32
+            assert np.array_equal(file.read(), features.astype(np.float16).astype(np.float32))
+        assert file.path.stat().st_size < 2 * COUNT * 4096 + 20_000
+
+    def test_the_two_dtypes_never_meet(self, store, half, full):
+        assert len(pending(half, rows_of(range(COUNT)))) == COUNT
+        assert pending(store, rows_of(range(COUNT))) == []
+
+    def test_a_feature_beyond_its_range_is_refused_by_the_images_name(self, half):
+        features = features_of(range(3))
+        features[1, 2] = 70_000
+        with half.open(KEY, rows_of(range(3)), {}) as file:
+            with pytest.raises(StoreError, match=r"1\.jpg has .* 70000.*--feature-dtype float32"):
+                file.write(range(3), features)
+            assert file.pending() == [0, 1, 2]
+
 
 class TestOtherProcesses:
-    @pytest.mark.parametrize("create", [True, False])
-    def test_a_file_being_written_by_another_process_is_refused(self, store, create):
+    def test_a_file_being_written_by_another_process_is_refused_to_a_second_writer(self, store):
         with writer(store.folder) as process:
             assert process.stdout.readline() == "open\n"
             try:
-                with pytest.raises(StoreError, match="in use by another process"):
-                    store.open(KEY, rows_of(range(2000)), {}, create=create)
+                with pytest.raises(StoreError, match=r"birds-.*in use by another process"):
+                    store.open(KEY, rows_of(range(2000)), {})
+            finally:
+                process.kill()
+
+    def test_a_reader_beside_a_writer_sees_committed_rows_and_no_wrong_one(self, store):
+        with writer(store.folder) as process:
+            assert process.stdout.readline() == "open\n"
+            try:
+                for line in islice(process.stdout, 40):
+                    with store.open(KEY, rows_of(range(2000)), {}, create=False) as file:
+                        intact, features = file.intact(), file.read()
+                    assert np.array_equal(features[intact], features_of(range(2000))[intact])
+                    assert intact[[int(number) for number in line.split()]].all()
             finally:
                 process.kill()
 

@@ -1,0 +1,60 @@
+"""One writer per file, on file systems that have locks; readers need none.
+
+The lock is the one that HDF5 itself takes (flock), so that h5py's writers respect ours.
+"""
+
+from __future__ import annotations
+
+import errno
+import sys
+import time
+from contextlib import suppress
+from io import FileIO
+from pathlib import Path
+
+if sys.platform != "win32":
+    import fcntl
+
+QUIET_S = 86_400.0
+"""Where locks do not exist, a file that changed within this time counts as in use."""
+
+_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
+
+
+def lock(file: FileIO) -> bool:
+    """Hold a file until it is closed or this process ends, however that happens.
+
+    Raises BlockingIOError if another process holds it; returns False where the file system has
+    no locks, such as some network file systems.
+    """
+    if sys.platform == "win32":  # which refuses to replace or remove an open file anyway
+        return False
+    try:
+        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in _NO_LOCKS:
+            return False
+        raise
+    return True
+
+
+def require_unlocked(path: Path) -> None:
+    """Raise BlockingIOError if another process holds a file."""
+    with path.open("r+b", buffering=0) as file:
+        lock(file)
+
+
+def is_idle(path: Path) -> bool:
+    """Whether nobody writes a file as far as can be told; False if that may not be asked."""
+    with suppress(OSError), path.open("r+b", buffering=0) as file:
+        return lock(file) or time.time() - path.stat().st_mtime > QUIET_S
+    return False
+
+
+def remove_idle(path: Path) -> bool:
+    """Remove a file that nobody writes; False if it is in use or not ours to remove."""
+    with suppress(OSError), path.open("r+b", buffering=0) as file:
+        if lock(file) or time.time() - path.stat().st_mtime > QUIET_S:
+            path.unlink()  # while it is held, so that no writer slips in
+            return True
+    return False
