@@ -17,6 +17,7 @@ def extract(
     seed: options.Seed = 0,
     strict: options.Strict = False,
     store: options.Store = None,
+    feature_dtype: options.FeatureDtype = "float32",
     device: options.Device = None,
     threads: options.Threads = None,
     dry_run: options.DryRun = False,
@@ -48,7 +49,7 @@ def extract(
         device=device,
         threads=threads,
     )
-    feature_store = FeatureStore(store or features_dir())
+    feature_store = FeatureStore(store or features_dir(), feature_dtype)
     if dry_run:
         predict(recipe, feature_store, progress, as_json=as_json, evaluable=False)
         return

@@ -39,6 +39,13 @@ Store = Annotated[
         "--store", metavar="DIR", help="Feature store. Default: features/ under STACKKIT_HOME."
     ),
 ]
+FeatureDtype = Annotated[
+    Literal["float32", "float16"],
+    typer.Option(
+        "--feature-dtype",
+        help="How features are kept: float16 takes half the disk and rounds them to 3 digits.",
+    ),
+]
 Device = Annotated[
     Literal["cpu", "gpu"] | None,
     typer.Option("--device", help="Where networks work. Default: what each of them finds best."),

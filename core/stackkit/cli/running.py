@@ -78,6 +78,7 @@ def _command(help_text: str, *, may_extract: bool) -> Callable[..., None]:
         out: Out = None,
         overwrite: Overwrite = False,
         store: options.Store = None,
+        feature_dtype: options.FeatureDtype = "float32",
         device: options.Device = None,
         threads: options.Threads = None,
         dry_run: options.DryRun = False,
@@ -107,7 +108,7 @@ def _command(help_text: str, *, may_extract: bool) -> Callable[..., None]:
             device=device,
             threads=threads,
         )
-        feature_store = FeatureStore(store or features_dir())
+        feature_store = FeatureStore(store or features_dir(), feature_dtype)
         if dry_run:
             predict(recipe, feature_store, progress, as_json=as_json, evaluable=True)
             return
