@@ -48,6 +48,7 @@ class TestEachOnce:
                 return super().extract(images)
 
         one, other, larger = Keeping(32), Keeping(32), Keeping(48)
+        other.revision = "2"
         extracted(birds, store, one, other, larger)
         assert one.images is other.images
         assert larger.images.shape[1] == 48
