@@ -1,6 +1,7 @@
 """Fixtures that every test may ask for: real images, a home of its own, no thread left over."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,12 @@ def shared_data() -> Path:
 def cub_root(shared_data: Path) -> Path:
     """20 species of CUB-200-2011 in the official layout."""
     return shared_data / "CUB_200_2011"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ctrl_c() -> None:
+    """Processes that tests start take Ctrl-C as in a terminal, also where the tests run in the background."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
