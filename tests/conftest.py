@@ -27,7 +27,7 @@ def cub_root(shared_data: Path) -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def ctrl_c() -> None:
-    """Processes that tests start take Ctrl-C as in a terminal, even if the tests run in the background."""
+    """Processes that tests start take Ctrl-C as in a terminal, also if the tests run behind one."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
