@@ -12,7 +12,7 @@ from typing import Annotated, ParamSpec
 import typer
 
 from stackkit import __version__
-from stackkit.cli import extraction, fetching, listing, running
+from stackkit.cli import extraction, features, fetching, listing, running
 from stackkit.errors import StackkitError
 
 P = ParamSpec("P")
@@ -50,7 +50,25 @@ def _app() -> typer.main.click.Command:  # type: ignore[name-defined]
         ("list-plugins", listing.list_plugins),
     ):
         app.command(name)(_reporting_errors(command))
+    app.add_typer(_features(), name="features")
     return typer.main.get_command(app)
+
+
+def _features() -> typer.Typer:
+    group = typer.Typer(
+        help="Look at, check, clear out and export stored features.",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+    )
+    for name, command in (
+        ("ls", features.ls),
+        ("show", features.show),
+        ("verify", features.verify),
+        ("gc", features.gc),
+        ("export", features.export),
+    ):
+        group.command(name)(_reporting_errors(command))
+    return group
 
 
 def _show_version(wanted: bool) -> None:

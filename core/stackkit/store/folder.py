@@ -20,7 +20,7 @@ from stackkit.store.file import FeatureFile
 from stackkit.store.keys import BackboneKey, DatasetRows, FeatureDtype
 from stackkit.store.layout import lay_out, sync_folder
 from stackkit.store.locks import lock, remove_idle, require_unlocked
-from stackkit.store.rows import Places, intact_rows, read_rows, write_rows
+from stackkit.store.rows import Places, intact_rows, read_checksums, write_rows
 from stackkit.store.seal import FORMAT_VERSION
 from stackkit.store.sources import Source, known_sources, source_at
 
@@ -98,10 +98,7 @@ def _is_to_be_made_anew(path: Path, contents: Contents, provenance: Mapping[str,
         return False
     readable = np.array([bool(print_) for print_ in contents.fingerprints])
     with path.open("rb", buffering=0) as file:
-        written = np.concatenate(
-            [read_rows(file, contents.places, *block)[0] != 0 for block in contents.places.blocks()]
-        )
-    return bool((readable & ~written).any())
+        return bool((readable & (read_checksums(file, contents.places) == 0)).any())
 
 
 def _create(path: Path, key: BackboneKey, rows: DatasetRows, provenance: Mapping[str, Any]) -> None:

@@ -47,6 +47,11 @@ class Places:
             yield start, min(start + step, self.count)
 
 
+def read_checksums(file: FileIO, places: Places) -> NDArray[np.uint32]:
+    """(n,) checksums; 0 where a row was never written."""
+    return np.frombuffer(_bytes(file, places.checksums, 4 * places.count), dtype="<u4")
+
+
 def read_rows(file: FileIO, places: Places, start: int, stop: int) -> tuple[NDArray[np.uint32], Stored]:
     """Checksums (k,) and features (k, d) of rows [start, stop); zero where the file is cut short."""
     checksums = _bytes(file, places.checksums + 4 * start, 4 * (stop - start))

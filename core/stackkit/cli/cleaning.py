@@ -1,0 +1,42 @@
+"""What `stackkit features gc` removes."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.filesize import decimal
+
+from stackkit.store.catalogue import Removal, entries, leftovers, to_remove
+from stackkit.store.locks import is_idle, remove_idle
+
+
+def clean(
+    folder: Path, *, older_than_s: float | None, keep_bytes: int | None, dry_run: bool
+) -> dict[str, Any]:
+    """Remove what may go, unless it is only asked for; tells what went and what is in use."""
+    removals = to_remove(entries(folder), time.time(), older_than_s=older_than_s, keep_bytes=keep_bytes)
+    for path in leftovers(folder):
+        removals.append(Removal(path=path, size=path.stat().st_size, reason="left over"))
+    gone = [one for one in removals if (is_idle if dry_run else remove_idle)(one.path)]
+    if not dry_run:
+        for each in {one.path.parent for one in gone}:
+            with suppress(OSError):  # it holds other files
+                each.rmdir()
+    return {
+        "store": str(folder),
+        "dry_run": dry_run,
+        "removed": [{"path": str(one.path), "bytes": one.size, "reason": one.reason} for one in gone],
+        "bytes": sum(one.size for one in gone),
+    }
+
+
+def show_cleaned(cleaned: dict[str, Any]) -> None:
+    """One line per file, and the sum."""
+    verb = "would remove" if cleaned["dry_run"] else "removed"
+    for one in cleaned["removed"]:
+        typer.echo(f"{verb} {one['path']}: {one['reason']}, {decimal(one['bytes'])}")
+    typer.echo(f"{verb} {len(cleaned['removed'])} files, {decimal(cleaned['bytes'])}")

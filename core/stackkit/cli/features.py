@@ -1,0 +1,238 @@
+"""`stackkit features`: look at what is stored, check it, clear it out, take it elsewhere."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from stackkit.cli import options
+from stackkit.cli.amounts import parse_age, parse_size
+from stackkit.cli.output import stdout_set_aside
+from stackkit.errors import StoreError, UsageError
+
+if TYPE_CHECKING:
+    from stackkit.cli.progress import Style
+    from stackkit.recompute import Recomputed
+    from stackkit.store.catalogue import Entry, RowStates
+    from stackkit.store.contents import Contents
+
+File = Annotated[
+    str,
+    typer.Argument(
+        metavar="FILE",
+        help="Number in `features ls`, path, or the beginning of its file or folder name.",
+    ),
+]
+Files = Annotated[
+    list[str] | None, typer.Argument(metavar="FILES", help="As for `features show`. Default: all.")
+]
+Recompute = Annotated[
+    int,
+    typer.Option(
+        "--recompute", metavar="N", help="Also compute N random rows of each file with its network."
+    ),
+]
+OlderThan = Annotated[
+    str | None, typer.Option("--older-than", metavar="AGE", help="Unused for longer: 12h, 30d, 8w.")
+]
+KeepSize = Annotated[
+    str | None,
+    typer.Option(
+        "--keep-size", metavar="SIZE", help="Longest unused first, until 500MB, 10GB are left."
+    ),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would go, and remove nothing.")]
+Format = Annotated[
+    Literal["npy", "parquet", "hdf5"],
+    typer.Option("--format", help="npy: a folder of NumPy files; parquet, hdf5: one file."),
+]
+Out = Annotated[Path, typer.Option("--out", metavar="PATH", help="What to write.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what an earlier export wrote.")]
+
+
+def ls(store: options.Store = None, as_json: options.Json = False) -> None:
+    """List every feature file: of which dataset and backbone, how complete, how large, how old.
+
+    Try: stackkit features ls
+    """
+    from stackkit.cli.featuretable import document, show_entries
+    from stackkit.store.catalogue import entries
+
+    folder = _folder(store)
+    found = entries(folder)
+    if as_json:
+        _print_json({"store": str(folder), "files": [document(entry) for entry in found]})
+    else:
+        show_entries(folder, found)
+
+
+def show(file: File, store: options.Store = None, as_json: options.Json = False) -> None:
+    """Show everything about one feature file: setting, classes, rows that are missing, origin.
+
+    Try: stackkit features show 1
+    """
+    from stackkit.cli.featuretable import details, show_details
+    from stackkit.store.catalogue import row_states
+
+    entry = _selected(_folder(store), [file])[0]
+    told = details(entry, row_states(entry.path, _contents(entry)))
+    if as_json:
+        _print_json(told)
+    else:
+        show_details(told)
+
+
+def verify(
+    files: Files = None,
+    recompute: Recompute = 0,
+    seed: options.Seed = 0,
+    store: options.Store = None,
+    progress: options.Progress = "auto",
+    as_json: options.Json = False,
+) -> None:
+    """Check every checksum of every file; ends in an error if anything is damaged.
+
+    Try: stackkit features verify --recompute 20
+    """
+    from stackkit.cli.featuretable import show_verdicts, verdict
+
+    options.check_seed(seed)
+    if recompute < 0:
+        raise UsageError(f"--recompute {recompute}: a number of rows is wanted")
+    chosen = _selected(_folder(store), files)
+    states = _checked(chosen, progress)
+    again = {
+        entry.path: _recomputed(entry, recompute, seed, progress)
+        for entry in chosen
+        if recompute and entry.contents
+    }
+    verdicts = [verdict(entry, states.get(entry.path), again.get(entry.path, [])) for entry in chosen]
+    if as_json:
+        _print_json({"files": verdicts})
+    else:
+        show_verdicts(verdicts)
+    if bad := [each for each in verdicts if not each["sound"]]:
+        raise StoreError(
+            f"{len(bad)} of {len(chosen)} files are damaged, the first {bad[0]['path']}; run "
+            "`stackkit extract` with its --dataset and --backbones to compute the damaged rows again"
+        )
+
+
+def gc(
+    older_than: OlderThan = None,
+    keep_size: KeepSize = None,
+    dry_run: DryRun = False,
+    store: options.Store = None,
+    as_json: options.Json = False,
+) -> None:
+    """Remove features that were not used for long, damaged files, and leftovers of killed processes.
+
+    A file that another process has open is never removed.
+
+    Try: stackkit features gc --older-than 30d --dry-run
+    """
+    from stackkit.cli.cleaning import clean, show_cleaned
+
+    if older_than is None and keep_size is None:
+        raise UsageError("say what may go: --older-than 30d, --keep-size 10GB, or both")
+    cleaned = clean(
+        _folder(store),
+        older_than_s=parse_age(older_than) if older_than is not None else None,
+        keep_bytes=parse_size(keep_size) if keep_size is not None else None,
+        dry_run=dry_run,
+    )
+    if as_json:
+        _print_json(cleaned)
+    else:
+        show_cleaned(cleaned)
+
+
+def export(
+    file: File,
+    out: Out,
+    kind: Format = "npy",
+    overwrite: Overwrite = False,
+    store: options.Store = None,
+    as_json: options.Json = False,
+) -> None:
+    """Write features with sample ids, labels, class names and splits; sound rows only.
+
+    Try: stackkit features export 1 --format parquet --out birds.parquet
+    """
+    from stackkit.store.export import export as write
+
+    entry = _selected(_folder(store), [file])[0]
+    rows = write(entry.path, _contents(entry), kind, out, overwrite=overwrite)
+    if as_json:
+        _print_json({"out": str(out), "format": kind, "rows": rows, "images": entry.images})
+    else:
+        typer.echo(f"{out}: {rows:,} of {entry.images:,} images")
+
+
+def _folder(store: Path | None) -> Path:
+    from stackkit.paths import features_dir
+
+    return store or features_dir()
+
+
+def _print_json(document: dict[str, Any]) -> None:
+    typer.echo(json.dumps(document, indent=2))
+
+
+def _selected(folder: Path, texts: list[str] | None) -> list[Entry]:
+    """The files that texts mean, each exactly one; all for no text. Raises UsageError otherwise."""
+    from stackkit.store.catalogue import entries
+
+    found = entries(folder)
+    return [_meant(folder, found, text) for text in texts] if texts else found
+
+
+def _meant(folder: Path, found: list[Entry], text: str) -> Entry:
+    if text.isdecimal() and 1 <= int(text) <= len(found):
+        return found[int(text) - 1]
+    matches = [entry for entry in found if entry.path.resolve() == Path(text).resolve()]
+    matches = matches or [
+        entry for entry in found if any(part.startswith(text) for part in _names(folder, entry))
+    ]
+    if len(matches) == 1:
+        return matches[0]
+    what = f"means {len(matches)} files" if matches else "is no file"
+    raise UsageError(f"{text!r} {what} of {folder}; `stackkit features ls` shows all with numbers")
+
+
+def _names(folder: Path, entry: Entry) -> tuple[str, str]:
+    return entry.path.relative_to(folder).as_posix(), entry.path.name
+
+
+def _contents(entry: Entry) -> Contents:
+    if entry.contents is None:
+        raise StoreError(entry.problem or f"{entry.path} cannot be read")
+    return entry.contents
+
+
+def _checked(chosen: list[Entry], style: Style) -> dict[Path, RowStates]:
+    from stackkit.cli.progress import progress
+    from stackkit.store.catalogue import row_states
+
+    states, task = {}, "checking rows"
+    with progress(style) as reporter:
+        reporter.start(task, sum(entry.images for entry in chosen))
+        for entry in chosen:
+            if entry.contents:
+                states[entry.path] = row_states(entry.path, entry.contents)
+                reporter.advance(task, entry.images)
+    return states
+
+
+def _recomputed(entry: Entry, count: int, seed: int, style: Style) -> list[Recomputed]:
+    from stackkit.cli.progress import progress
+    from stackkit.host import load_host
+    from stackkit.recompute import recompute
+    from stackkit.registry import Registry
+
+    registry = Registry(host=load_host())
+    with stdout_set_aside(), progress(style) as reporter:
+        return recompute(entry.path, _contents(entry), count, seed, registry, reporter)

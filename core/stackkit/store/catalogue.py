@@ -1,0 +1,154 @@
+"""What a store holds, file by file, for people who look after it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from stackkit.store.contents import Contents, read_contents
+from stackkit.store.faults import DamagedFileError, NewerFormatError, OtherFileError
+from stackkit.store.folder import ASIDE
+from stackkit.store.rows import intact_rows, read_checksums
+
+State = Literal["complete", "partial", "damaged", "newer format", "other", "unreadable"]
+
+_OUR_NAME = re.compile(r".*-[0-9a-f]{12}\.h5")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A file of the store; `problem` says why there are no contents, `used` is seconds since 1970."""
+
+    path: Path
+    state: State
+    contents: Contents | None
+    problem: str | None
+    stored: int
+    size: int
+    used: float
+
+    @property
+    def images(self) -> int:
+        """Images that the file has a row for, written or not."""
+        return self.contents.places.count if self.contents else 0
+
+    @property
+    def may_go(self) -> bool:
+        """Whether the file is this stackkit's to remove."""
+        if self.state == "damaged":  # nothing but its name tells whose it is
+            return bool(_OUR_NAME.fullmatch(self.path.name))
+        return self.contents is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowStates:
+    """Numbers of the rows that are sound, disagree with their checksum, or were never written.
+
+    `unread` rows are of images that could not be read when the file was made.
+    """
+
+    intact: Sequence[int]
+    damaged: Sequence[int]
+    missing: Sequence[int]
+    unread: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Removal:
+    """A file that is to go, and why."""
+
+    path: Path
+    size: int
+    reason: str
+
+
+def entries(folder: Path) -> list[Entry]:
+    """Every feature file of a store, by path."""
+    return [entry_at(path) for path in sorted(folder.glob("*/*.h5"))]
+
+
+def entry_at(path: Path) -> Entry:
+    """What one file is; raises FileNotFoundError if there is none."""
+    status = path.stat()
+    contents, state, problem = _examined(path)
+    stored = 0
+    if contents:
+        with path.open("rb", buffering=0) as file:
+            written = read_checksums(file, contents.places) != 0
+        stored = int(written.sum())
+        readable = sum(map(bool, contents.rows.fingerprints))
+        state = "complete" if stored >= readable else "partial"
+    return Entry(
+        path=path,
+        state=state,
+        contents=contents,
+        problem=problem,
+        stored=stored,
+        size=status.st_size,
+        used=status.st_mtime,
+    )
+
+
+def _examined(path: Path) -> tuple[Contents | None, State, str | None]:
+    try:
+        return read_contents(path), "partial", None
+    except OtherFileError as error:
+        return None, "other", str(error)
+    except DamagedFileError as error:
+        return None, "damaged", str(error)
+    except NewerFormatError as error:
+        return None, "newer format", str(error)
+    except OSError as error:
+        return None, "unreadable", str(error)
+
+
+def row_states(path: Path, contents: Contents) -> RowStates:
+    """Every row of a file, checked."""
+    with path.open("rb", buffering=0) as file:
+        written = read_checksums(file, contents.places) != 0
+        intact = [row for row, _, _ in intact_rows(file, contents.places, contents.fingerprints)]
+    damaged = set(np.flatnonzero(written).tolist()).difference(intact)
+    absent = np.flatnonzero(~written).tolist()
+    return RowStates(
+        intact=intact,
+        damaged=sorted(damaged),
+        missing=[row for row in absent if contents.rows.fingerprints[row]],
+        unread=[row for row in absent if not contents.rows.fingerprints[row]],
+    )
+
+
+def leftovers(folder: Path) -> list[Path]:
+    """Files that were being made when their process was killed, or are being made now."""
+    return sorted(folder.glob(f"*/{ASIDE}"))
+
+
+def to_remove(
+    found: Sequence[Entry], now: float, *, older_than_s: float | None, keep_bytes: int | None
+) -> list[Removal]:
+    """Damaged files, files unused for too long, then the longest unused until the rest fits.
+
+    `now` is in seconds since 1970.
+    """
+    removals, kept = [], []
+    for entry in sorted(found, key=lambda entry: entry.used):
+        if entry.state == "damaged" and entry.may_go:
+            removals.append(_removal(entry, "damaged"))
+        elif entry.may_go and older_than_s is not None and now - entry.used > older_than_s:
+            removals.append(_removal(entry, "not used for so long"))
+        else:
+            kept.append(entry)
+    room = sum(entry.size for entry in kept)
+    for entry in kept:
+        if keep_bytes is not None and room > keep_bytes and entry.may_go:
+            room -= entry.size
+            removals.append(_removal(entry, "over the size to keep"))
+    return removals
+
+
+def _removal(entry: Entry, reason: str) -> Removal:
+    return Removal(path=entry.path, size=entry.size, reason=reason)

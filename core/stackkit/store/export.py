@@ -1,0 +1,210 @@
+"""Take features out of the store, with everything that gives their rows a meaning."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from stackkit.errors import StoreError
+from stackkit.store.catalogue import row_states
+from stackkit.store.contents import Contents
+from stackkit.store.faults import DamagedFileError
+from stackkit.store.rows import checksum, read_rows
+
+ExportFormat = Literal["npy", "parquet", "hdf5"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """The intact rows of a file, in order."""
+
+    path: Path
+    contents: Contents
+
+    @cached_property
+    def numbers(self) -> NDArray[np.int64]:
+        """Their row numbers in the file."""
+        return np.array(row_states(self.path, self.contents).intact, dtype=np.int64)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and features."""
+        return len(self.numbers), self.contents.places.width
+
+    @property
+    def dtype(self) -> np.dtype[np.floating]:
+        """As the store keeps them."""
+        return self.contents.places.stored_dtype
+
+    @cached_property
+    def labels(self) -> NDArray[np.int64]:
+        """(n,) indices into the class names."""
+        return np.array([self.contents.rows.samples[i].label for i in self.numbers], dtype=np.int64)
+
+    @cached_property
+    def sample_ids(self) -> list[str]:
+        """The images' names in their dataset."""
+        return [self.contents.rows.samples[i].id for i in self.numbers]
+
+    @cached_property
+    def splits(self) -> list[str]:
+        """`train`, `val`, `test`, or empty."""
+        return [self.contents.rows.samples[i].split or "" for i in self.numbers]
+
+    @property
+    def origin(self) -> dict[str, Any]:
+        """Where the features come from."""
+        key = self.contents.key
+        return {
+            "dataset": self.contents.rows.dataset,
+            "backbone": key.name,
+            "revision": key.revision,
+            "image_size": key.image_size,
+            "trained": key.trained,
+            "provenance": list(self.contents.provenance),
+        }
+
+    def blocks(self) -> Iterator[tuple[int, int, NDArray[np.floating]]]:
+        """Places [start, stop) among the selected rows, and their features (stop - start, d)."""
+        begin = 0
+        with self.path.open("rb", buffering=0) as file:
+            for start, stop in self.contents.places.blocks():
+                checksums, features = read_rows(file, self.contents.places, start, stop)
+                inside = self.numbers[(self.numbers >= start) & (self.numbers < stop)]
+                for row in inside:
+                    print_ = self.contents.rows.fingerprints[row].encode()
+                    if checksums[row - start] != checksum(print_, features[row - start]):
+                        raise DamagedFileError(f"{self.path} changed while it was exported; try again")
+                yield begin, begin + len(inside), features[inside - start]
+                begin += len(inside)
+
+
+def export(
+    path: Path, contents: Contents, kind: ExportFormat, out: Path, *, overwrite: bool = False
+) -> int:
+    """Write the intact rows of a feature file to `out`; returns how many there are.
+
+    It is written aside and renamed. Raises StoreError if `out` is there and may not be replaced,
+    or the package for Parquet is missing.
+    """
+    if (out.exists() or out.is_symlink()) and not overwrite:
+        raise StoreError(f"{out} exists; name another --out or add --overwrite")
+    if out.is_dir() and not _is_export(out):
+        raise StoreError(f"{out} is a folder that no export made; name another --out")
+    write = _WRITERS[kind]
+    selection = Selection(path=path, contents=contents)
+    aside = out.with_name(f".{out.name}.{secrets.token_hex(4)}")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write(selection, aside)
+        _put_in_place(aside, out)
+    except OSError as error:
+        raise StoreError(f"{out}: cannot be written ({error.strerror or error})") from error
+    finally:
+        _remove(aside)
+    return len(selection.numbers)
+
+
+def _is_export(folder: Path) -> bool:
+    return {found.name for found in folder.iterdir()} <= {"features.npy", "labels.npy", "about.json"}
+
+
+def _put_in_place(aside: Path, out: Path) -> None:
+    if out.is_dir() or aside.is_dir():  # a folder cannot be renamed over anything
+        _remove(out)
+    aside.replace(out)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        with suppress(FileNotFoundError):
+            path.unlink()
+
+
+def _write_npy(selection: Selection, folder: Path) -> None:
+    """A folder: features.npy (n, d), labels.npy (n,), and about.json with all names."""
+    folder.mkdir()
+    features = np.lib.format.open_memmap(
+        folder / "features.npy", mode="w+", dtype=selection.dtype, shape=selection.shape
+    )
+    for start, stop, block in selection.blocks():
+        features[start:stop] = block
+    features.flush()
+    np.save(folder / "labels.npy", selection.labels)
+    about = {
+        "sample_ids": selection.sample_ids,
+        "splits": selection.splits,
+        "class_names": list(selection.contents.rows.classes),
+        **selection.origin,
+    }
+    (folder / "about.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
+
+
+def _write_hdf5(selection: Selection, path: Path) -> None:
+    """One HDF5 file without checksums: what any reader of HDF5 takes."""
+    text = h5py.string_dtype("utf-8")
+    with h5py.File(path, "w") as h5:
+        features = h5.create_dataset("features", shape=selection.shape, dtype=selection.dtype)
+        for start, stop, block in selection.blocks():
+            features[start:stop] = block
+        h5["labels"] = selection.labels
+        columns = {
+            "sample_ids": selection.sample_ids,
+            "splits": selection.splits,
+            "class_names": list(selection.contents.rows.classes),
+        }
+        for name, values in columns.items():
+            h5.create_dataset(name, data=np.array(values, dtype=object), dtype=text)
+        for name, value in selection.origin.items():
+            h5.attrs[name] = json.dumps(value) if name == "provenance" else value
+
+
+def _write_parquet(selection: Selection, path: Path) -> None:
+    """One table: sample_id, label, class_name, split, and features as a list of fixed length."""
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError as error:
+        raise StoreError("Parquet needs pyarrow; run: pip install 'stackkit[parquet]'") from error
+    classes, width = selection.contents.rows.classes, selection.shape[1]
+    schema = pa.schema(
+        [
+            ("sample_id", pa.string()),
+            ("label", pa.int64()),
+            ("class_name", pa.string()),
+            ("split", pa.string()),
+            ("features", pa.list_(pa.from_numpy_dtype(selection.dtype), width)),
+        ],
+        metadata={"stackkit": json.dumps({"class_names": list(classes), **selection.origin})},
+    )
+    with pq.ParquetWriter(path, schema) as writer:
+        for start, stop, block in selection.blocks():
+            labels = selection.labels[start:stop]
+            columns = [
+                pa.array(selection.sample_ids[start:stop], pa.string()),
+                pa.array(labels),
+                pa.array([classes[label] for label in labels], pa.string()),
+                pa.array([split or None for split in selection.splits[start:stop]], pa.string()),
+                pa.FixedSizeListArray.from_arrays(pa.array(block.ravel()), width),
+            ]
+            writer.write_table(pa.Table.from_arrays(columns, schema=schema))
+
+
+_WRITERS: Mapping[ExportFormat, Callable[[Selection, Path], None]] = {
+    "npy": _write_npy,
+    "parquet": _write_parquet,
+    "hdf5": _write_hdf5,
+}
