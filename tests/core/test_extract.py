@@ -1,13 +1,7 @@
 """Extraction of real images: each decoded once, each row computed once, nothing finished is lost."""
 
-import random
-import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
 from extracting import Counting, MeanColours, extracted, plainly
@@ -174,45 +168,3 @@ class TestFailingBackbones:
         assert (summary.reused, summary.computed) == ({"colours-0": 8}, {"colours-0": 10})
         assert intact.all()
         assert np.array_equal(features, plainly(birds, MeanColours(32)))
-
-
-class TestKills:
-    def test_killed_extractions_end_in_the_bytes_of_an_undisturbed_one(
-        self, cub_root, shared_data, tmp_path
-    ):
-        weights = shared_data / "weights" / "mobilenet_v1_0.25_224.h5"
-        command = [sys.executable, "-m", "stackkit", "extract"]
-        command += ["--dataset", f"image-folder:root={cub_root / 'images'},limit=15"]
-        command += ["--backbones", f"mobilenet:alpha=0.25,size=64,weights={weights}", "--store"]
-        draw, killed = random.Random(8), tmp_path / "killed"
-        with subprocess.Popen([*command, str(tmp_path / "calm")], stderr=subprocess.DEVNULL) as calm:
-            for _ in range(2):
-                kill_while_it_writes([*command, str(killed)], killed, draw.random() * 0.1)
-        assert calm.returncode == 0
-        assert committed(killed) > 0
-        subprocess.run([*command, str(killed)], check=True, capture_output=True)
-        assert np.array_equal(features_in(killed), features_in(tmp_path / "calm"))
-
-
-def kill_while_it_writes(command: list[str], folder: Path, delay: float) -> None:
-    """Kill an extraction `delay` seconds after it has committed rows that were not there before."""
-    before = committed(folder)
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        while process.poll() is None and committed(folder) <= before:
-            time.sleep(0.02)
-        time.sleep(delay)
-        process.send_signal(signal.SIGKILL)
-
-
-def committed(folder: Path) -> int:
-    for path in folder.glob("*/*.h5"):
-        with h5py.File(path, locking=False) as file:
-            return int(np.count_nonzero(file["checksums"][:]))
-    return 0
-
-
-def features_in(folder: Path) -> np.ndarray:
-    (path,) = folder.glob("*/*.h5")
-    with h5py.File(path) as file:
-        assert file["checksums"][:].all()
-        return file["features"][:].view(np.uint32)

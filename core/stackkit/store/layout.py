@@ -19,6 +19,12 @@ from stackkit.store.rows import Places
 from stackkit.store.seal import BLOCK, FORMAT_VERSION, seal
 
 _TEXT = h5py.string_dtype("utf-8")
+ROW_EXTRA = 128
+"""Bytes per row, or per class, for checksum, label, split, and HDF5's references to texts."""
+
+FILE_EXTRA = 65_536
+"""Bytes for HDF5's tables and the provenance."""
+
 _NO_RESERVING = {errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL, errno.ENOSYS}
 
 
@@ -33,6 +39,7 @@ def lay_out(
 
     `fill` returns the provenance. Raises OSError if there is no room for all rows.
     """
+    _reserve(file, _size_at_most(key, rows))  # where HDF5 itself meets a full disk, it leaves a mess
     with h5py.File(path, "w", userblock_size=BLOCK, locking=False) as h5:
         places = _make_datasets(h5, key, rows)
         h5.flush()
@@ -86,6 +93,14 @@ def _reserve(file: FileIO, size: int) -> None:
     except OSError as error:
         if error.errno not in _NO_RESERVING:  # some file systems cannot promise room
             raise
+
+
+def _size_at_most(key: BackboneKey, rows: DatasetRows) -> int:
+    """Bytes that are enough for a file, and hardly more."""
+    ids = sum(len(sample.id.encode()) for sample in rows.samples)
+    names = sum(map(len, rows.fingerprints)) + sum(len(name.encode()) for name in rows.classes)
+    row = np.dtype(key.dtype).itemsize * key.feature_dim + ROW_EXTRA
+    return row * len(rows.samples) + ids + names + ROW_EXTRA * len(rows.classes) + FILE_EXTRA
 
 
 def sync_folder(folder: Path) -> None:

@@ -1,0 +1,90 @@
+"""An extraction that is killed at any instant ends in the bytes of an undisturbed one."""
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from PIL import Image
+
+HARNESS = Path(__file__).with_name("killing.py")
+KILLS = 200
+CLI_KILLS = 5
+
+
+@pytest.fixture(scope="module")
+def photographs(cub_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """240 real photographs of 20 species, made small so that a kill costs little."""
+    root = tmp_path_factory.mktemp("photographs")
+    for species in sorted((cub_root / "images").iterdir()):
+        (root / species.name).mkdir()
+        for photograph in sorted(species.iterdir())[:12]:
+            with Image.open(photograph) as image:
+                image.thumbnail((64, 64))
+                image.convert("RGB").save(root / species.name / photograph.name)
+    return root
+
+
+def test_no_row_is_lost_or_wrong_after_any_of_200_kills(photographs: Path) -> None:
+    seed = random.SystemRandom().randrange(2**32)
+    command = [sys.executable, HARNESS, "--images", photographs, "--kills", KILLS, "--seed", seed]
+    done = subprocess.run(
+        [str(word) for word in command], capture_output=True, text=True, timeout=600, check=False
+    )
+    assert done.returncode == 0, f"seed {seed}\n{done.stderr}"
+    seen = json.loads(done.stdout)
+    assert seen["kills"] == KILLS
+    assert seen["stores_finished"] > 0
+    assert seen["states"]["between the first and the last row"] > KILLS // 10
+
+
+def test_the_command_itself_killed_again_and_again_goes_on_with_a_real_network(
+    cub_root: Path, shared_data: Path, tmp_path: Path
+) -> None:
+    weights = shared_data / "weights" / "mobilenet_v1_0.25_224.h5"
+    command = [sys.executable, "-m", "stackkit", "extract"]
+    command += ["--dataset", f"image-folder:root={cub_root / 'images'},limit=15"]
+    backbone = f"mobilenet:alpha=0.25,size=64,engine=tensorflow,weights={weights}"
+    command += ["--backbones", backbone, "--store"]
+    draw, killed = random.Random(8), tmp_path / "killed"
+    with subprocess.Popen([*command, str(tmp_path / "calm")], stderr=subprocess.DEVNULL) as calm:
+        kills = sum(
+            killed_while_it_writes([*command, str(killed)], killed, draw.random() * 0.05)
+            for _ in range(CLI_KILLS)
+        )
+    assert calm.returncode == 0
+    assert kills > 0
+    assert committed(killed) > 0
+    subprocess.run([*command, str(killed)], check=True, capture_output=True)
+    assert np.array_equal(features_in(killed), features_in(tmp_path / "calm"))
+
+
+def killed_while_it_writes(command: list[str], folder: Path, delay: float) -> bool:
+    """Kill an extraction `delay` seconds after it has committed rows that were not there before."""
+    before = committed(folder)
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        while process.poll() is None and committed(folder) <= before:
+            time.sleep(0.02)
+        time.sleep(delay)
+        process.send_signal(signal.SIGKILL)
+    return process.returncode == -signal.SIGKILL
+
+
+def committed(folder: Path) -> int:
+    for path in folder.glob("*/*.h5"):
+        with h5py.File(path, locking=False) as file:
+            return int(np.count_nonzero(file["checksums"][:]))
+    return 0
+
+
+def features_in(folder: Path) -> np.ndarray:
+    (path,) = folder.glob("*/*.h5")
+    with h5py.File(path) as file:
+        assert file["checksums"][:].all()
+        return file["features"][:].view(np.uint32)
