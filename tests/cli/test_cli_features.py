@@ -5,12 +5,15 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 from commanding import HISTOGRAM, Command, chosen, photographs, variables
+from faults.machines import read_only
 
 from stackkit.store.contents import read_contents
 
@@ -44,6 +47,25 @@ def flip_row(path: Path, row: int) -> None:
 def unused_for(path: Path, days: float) -> None:
     then = time.time() - days * DAY
     os.utime(path, (then, then))
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that holds a file as a writer does."""
+    code = (
+        "import sys; from pathlib import Path; from stackkit.store.contents import read_contents; "
+        "from stackkit.store import FeatureFile; path = Path(sys.argv[1]); "
+        "file = FeatureFile(path, read_contents(path), writable=True); print(1); input()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-uc", code, str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=variables(),
+    ) as process:
+        assert process.stdout
+        process.stdout.readline()
+        yield process
 
 
 class TestLs:
@@ -196,6 +218,45 @@ class TestVerify:
         assert "revision 2" in outcome.error
 
 
+class TestBesideOthers:
+    @pytest.fixture
+    def writer(self, stored: Path) -> Iterator[None]:
+        """Another process that has the file open for writing."""
+        with writing(stored) as process:
+            yield
+            process.kill()
+
+    @pytest.mark.usefixtures("writer")
+    def test_reading_goes_on_beside_a_writer(
+        self, stackkit: Command, root: Path, tmp_path: Path
+    ) -> None:
+        assert stackkit("evaluate", *chosen(root)).code == 0
+        assert "7 of 7" in stackkit("features", "ls").out
+        assert stackkit("features", "show", "1").code == 0
+        assert stackkit("features", "verify").code == 0
+        assert stackkit("features", "export", "1", "--out", tmp_path / "out").code == 0
+
+    @pytest.mark.usefixtures("writer")
+    def test_a_second_writer_is_told_which_file_is_in_use(
+        self, stackkit: Command, stored: Path, root: Path
+    ) -> None:
+        outcome = stackkit("extract", *chosen(root))
+        assert outcome.code == 6
+        assert f"{stored} is in use by another process" in outcome.error
+
+    def test_a_store_that_may_not_be_written_is_read(
+        self, stackkit: Command, stored: Path, root: Path, home: Path
+    ) -> None:
+        with read_only(home / "features"):
+            assert stackkit("evaluate", *chosen(root)).code == 0
+            assert stackkit("features", "verify").code == 0
+            outcome = stackkit("extract", *chosen(root))
+            stackkit("features", "gc", "--keep-size", "1KB")
+        assert outcome.code == 6
+        assert "cannot be written" in outcome.error
+        assert stored.exists()
+
+
 class TestGc:
     def test_nothing_goes_without_a_criterion(self, stackkit: Command, stored: Path) -> None:
         outcome = stackkit("features", "gc")
@@ -249,15 +310,7 @@ class TestGc:
 
     def test_a_file_in_use_stays(self, stackkit: Command, stored: Path) -> None:
         unused_for(stored, 31)
-        code = "import fcntl, sys; f = open(sys.argv[1], 'r+b'); fcntl.flock(f, 2); print(1); input()"
-        with subprocess.Popen(
-            [sys.executable, "-uc", code, str(stored)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=variables(),
-        ) as process:
-            assert process.stdout
-            process.stdout.readline()
+        with writing(stored) as process:
             stackkit("features", "gc", "--older-than", "30d")
             assert stored.exists()
             process.kill()

@@ -245,6 +245,14 @@ class TestDamage:
         origins = read_contents(full).provenance
         assert origins == [SALVAGED, {"keras": "9"}]
 
+    def test_rows_outlive_another_program_that_was_killed_while_it_had_the_file_open(self, store, full):
+        """HDF5 marks a file that is open for writing in its superblock, until it is closed."""
+        code = "import h5py, os, sys; file = h5py.File(sys.argv[1], 'r+'); os.kill(os.getpid(), 9)"
+        subprocess.run([sys.executable, "-c", code, str(full)], check=False)
+        with pytest.raises(DamagedFileError):
+            read_contents(full)
+        assert pending(store, rows_of(range(COUNT))) == []
+
     def test_a_file_without_seal_is_computed_again(self, store, full):
         full.write_bytes(bytes(BLOCK) + full.read_bytes()[BLOCK:])
         assert len(pending(store, rows_of(range(COUNT)))) == COUNT

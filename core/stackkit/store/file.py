@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -27,12 +26,11 @@ class FeatureFile:
         self._places = contents.places
         self._fingerprints = contents.fingerprints
         self._file = path.open("r+b" if writable else "rb", buffering=0)
+        if not writable:
+            return
         try:
-            if writable:
-                lock(self._file)
-            with suppress(OSError):
-                os.utime(path)  # the time of last use, which `stackkit features gc` goes by
-        except BaseException:
+            lock(self._file)
+        except OSError:
             self._file.close()
             raise
 

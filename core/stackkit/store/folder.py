@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -75,7 +76,10 @@ class FeatureStore:
                 _create(path, key, rows, provenance)
                 contents = read_contents(path)
             assert contents is not None
-            return FeatureFile(path, contents, writable=create)
+            file = FeatureFile(path, contents, writable=create)
+        with suppress(OSError):
+            os.utime(path)  # the time of last use, which `stackkit features gc` goes by
+        return file
 
 
 def _held(path: Path, key: BackboneKey, rows: DatasetRows) -> Contents | None:
