@@ -24,7 +24,7 @@ def feature_file(bird_folder, shared_data, tmp_path_factory) -> Path:
 
 
 def test_the_page_has_blocks_to_run():
-    assert len(BLOCKS) == 2
+    assert len(BLOCKS) == 3
 
 
 @pytest.mark.parametrize("block", BLOCKS)

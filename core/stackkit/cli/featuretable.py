@@ -73,7 +73,7 @@ def verdict(entry: Entry, states: RowStates | None, again: Sequence[Recomputed])
         "path": str(entry.path),
         "state": entry.state,
         "problem": entry.problem,
-        "sound": entry.state != "damaged" and not damaged and not wrong,
+        "sound": entry.state not in {"damaged", "unreadable"} and not damaged and not wrong,
         "intact": len(states.intact) if states else 0,
         "damaged": [samples[row].id for row in damaged],
         "recomputed": sum(row.difference is not None for row in again),
@@ -133,12 +133,18 @@ def show_verdicts(verdicts: Sequence[dict[str, Any]]) -> None:
     """A line per file, and what is wrong with it."""
     console = _console()
     for told in verdicts:
-        _say(console, f"{'ok' if told['sound'] else 'DAMAGED'}: {told['path']}: {_finding(told)}")
+        _say(console, f"{_word(told)}: {told['path']}: {_finding(told)}")
         for name in ("damaged", "disagreeing"):
             if told[name]:
                 _say(console, f"  {name}: {_listed(told[name])}")
         for sample, reason in told["skipped"].items():
             _say(console, f"  not compared: {sample}: {reason}")
+
+
+def _word(told: dict[str, Any]) -> str:
+    if not told["sound"]:
+        return "DAMAGED"
+    return "left alone" if told["problem"] else "ok"
 
 
 def _finding(told: dict[str, Any]) -> str:
