@@ -187,6 +187,15 @@ class TestWhatRowsBelongTo:
         with h5py.File(file.path) as stored:
             assert json.loads(stored.attrs["provenance"]) == [{"keras": "1"}, {"keras": "2"}]
 
+    def test_a_damaged_row_that_is_to_be_computed_again_has_its_new_origin_named(self, store, full):
+        places = read_contents(full).places
+        data = bytearray(full.read_bytes())
+        data[places.features + 1] ^= 1
+        full.write_bytes(data)
+        with store.open(KEY, rows_of(range(COUNT)), {"keras": "2"}) as file:
+            assert file.pending() == [0]
+        assert read_contents(full).provenance == [{}, {"keras": "2"}]
+
 
 class TestWhatIsPending:
     def test_asking_tells_what_opening_would_and_makes_nothing(self, store, full):

@@ -20,8 +20,8 @@ from stackkit.store.faults import DamagedFileError, storage_errors
 from stackkit.store.file import FeatureFile
 from stackkit.store.keys import BackboneKey, DatasetRows, FeatureDtype
 from stackkit.store.layout import lay_out, sync_folder
-from stackkit.store.locks import lock, remove_idle, require_unlocked
-from stackkit.store.rows import Places, intact_rows, read_checksums, write_rows
+from stackkit.store.locks import held, lock, remove_idle, require_unlocked
+from stackkit.store.rows import Places, intact_rows, write_rows
 from stackkit.store.seal import FORMAT_VERSION
 from stackkit.store.sources import Source, known_sources, source_at
 
@@ -100,9 +100,8 @@ def _is_to_be_made_anew(path: Path, contents: Contents, provenance: Mapping[str,
     known = _distinct(contents.provenance)
     if len(_distinct([*known, provenance])) == len(known):
         return False
-    readable = np.array([bool(print_) for print_ in contents.fingerprints])
-    with path.open("rb", buffering=0) as file:
-        return bool((readable & (read_checksums(file, contents.places) == 0)).any())
+    readable = set(filter(None, contents.fingerprints))
+    return not readable <= _intact_prints(Source.of(path, contents))
 
 
 def _create(path: Path, key: BackboneKey, rows: DatasetRows, provenance: Mapping[str, Any]) -> None:
@@ -112,7 +111,7 @@ def _create(path: Path, key: BackboneKey, rows: DatasetRows, provenance: Mapping
         remove_idle(leftover)
     aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        with aside.open("x+b", buffering=0) as file:
+        with held(path) as there, aside.open("x+b", buffering=0) as file:
             lock(file)
 
             def fill(places: Places) -> list[Any]:
@@ -120,7 +119,7 @@ def _create(path: Path, key: BackboneKey, rows: DatasetRows, provenance: Mapping
                 return _distinct([*origins, provenance])
 
             lay_out(aside, file, key, rows, fill)
-            if path.exists():
+            if not there and path.exists():  # another process was faster
                 require_unlocked(path)
             aside.replace(path)
         sync_folder(path.parent)
@@ -162,7 +161,7 @@ def _copy(source: Source, wanted: dict[bytes, list[int]], file: FileIO, places: 
 def _remove_superseded(path: Path, key: BackboneKey, rows: DatasetRows) -> None:
     """Remove older files of the same dataset that hold nothing which `path` does not hold too."""
     source = source_at(path, key, rows)
-    held = _intact_prints(source) if source else set()
+    known = _intact_prints(source) if source else set()
     for older in path.parent.glob("*.h5"):
         if older == path:
             continue
@@ -171,7 +170,7 @@ def _remove_superseded(path: Path, key: BackboneKey, rows: DatasetRows) -> None:
             if contents.rows.dataset != rows.dataset or contents.key != key:
                 continue
             prints = _intact_prints(Source.of(older, contents))
-            if prints and prints <= held:
+            if prints and prints <= known:
                 remove_idle(older)
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import errno
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
 
@@ -36,6 +37,22 @@ def lock(file: FileIO) -> bool:
             return False
         raise
     return True
+
+
+@contextmanager
+def held(path: Path) -> Iterator[bool]:
+    """Keep others from writing a file meanwhile; yields whether there is one.
+
+    Raises BlockingIOError if another process holds it.
+    """
+    try:
+        file = path.open("r+b", buffering=0)
+    except FileNotFoundError:
+        yield False
+        return
+    with file:
+        lock(file)
+        yield True
 
 
 def require_unlocked(path: Path) -> None:
