@@ -4,7 +4,8 @@
     python benchmarks/extraction.py --images FOLDER --backbones 'efficientnet-lite*' --count 1000
     python benchmarks/extraction.py --images FOLDER --memory 500,5000
 
-(a) the plain Keras way: load_img, img_to_array, preprocess_input, predict_on_batch, network by network;
+(a) the plain Keras way: load_img, img_to_array, preprocess_input, predict_on_batch, network by network,
+with XLA off, which Keras switches on by itself and which makes it slower here (--xla leaves it on);
 (b) `stackkit extract` with engine=tensorflow; (c) `stackkit extract` with engine=auto.
 
 Times are those of whole processes, imports and the building of networks included; (c) is timed after
@@ -49,7 +50,7 @@ def main() -> None:
     """Measure, and print tables."""
     options = _options()
     with tempfile.TemporaryDirectory(prefix="stackkit-benchmark-") as scratch:
-        bench = Bench(Path(scratch), options.images, options.backbones, options.weights)
+        bench = Bench(Path(scratch), options.images, options.backbones, options.weights, options.xla)
         if options.memory:
             bench.memory([int(count) for count in options.memory.split(",")])
         else:
@@ -65,6 +66,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--weights", default="random", help="weights of keras.applications' models")
     parser.add_argument("--count", type=int, default=256, help="number of images")
     parser.add_argument("--rounds", type=int, default=3, help="how often each way is run")
+    parser.add_argument("--xla", action="store_true", help="leave XLA on in (a), as Keras has it")
     parser.add_argument("--memory", help="peak memory of (c) at these numbers of images: 500,5000")
     return parser.parse_args()
 
@@ -72,13 +74,16 @@ def _options() -> argparse.Namespace:
 class Bench:
     """The same images and networks for every way."""
 
-    def __init__(self, scratch: Path, images: Path, backbones: str, weights: str) -> None:
+    def __init__(
+        self, scratch: Path, images: Path, backbones: str, weights: str, xla: bool = False
+    ) -> None:
         self.scratch = scratch
         self.found = sorted(images.rglob("*.jpg"))
         if len(self.found) < 2:
             raise SystemExit(f"{images}: {len(self.found)} files *.jpg below it; two or more are wanted")
         self.names = _names(backbones)
         self.weights = weights
+        self.xla = xla
 
     def speed(self, count: int, rounds: int) -> None:
         """Images per second, ratios, memory, difference of features, share of the machine's peak."""
@@ -142,7 +147,12 @@ class Bench:
     def _plain(self, folder: Path) -> Outcome:
         out = self.scratch / "plain.npz"
         work = json.dumps(
-            {"folder": str(folder), "backbones": self._texts("tensorflow"), "out": str(out)}
+            {
+                "folder": str(folder),
+                "backbones": self._texts("tensorflow"),
+                "out": str(out),
+                "xla": self.xla,
+            }
         )
         seconds, peak = run_process([__file__, "--plain", work])
         with np.load(out) as features:
@@ -257,6 +267,8 @@ def plain(work: dict[str, Any]) -> None:
     files = sorted(Path(work["folder"]).rglob("*.jpg"))
     features = {}
     for backbone, model in _networks(work["backbones"]):
+        if not work["xla"]:
+            model.jit_compile = False
         size = (backbone.image_size, backbone.image_size)
         rows = []
         for start in range(0, len(files), BATCH):
