@@ -91,7 +91,8 @@ class Bench:
         print(f"{count} images, {', '.join(self.names)}, {rounds} rounds, {os.cpu_count()} cores")
         start = time.perf_counter()
         self.stackkit(folder, "auto")
-        print(f"first run of (c), with its trial of engines: {time.perf_counter() - start:.1f} s\n")
+        print(f"first run of (c), with its trial of engines: {time.perf_counter() - start:.1f} s")
+        print(f"(c) computes with {_engines(self.scratch / 'store')}\n", flush=True)
         ways: dict[str, list[Outcome]] = {"a": [], "b": [], "c": []}
         for number in range(rounds):
             ways["a"].append(self._plain(folder))
@@ -136,6 +137,8 @@ class Bench:
 
     def stackkit(self, folder: Path, engine: str) -> Outcome:
         """Ways (b) and (c): `stackkit extract` into a fresh store."""
+        # A home of its own: no trial that this machine remembers, perhaps of a busy hour, counts.
+        os.environ["STACKKIT_HOME"] = str(self.scratch / "home")
         store = self.scratch / "store"
         shutil.rmtree(store, ignore_errors=True)
         command = ["-m", "stackkit", "extract", "--dataset", f"image-folder:root={folder}"]
@@ -200,11 +203,24 @@ def _stored(store: Path, names: Sequence[str]) -> dict[str, NDArray[np.float32]]
 
     found = {}
     for path in store.rglob("*.h5"):
-        with h5py.File(path, "r") as file:
+        with h5py.File(path, "r", locking=False) as file:
             assert file["checksums"][:].all()
             found[file.attrs["backbone"].split("/")[-1]] = file["features"][:]
     assert sorted(found) == sorted(names)
     return found
+
+
+def _engines(store: Path) -> str:
+    """What computed the features of a store, by its own record."""
+    import h5py
+
+    found = []
+    for path in sorted(store.rglob("*.h5")):
+        with h5py.File(path, "r", locking=False) as file:
+            (origin,) = json.loads(file.attrs["provenance"])
+            name, how = file.attrs["backbone"].split("/")[-1], origin["runtime"]
+            found.append(f"{name} {how['engine']} (batch {how['batch_size']})")
+    return ", ".join(found)
 
 
 def _print_ways(ways: dict[str, list[Outcome]], count: int) -> None:

@@ -77,8 +77,7 @@ class KerasBackbone:
         self._check(probe)
         self._tell = tell
         trials = self.trials(tell)
-        trial = trials.recalled() or self._tried(trials, probe)
-        self._compute = trials.compute(trial)
+        trial, self._compute = self._recalled(trials) or self._tried(trials, probe)
         self._batch_size = trial.batch_size
         return Readiness(
             settings=self._settings(trial),
@@ -86,17 +85,38 @@ class KerasBackbone:
             images_per_s=trial.images_per_s,
         )
 
-    def _tried(self, trials: Trials, probe: NDArray[np.uint8]) -> Trial:
+    def _recalled(self, trials: Trials) -> tuple[Trial, Compute] | None:
+        trial = trials.recalled()
+        if trial is None:
+            return None
+        try:
+            compute = trials.compute(trial)
+        except Exception as error:
+            if trial.engine == "tensorflow":
+                raise
+            self._tell(f"{self.name}: {trial.engine} no longer loads ({error}); it is tried anew")
+            return None
+        if self.running.engine == "auto":
+            self._tell(
+                f"{self.name}: {trial.engine}, as in the trial of {trial.made} "
+                f"(to repeat it, delete {trials.cache.folder})"
+            )
+        return trial, compute
+
+    def _tried(self, trials: Trials, probe: NDArray[np.uint8]) -> tuple[Trial, Compute]:
         if not trials.compares_engines(probe):
-            return trials.settle(probe)
+            trial = trials.settle(probe)
+            return trial, trials.compute(trial)
         self.__dict__.pop("_network", None)  # its weights would be in memory twice
         try:
-            return settle_apart(self, probe, self._tell)
+            trial = settle_apart(self, probe, self._tell)
+            return trial, trials.compute(trial)
         except TrialLostError as error:
             if self.running.engine != "auto":
                 raise
             self._tell(f"{error}; tensorflow is used")
-            return trials.on_tensorflow()
+            trial = trials.on_tensorflow()
+            return trial, trials.compute(trial)
 
     def trials(self, tell: Callable[[str], None]) -> Trials:
         """The trials of this backbone's engines."""
@@ -184,6 +204,8 @@ class KerasBackbone:
         device = device_of(self.running.device)
         if device is None:
             raise UsageError(f"{self.name}: device=gpu, but TensorFlow sees no GPU; use device=cpu")
+        if self.running.precision == "mixed" and "GPU" not in device:
+            raise UsageError(f"{self.name}: precision=mixed is for GPUs, and TensorFlow sees none")
         with own_settings(keras, precision=self.running.precision), tf.device(device):
             model = self.build()
             if isinstance(self.weights, RandomWeights):

@@ -12,11 +12,11 @@ import platform
 import re
 import shutil
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import version
+from datetime import date
+from importlib.metadata import distributions, version
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,6 @@ from stackkit_plugins.keras_network.options import Running
 _FORMAT = 1
 _TRIALS = "trials.json"
 _CONVERTING = ".converting-"
-_LONG_AGO_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +34,7 @@ class Trial:
     """What a trial found fastest: its rate with all, and how far its features are from TensorFlow's.
 
     `difference` is the largest over the probe's rows, relative to a row's norm; 0 for TensorFlow
-    itself. `files` holds the SHA-256 of every file of the converted network.
+    itself. `folder` is where the converted network lies, `files` the SHA-256 of all its files.
     """
 
     engine: str
@@ -43,7 +42,9 @@ class Trial:
     batch_size: int
     images_per_s: float | None = None
     difference: float = 0.0
+    folder: str = ""
     files: dict[str, str] = field(default_factory=dict)
+    made: str = field(default_factory=lambda: date.today().isoformat())
 
 
 class EngineCache:
@@ -55,17 +56,9 @@ class EngineCache:
         digest = hashlib.sha256(content.encode()).hexdigest()[:12]
         self.folder = engines_dir() / f"{name}-{digest}"
 
-    def converted(self, engine: str) -> Path:
-        """Folder of an engine's converted network."""
-        return self.folder / f"{engine}-{engine_version(engine)}"
-
     def recall(self, running: Running) -> Trial | None:
         """What was found on this very machine for these settings; None if its files are not sound."""
-        try:
-            trial = Trial(**self._trials()[_situation(running)])
-        except (KeyError, TypeError):
-            return None
-        return trial if self._is_sound(trial) else None
+        return self._sound(self._trials().get(_situation(running)))
 
     def remember(self, running: Running, trial: Trial) -> None:
         """Keep what a trial found; raises OSError if the folder cannot be written."""
@@ -75,41 +68,55 @@ class EngineCache:
         aside.write_text(json.dumps(trials, indent=2), encoding="utf-8")
         aside.replace(self.folder / _TRIALS)
 
-    def vouched_for(self, engine: str) -> dict[str, str] | None:
-        """Files of an engine's converted network that a trial in other settings used; None if not."""
-        for found in self._trials().values():
-            with suppress(TypeError):
-                trial = Trial(**found)
-                if trial.engine == engine and self._is_sound(trial):
-                    return trial.files
-        return None
+    def vouched_for(self, engine: str) -> Trial | None:
+        """A trial in other settings that used an engine's converted network, which is still sound."""
+        trials = map(self._sound, self._trials().values())
+        return next((trial for trial in trials if trial and trial.engine == engine), None)
 
     @contextmanager
     def converting(self) -> Iterator[Path]:
         """An empty folder to convert a network in, on the disk of its place; raises OSError."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        for left in self.folder.glob(f"{_CONVERTING}*"):  # by a process that was killed
-            with suppress(OSError):
-                if time.time() - left.stat().st_mtime > _LONG_AGO_S:
-                    shutil.rmtree(left)
-        with tempfile.TemporaryDirectory(dir=self.folder, prefix=_CONVERTING) as scratch:
+        self.sweep()
+        prefix = f"{_CONVERTING}{os.getpid()}-"
+        with tempfile.TemporaryDirectory(dir=self.folder, prefix=prefix) as scratch:
             yield Path(scratch)
 
-    def adopt(self, engine: str, made: Path) -> dict[str, str]:
-        """Put a converted network in its place; the SHA-256 of the files that are there then."""
-        place = self.converted(engine)
-        # What is there is of no known trial: it may be cut short or of another machine.
-        shutil.rmtree(place, ignore_errors=True)
-        with suppress(OSError):  # another process was faster
-            made.rename(place)
-        return {file.name: _sha256(file) for file in sorted(place.iterdir())}
+    def sweep(self) -> None:
+        """Remove what processes that were killed left half converted."""
+        for left in self.folder.glob(f"{_CONVERTING}*"):
+            if not _is_alive(int(left.name.removeprefix(_CONVERTING).split("-")[0])):
+                shutil.rmtree(left, ignore_errors=True)
 
-    def _is_sound(self, trial: Trial) -> bool:
-        folder = self.converted(trial.engine)
+    def adopt(self, engine: str, made: Path) -> tuple[str, dict[str, str]]:
+        """Put a converted network in its place; name of the folder, and SHA-256 of its files.
+
+        The name tells the content, so that no process ever replaces what another one loads.
+        """
+        files = _files(made)
+        content = hashlib.sha256(json.dumps(files).encode()).hexdigest()[:12]
+        name = f"{engine}-{engine_version(engine)}-{content}"
+        place = self.folder / name
+        if _files(place) != files:  # what is there was cut short or changed: nobody can load it
+            shutil.rmtree(place, ignore_errors=True)
+            with suppress(OSError):  # another process was faster, with the same
+                made.rename(place)
+        return name, files
+
+    def drop(self, trial: Trial) -> None:
+        """Remove a converted network that lost a trial, unless another trial chose it."""
+        if trial.folder and not self.vouched_for(trial.engine):
+            shutil.rmtree(self.folder / trial.folder, ignore_errors=True)
+
+    def _sound(self, found: Any) -> Trial | None:
         try:
-            return all(_sha256(folder / name) == digest for name, digest in trial.files.items())
-        except OSError:
-            return False
+            trial = Trial(**found)
+            known = trial.engine in {"tensorflow", *CONVERTED} and trial.batch_size >= 1
+            folder = self.folder / trial.folder
+            whole = all(_sha256(folder / name) == digest for name, digest in trial.files.items())
+        except (OSError, TypeError, AttributeError):
+            return None
+        return trial if known and whole else None
 
     def _trials(self) -> dict[str, Any]:
         try:
@@ -117,6 +124,11 @@ class EngineCache:
         except (OSError, ValueError):
             return {}
         return found if isinstance(found, dict) else {}
+
+
+def _files(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file of a folder, by name; of none if there is no such folder."""
+    return {file.name: _sha256(file) for file in sorted(folder.glob("*"))}
 
 
 def _sha256(file: Path) -> str:
@@ -137,9 +149,20 @@ def _machine() -> list[object]:
         platform.machine(),
         _processor(),
         len(affinity(0)) if affinity else os.cpu_count(),
-        Path("/dev/nvidiactl").exists(),
-        os.environ.get("CUDA_VISIBLE_DEVICES"),
+        [device for device in ("/dev/nvidiactl", "/dev/kfd") if Path(device).exists()],
+        [os.environ.get(name) for name in ("CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH")],
+        sorted({d.name for d in distributions() if d.name.startswith(("nvidia-", "tensorflow-metal"))}),
     ]
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # somebody else's
+        return True
+    return True
 
 
 def _processor() -> str:

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-_WORDS = ("bad_alloc", "out of memory", "cannot allocate", "failed to allocate", "oom when")
+_WORDS = (
+    "bad_alloc",
+    "out of memory",
+    "cannot allocate",
+    "failed to allocate",
+    "oom when",
+    "dst tensor",
+)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -10,7 +17,10 @@ def is_out_of_memory(error: BaseException) -> bool:
 
     TensorFlow raises ResourceExhaustedError, NumPy MemoryError; the others have no type for it.
     """
-    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
+    kind, text = type(error).__name__, str(error).lower()
+    if isinstance(error, MemoryError) or kind == "ResourceExhaustedError":
         return True
-    text = str(error).lower()
-    return isinstance(error, RuntimeError) and any(words in text for words in _WORDS)
+    speaks = (
+        isinstance(error, RuntimeError) or kind == "InternalError"
+    )  # the latter TensorFlow's, of a GPU
+    return speaks and any(words in text for words in _WORDS)

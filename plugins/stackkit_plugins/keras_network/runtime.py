@@ -28,6 +28,7 @@ def import_keras(*, threads: int = 0) -> Any:
             import tensorflow as tf
 
             _limit(tf, threads)
+            _tame_gpus(tf)
             tf.constant(0)  # looks for devices, which is as talkative as the import
     import keras
 
@@ -49,6 +50,17 @@ def _limit(tf: Any, threads: int) -> None:
             f"threads={threads}: TensorFlow is at work on another number of threads, which it cannot "
             "change; give all backbones of a process the same number"
         ) from error
+
+
+def _tame_gpus(tf: Any) -> None:
+    """Take a GPU's memory as it is needed, and compute in float32 where float32 is asked for.
+
+    TensorFlow would take all of the memory at its start, and round to TensorFloat-32's 11 bits:
+    features would differ between a GPU and a CPU by more than rounding.
+    """
+    for gpu in tf.config.list_physical_devices("GPU"):
+        tf.config.experimental.set_memory_growth(gpu, True)
+    tf.config.experimental.enable_tensor_float_32_execution(False)
 
 
 def _check_backend(backend: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,7 @@ PROBE = 32
 DEFAULT_BATCH = 32
 _FEW = 8
 _GAIN = 1.03
+_SECONDS = 0.5
 _MOST_ON_CPU, _MOST_ON_GPU = 32, 256
 
 
@@ -64,19 +65,20 @@ class Trials:
         import numpy as np
 
         images = probe.astype(np.float32)
-        trial, compute = self.on_tensorflow(), None
         if self.compares_engines(probe) and not self._is_settled_by_a_gpu():
-            trial, compute = self._fastest(images)
-        if len(probe) < PROBE:
-            return trial
-        batch, rate = self._best_batch(compute or self.network().compute, images)
-        trial = replace(trial, batch_size=batch, images_per_s=rate)
-        self._remember(trial)
+            return self._compared(images)
+        trial = self.on_tensorflow()
+        if len(probe) >= PROBE:
+            trial = self._with_best_batch(trial, self.network().compute, images)
+            self._remember(trial)
         return trial
 
     def compute(self, trial: Trial) -> Compute:
         """The function that a trial settled on."""
-        return self._compute(trial.engine)
+        if trial.engine == "tensorflow":
+            return self.network().compute
+        folder = self.cache.folder / trial.folder
+        return engine(trial.engine).load(folder, size=self.size, threads=self.running.threads)
 
     def on_tensorflow(self) -> Trial:
         """TensorFlow, untried."""
@@ -88,32 +90,54 @@ class Trials:
     def _is_settled_by_a_gpu(self) -> bool:
         return self.running.engine == "auto" and self.network().on_gpu
 
-    def _compute(self, name: str) -> Compute:
-        if name == "tensorflow":
-            return self.network().compute
-        folder = self.cache.converted(name)
-        return engine(name).load(folder, size=self.size, threads=self.running.threads)
-
-    def _fastest(self, images: NDArray[np.float32]) -> tuple[Trial, Compute]:
+    def _compared(self, images: NDArray[np.float32]) -> Trial:
         """The fastest of the engines that may be used and give TensorFlow's features."""
-        few, wanted = images[:_FEW], self.running.engine
+        wanted = self.running.engine
         self.tell(f"{self.name}: a short trial of engines, kept for the next time")
         on_tensorflow = self.network().compute
-        reference = on_tensorflow(few)
-        found: list[tuple[float, Trial, Compute]] = []
+        reference = _in_batches(on_tensorflow, images, _FEW)
+        found: list[tuple[Trial, Compute]] = []
         if wanted == "auto":
-            found.append((_rate(on_tensorflow, few), self.on_tensorflow(), on_tensorflow))
+            found.append((self.on_tensorflow(), on_tensorflow))
+        is_settled = True
         for name in _installed() if wanted == "auto" else [wanted]:
             try:
-                trial, compute = self._converted(name, few, reference)
-                found.append((_rate(compute, few), trial, compute))
+                found.append(self._converted(name, images, reference))
             except Exception as error:  # whatever an engine raises, it is that engine's failure
+                is_settled &= not isinstance(error, OSError | MemoryError)  # another day it may work
                 self._refuse(name, error)
+        rates = _rates([compute for _, compute in found], images[:_FEW])
         if len(found) > 1:
-            rates = ", ".join(f"{trial.engine} {rate:.1f}" for rate, trial, _ in found)
-            self.tell(f"{self.name}: images/s with {rates}")
-        _, trial, compute = max(found, key=lambda each: each[0])
-        return trial, compute
+            words = [f"{t.engine} {rate:.1f}" for (t, _), rate in zip(found, rates, strict=True)]
+            self.tell(f"{self.name}: images/s with {', '.join(words)}")
+        best, compute = found[rates.index(max(rates))]
+        if len(images) >= PROBE:
+            best = self._with_best_batch(best, compute, images)
+        best = self._confirmed(best, compute, images, reference)
+        for lost, _ in found:
+            if lost.folder != best.folder:
+                self.cache.drop(lost)
+        if is_settled:
+            self._remember(best)
+        return best
+
+    def _confirmed(
+        self,
+        trial: Trial,
+        compute: Compute,
+        images: NDArray[np.float32],
+        reference: NDArray[np.float32],
+    ) -> Trial:
+        """Compare once more, all images in batches of the size that is going to be used."""
+        if trial.engine == "tensorflow":
+            return trial
+        difference = largest_difference(_in_batches(compute, images, trial.batch_size), reference)
+        try:
+            _require_close(difference)
+        except ExtractionError as error:
+            self._refuse(trial.engine, error)
+            return self.on_tensorflow()
+        return replace(trial, difference=difference)
 
     def _refuse(self, name: str, error: Exception) -> None:
         refusal = f"{self.name}: {name} is refused: {' '.join(str(error).split())}"
@@ -125,21 +149,16 @@ class Trials:
         self, name: str, images: NDArray[np.float32], reference: NDArray[np.float32]
     ) -> tuple[Trial, Compute]:
         """Convert the network for an engine and compare its features with TensorFlow's."""
-        files = self._convert(name)
-        compute = self._compute(name)
-        difference = largest_difference(compute(images), reference)
-        if not difference <= TOLERANCE:
-            raise ExtractionError(
-                f"its features differ from TensorFlow's by {difference:.0e} of their norm, "
-                f"{TOLERANCE:.0e} is allowed"
-            )
+        folder, files = self._convert(name)
         batch = self.running.batch_size or DEFAULT_BATCH
-        trial = Trial(engine=name, device="cpu", batch_size=batch, difference=difference, files=files)
+        trial = Trial(engine=name, device="cpu", batch_size=batch, folder=folder, files=files)
+        compute = self.compute(trial)
+        _require_close(largest_difference(compute(images[:_FEW]), reference[:_FEW]))
         return trial, compute
 
-    def _convert(self, name: str) -> dict[str, str]:
-        if files := self.cache.vouched_for(name):
-            return files
+    def _convert(self, name: str) -> tuple[str, dict[str, str]]:
+        if known := self.cache.vouched_for(name):
+            return known.folder, known.files
         with self.cache.converting() as scratch:
             graph, made = scratch / "graph.pb", scratch / "made"
             graph.write_bytes(self.network().frozen())
@@ -147,19 +166,18 @@ class Trials:
             engine(name).convert(graph, made)
             return self.cache.adopt(name, made)
 
-    def _best_batch(self, compute: Compute, images: NDArray[np.float32]) -> tuple[int, float]:
-        """The number of images per pass that is fastest, and images per second with it."""
+    def _with_best_batch(self, trial: Trial, compute: Compute, images: NDArray[np.float32]) -> Trial:
+        """Find how many images per pass are fastest, and images per second with so many."""
         import numpy as np
 
         if self.running.batch_size:
-            size = self.running.batch_size
-            return size, _rate(compute, images[: min(size, len(images))])
-        on_gpu = self.running.engine in {"auto", "tensorflow"} and self.network().on_gpu
-        most = _MOST_ON_GPU if on_gpu else _MOST_ON_CPU
-        best, rate = _FEW, _rate(compute, images[:_FEW])
+            (rate,) = _rates([compute], images[: self.running.batch_size])
+            return replace(trial, images_per_s=rate)
+        most = _MOST_ON_GPU if trial.device == "gpu" else _MOST_ON_CPU
+        best, (rate,) = _FEW, _rates([compute], images[:_FEW])
         while best < most:
             try:
-                faster = _rate(compute, np.resize(images, (best * 2, *images.shape[1:])))
+                (faster,) = _rates([compute], np.resize(images, (best * 2, *images.shape[1:])))
             except Exception as error:
                 if is_out_of_memory(error):
                     break
@@ -167,7 +185,7 @@ class Trials:
             if faster < rate * _GAIN:
                 break
             best, rate = best * 2, faster
-        return best, rate
+        return replace(trial, batch_size=best, images_per_s=rate)
 
     def _remember(self, trial: Trial) -> None:
         try:
@@ -190,12 +208,34 @@ def _installed() -> list[str]:
     return [name for name in CONVERTED if engine_version(name) is not None]
 
 
-def _rate(compute: Compute, images: NDArray[np.float32], *, seconds: float = 0.5) -> float:
-    """Images per second in the best of some passes; the first, which allocates, does not count."""
-    compute(images)
-    best, started = float("inf"), time.perf_counter()
-    while time.perf_counter() - started < seconds:
-        start = time.perf_counter()
+def _in_batches(compute: Compute, images: NDArray[np.float32], size: int) -> NDArray[np.float32]:
+    import numpy as np
+
+    return np.concatenate([compute(images[i : i + size]) for i in range(0, len(images), size)])
+
+
+def _require_close(difference: float) -> None:
+    if not difference <= TOLERANCE:
+        raise ExtractionError(
+            f"its features differ from TensorFlow's by {difference:.0e} of their norm, "
+            f"{TOLERANCE:.0e} is allowed"
+        )
+
+
+def _rates(computes: Sequence[Compute], images: NDArray[np.float32]) -> list[float]:
+    """Images per second in the best of some passes, which take turns.
+
+    What else the machine does meanwhile so hits all alike. The first passes, which allocate, do
+    not count.
+    """
+    for compute in computes:
         compute(images)
-        best = min(best, time.perf_counter() - start)
-    return len(images) / best
+    best = [float("inf")] * len(computes)
+    started, rounds = time.perf_counter(), 0
+    while rounds < 2 or time.perf_counter() - started < _SECONDS * len(computes):
+        for place, compute in enumerate(computes):
+            start = time.perf_counter()
+            compute(images)
+            best[place] = min(best[place], time.perf_counter() - start)
+        rounds += 1
+    return [len(images) / seconds for seconds in best]

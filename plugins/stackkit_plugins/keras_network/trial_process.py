@@ -19,7 +19,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import stackkit.api
 from stackkit.api import ExtractionError, StackkitError
-from stackkit_plugins.keras_network.cache import Trial
+from stackkit_plugins.keras_network.cache import EngineCache, Trial
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,8 +41,10 @@ def settle_apart(
     """
     found: Trial | None = None
     work = pickle.dumps((backbone, probe))
-    command = [sys.executable, "-c", f"from {__name__} import serve; serve()"]
-    with _ended_with_us(command) as process:
+    # -P: the user's current folder is no place to import from.
+    command = [sys.executable, "-P", "-c", f"from {__name__} import serve; serve()"]
+    cache = backbone.trials(tell).cache
+    with _ended_with_us(command, cache) as process:
         assert process.stdin
         assert process.stdout
         with suppress(BrokenPipeError), process.stdin:
@@ -53,6 +55,8 @@ def settle_apart(
                 tell(content)
             elif kind == "trial":
                 found = Trial(**content)
+            elif kind == "lost":
+                raise TrialLostError(content)
             else:
                 raise getattr(stackkit.api, kind, ExtractionError)(content)
     if found is None:
@@ -61,13 +65,25 @@ def settle_apart(
 
 
 @contextmanager
-def _ended_with_us(command: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:  # noqa: S603
+def _ended_with_us(command: Sequence[str], cache: EngineCache) -> Iterator[subprocess.Popen[bytes]]:
+    """A process in a session of its own, so that Ctrl-C is for us alone, and we end all it started."""
+    with subprocess.Popen(  # noqa: S603
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+    ) as process:
         try:
             yield process
         except BaseException:
-            process.kill()
+            _end(process)
+            cache.sweep()
             raise
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if hasattr(os, "killpg"):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
+    process.wait()
 
 
 def serve() -> None:
@@ -78,7 +94,10 @@ def serve() -> None:
     kept = os.dup(1)
     os.dup2(2, 1)  # what libraries print is no answer
     with os.fdopen(kept, "w", encoding="utf-8") as answers:
-        _settle(sys.stdin.buffer, answers)
+        try:
+            _settle(sys.stdin.buffer, answers)
+        except BrokenPipeError:
+            os._exit(1)  # whoever asked has gone
 
 
 def _settle(source: IO[bytes], answers: IO[str]) -> None:
@@ -91,7 +110,9 @@ def _settle(source: IO[bytes], answers: IO[str]) -> None:
         trial = backbone.trials(lambda line: say("tell", line)).settle(probe)
     except StackkitError as error:
         say(type(error).__name__, str(error))
+    except BrokenPipeError:
+        raise
     except Exception as error:
-        say("ExtractionError", f"{backbone.name}: {type(error).__name__}: {error}")
+        say("lost", f"{backbone.name}: the trial of engines failed ({type(error).__name__}: {error})")
     else:
         say("trial", asdict(trial))

@@ -38,7 +38,7 @@ def convert(graph: Path, folder: Path) -> None:
         "stackkit",
     ]
     done = subprocess.run(  # noqa: S603 - our own interpreter and our own text
-        [sys.executable, "-c", _CONVERTER, *arguments], capture_output=True, text=True, check=False
+        [sys.executable, "-P", "-c", _CONVERTER, *arguments], capture_output=True, text=True, check=False
     )
     if not target.is_file():
         words = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
