@@ -88,9 +88,8 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 def serve() -> None:
     """The other half: read the work from stdin, answer in lines of JSON on stdout."""
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # Ctrl-C is for the process that asked; it ends this one
+    # Ctrl-C is for the process that asked, also where a session of its own does not keep it away.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     kept = os.dup(1)
     os.dup2(2, 1)  # what libraries print is no answer
     with os.fdopen(kept, "w", encoding="utf-8") as answers:
