@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from queue import SimpleQueue
 from types import FrameType
 
 LAST_WORDS = "stopping after the batch in flight; Ctrl-C again stops at once"
@@ -18,32 +19,38 @@ def ctrl_c_waits(tell: Callable[[str], None]) -> Iterator[Callable[[], None]]:
     So does the end of the block. Where Ctrl-C does not mean KeyboardInterrupt (another thread,
     another handler), nothing changes.
     """
-    asked = threading.Event()
-    speakers: list[threading.Thread] = []
+    asked = False
+    words: SimpleQueue[str | None] = SimpleQueue()
 
     def keep(number: int, frame: FrameType | None) -> None:
-        if asked.is_set():
+        nonlocal asked
+        if asked:
             raise KeyboardInterrupt
-        asked.set()
-        # A handler may have cut into a write to the very stream that `tell` writes to.
-        speakers.append(threading.Thread(target=tell, args=[LAST_WORDS]))
-        speakers[-1].start()
+        asked = True
+        words.put(LAST_WORDS)  # of all queues this one alone may be filled by a signal handler
+
+    def speak() -> None:
+        for text in iter(words.get, None):
+            tell(text)
 
     def stop_if_asked() -> None:
-        if asked.is_set():
+        if asked:
             raise KeyboardInterrupt
 
     ours = (
         threading.current_thread() is threading.main_thread()
         and signal.getsignal(signal.SIGINT) is signal.default_int_handler
     )
+    # A thread speaks, for the handler may have cut into a write to the very stream that `tell` uses.
+    speaker = threading.Thread(target=speak, daemon=True)
     if ours:
+        speaker.start()
         signal.signal(signal.SIGINT, keep)
     try:
         yield stop_if_asked
     finally:
         if ours:
             signal.signal(signal.SIGINT, signal.default_int_handler)
-        for speaker in speakers:
+            words.put(None)
             speaker.join()
     stop_if_asked()
