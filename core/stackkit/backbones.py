@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+import operator
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, cast
+from dataclasses import dataclass, replace
+from typing import Any, SupportsIndex, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,9 +50,7 @@ class NamedBackbone:
         if not hasattr(self.backbone, "prepare"):  # isinstance would read every property, blaming nobody
             return UNPREPARED
         with self._blamed():
-            readiness = cast(PreparableBackbone, self.backbone).prepare(probe, tell)
-            _check(readiness)
-        return readiness
+            return _checked(cast(PreparableBackbone, self.backbone).prepare(probe, tell))
 
     def images_per_s(self, probe: NDArray[np.uint8]) -> float:
         """Measured on (n, size, size, 3) uint8 images, for a backbone that did not do so itself."""
@@ -90,12 +89,17 @@ class NamedBackbone:
             ) from error
 
 
-def _check(readiness: Readiness) -> None:
+def _checked(readiness: Readiness) -> Readiness:
+    """The same, its batch size a plain int; raises TypeError or ValueError if it makes no sense."""
     if not isinstance(readiness, Readiness):
         raise TypeError(f"prepare must return a Readiness and returned {type(readiness).__name__}")
+    if not isinstance(readiness.settings, dict):
+        raise TypeError(f"settings are a {type(readiness.settings).__name__}; a dict is wanted")
     json.dumps(readiness.settings)
-    if not (isinstance(readiness.batch_size, int) and readiness.batch_size >= 1):
-        raise ValueError(f"batch_size {readiness.batch_size!r}: a whole number above 0 is wanted")
+    size = readiness.batch_size
+    if not (isinstance(size, SupportsIndex) and size >= 1):
+        raise ValueError(f"batch_size {size!r}: a whole number above 0 is wanted")
     rate = readiness.images_per_s
     if rate is not None and not (rate > 0 and math.isfinite(rate)):
         raise ValueError(f"images_per_s {rate!r}: a finite number above 0, or None, is wanted")
+    return replace(readiness, batch_size=operator.index(size))

@@ -96,6 +96,16 @@ class TestPreparing:
         extracted(birds, store, small, large)
         assert small.lengths == large.lengths == [4, 8, 6]  # the first four are the probe
 
+    def test_a_batch_size_may_be_one_of_numpys_integers(self, birds, store):
+        backbone = Settling(32, batch_size=np.int64(8))
+        extracted(birds, store, backbone)
+        assert backbone.lengths == [4, 8, 6]
+
+    def test_it_is_handed_more_where_another_wants_more_and_never_less_for_that(self, birds, store):
+        small, large = Settling(32, batch_size=3), Settling(48, batch_size=7)
+        extracted(birds, store, small, large)
+        assert small.lengths == large.lengths == [4, 7, 7]
+
     @pytest.mark.parametrize(
         ("answer", "words"),
         [
@@ -103,7 +113,9 @@ class TestPreparing:
             (lambda: fail(SystemExit(3)), "SystemExit: 3"),
             (lambda: {"batch_size": 4}, "must return a Readiness and returned dict"),
             (Readiness(settings={"x": object()}, batch_size=4), "not JSON serializable"),
+            (Readiness(settings=[1], batch_size=4), "from colours.* settings are a list; a dict"),
             (Readiness(settings={}, batch_size=0), "batch_size 0: a whole number above 0"),
+            (Readiness(settings={}, batch_size=4.0), "batch_size 4.0: a whole number above 0"),
             (Readiness(settings={}, batch_size=4, images_per_s=0.0), "images_per_s 0.0"),
         ],
     )
