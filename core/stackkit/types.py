@@ -19,6 +19,8 @@ BoundingBox: TypeAlias = tuple[float, float, float, float]
 
 FitOn = Literal["in-sample", "out-of-fold"]
 
+Unit = Literal["items", "bytes"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
@@ -91,9 +93,11 @@ class Backbone(Protocol):
 class Readiness:
     """How a backbone is going to work on this machine, settled before its first row is kept.
 
-    `settings` is provenance and must be JSON (engine, device, precision, threads ...);
-    `batch_size` is the number of images that `extract` should be handed at a time, or a multiple
-    of it; `images_per_s` was measured on this machine, None if it was not.
+    `settings` is provenance: a dict that JSON can hold (engine, device, precision, threads ...).
+    `batch_size` is the number of images that the backbone wants at a time. All backbones advance
+    together, so `extract` is handed as many as the one that wants most (32 at least), fewer where
+    fewer are left, and splits them itself if that is too many.
+    `images_per_s` was measured on this machine, None if it was not.
     """
 
     settings: Mapping[str, Any]
@@ -142,11 +146,11 @@ class Aggregator(Protocol):
 class Reporter(Protocol):
     """Where progress goes: a terminal, a log, or nowhere."""
 
-    def start(self, task: str, total: int, done: int = 0) -> None:
-        """Work named `task` begins: `total` items, `done` of them finished earlier."""
+    def start(self, task: str, total: int, done: int = 0, unit: Unit = "items") -> None:
+        """Work named `task` begins: `total` items or bytes, `done` of them finished earlier."""
 
     def advance(self, task: str, count: int) -> None:
-        """`count` more items of `task` are finished."""
+        """`count` more of `task` are finished."""
 
     def message(self, text: str) -> None:
         """Something a user should read now."""
@@ -155,7 +159,7 @@ class Reporter(Protocol):
 class SilentReporter:
     """A reporter for callers that want no progress."""
 
-    def start(self, task: str, total: int, done: int = 0) -> None:
+    def start(self, task: str, total: int, done: int = 0, unit: Unit = "items") -> None:
         """Ignore the start of a task."""
 
     def advance(self, task: str, count: int) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from commanding import HISTOGRAM, Command, chosen, photographs
 
+from stackkit.cli.progress import progress
+
 TWO = f"{HISTOGRAM},{HISTOGRAM}:bins=2"
 
 
@@ -22,9 +24,9 @@ def test_json_events_tell_of_every_backbone_and_the_whole(stackkit: Command, bir
     whole = [event for event in told if event.get("task") == "all 2 backbones"]
     assert [event["done"] for event in whole if event["done"] in (0, 36)] == [0, 36]
     assert whole[-1].keys() == {
-        "time", "task", "done", "total", "per_s_now", "per_s_overall", "eta_s"
+        "time", "task", "done", "total", "unit", "per_s_now", "per_s_overall", "eta_s"
     }  # fmt: skip
-    assert (whole[-1]["total"], whole[-1]["eta_s"]) == (36, 0.0)
+    assert (whole[-1]["total"], whole[-1]["unit"], whole[-1]["eta_s"]) == (36, "items", 0.0)
     assert whole[-1]["per_s_overall"] > 0
     for name in TWO.split(","):
         last = [event for event in told if event.get("task") == name][-1]
@@ -63,6 +65,17 @@ def test_bars_show_speed_and_time_to_go_even_where_no_terminal_is(
     err = stackkit("extract", *chosen(bird_folder, TWO), "--progress", "bars").err
     assert "━" in err
     assert "36 of 36" in err
+
+
+def test_millions_of_images_are_no_bytes_and_few_bytes_are_no_images(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with progress("lines") as reporter:
+        reporter.start("images", 14_000_000, done=14_000_000)
+        reporter.start("download", 9_000, done=9_000, unit="bytes")
+    images, download = capsys.readouterr().err.splitlines()
+    assert images == "images: 14,000,000 of 14,000,000, nothing to do"
+    assert download == "download: 9.0 kB of 9.0 kB, nothing to do"
 
 
 @pytest.mark.parametrize("command", ["run", "extract"])

@@ -173,7 +173,8 @@ class Recorder(SilentReporter):
         self.messages: list[str] = []
         self._at_byte, self._act = at_byte, act
 
-    def start(self, task: str, total: int, done: int = 0) -> None:
+    def start(self, task: str, total: int, done: int = 0, unit: str = "items") -> None:
+        assert unit == "bytes"
         self.starts.append((task, total, done))
         self.counts[task] = done
 

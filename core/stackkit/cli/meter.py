@@ -6,15 +6,24 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+from stackkit.types import Unit
+
 NOW_S = 30.0
 """Seconds that count as "now"; longer where so much as two steps take longer."""
 
 
 class Meter:
-    """Counts the items of one task, `done` of which were finished before it was started."""
+    """Counts the items or bytes of one task, `done` of which were finished before it was started."""
 
-    def __init__(self, total: int, done: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self.total, self.done = total, done
+    def __init__(
+        self,
+        total: int,
+        done: int,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        unit: Unit = "items",
+    ) -> None:
+        self.total, self.done, self.unit = total, done, unit
         self._clock = clock
         self._first = (clock(), done)
         self._recent = deque([self._first])

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColum
 from rich.table import Column
 
 from stackkit.cli.meter import Meter
-from stackkit.types import Reporter
+from stackkit.types import Reporter, Unit
 
 LINE_EVERY_S = 10.0
 EVENT_EVERY_S = 1.0
@@ -57,7 +57,7 @@ class MessageReporter:
     def __init__(self, console: Console) -> None:
         self._console = console
 
-    def start(self, task: str, total: int, done: int = 0) -> None:
+    def start(self, task: str, total: int, done: int = 0, unit: Unit = "items") -> None:
         """Ignore the start of a task."""
 
     def advance(self, task: str, count: int) -> None:
@@ -76,11 +76,11 @@ class BarReporter(MessageReporter):
         self._bars = bars
         self._tasks: dict[str, tuple[TaskID, Meter]] = {}
 
-    def start(self, task: str, total: int, done: int = 0) -> None:
+    def start(self, task: str, total: int, done: int = 0, unit: Unit = "items") -> None:
         """Show a bar, or reset the one of that name."""
         if task in self._tasks:
             self._bars.remove_task(self._tasks[task][0])
-        meter = Meter(total, done)
+        meter = Meter(total, done, unit=unit)
         bar = self._bars.add_task(task, total=total, completed=done, text=_figures(meter))
         self._tasks[task] = (bar, meter)
 
@@ -102,10 +102,10 @@ class LineReporter(MessageReporter):
         self._meters: dict[str, Meter] = {}
         self._last = time.monotonic()
 
-    def start(self, task: str, total: int, done: int = 0) -> None:
+    def start(self, task: str, total: int, done: int = 0, unit: Unit = "items") -> None:
         """Remember a task; say so if all of it is finished already."""
         self._meters.pop(task, None)
-        meter = self._meters[task] = Meter(total, done)
+        meter = self._meters[task] = Meter(total, done, unit=unit)
         if meter.is_finished:
             self.message(f"{task}: {_amount(meter)}, nothing to do")
 
@@ -132,9 +132,9 @@ class JsonReporter(MessageReporter):
         self._meters: dict[str, Meter] = {}
         self._last: dict[str, float] = {}
 
-    def start(self, task: str, total: int, done: int = 0) -> None:
+    def start(self, task: str, total: int, done: int = 0, unit: Unit = "items") -> None:
         """Tell that a task begins."""
-        self._meters[task] = Meter(total, done)
+        self._meters[task] = Meter(total, done, unit=unit)
         self._tell(task)
 
     def advance(self, task: str, count: int) -> None:
@@ -158,6 +158,7 @@ class JsonReporter(MessageReporter):
             task=task,
             done=meter.done,
             total=meter.total,
+            unit=meter.unit,
             per_s_now=round(meter.now, 3),
             per_s_overall=round(meter.overall, 3),
             eta_s=None if left is None else round(left, 1),
@@ -189,17 +190,13 @@ def _figures(meter: Meter) -> str:
 
 
 def _amount(meter: Meter) -> str:
-    if _are_bytes(meter):
+    if meter.unit == "bytes":
         return f"{decimal(meter.done)} of {decimal(meter.total)}"
     return f"{meter.done:,} of {meter.total:,}"
 
 
 def _per_second(speed: float, meter: Meter) -> str:
-    return f"{decimal(int(speed))}/s" if _are_bytes(meter) else f"{rate(speed)}/s"
-
-
-def _are_bytes(meter: Meter) -> bool:
-    return meter.total >= 10_000_000  # only downloads count that far
+    return f"{decimal(int(speed))}/s" if meter.unit == "bytes" else f"{rate(speed)}/s"
 
 
 def rate(per_s: float) -> str:

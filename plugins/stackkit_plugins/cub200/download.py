@@ -149,7 +149,7 @@ class Download:
 
     def _append(self, response: requests.Response) -> None:
         offset, length = self._size(), response.raw.length_remaining or 0
-        self.reporter.start(self._task, offset + length, done=offset)
+        self.reporter.start(self._task, offset + length, done=offset, unit="bytes")
         received = 0
         with self.part.open("ab", buffering=0) as file:
             for chunk in _chunks(response):

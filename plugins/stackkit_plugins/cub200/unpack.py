@@ -19,7 +19,7 @@ def unpack(archive: Path, target: Path, reporter: Reporter) -> None:
     task = f"unpack {archive.name}"
     try:
         with archive.open("rb") as packed, tarfile.open(fileobj=packed, mode="r:gz") as tar:
-            reporter.start(task, archive.stat().st_size)
+            reporter.start(task, archive.stat().st_size, unit="bytes")
             done = 0
             for member in tar:
                 _write_member(tar, member, target)
