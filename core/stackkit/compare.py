@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
+from stackkit.choice import Choice
 from stackkit.errors import PluginError
 from stackkit.evaluate import Result, ResultKind, score
 from stackkit.folds import Fold
 from stackkit.recipe import Ingredients
-from stackkit.registry import Choice
 from stackkit.stacking import LearnerFit, fit_aggregator, fit_baseline, fit_learner, stack
 from stackkit.types import Reporter
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from stackkit import __version__
 from stackkit.backbones import NamedBackbone
+from stackkit.choice import describe
 from stackkit.compare import Comparison, Features
 from stackkit.decoding import strictly, unreadable
 from stackkit.errors import EvaluationError
@@ -31,7 +32,7 @@ from stackkit.opening import (
 )
 from stackkit.plan import Plan, Prediction, make_plan, protocol_of
 from stackkit.recipe import Ingredients, Recipe, resolve
-from stackkit.registry import Registry, describe
+from stackkit.registry import Registry
 from stackkit.report.document import FoldSize, Report
 from stackkit.store import DatasetRows, FeatureStore
 from stackkit.types import Dataset, FailedImage, Reporter

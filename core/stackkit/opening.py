@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, cast, get_args
 
 from stackkit import __version__
 from stackkit.backbones import NamedBackbone
+from stackkit.choice import Choice, describe
 from stackkit.errors import DatasetError, ImageError, StackkitError, UsageError, WeightsError
 from stackkit.host import Component, one_line
 from stackkit.recipe import Ingredients
-from stackkit.registry import Choice, Registry, describe
+from stackkit.registry import Registry
 from stackkit.store import BackboneKey
 from stackkit.types import Dataset, FitOn, Sample
 

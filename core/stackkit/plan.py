@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from stackkit.backbones import NamedBackbone
+from stackkit.choice import Choice
 from stackkit.forecast import BackboneForecast, Forecast
 from stackkit.recipe import Ingredients, Recipe
-from stackkit.registry import Choice
 from stackkit.report.document import Protocol
 from stackkit.types import Dataset
 

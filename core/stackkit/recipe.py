@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import cast
 
+from stackkit.choice import Choice
 from stackkit.errors import UsageError
-from stackkit.registry import Choice, Registry, with_machine, with_seed
+from stackkit.registry import Registry, with_machine, with_seed
 from stackkit.specs import LearnerSpec
 
 RECIPE_BACKBONES = ("vgg19", "resnet50", "inception-v3", "xception")

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stackkit.choice import Choice, describe, missing_requirements
 from stackkit.errors import DatasetError, PluginError, UsageError
 from stackkit.host import Component, Host, PluginRecord
-from stackkit.registry import Choice, Registry, describe, missing_requirements, with_machine, with_seed
+from stackkit.registry import Registry, with_machine, with_seed
 from stackkit.specs import BackboneSpec, ComponentSpec, DatasetSpec, LearnerSpec, Option
 
 OPTIONS = (

@@ -50,7 +50,7 @@ def list_plugins(
 
 
 def _entry(registry: Registry, component: Any) -> dict[str, Any]:
-    from stackkit.registry import missing_requirements
+    from stackkit.choice import missing_requirements
 
     missing = missing_requirements(component)
     lacking = registry.default(component).lacking()

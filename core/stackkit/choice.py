@@ -1,0 +1,136 @@
+"""A component chosen and its options settled: made into an object when it is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from stackkit.errors import PluginError, StackkitError, UsageError
+from stackkit.host import Component, one_line
+from stackkit.parsing import unparse
+from stackkit.specs import DatasetSpec, Option, OptionValue, load_text
+
+MACHINE = ("device", "threads")
+"""Options of backbones that say how this machine is used, and change no feature."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """A component with a value for each of its options: what the user asked for, resolved.
+
+    `unadorned` holds what the bare name means here where that is not the declared default;
+    of it, the options in MACHINE are in no text, since they change no figure.
+    """
+
+    component: Component
+    options: Mapping[str, OptionValue]
+    name: str
+    unadorned: Mapping[str, OptionValue] = field(default_factory=dict)
+
+    @cached_property
+    def text(self) -> str:
+        """Canonical text: the name and the options that differ from their defaults."""
+        changed = {
+            option.name: self.options[option.name]
+            for option in self.component.spec.options
+            if self._is_changed(option)
+        }
+        return unparse(self.name, changed)
+
+    def _is_changed(self, option: Option) -> bool:
+        value = self.options[option.name]
+        bare = self.unadorned.get(option.name, option.default)
+        return value != bare or (value != option.default and option.name not in MACHINE)
+
+    def create(self) -> Any:
+        """Import the component's code and make the object; raises PluginError or StackkitError."""
+        self._require()
+        return _call(self.component, self.component.spec.factory, self.options)
+
+    @contextmanager
+    def blamed(self) -> Iterator[None]:
+        """Whatever the component's code raises in the block becomes an error that names it."""
+        with _blaming(self.component, "failed"):
+            yield
+
+    def fetch(self, **context: Any) -> Any:
+        """Run a dataset's download; raises UsageError if it has none."""
+        spec = self.component.spec
+        if not isinstance(spec, DatasetSpec) or not spec.fetch:
+            raise UsageError(f"{self.name} has nothing to download")
+        self._require()
+        return _call(self.component, spec.fetch, {**self.options, **context})
+
+    def lacking(self) -> str | None:
+        """What stands between this choice and running offline now, or None."""
+        if missing := missing_requirements(self.component):
+            return missing
+        spec = self.component.spec
+        if not spec.lacking:
+            return None
+        try:
+            answer: str | None = _call(self.component, spec.lacking, self.options)
+        except StackkitError as error:  # a listing asks every component; one must not end it
+            return str(error)
+        return answer
+
+    def _require(self) -> None:
+        if missing := missing_requirements(self.component):
+            raise PluginError(f"{self.name} {missing}")
+
+
+def describe(choices: Sequence[Choice]) -> list[dict[str, Any]]:
+    """Provenance of components: qualified name, options, distribution, version."""
+    return [
+        {
+            "kind": choice.component.kind,
+            "name": choice.component.qualified_name,
+            "label": choice.text,
+            "options": dict(choice.options),
+            "distribution": choice.component.distribution,
+            "version": choice.component.version,
+        }
+        for choice in choices
+    ]
+
+
+def missing_requirements(component: Component) -> str | None:
+    """Text "needs X; run: pip install ..." if a required distribution is absent, else None."""
+    absent = [name for name in component.spec.requires if not _is_installed(name)]
+    if not absent:
+        return None
+    command = component.spec.install or f"pip install {' '.join(absent)}"
+    return f"needs {', '.join(absent)}; run: {command}"
+
+
+def _is_installed(distribution: str) -> bool:
+    try:
+        version(distribution)
+    except PackageNotFoundError:
+        return False
+    return True
+
+
+def _call(component: Component, text: str, keywords: Mapping[str, Any]) -> Any:
+    """Import what `text` names and call it; whatever a stranger raises becomes a StackkitError."""
+    with _blaming(component, "cannot be imported"):
+        function = load_text(text)
+    with _blaming(component, "cannot be used"):
+        return function(**keywords)
+
+
+@contextmanager
+def _blaming(component: Component, what: str) -> Iterator[None]:
+    try:
+        yield
+    except StackkitError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise PluginError(
+            f"{component.qualified_name} ({component.distribution} {component.version}) "
+            f"{what}: {one_line(error)}"
+        ) from error
