@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from stackkit.cli import options
 from stackkit.cli.output import stdout_set_aside
+from stackkit.recipe import RECIPE_BACKBONES, Recipe
+
+if TYPE_CHECKING:
+    from stackkit.cli.progress import Style
+    from stackkit.extract import ExtractionSummary
+    from stackkit.store import FeatureStore
 
 
 def extract(
@@ -30,15 +38,6 @@ def extract(
 
     Try: stackkit extract --dataset cub200 --backbones resnet50
     """
-    from stackkit.cli.plan import forecast_lines, plan_lines, predict, tell
-    from stackkit.cli.progress import progress as reporting
-    from stackkit.experiment import extract_features
-    from stackkit.host import load_host
-    from stackkit.paths import features_dir
-    from stackkit.recipe import RECIPE_BACKBONES, Recipe
-    from stackkit.registry import Registry
-    from stackkit.store import FeatureStore
-
     options.check_seed(seed)
     options.check_threads(threads)
     recipe = Recipe(
@@ -49,26 +48,42 @@ def extract(
         device=device,
         threads=threads,
     )
-    feature_store = FeatureStore(store or features_dir(), feature_dtype)
+    feature_store = options.feature_store(store, feature_dtype)
     if dry_run:
+        from stackkit.cli.plan import predict
+
         predict(recipe, feature_store, progress, as_json=as_json, evaluable=False)
         return
-    with stdout_set_aside(), reporting(progress) as reporter:
-        summary = extract_features(
+    summary = _carry_out(recipe, feature_store, progress)
+    if as_json:
+        typer.echo(json.dumps(asdict(summary), indent=2))
+    else:
+        _show(summary, feature_store.folder)
+
+
+def _carry_out(recipe: Recipe, store: FeatureStore, style: Style) -> ExtractionSummary:
+    from stackkit.cli.plan import forecast_lines, plan_lines, tell
+    from stackkit.cli.progress import progress
+    from stackkit.experiment import extract_features
+    from stackkit.host import load_host
+    from stackkit.registry import Registry
+
+    with stdout_set_aside(), progress(style) as reporter:
+        return extract_features(
             recipe,
             Registry(host=load_host()),
-            feature_store,
+            store,
             reporter,
             begin=lambda plan: tell(reporter, plan_lines(plan, evaluable=False)),
             expect=lambda forecast: tell(reporter, forecast_lines(forecast)),
         )
-    if as_json:
-        typer.echo(json.dumps(asdict(summary), indent=2))
-        return
+
+
+def _show(summary: ExtractionSummary, folder: Path) -> None:
     for label, computed in summary.computed.items():
         typer.echo(
             f"{label}: {computed:,} images computed, {summary.reused[label]:,} were stored already"
         )
     for failure in summary.failed:
         typer.echo(f"failed: {failure.id}: {failure.reason}")
-    typer.echo(f"features: {feature_store.folder}")
+    typer.echo(f"features: {folder}")

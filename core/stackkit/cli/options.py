@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from stackkit.errors import UsageError
+
+if TYPE_CHECKING:
+    from stackkit.store import FeatureStore
 
 Dataset = Annotated[
     str,
@@ -28,8 +33,46 @@ Backbones = Annotated[
         ),
     ),
 ]
+Learner = Annotated[
+    str,
+    typer.Option("--learner", metavar="NAME[:OPTIONS]", help="Base learner fitted on every backbone."),
+]
+Aggregators = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--aggregator",
+        metavar="NAMES",
+        help="Meta-aggregators to compare; repeatable. Default: average-svm (the recipe) and soft-vote.",
+    ),
+]
+Baseline = Annotated[
+    str,
+    typer.Option(
+        "--baseline", metavar="NAME", help="Learner shown per backbone beside the stack, or none."
+    ),
+]
+Folds = Annotated[
+    int | None,
+    typer.Option(
+        "--cv", metavar="FOLDS", help="Stratified cross-validation with so many folds. Default: 3."
+    ),
+]
+Split = Annotated[
+    Literal["official"] | None,
+    typer.Option("--split", help="Use the dataset's own training and test parts instead of --cv."),
+]
+Shuffle = Annotated[
+    bool, typer.Option("--shuffle", help="Shuffle before making folds (the recipe does not).")
+]
+InnerFolds = Annotated[
+    int, typer.Option("--inner-cv", metavar="FOLDS", help="Folds for out-of-fold probabilities.")
+]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of everything that draws or shuffles.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first image that cannot be read.")]
+Out = Annotated[
+    Path | None, typer.Option("--out", metavar="DIR", help="Write report.json into this folder.")
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a report.json that is in --out.")]
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON document on stdout; all else goes to stderr.")
 ]
@@ -82,3 +125,28 @@ def check_threads(threads: int | None) -> None:
     """Raise UsageError for a number of threads that cannot work."""
     if threads is not None and threads < 1:
         raise UsageError(f"--threads {threads}: a whole number above 0 is wanted")
+
+
+def feature_store(folder: Path | None, dtype: Literal["float32", "float16"]) -> FeatureStore:
+    """The store that --store and --feature-dtype mean."""
+    from stackkit.paths import features_dir
+    from stackkit.store import FeatureStore
+
+    return FeatureStore(folder or features_dir(), dtype)
+
+
+def first_from(parse: Callable[..., Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Let a command take `parse`'s options before its own, and get what `parse` makes of them first."""
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        parsed = inspect.signature(parse, eval_str=True).parameters
+        _, *own = inspect.signature(command, eval_str=True).parameters.values()
+
+        def flat(**given: Any) -> None:
+            command(parse(**{name: given.pop(name) for name in parsed}), **given)
+
+        flat.__doc__ = command.__doc__
+        flat.__signature__ = inspect.Signature([*parsed.values(), *own])  # type: ignore[attr-defined]
+        return flat
+
+    return decorate
