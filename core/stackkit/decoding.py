@@ -6,8 +6,8 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,7 +51,7 @@ class _Started:
     outcomes: list[Future[FailedImage | None]]
 
 
-class Decoder:
+class Decoder(AbstractContextManager["Decoder"]):
     """Threads that decode the images of a dataset, for use in a `with` statement.
 
     An image that cannot be decoded is listed in its chunk; with `strict` it raises ImageError.
@@ -64,15 +64,7 @@ class Decoder:
         workers = min(MOST_THREADS, os.cpu_count() or 1)
         self._pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="stackkit-decode")
 
-    def __enter__(self) -> Decoder:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._pool.shutdown(cancel_futures=True)
 
     def chunk(self, request: Request) -> Chunk:

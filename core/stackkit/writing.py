@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from types import TracebackType
+from contextlib import AbstractContextManager
 
 AHEAD = 2
 """Blocks of rows that may wait to be written; bounds the memory for features."""
 
 
-class Writer:
+class Writer(AbstractContextManager["Writer"]):
     """A thread that carries out writes in order, for use in a `with` statement.
 
     Leaving the block waits for every write, also after an error or Ctrl-C, so that what was
@@ -22,15 +22,7 @@ class Writer:
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="stackkit-write")
         self._waiting: deque[Future[None]] = deque()
 
-    def __enter__(self) -> Writer:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._pool.shutdown()
         self._settle(0)
 

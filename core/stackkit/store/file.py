@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from stackkit.store.locks import lock
 from stackkit.store.rows import Stored, checksum, intact_rows, read_rows, runs, write_rows
 
 
-class FeatureFile:
+class FeatureFile(AbstractContextManager["FeatureFile"]):
     """Features of one dataset under one backbone setting, read and written by rows."""
 
     def __init__(self, path: Path, contents: Contents, *, writable: bool) -> None:
@@ -34,15 +34,7 @@ class FeatureFile:
             self._file.close()
             raise
 
-    def __enter__(self) -> FeatureFile:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def close(self) -> None:
