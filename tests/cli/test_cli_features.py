@@ -110,7 +110,7 @@ class TestLs:
         self, stackkit: Command, stored: Path, root: Path
     ) -> None:
         half = [*chosen(root), "--feature-dtype", "float16"]
-        assert stackkit("extract", *half, "--json").document["computed"] == {HISTOGRAM: 7}
+        assert stackkit("extract", *half, "--json").document["computed"] == {HISTOGRAM: 0}
         assert stackkit("evaluate", *half).code == 0
         files = stackkit("features", "ls", "--json").document["files"]
         assert sorted(file["dtype"] for file in files) == ["float16", "float32"]
@@ -170,6 +170,16 @@ class TestVerify:
     def test_recomputed_rows_agree(self, stackkit: Command, stored: Path) -> None:
         (file,) = stackkit("features", "verify", "--recompute", "5", "--json").document["files"]
         assert (file["recomputed"], file["disagreeing"], file["skipped"]) == (5, [], {})
+
+    def test_where_nothing_is_stored_there_is_nothing_to_recompute(
+        self, stackkit: Command, tmp_path: Path
+    ) -> None:
+        for name in "ab":
+            (tmp_path / name).mkdir()
+            (tmp_path / name / "broken.png").write_bytes(b"no image")
+        stackkit("extract", *chosen(tmp_path))
+        (file,) = stackkit("features", "verify", "--recompute", "5", "--json").document["files"]
+        assert (file["sound"], file["recomputed"]) == (True, 0)
 
     def test_a_row_that_the_network_does_not_give_is_found(
         self, stackkit: Command, stored: Path

@@ -194,7 +194,16 @@ class TestWhatRowsBelongTo:
         full.write_bytes(data)
         with store.open(KEY, rows_of(range(COUNT)), {"keras": "2"}) as file:
             assert file.pending() == [0]
-        assert read_contents(full).provenance == [{}, {"keras": "2"}]
+        assert read_contents(full).provenance == [{"keras": "2"}]
+
+    def test_a_run_that_will_write_no_row_is_no_origin(self, store):
+        rows = rows_of(range(COUNT))
+        with store.open(KEY, rows, {"keras": "1"}) as file:
+            file.write(range(10), features_of(range(10)))
+        with store.open(KEY, rows, {}) as file:
+            assert file.pending() == list(range(10, COUNT))
+        with store.open(KEY, rows_of(range(COUNT + 1)), {}) as file:
+            assert read_contents(file.path).provenance == [{"keras": "1"}]
 
 
 class TestWhatIsPending:
@@ -367,9 +376,30 @@ class TestFloat16:
             assert np.array_equal(file.read(), features.astype(np.float16).astype(np.float32))
         assert file.path.stat().st_size < 2 * COUNT * 4096 + 20_000
 
-    def test_the_two_dtypes_never_meet(self, store, half, full):
-        assert len(pending(half, rows_of(range(COUNT)))) == COUNT
-        assert pending(store, rows_of(range(COUNT))) == []
+    def test_rows_kept_as_float32_are_rounded_to_what_would_be_computed(self, store, half):
+        rows = rows_of(range(COUNT))
+        with store.open(KEY, rows, {"keras": "1"}) as file:
+            file.write(range(10), features_of(range(10)))
+        assert half.pending(KEY, rows) == list(range(10, COUNT))
+        with half.open(KEY, rows, {"keras": "2"}) as file:
+            assert file.pending() == list(range(10, COUNT))
+            assert np.array_equal(file.read()[:10], features_of(range(10)).astype(np.float16))
+        assert read_contents(file.path).provenance == [{"keras": "1"}, {"keras": "2"}]
+
+    def test_what_float16_cannot_hold_is_not_taken_over(self, store, half):
+        features, rows = features_of(range(COUNT)), rows_of(range(COUNT))
+        features[3, 0] = 70_000
+        with store.open(KEY, rows, {}) as file:
+            file.write(range(COUNT), features)
+        assert half.pending(KEY, rows) == [3]
+        with half.open(KEY, rows, {}) as file:
+            assert file.pending() == [3]
+
+    def test_float32_is_never_made_of_float16(self, store, half):
+        rows = rows_of(range(COUNT))
+        with half.open(KEY, rows, {}) as file:
+            file.write(range(COUNT), features_of(range(COUNT)))
+        assert store.pending(KEY, rows) == list(range(COUNT))
 
     def test_a_feature_beyond_its_range_is_refused_by_the_images_name(self, half):
         features = features_of(range(3))

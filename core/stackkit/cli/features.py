@@ -107,7 +107,7 @@ def verify(
     again = {
         entry.path: _recomputed(entry, recompute, seed, progress)
         for entry in chosen
-        if recompute and entry.contents
+        if recompute and entry.contents and entry.stored
     }
     verdicts = [verdict(entry, states.get(entry.path), again.get(entry.path, [])) for entry in chosen]
     if as_json:

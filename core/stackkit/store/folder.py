@@ -21,7 +21,7 @@ from stackkit.store.file import FeatureFile
 from stackkit.store.keys import BackboneKey, DatasetRows, FeatureDtype
 from stackkit.store.layout import lay_out, sync_folder
 from stackkit.store.locks import held, lock, remove_idle, require_unlocked
-from stackkit.store.rows import Places, intact_rows, write_rows
+from stackkit.store.rows import Places, write_rows
 from stackkit.store.seal import FORMAT_VERSION
 from stackkit.store.sources import Source, known_sources, source_at
 
@@ -51,7 +51,9 @@ class FeatureStore:
             if contents := _held(path, key, rows):
                 with FeatureFile(path, contents, writable=False) as file:
                     return file.pending()
-            known = set[bytes]().union(*map(_intact_prints, known_sources(path, key, rows)))
+            known = set[bytes]()
+            for source in known_sources(path, key, rows):
+                known |= _intact_prints(source, key.dtype)
             prints = [fingerprint.encode() for fingerprint in rows.fingerprints]
             return [i for i, print_ in enumerate(prints) if print_ and print_ not in known]
 
@@ -64,6 +66,7 @@ class FeatureStore:
         another file; rows of known images are copied into it from every file of the same backbone
         setting. An older file of the dataset is removed only if all its rows are in the new one,
         so that images which are absent or unreadable for one run cost nothing later.
+        `provenance` is that of the rows to come; empty says that none will.
         With `create=False` the file is read beside whoever writes it, and left as it is.
         Raises StoreError if the folder cannot be written, or the file is of a newer format.
         """
@@ -97,11 +100,13 @@ def _is_to_be_made_anew(path: Path, contents: Contents, provenance: Mapping[str,
     """
     if contents.version < FORMAT_VERSION:
         return True
+    if not provenance:
+        return False
     known = _distinct(contents.provenance)
     if len(_distinct([*known, provenance])) == len(known):
         return False
     readable = set(filter(None, contents.fingerprints))
-    return not readable <= _intact_prints(Source.of(path, contents))
+    return not readable <= _intact_prints(Source.of(path, contents), contents.key.dtype)
 
 
 def _create(path: Path, key: BackboneKey, rows: DatasetRows, provenance: Mapping[str, Any]) -> None:
@@ -116,7 +121,7 @@ def _create(path: Path, key: BackboneKey, rows: DatasetRows, provenance: Mapping
 
             def fill(places: Places) -> list[Any]:
                 origins = _copy_known_rows(file, places, path, key, rows)
-                return _distinct([*origins, provenance])
+                return _distinct([*origins, provenance] if provenance else origins)
 
             lay_out(aside, file, key, rows, fill)
             if not there and path.exists():  # another process was faster
@@ -151,8 +156,8 @@ def _copy(source: Source, wanted: dict[bytes, list[int]], file: FileIO, places: 
     """Move rows from `source`, and their fingerprints out of `wanted`; whether there were any."""
     found = False
     with source.path.open("rb", buffering=0) as old:
-        for row, checksum, features in intact_rows(old, source.places, source.fingerprints):
-            for index in wanted.pop(source.fingerprints[row], ()):
+        for print_, checksum, features in source.rows(old, places.dtype):
+            for index in wanted.pop(print_, ()):
                 write_rows(file, places, index, [checksum], features)
                 found = True
     return found
@@ -161,7 +166,7 @@ def _copy(source: Source, wanted: dict[bytes, list[int]], file: FileIO, places: 
 def _remove_superseded(path: Path, key: BackboneKey, rows: DatasetRows) -> None:
     """Remove older files of the same dataset that hold nothing which `path` does not hold too."""
     source = source_at(path, key, rows)
-    known = _intact_prints(source) if source else set()
+    known = _intact_prints(source, key.dtype) if source else set()
     for older in path.parent.glob("*.h5"):
         if older == path:
             continue
@@ -169,16 +174,15 @@ def _remove_superseded(path: Path, key: BackboneKey, rows: DatasetRows) -> None:
             contents = read_contents(older)
             if contents.rows.dataset != rows.dataset or contents.key != key:
                 continue
-            prints = _intact_prints(Source.of(older, contents))
+            prints = _intact_prints(Source.of(older, contents), key.dtype)
             if prints and prints <= known:
                 remove_idle(older)
 
 
-def _intact_prints(source: Source) -> set[bytes]:
-    """Fingerprints of all intact rows of a file."""
+def _intact_prints(source: Source, dtype: FeatureDtype) -> set[bytes]:
+    """Fingerprints of all intact rows of a file that can be kept as `dtype`."""
     with source.path.open("rb", buffering=0) as file:
-        rows = intact_rows(file, source.places, source.fingerprints)
-        return {source.fingerprints[row] for row, _, _ in rows}
+        return {print_ for print_, _, _ in source.rows(file, dtype)}
 
 
 def _distinct(origins: Sequence[Any]) -> list[Any]:

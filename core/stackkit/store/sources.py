@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from io import FileIO
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from stackkit.errors import StoreError
 from stackkit.store.contents import Contents, read_contents
 from stackkit.store.faults import DamagedFileError, NewerFormatError
-from stackkit.store.keys import BackboneKey, DatasetRows
-from stackkit.store.rows import Places
+from stackkit.store.keys import BackboneKey, DatasetRows, FeatureDtype
+from stackkit.store.rows import Places, Stored, checksum, intact_rows
 from stackkit.store.seal import read_seal
 
 SALVAGED = {"salvaged": "from a file whose description of itself was damaged"}
@@ -38,17 +41,39 @@ class Source:
             provenance=contents.provenance,
         )
 
+    def rows(self, file: FileIO, dtype: FeatureDtype) -> Iterator[tuple[bytes, int, Stored]]:
+        """Fingerprint, checksum and features (d,) of every intact row, as a file of `dtype` keeps them.
+
+        What `dtype` cannot hold is left out. `file` is the source, opened for reading.
+        """
+        wanted = replace(self.places, dtype=dtype).stored_dtype
+        for row, found, features in intact_rows(file, self.places, self.fingerprints):
+            print_ = self.fingerprints[row]
+            if dtype == self.places.dtype:
+                yield print_, found, features
+                continue
+            with np.errstate(over="ignore"):
+                converted: Stored = features.astype(wanted)
+            if np.isfinite(converted).all():
+                yield print_, checksum(print_, converted), converted
+
 
 def known_sources(path: Path, key: BackboneKey, rows: DatasetRows) -> Iterator[Source]:
-    """Every file beside `path`, itself among them, that has rows of this setting.
+    """Every file that has rows of this setting: those beside `path`, itself among them, first.
 
+    float32 files follow where float16 is wanted, which is what their rows would have been rounded to.
     Raises NewerFormatError if `path` itself is one; another file like that costs its rows and no more.
     """
-    for found in sorted(path.parent.glob("*.h5")):
-        forgiven = () if found == path else (NewerFormatError, OSError)
-        with suppress(*forgiven):
-            if source := source_at(found, key, rows):
-                yield source
+    places = [(key, path.parent)]
+    if key.dtype != "float32":
+        exact = replace(key, dtype="float32")
+        places.append((exact, path.parent.with_name(exact.folder)))
+    for setting, folder in places:
+        for found in sorted(folder.glob("*.h5")):
+            forgiven = () if found == path else (NewerFormatError, OSError)
+            with suppress(*forgiven):
+                if source := source_at(found, setting, rows):
+                    yield source
 
 
 def source_at(path: Path, key: BackboneKey, rows: DatasetRows) -> Source | None:
