@@ -19,7 +19,7 @@ from stackkit.forecast import Forecast, free_bytes
 from stackkit.interrupts import ctrl_c_waits
 from stackkit.store import DatasetRows, FeatureFile, FeatureStore
 from stackkit.types import Dataset, FailedImage, Reporter
-from stackkit.warmup import WarmUp, foretold, warm_up
+from stackkit.warmup import ReadyBackbone, WarmUp, foretold, warm_up
 from stackkit.writing import Writer
 
 
@@ -90,15 +90,16 @@ def extract(
     instead. Rows committed before any error, kill or Ctrl-C are kept; a first Ctrl-C lets the
     batch in flight finish. Raises StoreError if the disk has no room for the features.
     """
-    with Decoder(dataset, strict=strict) as decoder:
-        warm = warm_up(decoder, rows, backbones, store, reporter)
-        forecast = _forecast(warm, rows, store)
-        expect(forecast)
-        forecast.require_room(store.folder)
-        with ExitStack() as files:
-            tasks = [_open(ready.named, rows, store, files) for ready in warm.backbones]
-            failed = _carry_out(tasks, _chunks(decoder, warm, tasks), rows, reporter)
-    return _summary(tasks, rows, failed)
+    while True:
+        with Decoder(dataset, strict=strict) as decoder, ExitStack() as files:
+            warm = warm_up(decoder, rows, backbones, store, reporter)
+            forecast = _forecast(warm, rows, store)
+            expect(forecast)
+            forecast.require_room(store.folder)
+            tasks = [_open(ready, rows, store, files) for ready in warm.backbones]
+            if _are_foreseen(tasks, warm):
+                failed = _carry_out(tasks, _chunks(decoder, warm, tasks), rows, reporter)
+                return _summary(tasks, rows, failed)
 
 
 def _forecast(warm: WarmUp, rows: DatasetRows, store: FeatureStore) -> Forecast:
@@ -108,10 +109,19 @@ def _forecast(warm: WarmUp, rows: DatasetRows, store: FeatureStore) -> Forecast:
     )
 
 
-def _open(named: NamedBackbone, rows: DatasetRows, store: FeatureStore, files: ExitStack) -> _Task:
-    file = files.enter_context(store.open(named.key, rows, named.provenance))
+def _open(ready: ReadyBackbone, rows: DatasetRows, store: FeatureStore, files: ExitStack) -> _Task:
+    file = files.enter_context(store.open(ready.named.key, rows, ready.origin))
     # Asked again, for another process may have written since; now the file is locked.
-    return _Task(named=named, file=file, pending=frozenset(file.pending()))
+    return _Task(named=ready.named, file=file, pending=frozenset(file.pending()))
+
+
+def _are_foreseen(tasks: Sequence[_Task], warm: WarmUp) -> bool:
+    """Whether no row went between warm-up and lock, as when another process removes a file.
+
+    A backbone that seemed to lack none has settled nothing, and no image was decoded for it.
+    """
+    pairs = zip(tasks, warm.backbones, strict=True)
+    return all(task.pending.issubset(ready.pending) for task, ready in pairs)
 
 
 def _chunks(decoder: Decoder, warm: WarmUp, tasks: Sequence[_Task]) -> Iterator[Chunk]:

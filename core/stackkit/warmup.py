@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,11 +21,15 @@ PROBE = 32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadyBackbone:
-    """A backbone whose provenance tells how it works, and the rows it is to compute."""
+    """A backbone that has settled how it works, and the rows it is to compute.
+
+    `origin` is the provenance of those rows, empty if none of their images can be decoded.
+    """
 
     named: NamedBackbone
     readiness: Readiness
     pending: list[int]
+    origin: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,17 +63,18 @@ def warm_up(
     Nothing is written. Raises ExtractionError, or ImageError of a strict decoder.
     """
     pending = [store.pending(named.key, rows) for named in backbones]
-    todo = sorted(set().union(*pending))
     sizes = {named.backbone.image_size for named, left in zip(backbones, pending, strict=True) if left}
-    decoded = list(_until_one_can_be_read(decoder, todo, sorted(sizes)))
-    probe = decoded[-1].pixels if decoded and decoded[-1].rows else {}
+    decoded = list(_until_each_has_one(decoder, pending, sorted(sizes)))
+    readable = {row for chunk in decoded for row in chunk.rows}
+    probe = max(decoded, key=lambda chunk: len(chunk.rows), default=None)
     ready = []
     for named, left in zip(backbones, pending, strict=True):
-        readiness = UNPREPARED
-        if left and probe:
-            pixels = probe[named.backbone.image_size]
+        readiness, origin = UNPREPARED, dict[str, Any]()
+        if probe and not readable.isdisjoint(left):
+            pixels = probe.pixels[named.backbone.image_size]
             readiness = _settled(named, pixels, reporter, measure=measure)
-        ready.append(ReadyBackbone(named=_telling(named, readiness), readiness=readiness, pending=left))
+            origin = _origin(named, readiness)
+        ready.append(ReadyBackbone(named=named, readiness=readiness, pending=left, origin=origin))
     return WarmUp(backbones=ready, decoded=decoded)
 
 
@@ -84,14 +90,20 @@ def foretold(backbone: ReadyBackbone, rows: DatasetRows, store: FeatureStore) ->
     )
 
 
-def _until_one_can_be_read(
-    decoder: Decoder, todo: Sequence[int], sizes: Sequence[int]
+def _until_each_has_one(
+    decoder: Decoder, pending: Sequence[Sequence[int]], sizes: Sequence[int]
 ) -> Iterator[Chunk]:
-    for start in range(0, len(todo), PROBE):
-        chunk = decoder.chunk(Request(numbers=todo[start : start + PROBE], sizes=sizes))
-        yield chunk
-        if chunk.rows:
-            return
+    """Decode until there is, of each backbone's images, one that can be read, or all have been tried."""
+    tried, readable = set[int](), set[int]()
+    for left in sorted(pending, key=len, reverse=True):  # so that the first is as large as may be
+        for start in range(0, len(left), PROBE):
+            if not readable.isdisjoint(left):
+                break
+            numbers = [number for number in left[start : start + PROBE] if number not in tried]
+            chunk = decoder.chunk(Request(numbers=numbers, sizes=sizes))
+            tried.update(numbers)
+            readable.update(chunk.rows)
+            yield chunk
 
 
 def _settled(
@@ -103,7 +115,6 @@ def _settled(
     return readiness
 
 
-def _telling(named: NamedBackbone, readiness: Readiness) -> NamedBackbone:
-    if not readiness.settings:
-        return named
-    return replace(named, provenance={**named.provenance, "runtime": dict(readiness.settings)})
+def _origin(named: NamedBackbone, readiness: Readiness) -> dict[str, Any]:
+    runtime = {"runtime": readiness.settings} if readiness.settings else {}
+    return {**named.provenance, **runtime}

@@ -5,7 +5,7 @@ import json
 import h5py
 import numpy as np
 import pytest
-from extracting import MeanColours, extracted, named_of, plainly
+from extracting import MeanColours, extracted, named_of, plainly, stored
 
 from stackkit.errors import ExtractionError, StoreError, WeightsError
 from stackkit.extract import extract, fingerprints, foresee
@@ -32,9 +32,11 @@ class Settling(MeanColours):
         return super().extract(images)
 
 
-def provenance_in(store) -> list:
-    (path,) = store.folder.glob("*/*.h5")
-    with h5py.File(path) as file:
+def provenance_of(store, backbone) -> list:
+    """That of the newest file of a backbone."""
+    (named,) = named_of(backbone)
+    paths = (store.folder / named.key.folder).glob("*.h5")
+    with h5py.File(max(paths, key=lambda path: path.stat().st_mtime_ns)) as file:
         return json.loads(file.attrs["provenance"])
 
 
@@ -59,7 +61,7 @@ class TestPreparing:
 
     def test_what_it_settled_is_in_the_files_provenance(self, birds, store):
         extracted(birds, store, Settling(32))
-        (origin,) = provenance_in(store)
+        (origin,) = provenance_of(store, Settling(32))
         assert origin["runtime"] == SETTINGS
 
     def test_it_settles_nothing_when_all_rows_are_stored(self, birds, store):
@@ -67,7 +69,7 @@ class TestPreparing:
         again = Settling(32)
         extracted(birds, store, again)
         assert again.probes == []
-        assert len(provenance_in(store)) == 1
+        assert len(provenance_of(store, again)) == 1
 
     def test_only_those_that_lack_rows_settle_anything(self, birds, store):
         extracted(birds, store, Settling(32))
@@ -90,6 +92,37 @@ class TestPreparing:
         backbone = Settling(32)
         summary, _ = extracted(birds, store, backbone)
         assert (backbone.probes, backbone.calls, len(summary.failed)) == ([], 0, 18)
+
+    def test_images_that_cannot_be_decoded_are_no_reason_to_settle_and_no_origin(self, birds, store):
+        place = birds.dataset.root / birds.samples[7].id
+        whole = place.read_bytes()
+        place.write_bytes(b"no image")
+        first, again, other = Settling(32), Settling(32), Settling(48)
+        again.answer = Readiness(settings={"engine": "fingers"}, batch_size=4)
+        extracted(birds, store, first)
+        extracted(birds, store, again, other)  # another one that lacks all of them changes nothing
+        assert (len(again.probes), len(other.probes)) == (0, 1)
+        assert [origin["runtime"] for origin in provenance_of(store, first)] == [SETTINGS]
+        place.write_bytes(whole)
+        extracted(birds, store, again)
+        assert len(provenance_of(store, first)) == 2
+
+    def test_rows_that_go_between_warm_up_and_lock_are_computed(self, birds, store):
+        extracted(birds, store, Settling(32))
+        rows, _ = fingerprints("birds", birds, SilentReporter())
+        old, new = named_of(Settling(32), Settling(48))
+        expected = []
+
+        def expect(forecast):
+            if not expected:
+                store.path(old.key, rows).unlink()
+            expected.append([one.images for one in forecast.backbones])
+
+        extract(birds, rows, [old, new], store, SilentReporter(), expect=expect)
+        assert expected == [[0, 18], [18, 18]]
+        for named in (old, new):
+            assert stored(store, named, rows)[1].all()
+            assert provenance_of(store, named.backbone)[0]["runtime"] == SETTINGS
 
     def test_it_is_handed_the_batches_it_wants(self, birds, store):
         small, large = Settling(32, batch_size=4), Settling(48, batch_size=8)
