@@ -274,6 +274,28 @@ class TestGc:
         assert "--older-than" in outcome.error
         assert stored.exists()
 
+    def test_engines_are_counted_and_go_only_when_they_are_named(
+        self, stackkit: Command, stored: Path, home: Path
+    ) -> None:
+        unused_for(stored, 31)
+        engine = home / "engines" / "vgg19-0123456789ab"
+        (engine / "openvino-1").mkdir(parents=True)
+        (engine / "openvino-1" / "model.bin").write_bytes(bytes(4000))
+        assert f"{home / 'engines'}: 1 engines, 4.0 kB" in stackkit("features", "ls").out
+        known = stackkit("features", "ls", "--json").document["engines"]
+        assert known == [{"path": str(engine), "bytes": 4000}]
+        dry = stackkit("features", "gc", "--engines", "--dry-run").out.splitlines()
+        assert dry == [
+            f"would remove {engine}: engine, 4.0 kB",
+            "would remove 0 files, 1 engines, 4.0 kB",
+        ]
+        assert stackkit("features", "gc", "--keep-size", "1GB", "--json").document["engines"] == []
+        assert engine.exists()
+        assert stackkit("features", "gc", "--engines", "--json").document["bytes"] == 4000
+        assert not engine.exists()
+        assert stored.exists()
+        assert f"{home / 'engines'}" not in stackkit("features", "ls").out
+
     @pytest.mark.parametrize(("age", "stays"), [("30d", False), ("8w", True), ("1000h", True)])
     def test_what_was_not_used_for_long_goes(
         self, stackkit: Command, stored: Path, age: str, stays: bool

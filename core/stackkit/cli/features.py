@@ -44,6 +44,9 @@ KeepSize = Annotated[
         "--keep-size", metavar="SIZE", help="Longest unused first, until 500MB, 10GB are left."
     ),
 ]
+Engines = Annotated[
+    bool, typer.Option("--engines", help="All converted networks, which are made again when wanted.")
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would go, and remove nothing.")]
 Format = Annotated[
     Literal["npy", "parquet", "hdf5"],
@@ -56,17 +59,22 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what an ea
 def ls(store: options.Store = None, as_json: options.Json = False) -> None:
     """List every feature file: of which dataset and backbone, how complete, how large, how old.
 
+    The last line tells what the engines of backbones take beside them.
+
     Try: stackkit features ls
     """
-    from stackkit.cli.featuretable import document, show_entries
+    from stackkit.cli.engines import engines
+    from stackkit.cli.featuretable import document, show_engines, show_entries
     from stackkit.store.catalogue import entries
 
     folder = _folder(store)
     found = entries(folder)
     if as_json:
-        _print_json({"store": str(folder), "files": [document(entry) for entry in found]})
+        files = [document(entry) for entry in found]
+        _print_json({"store": str(folder), "files": files, "engines": engines()})
     else:
         show_entries(folder, found)
+        show_engines(engines())
 
 
 def show(file: File, store: options.Store = None, as_json: options.Json = False) -> None:
@@ -124,6 +132,7 @@ def verify(
 def gc(
     older_than: OlderThan = None,
     keep_size: KeepSize = None,
+    engines: Engines = False,
     dry_run: DryRun = False,
     store: options.Store = None,
     as_json: options.Json = False,
@@ -136,12 +145,13 @@ def gc(
     """
     from stackkit.cli.cleaning import clean, show_cleaned
 
-    if older_than is None and keep_size is None:
-        raise UsageError("say what may go: --older-than 30d, --keep-size 10GB, or both")
+    if older_than is None and keep_size is None and not engines:
+        raise UsageError("say what may go: --older-than 30d, --keep-size 10GB, --engines, or several")
     cleaned = clean(
         _folder(store),
         older_than_s=parse_age(older_than) if older_than is not None else None,
         keep_bytes=parse_size(keep_size) if keep_size is not None else None,
+        engines=engines,
         dry_run=dry_run,
     )
     if as_json:

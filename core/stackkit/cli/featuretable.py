@@ -16,6 +16,8 @@ from rich.filesize import decimal
 from rich.table import Table
 
 from stackkit.cli.amounts import age
+from stackkit.cli.engines import total
+from stackkit.paths import engines_dir
 from stackkit.recompute import TOLERANCE, Recomputed
 from stackkit.store.catalogue import Entry, RowStates
 
@@ -100,6 +102,12 @@ def show_entries(folder: Path, found: Sequence[Entry]) -> None:
     for entry in found:
         if entry.problem:
             _say(console, f"{entry.state}: {entry.problem}")
+
+
+def show_engines(found: Sequence[dict[str, Any]]) -> None:
+    """What they take in all, unless that is nothing."""
+    if found:
+        _say(_console(), f"{engines_dir()}: {len(found)} engines, {decimal(total(found))}")
 
 
 def _cells(entry: Entry) -> list[str]:
