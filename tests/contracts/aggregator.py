@@ -27,27 +27,23 @@ def create(plugin: ModuleType, **given: OptionValue) -> Any:
     return spec.load()(**{**defaults, **given})
 
 
-def probabilities(labels: np.ndarray, sharpness: float, seed: int = 0) -> np.ndarray:
-    """(3, n, 5) that favour the label the more the sharper; 0 says nothing about it."""
+def probabilities(
+    labels: np.ndarray, sharpness: float, seed: int = 0, n_learners: int = 3
+) -> np.ndarray:
+    """(n_learners, n, 5) that favour the label the more the sharper; 0 says nothing about it."""
     random = np.random.default_rng(seed)
-    scores = random.normal(size=(3, len(labels), 5)) + sharpness * np.eye(5)[labels]
+    scores = random.normal(size=(n_learners, len(labels), 5)) + sharpness * np.eye(5)[labels]
     exponentials = np.exp(scores)
     made: np.ndarray = exponentials / exponentials.sum(axis=2, keepdims=True)
     made.flags.writeable = False
     return made
 
 
-class AggregatorContract:
-    """Inherit and name the plugin's module; `learns` is False if `fit` has nothing to do."""
+class SpecContract:
+    """What an aggregator's plugin says about it before any of its code is imported."""
 
     plugin: ModuleType
-    learns = True
     refused: tuple[dict[str, OptionValue], ...] = ()
-
-    @pytest.fixture
-    def labels(self) -> np.ndarray:
-        """(200,) labels of 5 classes, in any order."""
-        return np.random.default_rng(4).permutation(200) % 5
 
     @pytest.fixture
     def aggregator(self) -> Any:
@@ -63,6 +59,24 @@ class AggregatorContract:
         code = f"import sys, {self.plugin.__name__} as p; p.stackkit_aggregators(); print(*sys.modules)"
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         assert not HEAVY & set(done.stdout.split())
+
+    def test_useless_option_values_are_refused_before_it_is_made(self):
+        options = {option.name: option for option in spec_of(self.plugin).options}
+        for given in self.refused:
+            ((name, value),) = given.items()
+            with pytest.raises(UsageError, match=f"option {name}={value}: .* wanted$"):
+                options[name].parse(str(value))
+
+
+class AggregatorContract(SpecContract):
+    """Inherit and name the plugin's module; `learns` is False if `fit` has nothing to do."""
+
+    learns = True
+
+    @pytest.fixture
+    def labels(self) -> np.ndarray:
+        """(200,) labels of 5 classes, in any order."""
+        return np.random.default_rng(4).permutation(200) % 5
 
     def test_it_declares_what_it_is_fitted_on(self, aggregator):
         assert aggregator.fit_on in ("in-sample", "out-of-fold")
@@ -91,6 +105,16 @@ class AggregatorContract:
     def test_one_learner_is_enough(self, aggregator, labels):
         sharp = probabilities(labels, 9)[:1]
         assert np.mean(aggregator.fit(sharp, labels).predict(sharp) == labels) > 0.95
+
+    def test_forty_learners_are_fine(self, aggregator, labels):
+        known, new = (probabilities(labels, 2, seed, n_learners=40) for seed in (0, 1))
+        assert np.mean(aggregator.fit(known, labels).predict(new) == labels) > 0.95
+
+    def test_what_it_predicts_for_a_row_depends_on_that_row_only(self, aggregator, labels):
+        known, new = probabilities(labels, 1, 0), probabilities(labels, 1, 1)
+        aggregator.fit(known, labels)
+        alone = [int(aggregator.predict(new[:, [row]])[0]) for row in range(len(labels))]
+        assert aggregator.predict(new).tolist() == alone
 
     def test_a_class_without_samples_is_never_predicted(self, aggregator, labels):
         seen = np.where(labels == 3, 2, labels)
@@ -127,10 +151,3 @@ class AggregatorContract:
             pytest.skip("this aggregator learns nothing")
         with pytest.raises(ValueError, match="fit"):
             aggregator.predict(probabilities(labels, 1))
-
-    def test_useless_option_values_are_refused_before_it_is_made(self):
-        options = {option.name: option for option in spec_of(self.plugin).options}
-        for given in self.refused:
-            ((name, value),) = given.items()
-            with pytest.raises(UsageError, match=f"option {name}={value}: .* wanted$"):
-                options[name].parse(str(value))
