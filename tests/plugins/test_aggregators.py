@@ -1,12 +1,24 @@
 """stackkit's own aggregators: the contract, and what each of them promises beside it."""
 
+from types import ModuleType
+
 import numpy as np
 import pytest
 from contracts.aggregator import AggregatorContract, create, probabilities
+from hypothesis import given
+from hypothesis import strategies as st
+from mlxtend.classifier import EnsembleVoteClassifier
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.ensemble import VotingClassifier
+from sklearn.preprocessing import LabelEncoder
 from sklearn.svm import LinearSVC
+from stacks import Stack, stacks
 
 import stackkit_plugins.average_svm
+import stackkit_plugins.geometric_vote
+import stackkit_plugins.majority_vote
 import stackkit_plugins.soft_vote
+from stackkit_plugins.probabilities import order_of_learners
 
 
 class TestAverageSVM(AggregatorContract):
@@ -54,3 +66,125 @@ class TestSoftVote(AggregatorContract):
 
     def test_the_first_of_equals_wins(self, aggregator):
         assert aggregator.predict(np.full((2, 3, 4), 0.25)).tolist() == [0, 0, 0]
+
+
+class TestGeometricVote(AggregatorContract):
+    plugin = stackkit_plugins.geometric_vote
+
+    @given(stack=stacks(coarse=False))
+    def test_it_is_the_argmax_of_the_product(self, stack: Stack):
+        made, _ = stack
+        every_class = np.arange(made.shape[2])
+        found = create(self.plugin).fit(made, every_class).predict(made)
+        product = made.prod(axis=0)
+        assert product[np.arange(len(found)), found] == pytest.approx(product.max(axis=1), rel=1e-9)
+
+    @given(stack=stacks(coarse=False), seed=st.integers(0, 100))
+    def test_a_factor_common_to_a_learners_classes_changes_nothing(self, stack: Stack, seed: int):
+        made, labels = stack
+        factors = np.random.default_rng(seed).uniform(0.1, 1, size=(*made.shape[:2], 1))
+        vote = create(self.plugin).fit(made, labels)
+        assert vote.predict(made * factors).tolist() == vote.predict(made).tolist()
+
+    def test_a_zero_counts_as_the_floor_and_not_as_a_veto(self):
+        made = np.array([[[0.0, 1.0]], [[1 - 1e-14, 1e-14]], [[1 - 1e-14, 1e-14]]])
+        vote = create(self.plugin).fit(made, np.array([0, 1]))
+        assert vote.predict(made).tolist() == [0]
+        assert vote.predict(made[:2]).tolist() == [1]
+
+    def test_a_row_of_zeros_goes_to_a_class_that_has_samples(self):
+        made = np.zeros((2, 1, 3))
+        assert create(self.plugin).fit(made, np.array([2])).predict(made).tolist() == [2]
+
+    def test_the_first_of_equals_wins(self):
+        made = np.full((2, 3, 4), 0.25)
+        assert create(self.plugin).fit(made, np.arange(1, 4)).predict(made).tolist() == [1, 1, 1]
+
+
+class Prefitted(ClassifierMixin, BaseEstimator):
+    """A learner for scikit-learn's and mlxtend's votes: its probabilities are the features."""
+
+    def __init__(self, index: int, n_classes: int) -> None:
+        self.index = index
+        self.n_classes = n_classes
+        self.classes_ = np.arange(n_classes)
+
+    def fit(self, X: np.ndarray, y: np.ndarray) -> "Prefitted":
+        return self
+
+    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+        return X.reshape(len(X), -1, self.n_classes)[:, self.index]
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        return self.predict_proba(X).argmax(axis=1)
+
+
+class TestMajorityVote(AggregatorContract):
+    plugin = stackkit_plugins.majority_vote
+
+    @given(stack=stacks(coarse=False, learners=7))
+    def test_without_a_tie_it_is_scikit_learns_and_mlxtends_hard_vote(self, stack: Stack):
+        made, _ = stack
+        n_classes = made.shape[2]
+        votes = np.eye(n_classes, dtype=int)[made.argmax(axis=2)].sum(axis=0)
+        clear = (votes == votes.max(axis=1, keepdims=True)).sum(axis=1) == 1
+        found = create(self.plugin).fit(made, np.arange(n_classes)).predict(made)
+        learners = [Prefitted(index, n_classes) for index in range(len(made))]
+        X, y = made.transpose(1, 0, 2).reshape(made.shape[1], -1), np.arange(n_classes)
+        mlxtends = EnsembleVoteClassifier(learners, voting="hard", fit_base_estimators=False)
+        scikit_learns = VotingClassifier([(str(number), one) for number, one in enumerate(learners)])
+        scikit_learns.estimators_ = learners
+        scikit_learns.le_ = LabelEncoder().fit(y)
+        with pytest.warns(UserWarning, match="fit_base_estimators=False"):
+            mlxtends.fit(X[:1], y)
+        for vote in (mlxtends, scikit_learns):
+            assert found[clear].tolist() == vote.predict(X)[clear].tolist()
+
+    @given(stack=stacks(learners=2, coarse=False))
+    def test_two_learners_that_differ_are_decided_by_the_mean(self, stack: Stack):
+        """The mean of two that differ is highest at a third class at times: that has no vote."""
+        made, _ = stack
+        found = create(self.plugin).fit(made, np.arange(made.shape[2])).predict(made)
+        for row, label in enumerate(found):
+            voted = made[:, row].argmax(axis=1)
+            assert label in voted
+            assert made[:, row, label].sum() == made[:, row, voted].sum(axis=0).max()
+
+    def test_the_first_of_equals_wins(self):
+        made = np.array([[[0.1, 0.2, 0.7]], [[0.1, 0.7, 0.2]]])
+        assert create(self.plugin).fit(made, np.arange(3)).predict(made).tolist() == [1]
+
+    def test_more_first_choices_beat_a_higher_mean(self):
+        made = np.array([[[0.51, 0.49]], [[0.51, 0.49]], [[0.0, 1.0]]])
+        assert made.mean(axis=0).argmax() == 1
+        assert create(self.plugin).fit(made, np.arange(2)).predict(made).tolist() == [0]
+
+
+ORDER_FREE = [
+    stackkit_plugins.geometric_vote,
+    stackkit_plugins.majority_vote,
+]
+
+
+@pytest.mark.parametrize("plugin", ORDER_FREE)
+@given(stack=stacks(), seed=st.integers(0, 100))
+def test_no_order_of_learners_decides_even_between_equals(plugin: ModuleType, stack: Stack, seed: int):
+    made, labels = stack
+    order = np.random.default_rng(seed).permutation(len(made))
+    first = create(plugin).fit(made, labels).predict(made)
+    other = create(plugin).fit(made[order], labels).predict(made[order])
+    assert first.tolist() == other.tolist()
+
+
+@pytest.mark.parametrize("plugin", ORDER_FREE)
+@given(stack=stacks())
+def test_only_classes_that_have_samples_are_predicted(plugin: ModuleType, stack: Stack):
+    made, labels = stack
+    assert set(create(plugin).fit(made, labels).predict(made)) <= set(labels)
+
+
+@given(stack=stacks(), seed=st.integers(0, 100))
+def test_the_order_that_fits_use_follows_the_learners(stack: Stack, seed: int):
+    made, _ = stack
+    shuffled = made[np.random.default_rng(seed).permutation(len(made))]
+    assert np.array_equal(made[order_of_learners(made)], shuffled[order_of_learners(shuffled)])
