@@ -8,17 +8,20 @@ from contracts.aggregator import AggregatorContract, create, probabilities
 from hypothesis import given
 from hypothesis import strategies as st
 from mlxtend.classifier import EnsembleVoteClassifier
+from scipy.optimize import minimize
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import VotingClassifier
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import LabelEncoder
 from sklearn.svm import LinearSVC
-from stacks import Stack, stacks
+from stacks import Stack, log_loss, stacks
 
 import stackkit_plugins.average_svm
 import stackkit_plugins.geometric_vote
 import stackkit_plugins.majority_vote
 import stackkit_plugins.soft_vote
-from stackkit_plugins.probabilities import order_of_learners
+import stackkit_plugins.weighted_vote
+from stackkit_plugins.probabilities import of_labels, order_of_learners
 
 
 class TestAverageSVM(AggregatorContract):
@@ -160,9 +163,108 @@ class TestMajorityVote(AggregatorContract):
         assert create(self.plugin).fit(made, np.arange(2)).predict(made).tolist() == [0]
 
 
+def by_scipy(likelihoods: np.ndarray) -> np.ndarray:
+    """Weights of least log-loss by sequential quadratic programming, which shares nothing with EM."""
+    count = len(likelihoods)
+
+    def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
+        mixed = weights @ likelihoods
+        return -float(np.log(mixed).mean()), -(likelihoods / mixed).mean(axis=1)
+
+    found = minimize(
+        loss,
+        np.full(count, 1 / count),
+        jac=True,
+        method="SLSQP",
+        bounds=[(0, 1)] * count,
+        constraints={"type": "eq", "fun": lambda weights: weights.sum() - 1},
+        options={"ftol": 1e-12, "maxiter": 1000},
+    )
+    assert found.success
+    weights: np.ndarray = found.x
+    return weights
+
+
+class TestWeightedVote(AggregatorContract):
+    plugin = stackkit_plugins.weighted_vote
+    refused = ({"max_iter": 0}, {"tol": 0.0}, {"tol": float("inf")})
+
+    @given(stack=stacks())
+    def test_weights_are_shares(self, stack: Stack):
+        weights = create(self.plugin).fit(*stack).weights_
+        assert weights.min() >= 0
+        assert weights.sum() == pytest.approx(1)
+
+    @given(stack=stacks())
+    def test_its_log_loss_is_no_worse_than_the_means_or_any_learners(self, stack: Stack):
+        made, labels = stack
+        weights = create(self.plugin).fit(made, labels).weights_
+        likelihoods = of_labels(made, labels)
+        own = -np.log(weights @ likelihoods).mean()
+        assert own <= -np.log(likelihoods.mean(axis=0)).mean() + 1e-12
+        assert own <= min(log_loss(learner, labels) for learner in made) + 1e-6
+
+    @given(stack=stacks())
+    def test_weights_meet_the_conditions_of_an_optimum(self, stack: Stack):
+        """Karush, Kuhn and Tucker: slopes are 1 where there is weight, and nowhere above."""
+        made, labels = stack
+        weights = create(self.plugin, tol=1e-9, max_iter=10_000).fit(made, labels).weights_
+        likelihoods = of_labels(made, labels)
+        slopes = (likelihoods / (weights @ likelihoods)).mean(axis=1)
+        assert slopes.max() <= 1 + 1e-9
+        assert weights @ slopes == pytest.approx(1)
+        assert np.abs(weights * (slopes - 1)).max() < 1e-6
+
+    @pytest.mark.parametrize("sharpness", [0, 1, 3])
+    @pytest.mark.parametrize("n_learners", [1, 2, 4, 12])
+    def test_an_independent_solver_comes_to_the_same_optimum(self, labels, sharpness, n_learners):
+        made = probabilities(labels, sharpness, n_learners=n_learners)
+        likelihoods = of_labels(made, labels)
+        found = create(self.plugin, tol=1e-9, max_iter=10_000).fit(made, labels).weights_
+        wanted = by_scipy(likelihoods)
+        losses = [-np.log(weights @ likelihoods).mean() for weights in (found, wanted)]
+        assert losses[0] == pytest.approx(losses[1], abs=1e-8)
+        assert found == pytest.approx(wanted, abs=1e-3)
+
+    def test_it_predicts_by_the_weighted_mean(self, aggregator, labels):
+        known, new = probabilities(labels, 1, 0), probabilities(labels, 1, 1)
+        found = aggregator.fit(known, labels).predict(new)
+        mean = np.tensordot(aggregator.weights_, new, axes=1)
+        assert found.tolist() == mean.argmax(axis=1).tolist()
+
+    def test_learners_that_say_the_same_share_their_weight_equally(self, aggregator, labels):
+        made = probabilities(labels, 1)[[0, 0, 1]]
+        first, second, _ = aggregator.fit(made, labels).weights_
+        assert first == second
+
+    def test_a_learner_that_knows_nothing_weighs_nothing(self, aggregator, labels):
+        made = probabilities(labels, 4).copy()
+        made[1] = 0.2
+        assert aggregator.fit(made, labels).weights_[1] < 1e-3
+
+    def test_rows_that_no_learner_thinks_possible_say_nothing(self, labels):
+        made = probabilities(labels, 1).copy()
+        without = create(self.plugin).fit(made[:, 20:], labels[20:]).weights_
+        made[:, np.arange(20), labels[:20]] = 0
+        assert create(self.plugin).fit(made, labels).weights_ == pytest.approx(without, abs=1e-2)
+
+    def test_a_fit_that_stops_early_says_so(self, labels):
+        with pytest.warns(ConvergenceWarning, match="max_iter=2"):
+            create(self.plugin, max_iter=2, tol=1e-12).fit(probabilities(labels, 1), labels)
+
+    def test_a_fit_that_converged_says_nothing(self, aggregator, labels, recwarn):
+        aggregator.fit(probabilities(labels, 1), labels)
+        assert not recwarn.list
+
+    def test_held_out_rows_are_the_default(self, aggregator):
+        assert aggregator.fit_on == "out-of-fold"
+        assert create(self.plugin, fit_on="in-sample").fit_on == "in-sample"
+
+
 ORDER_FREE = [
     stackkit_plugins.geometric_vote,
     stackkit_plugins.majority_vote,
+    stackkit_plugins.weighted_vote,
 ]
 
 
