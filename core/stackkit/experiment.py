@@ -51,7 +51,7 @@ def extract_features(
 
     `begin` and `expect` are called as `run` does.
     """
-    plan, dataset = _planned(recipe, registry)
+    plan, dataset = _planned(recipe, registry, store)
     begin(plan)
     require_weights(plan.ingredients.backbones, plan.backbones, registry)
     return _obtain(recipe, plan, dataset, store, reporter, expect=expect)[1]
@@ -63,9 +63,14 @@ def predict(
     """What `extract_features`, or with `evaluable` `run`, would do and take.
 
     Downloads nothing and keeps nothing. Backbones whose weights are here are warmed up; of the
-    others the time is unknown.
+    others the time is unknown, and of all if the dataset has yet to be fetched.
     """
-    plan, dataset = _planned(recipe, registry, evaluable=evaluable)
+    if (ingredients := resolve(recipe, registry)).dataset.lacking():
+        if evaluable:
+            make_classifiers(ingredients)
+        named = [make_backbone(choice) for choice in ingredients.backbones]
+        return Prediction(plan=make_plan(recipe, ingredients, None, named, store), forecast=None)
+    plan, dataset = _planned(recipe, registry, store, evaluable=evaluable)
     rows, failed = fingerprints(plan.ingredients.dataset.text, dataset, reporter)
     _refuse_if_strict(recipe, failed)
     here = [lacking is None for lacking in plan.lacking]
@@ -93,7 +98,7 @@ def run(
     if some are missing.
     """
     started, timings = time.perf_counter(), dict[str, float]()
-    plan, dataset = _planned(recipe, registry, evaluable=True)
+    plan, dataset = _planned(recipe, registry, store, evaluable=True)
     ingredients, named = plan.ingredients, plan.backbones
     begin(plan)
     require_weights(ingredients.backbones, named, registry)
@@ -128,7 +133,7 @@ def run(
 
 
 def _planned(
-    recipe: Recipe, registry: Registry, *, evaluable: bool = False
+    recipe: Recipe, registry: Registry, store: FeatureStore, *, evaluable: bool = False
 ) -> tuple[Plan, CheckedDataset]:
     """Names become components; with `evaluable`, what could not be evaluated is refused now."""
     ingredients = resolve(recipe, registry)
@@ -137,7 +142,7 @@ def _planned(
         make_classifiers(ingredients)
         _folds(recipe, dataset, range(len(dataset.samples)))
     named = [make_backbone(choice) for choice in ingredients.backbones]
-    return make_plan(recipe, ingredients, dataset, named), dataset
+    return make_plan(recipe, ingredients, dataset, named, store), dataset
 
 
 def _obtain(

@@ -86,7 +86,7 @@ def foretold(backbone: ReadyBackbone, rows: DatasetRows, store: FeatureStore) ->
         label=backbone.named.label,
         images=len(backbone.pending),
         images_per_s=backbone.readiness.images_per_s,
-        new_bytes=0 if there else store.row_bytes(key) * len(rows.samples),
+        new_bytes=0 if there else store.row_bytes(key.feature_dim) * len(rows.samples),
     )
 
 

@@ -65,8 +65,12 @@ def test_it_foretells_time_disk_and_downloads_and_keeps_nothing(
     assert "backbone    paced: 8x8 pixels -> 3 features" in lines
     assert "lacking     far: far.bin is downloaded at first use" in lines
     assert "expected    paced: 18 images at 0.01/s: about 30:00" in lines
-    assert "expected    far: unknown until it is here (18 images at most)" in lines
-    assert "expected    all 2 backbones: at least 30:00" in lines
+    assert (
+        "expected    far: time unknown, for it has to be here to be timed (18 images at most)" in lines
+    )
+    assert any(
+        line.startswith("expected    extraction at least 30:00 in the networks") for line in lines
+    )
     assert "expected    72.2 kB more on disk, " in lines[-1]
     assert any(line.startswith("protocol") for line in lines) == (command == "run")
     assert "shown 18 images" in outcome.err
@@ -99,6 +103,44 @@ def test_json_is_the_whole_of_stdout(stackkit: Command, bird_folder: Path) -> No
             "lacking": "far.bin is downloaded at first use",
         },
     ]
+
+
+def test_half_the_width_is_half_the_room_also_for_what_is_lacking(
+    stackkit: Command, bird_folder: Path
+) -> None:
+    arguments = [*chosen(bird_folder, "paced,far"), "--dry-run", "--feature-dtype", "float16"]
+    backbones = stackkit("extract", *arguments, "--json").document["backbones"]
+    assert [one["new_bytes"] for one in backbones] == [108, 36_000]
+    assert "store       36.1 kB of features at most" in stackkit("extract", *arguments).out
+
+
+def test_of_a_dataset_that_is_yet_to_be_fetched_it_tells_what_is_known(
+    stackkit: Command, home: Path
+) -> None:
+    arguments = ["run", "--dataset", "cub200", "--backbones", "paced,far", "--dry-run"]
+    outcome = stackkit(*arguments)
+    assert outcome.code == 0
+    lines = outcome.out.splitlines()
+    assert "run `stackkit fetch --dataset cub200` (1.1 GB)" in lines[0]
+    assert "lacking     far: far.bin is downloaded at first use" in lines
+    assert "store       4.0 kB of features per image" in lines
+    assert lines[-1] == "expected    time and disk are unknown until the dataset is here"
+    document = stackkit(*arguments, "--json").document
+    assert "fetch --dataset cub200" in document["lacking"]
+    assert (document["n_images"], document["seconds"], document["new_bytes"]) == (None, None, None)
+    assert [one["name"] for one in document["backbones"]] == ["paced", "far"]
+    assert not home.exists() or list(home.iterdir()) == []
+
+
+def test_a_report_that_the_run_would_not_replace_is_refused_just_the_same(
+    stackkit: Command, bird_folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "report.json").write_text("{}")
+    arguments = ["run", *chosen(bird_folder, "paced"), "--dry-run", "--out"]
+    assert "report.json exists" in stackkit(*arguments, tmp_path).error
+    assert stackkit(*arguments, tmp_path, "--overwrite").code == 0
+    assert "cannot be written" in stackkit(*arguments, tmp_path / "report.json" / "deeper").error
+    assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
 
 
 def test_a_backbone_that_settles_nothing_is_timed(stackkit: Command, bird_folder: Path) -> None:

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from stackkit.store import FeatureStore
 
 
+BESIDES = "start-up, and evaluation in `run`, come on top"
+UNKNOWN = "expected    time and disk are unknown until the dataset is here"
+
+
 def predict(
     recipe: Recipe, store: FeatureStore, style: Style, *, as_json: bool, evaluable: bool
 ) -> None:
@@ -34,10 +38,8 @@ def predict(
     if as_json:
         typer.echo(json.dumps(prediction.document(), indent=2))
         return
-    for line in (
-        *plan_lines(prediction.plan, evaluable=evaluable),
-        *forecast_lines(prediction.forecast),
-    ):
+    expected = forecast_lines(prediction.forecast) if prediction.forecast else [UNKNOWN]
+    for line in (*plan_lines(prediction.plan, evaluable=evaluable), *expected):
         typer.echo(line)
 
 
@@ -53,7 +55,8 @@ def plan_lines(plan: Plan, *, evaluable: bool) -> Iterator[str]:
     Learners, aggregators and protocol count only if figures are going to be made (`evaluable`).
     """
     chosen = plan.ingredients
-    yield f"dataset     {chosen.dataset.text}: {plan.n_images:,} images, {plan.n_classes} classes"
+    images = f"{plan.n_images:,} images, {plan.n_classes} classes"
+    yield f"dataset     {chosen.dataset.text}: {plan.absent or images}"
     for named in plan.backbones:
         size, width = named.backbone.image_size, named.backbone.feature_dim
         yield f"backbone    {named.label}: {size}x{size} pixels -> {width} features"
@@ -65,23 +68,26 @@ def plan_lines(plan: Plan, *, evaluable: bool) -> Iterator[str]:
         yield f"learner     {chosen.learner.text}, beside baseline {baseline}"
         yield f"aggregator  {', '.join(choice.text for choice in chosen.aggregators) or 'none'}"
         yield f"protocol    {plan.protocol.title}"
-    yield f"store       {decimal(plan.feature_bytes)} of features at most"
+    if plan.absent:
+        yield f"store       {decimal(sum(plan.row_bytes))} of features per image"
+    else:
+        yield f"store       {decimal(plan.feature_bytes)} of features at most"
 
 
 def forecast_lines(forecast: Forecast) -> Iterator[str]:
     """Time per backbone and in all, and disk space, a line each."""
     for one in forecast.backbones:
         yield f"expected    {one.label}: {_time_of(one)}"
-    if len(forecast.backbones) > 1 and forecast.seconds:
+    if forecast.seconds:
         bound = "about" if forecast.is_complete else "at least"
-        yield f"expected    all {len(forecast.backbones)} backbones: {bound} {clock(forecast.seconds)}"
+        yield f"expected    extraction {bound} {clock(forecast.seconds)} in the networks; {BESIDES}"
     room = f"{decimal(forecast.new_bytes)} more on disk, {decimal(forecast.free_bytes)} are free"
     yield f"expected    {room}" + ("" if forecast.fits else ": TOO LITTLE")
 
 
 def _time_of(one: BackboneForecast) -> str:
     if one.lacking:
-        return f"unknown until it is here ({one.images:,} images at most)"
+        return f"time unknown, for it has to be here to be timed ({one.images:,} images at most)"
     if not one.images:
         return "nothing to compute"
     if one.seconds is None:

@@ -83,7 +83,10 @@ def run(
     feature_store = options.feature_store(store, feature_dtype)
     if dry_run:
         from stackkit.cli.plan import predict
+        from stackkit.report import document
 
+        if out:
+            document.check(out, overwrite=overwrite)
         predict(recipe, feature_store, progress, as_json=as_json, evaluable=True)
     else:
         _carry_out(recipe, out, overwrite, feature_store, progress, as_json, may_extract=True)

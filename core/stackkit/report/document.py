@@ -86,22 +86,36 @@ class Report:
         return document
 
 
+def check(folder: Path, *, overwrite: bool) -> None:
+    """Refuse by UsageError what `prepare` would refuse; makes nothing."""
+    _refuse_taken(folder / FILE_NAME, overwrite=overwrite)
+    there = folder.absolute()
+    while not os.path.lexists(there):
+        there = there.parent
+    if not (os.path.isdir(there) and os.access(there, os.W_OK)):  # noqa: PTH112 - Path.is_dir may raise
+        raise _cannot_be_written(folder, f"{there} is a file, or not yours to write in")
+
+
 def prepare(folder: Path, *, overwrite: bool) -> None:
     """Make sure before the work that a report can be written there; raises UsageError."""
-    target = folder / FILE_NAME
+    _refuse_taken(folder / FILE_NAME, overwrite=overwrite)
     try:
-        taken = target.exists()
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / f".{FILE_NAME}.{os.getpid()}"
         probe.touch()
         probe.unlink()
     except OSError as error:
         reason = "it is a file" if folder.is_file() else error.strerror
-        raise UsageError(
-            f"--out {folder} cannot be written ({reason}); choose another folder"
-        ) from error
-    if taken and not overwrite:
+        raise _cannot_be_written(folder, reason) from error
+
+
+def _refuse_taken(target: Path, *, overwrite: bool) -> None:
+    if os.path.exists(target) and not overwrite:  # noqa: PTH110 - Path.exists may raise
         raise UsageError(f"{target} exists; choose another --out, or say --overwrite")
+
+
+def _cannot_be_written(folder: Path, reason: str | None) -> UsageError:
+    return UsageError(f"--out {folder} cannot be written ({reason}); choose another folder")
 
 
 def write(report: Report, folder: Path) -> Path:

@@ -40,9 +40,9 @@ class FeatureStore:
         """Where the features of these rows under a backbone setting are kept."""
         return self.folder / replace(key, dtype=self.dtype).folder / rows.file_name
 
-    def row_bytes(self, key: BackboneKey) -> int:
-        """Bytes that the features of one image take on disk."""
-        return np.dtype(self.dtype).itemsize * key.feature_dim
+    def row_bytes(self, feature_dim: int) -> int:
+        """Bytes that so many features of one image take on disk."""
+        return np.dtype(self.dtype).itemsize * feature_dim
 
     def pending(self, key: BackboneKey, rows: DatasetRows) -> list[int]:
         """Rows whose image can be read and whose features are kept nowhere, in order; writes nothing."""
