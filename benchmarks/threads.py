@@ -17,7 +17,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
-from stackkit.compare import calm_threads
+from stackkit.fitting import calm_threads
 
 ROUNDS = 3
 SHAPES = ((200, 1280, 10, 100), (3333, 1280, 10, 100), (7859, 2048, 200, 15))

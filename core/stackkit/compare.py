@@ -2,40 +2,80 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import ThreadpoolController
 
 from stackkit.choice import Choice
-from stackkit.errors import PluginError
 from stackkit.evaluate import Result, ResultKind, score
-from stackkit.folds import Fold
+from stackkit.fitting import Answers, Crew, Features, Fit, LearnerFit, ProbabilityFit, SideBySideFit
+from stackkit.fitting.parallel import TASK
+from stackkit.folds import Fold, inner_folds
 from stackkit.recipe import Ingredients
-from stackkit.stacking import LearnerFit, fit_aggregator, fit_baseline, fit_learner, stack
-from stackkit.types import Reporter
-
-TASK = "fitting"
-
-Outcome = tuple[NDArray[np.int64], bool]
-"""Labels predicted for a fold's test rows, and whether the fit converged."""
+from stackkit.stacking import FoldProbabilities, Probabilities, out_of_fold
+from stackkit.types import FitOn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Features:
-    """Features of one backbone under the label users see: (n, d) float32."""
+class Row:
+    """A row of the table to be: a classifier on the features of some backbones.
 
-    label: str
-    trained: bool
-    matrix: NDArray[np.float32]
+    `fit_on` says what an aggregator learns from, and is None for a learner.
+    """
+
+    choice: Choice
+    kind: ResultKind
+    on: Sequence[Features]
+    fit_on: FitOn | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FoldPlan:
+    """The distinct fits of one fold: what any row needs is fitted once, for all of them.
+
+    `baselines[b][i]` and `learners[i]` are of backbone i, `inner[i][k]` of inner fold k within
+    it, `side_by_side` of aggregators on features by their text.
+    """
+
+    fold: Fold
+    inner_folds: Sequence[Fold]
+    baselines: Sequence[Sequence[LearnerFit]]
+    learners: Sequence[LearnerFit]
+    inner: Sequence[Sequence[LearnerFit]]
+    side_by_side: Mapping[str, SideBySideFit]
+
+    @property
+    def fits(self) -> list[Fit]:
+        """Everything that needs no other fit, each once."""
+        every = chain(*self.baselines, self.side_by_side.values(), self.learners, *self.inner)
+        return list({id(fit): fit for fit in every}.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoldOutcome:
+    """What was found in one fold: probabilities of the base learners, and every row's answers."""
+
+    number: int
+    fold: Fold
+    rows: Sequence[Row]
+    stacked: FoldProbabilities | None
+    answers: Sequence[Answers]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """What is compared: every classifier on the same features, labels (n,) and folds."""
+    """What is compared: every classifier on the same features, labels (n,) and folds.
+
+    Each image is predicted `repeats` times, in as many rounds of folds. `inner_cv` inner folds
+    make out-of-fold probabilities. With `refit`, learners fitted on a whole training fold predict
+    its test rows for aggregators that learned from out-of-fold probabilities, as in scikit-learn's
+    `StackingClassifier`; without it, the mean of the inner folds' learners does. `tell` is handed
+    each fold's outcome as soon as it is there.
+    """
 
     ingredients: Ingredients
     features: Sequence[Features]
@@ -44,7 +84,10 @@ class Comparison:
     folds: Sequence[Fold]
     inner_cv: int
     seed: int
-    reporter: Reporter
+    crew: Crew
+    repeats: int = 1
+    refit: bool = True
+    tell: Callable[[FoldOutcome], None] = lambda outcome: None
 
     @property
     def n_images(self) -> int:
@@ -52,108 +95,198 @@ class Comparison:
         used = [rows for fold in self.folds for rows in (fold.train, fold.test)]
         return len(np.unique(np.concatenate(used)))
 
-    def results(self) -> list[Result]:
-        """Each learner is fitted once per fold and backbone, whatever the number of aggregators."""
-        with calm_threads():
-            return self._results()
-
-    def _results(self) -> list[Result]:
+    @cached_property
+    def rows(self) -> list[Row]:
+        """The rows of the table, in its order."""
         chosen = self.ingredients
-        per_backbone = 2 if chosen.baseline else 1
-        fits = len(self.features) * per_backbone + len(chosen.aggregators)
-        self.reporter.start(TASK, len(self.folds) * fits)
-        results: list[Result] = []
-        if chosen.baseline:
-            results += [self._baseline(chosen.baseline, features) for features in self.features]
-        learned = [
-            [self._learn(features, fold) for fold in self._counted()] for features in self.features
+        single: list[tuple[Choice, ResultKind]] = [(choice, "baseline") for choice in chosen.baselines]
+        single.append((chosen.learner, "learner"))
+        rows = [
+            Row(choice=choice, kind=kind, on=[features])
+            for choice, kind in single
+            for features in self.features
         ]
-        results += [
-            self._result(
-                chosen.learner.text, "learner", [features], [(f.test_labels, f.converged) for f in fits]
-            )
-            for features, fits in zip(self.features, learned, strict=True)
-        ]
-        stacks = [stack([fits[k] for fits in learned]) for k in range(len(self.folds))]
         for choice in chosen.aggregators:
-            with _named(choice):
-                outcomes = [
-                    fit_aggregator(choice.create(), probabilities, self.labels[fold.train])
-                    for fold, probabilities in zip(self._counted(), stacks, strict=True)
-                ]
-            results.append(self._result(choice.text, "aggregator", self.features, outcomes))
-        return results
+            with choice.blamed():
+                fit_on = choice.create().fit_on
+            rows.append(Row(choice=choice, kind="aggregator", on=self.features, fit_on=fit_on))
+        return rows
 
-    def _counted(self) -> Iterator[Fold]:
-        """The folds, counting each as finished when the next is asked for."""
-        for fold in self.folds:
-            yield fold
-            self.reporter.advance(TASK, 1)
+    def results(self) -> list[Result]:
+        """Every row's figures; each distinct fit is carried out once, whatever the number of rows."""
+        plans = [self._plan(fold) for fold in self.folds]
+        stacks = sum(self._stacked(row) for row in self.rows)
+        self.crew.reporter.start(TASK, sum(len(plan.fits) + stacks for plan in plans))
+        with self.crew.at_work():
+            outcomes = [self._carried_out(number, plan) for number, plan in enumerate(plans)]
+        return [
+            self._result(row, answers)
+            for row, answers in zip(self.rows, zip(*outcomes, strict=True), strict=True)
+        ]
 
-    def _baseline(self, choice: Choice, features: Features) -> Result:
-        with _named(choice):
-            outcomes = [
-                fit_baseline(choice.create(), features.matrix, self.labels, self.n_classes, fold)
-                for fold in self._counted()
-            ]
-        return self._result(choice.text, "baseline", [features], outcomes)
+    def _plan(self, fold: Fold) -> FoldPlan:
+        """Only what some row needs: no inner folds if nothing learns from out-of-fold probabilities."""
+        chosen, wanted = self.ingredients, {row.fit_on for row in self.rows}
+        learners = [
+            self._fit(
+                chosen.learner,
+                features,
+                fold.train,
+                fold.test,
+                probabilities=bool(wanted & {"in-sample", "out-of-fold"}),
+                in_sample=bool(wanted & {"in-sample", "out-of-fold"}),
+            )
+            for features in self.features
+        ]
+        inside = self._inner_folds(fold) if "out-of-fold" in wanted else []
+        return FoldPlan(
+            fold=fold,
+            inner_folds=inside,
+            baselines=[
+                learners
+                if choice.text == chosen.learner.text
+                else [self._fit(choice, features, fold.train, fold.test) for features in self.features]
+                for choice in chosen.baselines
+            ],
+            learners=learners,
+            inner=[[self._inner_fit(features, fold, part) for part in inside] for features in self.features],
+            side_by_side={
+                row.choice.text: self._side_by_side(row.choice, fold)
+                for row in self.rows
+                if row.fit_on == "features"
+            },
+        )
 
-    def _learn(self, features: Features, fold: Fold) -> LearnerFit:
-        learner = self.ingredients.learner
-        with _named(learner):
-            return fit_learner(
-                learner.create,
-                features.matrix,
-                self.labels,
-                self.n_classes,
-                fold,
-                out_of_fold=self.inner_cv if self._wants_out_of_fold() else None,
-                seed=self.seed,
+    def _inner_folds(self, fold: Fold) -> list[Fold]:
+        return inner_folds(self.labels[fold.train], self.inner_cv, seed=self.seed)
+
+    def _fit(
+        self,
+        choice: Choice,
+        features: Features,
+        train: NDArray[np.int64],
+        test: NDArray[np.int64],
+        *,
+        probabilities: bool = False,
+        in_sample: bool = False,
+    ) -> LearnerFit:
+        return LearnerFit(
+            choice=choice,
+            features=features,
+            labels=self.labels,
+            n_classes=self.n_classes,
+            train=train,
+            test=test,
+            probabilities=probabilities,
+            in_sample=in_sample,
+        )
+
+    def _inner_fit(self, features: Features, fold: Fold, part: Fold) -> LearnerFit:
+        """On the rest of an inner fold, asked about its rows and, without refit, the test rows."""
+        asked = fold.train[part.test]
+        return self._fit(
+            self.ingredients.learner,
+            features,
+            fold.train[part.train],
+            asked if self.refit else np.concatenate([asked, fold.test]),
+            probabilities=True,
+        )
+
+    def _side_by_side(self, choice: Choice, fold: Fold) -> SideBySideFit:
+        return SideBySideFit(
+            choice=choice,
+            learner=self.ingredients.learner,
+            features=self.features,
+            labels=self.labels,
+            n_classes=self.n_classes,
+            train=fold.train,
+            test=fold.test,
+        )
+
+    @staticmethod
+    def _stacked(row: Row) -> bool:
+        return row.kind == "aggregator" and row.fit_on != "features"
+
+    def _carried_out(self, number: int, plan: FoldPlan) -> list[Answers]:
+        """The answers of one fold, in the order of the rows; its probabilities are then let go."""
+        fits = plan.fits
+        made = {id(fit): answers for fit, answers in zip(fits, self.crew.carry_out(fits), strict=True)}
+        aggregating = [row.choice for row in self.rows if self._stacked(row)]
+        stacked = self._stack(plan, made) if aggregating else None
+        answers = [
+            *(made[id(fit)] for fit in chain(*plan.baselines)),
+            *self._learned(plan, made),
+        ]
+        stacks = iter(self._aggregated(aggregating, plan, stacked) if stacked else ())
+        for row in self.rows:
+            if row.kind == "aggregator":
+                beside = plan.side_by_side.get(row.choice.text)
+                answers.append(made[id(beside)] if beside else next(stacks))
+        self.tell(
+            FoldOutcome(
+                number=number, fold=plan.fold, rows=self.rows, stacked=stacked, answers=answers
+            )
+        )
+        return [Answers(labels=one.labels, converged=one.converged) for one in answers]
+
+    def _learned(self, plan: FoldPlan, made: Mapping[int, Answers]) -> Iterator[Answers]:
+        """A learner's answers; it converged if its fits on the inner folds did too."""
+        for i, fit in enumerate(plan.learners):
+            answers = made[id(fit)]
+            inner = plan.inner[i]
+            yield Answers(
+                labels=answers.labels,
+                converged=answers.converged and all(made[id(one)].converged for one in inner),
             )
 
-    def _wants_out_of_fold(self) -> bool:
-        return any(choice.create().fit_on == "out-of-fold" for choice in self.ingredients.aggregators)
-
-    def _result(
-        self, name: str, kind: ResultKind, on: Sequence[Features], outcomes: Sequence[Outcome]
-    ) -> Result:
-        return score(
-            name,
-            kind,
-            [features.label for features in on],
+    def _aggregated(
+        self, choices: Sequence[Choice], plan: FoldPlan, stacked: FoldProbabilities
+    ) -> list[Answers]:
+        origin = [fit.digest for fit in (*plan.learners, *chain(*plan.inner))]
+        return self.crew.carry_out(
             [
-                (labels, self.labels[fold.test])
-                for (labels, _), fold in zip(outcomes, self.folds, strict=True)
+                ProbabilityFit(
+                    choice=choice, stacked=stacked, labels=self.labels[plan.fold.train], origin=origin
+                )
+                for choice in choices
+            ]
+        )
+
+    def _stack(self, plan: FoldPlan, made: Mapping[int, Answers]) -> FoldProbabilities:
+        """The learners' probabilities on top of each other."""
+        full = [made[id(fit)] for fit in plan.learners]
+        held_out, averaged = [], []
+        for fits in plan.inner if plan.inner_folds else ():
+            parts = [
+                np.split(_probabilities(made[id(fit)]), [len(part.test)])
+                for fit, part in zip(fits, plan.inner_folds, strict=True)
+            ]
+            held_out.append(out_of_fold([known for known, _ in parts], plan.inner_folds))
+            if not self.refit:
+                averaged.append(np.mean([new for _, new in parts], axis=0))
+        return FoldProbabilities(
+            in_sample=np.stack([answers.in_sample for answers in full if answers.in_sample is not None]),
+            out_of_fold=np.stack(held_out) if held_out else None,
+            test=np.stack([_probabilities(answers) for answers in full]),
+            test_averaged=np.stack(averaged) if averaged else None,
+        )
+
+    def _result(self, row: Row, answers: Sequence[Answers]) -> Result:
+        return score(
+            row.choice.text,
+            row.kind,
+            [features.label for features in row.on],
+            [
+                (one.labels, self.labels[fold.test])
+                for one, fold in zip(answers, self.folds, strict=True)
             ],
-            untrained=not all(features.trained for features in on),
-            converged=all(converged for _, converged in outcomes),
+            untrained=not all(features.trained for features in row.on),
+            converged=all(one.converged for one in answers),
+            fit_on=row.fit_on,
+            repeats=self.repeats,
         )
 
 
-@contextmanager
-def _named(choice: Choice) -> Iterator[None]:
-    """Let errors say whose they are, also where the component's answer is at fault."""
-    try:
-        with choice.blamed():
-            yield
-    except PluginError as error:
-        origin = choice.component.qualified_name
-        if origin in str(error):
-            raise
-        raise PluginError(f"{origin} (from {choice.component.distribution}): {error}") from error
-
-
-@contextmanager
-def calm_threads() -> Iterator[None]:
-    """Keep SciPy's copy of OpenBLAS to one thread while scikit-learn fits.
-
-    NumPy and SciPy each bring an OpenBLAS with a pool as wide as the machine. Solvers alternate
-    between them, and the waiting pool spins on the cores that the other needs; what that costs is
-    measured by benchmarks/threads.py.
-    """
-    controller = ThreadpoolController()
-    scipys = [
-        library.filepath for library in controller.lib_controllers if "scipy.libs" in library.filepath
-    ]
-    with controller.select(filepath=scipys).limit(limits=1):
-        yield
+def _probabilities(answers: Answers) -> Probabilities:
+    assert answers.probabilities is not None, "asked for by the plan"
+    return answers.probabilities

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
+from stackkit.types import FitOn
+
 ResultKind = Literal["baseline", "learner", "aggregator"]
 
 
@@ -20,7 +22,8 @@ class Result:
     `fold_accuracy` in [0, 1], one per fold; `accuracy` their mean, as scikit-learn's
     `cross_val_score(...).mean()`; `spread` their standard deviation, 0 for one fold;
     `interval_95` Wilson's interval for the share of right predictions over all folds;
-    `converged` is False if any of its own fits stopped early.
+    `converged` is False if any of its own fits stopped early; `fit_on` says what an aggregator
+    learned from, and is None for the others.
     """
 
     name: str
@@ -32,6 +35,7 @@ class Result:
     spread: float
     interval_95: tuple[float, float]
     converged: bool
+    fit_on: FitOn | None = None
 
 
 def score(
@@ -42,16 +46,19 @@ def score(
     *,
     untrained: bool,
     converged: bool,
+    fit_on: FitOn | None = None,
+    repeats: int = 1,
 ) -> Result:
     """Accuracy of (predicted, true) label pairs, one pair of (n,) arrays per fold.
 
     Wilson's interval (E. B. Wilson, JASA 22, 1927; `scipy.stats.binomtest`) speaks of the
-    sampling of test images alone, not of the choice of training images.
+    sampling of test images alone, not of the choice of training images; an image that is predicted
+    in each of several `repeats` of the folds is one image.
     """
     accuracies = [float(np.mean(predicted == true)) for predicted, true in folds]
     right = sum(int(np.sum(predicted == true)) for predicted, true in folds)
     total = sum(len(true) for _, true in folds)
-    interval = binomtest(right, total).proportion_ci(method="wilson")
+    interval = binomtest(round(right / repeats), total // repeats).proportion_ci(method="wilson")
     return Result(
         name=name,
         kind=kind,
@@ -62,6 +69,7 @@ def score(
         spread=float(np.std(accuracies)),
         interval_95=(float(interval.low), float(interval.high)),
         converged=converged,
+        fit_on=fit_on,
     )
 
 

@@ -8,20 +8,20 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import compress
-
-import numpy as np
-from numpy.typing import NDArray
+from pathlib import Path
 
 from stackkit import __version__
 from stackkit.backbones import NamedBackbone
 from stackkit.choice import describe
-from stackkit.compare import Comparison, Features
+from stackkit.compare import Comparison
 from stackkit.decoding import strictly, unreadable
 from stackkit.errors import EvaluationError
 from stackkit.evaluate import Result
+from stackkit.evaluation import UsableFeatures, comparison, folds_of, usable_features
 from stackkit.extract import ExtractionSummary, extract, fingerprints, foresee
-from stackkit.folds import Fold, official_fold, stratified_folds
+from stackkit.fitting import Crew, KeptFits
 from stackkit.forecast import Forecast
+from stackkit.interrupts import ctrl_c_waits
 from stackkit.opening import (
     CheckedDataset,
     make_backbone,
@@ -34,6 +34,8 @@ from stackkit.plan import Plan, Prediction, make_plan, protocol_of
 from stackkit.recipe import Ingredients, Recipe, resolve
 from stackkit.registry import Registry
 from stackkit.report.document import FoldSize, Report
+from stackkit.report.notes import notes
+from stackkit.report.probabilities import probability_file
 from stackkit.store import DatasetRows, FeatureStore
 from stackkit.types import Dataset, FailedImage, Reporter
 
@@ -89,11 +91,14 @@ def run(
     begin: Callable[[Plan], None] = lambda plan: None,
     expect: Callable[[Forecast], None] = lambda forecast: None,
     may_extract: bool = True,
+    fits: Path | None = None,
+    out: Path | None = None,
 ) -> Report:
     """Carry a recipe out: extract what the store lacks, then evaluate.
 
     `begin` is called with the plan before anything is downloaded or computed, `expect` with what
-    the extraction is going to take before anything is kept.
+    the extraction is going to take before anything is kept. Finished fits are kept in `fits` and
+    taken from there; probabilities go to `out`. None: neither is kept.
     `may_extract=False` evaluates stored features only, and raises EvaluationError or StoreError
     if some are missing.
     """
@@ -108,8 +113,8 @@ def run(
         else:
             rows, summary = _find(recipe, plan, dataset, store, reporter)
     with _timed(timings, "evaluation_s"), _blaming(summary.failed):
-        comparison = _comparison(recipe, ingredients, dataset, rows, named, store, reporter)
-        results = comparison.results()
+        usable = usable_features(dataset, rows, named, store)
+        compared, results = _evaluate(recipe, ingredients, dataset, usable, reporter, fits, out)
     timings["total_s"] = time.perf_counter() - started
     return Report(
         stackkit=__version__,
@@ -117,8 +122,8 @@ def run(
         dataset=ingredients.dataset.text,
         protocol=protocol_of(recipe),
         classes=tuple(dataset.classes),
-        n_images=comparison.n_images,
-        folds=tuple(FoldSize(train=len(f.train), test=len(f.test)) for f in comparison.folds),
+        n_images=compared.n_images,
+        folds=tuple(FoldSize(train=len(f.train), test=len(f.test)) for f in compared.folds),
         failed_images=summary.failed,
         results=tuple(results),
         components=tuple(describe(ingredients.all)),
@@ -128,7 +133,10 @@ def run(
         },
         versions=versions(),
         timings={name: round(seconds, 3) for name, seconds in timings.items()},
-        notes=tuple(_notes(recipe, dataset, named, summary.failed, results, ingredients, comparison)),
+        notes=(
+            *notes(protocol_of(recipe), compared, results, summary.failed, usable.lost),
+            *dataset.notes,
+        ),
     )
 
 
@@ -140,7 +148,7 @@ def _planned(
     dataset = open_dataset(ingredients.dataset)
     if evaluable:  # before hours of extraction
         make_classifiers(ingredients)
-        _folds(recipe, dataset, range(len(dataset.samples)))
+        folds_of(recipe, dataset, range(len(dataset.samples)))
     named = [make_backbone(choice) for choice in ingredients.backbones]
     return make_plan(recipe, ingredients, dataset, named, store), dataset
 
@@ -161,6 +169,36 @@ def _obtain(
         dataset, rows, plan.backbones, store, reporter, strict=recipe.strict, expect=expect
     )
     return rows, replace(summary, failed=(*failed, *summary.failed))
+
+
+def _evaluate(
+    recipe: Recipe,
+    ingredients: Ingredients,
+    dataset: Dataset,
+    usable: UsableFeatures,
+    reporter: Reporter,
+    fits: Path | None,
+    out: Path | None,
+) -> tuple[Comparison, list[Result]]:
+    """Fit what is not kept yet, several fits at a time; a first Ctrl-C waits for those in hand."""
+    with (
+        ctrl_c_waits(reporter.message, "the fits in hand, which are kept") as stop_if_asked,
+        probability_file(out, reporter.message) as probabilities,
+    ):
+        crew = Crew(
+            kept=KeptFits(fits), reporter=reporter, stop_if_asked=stop_if_asked, jobs=recipe.jobs
+        )
+        tell = probabilities.add if probabilities else lambda outcome: None
+        compared = comparison(recipe, ingredients, dataset, usable, crew, tell)
+        if probabilities:
+            probabilities.begin(
+                [dataset.samples[int(row)].id for row in usable.kept],
+                compared.labels,
+                dataset.classes,
+                [features.label for features in usable.features],
+                ingredients.learner.text,
+            )
+        return compared, compared.results()
 
 
 def _find(
@@ -200,14 +238,6 @@ def _blaming(failed: Sequence[FailedImage]) -> Iterator[None]:
         ) from error
 
 
-def _folds(recipe: Recipe, dataset: Dataset, rows: Sequence[int]) -> list[Fold]:
-    samples = [dataset.samples[row] for row in rows]
-    if recipe.official:
-        return official_fold(samples)
-    labels = np.array([sample.label for sample in samples], dtype=np.int64)
-    return stratified_folds(labels, dataset.classes, recipe.cv, shuffle=recipe.shuffle, seed=recipe.seed)
-
-
 def _stored(
     dataset: Dataset, rows: DatasetRows, named: Sequence[NamedBackbone], store: FeatureStore
 ) -> ExtractionSummary:
@@ -230,80 +260,3 @@ def _stored(
     )
 
 
-def _comparison(
-    recipe: Recipe,
-    ingredients: Ingredients,
-    dataset: Dataset,
-    rows: DatasetRows,
-    named: Sequence[NamedBackbone],
-    store: FeatureStore,
-    reporter: Reporter,
-) -> Comparison:
-    """What is compared: the images that every backbone has features of."""
-    matrices, intact = [], np.ones(len(rows.samples), dtype=bool)
-    for backbone in named:
-        with store.open(backbone.key, rows, {}, create=False) as file:
-            intact &= file.intact()
-            matrices.append(file.read())
-    kept = np.flatnonzero(intact)
-    _refuse_lost_classes(dataset, kept)
-    return Comparison(
-        ingredients=ingredients,
-        features=[
-            Features(label=b.label, trained=b.backbone.trained, matrix=matrix[kept])
-            for b, matrix in zip(named, matrices, strict=True)
-        ],
-        labels=np.array([sample.label for sample in dataset.samples], dtype=np.int64)[kept],
-        n_classes=len(dataset.classes),
-        folds=_folds(recipe, dataset, kept.tolist()),
-        inner_cv=recipe.inner_cv,
-        seed=recipe.seed,
-        reporter=reporter,
-    )
-
-
-def _refuse_lost_classes(dataset: Dataset, kept: NDArray[np.int64]) -> None:
-    """A class without one readable image would change what the figures mean, unseen."""
-    left = {dataset.samples[int(row)].label for row in kept}
-    lost = sorted({sample.label for sample in dataset.samples} - left)
-    if lost:
-        names = ", ".join(dataset.classes[label] for label in lost[:3])
-        raise EvaluationError(
-            f"{len(lost)} class(es) have no image that can be read, such as {names}; "
-            "mend the images or leave the classes out"
-        )
-
-
-def _notes(
-    recipe: Recipe,
-    dataset: Dataset,
-    named: Sequence[NamedBackbone],
-    failed: Sequence[FailedImage],
-    results: Sequence[Result],
-    ingredients: Ingredients,
-    comparison: Comparison,
-) -> Iterator[str]:
-    """What a reader has to know to take the figures for what they are."""
-    untrained = [b.label for b in named if not b.backbone.trained]
-    if untrained:
-        yield f"Untrained (random weights), so that figures mean nothing: {', '.join(untrained)}."
-    yield protocol_of(recipe).meaning
-    if failed:
-        yield f"{len(failed)} image(s) could not be read and count in no figure (see failed_images)."
-    if unused := len(comparison.labels) - comparison.n_images:
-        yield f"{unused} image(s) are in neither the official training nor test part and were not used."
-    early = [f"{r.name} on {', '.join(r.backbones)}" for r in results if not r.converged]
-    if early:
-        yield f"Stopped before they converged (max_iter or tol would change that): {'; '.join(early)}."
-    in_sample = [c.text for c in ingredients.aggregators if c.options.get("fit_on") == "in-sample"]
-    if in_sample:
-        yield (
-            f"{', '.join(in_sample)} learned from probabilities of the very rows that the base learners "
-            "were fitted on, as published; its figure is honest, its training not ideal."
-        )
-    if len(named) > 1:
-        yield (
-            "The gain is over the best single backbone of this table, chosen on the same test images: "
-            "it favours the single backbone."
-        )
-    yield from dataset.notes

@@ -22,10 +22,17 @@ class Fold:
 
 
 def stratified_folds(
-    labels: NDArray[np.int64], classes: Sequence[str], count: int, *, shuffle: bool, seed: int
+    labels: NDArray[np.int64],
+    classes: Sequence[str],
+    count: int,
+    *,
+    shuffle: bool,
+    seed: int,
+    repeats: int = 1,
 ) -> list[Fold]:
     """`sklearn.model_selection.StratifiedKFold`; unshuffled, it is what the recipe's `cv=3` means.
 
+    Shuffled folds are made `repeats` times, with the seeds `seed`, `seed + 1`, ...
     Raises EvaluationError if a class has fewer images than there are folds.
     """
     if count < 2:
@@ -38,9 +45,12 @@ def stratified_folds(
             f"class {classes[int(present[smallest])]!r} has {sizes[smallest]} usable image(s), fewer "
             f"than the {count} folds; add images, leave the class out, or choose a smaller --cv"
         )
-    splitter = StratifiedKFold(n_splits=count, shuffle=shuffle, random_state=seed if shuffle else None)
     return [
-        Fold(train=train, test=test) for train, test in splitter.split(np.zeros(len(labels)), labels)
+        Fold(train=train, test=test)
+        for repeat in range(repeats)
+        for train, test in StratifiedKFold(
+            n_splits=count, shuffle=shuffle, random_state=seed + repeat if shuffle else None
+        ).split(np.zeros(len(labels)), labels)
     ]
 
 

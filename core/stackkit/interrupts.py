@@ -9,17 +9,18 @@ from contextlib import contextmanager
 from queue import SimpleQueue
 from types import FrameType
 
-LAST_WORDS = "stopping after the batch in flight; Ctrl-C again stops at once"
-
 
 @contextmanager
-def ctrl_c_waits(tell: Callable[[str], None]) -> Iterator[Callable[[], None]]:
+def ctrl_c_waits(
+    tell: Callable[[str], None], work: str = "the batch in flight"
+) -> Iterator[Callable[[], None]]:
     """Yield a function to call between two pieces of work: it raises KeyboardInterrupt if asked to.
 
-    So does the end of the block. Where Ctrl-C does not mean KeyboardInterrupt (another thread,
+    So does the end of the block. `work` names what is finished first. Where Ctrl-C does not mean KeyboardInterrupt (another thread,
     another handler), nothing changes.
     """
     asked = False
+    last_words = f"stopping after {work}; Ctrl-C again stops at once"
     words: SimpleQueue[str | None] = SimpleQueue()
 
     def keep(number: int, frame: FrameType | None) -> None:
@@ -27,7 +28,7 @@ def ctrl_c_waits(tell: Callable[[str], None]) -> Iterator[Callable[[], None]]:
         if asked:
             raise KeyboardInterrupt
         asked = True
-        words.put(LAST_WORDS)  # of all queues this one alone may be filled by a signal handler
+        words.put(last_words)  # of all queues this one alone may be filled by a signal handler
 
     def speak() -> None:
         for text in iter(words.get, None):

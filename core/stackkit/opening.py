@@ -15,6 +15,7 @@ from stackkit.errors import DatasetError, ImageError, StackkitError, UsageError,
 from stackkit.host import Component, one_line
 from stackkit.recipe import Ingredients
 from stackkit.registry import Registry
+from stackkit.specs import LearnerSpec
 from stackkit.store import BackboneKey
 from stackkit.types import Dataset, FitOn, Sample
 
@@ -92,7 +93,12 @@ def open_dataset(choice: Choice) -> CheckedDataset:
 
 
 def make_classifiers(ingredients: Ingredients) -> None:
-    """Make every classifier once, so that what cannot be made is refused before extraction."""
+    """Make every classifier once, so that what cannot be made is refused before extraction.
+
+    Raises UsageError if an aggregator needs probabilities and the learner gives none.
+    """
+    learner = ingredients.learner
+    gives_probabilities = cast(LearnerSpec, learner.component.spec).probabilities
     for choice in ingredients.classifiers:
         choice.create()
     for choice in ingredients.aggregators:
@@ -100,6 +106,11 @@ def make_classifiers(ingredients: Ingredients) -> None:
             fit_on = choice.create().fit_on
             if fit_on not in get_args(FitOn):
                 raise ValueError(f"fit_on is {fit_on!r}; {' or '.join(get_args(FitOn))} is wanted")
+        if fit_on != "features" and not gives_probabilities:
+            raise UsageError(
+                f"learner {learner.name} gives no probabilities, which {choice.name} needs; use "
+                f"logistic, or --baseline {learner.name} to see it per backbone"
+            )
 
 
 def make_backbone(choice: Choice) -> NamedBackbone:

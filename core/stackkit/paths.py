@@ -25,6 +25,11 @@ def features_dir() -> Path:
     return home() / "features"
 
 
+def fits_dir() -> Path:
+    """Where the answers of finished fits are kept, so that no run does them again."""
+    return home() / "fits"
+
+
 def engines_dir() -> Path:
     """Where backbones keep converted networks and what they measured on this machine."""
     return home() / "engines"

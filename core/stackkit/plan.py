@@ -127,4 +127,10 @@ def protocol_of(recipe: Recipe) -> Protocol:
     """How a recipe's figures are going to be measured."""
     if recipe.official:
         return Protocol(kind="official-split", folds=1, shuffle=False, seed=recipe.seed)
-    return Protocol(kind="cross-validation", folds=recipe.cv, shuffle=recipe.shuffle, seed=recipe.seed)
+    return Protocol(
+        kind="cross-validation",
+        folds=recipe.cv,
+        repeats=recipe.repeats,
+        shuffle=recipe.shuffle,
+        seed=recipe.seed,
+    )

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
 
 from stackkit.choice import Choice
-from stackkit.errors import UsageError
 from stackkit.registry import Registry, with_machine, with_seed
-from stackkit.specs import LearnerSpec
 
 RECIPE_BACKBONES = ("vgg19", "resnet50", "inception-v3", "xception")
 
@@ -17,25 +14,29 @@ RECIPE_BACKBONES = ("vgg19", "resnet50", "inception-v3", "xception")
 class Recipe:
     """An experiment in words; the defaults are the published recipe (plus soft-vote beside it).
 
-    `cv` is the number of stratified folds; `official` asks for the dataset's own split instead.
-    `baseline` is a learner shown per backbone and not stacked, None for none. `inner_cv` folds
-    make out-of-fold probabilities for the aggregators that want them. `device` ("cpu" or "gpu")
-    and `threads` say where backbones work and change no figure; None leaves it to them.
+    `cv` is the number of stratified folds, made anew `repeats` times if they are shuffled;
+    `official` asks for the dataset's own split instead. `baselines` are learners shown per backbone
+    and not stacked. `inner_cv` folds make out-of-fold probabilities for the aggregators that want
+    them; for what `refit` means, see `Comparison`. `device` ("cpu" or "gpu") and `threads` say where
+    backbones work, `jobs` how many fits at a time; None leaves it to them, or means all cores.
     """
 
     dataset: str
     backbones: tuple[str, ...] = RECIPE_BACKBONES
     learner: str = "logistic"
     aggregators: tuple[str, ...] = ("average-svm", "soft-vote")
-    baseline: str | None = "linear-svm"
+    baselines: tuple[str, ...] = ("linear-svm",)
     cv: int = 3
+    repeats: int = 1
     official: bool = False
     shuffle: bool = False
     seed: int = 0
     inner_cv: int = 3
+    refit: bool = True
     strict: bool = False
     device: str | None = None
     threads: int | None = None
+    jobs: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,34 +47,27 @@ class Ingredients:
     backbones: tuple[Choice, ...]
     learner: Choice
     aggregators: tuple[Choice, ...]
-    baseline: Choice | None
+    baselines: tuple[Choice, ...]
 
     @property
     def classifiers(self) -> list[Choice]:
         """Everything that is fitted."""
-        baseline = [self.baseline] if self.baseline else []
-        return [*baseline, self.learner, *self.aggregators]
+        return [*self.baselines, self.learner, *self.aggregators]
 
     @property
     def all(self) -> list[Choice]:
         """Every component once."""
-        return [self.dataset, *self.backbones, *self.classifiers]
+        classifiers = {(choice.component.kind, choice.text): choice for choice in self.classifiers}
+        return [self.dataset, *self.backbones, *classifiers.values()]
 
 
 def resolve(recipe: Recipe, registry: Registry) -> Ingredients:
     """Look every name of a recipe up; raises UsageError before any work is done."""
     registry = with_machine(with_seed(registry, recipe.seed), recipe.device, recipe.threads)
-    learner = registry.one("learner", recipe.learner)
-    aggregators = registry.several("aggregator", recipe.aggregators)
-    if aggregators and not cast(LearnerSpec, learner.component.spec).probabilities:
-        raise UsageError(
-            f"learner {learner.name} gives no probabilities, which aggregators need; use logistic, "
-            f"or --baseline {learner.name} to see it per backbone"
-        )
     return Ingredients(
         dataset=registry.one("dataset", recipe.dataset),
         backbones=tuple(registry.several("backbone", recipe.backbones)),
-        learner=learner,
-        aggregators=tuple(aggregators),
-        baseline=registry.one("learner", recipe.baseline) if recipe.baseline else None,
+        learner=registry.one("learner", recipe.learner),
+        aggregators=tuple(registry.several("aggregator", recipe.aggregators)),
+        baselines=tuple(registry.several("learner", recipe.baselines)),
     )

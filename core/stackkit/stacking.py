@@ -1,22 +1,17 @@
-"""Base learners to probabilities to an aggregator; arrays in, labels out."""
+"""Class probabilities of base learners, put in order for an aggregator; arrays only."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
 
 from stackkit.errors import PluginError
-from stackkit.folds import Fold, inner_folds
-from stackkit.types import Aggregator, Learner
-
-MakeLearner = Callable[[], Any]
+from stackkit.folds import Fold
+from stackkit.types import FitOn
 
 Probabilities: TypeAlias = NDArray[np.floating]
 """float32 or float64, as the learner made them: the recipe averages float32 in float32."""
@@ -26,86 +21,34 @@ Probabilities: TypeAlias = NDArray[np.floating]
 class FoldProbabilities:
     """All learners' class probabilities in one fold, each (n_learners, rows, n_classes).
 
-    `in_sample` are those of the rows the learners were fitted on; `out_of_fold` those of the
-    same rows by learners that had not seen them, None if nobody asked; `test` of held-out rows.
+    `in_sample` are those of the rows the learners were fitted on; `out_of_fold` those of the same
+    rows by learners that had not seen them, None if nobody asked; `test` those of held-out rows,
+    and `test_averaged` the same rows' means over the learners of the inner folds, None unless
+    these stand in for a learner that is fitted on the whole training fold.
     """
 
     in_sample: Probabilities
     out_of_fold: Probabilities | None
     test: Probabilities
+    test_averaged: Probabilities | None = None
+
+    def for_aggregator(self, fit_on: FitOn) -> tuple[Probabilities, Probabilities]:
+        """Probabilities to learn from and to predict, for an aggregator that declares `fit_on`."""
+        if fit_on == "in-sample":
+            return self.in_sample, self.test
+        if self.out_of_fold is None:
+            raise ValueError("the aggregator wants out-of-fold probabilities and none were made")
+        return self.out_of_fold, self.test if self.test_averaged is None else self.test_averaged
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LearnerFit:
-    """One base learner fitted on one backbone in one fold; probabilities (rows, n_classes)."""
+def out_of_fold(parts: Sequence[Probabilities], folds: Sequence[Fold]) -> Probabilities:
+    """(n, n_classes) of n rows, each by the learner of the one fold that held it out.
 
-    in_sample: Probabilities
-    out_of_fold: Probabilities | None
-    test: Probabilities
-    test_labels: NDArray[np.int64]
-    converged: bool
-
-
-def fit_learner(
-    make: MakeLearner,
-    features: NDArray[np.float32],
-    labels: NDArray[np.int64],
-    n_classes: int,
-    fold: Fold,
-    *,
-    out_of_fold: int | None = None,
-    seed: int = 0,
-) -> LearnerFit:
-    """Fit one learner on the fold's training rows, once, whatever the number of aggregators.
-
-    features (n, d), labels (n,). `out_of_fold` is the number of inner folds, None for none; a
-    learner fitted on the whole training fold predicts the test rows either way, as in
-    scikit-learn's `StackingClassifier`.
+    `parts[k]` are the probabilities of the rows `folds[k].test`.
     """
-    X, y = _rows(features, fold.train), labels[fold.train]
-    with _convergence() as warned:
-        learner = make()
-        learner.fit(X, y)
-        held_out = (
-            None
-            if out_of_fold is None
-            else _out_of_fold(make, X, y, n_classes, inner_folds(y, out_of_fold, seed=seed))
-        )
-    test = _rows(features, fold.test)
-    return LearnerFit(
-        in_sample=class_probabilities(learner, X, n_classes),
-        out_of_fold=held_out,
-        test=class_probabilities(learner, test, n_classes),
-        test_labels=checked_labels(learner.predict(test), len(test), n_classes),
-        converged=not warned,
-    )
-
-
-def _rows(X: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Some rows, column after column, as mlxtend's ColumnSelector hands them to a learner.
-
-    BLAS multiplies the two layouts by a vector in different orders, and probabilities that
-    differ in their last bits would be another recipe.
-    """
-    return np.asfortranarray(X[rows])
-
-
-def _out_of_fold(
-    make: MakeLearner,
-    X: NDArray[np.float32],
-    y: NDArray[np.int64],
-    n_classes: int,
-    folds: Sequence[Fold],
-) -> Probabilities:
-    """(n, n_classes): each row predicted by a learner fitted without it."""
-    parts = []
-    for fold in folds:
-        learner = make()
-        learner.fit(_rows(X, fold.train), y[fold.train])
-        parts.append(class_probabilities(learner, _rows(X, fold.test), n_classes))
     rows = np.concatenate([fold.test for fold in folds])
-    probabilities: Probabilities = np.concatenate(parts)[np.argsort(rows)]
-    return probabilities
+    ordered: Probabilities = np.concatenate(parts)[np.argsort(rows)]
+    return ordered
 
 
 def class_probabilities(learner: Any, X: NDArray[np.float32], n_classes: int) -> Probabilities:
@@ -136,56 +79,3 @@ def checked_labels(predicted: Any, count: int, n_classes: int) -> NDArray[np.int
             f"predict must give labels from 0 to {n_classes - 1}, not {labels.min()} to {labels.max()}"
         )
     return labels.astype(np.int64)
-
-
-def fit_baseline(
-    learner: Learner,
-    features: NDArray[np.float32],
-    labels: NDArray[np.int64],
-    n_classes: int,
-    fold: Fold,
-) -> tuple[NDArray[np.int64], bool]:
-    """Labels of the fold's test rows by a learner that needs no probabilities; whether it converged."""
-    with _convergence() as warned:
-        learner.fit(features[fold.train], labels[fold.train])
-    test = features[fold.test]
-    return checked_labels(learner.predict(test), len(test), n_classes), not warned
-
-
-def fit_aggregator(
-    aggregator: Aggregator, probabilities: FoldProbabilities, train_labels: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], bool]:
-    """Hand the aggregator exactly the probabilities its `fit_on` declares; labels of the test rows."""
-    known = probabilities.in_sample
-    if aggregator.fit_on == "out-of-fold":
-        if probabilities.out_of_fold is None:
-            raise ValueError("the aggregator wants out-of-fold probabilities and none were made")
-        known = probabilities.out_of_fold
-    with _convergence() as warned:
-        aggregator.fit(known, train_labels)
-    _, count, n_classes = probabilities.test.shape
-    return checked_labels(aggregator.predict(probabilities.test), count, n_classes), not warned
-
-
-def stack(fits: Sequence[LearnerFit]) -> FoldProbabilities:
-    """Put the learners' probabilities of one fold on top of each other."""
-    held_out = [fit.out_of_fold for fit in fits if fit.out_of_fold is not None]
-    return FoldProbabilities(
-        in_sample=np.stack([fit.in_sample for fit in fits]),
-        out_of_fold=np.stack(held_out) if held_out else None,
-        test=np.stack([fit.test for fit in fits]),
-    )
-
-
-@contextmanager
-def _convergence() -> Iterator[list[Warning]]:
-    """Collect convergence warnings, to be reported once and in plain words, not printed."""
-    collected: list[Warning] = []
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        yield collected
-    for warning in caught:
-        if issubclass(warning.category, ConvergenceWarning):
-            collected.append(warning.message if isinstance(warning.message, Warning) else Warning())
-        else:
-            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)

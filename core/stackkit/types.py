@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 BoundingBox: TypeAlias = tuple[float, float, float, float]
 """x and y of the top left corner, width, height; in pixels of the original image."""
 
-FitOn = Literal["in-sample", "out-of-fold"]
+FitOn = Literal["in-sample", "out-of-fold", "features"]
 
 Unit = Literal["items", "bytes"]
 
@@ -131,7 +131,7 @@ class Aggregator(Protocol):
 
     @property
     def fit_on(self) -> FitOn:
-        """Which probabilities of the training rows `fit` is handed."""
+        """Which probabilities of the training rows `fit` is handed, "in-sample" or "out-of-fold"."""
 
     def fit(self, probabilities: NDArray[np.floating], labels: NDArray[np.int64]) -> object:
         """Learn from (n_learners, n_samples, n_classes) probabilities and (n_samples,) labels.
@@ -141,6 +141,25 @@ class Aggregator(Protocol):
 
     def predict(self, probabilities: NDArray[np.floating]) -> NDArray[np.int64]:
         """(n_learners, n_samples, n_classes) -> (n_samples,) labels."""
+
+
+class FeatureAggregator(Protocol):
+    """A classifier over the features of all backbones, for comparison with stacks."""
+
+    @property
+    def fit_on(self) -> Literal["features"]:
+        """That it works on features instead of probabilities."""
+
+    def fit(
+        self, features: Sequence[NDArray[np.float32]], labels: NDArray[np.int64], learner: Learner
+    ) -> object:
+        """Learn from one (n_samples, d) array per backbone and (n_samples,) labels.
+
+        `learner` is an unfitted learner as the run fits on every single backbone.
+        """
+
+    def predict(self, features: Sequence[NDArray[np.float32]]) -> NDArray[np.int64]:
+        """One (n_samples, d) array per backbone, in the same order -> (n_samples,) labels."""
 
 
 class Reporter(Protocol):

@@ -1,32 +1,23 @@
 """Stacking: learners are fitted once and aggregators get exactly what they declare."""
 
-import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 import pytest
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_predict
-from sklearn.svm import LinearSVC
 from threadpoolctl import threadpool_limits
 
-from stackkit.compare import Comparison, Features
+from stackkit.compare import Comparison, FoldOutcome
+from stackkit.fitting import Crew, Features, KeptFits
 from stackkit.folds import Fold, inner_folds, stratified_folds
 from stackkit.host import Component, Host, load_host
 from stackkit.recipe import Recipe, resolve
 from stackkit.registry import Registry
 from stackkit.specs import AggregatorSpec, ComponentSpec, LearnerSpec
-from stackkit.stacking import (
-    FoldProbabilities,
-    class_probabilities,
-    fit_aggregator,
-    fit_baseline,
-    fit_learner,
-    stack,
-)
-from stackkit.types import FitOn, SilentReporter
+from stackkit.stacking import FoldProbabilities, class_probabilities, out_of_fold
+from stackkit.types import FitOn, Learner, SilentReporter
 
 
 @pytest.fixture(autouse=True)
@@ -44,10 +35,6 @@ def blobs() -> tuple[np.ndarray, np.ndarray]:
     return (means[labels] + random.normal(size=(90, 12))).astype(np.float32), labels
 
 
-def first_fold(labels: np.ndarray, count: int = 3) -> Fold:
-    return stratified_folds(labels, "abcdefgh", count, shuffle=False, seed=0)[0]
-
-
 def test_a_class_missing_from_the_training_rows_keeps_its_column_with_0(blobs):
     X, y = blobs
     known = y != 1
@@ -58,44 +45,18 @@ def test_a_class_missing_from_the_training_rows_keeps_its_column_with_0(blobs):
     assert np.array_equal(probabilities[:, [0, 2, 3]], learner.predict_proba(X))
 
 
-def test_probabilities_keep_the_learners_precision(blobs):
-    X, y = blobs
-    for precision in (np.float32, np.float64):
-        learner = LogisticRegression(max_iter=500)
-        fit = fit_learner(lambda it=learner: it, X.astype(precision), y, 4, first_fold(y), out_of_fold=3)
-        assert fit.out_of_fold is not None
-        assert {fit.in_sample.dtype, fit.out_of_fold.dtype, fit.test.dtype} == {np.dtype(precision)}
+def test_out_of_fold_is_never_replaced_by_in_sample():
+    three = np.zeros((1, 3, 2))
+    made = FoldProbabilities(in_sample=three, out_of_fold=None, test=three)
+    with pytest.raises(ValueError, match="wants out-of-fold"):
+        made.for_aggregator("out-of-fold")
 
 
-@pytest.mark.parametrize("count", [2, 3, 5])
-def test_out_of_fold_probabilities_are_cross_val_predicts(blobs, count):
-    X, y = blobs
-    fold = first_fold(y)
-    fit = fit_learner(lambda: LogisticRegression(max_iter=500), X, y, 4, fold, out_of_fold=count, seed=8)
-    train, labels = X[fold.train], y[fold.train]
-    parts = [(part.train, part.test) for part in inner_folds(labels, count, seed=8)]
-    wanted = cross_val_predict(
-        LogisticRegression(max_iter=500), train, labels, cv=parts, method="predict_proba"
-    )
-    assert np.array_equal(fit.out_of_fold, wanted)
-
-
-def test_in_sample_and_test_probabilities_come_from_one_learner_fitted_on_the_training_rows(blobs):
-    X, y = blobs
-    fold = first_fold(y)
-    fit = fit_learner(lambda: LogisticRegression(max_iter=500), X, y, 4, fold)
-    learner = LogisticRegression(max_iter=500).fit(X[fold.train], y[fold.train])
-    assert np.array_equal(fit.in_sample, learner.predict_proba(X[fold.train]))
-    assert np.array_equal(fit.test, learner.predict_proba(X[fold.test]))
-    assert np.array_equal(fit.test_labels, learner.predict(X[fold.test]))
-    assert fit.out_of_fold is None
-
-
-def test_features_are_left_as_they_were(blobs):
-    X, y = blobs
-    before = X.copy()
-    fit_learner(lambda: LogisticRegression(max_iter=500), X, y, 4, first_fold(y), out_of_fold=3)
-    assert np.array_equal(X, before)
+def test_rows_of_inner_folds_go_back_to_their_places():
+    rows = np.array([4, 1, 3, 0, 2])
+    folds = [Fold(train=rows[2:], test=rows[:2]), Fold(train=rows[:2], test=rows[2:])]
+    parts = [fold.test[:, None] / 10 for fold in folds]
+    assert out_of_fold(parts, folds)[:, 0].tolist() == [0, 0.1, 0.2, 0.3, 0.4]
 
 
 class CountingLearner(LogisticRegression):
@@ -112,6 +73,7 @@ class KeepsWhatItGets:
     """An aggregator that remembers what it was handed and always answers label 0."""
 
     handed: ClassVar[list[tuple[np.ndarray, np.ndarray]]] = []
+    asked: ClassVar[list[np.ndarray]] = []
 
     def __init__(self, fit_on: FitOn = "in-sample") -> None:
         self.fit_on = fit_on
@@ -121,7 +83,21 @@ class KeepsWhatItGets:
         return self
 
     def predict(self, probabilities: np.ndarray) -> np.ndarray:
+        self.asked.append(probabilities)
         return np.zeros(probabilities.shape[1], dtype=np.int64)
+
+
+class SideBySide:
+    """An aggregator on features: the learner on all of them, as they are."""
+
+    fit_on = "features"
+
+    def fit(self, features: Sequence[np.ndarray], labels: np.ndarray, learner: Learner) -> object:
+        self.learner = learner
+        return learner.fit(np.hstack(features), labels)
+
+    def predict(self, features: Sequence[np.ndarray]) -> np.ndarray:
+        return self.learner.predict(np.hstack(features))
 
 
 def counting_learner() -> CountingLearner:
@@ -144,28 +120,37 @@ def registry() -> Registry:
         LearnerSpec(name="counting", summary="", factory=f"{__name__}:counting_learner"),
         AggregatorSpec(name="in-sample", summary="", factory=f"{__name__}:wants_in_sample"),
         AggregatorSpec(name="out-of-fold", summary="", factory=f"{__name__}:wants_out_of_fold"),
+        AggregatorSpec(name="side-by-side", summary="", factory=f"{__name__}:SideBySide"),
     ]
     extra = [Component(spec=spec, plugin="test", distribution="test", version="1") for spec in specs]
     CountingLearner.fitted_on.clear()
     KeepsWhatItGets.handed.clear()
+    KeepsWhatItGets.asked.clear()
     return Registry(host=Host(plugins=own.plugins, components=(*own.components, *extra)))
 
 
-def compare(registry: Registry, X: np.ndarray, y: np.ndarray, **words: Any) -> Comparison:
+def compare(
+    registry: Registry,
+    X: np.ndarray,
+    y: np.ndarray,
+    *,
+    kept: KeptFits | None = None,
+    tell: Callable[[FoldOutcome], None] = lambda outcome: None,
+    **words: Any,
+) -> Comparison:
     """Two backbones: 5 and 7 of the 12 features; 3 folds outside, 4 inside."""
-    recipe = Recipe(dataset="mnist", **{"learner": "counting", "inner_cv": 4, **words})
+    recipe = Recipe(dataset="mnist", **{"learner": "counting", "inner_cv": 4, "jobs": 1, **words})
     return Comparison(
         ingredients=resolve(recipe, registry),
-        features=[
-            Features(label="five", trained=True, matrix=X[:, :5]),
-            Features(label="seven", trained=True, matrix=X[:, 5:]),
-        ],
+        features=[Features.of("five", X[:, :5]), Features.of("seven", X[:, 5:])],
         labels=y,
         n_classes=4,
         folds=stratified_folds(y, "abcd", 3, shuffle=False, seed=0),
         inner_cv=recipe.inner_cv,
+        refit=recipe.refit,
         seed=recipe.seed,
-        reporter=SilentReporter(),
+        crew=Crew(kept=kept or KeptFits(None), reporter=SilentReporter(), jobs=recipe.jobs),
+        tell=tell,
     )
 
 
@@ -175,71 +160,112 @@ IN_SAMPLE = ("average-svm", "average-svm:C=2", "soft-vote", "in-sample")
 @pytest.mark.parametrize("aggregators", [(), IN_SAMPLE[:1], IN_SAMPLE])
 def test_learners_are_fitted_once_per_fold_and_backbone(registry, blobs, aggregators):
     compare(registry, *blobs, aggregators=aggregators).results()
-    assert CountingLearner.fitted_on == [(60, 5)] * 3 + [(60, 7)] * 3
+    assert CountingLearner.fitted_on == [(60, 5), (60, 7)] * 3
 
 
 @pytest.mark.parametrize("more", [(), IN_SAMPLE, ("average-svm:fit_on=out-of-fold",)])
 def test_inner_folds_are_fitted_once_if_any_aggregator_wants_out_of_fold(registry, blobs, more):
     compare(registry, *blobs, aggregators=("out-of-fold", *more)).results()
-    assert CountingLearner.fitted_on == ([(60, 5)] + [(45, 5)] * 4) * 3 + ([(60, 7)] + [(45, 7)] * 4) * 3
+    assert CountingLearner.fitted_on == ([(60, 5), (60, 7)] + [(45, 5)] * 4 + [(45, 7)] * 4) * 3
+
+
+def test_a_baseline_that_is_the_learner_too_is_fitted_once(registry, blobs):
+    results = compare(
+        registry, *blobs, aggregators=("soft-vote",), baselines=("counting", "linear-svm")
+    ).results()
+    assert CountingLearner.fitted_on == [(60, 5), (60, 7)] * 3
+    assert [(r.name, r.kind) for r in results] == [
+        *[("counting", "baseline")] * 2,
+        *[("linear-svm", "baseline")] * 2,
+        *[("counting", "learner")] * 2,
+        ("soft-vote", "aggregator"),
+    ]
+    assert results[0].fold_accuracy == results[4].fold_accuracy
 
 
 def test_an_aggregator_gets_exactly_the_probabilities_it_declares(registry, blobs):
+    """Out-of-fold ones are scikit-learn's `cross_val_predict` on the same inner folds."""
     X, y = blobs
     comparison = compare(registry, X, y, aggregators=("in-sample", "out-of-fold"))
     comparison.results()
+    handed, asked = iter(KeepsWhatItGets.handed), iter(KeepsWhatItGets.asked)
+    for fold in comparison.folds:
+        labels = y[fold.train]
+        folds = [(part.train, part.test) for part in inner_folds(labels, 4, seed=0)]
+        in_sample, held_out, new = [], [], []
+        for part in (X[:, :5], X[:, 5:]):
+            known = np.asfortranarray(part[fold.train])
+            learner = counting_learner().fit(known, labels)
+            in_sample.append(learner.predict_proba(known))
+            new.append(learner.predict_proba(np.asfortranarray(part[fold.test])))
+            held_out.append(
+                cross_val_predict(counting_learner(), known, labels, cv=folds, method="predict_proba")
+            )
+        for wanted, tolerance in ((in_sample, 0), (held_out, 1e-6)):
+            probabilities, its_labels = next(handed)
+            assert np.allclose(probabilities, wanted, rtol=0, atol=tolerance)
+            assert np.array_equal(its_labels, labels)
+            assert np.array_equal(next(asked), new)
+
+
+def test_without_refit_the_inner_folds_learners_predict_the_test_rows_together(registry, blobs):
+    X, y = blobs
+    comparison = compare(registry, X, y, aggregators=("in-sample", "out-of-fold"), refit=False)
+    comparison.results()
+    (fold, *_), asked = comparison.folds, KeepsWhatItGets.asked
+    parts = inner_folds(y[fold.train], 4, seed=0)
+    for i, columns in enumerate((slice(None, 5), slice(5, None))):
+        full = counting_learner().fit(X[fold.train, columns], y[fold.train])
+        inner = [
+            counting_learner().fit(X[fold.train[part.train], columns], y[fold.train[part.train]])
+            for part in parts
+        ]
+        mean = np.mean([learner.predict_proba(X[fold.test, columns]) for learner in inner], axis=0)
+        assert np.allclose(asked[0][i], full.predict_proba(X[fold.test, columns]), atol=1e-6)
+        assert np.allclose(asked[1][i], mean, atol=1e-6)
+
+
+def test_an_aggregator_on_features_gets_those_of_all_backbones_and_the_runs_learner(registry, blobs):
+    X, y = blobs
+    comparison = compare(registry, X, y, aggregators=("side-by-side",), baselines=())
+    *_, result = comparison.results()
     wanted = [
-        [fit_learner(counting_learner, part, y, 4, fold, out_of_fold=4) for part in (X[:, :5], X[:, 5:])]
-        for fold in comparison.folds
+        np.mean(counting_learner().fit(X[f.train], y[f.train]).predict(X[f.test]) == y[f.test])
+        for f in comparison.folds
     ]
-    handed = iter(KeepsWhatItGets.handed)
-    for field in ("in_sample", "out_of_fold"):
-        for fold, fits in zip(comparison.folds, wanted, strict=True):
-            probabilities, labels = next(handed)
-            assert np.array_equal(probabilities, np.stack([getattr(fit, field) for fit in fits]))
-            assert np.array_equal(labels, y[fold.train])
+    assert result.fit_on == "features"
+    assert list(result.fold_accuracy) == wanted
 
 
-def test_out_of_fold_is_never_replaced_by_in_sample(blobs):
-    X, y = blobs
-    fold = first_fold(y)
-    made = stack([fit_learner(lambda: LogisticRegression(max_iter=500), X, y, 4, fold)])
-    with pytest.raises(ValueError, match="wants out-of-fold"):
-        fit_aggregator(wants_out_of_fold(), made, y[fold.train])
+def test_it_works_with_a_learner_that_gives_no_probabilities(registry, blobs):
+    results = compare(
+        registry, *blobs, learner="linear-svm", aggregators=("side-by-side",), baselines=()
+    ).results()
+    assert [r.kind for r in results] == ["learner", "learner", "aggregator"]
 
 
-def test_fits_that_stop_early_are_reported_and_not_printed(blobs, recwarn):
-    X, y = blobs
-    hurried = fit_learner(lambda: LogisticRegression(max_iter=1), X, y, 4, first_fold(y))
-    patient = fit_learner(lambda: LogisticRegression(max_iter=500), X, y, 4, first_fold(y))
-    assert (hurried.converged, patient.converged) == (False, True)
-    svm = LinearSVC(max_iter=1)
-    assert fit_baseline(svm, X, y, 4, first_fold(y))[1] is False
-    assert not [warning for warning in recwarn if issubclass(warning.category, ConvergenceWarning)]
+def test_folds_are_told_of_as_soon_as_they_are_there(registry, blobs):
+    outcomes: list[FoldOutcome] = []
+    comparison = compare(registry, *blobs, aggregators=("soft-vote", "out-of-fold"), tell=outcomes.append)
+    comparison.results()
+    assert [outcome.number for outcome in outcomes] == [0, 1, 2]
+    for outcome in outcomes:
+        assert outcome.stacked is not None
+        assert outcome.stacked.test.shape == (2, 30, 4)
+        assert outcome.stacked.out_of_fold is not None
+        assert outcome.stacked.out_of_fold.shape == outcome.stacked.in_sample.shape == (2, 60, 4)
+        assert len(outcome.answers) == len(outcome.rows) == len(comparison.rows)
 
 
 def test_a_hurried_learner_is_no_fault_of_the_aggregator(registry, blobs):
     results = compare(
-        registry, *blobs, learner="logistic:max_iter=1", aggregators=("soft-vote",), baseline=None
+        registry, *blobs, learner="logistic:max_iter=1", aggregators=("soft-vote",), baselines=()
     ).results()
     assert [(r.kind, r.converged) for r in results] == [
         ("learner", False),
         ("learner", False),
         ("aggregator", True),
     ]
-
-
-class Deprecated(LogisticRegression):
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
-        warnings.warn("this learner is old", FutureWarning, stacklevel=1)
-        return super().fit(X, y, sample_weight)
-
-
-def test_other_warnings_pass_on(blobs):
-    X, y = blobs
-    with pytest.warns(FutureWarning, match="this learner is old"):
-        fit = fit_learner(lambda: Deprecated(max_iter=500), X, y, 4, first_fold(y))
-    assert fit.converged
 
 
 @pytest.mark.parametrize("learner", ["logistic", "logistic-ovr"])
@@ -252,32 +278,3 @@ def test_shuffled_labels_give_chance_accuracy(registry, learner):
     assert len(results) == 2 + 2 + 3
     for result in results:
         assert result.accuracy == pytest.approx(0.25, abs=4.5 * (0.25 * 0.75 / 240) ** 0.5)
-
-
-@pytest.mark.parametrize("name", ["average-svm", "soft-vote"])
-def test_the_order_of_learners_is_immaterial(registry, blobs, name):
-    X, y = blobs
-    fold = first_fold(y)
-    fits = [
-        fit_learner(lambda: LogisticRegression(max_iter=500), part, y, 4, fold)
-        for part in (X[:, :4], X[:, 4:8], X[:, 8:])
-    ]
-    choice = registry.one("aggregator", name)
-    labels = [
-        fit_aggregator(choice.create(), stack([fits[k] for k in order]), y[fold.train])[0].tolist()
-        for order in ((0, 1, 2), (2, 0, 1), (2, 1, 0))
-    ]
-    assert labels[0] == labels[1] == labels[2]
-
-
-def test_stacking_puts_learners_on_top_of_each_other(blobs):
-    X, y = blobs
-    fits = [
-        fit_learner(counting_learner, part, y, 4, first_fold(y), out_of_fold=3)
-        for part in (X[:, :5], X[:, 5:])
-    ]
-    stacked: FoldProbabilities = stack(fits)
-    assert stacked.in_sample.shape == (2, 60, 4)
-    assert stacked.test.shape == (2, 30, 4)
-    assert stacked.out_of_fold is not None
-    assert np.array_equal(stacked.out_of_fold[1], fits[1].out_of_fold)

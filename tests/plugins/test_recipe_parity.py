@@ -19,14 +19,14 @@ from sklearn.svm import LinearSVC
 from threadpoolctl import threadpool_limits
 
 import stackkit.compare
-from stackkit.compare import Comparison, Features
+from stackkit.compare import Comparison
 from stackkit.evaluate import Result
-from stackkit.folds import Fold, stratified_folds
+from stackkit.fitting import Crew, Features, KeptFits, LearnerFit
+from stackkit.folds import stratified_folds
 from stackkit.host import load_host
 from stackkit.images import squash
 from stackkit.recipe import Recipe, resolve
 from stackkit.registry import Registry
-from stackkit.stacking import fit_learner, stack
 from stackkit.types import SilentReporter
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -144,7 +144,7 @@ def compare(
     return Comparison(
         ingredients=resolve(recipe, registry),
         features=[
-            Features(label=name, trained=True, matrix=matrix)
+            Features.of(name, matrix)
             for name, matrix in zip(names, table.matrices, strict=True)
         ],
         labels=table.labels,
@@ -154,7 +154,7 @@ def compare(
         ),
         inner_cv=recipe.inner_cv,
         seed=recipe.seed,
-        reporter=SilentReporter(),
+        crew=Crew(kept=KeptFits(None), reporter=SilentReporter(), jobs=2),
     ).results()
 
 
@@ -166,13 +166,13 @@ def assert_rows_equal(found: Sequence[np.ndarray], stack: Any, table: Table) -> 
 
 
 def test_average_svm_predicts_every_row_as_the_plain_recipe_does(table, registry, predicted):
-    compare(table, registry, aggregators=("average-svm",), baseline=None)
+    compare(table, registry, aggregators=("average-svm",), baselines=())
     stack = plain(table, LogisticRegression(), LinearSVC(dual=True, random_state=0))
     assert_rows_equal(predicted[-1], stack, table)
 
 
 def test_its_fold_accuracies_are_those_of_cross_val_score_to_the_last_digit(table, registry):
-    *_, result = compare(table, registry, aggregators=("average-svm",), baseline=None)
+    *_, result = compare(table, registry, aggregators=("average-svm",), baselines=())
     stack = plain(table, LogisticRegression(), LinearSVC(dual=True, random_state=0))
     scores = cross_val_score(stack, table.all, table.labels, cv=3)
     assert list(result.fold_accuracy) == scores.tolist()
@@ -180,12 +180,12 @@ def test_its_fold_accuracies_are_those_of_cross_val_score_to_the_last_digit(tabl
 
 
 def test_todays_linear_svc_is_had_by_option(table, registry, predicted):
-    compare(table, registry, aggregators=("average-svm:dual=auto",), baseline=None)
+    compare(table, registry, aggregators=("average-svm:dual=auto",), baselines=())
     assert_rows_equal(predicted[-1], plain(table, LogisticRegression(), LinearSVC()), table)
 
 
 def test_the_logistic_regression_of_2017_is_had_by_name(table, registry, predicted):
-    compare(table, registry, learner="logistic-ovr", aggregators=("average-svm",), baseline=None)
+    compare(table, registry, learner="logistic-ovr", aggregators=("average-svm",), baselines=())
     then = OneVsRestClassifier(LogisticRegression(solver="liblinear"))
     assert_rows_equal(predicted[-1], plain(table, then, LinearSVC(dual=True, random_state=0)), table)
 
@@ -202,7 +202,7 @@ def test_the_baseline_is_cross_val_score_of_linear_svc(table, registry, predicte
 
 
 def test_learners_alone_are_cross_val_score_of_logistic_regression(table, registry):
-    results = compare(table, registry, aggregators=(), baseline=None)
+    results = compare(table, registry, aggregators=(), baselines=())
     for result, columns in zip(results, table.columns, strict=True):
         pipeline = make_pipeline(ColumnSelector(columns), LogisticRegression())
         scores = cross_val_score(pipeline, table.all, table.labels, cv=3)
@@ -212,7 +212,7 @@ def test_learners_alone_are_cross_val_score_of_logistic_regression(table, regist
 def test_a_class_without_images_changes_no_row(registry, predicted):
     table = synthetic(*SYNTHETIC["one backbone"])
     gap = Table(table.matrices, np.where(table.labels > 2, table.labels + 1, table.labels))
-    compare(gap, registry, n_classes=10, aggregators=("average-svm",), baseline=None)
+    compare(gap, registry, n_classes=10, aggregators=("average-svm",), baselines=())
     stack = plain(gap, LogisticRegression(), LinearSVC(dual=True, random_state=0))
     assert_rows_equal(predicted[-1], stack, gap)
     assert not (np.concatenate(predicted[-1]) == 3).any()
@@ -223,12 +223,24 @@ def test_a_class_without_images_changes_no_row(registry, predicted):
 def test_the_mean_probabilities_are_the_recipes_to_the_last_bit(name, learner, registry):
     table = synthetic(*SYNTHETIC[name])
     choice = registry.one("learner", learner)
-    rows = next(StratifiedKFold(3).split(table.all, table.labels))
-    fold, n_classes = Fold(train=rows[0], test=rows[1]), int(table.labels.max()) + 1
-    found = stack([fit_learner(choice.create, X, table.labels, n_classes, fold) for X in table.matrices])
+    train, test = next(StratifiedKFold(3).split(table.all, table.labels))
+    found = [
+        LearnerFit(
+            choice=choice,
+            features=Features.of("any", X),
+            labels=table.labels,
+            n_classes=int(table.labels.max()) + 1,
+            train=train,
+            test=test,
+            probabilities=True,
+            in_sample=True,
+        ).carry_out()
+        for X in table.matrices
+    ]
     recipe = plain(table, choice.create(), LinearSVC(dual=True, random_state=0))
-    recipe.fit(table.all[fold.train], table.labels[fold.train])
-    for probabilities, part in ((found.in_sample, fold.train), (found.test, fold.test)):
-        wanted = recipe.predict_meta_features(table.all[part])
+    recipe.fit(table.all[train], table.labels[train])
+    for part, rows in (("in_sample", train), ("probabilities", test)):
+        wanted = recipe.predict_meta_features(table.all[rows])
+        probabilities = np.stack([getattr(answers, part) for answers in found])
         assert probabilities.dtype == wanted.dtype
         assert np.array_equal(np.average(probabilities, axis=0), wanted)

@@ -39,7 +39,7 @@ def extract(
     Try: stackkit extract --dataset cub200 --backbones resnet50
     """
     options.check_seed(seed)
-    options.check_threads(threads)
+    options.check_count("--threads", threads)
     recipe = Recipe(
         dataset=dataset,
         backbones=tuple(backbones or RECIPE_BACKBONES),

@@ -45,10 +45,12 @@ Aggregators = Annotated[
         help="Meta-aggregators to compare; repeatable. Default: average-svm (the recipe) and soft-vote.",
     ),
 ]
-Baseline = Annotated[
-    str,
+Baselines = Annotated[
+    list[str] | None,
     typer.Option(
-        "--baseline", metavar="NAME", help="Learner shown per backbone beside the stack, or none."
+        "--baseline",
+        metavar="NAMES",
+        help="Learners shown per backbone beside the stack, or none; repeatable. Default: linear-svm.",
     ),
 ]
 Folds = Annotated[
@@ -64,15 +66,33 @@ Split = Annotated[
 Shuffle = Annotated[
     bool, typer.Option("--shuffle", help="Shuffle before making folds (the recipe does not).")
 ]
+Repeats = Annotated[
+    int,
+    typer.Option("--repeats", metavar="N", help="Make the folds N times, each time shuffled anew."),
+]
 InnerFolds = Annotated[
     int, typer.Option("--inner-cv", metavar="FOLDS", help="Folds for out-of-fold probabilities.")
+]
+Refit = Annotated[
+    bool,
+    typer.Option(
+        "--refit/--no-refit",
+        help=(
+            "Who predicts test images for aggregators that learned out-of-fold: a learner fitted on the "
+            "whole training fold, or the mean of those of the inner folds."
+        ),
+    ),
+]
+Jobs = Annotated[
+    int | None,
+    typer.Option("--jobs", metavar="N", help="Classifiers fitted at a time. Default: all cores."),
 ]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of everything that draws or shuffles.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first image that cannot be read.")]
 Out = Annotated[
-    Path | None, typer.Option("--out", metavar="DIR", help="Write report.json into this folder.")
+    Path | None, typer.Option("--out", metavar="DIR", help="Write report.json and probabilities.h5 into this folder.")
 ]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a report.json that is in --out.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a report that is in --out.")]
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON document on stdout; all else goes to stderr.")
 ]
@@ -121,10 +141,10 @@ def check_seed(seed: int) -> None:
         raise UsageError(f"--seed {seed}: a whole number from 0 to {MOST_SEED} is wanted")
 
 
-def check_threads(threads: int | None) -> None:
-    """Raise UsageError for a number of threads that cannot work."""
-    if threads is not None and threads < 1:
-        raise UsageError(f"--threads {threads}: a whole number above 0 is wanted")
+def check_count(option: str, count: int | None) -> None:
+    """Raise UsageError for a number of threads, jobs or repeats that cannot work."""
+    if count is not None and count < 1:
+        raise UsageError(f"{option} {count}: a whole number above 0 is wanted")
 
 
 def feature_store(folder: Path | None, dtype: Literal["float32", "float16"]) -> FeatureStore:

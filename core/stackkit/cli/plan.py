@@ -64,8 +64,8 @@ def plan_lines(plan: Plan, *, evaluable: bool) -> Iterator[str]:
         if lacking:
             yield f"lacking     {named.label}: {lacking}"
     if evaluable:
-        baseline = chosen.baseline.text if chosen.baseline else "none"
-        yield f"learner     {chosen.learner.text}, beside baseline {baseline}"
+        beside = ", ".join(choice.text for choice in chosen.baselines) or "none"
+        yield f"learner     {chosen.learner.text}, beside baseline {beside}"
         yield f"aggregator  {', '.join(choice.text for choice in chosen.aggregators) or 'none'}"
         yield f"protocol    {plan.protocol.title}"
     if plan.absent:

@@ -25,32 +25,44 @@ def _recipe(
     backbones: options.Backbones = None,
     learner: options.Learner = "logistic",
     aggregator: options.Aggregators = None,
-    baseline: options.Baseline = "linear-svm",
+    baseline: options.Baselines = None,
     cv: options.Folds = None,
     split: options.Split = None,
     shuffle: options.Shuffle = False,
+    repeats: options.Repeats = 1,
     inner_cv: options.InnerFolds = 3,
+    refit: options.Refit = True,
+    jobs: options.Jobs = None,
     seed: options.Seed = 0,
     strict: options.Strict = False,
 ) -> Recipe:
-    _check_protocol(cv, split, shuffle, inner_cv)
-    options.check_seed(seed)
+    _check_protocol(cv, split, shuffle, repeats, inner_cv)
+    options.check_seed(seed + repeats - 1)
+    options.check_count("--jobs", jobs)
     return Recipe(
         dataset=dataset,
         backbones=tuple(backbones or RECIPE_BACKBONES),
         learner=learner,
         aggregators=tuple(aggregator or ("average-svm", "soft-vote")),
-        baseline=None if baseline == "none" else baseline,
+        baselines=() if baseline == ["none"] else tuple(baseline or ("linear-svm",)),
         cv=3 if cv is None else cv,
+        repeats=repeats,
         official=bool(split),
         shuffle=shuffle,
         inner_cv=inner_cv,
+        refit=refit,
+        jobs=jobs,
         seed=seed,
         strict=strict,
     )
 
 
-def _check_protocol(cv: int | None, split: str | None, shuffle: bool, inner_cv: int) -> None:
+def _check_protocol(
+    cv: int | None, split: str | None, shuffle: bool, repeats: int, inner_cv: int
+) -> None:
+    options.check_count("--repeats", repeats)
+    if repeats > 1 and not shuffle:
+        raise UsageError(f"--repeats {repeats} would repeat the same folds; add --shuffle")
     if split and (cv is not None or shuffle):
         raise UsageError(
             "--split official and --cv or --shuffle exclude each other; choose one protocol"
@@ -78,7 +90,7 @@ def run(
 
     Try: stackkit run --dataset mnist:limit=50 --backbones 'efficientnet-lite*'
     """
-    options.check_threads(threads)
+    options.check_count("--threads", threads)
     recipe = replace(recipe, device=device, threads=threads)
     feature_store = options.feature_store(store, feature_dtype)
     if dry_run:
@@ -126,6 +138,7 @@ def _carry_out(
     from stackkit.cli.plan import forecast_lines, plan_lines, tell
     from stackkit.cli.progress import progress
     from stackkit.host import load_host
+    from stackkit.paths import fits_dir
     from stackkit.registry import Registry
     from stackkit.report import document, table
 
@@ -146,6 +159,8 @@ def _carry_out(
             begin=begin,
             expect=lambda forecast: tell(reporter, forecast_lines(forecast)),
             may_extract=may_extract,
+            fits=fits_dir(),
+            out=out,
         )
     if out:
         written = document.write(report, out)

@@ -24,6 +24,7 @@ class Protocol:
     folds: int
     shuffle: bool
     seed: int
+    repeats: int = 1
 
     @property
     def title(self) -> str:
@@ -31,7 +32,8 @@ class Protocol:
         if self.kind == "official-split":
             return "official split"
         order = f"shuffled, seed {self.seed}" if self.shuffle else "not shuffled"
-        return f"{self.folds}-fold stratified cross-validation, {order}"
+        often = f", repeated {self.repeats} times" if self.repeats > 1 else ""
+        return f"{self.folds}-fold stratified cross-validation, {order}{often}"
 
     @property
     def meaning(self) -> str:
@@ -41,8 +43,9 @@ class Protocol:
                 "Official split: learned from the training part, measured once on the test part. "
                 "Not comparable with cross-validation figures."
             )
+        often = "once" if self.repeats == 1 else f"once in each of {self.repeats} repeats"
         return (
-            f"{self.folds}-fold cross-validation: every image is predicted once, by classifiers fitted "
+            f"{self.folds}-fold cross-validation: every image is predicted {often}, by classifiers fitted "
             "without it. Not comparable with figures on an official split."
         )
 

@@ -24,7 +24,7 @@ def show(report: Report, console: Console) -> None:
     classes = f"{report.n_images:,} images, {len(report.classes)} classes"
     _say(console, f"\n{report.dataset}: {classes}; {report.protocol.title}; accuracy in percent")
     console.print(_table(report))
-    if report.protocol.folds > MOST_FOLDS:
+    if len(report.folds) > MOST_FOLDS:
         for result in report.results:
             accuracies = " ".join(_percent(accuracy) for accuracy in result.fold_accuracy)
             _say(console, f"folds of {result.name} on {_backbones(result)}: {accuracies}")
@@ -43,7 +43,7 @@ def _say(console: Console, text: str) -> None:
 def _table(report: Report) -> Table:
     """Accuracy of each fold (as many as fit), mean, spread, half of the 95 % interval, and gain."""
     best = best_single(report.results)
-    folds = report.protocol.folds
+    folds = len(report.folds)
     shown = folds if folds <= MOST_FOLDS else 0
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("classifier", overflow="fold")

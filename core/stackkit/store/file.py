@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +75,15 @@ class FeatureFile(AbstractContextManager["FeatureFile"]):
             for start, stop in self._places.blocks():
                 features[start:stop] = read_rows(self._file, self._places, start, stop)[1]
         return features
+
+    def view(self) -> NDArray[np.float32]:
+        """(n, d) features, float32 ones read only when and where they are looked at; else as `read`."""
+        if self._places.dtype == "float32":
+            with suppress(ValueError):  # of a file that is cut short
+                rows = (self._places.count, self._places.width)
+                mapped = np.memmap(self._file, "<f4", "r", self._places.features, rows)
+                return np.asarray(mapped)
+        return self.read()
 
     def _converted(self, rows: Sequence[int], features: NDArray[np.float32]) -> Stored:
         with np.errstate(over="ignore"):

@@ -1,0 +1,109 @@
+"""From stored features to a comparison: which images count, and how they are divided."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stackkit.backbones import NamedBackbone
+from stackkit.compare import Comparison, FoldOutcome
+from stackkit.errors import EvaluationError
+from stackkit.fitting import Crew, Features
+from stackkit.folds import Fold, official_fold, stratified_folds
+from stackkit.recipe import Ingredients, Recipe
+from stackkit.store import DatasetRows, FeatureStore
+from stackkit.types import Dataset
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsableFeatures:
+    """Features of the images that every backbone has features of.
+
+    `kept` are the rows of the dataset that this leaves; `lost` counts those that each backbone lacks.
+    """
+
+    features: Sequence[Features]
+    kept: NDArray[np.int64]
+    lost: Mapping[str, int]
+
+
+def usable_features(
+    dataset: Dataset, rows: DatasetRows, named: Sequence[NamedBackbone], store: FeatureStore
+) -> UsableFeatures:
+    """Views of the stored features; raises EvaluationError for features that are no numbers.
+
+    So it does for a class that has lost all its images: it would change what the figures mean, unseen.
+    """
+    matrices, intact = [], []
+    for backbone in named:
+        with store.open(backbone.key, rows, {}, create=False) as file:
+            intact.append(file.intact())
+            matrices.append(file.view())
+    kept = np.flatnonzero(np.all(intact, axis=0))
+    _refuse_lost_classes(dataset, kept)
+    features = [
+        Features(label=b.label, trained=b.backbone.trained, matrix=matrix, kept=kept)
+        for b, matrix in zip(named, matrices, strict=True)
+    ]
+    for one in features:
+        if (row := one.unusable()) is not None:
+            raise EvaluationError(
+                f"{one.label} has features that are no finite numbers, the first of image "
+                f"{dataset.samples[int(kept[row])].id}; `stackkit features verify --recompute` checks them"
+            )
+    lost = {b.label: int(np.sum(~found)) for b, found in zip(named, intact, strict=True)}
+    return UsableFeatures(features=features, kept=kept, lost=lost)
+
+
+def comparison(
+    recipe: Recipe,
+    ingredients: Ingredients,
+    dataset: Dataset,
+    usable: UsableFeatures,
+    crew: Crew,
+    tell: Callable[[FoldOutcome], None],
+) -> Comparison:
+    """What a recipe compares."""
+    return Comparison(
+        ingredients=ingredients,
+        features=usable.features,
+        labels=np.array([sample.label for sample in dataset.samples], dtype=np.int64)[usable.kept],
+        n_classes=len(dataset.classes),
+        folds=folds_of(recipe, dataset, usable.kept.tolist()),
+        repeats=recipe.repeats,
+        inner_cv=recipe.inner_cv,
+        refit=recipe.refit,
+        seed=recipe.seed,
+        crew=crew,
+        tell=tell,
+    )
+
+
+def folds_of(recipe: Recipe, dataset: Dataset, rows: Sequence[int]) -> list[Fold]:
+    """How a recipe divides some rows of a dataset."""
+    samples = [dataset.samples[row] for row in rows]
+    if recipe.official:
+        return official_fold(samples)
+    labels = np.array([sample.label for sample in samples], dtype=np.int64)
+    return stratified_folds(
+        labels,
+        dataset.classes,
+        recipe.cv,
+        shuffle=recipe.shuffle,
+        seed=recipe.seed,
+        repeats=recipe.repeats,
+    )
+
+
+def _refuse_lost_classes(dataset: Dataset, kept: NDArray[np.int64]) -> None:
+    left = {dataset.samples[int(row)].label for row in kept}
+    lost = sorted({sample.label for sample in dataset.samples} - left)
+    if lost:
+        names = ", ".join(dataset.classes[label] for label in lost[:3])
+        raise EvaluationError(
+            f"{len(lost)} class(es) have no image that can be read, such as {names}; "
+            "mend the images or leave the classes out"
+        )

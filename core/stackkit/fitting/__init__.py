@@ -1,0 +1,22 @@
+"""Fits: what is fitted on which rows, once, in parallel, and kept.
+
+Bottom-up: `features` that are read where they lie, `convergence`, a single `fit` and its answers,
+`kept` answers in a folder, and `parallel`, which carries fits out.
+"""
+
+from stackkit.fitting.features import Features
+from stackkit.fitting.fit import Answers, Fit, LearnerFit, ProbabilityFit, SideBySideFit
+from stackkit.fitting.kept import KeptFits
+from stackkit.fitting.parallel import Crew, calm_threads
+
+__all__ = [
+    "Answers",
+    "Crew",
+    "Features",
+    "Fit",
+    "KeptFits",
+    "LearnerFit",
+    "ProbabilityFit",
+    "SideBySideFit",
+    "calm_threads",
+]
