@@ -51,7 +51,9 @@ class FoldPlan:
     @property
     def fits(self) -> list[Fit]:
         """Everything that needs no other fit, each once."""
-        every = chain(*self.baselines, self.side_by_side.values(), self.learners, *self.inner)
+        every: Iterator[Fit] = chain(
+            *self.baselines, self.side_by_side.values(), self.learners, *self.inner
+        )
         return list({id(fit): fit for fit in every}.values())
 
 
@@ -149,7 +151,9 @@ class Comparison:
                 for choice in chosen.baselines
             ],
             learners=learners,
-            inner=[[self._inner_fit(features, fold, part) for part in inside] for features in self.features],
+            inner=[
+                [self._inner_fit(features, fold, part) for part in inside] for features in self.features
+            ],
             side_by_side={
                 row.choice.text: self._side_by_side(row.choice, fold)
                 for row in self.rows
@@ -223,9 +227,7 @@ class Comparison:
                 beside = plan.side_by_side.get(row.choice.text)
                 answers.append(made[id(beside)] if beside else next(stacks))
         self.tell(
-            FoldOutcome(
-                number=number, fold=plan.fold, rows=self.rows, stacked=stacked, answers=answers
-            )
+            FoldOutcome(number=number, fold=plan.fold, rows=self.rows, stacked=stacked, answers=answers)
         )
         return [Answers(labels=one.labels, converged=one.converged) for one in answers]
 

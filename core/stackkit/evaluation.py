@@ -52,7 +52,7 @@ def usable_features(
         if (row := one.unusable()) is not None:
             raise EvaluationError(
                 f"{one.label} has features that are no finite numbers, the first of image "
-                f"{dataset.samples[int(kept[row])].id}; `stackkit features verify --recompute` checks them"
+                f"{dataset.samples[int(kept[row])].id}; `stackkit features verify` says more"
             )
     lost = {b.label: int(np.sum(~found)) for b, found in zip(named, intact, strict=True)}
     return UsableFeatures(features=features, kept=kept, lost=lost)

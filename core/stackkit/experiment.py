@@ -39,6 +39,8 @@ from stackkit.report.probabilities import probability_file
 from stackkit.store import DatasetRows, FeatureStore
 from stackkit.types import Dataset, FailedImage, Reporter
 
+FITS_IN_HAND = "stopping after the fits in hand; finished ones are kept; Ctrl-C again stops at once"
+
 
 def extract_features(
     recipe: Recipe,
@@ -182,7 +184,7 @@ def _evaluate(
 ) -> tuple[Comparison, list[Result]]:
     """Fit what is not kept yet, several fits at a time; a first Ctrl-C waits for those in hand."""
     with (
-        ctrl_c_waits(reporter.message, "the fits in hand, which are kept") as stop_if_asked,
+        ctrl_c_waits(reporter.message, FITS_IN_HAND) as stop_if_asked,
         probability_file(out, reporter.message) as probabilities,
     ):
         crew = Crew(
@@ -258,5 +260,3 @@ def _stored(
     return ExtractionSummary(
         computed=dict.fromkeys(reused, 0), reused=reused, failed=tuple(failed.values())
     )
-
-

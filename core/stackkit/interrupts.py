@@ -9,18 +9,19 @@ from contextlib import contextmanager
 from queue import SimpleQueue
 from types import FrameType
 
+IN_FLIGHT = "stopping after the batch in flight; Ctrl-C again stops at once"
+
 
 @contextmanager
 def ctrl_c_waits(
-    tell: Callable[[str], None], work: str = "the batch in flight"
+    tell: Callable[[str], None], last_words: str = IN_FLIGHT
 ) -> Iterator[Callable[[], None]]:
     """Yield a function to call between two pieces of work: it raises KeyboardInterrupt if asked to.
 
-    So does the end of the block. `work` names what is finished first. Where Ctrl-C does not mean KeyboardInterrupt (another thread,
-    another handler), nothing changes.
+    So does the end of the block. `last_words` say what is finished first. Where Ctrl-C does not mean
+    KeyboardInterrupt (another thread, another handler), nothing changes.
     """
     asked = False
-    last_words = f"stopping after {work}; Ctrl-C again stops at once"
     words: SimpleQueue[str | None] = SimpleQueue()
 
     def keep(number: int, frame: FrameType | None) -> None:

@@ -105,7 +105,7 @@ def make_classifiers(ingredients: Ingredients) -> None:
         with choice.blamed():
             fit_on = choice.create().fit_on
             if fit_on not in get_args(FitOn):
-                raise ValueError(f"fit_on is {fit_on!r}; {' or '.join(get_args(FitOn))} is wanted")
+                raise ValueError(f"fit_on is {fit_on!r}; one of {', '.join(get_args(FitOn))} is wanted")
         if fit_on != "features" and not gives_probabilities:
             raise UsageError(
                 f"learner {learner.name} gives no probabilities, which {choice.name} needs; use "

@@ -26,7 +26,7 @@ WRONG_WORDS = {
     "value": (["--backbones", f"{HISTOGRAM}:bins=0"], "bins=0: a number from 1 to 16 is wanted"),
     "choice": (["--aggregator", "average-svm:fit_on=test"], "choose one of in-sample, out-of-fold"),
     "repeated option": (["--backbones", f"{HISTOGRAM}:bins=2,bins=3"], "gives bins twice"),
-    "no probabilities": (["--learner", "linear-svm"], "gives no probabilities, which aggregators need"),
+    "no probabilities": (["--learner", "linear-svm"], "gives no probabilities, which average-svm needs"),
     "two protocols": (["--cv", "3", "--split", "official"], "choose one protocol"),
     "shuffled split": (["--shuffle", "--split", "official"], "choose one protocol"),
     "negative seed": (["--seed", "-1"], "--seed -1: a whole number from 0"),

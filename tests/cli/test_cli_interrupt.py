@@ -9,7 +9,8 @@ import pytest
 from commanding import Command, Outcome, chosen, photographs, variables
 from core.installing import Site
 
-from stackkit.interrupts import LAST_WORDS
+from stackkit.experiment import FITS_IN_HAND
+from stackkit.interrupts import IN_FLIGHT
 
 SLOW = """
     import sys, time
@@ -80,13 +81,13 @@ def test_ctrl_c_during_extraction_finishes_the_batch_in_flight_and_keeps_it(
 ) -> None:
     outcome = interrupted("batch begins", 3, command, *chosen(root, "slow"))
     assert_stopped_with_a_word(outcome)
-    assert LAST_WORDS in outcome.err.splitlines()
+    assert IN_FLIGHT in outcome.err.splitlines()
     assert reused(root, stackkit) in {96, 128}  # 96, unless the machine was slow to pass Ctrl-C on
 
 
 def test_a_second_ctrl_c_does_not_wait_for_the_batch(root: Path, stackkit: Command) -> None:
     assert_stopped_with_a_word(
-        interrupted("batch begins", 3, "extract", *chosen(root, "slow"), again_at=LAST_WORDS)
+        interrupted("batch begins", 3, "extract", *chosen(root, "slow"), again_at=IN_FLIGHT)
     )
     assert reused(root, stackkit) in {64, 96}
 
@@ -100,7 +101,8 @@ def reused(root: Path, stackkit: Command) -> int:
 
 def test_ctrl_c_during_evaluation_keeps_all_features(root: Path, stackkit: Command) -> None:
     arguments = [*chosen(root), "--json"]
+    endless = ["--aggregator", "endless"]
     assert_stopped_with_a_word(
-        interrupted("fitting begins", 1, "run", *arguments, "--aggregator", "endless")
+        interrupted("fitting begins", 1, "run", *arguments, *endless, again_at=FITS_IN_HAND)
     )
     assert stackkit("evaluate", *arguments).document["n_images"] == 160

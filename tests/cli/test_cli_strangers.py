@@ -111,7 +111,10 @@ def strangers(site: Site) -> Site:
             ("--aggregator", "far"),
             "odd/far (from odd): predict must give labels from 0 to 2, not 99 to 99",
         ),
-        (("--aggregator", "typo"), "fit_on is 'outoffold'; in-sample or out-of-fold is wanted"),
+        (
+            ("--aggregator", "typo"),
+            "fit_on is 'outoffold'; one of in-sample, out-of-fold, features",
+        ),
         (("--aggregator", "secretive"), "odd/secretive (odd 1.0) failed: AttributeError"),
         (("--aggregator", "raises"), "odd/raises (odd 1.0) failed: ValueError: out of luck"),
         (

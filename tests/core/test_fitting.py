@@ -206,7 +206,7 @@ def test_a_folder_that_cannot_be_written_is_said_once_and_costs_nothing_else(mak
 
 def test_what_finished_before_a_failure_is_kept(make, told, tmp_path):
     crew = Crew(kept=KeptFits(tmp_path), reporter=told, jobs=1)
-    with pytest.raises(PluginError, match=r"test/failing \(test 1\) failed: no luck"):
+    with pytest.raises(PluginError, match=r"test/failing \(test 1\) failed: ZeroDivisionError"):
         carried_out(crew, [make(), make(choice("Failing")), make(offset=9)])
     assert KeptFits(tmp_path).find(make().digest) is not None
     assert KeptFits(tmp_path).find(make(offset=9).digest) is None
@@ -255,11 +255,12 @@ def test_features_are_left_as_they_were(make):
     assert np.array_equal(fit.features.matrix, before)
 
 
-@given(st.integers(0, 1200), st.integers(1, 5), st.randoms(use_true_random=False))
-def test_taken_rows_are_those_that_were_asked_for(count, width, random):
+@given(st.integers(0, 1200), st.integers(1, 5), st.integers(0, 99))
+def test_taken_rows_are_those_that_were_asked_for(count, width, seed):
+    random = np.random.default_rng(seed)
     matrix = np.arange(1500 * width, dtype=np.float32).reshape(1500, width)
-    kept = np.sort(random.sample(range(1500), 1400))
-    rows = np.array(random.choices(range(1400), k=count), dtype=np.int64)
+    kept = np.sort(random.permutation(1500)[:1400])
+    rows = random.integers(0, 1400, size=count)
     taken = Features(label="", trained=True, matrix=matrix, kept=kept).take(rows)
     assert taken.flags.f_contiguous
     assert np.array_equal(taken, matrix[kept][rows])

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from stackkit.interrupts import LAST_WORDS, ctrl_c_waits
+from stackkit.interrupts import IN_FLIGHT, ctrl_c_waits
 
 
 def press_ctrl_c() -> None:
@@ -29,7 +29,7 @@ def test_a_first_ctrl_c_is_answered_at_once_and_heard_between_two_pieces_of_work
 
     with pytest.raises(KeyboardInterrupt):
         work()
-    assert told == [LAST_WORDS]
+    assert told == [IN_FLIGHT]
 
 
 def test_ctrl_c_in_the_midst_of_a_message_does_not_wait_for_itself():
@@ -45,7 +45,7 @@ def test_ctrl_c_in_the_midst_of_a_message_does_not_wait_for_itself():
 
     with pytest.raises(KeyboardInterrupt):
         work()
-    assert told == [LAST_WORDS]
+    assert told == [IN_FLIGHT]
 
 
 def test_a_second_ctrl_c_stops_at_once_and_all_is_as_it_was_before():

@@ -246,7 +246,9 @@ def test_it_works_with_a_learner_that_gives_no_probabilities(registry, blobs):
 
 def test_folds_are_told_of_as_soon_as_they_are_there(registry, blobs):
     outcomes: list[FoldOutcome] = []
-    comparison = compare(registry, *blobs, aggregators=("soft-vote", "out-of-fold"), tell=outcomes.append)
+    comparison = compare(
+        registry, *blobs, aggregators=("soft-vote", "out-of-fold"), tell=outcomes.append
+    )
     comparison.results()
     assert [outcome.number for outcome in outcomes] == [0, 1, 2]
     for outcome in outcomes:

@@ -143,10 +143,7 @@ def compare(
     n_classes = n_classes or int(table.labels.max()) + 1
     return Comparison(
         ingredients=resolve(recipe, registry),
-        features=[
-            Features.of(name, matrix)
-            for name, matrix in zip(names, table.matrices, strict=True)
-        ],
+        features=[Features.of(name, matrix) for name, matrix in zip(names, table.matrices, strict=True)],
         labels=table.labels,
         n_classes=n_classes,
         folds=stratified_folds(

@@ -90,7 +90,10 @@ Jobs = Annotated[
 Seed = Annotated[int, typer.Option("--seed", help="Seed of everything that draws or shuffles.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first image that cannot be read.")]
 Out = Annotated[
-    Path | None, typer.Option("--out", metavar="DIR", help="Write report.json and probabilities.h5 into this folder.")
+    Path | None,
+    typer.Option(
+        "--out", metavar="DIR", help="Write report.json and probabilities.h5 into this folder."
+    ),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a report that is in --out.")]
 Json = Annotated[

@@ -7,6 +7,7 @@ import threading
 import zipfile
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -47,16 +48,15 @@ class KeptFits:
             return
         path = self._path(self._folder, digest)
         aside = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
-        arrays = {
-            "labels": answers.labels,
-            "converged": np.array(answers.converged),
-            "probabilities": answers.probabilities,
-            "in_sample": answers.in_sample,
+        arrays: dict[str, Any] = {
+            name: value
+            for name in ("labels", "converged", "probabilities", "in_sample")
+            if (value := getattr(answers, name)) is not None
         }
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with aside.open("wb") as file:
-                np.savez(file, **{name: array for name, array in arrays.items() if array is not None})
+                np.savez(file, **arrays)
             aside.replace(path)
         except OSError as error:
             self._problem = f"{path.parent}: {error.strerror or error}"

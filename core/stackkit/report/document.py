@@ -45,8 +45,8 @@ class Protocol:
             )
         often = "once" if self.repeats == 1 else f"once in each of {self.repeats} repeats"
         return (
-            f"{self.folds}-fold cross-validation: every image is predicted {often}, by classifiers fitted "
-            "without it. Not comparable with figures on an official split."
+            f"{self.folds}-fold cross-validation: every image is predicted {often}, by classifiers "
+            "fitted without it. Not comparable with figures on an official split."
         )
 
 

@@ -35,7 +35,7 @@ def notes(
 def _on_fits(comparison: Comparison, results: Sequence[Result]) -> Iterator[str]:
     constant = [features.label for features in comparison.features if features.is_constant()]
     if constant:
-        yield f"Every image has the same features, so that nothing can be learned: {', '.join(constant)}."
+        yield f"The same features for every image, so that nothing is learned: {', '.join(constant)}."
     early = [f"{r.name} on {_on(r)}" for r in results if not r.converged]
     if early:
         yield f"Stopped before they converged (max_iter or tol would change that): {'; '.join(early)}."
@@ -62,8 +62,8 @@ def _inner(comparison: Comparison) -> str:
         else "the mean of those of the inner folds"
     )
     return (
-        f"Out-of-fold probabilities: {comparison.inner_cv} shuffled stratified folds inside each training "
-        f"fold; test images are predicted by {who}."
+        f"Out-of-fold probabilities: {comparison.inner_cv} shuffled stratified folds inside each "
+        f"training fold; test images are predicted by {who}."
     )
 
 
