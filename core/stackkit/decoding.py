@@ -54,12 +54,16 @@ class _Started:
 class Decoder(AbstractContextManager["Decoder"]):
     """Threads that decode the images of a dataset, for use in a `with` statement.
 
-    An image that cannot be decoded is listed in its chunk; with `strict` it raises ImageError.
-    Whatever else a dataset raises is raised where the chunk would have come.
+    An image that cannot be decoded, or is no longer that of its `fingerprints`, is listed in its
+    chunk; with `strict` it raises ImageError. Whatever else a dataset raises is raised where the
+    chunk would have come.
     """
 
-    def __init__(self, dataset: Dataset, *, strict: bool = False) -> None:
+    def __init__(
+        self, dataset: Dataset, fingerprints: Sequence[str] | None = None, *, strict: bool = False
+    ) -> None:
         self._dataset = dataset
+        self._fingerprints = fingerprints
         self._strict = strict
         workers = min(MOST_THREADS, os.cpu_count() or 1)
         self._pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="stackkit-decode")
@@ -97,9 +101,15 @@ class Decoder(AbstractContextManager["Decoder"]):
             image = self._dataset.image(row)
             for size, squares in pixels.items():
                 squares[place] = squash(image, size)
+            self._refuse_replaced(row)
         except (OSError, ImageError) as error:
             return FailedImage(id=self._dataset.samples[row].id, reason=reason(error))
         return None
+
+    def _refuse_replaced(self, row: int) -> None:
+        # After decoding: what was replaced before that is seen, and the file is still in memory.
+        if self._fingerprints and self._dataset.fingerprint(row) != self._fingerprints[row]:
+            raise ImageError("the image was replaced meanwhile; the next run takes the new one")
 
     def _finish(self, started: _Started) -> Chunk:
         outcomes = [outcome.result() for outcome in started.outcomes]

@@ -68,7 +68,7 @@ def foresee(
     strict: bool = False,
 ) -> Forecast:
     """What an extraction would take; warms up what would work and keeps nothing."""
-    with Decoder(dataset, strict=strict) as decoder:
+    with Decoder(dataset, rows.fingerprints, strict=strict) as decoder:
         warm = warm_up(decoder, rows, backbones, store, reporter, measure=True)
     return _forecast(warm, rows, store)
 
@@ -91,7 +91,7 @@ def extract(
     batch in flight finish. Raises StoreError if the disk has no room for the features.
     """
     while True:
-        with Decoder(dataset, strict=strict) as decoder, ExitStack() as files:
+        with Decoder(dataset, rows.fingerprints, strict=strict) as decoder, ExitStack() as files:
             warm = warm_up(decoder, rows, backbones, store, reporter)
             forecast = _forecast(warm, rows, store)
             expect(forecast)

@@ -63,7 +63,10 @@ class Dataset(Protocol):
         """Image i, mode RGB. Called from several threads; raises OSError or ImageError."""
 
     def fingerprint(self, i: int) -> str:
-        """Short ASCII text (at most 64 characters) that changes whenever image i's content does."""
+        """Short ASCII text (at most 64 characters) that changes whenever image i's content does.
+
+        Called from several threads, once before image i is decoded and once after that.
+        """
 
 
 class Backbone(Protocol):

@@ -4,10 +4,12 @@ import time
 
 import numpy as np
 import pytest
-from extracting import Counting, MeanColours, extracted, plainly
+from extracting import Counting, MeanColours, extracted, named_of, plainly, stored
 
 from stackkit.decoding import AHEAD
 from stackkit.errors import ExtractionError, ImageError
+from stackkit.extract import extract, fingerprints
+from stackkit.types import SilentReporter
 from stackkit_plugins.image_folder.dataset import image_folder
 
 
@@ -128,6 +130,31 @@ def broken_network(features):
 
 def ctrl_c(features):
     raise KeyboardInterrupt
+
+
+class TestReplacedImages:
+    def test_one_replaced_before_it_is_decoded_is_never_kept_as_what_it_was(self, birds, store):
+        rows, _ = fingerprints("birds", birds, SilentReporter())
+        old, new = (birds.dataset.root / birds.samples[number].id for number in (7, 8))
+        old.write_bytes(new.read_bytes())
+        (named,) = named_of(MeanColours(32))
+        summary = extract(birds, rows, [named], store, SilentReporter())
+        (failure,) = summary.failed
+        assert (failure.id, failure.reason.split(";")[0]) == (
+            birds.samples[7].id, "the image was replaced meanwhile"
+        )  # fmt: skip
+        assert np.flatnonzero(~stored(store, named, rows)[1]).tolist() == [7]
+        again, [(features, _)] = extracted(birds, store, MeanColours(32))
+        assert again.computed == {"colours-0": 0}, "its row is that of the image it is a copy of"
+        assert np.array_equal(features, plainly(birds, MeanColours(32)))
+
+    def test_strict_stops_at_it(self, birds, store):
+        rows, _ = fingerprints("birds", birds, SilentReporter())
+        (birds.dataset.root / birds.samples[7].id).write_bytes(
+            (birds.dataset.root / birds.samples[8].id).read_bytes()
+        )
+        with pytest.raises(ImageError, match="replaced meanwhile"):
+            extract(birds, rows, named_of(MeanColours(32)), store, SilentReporter(), strict=True)
 
 
 class TestFailingBackbones:
