@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import Any, TypeAlias
 
 import numpy as np
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from stackkit_plugins.probabilities import FLOOR
 
 Stack: TypeAlias = tuple[np.ndarray, np.ndarray]
 """(n_learners, n, n_classes) probabilities and (n,) labels."""
+
+many = settings(max_examples=60, deadline=None)
+"""How often a property is tried: without a clock, for machines are shared."""
 
 
 @st.composite

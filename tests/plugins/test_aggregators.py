@@ -14,7 +14,7 @@ from sklearn.ensemble import VotingClassifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import LabelEncoder
 from sklearn.svm import LinearSVC
-from stacks import Stack, log_loss, stacks
+from stacks import Stack, log_loss, many, stacks
 
 import stackkit_plugins.average_svm
 import stackkit_plugins.geometric_vote
@@ -74,6 +74,7 @@ class TestSoftVote(AggregatorContract):
 class TestGeometricVote(AggregatorContract):
     plugin = stackkit_plugins.geometric_vote
 
+    @many
     @given(stack=stacks(coarse=False))
     def test_it_is_the_argmax_of_the_product(self, stack: Stack):
         made, _ = stack
@@ -82,6 +83,7 @@ class TestGeometricVote(AggregatorContract):
         product = made.prod(axis=0)
         assert product[np.arange(len(found)), found] == pytest.approx(product.max(axis=1), rel=1e-9)
 
+    @many
     @given(stack=stacks(coarse=False), seed=st.integers(0, 100))
     def test_a_factor_common_to_a_learners_classes_changes_nothing(self, stack: Stack, seed: int):
         made, labels = stack
@@ -125,6 +127,7 @@ class Prefitted(ClassifierMixin, BaseEstimator):
 class TestMajorityVote(AggregatorContract):
     plugin = stackkit_plugins.majority_vote
 
+    @many
     @given(stack=stacks(coarse=False, learners=7))
     def test_without_a_tie_it_is_scikit_learns_and_mlxtends_hard_vote(self, stack: Stack):
         made, _ = stack
@@ -143,6 +146,7 @@ class TestMajorityVote(AggregatorContract):
         for vote in (mlxtends, scikit_learns):
             assert found[clear].tolist() == vote.predict(X)[clear].tolist()
 
+    @many
     @given(stack=stacks(learners=2, coarse=False))
     def test_two_learners_that_differ_are_decided_by_the_mean(self, stack: Stack):
         """The mean of two that differ is highest at a third class at times: that has no vote."""
@@ -189,12 +193,14 @@ class TestWeightedVote(AggregatorContract):
     plugin = stackkit_plugins.weighted_vote
     refused = ({"max_iter": 0}, {"tol": 0.0}, {"tol": float("inf")})
 
+    @many
     @given(stack=stacks())
     def test_weights_are_shares(self, stack: Stack):
         weights = create(self.plugin).fit(*stack).weights_
         assert weights.min() >= 0
         assert weights.sum() == pytest.approx(1)
 
+    @many
     @given(stack=stacks())
     def test_its_log_loss_is_no_worse_than_the_means_or_any_learners(self, stack: Stack):
         made, labels = stack
@@ -204,6 +210,7 @@ class TestWeightedVote(AggregatorContract):
         assert own <= -np.log(likelihoods.mean(axis=0)).mean() + 1e-12
         assert own <= min(log_loss(learner, labels) for learner in made) + 1e-6
 
+    @many
     @given(stack=stacks())
     def test_weights_meet_the_conditions_of_an_optimum(self, stack: Stack):
         """Karush, Kuhn and Tucker: slopes are 1 where there is weight, and nowhere above."""
@@ -269,6 +276,7 @@ ORDER_FREE = [
 
 
 @pytest.mark.parametrize("plugin", ORDER_FREE)
+@many
 @given(stack=stacks(), seed=st.integers(0, 100))
 def test_no_order_of_learners_decides_even_between_equals(plugin: ModuleType, stack: Stack, seed: int):
     made, labels = stack
@@ -279,12 +287,14 @@ def test_no_order_of_learners_decides_even_between_equals(plugin: ModuleType, st
 
 
 @pytest.mark.parametrize("plugin", ORDER_FREE)
+@many
 @given(stack=stacks())
 def test_only_classes_that_have_samples_are_predicted(plugin: ModuleType, stack: Stack):
     made, labels = stack
     assert set(create(plugin).fit(made, labels).predict(made)) <= set(labels)
 
 
+@many
 @given(stack=stacks(), seed=st.integers(0, 100))
 def test_the_order_that_fits_use_follows_the_learners(stack: Stack, seed: int):
     made, _ = stack
