@@ -1,0 +1,149 @@
+"""ensemble-selection: the contract, and selection against a plain and slow one."""
+
+from itertools import combinations_with_replacement
+
+import numpy as np
+import pytest
+from contracts.aggregator import AggregatorContract, create, probabilities
+from hypothesis import given
+from hypothesis import strategies as st
+from stacks import Stack, accuracy, log_loss, many, stacks
+
+import stackkit_plugins.ensemble_selection
+
+METRICS = ("log-loss", "accuracy")
+
+
+def badness(made: np.ndarray, labels: np.ndarray, members: list[int], metric: str) -> tuple[float, ...]:
+    """What selection makes small, of the plain mean of some learners."""
+    mean = made[members].mean(axis=0)
+    if metric == "log-loss":
+        return (log_loss(mean, labels),)
+    return (-accuracy(mean, labels), log_loss(mean, labels))
+
+
+def selected_slowly(made: np.ndarray, labels: np.ndarray, rounds: int, metric: str) -> list[int]:
+    """Caruana's selection word for word; learners are averaged anew for every candidate."""
+
+    def bad(members: list[int]) -> tuple[float, ...]:
+        return badness(made, labels, members, metric)
+
+    ranked = sorted(range(len(made)), key=lambda learner: bad([learner]))
+    starts = [ranked[:count] for count in range(1, len(ranked) + 1)]
+    members = min(starts, key=bad)
+    path = [members]
+    for _ in range(rounds):
+        members = min(([*members, learner] for learner in range(len(made))), key=bad)
+        path.append(members)
+    return min(path, key=bad)
+
+
+class TestEnsembleSelection(AggregatorContract):
+    plugin = stackkit_plugins.ensemble_selection
+    refused = (
+        {"rounds": -1},
+        {"bags": -1},
+        {"bag_fraction": 0.0},
+        {"bag_fraction": 1.5},
+        {"seed": -1},
+        {"seed": 2**32},
+    )
+
+    @pytest.mark.parametrize("metric", METRICS)
+    @pytest.mark.parametrize("seed", range(5))
+    def test_it_selects_what_a_plain_selection_selects(self, labels, metric, seed):
+        made = probabilities(labels, 1, seed, n_learners=4)
+        found = create(self.plugin, metric=metric, rounds=12).fit(made, labels)
+        members = selected_slowly(made, labels, 12, metric)
+        shares = np.bincount(members, minlength=4) / len(members)
+        assert found.weights_ == pytest.approx(shares)
+
+    @pytest.mark.parametrize("metric", METRICS)
+    @pytest.mark.parametrize("seed", range(3))
+    def test_it_comes_near_the_best_of_all_small_ensembles(self, labels, metric, seed):
+        made = probabilities(labels, 1, seed)
+        weights = create(self.plugin, metric=metric).fit(made, labels).weights_
+        mean = np.tensordot(weights, made, axes=1)
+        sets = [list(s) for k in range(1, 9) for s in combinations_with_replacement(range(3), k)]
+        best = min(badness(made, labels, members, metric) for members in sets)
+        if metric == "log-loss":
+            assert log_loss(mean, labels) <= best[0] + 1e-3
+        else:
+            assert -accuracy(mean, labels) <= best[0] + 0.02
+
+    @pytest.mark.parametrize("metric", METRICS)
+    @many
+    @given(stack=stacks(coarse=False))
+    def test_on_its_own_rows_no_learner_is_better(self, metric: str, stack: Stack):
+        made, labels = stack
+        ensemble = create(self.plugin, metric=metric).fit(made, labels)
+        mean = np.tensordot(ensemble.weights_, made, axes=1)
+        if metric == "log-loss":
+            assert log_loss(mean, labels) <= min(log_loss(one, labels) for one in made) + 1e-12
+        else:
+            only_seen = np.isin(np.arange(made.shape[2]), labels) * made
+            right = np.mean(ensemble.predict(made) == labels)
+            assert right >= max(accuracy(one, labels) for one in only_seen)
+
+    @pytest.mark.parametrize("metric", METRICS)
+    @many
+    @given(stack=stacks(), bags=st.integers(0, 3))
+    def test_weights_are_shares(self, metric: str, stack: Stack, bags: int):
+        weights = create(self.plugin, metric=metric, bags=bags, rounds=5).fit(*stack).weights_
+        assert weights.min() >= 0
+        assert weights.sum() == pytest.approx(1)
+
+    @pytest.mark.parametrize("metric", METRICS)
+    @many
+    @given(stack=stacks(), seed=st.integers(0, 100))
+    def test_no_order_of_learners_decides(self, metric: str, stack: Stack, seed: int):
+        made, labels = stack
+        order = np.random.default_rng(seed).permutation(len(made))
+        options = {"metric": metric, "bags": seed % 3, "rounds": 5, "seed": seed}
+        first = create(self.plugin, **options).fit(made, labels)
+        other = create(self.plugin, **options).fit(made[order], labels)
+        assert first.predict(made).tolist() == other.predict(made[order]).tolist()
+
+    def test_more_rounds_are_never_worse(self, labels):
+        made = probabilities(labels, 1)
+        losses = []
+        for rounds in (0, 1, 5, 50):
+            weights = create(self.plugin, rounds=rounds).fit(made, labels).weights_
+            losses.append(log_loss(np.tensordot(weights, made, axes=1), labels))
+        assert losses == sorted(losses, reverse=True)
+
+    def test_accuracy_is_improved_where_log_loss_would_not(self, labels):
+        """One learner is right and timid, the other bold and at times wrong."""
+        timid = np.where(np.eye(5)[labels] > 0, 0.24, 0.19)
+        bold = np.where(
+            np.eye(5)[np.where(np.arange(200) < 20, (labels + 1) % 5, labels)] > 0, 0.96, 0.01
+        )
+        made = np.stack([timid, bold])
+        right = create(self.plugin, metric="accuracy").fit(made, labels).predict(made)
+        assert right.tolist() == labels.tolist()
+        assert (create(self.plugin).fit(made, labels).predict(made) != labels).sum() == 20
+
+    def test_a_bag_holds_its_share_of_the_learners(self, labels):
+        made = probabilities(labels, 1, n_learners=10)
+        for fraction, size in ((0.3, 3), (0.01, 1), (1.0, 10)):
+            ensemble = create(self.plugin, bags=1, bag_fraction=fraction).fit(made, labels)
+            assert 1 <= np.count_nonzero(ensemble.weights_) <= size
+
+    def test_bags_of_everything_are_no_bags(self, labels):
+        made = probabilities(labels, 1)
+        bagged = create(self.plugin, bags=3, bag_fraction=1.0).fit(made, labels).weights_
+        assert bagged == pytest.approx(create(self.plugin).fit(made, labels).weights_)
+
+    def test_the_seed_decides_what_is_in_a_bag(self, labels):
+        made = probabilities(labels, 1, n_learners=10)
+        found = {
+            tuple(create(self.plugin, bags=1, seed=seed).fit(made, labels).weights_.tolist())
+            for seed in (0, 0, 1, 2, 3)
+        }
+        assert len(found) > 1
+        again = create(self.plugin, bags=1, seed=0).fit(made, labels).weights_
+        assert tuple(again.tolist()) in found
+
+    def test_held_out_rows_are_the_default(self, aggregator):
+        assert aggregator.fit_on == "out-of-fold"
+        assert create(self.plugin, fit_on="in-sample").fit_on == "in-sample"
