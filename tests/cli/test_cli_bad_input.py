@@ -20,7 +20,7 @@ WRONG_WORDS = {
     "empty name": (["--backbones", ""], "names an empty component"),
     "learner": (["--learner", "logistc"], "did you mean logistic"),
     "baseline": (["--baseline", "linear-svn"], "did you mean linear-svm?"),
-    "aggregator": (["--aggregator", "softvote"], "did you mean soft-vote?"),
+    "aggregator": (["--aggregator", "softvote"], "did you mean soft-vote or"),
     "option": (["--backbones", f"{HISTOGRAM}:bin=3"], "has no option 'bin'; did you mean bins?"),
     "type": (["--backbones", f"{HISTOGRAM}:bins=x"], "bins=x: a whole number is wanted"),
     "value": (["--backbones", f"{HISTOGRAM}:bins=0"], "bins=0: a number from 1 to 16 is wanted"),
