@@ -315,7 +315,10 @@ def test_without_weights_and_network_one_line_says_what_to_do(tmp_path):
     )
     file = "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
     lacking, *message = done.stdout.splitlines()
-    assert lacking == f"{file} is not in {tmp_path / 'models'}; Keras downloads it at first use"
+    assert (
+        lacking
+        == f"{file} is not in {tmp_path / 'models'}; Keras downloads it at first use (about 59 MB)"
+    )
     assert len(message) == 1, done.stdout + done.stderr
     assert f"vgg16 needs {file}: it is not in {tmp_path / 'models'}" in message[0]
     for words in ("KERAS_HOME", "Connection refused", "weights=PATH", "weights=random"):
@@ -400,6 +403,13 @@ def test_the_table_lists_every_model_of_keras_and_no_other(keras):
 def test_every_module_of_the_table_has_a_preprocess_input(keras):
     for model in MODELS:
         assert callable(getattr(keras.applications, model.module).preprocess_input)
+
+
+def test_every_width_of_a_model_has_a_size_for_its_download():
+    for model in MODELS:
+        sizes = [model.megabytes(alpha) for alpha, _ in model.widths]
+        assert sizes == sorted(sizes)
+        assert sizes[0] > 0
 
 
 class _AskedError(Exception):

@@ -89,7 +89,8 @@ class Factory:
         path = models_folder() / self.model.weights_file(size=size, alpha=alpha)
         if path.is_file():
             return None
-        return f"{path.name} is not in {path.parent}; Keras downloads it at first use"
+        room = f"about {self.model.megabytes(alpha):,g} MB"
+        return f"{path.name} is not in {path.parent}; Keras downloads it at first use ({room})"
 
 
 _FACTORIES = {model.function: Factory(model=model) for model in MODELS}

@@ -42,6 +42,10 @@ class Model:
         offered = ", ".join(str(known) for known, _ in self.widths)
         raise UsageError(f"{self.name}: alpha={alpha}; choose one of {offered}")
 
+    def megabytes(self, alpha: float = 1.0) -> float:
+        """About the size of the ImageNet weights file."""
+        return _MEGABYTES[self.name][[known for known, _ in self.widths].index(alpha)]
+
     def weights_file(self, *, size: int, alpha: float = 1.0) -> str:
         """Name of the ImageNet weights file that Keras asks for."""
         rows = size if size in self.trained_sizes else 224
@@ -193,3 +197,47 @@ MODELS: tuple[Model, ...] = (
     _convnext("Large", 1536),
     _convnext("XLarge", 2048),
 )
+
+_MEGABYTES: dict[str, tuple[float, ...]] = {
+    "vgg16": (59,),
+    "vgg19": (80,),
+    "resnet50": (94,),
+    "resnet101": (171,),
+    "resnet152": (233,),
+    "resnet50-v2": (94,),
+    "resnet101-v2": (171,),
+    "resnet152-v2": (233,),
+    "inception-v3": (87,),
+    "inception-resnet-v2": (217,),
+    "xception": (83,),
+    "densenet121": (28,),
+    "densenet169": (51,),
+    "densenet201": (73,),
+    "mobilenet": (0.9, 3.3, 7.3, 13),
+    "mobilenet-v2": (1.6, 2.8, 5.5, 9.0, 15, 17),
+    "mobilenet-v3-small": (2.3, 3.8),
+    "mobilenet-v3-large": (7.2, 12),
+    "nasnet-mobile": (17,),
+    "nasnet-large": (340,),
+    "efficientnet-b0": (16,),
+    "efficientnet-b1": (26,),
+    "efficientnet-b2": (31,),
+    "efficientnet-b3": (43,),
+    "efficientnet-b4": (71,),
+    "efficientnet-b5": (114,),
+    "efficientnet-b6": (164,),
+    "efficientnet-b7": (256,),
+    "efficientnetv2-b0": (24,),
+    "efficientnetv2-b1": (28,),
+    "efficientnetv2-b2": (35,),
+    "efficientnetv2-b3": (52,),
+    "efficientnetv2-s": (81,),
+    "efficientnetv2-m": (213,),
+    "efficientnetv2-l": (471,),
+    "convnext-tiny": (111,),
+    "convnext-small": (198,),
+    "convnext-base": (350,),
+    "convnext-large": (785,),
+    "convnext-xlarge": (1393,),
+}
+"""Four bytes for each parameter without the top, for each of a model's widths."""
