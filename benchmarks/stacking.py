@@ -1,0 +1,395 @@
+"""Stacking two ways on the same features and folds, in turn, each in a process of its own.
+
+    python benchmarks/stacking.py                              synthetic features at CUB's size
+    python benchmarks/stacking.py --store DIR                  real ones: every file of a feature store
+    python benchmarks/stacking.py --images 2000 --classes 50   a smaller problem
+    python benchmarks/stacking.py --grow images=1000,2000,4000 cost against one size of the problem
+
+Both ways give the same four results: LinearSVC on one backbone, mlxtend's StackingClassifier (averaged
+probabilities into LinearSVC), soft voting, and the same SVM on out-of-fold averages.
+(a) the plain way: mlxtend, scikit-learn's VotingClassifier and cross_val_predict over the matrices
+side by side, one score after the other; (b) stackkit.
+Settings: `default`, scikit-learn's (rows must be predicted alike), and `optimum`, tolerance 1e-6, where
+stackkit uses its own solver of the same convex problem.
+
+Times are those of whole processes, imports and reading included. Nothing is kept between runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+WIDTHS = (512, 2048, 2048, 2048)
+IMAGES, CLASSES = 11_788, 200
+INNER = 3
+RESULTS = ("linear-svm", "average-svm", "soft-vote", "average-svm out-of-fold")
+
+Labels = NDArray[np.int64]
+Predictions = dict[str, list[Labels]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """One way's run: wall seconds, peak resident bytes, labels predicted per result, all folds in a row."""
+
+    seconds: float
+    peak_bytes: int
+    predicted: dict[str, Labels]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """A folder with one matrix (n, d) float32 per backbone, and the labels (n,)."""
+
+    folder: Path
+
+    @property
+    def matrices(self) -> list[NDArray[np.float32]]:
+        """Read when they are looked at."""
+        return [np.load(path, mmap_mode="r") for path in sorted(self.folder.glob("features-*.npy"))]
+
+    @property
+    def labels(self) -> Labels:
+        """Class of each image."""
+        labels: Labels = np.load(self.folder / "labels.npy")
+        return labels
+
+    def keep(self, matrices: Sequence[NDArray[np.float32]], labels: Labels) -> Data:
+        """Write them."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for old in self.folder.glob("*.npy"):
+            old.unlink()
+        for number, matrix in enumerate(matrices):
+            np.save(self.folder / f"features-{number:02}.npy", matrix)
+        np.save(self.folder / "labels.npy", labels)
+        return self
+
+
+@dataclass(frozen=True, kw_only=True)
+class Words:
+    """What stackkit is told: the SVM on one backbone, the learner to stack, and three aggregators."""
+
+    svm: str
+    learner: str
+    aggregators: tuple[str, ...]
+
+
+TIGHT = "tol=1e-6,max_iter=100000"
+SETTINGS = {
+    "default": Words(
+        svm="linear-svm",
+        learner="logistic",
+        aggregators=("average-svm", "soft-vote", "average-svm:fit_on=out-of-fold"),
+    ),
+    "optimum": Words(
+        svm=f"linear-svm:{TIGHT}",
+        learner="logistic:solver=batched",
+        aggregators=(
+            f"average-svm:{TIGHT}",
+            "soft-vote",
+            f"average-svm:fit_on=out-of-fold,{TIGHT}",
+        ),
+    ),
+}
+
+
+def main() -> None:
+    """Measure, and print tables."""
+    options = _options()
+    with tempfile.TemporaryDirectory(prefix="stackkit-benchmark-") as scratch:
+        data = Data(folder=Path(scratch) / "data")
+        if options.grow:
+            grow(data, options)
+            return
+        data = stored(data, options.store) if options.store else synthetic(data, options)
+        sizes = ", ".join(str(matrix.shape[1]) for matrix in data.matrices)
+        classes = len(np.unique(data.labels))
+        print(
+            f"{len(data.labels)} images, {classes} classes, features {sizes}; "
+            f"{options.folds} of 3 folds, {options.rounds} rounds, {os.cpu_count()} cores"
+        )
+        for setting in options.settings.split(","):
+            compare(data, setting, options.folds, options.rounds)
+        if options.objective:
+            print_objectives(data)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--store", type=Path, help="feature store with files of one dataset")
+    parser.add_argument("--images", type=int, default=IMAGES, help="number of synthetic images")
+    parser.add_argument("--classes", type=int, default=CLASSES)
+    parser.add_argument("--widths", default=",".join(map(str, WIDTHS)), help="features per backbone")
+    parser.add_argument("--folds", type=int, default=3, help="how many of the 3 folds are computed")
+    parser.add_argument("--rounds", type=int, default=1, help="how often each way is run")
+    parser.add_argument("--settings", default="default,optimum")
+    parser.add_argument("--objective", action="store_true", help="also compare objectives of one fit")
+    parser.add_argument("--grow", help="time of (b) as images=, classes=, width=, backbones= grows")
+    return parser.parse_args()
+
+
+def synthetic(data: Data, options: argparse.Namespace) -> Data:
+    """Rectified mixtures of a few hundred factors, of which a class moves some: as pooled activations."""
+    random = np.random.default_rng(0)
+    labels = np.sort(np.arange(options.images) % options.classes)
+    matrices = []
+    for width in map(int, options.widths.split(",")):
+        rank = min(256, width)
+        strength = 1 / np.sqrt(1 + np.arange(rank))
+        centres = random.normal(size=(options.classes, rank)).astype(np.float32)
+        factors = 0.5 * centres[labels] + random.normal(size=(options.images, rank)).astype(np.float32)
+        mixing = (strength[:, None] * random.normal(size=(rank, width))).astype(np.float32)
+        noise = 0.3 * random.normal(size=(options.images, width)).astype(np.float32)
+        matrices.append(np.maximum(0.5 * (factors @ mixing) + noise + 0.2, 0).astype(np.float32))
+    return data.keep(matrices, labels)
+
+
+def stored(data: Data, store: Path) -> Data:
+    """The features that every file of a store has, checked."""
+    from stackkit.store.catalogue import entries
+    from stackkit.store.contents import read_contents
+    from stackkit.store.file import FeatureFile
+
+    matrices, intact = [], []
+    for entry in sorted(entries(store), key=lambda entry: str(entry.path)):
+        contents = read_contents(entry.path)
+        with FeatureFile(entry.path, contents, writable=False) as file:
+            matrices.append(file.read())
+            intact.append(file.intact())
+        print(f"{contents.key.name}: {len(matrices[-1])} images")
+    kept = np.flatnonzero(np.all(intact, axis=0))
+    labels = np.array([sample.label for sample in contents.rows.samples])[kept]
+    return data.keep([matrix[kept] for matrix in matrices], labels)
+
+
+def compare(data: Data, setting: str, folds: int, rounds: int) -> None:
+    """Run both ways in turn; print time, ratio, memory and agreement."""
+    ways: dict[str, list[Outcome]] = {"a": [], "b": []}
+    for _ in range(rounds):
+        for way, runs in ways.items():
+            runs.append(run(way, data, setting, folds))
+    print(f"\nsettings: {setting}\nway   seconds (range)          peak memory")
+    for way, runs in ways.items():
+        seconds = sorted(run.seconds for run in runs)
+        span = f"{statistics.median(seconds):.1f} ({seconds[0]:.1f} to {seconds[-1]:.1f})"
+        print(f"({way})   {span:<23}  {max(run.peak_bytes for run in runs) / 1e9:.2f} GB")
+    ratios = [a.seconds / b.seconds for a, b in zip(ways["a"], ways["b"], strict=True)]
+    memory = max(r.peak_bytes for r in ways["b"]) / max(r.peak_bytes for r in ways["a"])
+    print(f"a/b   {statistics.median(ratios):.2f} times faster, {memory:.2f} of the memory")
+    print(f"{'result':<26}{'accuracy (a)':>14}{'(b)':>8}   rows predicted alike")
+    truth = np.concatenate([data.labels[test] for _, test in splits(data.labels, folds)])
+    for name in RESULTS:
+        found = [ways[way][-1].predicted[name] for way in ("a", "b")]
+        accuracies = [100 * np.mean(labels == truth) for labels in found]
+        alike = 100 * np.mean(found[0] == found[1])
+        print(f"{name:<26}{accuracies[0]:>14.2f}{accuracies[1]:>8.2f}   {alike:.2f} %", flush=True)
+
+
+def run(way: str, data: Data, setting: str, folds: int) -> Outcome:
+    """One way in a process of its own."""
+    out = data.folder / "predicted.npz"
+    work = {"way": way, "data": str(data.folder), "setting": setting, "folds": folds, "out": str(out)}
+    start = time.perf_counter()
+    process = subprocess.Popen([sys.executable, __file__, "--work", json.dumps(work)])
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - start
+    if os.waitstatus_to_exitcode(status):
+        raise SystemExit(f"({way}) failed")
+    with np.load(out) as predicted:
+        # The kernel counts in KiB, macOS in bytes.
+        peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+        return Outcome(seconds=seconds, peak_bytes=peak, predicted=dict(predicted))
+
+
+def splits(labels: Labels, folds: int) -> Iterator[tuple[Labels, Labels]]:
+    """The first of the recipe's three folds."""
+    from sklearn.model_selection import StratifiedKFold
+
+    for number, rows in enumerate(StratifiedKFold(3).split(np.zeros(len(labels)), labels)):
+        if number < folds:
+            yield rows
+
+
+def plain(data: Data, setting: str, folds: int) -> Predictions:
+    """Way (a): what a careful user of mlxtend and scikit-learn writes."""
+    from mlxtend.classifier import StackingClassifier
+    from mlxtend.feature_selection import ColumnSelector
+    from sklearn.base import BaseEstimator, ClassifierMixin, clone
+    from sklearn.ensemble import VotingClassifier
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import cross_val_predict
+    from sklearn.pipeline import make_pipeline
+    from sklearn.svm import LinearSVC
+
+    from stackkit.folds import inner_folds
+
+    tight = setting == "optimum"
+    svm = LinearSVC(dual=True, random_state=0, **({"tol": 1e-6, "max_iter": 100_000} if tight else {}))
+    logistic = LogisticRegression(**({"tol": 1e-6, "max_iter": 10_000} if tight else {}))
+    X, y = np.hstack(data.matrices), data.labels
+    edges = np.cumsum([0, *(matrix.shape[1] for matrix in data.matrices)]).tolist()
+    columns = [tuple(range(*pair)) for pair in zip(edges, edges[1:], strict=False)]
+    learners = [make_pipeline(ColumnSelector(part), logistic) for part in columns]
+
+    class OutOfFoldStack(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+        """scikit-learn's StackingClassifier, but for the average that the recipe takes."""
+
+        def fit(self, X: Any, y: Any) -> Any:
+            parts = [(fold.train, fold.test) for fold in inner_folds(y, INNER, seed=0)]
+            known = [
+                cross_val_predict(learner, X, y, cv=parts, method="predict_proba")
+                for learner in learners
+            ]
+            self.learners_ = [clone(learner).fit(X, y) for learner in learners]
+            self.svm_ = clone(svm).fit(np.mean(known, axis=0), y)
+            return self
+
+        def predict(self, X: Any) -> Any:
+            new = [learner.predict_proba(X) for learner in self.learners_]
+            return self.svm_.predict(np.mean(new, axis=0))
+
+    classifiers = (
+        make_pipeline(ColumnSelector(columns[min(1, len(columns) - 1)]), svm),
+        StackingClassifier(learners, meta_classifier=svm, use_probas=True, average_probas=True),
+        VotingClassifier([(str(i), learner) for i, learner in enumerate(learners)], voting="soft"),
+        OutOfFoldStack(),
+    )
+    rows = list(splits(y, folds))
+    return {
+        name: [clone(one).fit(X[train], y[train]).predict(X[test]) for train, test in rows]
+        for name, one in zip(RESULTS, classifiers, strict=True)
+    }
+
+
+def ours(data: Data, setting: str, folds: int) -> Predictions:
+    """Way (b): the code path of `stackkit evaluate`, on matrices instead of a store."""
+    from stackkit.compare import Comparison, FoldOutcome
+    from stackkit.fitting import Crew, Features, KeptFits
+    from stackkit.folds import Fold
+    from stackkit.host import load_host
+    from stackkit.recipe import Recipe, resolve
+    from stackkit.registry import Registry
+    from stackkit.types import SilentReporter
+
+    words = SETTINGS[setting]
+    features = [Features.of(str(i), matrix) for i, matrix in enumerate(data.matrices)]
+    one = features[min(1, len(features) - 1)]
+    found: Predictions = {name: [] for name in RESULTS}
+
+    def comparison(
+        features: list[Features], learner: str, chosen: tuple[str, ...], names: Sequence[str]
+    ) -> Comparison:
+        def tell(outcome: FoldOutcome) -> None:
+            for name, answers in zip(names, outcome.answers[-len(names) :], strict=True):
+                found[name].append(answers.labels)
+
+        recipe = Recipe(dataset="mnist", learner=learner, baselines=(), aggregators=chosen)
+        return Comparison(
+            ingredients=resolve(recipe, Registry(host=load_host())),
+            features=features,
+            labels=data.labels,
+            n_classes=int(data.labels.max()) + 1,
+            folds=[Fold(train=train, test=test) for train, test in splits(data.labels, folds)],
+            inner_cv=INNER,
+            seed=0,
+            crew=Crew(kept=KeptFits(None), reporter=SilentReporter()),
+            tell=tell,
+        )
+
+    comparison([one], words.svm, (), RESULTS[:1]).results()
+    comparison(features, words.learner, words.aggregators, RESULTS[1:]).results()
+    return found
+
+
+def print_objectives(data: Data) -> None:
+    """How far single fits of one backbone are above the least objective that any of them found."""
+    from sklearn.linear_model import LogisticRegression
+
+    from stackkit.host import load_host
+    from stackkit.registry import Registry
+
+    registry = Registry(host=load_host())
+    (train, test), *_ = splits(data.labels, 1)
+    matrix = data.matrices[min(1, len(data.matrices) - 1)]
+    X, y, new = np.asfortranarray(matrix[train]), data.labels[train], np.asfortranarray(matrix[test])
+    makers: dict[str, Callable[[], Any]] = {
+        "scikit-learn, defaults": LogisticRegression,
+        "scikit-learn, tol=1e-6": lambda: LogisticRegression(tol=1e-6, max_iter=10_000),
+        "stackkit, solver=batched": lambda: registry.one(
+            "learner", SETTINGS["optimum"].learner
+        ).create(),
+    }
+    rows = []
+    for name, make in makers.items():
+        start = time.perf_counter()
+        learner = make().fit(X, y)
+        seconds = time.perf_counter() - start
+        rows.append((name, seconds, objective(learner, X, y), learner.predict(new)))
+    least, best = min((value, number) for number, (_, _, value, _) in enumerate(rows))
+    print(f"\nmultinomial logistic regression, {X.shape[0]} x {X.shape[1]}, alone on this machine")
+    print(f"{'fit':<28}{'seconds':>8}{'above the least objective':>28}   rows as the best one")
+    for name, seconds, value, predicted in rows:
+        alike = 100 * np.mean(predicted == rows[best][3])
+        print(f"{name:<28}{seconds:>8.1f}{value / least - 1:>28.1e}   {alike:.2f} %")
+
+
+def objective(learner: Any, X: NDArray[np.float32], y: Labels) -> float:
+    """C times the summed log-loss plus half the squared norm of the coefficients, in float64."""
+    total = 0.0
+    coefficients, constants = learner.coef_.astype(np.float64), learner.intercept_.astype(np.float64)
+    columns = np.searchsorted(learner.classes_, y)
+    for start in range(0, len(X), 512):
+        part = slice(start, start + 512)
+        scores = X[part].astype(np.float64) @ coefficients.T + constants
+        most = scores.max(axis=1)
+        logs = most + np.log(np.exp(scores - most[:, None]).sum(axis=1))
+        total += float((logs - scores[np.arange(len(scores)), columns[part]]).sum())
+    return total + 0.5 * float((coefficients**2).sum())
+
+
+def grow(data: Data, options: argparse.Namespace) -> None:
+    """Seconds and memory of (b) at scikit-learn's defaults as one size of the problem grows."""
+    name, _, values = options.grow.partition("=")
+    print(f"{name:<10}{'seconds':>10}{'peak memory':>14}")
+    for value in map(int, values.split(",")):
+        sizes = argparse.Namespace(**vars(options))
+        widths = options.widths.split(",")
+        if name == "width":
+            sizes.widths = ",".join([str(value)] * len(widths))
+        elif name == "backbones":
+            sizes.widths = ",".join([widths[0]] * value)
+        else:
+            setattr(sizes, name, value)
+        found = run("b", synthetic(data, sizes), "default", options.folds)
+        print(f"{value:<10}{found.seconds:>10.1f}{found.peak_bytes / 1e9:>11.2f} GB", flush=True)
+
+
+def work(words: dict[str, Any]) -> None:
+    """What a process of one way does."""
+    way = {"a": plain, "b": ours}[words["way"]]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that defaults stop early is what the objectives show
+        found = way(Data(folder=Path(words["data"])), words["setting"], words["folds"])
+    np.savez(words["out"], **{name: np.concatenate(labels) for name, labels in found.items()})
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--work"]:
+        work(json.loads(sys.argv[2]))
+    else:
+        main()
