@@ -28,6 +28,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ Predictions = dict[str, list[Labels]]
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """One way's run: wall seconds, peak resident bytes, labels predicted per result, all folds in a row."""
+    """One way's run: wall seconds, peak resident bytes, all folds' predicted labels per result."""
 
     seconds: float
     peak_bytes: int
@@ -144,7 +145,7 @@ def _options() -> argparse.Namespace:
 
 
 def synthetic(data: Data, options: argparse.Namespace) -> Data:
-    """Rectified mixtures of a few hundred factors, of which a class moves some: as pooled activations."""
+    """Rectified mixtures of some hundred factors whose means depend on the class: as pooled features."""
     random = np.random.default_rng(0)
     labels = np.sort(np.arange(options.images) % options.classes)
     matrices = []
@@ -243,7 +244,7 @@ def plain(data: Data, setting: str, folds: int) -> Predictions:
     logistic = LogisticRegression(**({"tol": 1e-6, "max_iter": 10_000} if tight else {}))
     X, y = np.hstack(data.matrices), data.labels
     edges = np.cumsum([0, *(matrix.shape[1] for matrix in data.matrices)]).tolist()
-    columns = [tuple(range(*pair)) for pair in zip(edges, edges[1:], strict=False)]
+    columns = [tuple(range(*pair)) for pair in pairwise(edges)]
     learners = [make_pipeline(ColumnSelector(part), logistic) for part in columns]
 
     class OutOfFoldStack(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
