@@ -12,7 +12,8 @@ from rich.filesize import decimal
 
 from stackkit.cli.engines import engines as found_engines
 from stackkit.cli.engines import remove, total
-from stackkit.store.catalogue import Removal, entries, leftovers, to_remove
+from stackkit.disused import Removal
+from stackkit.store.catalogue import entries, leftovers, to_remove
 from stackkit.store.locks import is_idle, remove_idle
 
 

@@ -35,19 +35,9 @@ Recompute = Annotated[
         "--recompute", metavar="N", help="Also compute N random rows of each file with its network."
     ),
 ]
-OlderThan = Annotated[
-    str | None, typer.Option("--older-than", metavar="AGE", help="Unused for longer: 12h, 30d, 8w.")
-]
-KeepSize = Annotated[
-    str | None,
-    typer.Option(
-        "--keep-size", metavar="SIZE", help="Longest unused first, until 500MB, 10GB are left."
-    ),
-]
 Engines = Annotated[
     bool, typer.Option("--engines", help="All converted networks, which are made again when wanted.")
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would go, and remove nothing.")]
 Format = Annotated[
     Literal["npy", "parquet", "hdf5"],
     typer.Option("--format", help="npy: a folder of NumPy files; parquet, hdf5: one file."),
@@ -130,10 +120,10 @@ def verify(
 
 
 def gc(
-    older_than: OlderThan = None,
-    keep_size: KeepSize = None,
+    older_than: options.OlderThan = None,
+    keep_size: options.KeepSize = None,
     engines: Engines = False,
-    dry_run: DryRun = False,
+    dry_run: options.DryRemoval = False,
     store: options.Store = None,
     as_json: options.Json = False,
 ) -> None:

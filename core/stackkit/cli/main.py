@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import Annotated, ParamSpec
 
 import typer
 
 from stackkit import __version__
-from stackkit.cli import extraction, features, fetching, listing, running
+from stackkit.cli import extraction, features, fetching, fits, listing, running
 from stackkit.errors import StackkitError
 
 P = ParamSpec("P")
@@ -50,23 +50,29 @@ def _app() -> typer.main.click.Command:  # type: ignore[name-defined]
         ("list-plugins", listing.list_plugins),
     ):
         app.command(name)(_reporting_errors(command))
-    app.add_typer(_features(), name="features")
+    app.add_typer(
+        _group(
+            "Look at, check, clear out and export stored features.",
+            {
+                "ls": features.ls,
+                "show": features.show,
+                "verify": features.verify,
+                "gc": features.gc,
+                "export": features.export,
+            },
+        ),
+        name="features",
+    )
+    app.add_typer(
+        _group("Look at and clear out finished fits that are kept.", {"ls": fits.ls, "gc": fits.gc}),
+        name="fits",
+    )
     return typer.main.get_command(app)
 
 
-def _features() -> typer.Typer:
-    group = typer.Typer(
-        help="Look at, check, clear out and export stored features.",
-        no_args_is_help=True,
-        rich_markup_mode=None,
-    )
-    for name, command in (
-        ("ls", features.ls),
-        ("show", features.show),
-        ("verify", features.verify),
-        ("gc", features.gc),
-        ("export", features.export),
-    ):
+def _group(what: str, commands: Mapping[str, Callable[..., None]]) -> typer.Typer:
+    group = typer.Typer(help=what, no_args_is_help=True, rich_markup_mode=None)
+    for name, command in commands.items():
         group.command(name)(_reporting_errors(command))
     return group
 

@@ -134,6 +134,17 @@ DryRun = Annotated[
     ),
 ]
 
+OlderThan = Annotated[
+    str | None, typer.Option("--older-than", metavar="AGE", help="Unused for longer: 12h, 30d, 8w.")
+]
+KeepSize = Annotated[
+    str | None,
+    typer.Option(
+        "--keep-size", metavar="SIZE", help="Longest unused first, until 500MB, 10GB are left."
+    ),
+]
+DryRemoval = Annotated[bool, typer.Option("--dry-run", help="Say what would go, and remove nothing.")]
+
 MOST_SEED = 2**32 - 1
 """The largest seed that NumPy's and scikit-learn's generators take."""
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 import zipfile
+from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,50 @@ import numpy as np
 from stackkit.fitting.fit import Answers
 
 SUFFIX = ".npz"
+
+ASIDE_S = 86_400.0
+"""A file that is being made is finished or failed within seconds; after so long it is a leftover."""
+
+_NAME = re.compile(rf"[0-9a-f]{{32}}{re.escape(SUFFIX)}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptFile:
+    """A kept fit as a file; `used` is seconds since 1970."""
+
+    path: Path
+    size: int
+    used: float
+
+    @property
+    def may_go(self) -> bool:
+        """Always: what depends on it is fitted again."""
+        return True
+
+    def remove(self) -> bool:
+        """Remove it unless it was used since it was looked at; whether it is gone."""
+        with suppress(OSError):
+            if self.path.stat().st_mtime == self.used:
+                self.path.unlink()
+                return True
+        return False
+
+
+def kept_files(folder: Path) -> list[KeptFile]:
+    """Every kept fit of a folder, by name; files of other names are not ours."""
+    return [file for file in _files(folder, f"*{SUFFIX}") if _NAME.fullmatch(file.path.name)]
+
+
+def leftovers(folder: Path, now: float) -> list[KeptFile]:
+    """Files that were being made when their process was killed; those being made now are younger."""
+    return [file for file in _files(folder, f".*{SUFFIX}.*") if now - file.used > ASIDE_S]
+
+
+def _files(folder: Path, pattern: str) -> Iterator[KeptFile]:
+    for path in sorted(folder.glob(f"[0-9a-f][0-9a-f]/{pattern}")):
+        with suppress(FileNotFoundError):  # a run has finished it, or another cleaning removed it
+            status = path.stat()
+            yield KeptFile(path=path, size=status.st_size, used=status.st_mtime)
 
 
 class KeptFits:

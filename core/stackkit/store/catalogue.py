@@ -10,6 +10,7 @@ from typing import Literal
 
 import numpy as np
 
+from stackkit.disused import Removal, disused
 from stackkit.store.contents import Contents, read_contents
 from stackkit.store.faults import DamagedFileError, NewerFormatError, OtherFileError
 from stackkit.store.folder import ASIDE
@@ -56,15 +57,6 @@ class RowStates:
     damaged: Sequence[int]
     missing: Sequence[int]
     unread: Sequence[int]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Removal:
-    """A file that is to go, and why."""
-
-    path: Path
-    size: int
-    reason: str
 
 
 def entries(folder: Path) -> list[Entry]:
@@ -134,21 +126,9 @@ def to_remove(
 
     `now` is in seconds since 1970.
     """
-    removals, kept = [], []
-    for entry in sorted(found, key=lambda entry: entry.used):
-        if entry.state == "damaged" and entry.may_go:
-            removals.append(_removal(entry, "damaged"))
-        elif entry.may_go and older_than_s is not None and now - entry.used > older_than_s:
-            removals.append(_removal(entry, "not used for so long"))
-        else:
-            kept.append(entry)
-    room = sum(entry.size for entry in kept)
-    for entry in kept:
-        if keep_bytes is not None and room > keep_bytes and entry.may_go:
-            room -= entry.size
-            removals.append(_removal(entry, "over the size to keep"))
-    return removals
-
-
-def _removal(entry: Entry, reason: str) -> Removal:
-    return Removal(path=entry.path, size=entry.size, reason=reason)
+    damaged = [entry for entry in found if entry.state == "damaged" and entry.may_go]
+    others = [entry for entry in found if entry not in damaged]
+    return [
+        *(Removal.of(entry, "damaged") for entry in damaged),
+        *disused(others, now, older_than_s=older_than_s, keep_bytes=keep_bytes),
+    ]

@@ -1,0 +1,116 @@
+"""`stackkit fits`: what finished fits take on disk, and how to have it back."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from stackkit.cli import options
+from stackkit.cli.amounts import age, parse_age, parse_size
+from stackkit.errors import UsageError
+from stackkit.paths import fits_dir
+
+if TYPE_CHECKING:
+    from stackkit.disused import Removal
+
+All = Annotated[bool, typer.Option("--all", help="All kept fits, which are made again when wanted.")]
+
+
+def ls(as_json: options.Json = False) -> None:
+    """Say how many finished fits are kept, how large they are, and when they were last used.
+
+    Try: stackkit fits ls
+    """
+    from rich.filesize import decimal
+
+    from stackkit.fitting.kept import kept_files
+
+    files = kept_files(fits_dir())
+    size, uses = sum(file.size for file in files), sorted(file.used for file in files)
+    if as_json:
+        _print_json(
+            {
+                "folder": str(fits_dir()),
+                "fits": len(files),
+                "bytes": size,
+                "oldest_use": _moment(uses[0]) if uses else None,
+                "newest_use": _moment(uses[-1]) if uses else None,
+            }
+        )
+        return
+    typer.echo(f"{fits_dir()}: {len(files):,} fits, {decimal(size)}")
+    if uses:
+        newest, oldest = (age(time.time() - used) for used in (uses[-1], uses[0]))
+        typer.echo(f"last used {newest} ago, the longest unused {oldest} ago")
+
+
+def gc(
+    older_than: options.OlderThan = None,
+    keep_size: options.KeepSize = None,
+    everything: All = False,
+    dry_run: options.DryRemoval = False,
+    as_json: options.Json = False,
+) -> None:
+    """Remove fits that were not used for long, and leftovers of killed processes.
+
+    A run that is under way loses nothing but time.
+
+    Try: stackkit fits gc --older-than 30d --dry-run
+    """
+    if older_than is None and keep_size is None and not everything:
+        raise UsageError("say what may go: --older-than 30d, --keep-size 1GB, or --all")
+    gone = _clean(
+        older_than_s=parse_age(older_than) if older_than is not None else None,
+        keep_bytes=parse_size(keep_size) if keep_size is not None else None,
+        everything=everything,
+        dry_run=dry_run,
+    )
+    if as_json:
+        removed = [{"path": str(one.path), "bytes": one.size, "reason": one.reason} for one in gone]
+        size = sum(one.size for one in gone)
+        _print_json({"folder": str(fits_dir()), "dry_run": dry_run, "removed": removed, "bytes": size})
+    else:
+        _show(gone, "would remove" if dry_run else "removed")
+
+
+def _clean(
+    *, older_than_s: float | None, keep_bytes: int | None, everything: bool, dry_run: bool
+) -> list[Removal]:
+    """What went, or would go; a fit that was used meanwhile stays."""
+    from stackkit.disused import Removal, disused
+    from stackkit.fitting.kept import kept_files, leftovers
+
+    now = time.time()
+    files, asides = kept_files(fits_dir()), leftovers(fits_dir(), now)
+    if everything:
+        going = [Removal.of(file, "all may go") for file in files]
+    else:
+        going = disused(files, now, older_than_s=older_than_s, keep_bytes=keep_bytes)
+    going += [Removal.of(aside, "left over") for aside in asides]
+    known = {file.path: file for file in (*files, *asides)}
+    return [one for one in going if dry_run or known[one.path].remove()]
+
+
+def _show(gone: Sequence[Removal], verb: str) -> None:
+    """One line per reason, and the sum: fits are many and small."""
+    from rich.filesize import decimal
+
+    reasons = Counter(one.reason for one in gone)
+    for reason, count in reasons.items():
+        size = sum(one.size for one in gone if one.reason == reason)
+        typer.echo(f"{verb} {count:,} fits: {reason}, {decimal(size)}")
+    typer.echo(f"{verb} {len(gone):,} fits, {decimal(sum(one.size for one in gone))}")
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+
+
+def _print_json(document: dict[str, Any]) -> None:
+    typer.echo(json.dumps(document, indent=2))
