@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from stackkit.api import AggregatorSpec, OptionValue, UsageError
 
@@ -151,3 +152,67 @@ class AggregatorContract(SpecContract):
             pytest.skip("this aggregator learns nothing")
         with pytest.raises(ValueError, match="fit"):
             aggregator.predict(probabilities(labels, 1))
+
+
+class FeatureAggregatorContract(SpecContract):
+    """For aggregators that are handed all features and an unfitted learner in place of probabilities."""
+
+    @pytest.fixture
+    def labels(self) -> np.ndarray:
+        """(120,) labels 1, 4 and 7, in any order: the classes of a dataset that has others too."""
+        return np.array([1, 4, 7])[np.random.default_rng(6).permutation(120) % 3]
+
+    @pytest.fixture
+    def features(self, labels: np.ndarray) -> list[np.ndarray]:
+        """(120, 16) and (120, 5) float32 of two backbones, read-only as rows of a store may be."""
+        random = np.random.default_rng(5)
+        made = []
+        for width in (16, 5):
+            matrix = random.normal(size=(8, width))[labels] + random.normal(size=(120, width)) / 2
+            made.append(matrix.astype(np.float32))
+            made[-1].flags.writeable = False
+        return made
+
+    def test_it_declares_that_it_wants_features(self, aggregator):
+        assert aggregator.fit_on == "features"
+
+    def test_it_learns_what_can_be_learned(self, aggregator, features, labels):
+        aggregator.fit([matrix[:80] for matrix in features], labels[:80], LogisticRegression())
+        predicted = aggregator.predict([matrix[80:] for matrix in features])
+        assert np.issubdtype(predicted.dtype, np.integer)
+        assert np.mean(predicted == labels[80:]) > 0.8
+
+    def test_shuffled_labels_give_chance_accuracy(self, aggregator, features, labels):
+        """Within 4 standard errors of 1/3."""
+        shuffled = np.random.default_rng(2).permutation(labels)
+        aggregator.fit([matrix[:60] for matrix in features], shuffled[:60], LogisticRegression())
+        predicted = aggregator.predict([matrix[60:] for matrix in features])
+        assert abs(np.mean(predicted == shuffled[60:]) - 1 / 3) < 4 * (2 / 9 / 60) ** 0.5
+
+    def test_only_classes_that_have_samples_are_predicted(self, aggregator, features, labels):
+        aggregator.fit(features, labels, LogisticRegression())
+        assert set(aggregator.predict(features).tolist()) <= {1, 4, 7}
+
+    def test_one_backbone_is_enough(self, aggregator, features, labels):
+        aggregator.fit(features[:1], labels, LogisticRegression())
+        assert np.mean(aggregator.predict(features[:1]) == labels) > 0.8
+
+    def test_forty_backbones_are_fine(self, aggregator, features, labels):
+        aggregator.fit(features * 20, labels, LogisticRegression())
+        assert np.mean(aggregator.predict(features * 20) == labels) > 0.8
+
+    def test_fitting_again_forgets_the_first_fit(self, aggregator, features, labels):
+        aggregator.fit(features, np.roll(labels, 1), LogisticRegression())
+        again = aggregator.fit(features, labels, LogisticRegression()).predict(features)
+        fresh = create(self.plugin).fit(features, labels, LogisticRegression())
+        assert again.tolist() == fresh.predict(features).tolist()
+
+    def test_the_callers_arrays_are_left_as_they_were(self, aggregator, features, labels):
+        mine, truth = [matrix.copy() for matrix in features], labels.copy()
+        aggregator.fit(mine, labels, LogisticRegression()).predict(mine)
+        assert all(np.array_equal(*pair) for pair in zip(mine, features, strict=True))
+        assert np.array_equal(labels, truth)
+
+    def test_prediction_before_fitting_is_refused(self, aggregator, features):
+        with pytest.raises(ValueError, match="fit"):
+            aggregator.predict(features)
