@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 from mlxtend.classifier import StackingClassifier
 from mlxtend.feature_selection import ColumnSelector
+from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import Normalizer
 from sklearn.svm import LinearSVC
 from threadpoolctl import threadpool_limits
 
@@ -241,3 +243,11 @@ def test_the_mean_probabilities_are_the_recipes_to_the_last_bit(name, learner, r
         probabilities = np.stack([getattr(answers, part) for answers in found])
         assert probabilities.dtype == wanted.dtype
         assert np.array_equal(np.average(probabilities, axis=0), wanted)
+
+
+def test_concat_predicts_every_row_as_a_plain_pipeline_does(table, registry, predicted):
+    compare(table, registry, aggregators=("concat",), baselines=())
+    blocks = [(str(columns[0]), Normalizer(), list(columns)) for columns in table.columns]
+    assert_rows_equal(
+        predicted[-1], make_pipeline(ColumnTransformer(blocks), LogisticRegression()), table
+    )
