@@ -12,7 +12,16 @@ from numpy.typing import NDArray
 
 from stackkit.choice import Choice
 from stackkit.evaluate import Result, ResultKind, score
-from stackkit.fitting import Answers, Crew, Features, Fit, LearnerFit, ProbabilityFit, SideBySideFit
+from stackkit.fitting import (
+    Answers,
+    Batch,
+    Crew,
+    Features,
+    Fit,
+    LearnerFit,
+    ProbabilityFit,
+    SideBySideFit,
+)
 from stackkit.fitting.parallel import TASK
 from stackkit.folds import Fold, inner_folds
 from stackkit.recipe import Ingredients
@@ -41,6 +50,7 @@ class FoldPlan:
     it, `side_by_side` of aggregators on features by their text.
     """
 
+    number: int
     fold: Fold
     inner_folds: Sequence[Fold]
     baselines: Sequence[Sequence[LearnerFit]]
@@ -116,17 +126,18 @@ class Comparison:
 
     def results(self) -> list[Result]:
         """Every row's figures; each distinct fit is carried out once, whatever the number of rows."""
-        plans = [self._plan(fold) for fold in self.folds]
+        plans = [self._plan(number, fold) for number, fold in enumerate(self.folds)]
         stacks = sum(self._stacked(row) for row in self.rows)
         self.crew.reporter.start(TASK, sum(len(plan.fits) + stacks for plan in plans))
-        with self.crew.at_work():
-            outcomes = [self._carried_out(number, plan) for number, plan in enumerate(plans)]
+        found: dict[int, list[Answers]] = {}
+        self.crew.carry_out(self._batch(plan, found) for plan in plans)
+        outcomes = [found[plan.number] for plan in plans]
         return [
             self._result(row, answers)
             for row, answers in zip(self.rows, zip(*outcomes, strict=True), strict=True)
         ]
 
-    def _plan(self, fold: Fold) -> FoldPlan:
+    def _plan(self, number: int, fold: Fold) -> FoldPlan:
         """Only what some row needs: no inner folds if nothing learns from out-of-fold probabilities."""
         chosen, wanted = self.ingredients, {row.fit_on for row in self.rows}
         learners = [
@@ -142,6 +153,7 @@ class Comparison:
         ]
         inside = self._inner_folds(fold) if "out-of-fold" in wanted else []
         return FoldPlan(
+            number=number,
             fold=fold,
             inner_folds=inside,
             baselines=[
@@ -211,24 +223,45 @@ class Comparison:
     def _stacked(row: Row) -> bool:
         return row.kind == "aggregator" and row.fit_on != "features"
 
-    def _carried_out(self, number: int, plan: FoldPlan) -> list[Answers]:
-        """The answers of one fold, in the order of the rows; its probabilities are then let go."""
+    def _batch(self, plan: FoldPlan, found: dict[int, list[Answers]]) -> Batch:
+        """One fold: the fits that need no other, then the aggregators on what these answered.
+
+        The answers in the order of the rows go to `found`; probabilities are let go.
+        """
         fits = plan.fits
-        made = {id(fit): answers for fit, answers in zip(fits, self.crew.carry_out(fits), strict=True)}
-        aggregating = [row.choice for row in self.rows if self._stacked(row)]
-        stacked = self._stack(plan, made) if aggregating else None
-        answers = [
-            *(made[id(fit)] for fit in chain(*plan.baselines)),
-            *self._learned(plan, made),
-        ]
-        stacks = iter(self._aggregated(aggregating, plan, stacked) if stacked else ())
+        choices = [row.choice for row in self.rows if self._stacked(row)]
+
+        def aggregate(answers: list[Answers]) -> Batch:
+            made = {id(fit): one for fit, one in zip(fits, answers, strict=True)}
+            stacked = self._stack(plan, made) if choices else None
+
+            def finish(aggregated: list[Answers]) -> None:
+                in_order = self._in_order(plan, made, aggregated)
+                self.tell(
+                    FoldOutcome(
+                        number=plan.number,
+                        fold=plan.fold,
+                        rows=self.rows,
+                        stacked=stacked,
+                        answers=in_order,
+                    )
+                )
+                found[plan.number] = in_order
+
+            return Batch(fits=self._aggregators(choices, plan, stacked), then=finish)
+
+        return Batch(fits=fits, then=aggregate)
+
+    def _in_order(
+        self, plan: FoldPlan, made: Mapping[int, Answers], aggregated: Sequence[Answers]
+    ) -> list[Answers]:
+        """Labels and convergence, in the order of the rows."""
+        answers = [*(made[id(fit)] for fit in chain(*plan.baselines)), *self._learned(plan, made)]
+        stacks = iter(aggregated)
         for row in self.rows:
             if row.kind == "aggregator":
                 beside = plan.side_by_side.get(row.choice.text)
                 answers.append(made[id(beside)] if beside else next(stacks))
-        self.tell(
-            FoldOutcome(number=number, fold=plan.fold, rows=self.rows, stacked=stacked, answers=answers)
-        )
         return [Answers(labels=one.labels, converged=one.converged) for one in answers]
 
     def _learned(self, plan: FoldPlan, made: Mapping[int, Answers]) -> Iterator[Answers]:
@@ -241,18 +274,16 @@ class Comparison:
                 converged=answers.converged and all(made[id(one)].converged for one in inner),
             )
 
-    def _aggregated(
-        self, choices: Sequence[Choice], plan: FoldPlan, stacked: FoldProbabilities
-    ) -> list[Answers]:
-        origin = [fit.digest for fit in (*plan.learners, *chain(*plan.inner))]
-        return self.crew.carry_out(
-            [
-                ProbabilityFit(
-                    choice=choice, stacked=stacked, labels=self.labels[plan.fold.train], origin=origin
-                )
-                for choice in choices
-            ]
-        )
+    def _aggregators(
+        self, choices: Sequence[Choice], plan: FoldPlan, stacked: FoldProbabilities | None
+    ) -> list[ProbabilityFit]:
+        origin = [*plan.learners, *chain(*plan.inner)]
+        labels = self.labels[plan.fold.train]
+        return [
+            ProbabilityFit(choice=choice, stacked=stacked, labels=labels, origin=origin)
+            for choice in choices
+            if stacked is not None
+        ]
 
     def _stack(self, plan: FoldPlan, made: Mapping[int, Answers]) -> FoldProbabilities:
         """The learners' probabilities on top of each other."""

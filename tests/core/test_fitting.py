@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_info
 
 from stackkit.choice import Choice
 from stackkit.errors import PluginError
-from stackkit.fitting import Answers, Crew, Features, KeptFits, LearnerFit
+from stackkit.fitting import Answers, Batch, Crew, Features, KeptFits, LearnerFit
 from stackkit.fitting.convergence import early_stops_noted
 from stackkit.host import Component, load_host
 from stackkit.registry import Registry
@@ -116,8 +116,9 @@ def told() -> Told:
 
 
 def carried_out(crew: Crew, fits: list[LearnerFit]) -> list[Answers]:
-    with crew.at_work():
-        return crew.carry_out(fits)
+    found: list[Answers] = []
+    crew.carry_out([Batch(fits=fits, then=found.extend)])
+    return found
 
 
 def assert_same(found: Answers, wanted: Answers) -> None:
@@ -208,8 +209,8 @@ def test_what_finished_before_a_failure_is_kept(make, told, tmp_path):
     crew = Crew(kept=KeptFits(tmp_path), reporter=told, jobs=1)
     with pytest.raises(PluginError, match=r"test/failing \(test 1\) failed: ZeroDivisionError"):
         carried_out(crew, [make(), make(choice("Failing")), make(offset=9)])
-    assert KeptFits(tmp_path).find(make().digest) is not None
-    assert KeptFits(tmp_path).find(make(offset=9).digest) is None
+    assert KeptFits(tmp_path).find(make()) is not None
+    assert KeptFits(tmp_path).find(make(offset=9)) is None
 
 
 def test_a_request_to_stop_is_heard_after_each_fit(make, told, tmp_path):
@@ -220,7 +221,7 @@ def test_a_request_to_stop_is_heard_after_each_fit(make, told, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         carried_out(crew, [make(offset=k) for k in range(5)])
     assert len(Counting.fits) == 1
-    assert KeptFits(tmp_path).find(make().digest) is not None
+    assert KeptFits(tmp_path).find(make()) is not None
 
 
 def test_fits_that_stop_early_are_told_apart_from_those_beside_them(make, told, recwarn):
@@ -298,12 +299,54 @@ def test_two_runs_at_once_keep_the_same_fit_without_harm(make, told, tmp_path):
     crews = [Crew(kept=KeptFits(tmp_path), reporter=told, jobs=1) for _ in range(4)]
     fit = make()
     wanted = fit.carry_out()
-    threads = [threading.Thread(target=crew.kept.keep, args=[fit.digest, wanted]) for crew in crews]
+    threads = [threading.Thread(target=crew.kept.keep, args=[fit, wanted]) for crew in crews]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    found = KeptFits(tmp_path).find(fit.digest)
+    found = KeptFits(tmp_path).find(fit)
     assert found is not None
     assert_same(found, wanted)
     assert len(list(Path(tmp_path).rglob("*.npz*"))) == 1
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_what_follows_from_a_batch_comes_before_the_next_one(make, told, jobs):
+    """So that the answers of few batches are in memory at a time."""
+    events: list[str] = []
+
+    def batch(number: int) -> Batch:
+        events.append(f"open {number}")
+        return Batch(
+            fits=[make(offset=10 * number + k) for k in range(3)],
+            then=lambda answers: Batch(
+                fits=[make(offset=10 * number + 5)],
+                then=lambda following: events.append(f"through {number}"),
+            ),
+        )
+
+    Crew(kept=KeptFits(None), reporter=told, jobs=jobs).carry_out(batch(k) for k in range(4))
+    through = [events.index(f"through {k}") for k in range(4)]
+    opened = [events.index(f"open {k}") for k in range(4)]
+    assert len(events) == 8
+    assert all(through[k] < opened[k + 2] for k in range(2)), "at most two are open"
+    if jobs == 1:
+        assert events == [f"{word} {k}" for k in range(4) for word in ("open", "through")]
+
+
+def test_a_batch_without_fits_is_through_at_once(make, told):
+    followed: list[int] = []
+    last = Batch(fits=[make()], then=lambda answers: followed.append(len(answers)))
+    empty = Batch(fits=[], then=lambda answers: last)
+    Crew(kept=KeptFits(None), reporter=told).carry_out(
+        [empty, Batch(fits=[], then=lambda answers: None)]
+    )
+    assert followed == [1]
+
+
+def test_fits_under_way_beside_a_failing_one_are_finished_and_kept(make, told, tmp_path):
+    crew = Crew(kept=KeptFits(tmp_path), reporter=told, jobs=3)
+    fits = [make(offset=1), make(choice("Failing")), make(offset=2)]
+    with pytest.raises(PluginError):
+        carried_out(crew, fits)
+    assert [KeptFits(tmp_path).find(fit) is not None for fit in fits] == [True, False, True]

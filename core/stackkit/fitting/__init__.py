@@ -7,10 +7,11 @@ Bottom-up: `features` that are read where they lie, `convergence`, a single `fit
 from stackkit.fitting.features import Features
 from stackkit.fitting.fit import Answers, Fit, LearnerFit, ProbabilityFit, SideBySideFit
 from stackkit.fitting.kept import KeptFits
-from stackkit.fitting.parallel import Crew, calm_threads
+from stackkit.fitting.parallel import Batch, Crew, calm_threads
 
 __all__ = [
     "Answers",
+    "Batch",
     "Crew",
     "Features",
     "Fit",

@@ -97,17 +97,18 @@ class LearnerFit:
 
 @dataclass(frozen=True, kw_only=True)
 class ProbabilityFit:
-    """An aggregator on the probabilities of one fold; `origin` names the fits that they are of."""
+    """An aggregator on the probabilities of one fold; `origin` are the fits that they are of."""
 
     choice: Choice
     stacked: FoldProbabilities
     labels: NDArray[np.int64]
-    origin: Sequence[str]
+    origin: Sequence[Fit]
 
     @cached_property
     def digest(self) -> str:
         """Of the aggregator, the fits that it learns from, and the labels (m,) of the fold's rows."""
-        return _digest(["aggregator", _identity(self.choice), list(self.origin)], self.labels)
+        origin = [fit.digest for fit in self.origin]
+        return _digest(["aggregator", _identity(self.choice), origin], self.labels)
 
     def carry_out(self) -> Answers:
         """Hand the aggregator exactly the probabilities that its `fit_on` declares."""

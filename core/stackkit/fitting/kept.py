@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from stackkit.fitting.fit import Answers
+from stackkit.fitting.fit import Answers, Fit
 
 SUFFIX = ".npz"
 
@@ -74,11 +74,11 @@ class KeptFits:
         self._folder = folder
         self._problem: str | None = None
 
-    def find(self, digest: str) -> Answers | None:
-        """The answers of the fit of this name, None if they are not here."""
+    def find(self, fit: Fit) -> Answers | None:
+        """The answers of a fit, None if they are not here."""
         if self._folder is None:
             return None
-        path = self._path(self._folder, digest)
+        path = _path(self._folder, fit)
         try:
             with np.load(path, allow_pickle=False) as file:
                 arrays = dict(file)
@@ -89,11 +89,11 @@ class KeptFits:
             os.utime(path)  # the time of last use, which cleaning goes by
         return answers
 
-    def keep(self, digest: str, answers: Answers) -> None:
+    def keep(self, fit: Fit, answers: Answers) -> None:
         """Keep them if that is possible: a full disk costs a later run time, and this one nothing."""
         if self._folder is None:
             return
-        path = self._path(self._folder, digest)
+        path = _path(self._folder, fit)
         aside = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
         arrays: dict[str, Any] = {
             name: value
@@ -117,6 +117,6 @@ class KeptFits:
         problem, self._problem = self._problem, None
         return problem
 
-    @staticmethod
-    def _path(folder: Path, digest: str) -> Path:
-        return folder / digest[:2] / f"{digest}{SUFFIX}"
+
+def _path(folder: Path, fit: Fit) -> Path:
+    return folder / fit.digest[:2] / f"{fit.digest}{SUFFIX}"

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
+from multiprocessing.pool import ThreadPool
+from queue import SimpleQueue
 
-from joblib import Parallel, cpu_count, delayed
+from joblib import cpu_count
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from stackkit.fitting.convergence import early_stops_noted
@@ -15,6 +19,18 @@ from stackkit.fitting.kept import KeptFits
 from stackkit.types import Reporter
 
 TASK = "fitting"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Fits whose answers are wanted together.
+
+    `then` is handed the answers in the order of the fits, and returns the batch that they make
+    possible, None if there is none.
+    """
+
+    fits: Sequence[Fit]
+    then: Callable[[list[Answers]], Batch | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,43 +51,125 @@ class Crew:
         """Fits under way at the same time, at most."""
         return self.jobs or int(cpu_count())
 
-    @contextmanager
-    def at_work(self) -> Iterator[None]:
-        """Around all fits of a run: convergence is noted, and threads are divided among fits."""
-        with early_stops_noted(), calm_threads(max(1, int(cpu_count()) // self.at_a_time)):
-            yield
+    @property
+    def threads_each(self) -> int:
+        """Threads of BLAS and OpenMP that each fit may use."""
+        return max(1, int(cpu_count()) // self.at_a_time)
 
-    def carry_out(self, fits: Sequence[Fit]) -> list[Answers]:
-        """The answers of fits, in their order, each of which is taken from the kept ones or made."""
-        answers: dict[str, Answers] = {}
-        missing: dict[str, Fit] = {}
-        for fit in fits:
-            if (known := self.kept.find(fit.digest)) is not None:
-                answers[fit.digest] = known
-            else:
-                missing[fit.digest] = fit
-        self.reporter.advance(TASK, len(answers))
-        parallel = Parallel(self.at_a_time, prefer="threads", return_as="generator_unordered")
-        for digest, made in parallel(delayed(self._fitted)(fit) for fit in missing.values()):
-            answers[digest] = made
-            self._advance()
-        return [answers[fit.digest] for fit in fits]
+    def carry_out(self, batches: Iterable[Batch]) -> None:
+        """Work through batches in order, and first through those that follow from finished ones.
 
-    def _fitted(self, fit: Fit) -> tuple[str, Answers]:
+        The next batch is opened when too little of the others is left for everyone, so that the
+        answers of few batches are in memory. Raises what a fit or `stop_if_asked` raises, once the
+        other fits under way are finished and kept.
+        """
+        with (
+            early_stops_noted(),
+            calm_threads(self.threads_each),
+            ThreadPool(self.at_a_time) as pool,  # joblib takes in no work that arises from work
+        ):
+            _Course(crew=self, pool=pool, coming=iter(batches)).run()
+
+    def answer(self, fit: Fit) -> Answers:
+        """The answers of a fit, kept ones or made now."""
+        if (known := self.kept.find(fit)) is not None:
+            return known
         # OpenMP's number of threads belongs to each thread that uses it.
-        with threadpool_limits(max(1, int(cpu_count()) // self.at_a_time), user_api="openmp"):
-            answers = fit.carry_out()
-        self.kept.keep(fit.digest, answers)
-        return fit.digest, answers
+        with threadpool_limits(self.threads_each, user_api="openmp"):
+            made = fit.carry_out()
+        self.kept.keep(fit, made)
+        return made
 
-    def _advance(self) -> None:
+    def advance(self) -> None:
+        """One fit is finished: say so, and what went wrong with keeping it."""
         self.reporter.advance(TASK, 1)
         if problem := self.kept.problem():
             self.reporter.message(
                 f"finished fits cannot be kept ({problem}); this run goes on, and another one would "
                 "have to fit again"
             )
-        self.stop_if_asked()
+
+
+@dataclass(slots=True, eq=False)
+class _Open:
+    """A batch some of whose answers are missing."""
+
+    batch: Batch
+    answers: dict[int, Answers] = field(default_factory=dict)
+
+
+_Job = tuple[_Open, int]
+"""A batch and the number of the fit in it."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Course:
+    """Batches on their way through a pool."""
+
+    crew: Crew
+    pool: ThreadPool
+    coming: Iterator[Batch]
+    ready: deque[_Job] = field(default_factory=deque)
+    under_way: int = 0
+    done: SimpleQueue[tuple[_Job, Answers | BaseException]] = field(default_factory=SimpleQueue)
+
+    def run(self) -> None:
+        """Until nothing is left, or something is raised."""
+        while True:
+            while self.under_way < self.crew.at_a_time and self._is_ready():
+                self._start(self.ready.popleft())
+            if not self.under_way:
+                return
+            try:
+                self._finish()
+                self.crew.stop_if_asked()
+            except BaseException:
+                while self.under_way:
+                    self._next_done()
+                raise
+
+    def _is_ready(self) -> bool:
+        """Whether a fit waits; opens batches until one does."""
+        while not self.ready:
+            if (batch := next(self.coming, None)) is None:
+                return False
+            self.ready.extend(self._open(batch))
+        return True
+
+    def _open(self, batch: Batch | None) -> list[_Job]:
+        """The fits of a batch; one that needs none is through already, and what follows is opened."""
+        while batch is not None and not batch.fits:
+            batch = batch.then([])
+        if batch is None:
+            return []
+        opened = _Open(batch)
+        return [(opened, number) for number in range(len(batch.fits))]
+
+    def _start(self, job: _Job) -> None:
+        opened, number = job
+        told = partial(self._told, job)
+        self.pool.apply_async(
+            self.crew.answer, [opened.batch.fits[number]], callback=told, error_callback=told
+        )
+        self.under_way += 1
+
+    def _told(self, job: _Job, found: Answers | BaseException) -> None:
+        self.done.put((job, found))
+
+    def _finish(self) -> None:
+        (opened, number), found = self._next_done()
+        if isinstance(found, BaseException):
+            raise found
+        self.crew.advance()
+        opened.answers[number] = found
+        if len(opened.answers) == len(opened.batch.fits):
+            follows = opened.batch.then([opened.answers[i] for i in range(len(opened.batch.fits))])
+            self.ready.extendleft(reversed(self._open(follows)))
+
+    def _next_done(self) -> tuple[_Job, Answers | BaseException]:
+        found = self.done.get()
+        self.under_way -= 1
+        return found
 
 
 @contextmanager
