@@ -44,7 +44,7 @@ def _on_fits(comparison: Comparison, results: Sequence[Result]) -> Iterator[str]
     if in_sample:
         yield (
             f"{', '.join(in_sample)} learned from probabilities of the very rows that the base learners "
-            "were fitted on, as published; its figure is honest, its training not ideal."
+            "were fitted on, as in the published recipe; figures are honest, the training is not ideal."
         )
     if any(r.fit_on == "out-of-fold" for r in results):
         yield _inner(comparison)
