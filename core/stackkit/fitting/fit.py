@@ -36,6 +36,10 @@ class Answers:
     probabilities: Probabilities | None = None
     in_sample: Probabilities | None = None
 
+    def without_probabilities(self) -> Answers:
+        """The rest, which is small."""
+        return Answers(labels=self.labels, converged=self.converged)
+
 
 class Fit(Protocol):
     """Something to be fitted once."""
@@ -48,7 +52,7 @@ class Fit(Protocol):
         """Fit and ask; raises PluginError that names the component at fault."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class LearnerFit:
     """A learner on one backbone's features: fitted on rows `train`, asked about rows `test`.
 
@@ -95,7 +99,7 @@ class LearnerFit:
             )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class ProbabilityFit:
     """An aggregator on the probabilities of one fold; `origin` are the fits that they are of."""
 
@@ -124,7 +128,7 @@ class ProbabilityFit:
             )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class SideBySideFit:
     """An aggregator that works on the features of all backbones instead of probabilities."""
 

@@ -1,0 +1,220 @@
+"""What is fitted on which rows: the rows of the table to be, and each fold's distinct fits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import chain
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stackkit.choice import Choice
+from stackkit.evaluate import ResultKind
+from stackkit.fitting import Answers, Features, Fit, LearnerFit, SideBySideFit
+from stackkit.folds import Fold, inner_folds
+from stackkit.recipe import Ingredients
+from stackkit.stacking import FoldProbabilities, Probabilities, out_of_fold
+from stackkit.types import FitOn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A row of the table to be: a classifier on the features of some backbones.
+
+    `fit_on` says what an aggregator learns from, and is None for a learner.
+    """
+
+    choice: Choice
+    kind: ResultKind
+    on: Sequence[Features]
+    fit_on: FitOn | None = None
+
+    @property
+    def learns_from_probabilities(self) -> bool:
+        """Whether base learners have to be fitted first."""
+        return self.fit_on in {"in-sample", "out-of-fold"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoldPlan:
+    """The distinct fits of one fold: what any row needs is fitted once, for all of them.
+
+    `baselines[b][i]` and `learners[i]` are of backbone i, `inner[i][k]` of inner fold k within
+    it, `side_by_side` of aggregators on features by their text.
+    """
+
+    number: int
+    fold: Fold
+    inner_folds: Sequence[Fold]
+    averages: bool
+    baselines: Sequence[Sequence[LearnerFit]]
+    learners: Sequence[LearnerFit]
+    inner: Sequence[Sequence[LearnerFit]]
+    side_by_side: Mapping[str, SideBySideFit]
+
+    @property
+    def fits(self) -> list[Fit]:
+        """Everything that needs no other fit, each once."""
+        every: Iterator[Fit] = chain(
+            *self.baselines, self.side_by_side.values(), self.learners, *self.inner
+        )
+        return list(dict.fromkeys(every))
+
+    @property
+    def base_learners(self) -> list[LearnerFit]:
+        """The fits whose probabilities are stacked."""
+        return [*self.learners, *chain(*self.inner)]
+
+    def learned(self, made: Mapping[Fit, Answers]) -> Iterator[Answers]:
+        """Answers of baselines, then learners; one of these converged if its inner fits did too."""
+        yield from (made[fit] for fit in chain(*self.baselines))
+        for fit, inner in zip(self.learners, self.inner, strict=True):
+            answers = made[fit]
+            yield replace(
+                answers, converged=answers.converged and all(made[one].converged for one in inner)
+            )
+
+    def stack(self, made: Mapping[Fit, Answers]) -> FoldProbabilities:
+        """The learners' probabilities on top of each other."""
+        full = [made[fit] for fit in self.learners]
+        held_out, averaged = [], []
+        for fits in self.inner if self.inner_folds else ():
+            parts = [
+                np.split(_probabilities(made[fit]), [len(part.test)])
+                for fit, part in zip(fits, self.inner_folds, strict=True)
+            ]
+            held_out.append(out_of_fold([known for known, _ in parts], self.inner_folds))
+            if self.averages:
+                averaged.append(np.mean([new for _, new in parts], axis=0))
+        return FoldProbabilities(
+            in_sample=np.stack([answers.in_sample for answers in full if answers.in_sample is not None]),
+            out_of_fold=np.stack(held_out) if held_out else None,
+            test=np.stack([_probabilities(answers) for answers in full]),
+            test_averaged=np.stack(averaged) if averaged else None,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Design:
+    """Every classifier on the same features, labels (n,) and inner folds.
+
+    `inner_cv` inner folds make out-of-fold probabilities. With `refit`, learners fitted on a whole
+    training fold predict its test rows for aggregators that learned from out-of-fold probabilities,
+    as in scikit-learn's `StackingClassifier`; without it, the mean of the inner folds' learners does.
+    """
+
+    ingredients: Ingredients
+    features: Sequence[Features]
+    labels: NDArray[np.int64]
+    n_classes: int
+    inner_cv: int
+    seed: int
+    refit: bool = True
+
+    @cached_property
+    def rows(self) -> list[Row]:
+        """The rows of the table, in its order."""
+        chosen = self.ingredients
+        single: list[tuple[Choice, ResultKind]] = [(choice, "baseline") for choice in chosen.baselines]
+        single.append((chosen.learner, "learner"))
+        rows = [
+            Row(choice=choice, kind=kind, on=[features])
+            for choice, kind in single
+            for features in self.features
+        ]
+        for choice in chosen.aggregators:
+            with choice.blamed():
+                fit_on = choice.create().fit_on
+            rows.append(Row(choice=choice, kind="aggregator", on=self.features, fit_on=fit_on))
+        return rows
+
+    def plan(self, number: int, fold: Fold) -> FoldPlan:
+        """Only what some row needs: no inner folds if nothing learns from out-of-fold probabilities."""
+        chosen, wanted = self.ingredients, {row.fit_on for row in self.rows}
+        stacked = any(row.learns_from_probabilities for row in self.rows)
+        learners = [
+            self._fit(
+                chosen.learner,
+                features,
+                fold.train,
+                fold.test,
+                probabilities=stacked,
+                in_sample=stacked,
+            )
+            for features in self.features
+        ]
+        inside = self._inner_folds(fold) if "out-of-fold" in wanted else []
+        return FoldPlan(
+            number=number,
+            fold=fold,
+            inner_folds=inside,
+            averages=not self.refit,
+            baselines=[
+                learners
+                if choice.text == chosen.learner.text
+                else [self._fit(choice, features, fold.train, fold.test) for features in self.features]
+                for choice in chosen.baselines
+            ],
+            learners=learners,
+            inner=[
+                [self._inner_fit(features, fold, part) for part in inside] for features in self.features
+            ],
+            side_by_side={
+                row.choice.text: self._side_by_side(row.choice, fold)
+                for row in self.rows
+                if row.fit_on == "features"
+            },
+        )
+
+    def _inner_folds(self, fold: Fold) -> list[Fold]:
+        return inner_folds(self.labels[fold.train], self.inner_cv, seed=self.seed)
+
+    def _fit(
+        self,
+        choice: Choice,
+        features: Features,
+        train: NDArray[np.int64],
+        test: NDArray[np.int64],
+        *,
+        probabilities: bool = False,
+        in_sample: bool = False,
+    ) -> LearnerFit:
+        return LearnerFit(
+            choice=choice,
+            features=features,
+            labels=self.labels,
+            n_classes=self.n_classes,
+            train=train,
+            test=test,
+            probabilities=probabilities,
+            in_sample=in_sample,
+        )
+
+    def _inner_fit(self, features: Features, fold: Fold, part: Fold) -> LearnerFit:
+        """On the rest of an inner fold, asked about its rows and, without refit, the test rows."""
+        asked = fold.train[part.test]
+        return self._fit(
+            self.ingredients.learner,
+            features,
+            fold.train[part.train],
+            asked if self.refit else np.concatenate([asked, fold.test]),
+            probabilities=True,
+        )
+
+    def _side_by_side(self, choice: Choice, fold: Fold) -> SideBySideFit:
+        return SideBySideFit(
+            choice=choice,
+            learner=self.ingredients.learner,
+            features=self.features,
+            labels=self.labels,
+            n_classes=self.n_classes,
+            train=fold.train,
+            test=fold.test,
+        )
+
+
+def _probabilities(answers: Answers) -> Probabilities:
+    assert answers.probabilities is not None, "asked for by the plan"
+    return answers.probabilities
