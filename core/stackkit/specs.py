@@ -31,6 +31,7 @@ class Option:
     The type of a value is that of `default`; a default of None needs `type`, and then the
     text "none" means None. `choices`, if any, are the only values allowed; a number must
     be at least `minimum`, at most `maximum`, and finite and more than `above`, where these are given.
+    `words` are allowed beside the values of the type, as in `C=auto` for a number.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Option:
     help: str
     type: ValueType | None = None
     choices: tuple[OptionValue, ...] = ()
+    words: tuple[str, ...] = ()
     minimum: float | None = None
     maximum: float | None = None
     above: float | None = None
@@ -49,6 +51,8 @@ class Option:
             raise ValueError(f"option {self.name}: a default of None needs type=")
         if self.choices and self.default is not None and self.default not in self.choices:
             raise ValueError(f"option {self.name}: the default {self.default!r} is none of the choices")
+        if self.words and (self.choices or self.value_type not in (int, float)):
+            raise ValueError(f"option {self.name}: words stand beside numbers; use choices")
 
     @property
     def value_type(self) -> ValueType:
@@ -62,6 +66,8 @@ class Option:
         """Turn command-line text into a value; raises UsageError if it is none of this option."""
         if self.default is None and text.lower() == "none":
             return None
+        if text in self.words:
+            return text
         value = self._convert(text)
         if self.choices and value not in self.choices:
             allowed = ", ".join(str(choice) for choice in self.choices)
@@ -88,7 +94,7 @@ class Option:
             if isinstance(value, float) and math.isnan(value):
                 raise ValueError("not a number equals nothing, not even itself")
         except (ValueError, KeyError):
-            wanted = _WANTED[self.value_type]
+            wanted = " or ".join([_WANTED[self.value_type], *self.words])
             raise UsageError(f"option {self.name}={text}: {wanted} is wanted") from None
         return value
 

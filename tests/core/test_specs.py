@@ -190,3 +190,28 @@ def test_a_number_outside_the_declared_bounds_is_refused_with_the_bound(bounds, 
     with pytest.raises(UsageError, match=f"option C=.*{wanted}.* is wanted"):
         option.parse(text)
     assert option.parse("2") == 2.0
+
+
+def test_a_word_may_stand_beside_numbers():
+    strength = Option(name="C", default=1.0, help="", words=("auto",), above=0)
+    assert strength.parse("auto") == "auto"
+    assert strength.parse("3") == 3.0
+    with pytest.raises(UsageError, match=r"^option C=often: a number or auto is wanted$"):
+        strength.parse("often")
+    with pytest.raises(UsageError, match="above 0"):
+        strength.parse("0")
+
+
+def test_a_word_may_be_the_default_if_the_type_is_said():
+    count = Option(name="n", default="auto", type=int, help="", words=("auto",))
+    assert (count.parse("auto"), count.parse("7")) == ("auto", 7)
+    with pytest.raises(UsageError, match=r"^option n=1\.5: a whole number or auto is wanted$"):
+        count.parse("1.5")
+
+
+@pytest.mark.parametrize(
+    "stated", [{"default": "a"}, {"default": True}, {"default": 1, "choices": (1, 2)}]
+)
+def test_words_beside_anything_but_numbers_are_refused(stated):
+    with pytest.raises(ValueError, match="option x: words stand beside numbers; use choices"):
+        Option(name="x", help="", words=("auto",), **stated)

@@ -68,6 +68,7 @@ def _entry(registry: Registry, component: Any) -> dict[str, Any]:
                 "type": option.value_type.__name__,
                 "default": option.default,
                 "choices": list(option.choices),
+                "words": list(option.words),
                 "minimum": option.minimum,
                 "maximum": option.maximum,
                 "above": option.above,
@@ -99,9 +100,9 @@ def _show_kind(kind: str, entries: list[dict[str, Any]]) -> None:
 
 
 def _option(option: dict[str, Any]) -> str:
-    """Text `key=default`, and behind it the other choices: fit_on=in-sample|out-of-fold."""
+    """Text `key=default`, and behind it what else may be said: fit_on=in-sample|out-of-fold."""
     default = _text(option["default"])
-    others = [_text(choice) for choice in option["choices"] if _text(choice) != default]
+    others = [text for each in option["choices"] + option["words"] if (text := _text(each)) != default]
     return f"{option['name']}={'|'.join([default, *others])}"
 
 
