@@ -40,6 +40,7 @@ def test_every_component_shows_where_it_is_from_and_what_it_takes(stackkit: Comm
     assert "[stackkit-colour-histogram 1.0, plugin colour-histogram]" in histogram
     assert "options: bins=4" in histogram
     assert "fit_on=in-sample" in block(listing, "average-svm")
+    assert "C=1.0|auto" in block(listing, "logistic")
     assert "root=none  limit=none" in block(listing, "image-folder")
     for heading in ("datasets", "backbones", "learners", "aggregators", "plugins"):
         assert heading in listing.splitlines()

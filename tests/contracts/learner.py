@@ -2,14 +2,14 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 from sklearn.base import clone
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from threadpoolctl import threadpool_limits
 
 from stackkit.api import LearnerSpec, OptionValue, UsageError
@@ -32,10 +32,14 @@ def create(plugin: ModuleType, name: str, **given: OptionValue) -> Any:
 
 
 class LearnerContract:
-    """Inherit, name the plugin's module and the learner, and list options that it must refuse."""
+    """Inherit, name the plugin's module and the learner, and list options that it must refuse.
+
+    `given` are options under which the learner must keep the contract too.
+    """
 
     plugin: ModuleType
     name: str
+    given: ClassVar[Mapping[str, OptionValue]] = {}
     refused: tuple[dict[str, OptionValue], ...] = ()
 
     @pytest.fixture(autouse=True)
@@ -63,7 +67,10 @@ class LearnerContract:
 
     @pytest.fixture
     def learner(self) -> Any:
-        return create(self.plugin, self.name)
+        return self.make()
+
+    def make(self, **given: OptionValue) -> Any:
+        return create(self.plugin, self.name, **{**self.given, **given})
 
     def test_the_spec_has_a_summary_and_explains_every_option(self):
         spec = spec_of(self.plugin, self.name)
@@ -124,7 +131,7 @@ class LearnerContract:
         answers = []
         for state in (1, 2):
             np.random.seed(state)
-            learner = create(self.plugin, self.name, seed=9)
+            learner = self.make(seed=9)
             answers.append(self.answers(learner.fit(features, labels), features))
         assert answers[0] == answers[1]
 
@@ -138,6 +145,31 @@ class LearnerContract:
         shuffled = np.random.default_rng(2).permutation(labels)
         predicted = learner.fit(features[:60], shuffled[:60]).predict(features[60:])
         assert abs(np.mean(predicted == shuffled[60:]) - 1 / 3) < 4 * (2 / 9 / 60) ** 0.5
+
+    def test_a_fit_that_stops_early_says_so_however_deep_it_is(self, features, labels):
+        with pytest.warns(ConvergenceWarning):
+            self.make(max_iter=1).fit(features, labels)
+
+    def test_columns_that_never_vary_do_no_harm(self, learner, features, labels):
+        """0.1 has no exact float32, so that its mean may differ from it in the last digit."""
+        constant = np.full((120, 3), [0, 0.1, -1], dtype=np.float32)
+        learner.fit(np.hstack([features, constant])[:80], labels[:80])
+        predicted = learner.predict(np.hstack([features, constant])[80:])
+        assert np.mean(predicted == labels[80:]) > 0.8
+
+    @pytest.mark.parametrize("sizes", [(40, 2, 1), (1, 40, 1), (2, 1, 1), (1, 1, 1), (3, 1)])
+    @pytest.mark.filterwarnings("ignore:no class has two images:UserWarning")
+    @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+    def test_classes_of_one_or_two_rows_are_learned_like_others(self, learner, features, labels, sizes):
+        rows = np.concatenate(
+            [
+                np.flatnonzero(labels == label)[:size]
+                for label, size in zip((1, 4, 7), sizes, strict=False)
+            ]
+        )
+        learner.fit(features[rows], labels[rows])
+        assert learner.classes_.tolist() == [1, 4, 7][: len(sizes)]
+        assert np.isfinite(self.answers(learner, features)).all()
 
     def test_useless_option_values_are_refused_before_it_is_made(self):
         options = {option.name: option for option in spec_of(self.plugin, self.name).options}

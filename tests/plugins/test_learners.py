@@ -1,19 +1,32 @@
 """stackkit's own learners: the contract, and what each of them promises beside it."""
 
+from typing import Any, ClassVar
+
 import numpy as np
 import pytest
 from contracts.learner import LearnerContract, create
-from sklearn.linear_model import LogisticRegression
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
+from sklearn.metrics import log_loss
+from sklearn.model_selection import cross_val_predict
 from sklearn.multiclass import OneVsRestClassifier
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, Normalizer, StandardScaler
 from sklearn.svm import LinearSVC
 
 import stackkit_plugins.linear_svm
 import stackkit_plugins.logistic
+from stackkit_plugins.linear_learners.holding_out import FOLDS, inner_splits
+from stackkit_plugins.linear_learners.normalising import normalised, signed_root
+from stackkit_plugins.linear_svm.calibration import CalibratedSVM
+from stackkit_plugins.logistic.tuning import ENOUGH, PATH, TunedLogistic
 
 REFUSED = (
     {"C": -1.0},
     {"C": 0.0},
     {"C": float("inf")},
+    {"C": "often"},
     {"max_iter": 0},
     {"max_iter": -5},
     {"tol": 0.0},
@@ -21,15 +34,43 @@ REFUSED = (
     {"seed": 2**32},
 )
 
+TRANSFORMERS: dict[str, tuple[Any, ...]] = {
+    "standardise": (StandardScaler(),),
+    "l2": (Normalizer(),),
+    "power": (FunctionTransformer(lambda X: np.sign(X) * np.abs(X) ** 0.5), Normalizer()),
+}
 
-class TestLogistic(LearnerContract):
+
+class NormalisingContract(LearnerContract):
+    """A learner that offers `normalise`: the contract, and scikit-learn's pipelines."""
+
+    def plain(self) -> Any:
+        """What scikit-learn has for this learner's defaults."""
+        raise NotImplementedError
+
+    def test_its_defaults_are_scikit_learns(self, learner, features, labels):
+        plain = self.plain().fit(features, labels)
+        assert not isinstance(learner, Pipeline)
+        assert self.answers(learner.fit(features, labels), features) == self.answers(plain, features)
+
+    @pytest.mark.parametrize("normalise", TRANSFORMERS)
+    def test_normalising_is_scikit_learns_pipeline_row_for_row(self, features, labels, normalise):
+        pipeline = make_pipeline(*TRANSFORMERS[normalise], self.plain()).fit(features[:80], labels[:80])
+        learner = self.make(normalise=normalise).fit(features[:80], labels[:80])
+        assert self.answers(learner, features) == self.answers(pipeline, features)
+
+    def test_another_normalisation_is_refused(self):
+        with pytest.raises(ValueError, match="normalise=loudly is not known"):
+            self.make(normalise="loudly")
+
+
+class TestLogistic(NormalisingContract):
     plugin = stackkit_plugins.logistic
     name = "logistic"
     refused = REFUSED
 
-    def test_its_defaults_are_scikit_learns(self, learner, features, labels):
-        plain = LogisticRegression().fit(features, labels)
-        assert self.answers(learner.fit(features, labels), features) == self.answers(plain, features)
+    def plain(self) -> Any:
+        return LogisticRegression()
 
     @pytest.mark.parametrize("solver", ["newton-cg", "newton-cholesky", "sag", "saga"])
     def test_every_solver_comes_to_the_same_optimum(self, features, labels, solver):
@@ -50,14 +91,14 @@ class TestLogistic(LearnerContract):
         assert made.items() >= {**given, "random_state": 5}.items()
 
 
-class TestLogisticOneVsRest(LearnerContract):
+class TestLogisticOneVsRest(NormalisingContract):
     plugin = stackkit_plugins.logistic
     name = "logistic-ovr"
     refused = REFUSED
 
-    def test_it_is_liblinear_one_class_at_a_time(self, learner, features, labels):
-        plain = OneVsRestClassifier(LogisticRegression(solver="liblinear")).fit(features, labels)
-        assert self.answers(learner.fit(features, labels), features) == self.answers(plain, features)
+    def plain(self) -> Any:
+        """liblinear, one class at a time."""
+        return OneVsRestClassifier(LogisticRegression(solver="liblinear", random_state=0))
 
     def test_its_probabilities_are_each_classs_own_divided_by_their_sum(self, learner, features, labels):
         own = np.stack(
@@ -73,11 +114,269 @@ class TestLogisticOneVsRest(LearnerContract):
         assert found == pytest.approx(own / own.sum(axis=1, keepdims=True), abs=1e-12)
 
 
-class TestLinearSVM(LearnerContract):
+class TestLinearSVM(NormalisingContract):
     plugin = stackkit_plugins.linear_svm
     name = "linear-svm"
     refused = REFUSED
 
-    def test_it_is_the_dual_linear_svc(self, learner, features, labels):
-        plain = LinearSVC(dual=True, random_state=0).fit(features, labels)
-        assert self.answers(learner.fit(features, labels), features) == self.answers(plain, features)
+    def plain(self) -> Any:
+        return LinearSVC(dual=True, random_state=0)
+
+
+class TestLogisticStandardised(LearnerContract):
+    plugin = stackkit_plugins.logistic
+    name = "logistic"
+    given: ClassVar = {"normalise": "standardise"}
+
+
+class TestLogisticOneVsRestPower(LearnerContract):
+    plugin = stackkit_plugins.logistic
+    name = "logistic-ovr"
+    given: ClassVar = {"normalise": "power"}
+
+
+class TestLinearSVMStandardised(LearnerContract):
+    plugin = stackkit_plugins.linear_svm
+    name = "linear-svm"
+    given: ClassVar = {"normalise": "standardise"}
+
+
+class TestNormalising:
+    @pytest.mark.parametrize("normalise", TRANSFORMERS)
+    @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+    def test_no_precision_is_added_or_lost_and_nothing_is_overwritten(self, normalise, dtype):
+        features = np.random.default_rng(1).normal(size=(30, 5)).astype(dtype)
+        features[3] = 0
+        features[:, 2] = 0.1
+        before = features.copy()
+        changed = normalised("passthrough", normalise).fit_transform(features)
+        assert changed.dtype == dtype
+        assert np.isfinite(changed).all()
+        assert np.array_equal(features, before)
+
+    def test_power_keeps_signs_and_comes_before_the_length(self):
+        (row,) = normalised("passthrough", "power").transform(np.array([[-9.0, 16.0, 0.0]]))
+        assert row.tolist() == [-3 / 5, 4 / 5, 0]
+        assert signed_root(np.float32([-4])).tolist() == [-2]
+
+    def test_test_rows_change_no_statistics(self):
+        train = np.array([[0.0], [2.0]])
+        scaler = normalised("passthrough", "standardise").fit(train)
+        assert scaler.transform(np.array([[5.0]])).tolist() == [[4.0]]
+
+
+class TestInnerSplits:
+    LABELS = np.random.default_rng(4).permutation(np.repeat([3, 5, 6, 9, 11], [17, 5, 3, 2, 1]))
+
+    def test_every_class_is_learned_from_in_every_split(self):
+        splits = inner_splits(self.LABELS, seed=0)
+        assert len(splits) == FOLDS
+        for train, test in splits:
+            assert set(self.LABELS[train]) == set(self.LABELS)
+            assert len(test)
+            assert not set(train) & set(test)
+            assert sorted([*train, *test]) == list(range(28))
+
+    def test_every_row_is_held_out_once_but_for_the_only_one_of_its_class(self):
+        held_out = np.concatenate([test for _, test in inner_splits(self.LABELS, seed=0)])
+        assert sorted(held_out) == np.flatnonzero(self.LABELS != 11).tolist()
+
+    def test_classes_are_spread_evenly(self):
+        for _, test in inner_splits(self.LABELS, seed=0):
+            assert np.count_nonzero(self.LABELS[test] == 3) in (3, 4)
+            assert np.count_nonzero(self.LABELS[test] == 5) == 1
+
+    def test_the_seed_chooses_the_rows(self):
+        first, again, other = (inner_splits(self.LABELS, seed=seed)[0][1] for seed in (7, 7, 8))
+        assert first.tolist() == again.tolist() != other.tolist()
+
+    @pytest.mark.parametrize(("sizes", "count"), [((3, 2), 3), ((2, 1, 1), 2), ((1, 1), 0)])
+    def test_their_number_drops_to_the_size_of_the_largest_class(self, recwarn, sizes, count):
+        labels = np.repeat(np.arange(len(sizes)), sizes)
+        assert len(inner_splits(labels, seed=0)) == count
+        assert not recwarn.list
+
+
+EXACTLY = {"tol": 1e-7, "max_iter": 5_000}
+
+
+@pytest.fixture
+def hard() -> tuple[np.ndarray, np.ndarray]:
+    """(150, 20) float64 features in which 4 classes overlap, and labels with gaps between them."""
+    random = np.random.default_rng(3)
+    labels = random.permutation(np.repeat([0, 2, 3, 8], [70, 45, 25, 10]))
+    return 0.5 * random.normal(size=(9, 20))[labels] + random.normal(size=(150, 20)), labels
+
+
+def brute_force(estimator: Any, X: np.ndarray, y: np.ndarray, seed: int) -> dict[float, float]:
+    """Held-out log-loss of every C in PATH, each fit from nothing."""
+    name = "logisticregression__C" if isinstance(estimator, Pipeline) else "C"
+    return {
+        C: log_loss(
+            y,
+            cross_val_predict(
+                estimator.set_params(**{name: C}),
+                X,
+                y,
+                cv=inner_splits(y, seed=seed),
+                method="predict_proba",
+            ),
+        )
+        for C in PATH
+    }
+
+
+class TestLogisticWithItsOwnC(LearnerContract):
+    plugin = stackkit_plugins.logistic
+    name = "logistic"
+    given: ClassVar = {"C": "auto", "max_iter": 1000}
+    refused = REFUSED
+
+    @pytest.mark.parametrize(
+        ("normalise", "seed"), [("none", 0), ("none", 1), ("standardise", 0), ("l2", 0)]
+    )
+    def test_it_picks_what_a_search_by_brute_force_picks(self, hard, normalise, seed):
+        X, y = hard
+        learner = self.make(**EXACTLY, normalise=normalise, seed=seed).fit(X, y)
+        losses = brute_force(normalised(LogisticRegression(**EXACTLY), normalise), X, y, seed)
+        assert min(losses, key=losses.__getitem__) == learner.C_
+
+    def test_walking_the_path_is_fitting_from_nothing_at_every_c(self, hard):
+        walked = self.make(**EXACTLY).fit(*hard).losses_
+        losses = brute_force(LogisticRegression(**EXACTLY), *hard, seed=0)
+        assert walked == pytest.approx({C: losses[C] for C in walked}, rel=1e-5)
+
+    def test_it_walks_as_scikit_learns_own_search_does(self, hard):
+        X, y = hard
+        walked = self.make(**EXACTLY).fit(X, y).losses_
+        theirs = LogisticRegressionCV(
+            Cs=list(walked),
+            cv=inner_splits(y, seed=0),
+            scoring=lambda fitted, X, y: -log_loss(y, fitted.predict_proba(X), labels=fitted.classes_),
+            l1_ratios=(0.0,),
+            use_legacy_attributes=False,
+            **EXACTLY,
+        ).fit(X, y)
+        assert list(walked.values()) == pytest.approx((-theirs.scores_).mean(axis=0).ravel(), rel=1e-5)
+
+    def test_the_walk_goes_from_strong_to_weak_and_ends_where_it_gets_clearly_worse(self, hard):
+        losses = self.make(**EXACTLY).fit(*hard).losses_
+        assert tuple(losses) == PATH[: len(losses)]
+        assert len(losses) < len(PATH)
+        best = min(losses.values())
+        last = losses.popitem()[1]
+        assert last > ENOUGH * best >= max(list(losses.values())[list(losses.values()).index(best) :])
+
+    def test_features_on_a_tiny_scale_do_not_end_the_walk_before_it_begins(self, hard):
+        X, y = hard
+        tiny = self.make(**EXACTLY).fit((1e-2 * X).astype(np.float32), y)
+        assert tiny.C_ > 100 * self.make(**EXACTLY).fit(X, y).C_
+
+    @pytest.mark.parametrize("normalise", ["none", "standardise"])
+    def test_it_answers_as_if_its_c_had_been_given(self, features, labels, normalise):
+        tuned = self.make(normalise=normalise).fit(features, labels)
+        given = create(self.plugin, self.name, C=tuned.C_, max_iter=1000, normalise=normalise)
+        assert self.answers(tuned, features) == self.answers(given.fit(features, labels), features)
+
+    def test_a_row_is_judged_by_fits_that_did_not_see_it_in_anything(self, hard):
+        """Column 0 holds the row's number: what standardising saw is what the fit saw."""
+        X, y = hard
+        X = X.copy()
+        X[:, 0] = np.arange(150)
+        SpyingScaler.seen.clear()
+        TunedLogistic(make_pipeline(SpyingScaler(), LogisticRegression(**EXACTLY))).fit(X, y)
+        *inner, (last, _) = SpyingScaler.seen
+        judged = [rows for rows, kind in inner if kind == "transform"]
+        learned = [rows for rows, kind in inner if kind == "fit"]
+        assert last == set(range(150))
+        assert len(judged) == len(learned)
+        for train, test in zip(learned, judged, strict=True):
+            assert not train & test
+            assert train | test == set(range(150))
+
+    def test_one_row_a_class_leaves_c_as_it_is_by_default_and_says_so(self, features, labels):
+        rows = [int(np.flatnonzero(labels == label)[0]) for label in (1, 4, 7)]
+        with pytest.warns(UserWarning, match="no class has two images, so C=auto is C=1"):
+            learner = self.make().fit(features[rows], labels[rows])
+        assert (learner.C_, learner.losses_) == (1.0, {})
+
+    def test_an_inner_fit_that_stops_early_is_reported_even_if_the_last_one_does_not(self, features):
+        labels = np.arange(120) % 3  # nothing to learn: the strongest C wins, after a few weaker ones
+        with pytest.warns(ConvergenceWarning):
+            learner = self.make(max_iter=9, tol=1e-8).fit(features, labels)
+        strong = create(self.plugin, self.name, C=learner.C_, max_iter=9, tol=1e-3)
+        assert strong.fit(features, labels).n_iter_[0] < 9
+
+
+class SpyingScaler(StandardScaler):
+    """A scaler that remembers which rows it was fitted on and which it was shown afterwards."""
+
+    seen: ClassVar[list[tuple[set[int], str]]] = []
+
+    def fit_transform(self, X: Any, y: Any = None, **given: Any) -> Any:
+        self.seen.append(({int(row) for row in X[:, 0]}, "fit"))
+        return StandardScaler.transform(self.fit(X, y), X)
+
+    def transform(self, X: Any, copy: Any = None) -> Any:
+        self.seen.append(({int(row) for row in X[:, 0]}, "transform"))
+        return super().transform(X, copy)
+
+
+class TestCalibratedSVM(LearnerContract):
+    plugin = stackkit_plugins.linear_svm
+    name = "calibrated-svm"
+    given: ClassVar = {"max_iter": 10_000}
+    refused = REFUSED
+
+    def test_it_predicts_what_the_machine_without_probabilities_predicts(self, hard):
+        X, y = hard
+        plain = create(self.plugin, "linear-svm", max_iter=10_000).fit(X[:100], y[:100])
+        learner = self.make().fit(X[:100], y[:100])
+        assert learner.predict(X).tolist() == plain.predict(X).tolist()
+
+    @pytest.mark.parametrize("classes", [2, 4])
+    def test_it_is_scikit_learns_temperature_scaling_on_the_same_folds(self, hard, classes):
+        """scikit-learn's takes labels for columns, so it is shown labels that are."""
+        X, y = hard[0], np.searchsorted([0, 2, 3, 8], hard[1])
+        X, y = X[y < classes], y[y < classes]
+        theirs = CalibratedClassifierCV(
+            LinearSVC(dual=True, random_state=0, max_iter=10_000),
+            method="temperature",
+            cv=inner_splits(y, seed=0),
+            ensemble=False,
+        ).fit(X, y)
+        found = self.make().fit(X, y).predict_proba(X)
+        assert found == pytest.approx(theirs.predict_proba(X), abs=1e-6)
+
+    def test_names_of_classes_change_nothing(self, hard):
+        X, y = hard
+        renamed = self.make().fit(X, 7 * y + 2)
+        assert self.answers(renamed, X) == self.answers(self.make().fit(X, y), X)
+        assert renamed.classes_.tolist() == [2, 16, 23, 58]
+
+    def test_rows_that_cannot_be_held_out_do_not_calibrate(self, hard):
+        """A class of one row more, far away: the factor stays what it was, about."""
+        X, y = hard
+        more = np.vstack([X, np.full(20, 6.0)])
+        learner = self.make().fit(more, np.append(y, 9))
+        assert learner.factor_ == pytest.approx(self.make().fit(X, y).factor_, rel=0.5)
+        assert learner.predict(more[-1:]).tolist() == [9]
+
+    def test_one_row_a_class_leaves_it_uncalibrated_and_says_so(self, features, labels):
+        rows = [int(np.flatnonzero(labels == label)[0]) for label in (1, 4, 7)]
+        with pytest.warns(UserWarning, match="no class has two images, so nothing is calibrated"):
+            learner = self.make().fit(features[rows], labels[rows])
+        assert learner.factor_ == 1.0
+
+    def test_statistics_of_normalising_are_made_inside_the_inner_folds(self, hard):
+        X, y = hard
+        machine = make_pipeline(StandardScaler(), LinearSVC(dual=True, random_state=0, max_iter=10_000))
+        wanted = CalibratedSVM(machine).fit(X, y)
+        found = self.make(normalise="standardise").fit(X, y)
+        assert self.answers(found, X) == self.answers(wanted, X)
+
+
+class TestCalibratedSVMPower(LearnerContract):
+    plugin = stackkit_plugins.linear_svm
+    name = "calibrated-svm"
+    given: ClassVar = {"normalise": "power"}

@@ -1,9 +1,12 @@
 """Base learners: logistic regression as scikit-learn has it today, and as it was in 2017."""
 
-from stackkit.api import LearnerSpec, Option, hookimpl
+from dataclasses import replace
 
+from stackkit.api import LearnerSpec, Option, hookimpl
+from stackkit_plugins.linear_learners import NORMALISE
+
+_C = Option(name="C", default=1.0, above=0, help="inverse of the regularisation strength")
 _SHARED = (
-    Option(name="C", default=1.0, above=0, help="inverse of the regularisation strength"),
     Option(name="max_iter", default=100, minimum=1, help="most iterations of the solver"),
     Option(name="tol", default=1e-4, above=0, help="tolerance at which the solver stops"),
     Option(name="fit_intercept", default=True, help="whether to fit a constant"),
@@ -21,6 +24,7 @@ _SHARED = (
         maximum=2**32 - 1,
         help="seed of solvers that shuffle; the run's seed by default",
     ),
+    NORMALISE,
 )
 
 
@@ -39,6 +43,7 @@ def stackkit_learners() -> list[LearnerSpec]:
                     choices=("lbfgs", "newton-cg", "newton-cholesky", "sag", "saga"),
                     help="scikit-learn's solver",
                 ),
+                replace(_C, words=("auto",), help=f"{_C.help}; auto: the one that suits held-out rows"),
                 *_SHARED,
             ),
         ),
@@ -46,6 +51,6 @@ def stackkit_learners() -> list[LearnerSpec]:
             name="logistic-ovr",
             summary="one-vs-rest liblinear: LogisticRegression as of the recipe (2017)",
             factory="stackkit_plugins.logistic.learner:logistic_ovr",
-            options=_SHARED,
+            options=(_C, *_SHARED),
         ),
     ]
