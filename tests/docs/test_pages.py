@@ -51,6 +51,10 @@ def test_every_command_in_the_docs_parses_and_names_components_that_exist(comman
         recipe = replace(recipe, backbones=tuple(parsed["backbones"]))
     if parsed.get("aggregator"):
         recipe = replace(recipe, aggregators=tuple(parsed["aggregator"]))
+    if parsed.get("learner"):
+        recipe = replace(recipe, learner=parsed["learner"])
+    if parsed.get("baseline"):
+        recipe = replace(recipe, baselines=tuple(parsed["baseline"]))
     resolve(recipe, Registry(host=load_host()))
 
 

