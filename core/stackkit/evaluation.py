@@ -22,7 +22,8 @@ from stackkit.types import Dataset
 class UsableFeatures:
     """Features of the images that every backbone has features of.
 
-    `kept` are the rows of the dataset that this leaves; `lost` counts those that each backbone lacks.
+    `kept` are the rows of the dataset that this leaves; `lost` counts those that each backbone lacks,
+    and is empty if all lack the same ones.
     """
 
     features: Sequence[Features]
@@ -37,25 +38,28 @@ def usable_features(
 
     So it does for a class that has lost all its images: it would change what the figures mean, unseen.
     """
-    matrices, intact = [], []
+    matrices, intact, paths = [], [], []
     for backbone in named:
         with store.open(backbone.key, rows, {}, create=False) as file:
             intact.append(file.intact())
             matrices.append(file.view())
-    kept = np.flatnonzero(np.all(intact, axis=0))
+            paths.append(file.path)
+    everywhere = np.all(intact, axis=0)
+    kept = np.flatnonzero(everywhere)
     _refuse_lost_classes(dataset, kept)
     features = [
         Features(label=b.label, trained=b.backbone.trained, matrix=matrix, kept=kept)
         for b, matrix in zip(named, matrices, strict=True)
     ]
-    for one in features:
+    for one, path in zip(features, paths, strict=True):
         if (row := one.unusable()) is not None:
             raise EvaluationError(
                 f"{one.label} has features that are no finite numbers, the first of image "
-                f"{dataset.samples[int(kept[row])].id}; `stackkit features verify` says more"
+                f"{dataset.samples[int(kept[row])].id}; remove {path} and run `stackkit extract` again"
             )
     lost = {b.label: int(np.sum(~found)) for b, found in zip(named, intact, strict=True)}
-    return UsableFeatures(features=features, kept=kept, lost=lost)
+    uneven = bool(np.any(np.any(intact, axis=0) & ~everywhere))
+    return UsableFeatures(features=features, kept=kept, lost=lost if uneven else {})
 
 
 def comparison(

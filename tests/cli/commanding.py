@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from stackkit.store.contents import read_contents
+
 HISTOGRAM = "colour-histogram"
 
 
@@ -77,3 +79,16 @@ def photographs(root: Path, **classes: int) -> Path:
 def chosen(root: Path, backbones: str = HISTOGRAM) -> list[str]:
     """The options that every command about images takes."""
     return ["--dataset", f"image-folder:root={root}", "--backbones", backbones]
+
+
+def flip(path: Path, place: int) -> None:
+    """Change one bit of a file."""
+    data = bytearray(path.read_bytes())
+    data[place] ^= 16
+    path.write_bytes(data)
+
+
+def flip_row(path: Path, row: int) -> None:
+    """Damage the stored features of one row."""
+    places = read_contents(path).places
+    flip(path, places.features + places.stride * row + 5)

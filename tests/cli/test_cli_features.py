@@ -12,7 +12,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from commanding import HISTOGRAM, Command, chosen, photographs, variables
+from commanding import HISTOGRAM, Command, chosen, flip, flip_row, photographs, variables
 from faults.machines import read_only
 
 from stackkit.store.contents import read_contents
@@ -31,17 +31,6 @@ def stored(stackkit: Command, root: Path, home: Path) -> Path:
     assert stackkit("extract", *chosen(root)).code == 0
     (path,) = home.glob("features/*/*.h5")
     return path
-
-
-def flip(path: Path, place: int) -> None:
-    data = bytearray(path.read_bytes())
-    data[place] ^= 16
-    path.write_bytes(data)
-
-
-def flip_row(path: Path, row: int) -> None:
-    places = read_contents(path).places
-    flip(path, places.features + places.stride * row + 5)
 
 
 def unused_for(path: Path, days: float) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +15,8 @@ from stackkit.evaluate import Result, best_single
 from stackkit.types import FailedImage
 
 FILE_NAME = "report.json"
+
+PROBABILITIES = "probabilities.h5"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +94,7 @@ class Report:
 
 def check(folder: Path, *, overwrite: bool) -> None:
     """Refuse by UsageError what `prepare` would refuse; makes nothing."""
-    _refuse_taken(folder / FILE_NAME, overwrite=overwrite)
+    _refuse_taken(folder, overwrite=overwrite)
     there = folder.absolute()
     while not os.path.lexists(there):
         there = there.parent
@@ -101,7 +104,7 @@ def check(folder: Path, *, overwrite: bool) -> None:
 
 def prepare(folder: Path, *, overwrite: bool) -> None:
     """Make sure before the work that a report can be written there; raises UsageError."""
-    _refuse_taken(folder / FILE_NAME, overwrite=overwrite)
+    _refuse_taken(folder, overwrite=overwrite)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / f".{FILE_NAME}.{os.getpid()}"
@@ -112,9 +115,10 @@ def prepare(folder: Path, *, overwrite: bool) -> None:
         raise _cannot_be_written(folder, reason) from error
 
 
-def _refuse_taken(target: Path, *, overwrite: bool) -> None:
-    if os.path.exists(target) and not overwrite:  # noqa: PTH110 - Path.exists may raise
-        raise UsageError(f"{target} exists; choose another --out, or say --overwrite")
+def _refuse_taken(folder: Path, *, overwrite: bool) -> None:
+    for target in (folder / FILE_NAME, folder / PROBABILITIES):
+        if os.path.lexists(target) and not overwrite:  # Path.exists may raise
+            raise UsageError(f"{target} exists; choose another --out, or say --overwrite")
 
 
 def _cannot_be_written(folder: Path, reason: str | None) -> UsageError:
@@ -129,4 +133,7 @@ def write(report: Report, folder: Path) -> Path:
         aside.replace(target)
     except OSError as error:
         raise UsageError(f"{target} cannot be written: {error.strerror}; features are kept") from error
+    finally:
+        with suppress(OSError):
+            aside.unlink(missing_ok=True)
     return target

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+import numpy as np
+
 from stackkit.compare import Comparison
 from stackkit.evaluate import Result
 from stackkit.report.document import Protocol
@@ -17,19 +19,37 @@ def notes(
     failed: Sequence[FailedImage],
     lost: Mapping[str, int],
 ) -> Iterator[str]:
-    """Reservations in plain words; `lost` are the images that each backbone has no features of."""
+    """Reservations in plain words.
+
+    `lost` are the images that each backbone has no features of, empty if they are the same for all.
+    """
     untrained = [features.label for features in comparison.features if not features.trained]
     if untrained:
         yield f"Untrained (random weights), so that figures mean nothing: {', '.join(untrained)}."
     yield protocol.meaning
     if failed:
         yield f"{len(failed)} image(s) could not be read and count in no figure (see failed_images)."
-    if len(set(lost.values())) > 1:
+    if lost:
         counts = ", ".join(f"{label} lacks {count}" for label, count in lost.items())
         yield f"All classifiers use the images that every backbone has features of: {counts}."
     if unused := len(comparison.labels) - comparison.n_images:
         yield f"{unused} image(s) are in neither the official training nor test part and were not used."
+    if unknown := len(_never_learned(comparison)):
+        yield (
+            f"{unknown} class(es) that are predicted have no image to learn from, so that none of their "
+            "images can be right."
+        )
     yield from _on_fits(comparison, results)
+
+
+def _never_learned(comparison: Comparison) -> set[int]:
+    """Labels that are asked for in a fold which does not show them."""
+    labels = comparison.labels
+    return {
+        int(label)
+        for fold in comparison.folds
+        for label in np.setdiff1d(labels[fold.test], labels[fold.train])
+    }
 
 
 def _on_fits(comparison: Comparison, results: Sequence[Result]) -> Iterator[str]:

@@ -1,0 +1,178 @@
+"""Rows, classes and numbers that are missing: the same rows for everyone, and it is said."""
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from commanding import Command, chosen, flip_row, photographs
+from core.installing import Site
+from toys import TOYS
+
+from stackkit.host import load_host
+from stackkit.store.contents import read_contents
+from stackkit.store.rows import checksum, write_rows
+
+TWO = "toy:number=1,toy:number=2"
+
+
+@pytest.fixture(autouse=True)
+def toys(site: Site) -> None:
+    site.install("toyland", TOYS)
+
+
+@pytest.fixture
+def aggregators() -> str:
+    """Every built-in way of stacking, by name."""
+    own = load_host(environ={"STACKKIT_PLUGINS": ""}).components
+    names = [component.spec.name for component in own if component.kind == "aggregator"]
+    return ",".join([*names, "average-svm:fit_on=out-of-fold"])
+
+
+def flaky(backbones: str = TWO) -> list[str]:
+    return ["--dataset", "flaky", "--backbones", backbones]
+
+
+def stored(home: Path, label: str) -> Path:
+    """The feature file of a backbone."""
+    (path,) = (
+        path
+        for path in home.glob("features/*/*.h5")
+        if read_contents(path).provenance[0]["component"]["label"] == label
+    )
+    return path
+
+
+def test_rows_that_one_backbone_lacks_count_for_none_and_the_report_says_so(
+    stackkit: Command, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stackkit("extract", *flaky())
+    flip_row(stored(home, "toy:number=1"), 3)
+    flip_row(stored(home, "toy:number=2"), 8)
+    monkeypatch.setenv("BROKEN", "3 8")
+    document = stackkit("evaluate", *flaky(), "--out", tmp_path / "out", "--json").document
+    assert document["n_images"] == 34
+    assert {failed["id"] for failed in document["failed_images"]} == {"s03", "s08"}
+    assert (
+        "All classifiers use the images that every backbone has features of: "
+        "toy:number=1 lacks 1, toy:number=2 lacks 1." in document["notes"]
+    )
+    with h5py.File(tmp_path / "out" / "probabilities.h5") as file:
+        ids = list(file["sample_ids"].asstr())
+    assert ids == [f"s{i:02}" for i in range(36) if i not in (3, 8)]
+
+
+def test_rows_that_all_backbones_lack_alike_are_told_of_as_failed_images_only(
+    stackkit: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BROKEN", "3")
+    document = stackkit("run", *flaky(), "--json").document
+    assert document["n_images"] == 35
+    assert not [note for note in document["notes"] if "every backbone" in note]
+
+
+def test_damaged_rows_whose_images_are_there_are_no_reason_to_go_without(
+    stackkit: Command, home: Path
+) -> None:
+    stackkit("extract", *flaky())
+    before = stackkit("evaluate", *flaky(), "--json").document["results"]
+    flip_row(stored(home, "toy:number=1"), 3)
+    outcome = stackkit("evaluate", *flaky())
+    assert outcome.code == 8
+    assert "1 images have no features of toy:number=1; run `stackkit extract`" in outcome.error
+    document = stackkit("run", *flaky(), "--json").document
+    assert document["extraction"]["toy:number=1"] == {"computed": 1, "reused": 35}
+    assert document["results"] == before
+
+
+def test_a_class_without_training_images_keeps_its_column_and_is_told_of(
+    stackkit: Command, tmp_path: Path, aggregators: str
+) -> None:
+    photographs(tmp_path / "pictures" / "train", a=5, b=6, d=1)
+    photographs(tmp_path / "pictures" / "test", a=3, b=3, c=2, d=2)
+    arguments = [*chosen(tmp_path / "pictures", TWO), "--split", "official", "--aggregator", aggregators]
+    document = stackkit("run", *arguments, "--out", tmp_path / "out", "--json").document
+    assert document["folds"] == [{"train": 12, "test": 10}]
+    assert any("1 class(es) that are predicted have no image to learn" in n for n in document["notes"])
+    with h5py.File(tmp_path / "out" / "probabilities.h5") as file:
+        assert list(file["classes"].asstr()) == ["a", "b", "c", "d"]
+        fold = file["fold_0"]
+        assert fold["test"].shape == (2, 10, 4)
+        assert fold["out_of_fold"].shape == (2, 12, 4)
+        for probabilities in (fold["test"][:], fold["out_of_fold"][:]):
+            assert not probabilities[..., 2].any()
+            assert np.allclose(probabilities.sum(axis=2), 1, atol=1e-6)
+        assert all(2 not in predicted[:] for predicted in fold["predicted"].values())
+
+
+def test_a_class_with_one_image_is_named(stackkit: Command, tmp_path: Path) -> None:
+    outcome = stackkit("run", *chosen(photographs(tmp_path, many=5, lonely=1), TWO))
+    assert outcome.code == 8
+    assert "class 'lonely' has 1 usable image(s), fewer than the 3 folds" in outcome.error
+
+
+def test_a_class_that_loses_images_on_the_way_is_named_with_the_reason(
+    stackkit: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BROKEN", " ".join(str(i) for i in range(1, 32, 3)))
+    outcome = stackkit("run", *flaky())
+    assert outcome.code == 8
+    assert "class 'b' has 1 usable image(s)" in outcome.error
+    assert "11 image(s) could not be read, the first s01" in outcome.error
+
+
+@pytest.mark.parametrize("backbones", ["flat", f"flat,{TWO}"])
+def test_constant_features_are_learned_from_in_vain_and_that_is_said(
+    stackkit: Command, backbones: str, aggregators: str
+) -> None:
+    document = stackkit("run", *flaky(backbones), "--aggregator", aggregators, "--json").document
+    assert "The same features for every image, so that nothing is learned: flat." in document["notes"]
+    for result in document["results"]:
+        if result["backbones"] == ["flat"]:
+            assert result["accuracy"] == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_features_that_are_no_numbers_are_refused_with_the_images_name(
+    stackkit: Command, home: Path, value: float
+) -> None:
+    stackkit("extract", *flaky())
+    path = stored(home, "toy:number=2")
+    contents = read_contents(path)
+    wrong = np.full((1, 6), value, dtype=np.float32)
+    with path.open("r+b", buffering=0) as file:  # the store refuses to write it
+        write_rows(file, contents.places, 7, [checksum(contents.fingerprints[7], wrong[0])], wrong)
+    outcome = stackkit("evaluate", *flaky())
+    assert outcome.code == 8
+    assert "toy:number=2 has features that are no finite numbers" in outcome.error
+    assert f"the first of image s07; remove {path} and run `stackkit extract`" in outcome.error
+    path.unlink()
+    assert stackkit("run", *flaky()).code == 0
+
+
+def test_one_backbone_is_stacked_alone(stackkit: Command, aggregators: str) -> None:
+    document = stackkit("run", *flaky("toy"), "--aggregator", aggregators, "--json").document
+    kinds = [result["kind"] for result in document["results"]]
+    assert kinds[:2] == ["baseline", "learner"]
+    assert set(kinds[2:]) == {"aggregator"}
+    by_name = {result["name"]: result["fold_accuracy"] for result in document["results"]}
+    assert by_name["soft-vote"] == by_name["majority-vote"] == by_name["logistic"]
+    assert not [note for note in document["notes"] if "best single backbone" in note]
+
+
+def test_forty_backbones_are_stacked(stackkit: Command, aggregators: str) -> None:
+    many = ",".join(f"toy:number={number}" for number in range(1, 41))
+    options = ["--aggregator", aggregators, "--baseline", "none", "--cv", "2"]
+    outcome = stackkit("run", *flaky(many), *options, "--json")
+    results = outcome.document["results"]
+    assert len(results) == 40 + len(aggregators.split(","))
+    assert all(len(result["backbones"]) == 40 for result in results[40:])
+
+
+def test_an_aggregator_that_is_named_twice_is_one_row(stackkit: Command) -> None:
+    twice = ["--aggregator", "soft-vote,soft-vote", "--aggregator", "average-svm:fit_on=in-sample"]
+    document = stackkit(
+        "run", *flaky("toy"), *twice, "--aggregator", "average-svm,soft-vote", "--json"
+    ).document
+    names = [result["name"] for result in document["results"] if result["kind"] == "aggregator"]
+    assert names == ["soft-vote", "average-svm"]

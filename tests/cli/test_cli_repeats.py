@@ -1,0 +1,80 @@
+"""--repeats: the folds once more, shuffled anew: scikit-learn's figures, of no more images."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from commanding import Command, chosen, photographs
+from scipy.stats import binomtest
+from sklearn.model_selection import StratifiedKFold, cross_val_score
+
+from stackkit.host import load_host
+from stackkit.registry import Registry
+from stackkit.store.contents import read_contents
+from stackkit.store.file import FeatureFile
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return photographs(tmp_path / "pictures", a=9, b=12, c=10)
+
+
+def test_figures_are_those_of_cross_val_score_over_folds_of_seeds_in_a_row(
+    stackkit: Command, root: Path, home: Path
+) -> None:
+    options = ["--shuffle", "--repeats", "3", "--seed", "7", "--cv", "4", "--aggregator", "soft-vote"]
+    results = stackkit("run", *chosen(root), *options, "--json").document["results"]
+    (path,) = home.glob("features/*/*.h5")
+    contents = read_contents(path)
+    with FeatureFile(path, contents, writable=False) as file:
+        X = np.asfortranarray(file.read())
+    y = [sample.label for sample in contents.rows.samples]
+    registry = Registry(host=load_host(environ={"STACKKIT_PLUGINS": ""}))
+    for result, name in zip(results, ("linear-svm", "logistic"), strict=False):
+        learner = registry.one("learner", f"{name}:seed=7" if name == "linear-svm" else name).create()
+        wanted = [
+            cross_val_score(learner, X, y, cv=StratifiedKFold(4, shuffle=True, random_state=seed))
+            for seed in (7, 8, 9)
+        ]
+        assert result["name"].startswith(name)
+        assert result["fold_accuracy"] == pytest.approx(np.concatenate(wanted), abs=1e-12)
+        assert result["accuracy"] == pytest.approx(np.mean(wanted), abs=1e-12)
+
+
+def test_the_interval_counts_images_and_not_predictions(stackkit: Command, root: Path) -> None:
+    options = ["--shuffle", "--repeats", "5", "--json"]
+    document = stackkit("run", *chosen(root), *options).document
+    assert document["n_images"] == 31
+    assert len(document["folds"]) == 15
+    for result in document["results"]:
+        right = sum(
+            round(share * fold["test"])
+            for share, fold in zip(result["fold_accuracy"], document["folds"], strict=True)
+        )
+        interval = binomtest(round(right / 5), 31).proportion_ci(method="wilson")
+        assert result["interval_95"] == [interval.low, interval.high]
+
+
+def test_the_protocol_says_how_often(stackkit: Command, root: Path) -> None:
+    outcome = stackkit("run", *chosen(root), "--shuffle", "--repeats", "2", "--json")
+    protocol = outcome.document["protocol"]
+    assert protocol["repeats"] == 2
+    assert protocol["title"].endswith("shuffled, seed 0, repeated 2 times")
+    assert "predicted once in each of 2 repeats" in protocol["meaning"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--repeats", "2"], "--repeats 2 would repeat the same folds; add --shuffle"),
+        (["--repeats", "0"], "--repeats 0: a whole number above 0 is wanted"),
+        (["--repeats", "2", "--split", "official"], "--repeats 2 would repeat"),
+        (["--repeats", "2", "--shuffle", "--split", "official"], "exclude each other"),
+    ],
+)
+def test_repeats_that_mean_nothing_are_refused(
+    stackkit: Command, root: Path, options: list[str], said: str
+) -> None:
+    outcome = stackkit("run", *chosen(root), *options)
+    assert outcome.code == 2
+    assert said in outcome.error
