@@ -120,8 +120,9 @@ class _Course:
                 self._start(self.ready.popleft())
             if not self.under_way:
                 return
+            finished = self._next_done()  # a second Ctrl-C ends this wait, and no other begins
             try:
-                self._finish()
+                self._take(*finished)
                 self.crew.stop_if_asked()
             except BaseException:
                 while self.under_way:
@@ -156,8 +157,8 @@ class _Course:
     def _told(self, job: _Job, found: Answers | BaseException) -> None:
         self.done.put((job, found))
 
-    def _finish(self) -> None:
-        (opened, number), found = self._next_done()
+    def _take(self, job: _Job, found: Answers | BaseException) -> None:
+        opened, number = job
         if isinstance(found, BaseException):
             raise found
         self.crew.advance()
