@@ -8,15 +8,21 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 
 from stackkit_plugins.linear_learners.normalising import normalised
+from stackkit_plugins.linear_solvers import BatchedLogisticRegression
 from stackkit_plugins.logistic.tuning import TunedLogistic
 
 
 def logistic(*, C: float | str, seed: int, normalise: str, **options: Any) -> Any:
     """`sklearn.linear_model.LogisticRegression`; the options are its own arguments, but for "auto"."""
     if C == "auto":
-        tuned = LogisticRegression(random_state=seed, **options)
-        return TunedLogistic(normalised(tuned, normalise), seed=seed)
-    return normalised(LogisticRegression(C=C, random_state=seed, **options), normalise)
+        return TunedLogistic(normalised(_multinomial(seed=seed, **options), normalise), seed=seed)
+    return normalised(_multinomial(C=C, seed=seed, **options), normalise)
+
+
+def _multinomial(*, solver: str, seed: int, **options: Any) -> Any:
+    if solver == "batched":
+        return BatchedLogisticRegression(**options)  # nothing in it is random
+    return LogisticRegression(solver=solver, random_state=seed, **options)
 
 
 def logistic_ovr(*, seed: int, normalise: str, **options: Any) -> Any:
