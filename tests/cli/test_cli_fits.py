@@ -1,11 +1,13 @@
 """`stackkit fits`: finished fits are counted and cleared out, and a run beside it is not harmed."""
 
 import os
+import shutil
 import time
 from pathlib import Path
 
 import pytest
 from commanding import Command, chosen, photographs
+from faults.machines import read_only, small_disk
 
 DAY = 86_400
 
@@ -132,3 +134,32 @@ class TestGc:
         outcome = stackkit("fits", "gc", *criterion)
         assert outcome.code == 2
         assert "is wanted" in outcome.error
+
+
+class TestKeeping:
+    def test_a_disk_too_small_for_fits_is_said_once_and_costs_no_figure(
+        self, stackkit: Command, kept: list[Path], root: Path, home: Path
+    ) -> None:
+        wanted = stackkit("evaluate", *chosen(root), "--json").document["results"]
+        stackkit("fits", "gc", "--all")
+        shutil.rmtree(home / "fits")
+        with small_disk(home / "fits", "24k"):
+            outcome = stackkit("evaluate", *chosen(root), "--json")
+            assert outcome.document["results"] == wanted
+            said = [line for line in outcome.err.splitlines() if "cannot be kept" in line]
+            assert len(said) == 1
+            assert "No space left on device" in said[0]
+            names = [path.name for path in home.glob("fits/*/*")]
+            assert set(names) < {path.name for path in kept}
+            again = stackkit("evaluate", *chosen(root), "--json")
+            assert again.document["results"] == wanted
+
+    def test_a_folder_that_may_not_be_written_is_said_once_and_costs_no_figure(
+        self, stackkit: Command, kept: list[Path], root: Path, home: Path
+    ) -> None:
+        wanted = stackkit("evaluate", *chosen(root), "--json").document["results"]
+        kept[0].unlink()
+        with read_only(home / "fits"):
+            outcome = stackkit("evaluate", *chosen(root), "--json")
+        assert outcome.document["results"] == wanted
+        assert outcome.err.count("finished fits cannot be kept") == 1

@@ -15,11 +15,15 @@ from stackkit.interrupts import IN_FLIGHT
 SLOW = """
     import sys, time
     import numpy as np
-    from stackkit.api import AggregatorSpec, BackboneSpec, hookimpl
+    from stackkit.api import AggregatorSpec, BackboneSpec, LearnerSpec, hookimpl
 
     @hookimpl
     def stackkit_backbones():
         return [BackboneSpec(name="slow", summary="", factory="slow:Slow")]
+
+    @hookimpl
+    def stackkit_learners():
+        return [LearnerSpec(name="dawdling", summary="", factory="slow:Dawdling")]
 
     @hookimpl
     def stackkit_aggregators():
@@ -32,6 +36,18 @@ SLOW = """
             print("batch begins", file=sys.stderr, flush=True)
             time.sleep(0.5)
             return images.mean(axis=(1, 2)).astype(np.float32)
+
+    class Dawdling:
+        def fit(self, X, y):
+            print("fitting begins", file=sys.stderr, flush=True)
+            time.sleep(0.5)
+            self.classes_ = np.unique(y)
+
+        def predict(self, X):
+            return np.zeros(len(X), int)
+
+        def predict_proba(self, X):
+            return np.full((len(X), len(self.classes_)), 1 / len(self.classes_))
 
     class Endless:
         fit_on = "in-sample"
@@ -106,3 +122,20 @@ def test_ctrl_c_during_evaluation_keeps_all_features(root: Path, stackkit: Comma
         interrupted("fitting begins", 1, "run", *arguments, *endless, again_at=FITS_IN_HAND)
     )
     assert stackkit("evaluate", *arguments).document["n_images"] == 160
+
+
+def test_ctrl_c_during_evaluation_finishes_the_fits_in_hand_and_keeps_them(
+    root: Path, stackkit: Command, home: Path
+) -> None:
+    stackkit("extract", *chosen(root))
+    options = ["--learner", "dawdling", "--baseline", "none", "--aggregator", "soft-vote", "--cv", "8"]
+    arguments = ["evaluate", *chosen(root), *options, "--jobs", "2", "--json"]
+    outcome = interrupted("fitting begins", 3, *arguments)
+    assert_stopped_with_a_word(outcome)
+    assert FITS_IN_HAND in outcome.err.splitlines()
+    begun = outcome.err.count("fitting begins")
+    assert begun in {3, 4}  # two at a time, and no further ones
+    assert len(list(home.glob("fits/*/*"))) >= begun  # soft-vote of the first folds is there too
+    again = stackkit(*arguments)
+    assert again.code == 0
+    assert again.err.count("fitting begins") == 8 - begun

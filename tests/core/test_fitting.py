@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+from faults.machines import read_only
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -203,6 +204,15 @@ def test_a_folder_that_cannot_be_written_is_said_once_and_costs_nothing_else(mak
     assert len(answers) == 3
     (message,) = told.messages
     assert message.startswith("finished fits cannot be kept (")
+
+
+def test_kept_fits_are_read_where_no_more_can_be_kept(make, told, tmp_path):
+    fits = [make(offset=9 * k) for k in range(4)]
+    carried_out(Crew(kept=KeptFits(tmp_path), reporter=told), fits[2:])
+    with read_only(tmp_path):
+        carried_out(Crew(kept=KeptFits(tmp_path), reporter=told, jobs=1), fits)
+    assert len(Counting.fits) == 4
+    assert len(told.messages) == 1
 
 
 def test_what_finished_before_a_failure_is_kept(make, told, tmp_path):

@@ -1,4 +1,4 @@
-"""An extraction that is killed at any instant ends in the bytes of an undisturbed one."""
+"""An extraction or evaluation that is killed at any instant ends in what an undisturbed one finds."""
 
 import json
 import random
@@ -15,6 +15,7 @@ from PIL import Image
 
 HARNESS = Path(__file__).with_name("killing.py")
 KILLS = 200
+FIT_KILLS = 30
 CLI_KILLS = 5
 
 
@@ -42,6 +43,19 @@ def test_no_row_is_lost_or_wrong_after_any_of_200_kills(photographs: Path) -> No
     assert seen["kills"] == KILLS
     assert seen["stores_finished"] > 0
     assert seen["states"]["between the first and the last row"] > KILLS // 10
+
+
+def test_no_kept_fit_is_lost_or_done_again_after_any_of_30_kills() -> None:
+    seed = random.SystemRandom().randrange(2**32)
+    harness = HARNESS.with_name("killing_evaluations.py")
+    command = [sys.executable, harness, "--kills", FIT_KILLS, "--seed", seed]
+    done = subprocess.run(
+        [str(word) for word in command], capture_output=True, text=True, timeout=600, check=False
+    )
+    assert done.returncode == 0, f"seed {seed}\n{done.stderr}"
+    seen = json.loads(done.stdout)
+    assert seen["kills"] == FIT_KILLS
+    assert seen["states"]["between two fits"] > FIT_KILLS // 10
 
 
 def test_the_command_itself_killed_again_and_again_goes_on_with_a_real_network(

@@ -72,6 +72,7 @@ class KeptFits:
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
+        self._may_write = True
         self._problem: str | None = None
 
     def find(self, fit: Fit) -> Answers | None:
@@ -91,7 +92,7 @@ class KeptFits:
 
     def keep(self, fit: Fit, answers: Answers) -> None:
         """Keep them if that is possible: a full disk costs a later run time, and this one nothing."""
-        if self._folder is None:
+        if self._folder is None or not self._may_write:
             return
         path = _path(self._folder, fit)
         aside = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
@@ -107,13 +108,13 @@ class KeptFits:
             aside.replace(path)
         except OSError as error:
             self._problem = f"{path.parent}: {error.strerror or error}"
-            self._folder = None
+            self._may_write = False
         finally:
             with suppress(OSError):
                 aside.unlink(missing_ok=True)
 
     def problem(self) -> str | None:
-        """Why nothing is kept any more; None if all is well, and once it has been said."""
+        """Why no more is kept; None if all is well, and once it has been said."""
         problem, self._problem = self._problem, None
         return problem
 
