@@ -17,7 +17,7 @@ from stackkit.api import ExtractionError, PluginError, Readiness, UsageError
 from stackkit.images import read_image, squash
 from stackkit_plugins import efficientnet_lite, keras_applications
 from stackkit_plugins.keras_network import backbone as backbones
-from stackkit_plugins.keras_network import engines
+from stackkit_plugins.keras_network import engines, trial_process
 from stackkit_plugins.keras_network.memory import is_out_of_memory
 from stackkit_plugins.keras_network.trial import TOLERANCE, largest_difference
 from stackkit_plugins.keras_network.trial_process import TrialLostError
@@ -213,6 +213,37 @@ def test_a_trial_that_dies_costs_its_engines_and_not_the_run(monkeypatch, birds,
 
 
 @needs_an_engine
+def test_a_trial_that_hangs_is_ended_with_all_it_started(monkeypatch, birds, tmp_path):
+    """A real process that starts another one and waits for ever."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import subprocess, time\n"
+        f"child = subprocess.Popen(['sleep', '1000'])\n"
+        f"open(r'{tmp_path / 'child'}', 'w').write(str(child.pid))\n"
+        "time.sleep(1000)"
+    )
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    monkeypatch.setenv("PYTHONPATH", path)
+    monkeypatch.setattr(trial_process, "_LIMIT_S", 3)
+    readiness, lines = told(small(), birds(64))
+    assert readiness.settings["engine"] == "tensorflow"
+    assert lines == ["mobilenet: the trial of engines took more than 3 s; tensorflow is used"]
+    child = Path("/proc", (tmp_path / "child").read_text(), "cmdline")
+    assert _read(child) == b""
+    engine = next(filter(engines.engine_version, engines.CONVERTED))
+    with pytest.raises(TrialLostError, match="took more than 3 s"):
+        small(engine=engine).prepare(birds(64), print)
+
+
+@pytest.mark.skipif(engines.engine_version("mnn") is None, reason="mnn is not installed")
+def test_a_converter_that_hangs_is_ended_and_its_engine_refused(monkeypatch, tmp_path):
+    mnn = engines.engine("mnn")
+    monkeypatch.setattr(mnn, "_CONVERTER", "import time; time.sleep(1000)")
+    monkeypatch.setattr(mnn, "_LIMIT_S", 1)
+    with pytest.raises(ExtractionError, match="its converter did not end within 1 s"):
+        mnn.convert(tmp_path / "graph.pb", tmp_path)
+
+
+@needs_an_engine
 def test_errors_of_the_trial_arrive_as_what_they_are(birds, tmp_path):
     backbone = small(weights=str(_copy_of_nothing(tmp_path)))
     with pytest.raises(Exception, match=r"junk\.h5") as caught:
@@ -283,6 +314,22 @@ def test_the_number_of_threads_is_kept(engine, tmp_path):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     cores = float(done.stdout.split("cores ")[1])
     assert cores < 1.3, done.stdout
+
+
+def test_threads_that_tensorflow_cannot_change_any_more_are_recorded_as_they_are_or_refused():
+    code = (
+        "import numpy as np\n"
+        "from stackkit_plugins.keras_applications.backbone import MobileNet\n"
+        "def work(engine, **given):\n"
+        "    b = MobileNet(weights='random', size=64, pooling='avg', seed=0, alpha=0.25,\n"
+        "                  engine=engine, **given)\n"
+        "    return b.prepare(np.zeros((32, 64, 64, 3), np.uint8), print).settings['threads']\n"
+        "print(work('tensorflow', threads=1), work('tensorflow'))\n"
+        "work('auto', threads=2)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout == "1 1\n", "no trial has begun when threads=2 is refused"
+    assert "UsageError: threads=2: TensorFlow is at work on another number of threads" in done.stderr
 
 
 def test_two_numbers_of_threads_in_one_process_are_refused_by_name():
@@ -364,6 +411,50 @@ def test_where_memory_runs_out_the_batch_is_halved_and_every_row_is_right():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "mobilenet: out of memory; goes on with 64 images per pass" in done.stdout, done.stderr
     assert float(done.stdout.split("largest difference")[1]) <= TOLERANCE
+
+
+@needs_an_engine
+def test_a_batch_that_was_too_large_is_too_large_for_later_runs(monkeypatch, birds):
+    """The engine is real but for the memory it lacks."""
+    engine = next(filter(engines.engine_version, engines.CONVERTED))
+    backbone, probe = small(engine=engine), birds(64)
+    trials = backbone.trials(print)
+    backbone.prepare(probe, print)
+    first = replace(trials.recalled(), batch_size=32)
+    trials.cache.remember(backbone.running, first)
+    backbone.prepare(probe, print)
+    compute = backbone._compute
+
+    def only_eight(images):
+        if len(images) > 8:
+            raise MemoryError
+        return compute(images)
+
+    monkeypatch.setattr(backbone, "_compute", only_eight)
+    found = backbone.extract(probe)
+    later = small(engine=engine)
+    assert later.prepare(probe, print).settings["batch_size"] == 8
+    assert largest_difference(later.extract(probe), found) <= TOLERANCE
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_network_gives_its_activations_back_when_another_one_computes(engine, tmp_path):
+    code = (
+        "import numpy as np\n"
+        "from stackkit_plugins.keras_applications.backbone import MobileNet\n"
+        "def make(seed, size): return MobileNet(weights='random', size=size, pooling='avg', seed=seed,\n"
+        f"    alpha=0.25, engine='{engine}', batch_size=64)\n"
+        "def images(size): return np.zeros((64, size, size, 3), np.uint8)\n"
+        "def mb(): return int(open('/proc/self/statm').read().split()[1]) * 4096 / 1e6\n"
+        "large, little = make(0, 256), make(1, 32)\n"
+        "for b in (large, little): b.prepare(images(b.image_size)[:2], print)\n"
+        "little.extract(images(32)); first = large.extract(images(256)); full = mb()\n"
+        "little.extract(images(32)); print('given back', full - mb())\n"
+        "assert np.array_equal(large.extract(images(256)), first)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout.split("given back")[1]) > 64  # one layer: 64 x 128 x 128 x 16 x 4 bytes
 
 
 def test_only_a_lack_of_memory_halves_the_batch():

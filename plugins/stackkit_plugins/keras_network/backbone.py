@@ -6,14 +6,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
+from weakref import ref
 
 from stackkit.api import ExtractionError, PluginError, Readiness, UsageError
 from stackkit_plugins.keras_network.cache import EngineCache, Trial
+from stackkit_plugins.keras_network.engines import Loaded
 from stackkit_plugins.keras_network.memory import is_out_of_memory
 from stackkit_plugins.keras_network.network import Network, device_of
 from stackkit_plugins.keras_network.options import Running
-from stackkit_plugins.keras_network.runtime import import_keras, own_settings
+from stackkit_plugins.keras_network.runtime import (
+    import_keras,
+    own_settings,
+    require_threads,
+    threads_of_tensorflow,
+)
 from stackkit_plugins.keras_network.trial import DEFAULT_BATCH, PROBE, Trials
 from stackkit_plugins.keras_network.trial_process import TrialLostError, settle_apart
 from stackkit_plugins.keras_network.weights import FileWeights, RandomWeights, draw_weights
@@ -48,7 +55,9 @@ class KerasBackbone:
     build: Callable[[], Any]
     preprocess: Callable[[Any], Any]
     running: Running = field(default_factory=Running)
+    _at_work: ClassVar[ref[KerasBackbone] | None] = None
     _compute: Compute | None = None
+    _trial: Trial | None = None
     _batch_size: int = DEFAULT_BATCH
     _tell: Callable[[str], None] = _nobody
 
@@ -72,13 +81,16 @@ class KerasBackbone:
         """Choose engine and batch size on real images, or as an earlier trial on this machine did.
 
         Raises ExtractionError if the engine that was asked for differs from TensorFlow by more
-        than 1e-4 of a row's norm, and WeightsError if the weights cannot be had.
+        than 1e-4 of a row's norm, WeightsError if the weights cannot be had, and UsageError if
+        TensorFlow may be needed and is at work on another number of threads than was asked for.
         """
         self._check(probe)
+        if self.running.engine in {"auto", "tensorflow"}:
+            require_threads(self.running.threads)  # now, and not after a trial
         self._tell = tell
         trials = self.trials(tell)
         trial, self._compute = self._recalled(trials) or self._tried(trials, probe)
-        self._batch_size = trial.batch_size
+        self._trial, self._batch_size = trial, trial.batch_size
         return Readiness(
             settings=self._settings(trial),
             batch_size=trial.batch_size,
@@ -131,7 +143,7 @@ class KerasBackbone:
 
     def __getstate__(self) -> dict[str, Any]:
         """What another process needs to build the same network."""
-        left = {"_network", "_compute", "_tell"}
+        left = {"_network", "_compute", "_tell", "_trial"}
         return {name: value for name, value in self.__dict__.items() if name not in left}
 
     def extract(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -146,6 +158,7 @@ class KerasBackbone:
         self._check(images)
         if self._compute is None:
             self._settle_for(images)
+        self._take_turn()
         features = np.empty((len(images), self.feature_dim), np.float32)
         start = 0
         while start < len(images):
@@ -159,6 +172,13 @@ class KerasBackbone:
                 continue
             start = rows.stop
         return features
+
+    def _take_turn(self) -> None:
+        """Have the network that computed before give back its activations: they would add up."""
+        before = KerasBackbone._at_work and KerasBackbone._at_work()
+        if before and before is not self and isinstance(before._compute, Loaded):
+            before._compute.release()
+        KerasBackbone._at_work = ref(self)
 
     def _settle_for(self, images: NDArray[np.uint8]) -> None:
         if self.running.engine in {"auto", "tensorflow"}:
@@ -175,14 +195,18 @@ class KerasBackbone:
             ) from error
         self._batch_size //= 2
         self._tell(f"{self.name}: out of memory; goes on with {self._batch_size} images per pass")
+        if self._trial and not self.running.batch_size:
+            self._trial = self.trials(self._tell).lowered(self._trial, self._batch_size)
 
     def _settings(self, trial: Trial) -> dict[str, Any]:
+        on_tensorflow = trial.engine == "tensorflow"
+        threads = threads_of_tensorflow() if on_tensorflow else self.running.threads
         return {
             "engine": trial.engine,
             "engine_version": version(trial.engine),
             "device": trial.device,
             "precision": self.running.precision,
-            "threads": self.running.threads or "all",
+            "threads": threads or "all",
             "batch_size": trial.batch_size,
             "difference_from_tensorflow": f"{trial.difference:.0e}",
         }

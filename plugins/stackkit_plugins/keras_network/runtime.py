@@ -6,7 +6,7 @@ import os
 import random
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from stackkit.api import PluginError, UsageError
@@ -28,16 +28,33 @@ def import_keras(*, threads: int = 0) -> Any:
             import tensorflow as tf
 
             _limit(tf, threads)
-            _tame_gpus(tf)
+            _take_gpu_memory_as_needed(tf)
             tf.constant(0)  # looks for devices, which is as talkative as the import
     import keras
 
     _check_backend(keras.backend.backend())
-    if threads:
+    require_threads(threads)
+    _compute_in_float32()
+    return keras
+
+
+def require_threads(threads: int) -> None:
+    """Raise UsageError if TensorFlow is at work here on a number of threads that cannot be had.
+
+    0 takes what there is.
+    """
+    if "tensorflow" in sys.modules:
         import tensorflow as tf
 
         _limit(tf, threads)
-    return keras
+
+
+def threads_of_tensorflow() -> int:
+    """How many threads TensorFlow computes on in this process, 0 for all cores."""
+    import tensorflow as tf
+
+    threads: int = tf.config.threading.get_intra_op_parallelism_threads()
+    return threads
 
 
 def _limit(tf: Any, threads: int) -> None:
@@ -52,14 +69,18 @@ def _limit(tf: Any, threads: int) -> None:
         ) from error
 
 
-def _tame_gpus(tf: Any) -> None:
-    """Take a GPU's memory as it is needed, and compute in float32 where float32 is asked for.
-
-    TensorFlow would take all of the memory at its start, and round to TensorFloat-32's 11 bits:
-    features would differ between a GPU and a CPU by more than rounding.
-    """
+def _take_gpu_memory_as_needed(tf: Any) -> None:
+    """TensorFlow would take all of it at its start."""
     for gpu in tf.config.list_physical_devices("GPU"):
-        tf.config.experimental.set_memory_growth(gpu, True)
+        # It is too late where the caller has TensorFlow at work, or has divided the GPU.
+        with suppress(RuntimeError, ValueError):
+            tf.config.experimental.set_memory_growth(gpu, True)
+
+
+def _compute_in_float32() -> None:
+    """A GPU's TensorFloat-32 has 11 bits: features would differ from a CPU's by more than rounding."""
+    import tensorflow as tf
+
     tf.config.experimental.enable_tensor_float_32_execution(False)
 
 

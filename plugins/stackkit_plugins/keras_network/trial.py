@@ -73,6 +73,13 @@ class Trials:
             self._remember(trial)
         return trial
 
+    def lowered(self, trial: Trial, batch_size: int) -> Trial:
+        """A trial with the batch that there is memory for, kept for later runs if the trial was."""
+        lower = replace(trial, batch_size=batch_size)
+        if self.recalled() == trial:
+            self._remember(lower)
+        return lower
+
     def compute(self, trial: Trial) -> Compute:
         """The function that a trial settled on."""
         if trial.engine == "tensorflow":

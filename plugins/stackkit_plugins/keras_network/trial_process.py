@@ -12,6 +12,8 @@ import pickle
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
@@ -28,6 +30,10 @@ if TYPE_CHECKING:
     from stackkit_plugins.keras_network.backbone import KerasBackbone
 
 
+_LIMIT_S = 1800
+"""When a trial that does not end is ended; it takes a minute or two, ten with the largest."""
+
+
 class TrialLostError(ExtractionError):
     """The process of a trial ended without an answer."""
 
@@ -37,9 +43,10 @@ def settle_apart(
 ) -> Trial:
     """What `Trials.settle` finds, in another process; what is told there is told here.
 
-    Raises the StackkitError that was raised there, and TrialLostError if there was no answer.
+    Raises the StackkitError that was raised there, and TrialLostError if there was no answer in time.
     """
     found: Trial | None = None
+    started = time.monotonic()
     work = pickle.dumps((backbone, probe))
     # -P: the user's current folder is no place to import from.
     command = [sys.executable, "-P", "-c", f"from {__name__} import serve; serve()"]
@@ -59,23 +66,34 @@ def settle_apart(
                 raise TrialLostError(content)
             else:
                 raise getattr(stackkit.api, kind, ExtractionError)(content)
-    if found is None:
-        raise TrialLostError(f"{backbone.name}: the trial of engines ended with {process.returncode}")
+        if found is None:
+            process.wait()
+            late = time.monotonic() - started >= _LIMIT_S
+            how = f"took more than {_LIMIT_S} s" if late else f"ended with {process.returncode}"
+            raise TrialLostError(f"{backbone.name}: the trial of engines {how}")
     return found
 
 
 @contextmanager
 def _ended_with_us(command: Sequence[str], cache: EngineCache) -> Iterator[subprocess.Popen[bytes]]:
-    """A process in a session of its own, so that Ctrl-C is for us alone, and we end all it started."""
+    """A process in a session of its own, so that Ctrl-C is for us alone, and we end all it started.
+
+    It is ended, too, when its time is over.
+    """
     with subprocess.Popen(  # noqa: S603
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
     ) as process:
+        timer = threading.Timer(_LIMIT_S, _end, [process])
+        timer.daemon = True
+        timer.start()
         try:
             yield process
         except BaseException:
             _end(process)
             cache.sweep()
             raise
+        finally:
+            timer.cancel()
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
+from typing import TYPE_CHECKING, Protocol, TypeAlias, cast, runtime_checkable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,13 +24,24 @@ if TYPE_CHECKING:
     """(n, size, size, 3) RGB of 0 to 255 -> (n, feature_dim); both float32."""
 
 
+@runtime_checkable
+class Loaded(Protocol):
+    """A network in an engine: a `Compute` that can be told to wait."""
+
+    def __call__(self, images: NDArray[np.float32], /) -> NDArray[np.float32]:
+        """As `Compute`."""
+
+    def release(self) -> None:
+        """Give back the memory of activations, until the next call."""
+
+
 class Engine(Protocol):
     """What a module of this package offers."""
 
     def convert(self, graph: Path, folder: Path) -> None:
         """Write the frozen TensorFlow graph in the engine's own format into `folder`."""
 
-    def load(self, folder: Path, *, size: int, threads: int) -> Compute:
+    def load(self, folder: Path, *, size: int, threads: int) -> Loaded:
         """The function that what `convert` wrote computes, on so many threads; 0 means all cores."""
 
 

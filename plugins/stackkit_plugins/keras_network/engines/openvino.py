@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +11,25 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from stackkit_plugins.keras_network.engines import Compute
-
 _FILE = "network.xml"
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A compiled network and its one request."""
+
+    network: Any
+    request: Any
+
+    def __call__(self, images: NDArray[np.float32], /) -> NDArray[np.float32]:
+        """Features; the result lies in the request's own memory, which the next batch overwrites."""
+        results = self.request.infer([images], share_inputs=True)
+        features: NDArray[np.float32] = results[self.network.output(0)].copy()
+        return features
+
+    def release(self) -> None:
+        """Give back activations."""
+        self.network.release_memory()
 
 
 def convert(graph: Path, folder: Path) -> None:
@@ -21,7 +38,7 @@ def convert(graph: Path, folder: Path) -> None:
     openvino.save_model(openvino.Core().read_model(graph), folder / _FILE, compress_to_fp16=False)
 
 
-def load(folder: Path, *, size: int, threads: int) -> Compute:
+def load(folder: Path, *, size: int, threads: int) -> Compiled:
     """The network on the CPU in float32, for batches of any length."""
     openvino = _openvino()
     core = openvino.Core()
@@ -33,14 +50,7 @@ def load(folder: Path, *, size: int, threads: int) -> Compute:
     if threads:
         settings["INFERENCE_NUM_THREADS"] = threads
     compiled = core.compile_model(network, "CPU", settings)
-    request, output = compiled.create_infer_request(), compiled.output(0)
-
-    def compute(images: NDArray[np.float32]) -> NDArray[np.float32]:
-        # The result lies in the request's own memory, which the next batch overwrites.
-        features: NDArray[np.float32] = request.infer([images], share_inputs=True)[output].copy()
-        return features
-
-    return compute
+    return Compiled(compiled, compiled.create_infer_request())
 
 
 def _openvino() -> Any:
