@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stackkit.choice import Choice
 from stackkit.design import Design, FoldPlan, Row
 from stackkit.evaluate import Result, score
 from stackkit.fitting import Answers, Batch, Crew, Fit, ProbabilityFit
@@ -60,8 +59,8 @@ class Comparison(Design):
         ]
 
     @property
-    def _stacks(self) -> list[Choice]:
-        return [row.choice for row in self.rows if row.learns_from_probabilities]
+    def _stacks(self) -> list[Row]:
+        return [row for row in self.rows if row.learns_from_probabilities]
 
     def _batch(self, plan: FoldPlan, found: dict[int, list[Answers]]) -> Batch:
         """One fold: the fits that need no other, then the aggregators on what these answered.
@@ -93,10 +92,12 @@ class Comparison(Design):
     def _aggregators(self, plan: FoldPlan, stacked: FoldProbabilities | None) -> list[ProbabilityFit]:
         if stacked is None:
             return []
-        origin, labels = plan.base_learners, self.labels[plan.fold.train]
+        labels = self.labels[plan.fold.train]
         return [
-            ProbabilityFit(choice=choice, stacked=stacked, labels=labels, origin=origin)
-            for choice in self._stacks
+            ProbabilityFit(
+                choice=row.choice, stacked=stacked, labels=labels, origin=plan.learned_from(row.fit_on)
+            )
+            for row in self._stacks
         ]
 
     def _aggregated(

@@ -62,10 +62,9 @@ class FoldPlan:
         )
         return list(dict.fromkeys(every))
 
-    @property
-    def base_learners(self) -> list[LearnerFit]:
-        """The fits whose probabilities are stacked."""
-        return [*self.learners, *chain(*self.inner)]
+    def learned_from(self, fit_on: FitOn | None) -> list[LearnerFit]:
+        """The fits whose probabilities an aggregator gets: others do not change its answers."""
+        return [*self.learners, *(chain(*self.inner) if fit_on == "out-of-fold" else ())]
 
     def learned(self, made: Mapping[Fit, Answers]) -> Iterator[Answers]:
         """Answers of baselines, then learners; one of these converged if its inner fits did too."""

@@ -137,6 +137,20 @@ class TestGc:
 
 
 class TestKeeping:
+    def test_an_aggregator_that_is_added_costs_its_own_fits_alone(
+        self, stackkit: Command, kept: list[Path], root: Path, home: Path
+    ) -> None:
+        for aggregator, new in (
+            ("geometric-vote", 3),
+            ("weighted-vote", 3 * 3 + 3),  # it is the first that learns from inner folds
+            ("average-svm:fit_on=out-of-fold", 3),
+            ("concat", 3),
+        ):
+            before = set(home.glob("fits/*/*.npz"))
+            options = ["--aggregator", "average-svm,soft-vote", "--aggregator", aggregator]
+            assert stackkit("evaluate", *chosen(root), *options).code == 0
+            assert len(set(home.glob("fits/*/*.npz")) - before) == new
+
     def test_a_disk_too_small_for_fits_is_said_once_and_costs_no_figure(
         self, stackkit: Command, kept: list[Path], root: Path, home: Path
     ) -> None:
