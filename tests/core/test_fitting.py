@@ -3,6 +3,7 @@
 import threading
 import warnings
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,6 +20,7 @@ from threadpoolctl import threadpool_info
 from stackkit.choice import Choice
 from stackkit.errors import PluginError
 from stackkit.fitting import Answers, Batch, Crew, Features, KeptFits, LearnerFit
+from stackkit.fitting import fit as fit_module
 from stackkit.fitting.convergence import early_stops_noted
 from stackkit.host import Component, load_host
 from stackkit.registry import Registry
@@ -172,6 +174,18 @@ def test_whatever_a_fit_depends_on_is_in_its_name(make, change):
         "version": lambda: make(Choice(component=newer, options={}, name="counting")),
     }[change]()
     assert make().digest == fit.digest != other.digest
+
+
+def test_a_fit_with_another_scikit_learn_is_another_fit(make, monkeypatch):
+    before = make().digest
+    monkeypatch.setattr(
+        fit_module, "version", lambda name: "0.1" if name == "scikit-learn" else version(name)
+    )
+    fit_module._surroundings.cache_clear()
+    assert make().digest != before
+    monkeypatch.undo()
+    fit_module._surroundings.cache_clear()
+    assert make().digest == before
 
 
 def test_labels_of_rows_that_are_not_learned_from_are_not(make):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache, cached_property
+from importlib.metadata import PackageNotFoundError, requires, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
@@ -188,7 +190,23 @@ def _identity(choice: Choice) -> list[Any]:
         component.version,
         dict(choice.options),
         _code_digest(component.spec.factory.partition(":")[0].partition(".")[0]),
+        _surroundings(component.distribution),
     ]
+
+
+@cache
+def _surroundings(distribution: str) -> list[str]:
+    """What all fits, and a distribution's, rely on as it is installed: other versions, other answers."""
+    required = list[str]()
+    with suppress(PackageNotFoundError):
+        required = [text for text in requires(distribution) or () if "extra ==" not in text]
+    names = {"numpy", "scipy", "scikit-learn"}
+    names |= {match[0] for text in required if (match := re.match(r"[\w.-]+", text))}
+    found = []
+    for name in sorted(names):
+        with suppress(PackageNotFoundError):
+            found.append(f"{name} {version(name)}")
+    return found
 
 
 @cache
