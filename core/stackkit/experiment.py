@@ -28,7 +28,6 @@ from stackkit.opening import (
     make_classifiers,
     open_dataset,
     require_weights,
-    versions,
 )
 from stackkit.plan import Plan, Prediction, make_plan, protocol_of
 from stackkit.recipe import Ingredients, Recipe, resolve
@@ -38,6 +37,7 @@ from stackkit.report.notes import notes
 from stackkit.report.probabilities import probability_file
 from stackkit.store import DatasetRows, FeatureStore
 from stackkit.types import Dataset, FailedImage, Reporter
+from stackkit.versions import versions
 
 FITS_IN_HAND = "stopping after the fits in hand; finished ones are kept; Ctrl-C again stops at once"
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, cast, get_args
 
 from stackkit import __version__
@@ -18,11 +16,10 @@ from stackkit.registry import Registry
 from stackkit.specs import LearnerSpec
 from stackkit.store import BackboneKey
 from stackkit.types import Dataset, FitOn, Sample
+from stackkit.versions import versions
 
 if TYPE_CHECKING:
     from PIL import Image
-
-PACKAGES = ("h5py", "keras", "mlxtend", "numpy", "pillow", "scikit-learn", "scipy", "tensorflow")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,14 +159,3 @@ def require_weights(
 
 def _ready(registry: Registry, component: Component) -> bool:
     return registry.default(component).lacking() is None
-
-
-def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that figures depend on."""
-    found = {"python": platform.python_version(), "platform": platform.platform()}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found

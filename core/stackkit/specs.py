@@ -111,6 +111,10 @@ class ComponentSpec:
     `lacking` names a callable that takes every option as a keyword, imports nothing heavy, and
     returns None if the component can be used offline now, else what is missing with these
     options (a weights file, a package, a dataset's folder) and what to do about it.
+
+    `diagnoses` name callables without arguments. `stackkit doctor` calls each once, in a process of
+    its own: it imports what the component runs on and returns {name: value} of what a bug report
+    should tell, or raises. "problem" among the names tells what is amiss though it runs, and what to do.
     """
 
     kind: ClassVar[Kind]
@@ -122,6 +126,7 @@ class ComponentSpec:
     requires: tuple[str, ...] = ()
     install: str = ""
     lacking: str = ""
+    diagnoses: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -137,6 +142,10 @@ class ComponentSpec:
             text = getattr(self, field, "")
             if not _FACTORY.fullmatch(text) and (text or field == "factory"):
                 raise ValueError(f"{self.name}: {field} {text!r} is not 'package.module:callable'")
+        if isinstance(self.diagnoses, str) or not all(map(_FACTORY.fullmatch, self.diagnoses)):
+            raise ValueError(
+                f"{self.name}: diagnoses {self.diagnoses!r} is not a tuple of 'package.module:callable'"
+            )
 
     def _check_requirements(self) -> None:
         if isinstance(self.requires, str):

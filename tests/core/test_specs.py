@@ -82,6 +82,13 @@ def test_a_requirement_that_no_distribution_is_called_is_refused(name: str) -> N
         spec(requires=(name,))
 
 
+@pytest.mark.parametrize("diagnoses", ["a:b", ("a.b",), ("a:b", "")])
+def test_diagnoses_are_a_tuple_of_callables(diagnoses: Any) -> None:
+    assert spec(diagnoses=("a:b", "c.d:e")).diagnoses == ("a:b", "c.d:e")
+    with pytest.raises(ValueError, match=r"diagnoses .* is not a tuple of 'package.module:callable'"):
+        spec(diagnoses=diagnoses)
+
+
 def test_a_factory_is_imported_when_it_is_loaded_and_not_before() -> None:
     late = spec(factory="a_module_that_nobody_has:fly")
     with pytest.raises(ModuleNotFoundError):

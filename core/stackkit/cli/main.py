@@ -12,7 +12,7 @@ from typing import Annotated, ParamSpec
 import typer
 
 from stackkit import __version__
-from stackkit.cli import extraction, features, fetching, fits, listing, running
+from stackkit.cli import doctor, extraction, features, fetching, fits, listing, running
 from stackkit.errors import StackkitError
 
 P = ParamSpec("P")
@@ -48,6 +48,7 @@ def _app() -> typer.main.click.Command:  # type: ignore[name-defined]
         ("evaluate", running.evaluate),
         ("fetch", fetching.fetch),
         ("list-plugins", listing.list_plugins),
+        ("doctor", doctor.doctor),
     ):
         app.command(name)(_reporting_errors(command))
     app.add_typer(

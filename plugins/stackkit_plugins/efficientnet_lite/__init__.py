@@ -9,7 +9,7 @@ from stackkit_plugins.efficientnet_lite.architecture import (
     SMALLEST,
     Variant,
 )
-from stackkit_plugins.keras_network import running_options
+from stackkit_plugins.keras_network import DIAGNOSIS, running_options
 
 _FACTORIES = "stackkit_plugins.efficientnet_lite.backbone"
 
@@ -27,6 +27,7 @@ def _spec(variant: Variant) -> BackboneSpec:
         summary=f"EfficientNet-Lite for small devices, {variant.size} px, {FEATURES} features",
         factory=factory,
         lacking=f"{factory}.lacking",
+        diagnoses=(DIAGNOSIS,),
         options=_options(variant),
     )
 

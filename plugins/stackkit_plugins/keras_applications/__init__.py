@@ -2,9 +2,10 @@
 
 from stackkit.api import BackboneSpec, Option, hookimpl
 from stackkit_plugins.keras_applications.models import MODELS, Model
-from stackkit_plugins.keras_network import running_options
+from stackkit_plugins.keras_network import DIAGNOSIS, running_options
 
 _FACTORIES = "stackkit_plugins.keras_applications.backbone"
+_WEIGHTS = "stackkit_plugins.keras_applications.keras_files:downloaded_weights"
 
 
 @hookimpl
@@ -19,6 +20,7 @@ def _spec(model: Model) -> BackboneSpec:
         summary=f"{model.function} of keras.applications, {model.size} px, {model.width()} features",
         factory=f"{_FACTORIES}:{model.function}",
         lacking=f"{_FACTORIES}:{model.function}.lacking",
+        diagnoses=(DIAGNOSIS, _WEIGHTS),
         options=_options(model),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 _FALLBACK = Path("/tmp")  # noqa: S108 - Keras' choice, mirrored
 
@@ -23,6 +24,17 @@ def models_folder() -> Path:
     if not home or not _can_be_written(folder):
         folder = _FALLBACK / ".keras"
     return folder / "models"
+
+
+def downloaded_weights() -> dict[str, Any]:
+    """What `stackkit doctor` tells about that folder."""
+    folder = models_folder()
+    sizes = [path.stat().st_size for path in folder.glob("*") if path.is_file()]
+    writable = _can_be_written(folder)
+    facts = {"folder": str(folder), "files": len(sizes), "bytes": sum(sizes), "writable": writable}
+    if not writable:
+        facts["problem"] = f"{folder} cannot be written; set KERAS_HOME to a folder that is yours"
+    return facts
 
 
 def _can_be_written(folder: Path) -> bool:

@@ -14,7 +14,11 @@ from stackkit_plugins.keras_network.weights import (
     weights_file,
 )
 
+DIAGNOSIS = f"{__name__}.diagnosis:tensorflow"
+"""For the `diagnoses` of every backbone on Keras."""
+
 __all__ = [
+    "DIAGNOSIS",
     "FileWeights",
     "KerasBackbone",
     "RandomWeights",

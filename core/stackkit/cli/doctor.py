@@ -1,0 +1,77 @@
+"""`stackkit doctor`: what is installed, what is broken, and what to do about it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import typer
+
+from stackkit import __version__
+from stackkit.cli import options
+from stackkit.cli.output import stdout_set_aside
+from stackkit.errors import StackkitError
+
+if TYPE_CHECKING:
+    from stackkit.doctor import Examination, Finding
+
+MARKS = {"ok": " ", "problem": "!", "blocker": "X"}
+
+
+def doctor(as_json: options.Json = False) -> None:
+    """Examine this installation: versions, devices, folders, plugins, and what each component lacks.
+
+    Problems come first, each with what to do. It is an error only if no run at all can work.
+    Nothing is downloaded; --json is for bug reports.
+
+    Try: stackkit doctor
+    """
+    from stackkit.doctor import examine
+
+    with stdout_set_aside():  # plugins' code runs
+        examination = examine()
+    if as_json:
+        typer.echo(json.dumps(examination.document(), indent=2, default=str))
+    else:
+        _show(examination)
+    if blockers := examination.of_state("blocker"):
+        _, first = blockers[0]
+        raise StackkitError(
+            f"no run can work here; {len(blockers)} found, the first: {first.name}: {first.text}; "
+            f"{first.remedy}"
+        )
+
+
+def _show(examination: Examination) -> None:
+    with suppress(AttributeError, ValueError):  # a path may hold what the terminal cannot show
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    blockers, problems = examination.of_state("blocker"), examination.of_state("problem")
+    typer.echo(_summary(len(blockers), len(problems)))
+    typer.echo()
+    for heading, found in (("stops every run", blockers), ("problems", problems)):
+        if found:
+            typer.secho(f"{heading} ({len(found)})", bold=True)
+            for _, one in found:
+                _show_finding(one)
+            typer.echo()
+    for group, findings in examination.groups.items():
+        sound = [one for one in findings if one.state == "ok"]
+        if sound:
+            typer.secho(group, bold=True)
+            for one in sound:
+                _show_finding(one)
+            typer.echo()
+
+
+def _summary(blockers: int, problems: int) -> str:
+    usable = f"no run can work here, for {blockers} reasons" if blockers else "runs can work here"
+    return f"stackkit {__version__}: {usable}; {problems} problem{'' if problems == 1 else 's'}"
+
+
+def _show_finding(one: Finding) -> None:
+    text = " ".join(one.text.split())
+    typer.echo(f"{MARKS[one.state]} {one.name:<20} {text}")
+    if one.remedy:
+        typer.echo(f"  {'':<20} -> {one.remedy}")

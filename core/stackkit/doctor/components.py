@@ -1,0 +1,127 @@
+"""Which plugins work, what their components run on, and what each component lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from stackkit.choice import missing_requirements
+from stackkit.doctor.diagnosis import LIMIT_S, Diagnosis, diagnose
+from stackkit.doctor.findings import Finding
+from stackkit.doctor.libraries import DIAGNOSES
+from stackkit.host import OWN_DISTRIBUTION, Component, Host, PluginRecord, load_host
+from stackkit.registry import Registry
+from stackkit.specs import SPEC_TYPES, Kind
+
+
+@dataclass(frozen=True, kw_only=True)
+class Components:
+    """The plugins that an environment lets in, and what they run on; asked once, when wanted."""
+
+    environ: Mapping[str, str]
+    limit_s: float = LIMIT_S
+
+    @cached_property
+    def host(self) -> Host:
+        """All plugins, the broken ones too, whatever STACKKIT_STRICT says."""
+        lenient = {name: value for name, value in self.environ.items() if name != "STACKKIT_STRICT"}
+        return load_host(environ=lenient)
+
+    @cached_property
+    def diagnoses(self) -> dict[str, Diagnosis]:
+        """What each library said: those of every run first, then those that components name."""
+        named = [text for component in self.host.components for text in component.spec.diagnoses]
+        return diagnose(list(dict.fromkeys([*DIAGNOSES, *named])), self.limit_s)
+
+    def plugins(self) -> Iterator[Finding]:
+        """One finding per plugin that failed, and one for the others."""
+        strict = self.environ.get("STACKKIT_STRICT") == "1"
+        for record in self.host.plugins:
+            if record.error:
+                yield _failure(record, strict=strict)
+        working = [record.name for record in self.host.plugins if not record.error]
+        yield Finding(
+            name="working",
+            text=f"{len(working)}: {', '.join(working) or 'none'}",
+            data={"names": working},
+        )
+
+    def libraries(self) -> Iterator[Finding]:
+        """One finding per library that was tried."""
+        for text, diagnosis in self.diagnoses.items():
+            yield _library(diagnosis, needed_always=text in DIAGNOSES)
+
+    def kinds(self) -> Iterator[Finding]:
+        """Per kind of component: which are ready, and what the others lack."""
+        registry = Registry(host=self.host)
+        for kind in SPEC_TYPES:
+            yield self._kind(kind, registry)
+
+    def _kind(self, kind: Kind, registry: Registry) -> Finding:
+        components = registry.of_kind(kind)
+        lacking = {
+            registry.short_name(component): self._broken(component)
+            or registry.default(component).lacking()
+            for component in components
+        }
+        ready = [name for name, reason in lacking.items() if not reason]
+        told = [f"ready: {', '.join(ready) or 'none'}"]
+        if len(ready) < len(lacking):
+            told.append(f"lacking something: {', '.join(name for name in lacking if lacking[name])}")
+        none_can = all(self._broken(c) or missing_requirements(c) for c in components)
+        remedy = f"`stackkit list-plugins --kind {kind}` says what each lacks" if told[1:] else ""
+        return Finding(
+            name=f"{kind}s",
+            text="; ".join(told),
+            state="blocker" if none_can else "ok",
+            remedy=f"a run needs a {kind}: solve the other problems first" if none_can else remedy,
+            data={"lacking": lacking},
+        )
+
+    def _broken(self, component: Component) -> str | None:
+        for text in component.spec.diagnoses:
+            if error := self.diagnoses[text].error:
+                return f"{self.diagnoses[text].name} does not work: {error}"
+        return None
+
+
+def _failure(record: PluginRecord, *, strict: bool) -> Finding:
+    origin = f"{record.distribution} {record.version}".strip()
+    if record.distribution == OWN_DISTRIBUTION:
+        remedy = "install stackkit anew: pip install --force-reinstall --no-deps stackkit"
+    else:
+        remedy = f"pip install --upgrade {record.distribution}, or uninstall it, or tell its author"
+    if strict:
+        remedy += "; unset STACKKIT_STRICT to run without it"
+    return Finding(
+        name=record.name,
+        text=f"({origin}) failed at {record.stage}: {record.error}",
+        state="blocker" if strict else "problem",
+        remedy=remedy,
+        data={
+            "distribution": record.distribution,
+            "version": record.version,
+            "stage": record.stage,
+            "error": record.error,
+        },
+    )
+
+
+def _library(diagnosis: Diagnosis, *, needed_always: bool) -> Finding:
+    data = {"diagnosis": diagnosis.text, "facts": dict(diagnosis.facts), "error": diagnosis.error}
+    if diagnosis.error:
+        return Finding(
+            name=diagnosis.name,
+            text=f"does not work: {diagnosis.error}",
+            state="blocker" if needed_always else "problem",
+            remedy="install its packages anew (`pip install --force-reinstall`), in a fresh environment "
+            "if that does not help",
+            data=data,
+        )
+    facts = dict(diagnosis.facts)
+    problem = str(facts.pop("problem", ""))
+    text = ", ".join(f"{name} {value}" for name, value in facts.items())
+    return Finding(
+        name=diagnosis.name, text=text, state="problem" if problem else "ok", remedy=problem, data=data
+    )
