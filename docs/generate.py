@@ -1,0 +1,317 @@
+"""Write the pages that are taken from the code: `python docs/generate.py`, or --check for what drifted.
+
+Needs an environment with stackkit in it; plugins are those of this repository's pyproject.toml.
+"""
+
+from __future__ import annotations
+
+import inspect
+import io
+import json
+import os
+import sys
+import tempfile
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import MISSING, Field, fields, is_dataclass
+from pathlib import Path
+from types import FunctionType
+from typing import Any
+
+DOCS = Path(__file__).resolve().parent
+PAGES = ("hooks.md", "gallery.md", "cli.md")
+HINT = "generated; run `python docs/generate.py` to bring it up to date"
+NOTE = "<!-- Taken from the code by docs/generate.py: change the code, then run it. -->"
+
+
+def main(arguments: list[str]) -> int:
+    """Write every page, or with --check say which differ; returns the exit code."""
+    made = {"hooks.md": hooks_page(), "gallery.md": gallery_page(), "cli.md": cli_page()}
+    assert tuple(made) == PAGES
+    drifted = [name for name, text in made.items() if _text_of(DOCS / name) != text]
+    if "--check" in arguments:
+        for name in drifted:
+            sys.stdout.write(f"docs/{name} is not what the code says. It is {HINT}.\n")
+        return int(bool(drifted))
+    for name in drifted:
+        (DOCS / name).write_text(made[name], encoding="utf-8")
+        sys.stdout.write(f"docs/{name} written\n")
+    return 0
+
+
+def _text_of(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+# docs/hooks.md
+
+
+def hooks_page() -> str:
+    """Every hook, and everything in `stackkit.api` by what it is."""
+    from stackkit import api, hookspecs, specs
+
+    kinds: dict[str, list[str]] = {}
+    for name in api.__all__:
+        if name not in ("hookimpl", "HOOKSPEC_VERSION"):
+            kinds.setdefault(_kind_of(getattr(api, name)), []).append(name)
+    parts = [
+        "# Hooks, specs and protocols",
+        NOTE,
+        "All that a plugin can rely on. A plugin implements hooks, marked with "
+        "`stackkit.api.hookimpl`; their answers are specs; what a spec's `factory` makes fulfils a "
+        "protocol. Everything is imported from `stackkit.api`. `HOOKSPEC_VERSION` is "
+        f"{api.HOOKSPEC_VERSION}; [versioning.md](versioning.md) says what it counts, "
+        "[HOWTO_PLUGIN.md](../HOWTO_PLUGIN.md) how to write a plugin.",
+        "## Hooks",
+        _paragraphs(hookspecs),
+    ]
+    for hook in hookspecs.HOOKS:
+        parts += [f"### `{hook}`", *_callable(hook, getattr(hookspecs, hook))]
+    kinds["Specs"].insert(0, "ComponentSpec")
+    for heading in ("Specs", "Records", "Protocols", "Functions", "Errors", "Types"):
+        parts.append(f"## {heading}")
+        for name in kinds.pop(heading):
+            thing = specs.ComponentSpec if name == "ComponentSpec" else getattr(api, name)
+            title = "What all specs of components share" if thing is specs.ComponentSpec else f"`{name}`"
+            parts += [f"### {title}", *_described(name, thing)]
+    assert not kinds, f"no heading for {kinds}"
+    return _page(parts)
+
+
+def _kind_of(thing: Any) -> str:
+    from stackkit.specs import ComponentSpec, Option
+
+    if inspect.isfunction(thing):
+        return "Functions"
+    if not inspect.isclass(thing):
+        return "Types"
+    if issubclass(thing, Exception):
+        return "Errors"
+    if issubclass(thing, ComponentSpec | Option):
+        return "Specs"
+    return "Records" if is_dataclass(thing) else "Protocols"
+
+
+def _described(name: str, thing: Any) -> Iterator[str]:
+    if inspect.isfunction(thing):
+        yield from _callable(name, thing)
+    elif not inspect.isclass(thing):
+        yield f"```python\n{name} = {_type(thing)}\n```"
+    elif issubclass(thing, Exception):
+        yield f"{_paragraphs(thing)} Exit code {getattr(thing, 'exit_code', 1)}."
+    elif is_dataclass(thing):
+        yield _paragraphs(thing)
+        yield _signature_block(name, fields(thing))
+    else:
+        yield _paragraphs(thing)
+        for base in (base for base in thing.__bases__ if base.__module__.startswith("stackkit")):
+            yield f"It has everything that `{base.__name__}` has, and:"
+        for own, member in vars(thing).items():
+            if not own.startswith("_") and isinstance(member, FunctionType | property):
+                yield from _member(own, member)
+
+
+def _signature_block(name: str, declared: tuple[Field[Any], ...]) -> str:
+    lines = [f"    {one.name}: {one.type}{_default(one)}," for one in declared]
+    return "\n".join(["```python", f"{name}(", *lines, ")", "```"])
+
+
+def _default(one: Field[Any]) -> str:
+    return "" if one.default is MISSING else f" = {one.default!r}"
+
+
+def _member(name: str, member: FunctionType | property) -> Iterator[str]:
+    if isinstance(member, FunctionType):
+        yield from _callable(name, member)
+        return
+    result = inspect.signature(member.fget).return_annotation  # type: ignore[arg-type]
+    yield f"```python\n{name}: {_type(result)}\n```"
+    yield _paragraphs(member)
+
+
+def _callable(name: str, function: FunctionType) -> Iterator[str]:
+    signature = inspect.signature(function)
+    bare = [each.replace(annotation=_bare(each.annotation)) for each in signature.parameters.values()]
+    shown = signature.replace(parameters=bare, return_annotation=_bare(signature.return_annotation))
+    yield f"```python\n{name}{shown}\n```"
+    yield _paragraphs(function)
+
+
+class _Bare(str):
+    """An annotation that a signature shows as it stands in the code, without quotes."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def _bare(annotation: Any) -> Any:
+    return annotation if annotation is inspect.Parameter.empty else _Bare(_type(annotation))
+
+
+def _type(annotation: Any) -> str:
+    text = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
+    return text.removeprefix("typing.")
+
+
+def _paragraphs(thing: Any) -> str:
+    """A docstring, each paragraph on one line, as Markdown wraps it."""
+    paragraphs = (inspect.getdoc(thing) or "").split("\n\n")
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+
+
+# docs/gallery.md
+
+
+def gallery_page() -> str:
+    """Every component of stackkit itself, from `stackkit list-plugins --json`."""
+    components = _listed()
+    parts = [
+        "# Gallery",
+        NOTE,
+        "Every component that comes with stackkit, with its options and their defaults; "
+        "`stackkit list-plugins` shows those of other plugins too, and what each lacks on your "
+        "machine. An option is given as in `mnist:limit=50`, several as in "
+        "`resnet50:size=160,pooling=max`. Components are listed together where they differ in the "
+        "defaults of their options at most.",
+    ]
+    for kind in ("dataset", "backbone", "learner", "aggregator"):
+        parts.append(f"## {kind.capitalize()}s")
+        groups: dict[str, list[dict[str, Any]]] = {}
+        for component in components:
+            if component["kind"] == kind:
+                alike = [{**option, "default": None} for option in component["options"]]
+                groups.setdefault(json.dumps(alike), []).append(component)
+        for group in groups.values():
+            parts += [_table(["name", "what it is"], [_named(each) for each in group]), _options(group)]
+    return _page(parts)
+
+
+def _named(component: dict[str, Any]) -> list[str]:
+    needs = component["requires"]
+    needed = f"; needs {', '.join(needs)} (`{component['install']}`)" if needs else ""
+    return [f"`{component['name']}`", component["summary"] + needed]
+
+
+def _options(group: list[dict[str, Any]]) -> str:
+    """The options of components that differ in their defaults at most."""
+    rows = []
+    for alike in zip(*(component["options"] for component in group), strict=True):
+        defaults = {f"`{_word(option['default'])}`" for option in alike}
+        default = defaults.pop() if len(defaults) == 1 else "its own"
+        rows.append([f"`{alike[0]['name']}`", default, _allowed(alike[0]), alike[0]["help"]])
+    return _table(["option", "default", "values", "what it does"], rows) if rows else "No options."
+
+
+def _allowed(option: dict[str, Any]) -> str:
+    if option["choices"]:
+        choices = dict.fromkeys([*option["choices"], *([None] if option["default"] is None else [])])
+        return ", ".join(f"`{_word(choice)}`" for choice in choices)
+    kinds = {"str": "text", "int": "whole number", "float": "number", "bool": "true or false"}
+    bounds = {"minimum": "at least", "maximum": "at most", "above": "above"}
+    told = [f"{word} {_number(option[key])}" for key, word in bounds.items() if option[key] is not None]
+    words = [f"`{word}`" for word in option.get("words", [])]
+    if option["default"] is None:
+        words.append("`none`")
+    return " or ".join([" ".join([kinds[option["type"]], " and ".join(told)]).strip(), *words])
+
+
+def _number(value: float) -> str:
+    return f"{int(value):,}" if value == int(value) else f"{value:,}"
+
+
+def _word(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool | None) else str(value)
+
+
+def _listed() -> list[dict[str, Any]]:
+    from stackkit.cli import main as stackkit
+
+    os.environ["STACKKIT_PLUGINS"] = ""
+    printed = io.StringIO()
+    with _own_plugins(), redirect_stdout(printed):
+        stackkit(["list-plugins", "--json"])
+    listed: list[dict[str, Any]] = json.loads(printed.getvalue())["components"]
+    return listed
+
+
+@contextmanager
+def _own_plugins() -> Iterator[None]:
+    """Entry points as pyproject.toml has them, be stackkit installed from this state or another."""
+    project = tomllib.loads((DOCS.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place) / "stackkit-0.dist-info"
+        folder.mkdir()
+        (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: stackkit\nVersion: 0\n")
+        lines = [f"{name} = {module}\n" for name, module in project["entry-points"]["stackkit"].items()]
+        (folder / "entry_points.txt").write_text("[stackkit]\n" + "".join(lines))
+        sys.path.insert(0, place)
+        try:
+            yield
+        finally:
+            sys.path.remove(place)
+
+
+# docs/cli.md
+
+
+def cli_page() -> str:
+    """Every command with its arguments and options."""
+    from stackkit.cli.main import _app
+
+    root = _app()
+    parts = [
+        "# The command line",
+        NOTE,
+        "Every command has `--help` with the same texts. [report.md](report.md) lists the exit codes.",
+        "## `stackkit`",
+        _texts(root),
+        _parameters(root),
+    ]
+    for path, command in _commands(root, "stackkit"):
+        parts += [f"## `{path}`", _texts(command), _parameters(command)]
+    return _page(parts)
+
+
+def _commands(group: Any, path: str) -> Iterator[tuple[str, Any]]:
+    for name, command in group.commands.items():
+        yield f"{path} {name}", command
+        if hasattr(command, "commands"):
+            yield from _commands(command, f"{path} {name}")
+
+
+def _texts(command: Any) -> str:
+    help_ = inspect.cleandoc(command.help or "")
+    paragraphs = [" ".join(paragraph.split()) for paragraph in help_.split("\n\n")]
+    return "\n\n".join(
+        f"```sh\n{paragraph.removeprefix('Try: ')}\n```" if paragraph.startswith("Try: ") else paragraph
+        for paragraph in paragraphs
+    )
+
+
+def _parameters(command: Any) -> str:
+    context = command.make_context("stackkit", [], resilient_parsing=True)
+    records = [each.get_help_record(context) for each in command.params if each.name != "help"]
+    rows = [[f"`{usage}`", " ".join(what.split())] for usage, what in records]
+    return _table(["option", "what it does"], rows) if rows else ""
+
+
+# Markdown
+
+
+BAR = r"\|"  # which Markdown takes for no end of a cell, in code too
+
+
+def _table(heads: list[str], rows: list[list[str]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', BAR) for cell in line)} |" for line in lines)
+
+
+def _page(parts: list[str]) -> str:
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

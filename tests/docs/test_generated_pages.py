@@ -1,0 +1,63 @@
+"""The pages that docs/generate.py writes are those that the code asks for, and leave nothing out."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stackkit import api, hookspecs
+from stackkit.cli.main import _app
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+DOCS = REPOSITORY / "docs"
+
+
+def generate(docs: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The script of a docs folder, with the modules of this process."""
+    return subprocess.run(
+        [sys.executable, docs / "generate.py", *arguments],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_pages_are_what_the_code_says() -> None:
+    done = generate(DOCS, "--check")
+    assert done.returncode == 0, f"{done.stdout}{done.stderr}"
+
+
+def test_a_page_that_drifted_is_named_with_the_command_that_mends_it(tmp_path: Path) -> None:
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    shutil.copy(REPOSITORY / "pyproject.toml", tmp_path)
+    for name in ("generate.py", "hooks.md", "gallery.md", "cli.md"):
+        shutil.copy(DOCS / name, docs)
+    (docs / "gallery.md").write_text("something else")
+    (docs / "cli.md").unlink()
+    done = generate(docs, "--check")
+    assert done.returncode == 1
+    assert "docs/hooks.md" not in done.stdout
+    assert "docs/gallery.md is not what the code says" in done.stdout
+    assert "docs/cli.md is not" in done.stdout
+    assert "python docs/generate.py" in done.stdout
+    assert generate(docs).returncode == 0
+    assert (docs / "gallery.md").read_bytes() == (DOCS / "gallery.md").read_bytes()
+    assert generate(docs, "--check").returncode == 0
+
+
+@pytest.mark.parametrize("name", [*hookspecs.HOOKS, *api.__all__])
+def test_hooks_md_has_every_hook_and_every_name_of_the_api(name: str) -> None:
+    page = (DOCS / "hooks.md").read_text(encoding="utf-8")
+    assert f"`{name}`" in page or f"`stackkit.api.{name}`" in page
+
+
+def test_cli_md_has_every_command() -> None:
+    page = (DOCS / "cli.md").read_text(encoding="utf-8")
+    for name, command in _app().commands.items():
+        for path in (name, *(f"{name} {each}" for each in getattr(command, "commands", {}))):
+            assert f"\n## `stackkit {path}`\n" in page
