@@ -24,19 +24,24 @@ UNPREPARED = Readiness(settings={}, batch_size=32)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamedBackbone:
-    """A backbone with the label users see and the qualified name that the store keys by."""
+    """A backbone with the label users see and the qualified name that the store keys by.
+
+    `code` is the digest of a plugin in a single file: such a file is edited and run again, and its
+    revision soon forgotten, so that features belong to its code as well.
+    """
 
     label: str
     qualified_name: str
     backbone: Backbone
     provenance: Mapping[str, Any]
+    code: str = ""
 
     @property
     def key(self) -> BackboneKey:
         """The store's key. Reading it may make the backbone download its weights."""
         return BackboneKey(
             name=self.qualified_name,
-            revision=self.backbone.revision,
+            revision=f"{self.backbone.revision} {self.code}" if self.code else self.backbone.revision,
             image_size=self.backbone.image_size,
             feature_dim=self.backbone.feature_dim,
             trained=self.backbone.trained,

@@ -9,8 +9,8 @@ from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from stackkit.errors import PluginError, StackkitError, UsageError
-from stackkit.host import Component, one_line
+from stackkit.errors import PluginError, StackkitError, UsageError, one_line
+from stackkit.host import Component
 from stackkit.parsing import unparse
 from stackkit.specs import DatasetSpec, Option, OptionValue, load_text
 

@@ -56,3 +56,12 @@ class ImageError(StackkitError):
     """One image cannot be read; counted and listed, fatal only with `--strict`."""
 
     exit_code = 9
+
+
+def one_line(error: BaseException) -> str:
+    """The type and text of an exception without line breaks, even if its text cannot be had."""
+    try:
+        text = str(error)
+    except Exception:
+        text = "(it fails to say why)"
+    return " ".join(f"{type(error).__name__}: {text}".split()).removesuffix(":")

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, cast, get_args
 from stackkit import __version__
 from stackkit.backbones import NamedBackbone
 from stackkit.choice import Choice, describe
-from stackkit.errors import DatasetError, ImageError, StackkitError, UsageError, WeightsError
-from stackkit.host import Component, one_line
+from stackkit.errors import DatasetError, ImageError, StackkitError, UsageError, WeightsError, one_line
+from stackkit.host import Component
 from stackkit.recipe import Ingredients
 from stackkit.registry import Registry
 from stackkit.specs import LearnerSpec
@@ -129,6 +129,7 @@ def make_backbone(choice: Choice) -> NamedBackbone:
         qualified_name=choice.component.qualified_name,
         backbone=backbone,
         provenance=provenance,
+        code=choice.component.code,
     )
 
 

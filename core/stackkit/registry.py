@@ -95,7 +95,7 @@ class Registry:
     def _hint(self, kind: Kind, name: str) -> str:
         known = [self.short_name(component) for component in self.of_kind(kind)]
         broken = [record.name for record in self.host.plugins if record.error]
-        note = f" (plugins that failed to load: {', '.join(broken)})" if broken else ""
+        note = f" (failed to load: {', '.join(broken)}; see `stackkit list-plugins`)" if broken else ""
         if close := difflib.get_close_matches(name.strip("*?"), known, n=3, cutoff=0.5):
             return f"; did you mean {' or '.join(close)}?{note}"
         if len(known) > MOST_LISTED:

@@ -1,9 +1,10 @@
 """Install distributions that importlib.metadata really finds, without pip, in a folder of one's own."""
 
 import importlib
+import os
 import sys
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
@@ -21,17 +22,33 @@ class Site:
 
     folder: Path
 
-    def install(self, name: str, code: str, *, plugin: str = "", version: str = "1.0") -> None:
+    def install(
+        self,
+        name: str,
+        code: str,
+        *,
+        plugin: str = "",
+        version: str = "1.0",
+        requires: Sequence[str] = (),
+    ) -> None:
         """Distribution `name` with one module of `code`, which it offers as `plugin`."""
         module = name.replace("-", "_")
         (self.folder / f"{module}.py").write_text(dedent(code), encoding="utf-8")
-        self.declare(name, {plugin or name: module}, version=version)
+        self.declare(name, {plugin or name: module}, version=version, requires=requires)
 
-    def declare(self, name: str, points: Mapping[str, str], *, version: str = "1.0") -> None:
-        """Only the metadata of a distribution: its name, version and entry points."""
+    def declare(
+        self,
+        name: str,
+        points: Mapping[str, str],
+        *,
+        version: str = "1.0",
+        requires: Sequence[str] = (),
+    ) -> None:
+        """Only the metadata of a distribution: its name, version, requirements and entry points."""
         folder = self.folder / f"{name.replace('-', '_')}-{version}.dist-info"
         folder.mkdir()
         metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+        metadata += "".join(f"Requires-Dist: {requirement}\n" for requirement in requires)
         (folder / "METADATA").write_text(metadata, encoding="utf-8")
         lines = [f"{point} = {value}\n" for point, value in points.items()]
         (folder / "entry_points.txt").write_text("[stackkit]\n" + "".join(lines), encoding="utf-8")
@@ -43,8 +60,10 @@ class Site:
 def site_with_stackkit(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     """A site in which stackkit is installed, be it for real or by its entry points alone."""
     monkeypatch.syspath_prepend(folder)
-    for variable in ("STACKKIT_PLUGINS", "STACKKIT_STRICT"):
-        monkeypatch.delenv(variable, raising=False)
+    for variable in [
+        name for name in os.environ if name.startswith(("STACKKIT_PLUGIN", "STACKKIT_STRICT"))
+    ]:
+        monkeypatch.delenv(variable)
     site = Site(folder)
     stand_in_for_stackkit(site)
     yield site

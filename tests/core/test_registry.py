@@ -191,7 +191,7 @@ def test_an_unknown_name_like_no_other_is_refused_with_all_there_is() -> None:
 
 def test_an_unknown_name_may_be_that_of_a_plugin_that_failed_and_this_is_said() -> None:
     hurt = registry(learner("logistic"), broken=("acme",))
-    with pytest.raises(UsageError, match=r"\(plugins that failed to load: acme\)$"):
+    with pytest.raises(UsageError, match=r"\(failed to load: acme; see `stackkit list-plugins`\)$"):
         hurt.one("learner", "forest")
 
 

@@ -15,6 +15,9 @@ from stackkit.doctor.findings import Finding
 READ = (
     "STACKKIT_HOME",
     "STACKKIT_PLUGINS",
+    "STACKKIT_PLUGINS_DIR",
+    "STACKKIT_PLUGIN_FILES",
+    "STACKKIT_PLUGIN_TIMEOUT",
     "STACKKIT_STRICT",
     "STACKKIT_DEBUG",
     "KERAS_HOME",

@@ -1,0 +1,110 @@
+"""Plugins in a single file that nobody installed, for experiments."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib.machinery import SourceFileLoader
+from importlib.util import find_spec, module_from_spec, spec_from_loader
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluginFile:
+    """A Python file as it was when it was found; `fault` says why it is of no use, or ""."""
+
+    path: Path
+    source: bytes = b""
+    fault: str = ""
+
+    @property
+    def code(self) -> str:
+        """Digest of the source: what stands in for a version."""
+        return hashlib.blake2b(self.source, digest_size=6).hexdigest()
+
+    def load(self) -> ModuleType:
+        """Import it as a module by its stem, where "stem:callable" finds it again."""
+        name = self.path.stem
+        loader = _Loader(name, self)
+        before = sys.modules.get(name)
+        if before is not None and getattr(before, "__loader__", None) == loader:
+            return before
+        spec = spec_from_loader(name, loader)
+        assert spec is not None, "a file has an origin"
+        module = sys.modules[name] = module_from_spec(spec)
+        try:
+            loader.exec_module(module)
+        except BaseException:
+            del sys.modules[name]
+            raise
+        return module
+
+
+def plugin_files(environ: Mapping[str, str]) -> tuple[list[PluginFile], list[PluginFile]]:
+    """Those that STACKKIT_PLUGIN_FILES names one by one, and the others of STACKKIT_PLUGINS_DIR."""
+    named = [_whole(text) for text in environ.get("STACKKIT_PLUGIN_FILES", "").split(os.pathsep) if text]
+    beside: list[Path] = []
+    if folder := environ.get("STACKKIT_PLUGINS_DIR"):
+        beside = sorted(_whole(folder).glob("[!_]*.py"))
+        if not _whole(folder).is_dir():
+            beside = [_whole(folder)]  # whose fault is then told like any other
+    return _read(named), _read(path for path in beside if path not in named)
+
+
+def _whole(text: str) -> Path:
+    path = Path(text).expanduser()
+    return path.parent.resolve() / path.name  # the name stays that of a link
+
+
+def _read(paths: Iterable[Path]) -> list[PluginFile]:
+    files = []
+    for path in dict.fromkeys(paths):
+        try:
+            source = path.read_bytes()
+        except OSError as error:
+            files.append(PluginFile(path=path, fault=f"cannot be read: {error.strerror}"))
+        else:
+            files.append(PluginFile(path=path, source=source, fault=_fault(path)))
+    return files
+
+
+def _fault(path: Path) -> str:
+    if path.suffix != ".py" or not path.stem.isidentifier():
+        return f"{path.name!r} cannot be imported; a name like my_plugin.py is wanted"
+    try:
+        spec = find_spec(path.stem)
+    except (ImportError, ValueError):  # a module that has no spec, such as __main__
+        return f"there is a module {path.stem!r} already; give the file another name"
+    if spec is not None and _whole(spec.origin or "") != path:
+        return f"there is a module {path.stem!r} already ({spec.origin}); give the file another name"
+    return ""
+
+
+class _Loader(SourceFileLoader):
+    """Executes what was read, whatever the file has become, and keeps no bytecode beside it.
+
+    Bytecode is known by its file's size and second; a file that is being written can keep both.
+    """
+
+    def __init__(self, name: str, file: PluginFile) -> None:
+        super().__init__(name, str(file.path))
+        self.file = file
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Loader) and (self.name, self.file) == (other.name, other.file)
+
+    def __hash__(self) -> int:
+        return hash(self.file)
+
+    def get_data(self, path: Any) -> bytes:
+        """The source, for no other path is asked about."""
+        return self.file.source
+
+    def path_stats(self, path: Any) -> Mapping[str, Any]:
+        """Refused, so that no bytecode is looked for or kept."""
+        raise OSError("no bytecode")

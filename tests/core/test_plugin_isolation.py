@@ -1,0 +1,294 @@
+"""What a stranger's import does to the process is undone and told, and costs nobody else anything."""
+
+import locale
+import logging
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from textwrap import dedent
+
+import numpy as np
+import pytest
+from installing import Site, site_with_stackkit
+from test_host import OFFERS_COLOURS, of, record
+
+from stackkit import __version__
+from stackkit.errors import UsageError
+from stackkit.host import load_host
+from stackkit.interview import Complaint
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    with site_with_stackkit(tmp_path, monkeypatch) as site:
+        site.install("zenith", OFFERS_COLOURS)
+        yield site
+
+
+def the_process() -> dict[str, object]:
+    """Everything that belongs to all plugins."""
+    acquainted = logging.getLogger("acquainted")
+    return {
+        "environ": dict(os.environ),
+        "path": list(sys.path),
+        "folder": Path.cwd(),
+        "locale": locale.setlocale(locale.LC_ALL),
+        "filters": list(warnings.filters),
+        "showwarning": warnings.showwarning,
+        "loggers": [(x.level, x.propagate, list(x.handlers)) for x in (logging.root, acquainted)],
+        "disabled": logging.root.manager.disable,
+        "random": random.getstate(),
+        "numpy": str(np.random.get_state()),
+        "alarm": signal.getsignal(signal.SIGALRM),
+        "streams": (sys.stdout, sys.stderr),
+    }
+
+
+@pytest.mark.parametrize(
+    ("deed", "said"),
+    [
+        ("print('hello')", "printed 'hello'"),
+        ("import os; os.write(1, b'from below')", "printed 'from below'"),
+        ("import subprocess; subprocess.run(['echo', 'a child'])", "printed 'a child'"),
+        ("import sys; print('to stderr', file=sys.stderr)", "printed 'to stderr'"),
+        ("print('long ' * 99)", f"printed '{'long ' * 12}...'"),
+        ("import os; os.environ['HARM'] = '1'", "changed os.environ['HARM'] (put back)"),
+        ("import os; del os.environ['STACKKIT_HOME']", "changed os.environ['STACKKIT_HOME'] (put back)"),
+        ("import sys; sys.path.insert(0, '/nowhere')", "changed sys.path (put back)"),
+        ("import sys; sys.path = ['/nowhere']", "changed sys.path (put back)"),
+        ("import os; os.chdir('/')", "changed the working directory (put back)"),
+        (
+            "import locale; locale.setlocale(locale.LC_ALL, 'C.UTF-8' if "
+            "locale.setlocale(locale.LC_ALL) == 'C' else 'C')",
+            "changed the locale (put back)",
+        ),
+        ("import warnings; warnings.simplefilter('ignore')", "changed the warnings filters (put back)"),
+        ("import logging; logging.captureWarnings(True)", "changed the warnings filters (put back)"),
+        ("import logging; logging.basicConfig(force=True)", "changed logging (root) (put back)"),
+        ("import logging; logging.disable(50)", "changed logging (disable) (put back)"),
+        (
+            "import logging; logging.getLogger('acquainted').setLevel(50)",
+            "changed logging (acquainted) (put back)",
+        ),
+        ("import random; random.seed(0)", "changed the random state (put back)"),
+        ("import numpy; numpy.random.seed(0)", "changed NumPy's random state (put back)"),
+    ],
+)
+def test_what_an_import_does_to_all_is_undone_and_the_plugin_warned(
+    site: Site, deed: str, said: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    logging.getLogger("acquainted")
+    site.install("acme", f"{deed}\n{dedent(OFFERS_COLOURS)}")
+    before = the_process()
+    host = load_host()
+    assert the_process() == before
+    acme = record(host, "acme")
+    assert (acme.status, acme.error) == ("warned", "")
+    assert acme.warnings == (Complaint(stage="import", reason=said),)
+    assert of(host, "acme", "zenith") == ["acme/colours", "zenith/colours"]
+    assert record(host, "zenith").status == "ok"
+    assert capfd.readouterr() == ("", "")
+
+
+def test_the_warnings_of_one_plugin_are_all_told_also_if_it_then_fails(site: Site) -> None:
+    site.install(
+        "acme", "import os, sys; print('on my way'); os.environ['A'] = ''; sys.path.clear(); 1 / 0"
+    )
+    acme = record(load_host(), "acme")
+    assert (acme.status, acme.stage) == ("failed", "import")
+    assert [warning.reason for warning in acme.warnings] == [
+        "changed os.environ['A'], sys.path (put back)",
+        "printed 'on my way'",
+    ]
+
+
+def test_a_hook_is_watched_as_an_import_is(site: Site) -> None:
+    deed = "import random; random.seed(1); print('asked')"
+    site.install("acme", OFFERS_COLOURS.replace("return [", f"{deed}\n        return ["))
+    acme = record(load_host(), "acme")
+    assert acme.warnings == (
+        Complaint(stage="hook", reason="stackkit_backbones: changed the random state (put back)"),
+        Complaint(stage="hook", reason="stackkit_backbones: printed 'asked'"),
+    )
+
+
+def test_numpy_seeded_by_the_plugin_that_brings_it_in_is_no_longer_seeded(site: Site) -> None:
+    site.install("acme", "import numpy; numpy.random.seed(0)")
+    code = """
+        from stackkit.host import load_host
+        (acme,) = (record for record in load_host().plugins if record.name == "acme")
+        import numpy
+        print(acme.heavy, [warning.reason for warning in acme.warnings])
+        print(numpy.random.randint(2**31) == numpy.random.RandomState(0).randint(2**31))
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", dedent(code)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    told, is_seeded = done.stdout.splitlines()
+    assert told.startswith("('numpy',)")
+    assert "NumPy's random state" in told
+    assert is_seeded == "False"
+
+
+def test_who_keeps_the_stream_it_met_at_import_is_heard_later(
+    site: Site, capfd: pytest.CaptureFixture[str]
+) -> None:
+    site.install("acme", "import sys; kept = sys.stdout\n" + dedent(OFFERS_COLOURS))
+    assert record(load_host(), "acme").status == "ok"
+    sys.modules["acme"].kept.write("later")
+    assert capfd.readouterr() == ("", "later")
+
+
+ENDLESS = {
+    "asleep": "import time; time.sleep(60)",
+    "busy": "while True: pass",
+    "deaf": """
+        while True:
+            try:
+                import time; time.sleep(60)
+            except BaseException as error:
+                if 'heard' in globals(): raise
+                heard = True
+    """,
+    "at a lock": "import threading; lock = threading.Lock(); lock.acquire(); lock.acquire()",
+}
+
+
+@pytest.mark.parametrize("code", ENDLESS.values(), ids=ENDLESS.keys())
+def test_an_import_that_hangs_is_ended_and_named(
+    site: Site, code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.install("hanging", code)
+    monkeypatch.setenv("STACKKIT_PLUGIN_TIMEOUT", "0.3")
+    start = time.monotonic()
+    host = load_host()
+    assert time.monotonic() - start < 5
+    hanging = record(host, "hanging")
+    assert (hanging.stage, hanging.status) == ("import", "failed")
+    assert hanging.error == (
+        "TimeoutError: not done after 0.3 s; STACKKIT_PLUGIN_TIMEOUT sets another limit, 0 sets none"
+    )
+    assert of(host, "zenith") == ["zenith/colours"]
+    assert "stackkit-watchdog" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_a_hook_that_hangs_is_ended_too(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.install("hanging", OFFERS_COLOURS.replace("return [", "while True: pass\n        return ["))
+    monkeypatch.setenv("STACKKIT_PLUGIN_TIMEOUT", "0.3")
+    hanging = record(load_host(), "hanging")
+    assert hanging.stage == "hook"
+    assert hanging.error.startswith("stackkit_backbones: TimeoutError: not done after 0.3 s")
+
+
+def test_outside_the_main_thread_an_import_that_hangs_is_ended_as_well(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.install("hanging", "while True: pass")
+    monkeypatch.setenv("STACKKIT_PLUGIN_TIMEOUT", "0.3")
+    hosts = []
+    thread = threading.Thread(target=lambda: hosts.append(load_host()))
+    thread.start()
+    thread.join(20)
+    (host,) = hosts
+    assert record(host, "hanging").error.startswith("TimeoutError: not done after 0.3 s")
+    assert of(host, "zenith") == ["zenith/colours"]
+
+
+def test_an_import_that_nothing_can_interrupt_ends_the_process_with_its_name(site: Site) -> None:
+    site.install(
+        "stuck",
+        "import time; from signal import *; pthread_sigmask(SIG_BLOCK, [SIGALRM]); time.sleep(60)",
+    )
+    code = (
+        "import stackkit.timelimit as limit; limit.TRIES, limit.AGAIN_S = 3, 0.1;"
+        "from stackkit.host import load_host; load_host()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "STACKKIT_PLUGIN_TIMEOUT": "0.3"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 4
+    assert done.stderr == (
+        "error: plugin stuck (stuck 1.0) is not done after 0.6 s and cannot be interrupted; "
+        "uninstall it, or leave it out by STACKKIT_PLUGINS or --no-plugins\n"
+    )
+
+
+@pytest.mark.parametrize("text", ["soon", "-1", "nan", "inf"])
+def test_a_time_limit_that_is_none_is_refused(
+    site: Site, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STACKKIT_PLUGIN_TIMEOUT", text)
+    with pytest.raises(
+        UsageError, match=f"STACKKIT_PLUGIN_TIMEOUT={text}: a number of seconds is wanted"
+    ):
+        load_host()
+
+
+def test_no_limit_is_a_limit_too(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STACKKIT_PLUGIN_TIMEOUT", "0")
+    assert record(load_host(), "zenith").status == "ok"
+
+
+@pytest.mark.parametrize(
+    "requirement", ["stackkit>=99", "stackkit (>=99)", "Stackkit>=99", "stackkit[fast]>=99,<100"]
+)
+def test_a_plugin_for_another_stackkit_is_not_even_imported(site: Site, requirement: str) -> None:
+    site.install("acme", "raise RuntimeError('imported')", requires=["numpy>=1", requirement])
+    host = load_host()
+    acme = record(host, "acme")
+    assert (acme.stage, acme.status) == ("find", "failed")
+    assert acme.error.startswith("requires stackkit")
+    assert acme.error.endswith(f">=99, and this is stackkit {__version__}".replace(">=99", ""))
+    assert of(host, "zenith") == ["zenith/colours"]
+
+
+@pytest.mark.parametrize(
+    "requirement",
+    [
+        "stackkit",
+        "stackkit>=0.0.1",
+        "stackkit-extras>=99",
+        'stackkit>=99; extra == "test"',
+        "stackkit ~~ 3",
+    ],
+)
+def test_a_plugin_for_this_stackkit_is(site: Site, requirement: str) -> None:
+    site.install("acme", OFFERS_COLOURS, requires=[requirement])
+    assert record(load_host(), "acme").status == "ok"
+
+
+@pytest.mark.parametrize("version", ["99", "'new'"])
+def test_a_plugin_for_newer_hooks_is_told_what_to_do(site: Site, version: str) -> None:
+    site.install("acme", f"STACKKIT_HOOKSPEC_VERSION = {version}\n" + dedent(OFFERS_COLOURS))
+    host = load_host()
+    acme = record(host, "acme")
+    assert acme.stage == "register"
+    assert acme.error == (
+        f"wants version {version} of the hooks, this stackkit has 1; run: pip install --upgrade stackkit"
+    )
+    assert of(host, "acme", "zenith") == ["zenith/colours"]
+
+
+def test_the_time_of_an_import_is_known_and_a_slow_one_is_slow(site: Site) -> None:
+    site.install("slow", "import time; time.sleep(0.3)\n" + dedent(OFFERS_COLOURS))
+    host = load_host()
+    slow, zenith = record(host, "slow"), record(host, "zenith")
+    assert slow.import_ms >= 300
+    assert (slow.is_slow, zenith.is_slow) == (True, False)
+    assert slow.status == "ok", "slow is not wrong"
