@@ -32,7 +32,7 @@ Undo = Callable[[], list[str]]
 def guarded(whose: str, seconds: float) -> Iterator[list[str]]:
     """Run a block of a stranger's code; the list then says what it should not have done."""
     misdeeds: list[str] = []
-    with warnings.catch_warnings(), _overheard(misdeeds):
+    with _warnings_kept(), _overheard(misdeeds):
         undoings = [note() for note in (_environ, _path, _folder, _locale, _filters, _logging, _random)]
         try:
             with time_limit(whose, seconds):
@@ -40,6 +40,18 @@ def guarded(whose: str, seconds: float) -> Iterator[list[str]]:
         finally:
             if changed := [name for undo in undoings for name in undo()]:
                 misdeeds.append(f"changed {', '.join(changed)} (put back)")
+
+
+@contextmanager
+def _warnings_kept() -> Iterator[None]:
+    """The filters are as they were afterwards; the warnings are shown then, as they always are."""
+    shown: list[warnings.WarningMessage] = []
+    try:
+        with warnings.catch_warnings(record=True) as shown:
+            yield
+    finally:
+        for each in shown:
+            warnings.showwarning(each.message, each.category, each.filename, each.lineno)
 
 
 class _Ear(io.StringIO):

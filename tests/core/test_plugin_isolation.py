@@ -150,6 +150,13 @@ def test_who_keeps_the_stream_it_met_at_import_is_heard_later(
     assert capfd.readouterr() == ("", "later")
 
 
+def test_a_warning_of_python_is_shown_as_always(site: Site) -> None:
+    site.install("acme", "import warnings; warnings.warn('soon gone', FutureWarning)")
+    with pytest.warns(FutureWarning, match="soon gone"):
+        host = load_host()
+    assert record(host, "acme").status == "ok"
+
+
 ENDLESS = {
     "asleep": "import time; time.sleep(60)",
     "busy": "while True: pass",

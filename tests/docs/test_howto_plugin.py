@@ -117,6 +117,16 @@ def test_stackkit_lists_and_uses_the_new_backbone(outputs: list[str]) -> None:
         assert re.search(rf"\b{name} .*\d", output), name
 
 
+def test_a_single_file_is_used_without_being_installed(shell: Shell, outputs: list[str]) -> None:
+    assert re.search(r"\baverage-svm .*\d", output_of("--plugin brightness.py", outputs))
+    assert (
+        "unknown backbone 'brightness'"
+        in shell.run(
+            "stackkit run --dataset image-folder:root=birds --backbones brightness 2>&1 || true"
+        ).stdout
+    )
+
+
 def test_the_wheel_holds_the_plugin(shell: Shell, outputs: list[str]) -> None:
     (wheel,) = (shell.folder / "dist").iterdir()
     assert wheel.name == "stackkit_colour_histogram-0.1.0-py3-none-any.whl"

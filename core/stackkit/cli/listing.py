@@ -23,6 +23,10 @@ def list_plugins(
     kind: Annotated[
         Kind | None, typer.Option("--kind", help="Show components of this kind only.")
     ] = None,
+    timings: Annotated[
+        bool,
+        typer.Option("--timings", help="Say how long each plugin's import took, and why."),
+    ] = False,
     as_json: options.Json = False,
 ) -> None:
     """Show every plugin, what it offers with which options, and what is missing for it to run.
@@ -41,12 +45,16 @@ def list_plugins(
             if component.kind in kinds
         ]
     if as_json:
-        plugins = [asdict(record) | {"status": record.status} for record in host.plugins]
+        plugins = [
+            asdict(record) | {"status": record.status, "slow": record.is_slow} for record in host.plugins
+        ]
         typer.echo(json.dumps({"plugins": plugins, "components": components}, indent=2))
         return
     for each in kinds:
         _show_kind(each, [entry for entry in components if entry["kind"] == each])
     _show_plugins(host)
+    if timings:
+        _show_timings(host)
 
 
 def _entry(registry: Registry, component: Any) -> dict[str, Any]:
@@ -115,7 +123,22 @@ def _show_plugins(host: Host) -> None:
     for record in host.plugins:
         origin = f"{record.distribution} {record.version}"
         typer.echo(f"  {record.name:<24} {record.status:<15} {origin}{_failure(record)}")
+        for complaint in record.warnings:
+            typer.echo(f"  {'':<24} at {complaint.stage}: {complaint.reason}")
 
 
 def _failure(record: PluginRecord) -> str:
     return f"  failed at {record.stage}: {record.error}" if record.error else ""
+
+
+def _show_timings(host: Host) -> None:
+    typer.echo()
+    typer.secho("imports", bold=True)
+    for record in sorted(host.plugins, key=lambda record: -record.import_ms):
+        typer.echo(f"  {record.name:<24} {record.import_ms:>8.1f} ms  {_verdict(record)}".rstrip())
+
+
+def _verdict(record: PluginRecord) -> str:
+    """Whether an import is slow, and which heavy modules it brought in."""
+    brought = f"imports {', '.join(record.heavy)}" if record.heavy else ""
+    return "; ".join(["slow"] * record.is_slow + [brought] * bool(brought))

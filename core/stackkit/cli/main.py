@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import wraps
+from pathlib import Path
 from typing import Annotated, ParamSpec
 
 import typer
@@ -85,18 +87,58 @@ def _show_version(wanted: bool) -> None:
 
 
 def _root(
+    context: typer.Context,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.")] = False,
     no_plugins: Annotated[
-        bool, typer.Option("--no-plugins", help="Load stackkit's own plugins only.")
+        bool,
+        typer.Option("--no-plugins", help="Load stackkit's own plugins only, and those of --plugin."),
     ] = False,
+    plugin: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--plugin",
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            help="Load a plugin that is one Python file and not installed; repeatable.",
+        ),
+    ] = None,
+    plugins_dir: Annotated[
+        Path | None,
+        typer.Option(
+            "--plugins-dir",
+            metavar="DIR",
+            exists=True,
+            file_okay=False,
+            help="Load every plugin of this folder that is one Python file.",
+        ),
+    ] = None,
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    if debug:
-        os.environ["STACKKIT_DEBUG"] = "1"
+    given = {"STACKKIT_DEBUG": "1"} if debug else {}
     if no_plugins:
-        os.environ["STACKKIT_PLUGINS"] = ""
+        given |= {"STACKKIT_PLUGINS": "", "STACKKIT_PLUGIN_FILES": ""}
+    if plugin:
+        given["STACKKIT_PLUGIN_FILES"] = os.pathsep.join(map(str, plugin))
+    if plugins_dir:
+        given["STACKKIT_PLUGINS_DIR"] = str(plugins_dir)
+    context.with_resource(_variables(given))
+
+
+@contextmanager
+def _variables(given: Mapping[str, str]) -> Iterator[None]:
+    """Environment variables for one command, which the threads and processes that it starts see."""
+    before = {name: os.environ.get(name) for name in given}
+    os.environ.update(given)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value
 
 
 def _reporting_errors(command: Callable[P, None]) -> Callable[P, None]:

@@ -1,0 +1,144 @@
+"""`--plugin`, `--plugins-dir`, `--no-plugins`, and what `list-plugins` tells of misbehaviour."""
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+from commanding import Command, chosen, in_a_process
+from core.installing import Site
+
+MINE = """
+    from stackkit.api import AggregatorSpec, BackboneSpec, LearnerSpec, hookimpl
+
+    @hookimpl
+    def stackkit_backbones():
+        return [BackboneSpec(name="means", summary="mean colours", factory="mine:Means")]
+
+    @hookimpl
+    def stackkit_learners():
+        return [LearnerSpec(name="nearest", summary="nearest neighbour", factory="mine:nearest")]
+
+    class Means:
+        image_size, feature_dim, revision, trained = 8, 3, "1", True
+        def extract(self, images):
+            return images.mean(axis=(1, 2)).astype("float32")
+
+    def nearest():
+        from sklearn.neighbors import KNeighborsClassifier
+        return KNeighborsClassifier(3)
+"""
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> Iterator[Path]:
+    file = tmp_path / "mine.py"
+    file.write_text(dedent(MINE), encoding="utf-8")
+    yield file
+    sys.modules.pop("mine", None)
+
+
+def plugin(stackkit: Command, name: str, *before: str | Path) -> dict[str, object]:
+    listed = stackkit(*before, "list-plugins", "--json").document["plugins"]
+    (found,) = (record for record in listed if record["name"] == name)
+    return dict(found)
+
+
+def test_a_run_uses_backbone_and_learner_of_a_file(
+    stackkit: Command, mine: Path, bird_folder: Path
+) -> None:
+    run = ("run", *chosen(bird_folder, "means"), "--learner", "nearest", "--jobs", "2", "--json")
+    document = stackkit("--plugin", mine, *run).document
+    (backbone,) = (part for part in document["components"] if part["kind"] == "backbone")
+    assert (backbone["name"], backbone["distribution"]) == ("mine/means", str(mine))
+    assert "STACKKIT_PLUGIN_FILES" not in os.environ, "the option is of one command"
+    assert "unknown backbone 'means'" in stackkit(*run).error
+
+
+def test_a_changed_file_computes_its_features_and_its_fits_anew(
+    stackkit: Command, mine: Path, bird_folder: Path
+) -> None:
+    run = ("--plugin", mine, "run", *chosen(bird_folder, "means"), "--learner", "nearest", "--json")
+    assert stackkit(*run).document["extraction"]["means"]["computed"] == 18
+    assert stackkit(*run).document["extraction"]["means"]["computed"] == 0
+    mine.write_text(mine.read_text().replace("images.mean", "images.max"))
+    assert stackkit(*run).document["extraction"]["means"]["computed"] == 18
+
+
+def test_several_files_and_a_folder_in_a_process_of_their_own(
+    site: Site, mine: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.py"
+    other.write_text(mine.read_text().replace("mine:", "other:"))
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "third.py").write_text("import nowhere_at_all")
+    options = ("--plugin", mine, "--plugin", other, "--plugins-dir", tmp_path / "folder")
+    listing = in_a_process(*options, "list-plugins").out
+    assert f"[{mine} " in listing
+    assert f"[{other} " in listing
+    assert "other/means" in listing
+    assert "failed at import: ModuleNotFoundError: No module named 'nowhere_at_all'" in listing
+
+
+def test_no_plugins_leaves_a_file_that_is_named(stackkit: Command, mine: Path) -> None:
+    both = stackkit("--no-plugins", "--plugin", mine, "list-plugins", "--json").document["plugins"]
+    assert [p["name"] for p in both if p["distribution"] != "stackkit"] == ["mine"]
+
+
+def test_no_plugins_means_none_that_variables_name(
+    stackkit: Command, mine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STACKKIT_PLUGIN_FILES", str(mine))
+    monkeypatch.setenv("STACKKIT_PLUGINS_DIR", str(mine.parent))
+    listed = stackkit("--no-plugins", "list-plugins", "--json").document["plugins"]
+    assert {record["distribution"] for record in listed} == {"stackkit"}
+
+
+@pytest.mark.parametrize("option", ["--plugin", "--plugins-dir"])
+def test_a_file_that_is_not_there_is_wrong_usage(stackkit: Command, tmp_path: Path, option: str) -> None:
+    outcome = stackkit(option, tmp_path / "gone", "list-plugins")
+    assert outcome.code == 2
+    assert "does not exist" in " ".join(outcome.err.split())
+
+
+def test_a_plugin_that_misbehaves_is_listed_with_what_it_did(site: Site, stackkit: Command) -> None:
+    site.install("chatty", f"print('hello')\nimport os; os.environ['CHATTY'] = 'yes'\n{dedent(MINE)}")
+    lines = stackkit("list-plugins").out.splitlines()
+    place = next(i for i, line in enumerate(lines) if line.startswith("  chatty "))
+    assert lines[place].split() == ["chatty", "warned", "chatty", "1.0"]
+    assert [line.strip() for line in lines[place + 1 : place + 3]] == [
+        "at import: changed os.environ['CHATTY'] (put back)",
+        "at import: printed 'hello'",
+    ]
+
+
+def test_json_has_the_same_as_records(site: Site, stackkit: Command) -> None:
+    site.install("chatty", "print('hello')")
+    record = plugin(stackkit, "chatty")
+    assert (record["status"], record["distribution"], record["error"]) == ("warned", "chatty", "")
+    assert record["warnings"] == [{"stage": "import", "reason": "printed 'hello'"}]
+    assert (record["slow"], record["heavy"]) == (False, [])
+
+
+def test_timings_name_slow_imports_and_the_heavy_modules_in_them(site: Site) -> None:
+    site.install("slow", "import time; time.sleep(0.3)\nimport numpy")
+    site.install("quick", "")
+    assert "imports" not in in_a_process("list-plugins").out.splitlines()
+    timings = in_a_process("list-plugins", "--timings").out.split("\nimports\n")[1].splitlines()
+    (slow,) = (line for line in timings if line.startswith("  slow "))
+    assert slow.endswith("ms  slow; imports numpy")
+    assert timings[0] == slow, "the slowest comes first"
+    (quick,) = (line for line in timings if line.startswith("  quick "))
+    assert quick.endswith("ms")
+
+
+def test_strict_names_the_first_failure_and_ends(
+    site: Site, stackkit: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.install("broken", "import nowhere_at_all")
+    monkeypatch.setenv("STACKKIT_STRICT", "1")
+    outcome = stackkit("list-plugins")
+    assert outcome.code == 4
+    assert outcome.error.startswith("plugin broken (broken 1.0): import: ModuleNotFoundError")
