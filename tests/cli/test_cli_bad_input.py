@@ -19,7 +19,7 @@ WRONG_WORDS = {
     "pattern": (["--backbones", "colours*"], "no backbone matches 'colours*'; did you mean"),
     "empty name": (["--backbones", ""], "names an empty component"),
     "learner": (["--learner", "logistc"], "did you mean logistic"),
-    "baseline": (["--baseline", "linear-svn"], "did you mean linear-svm?"),
+    "baseline": (["--baseline", "linear-svn"], "did you mean linear-svm"),
     "aggregator": (["--aggregator", "softvote"], "did you mean soft-vote or"),
     "option": (["--backbones", f"{HISTOGRAM}:bin=3"], "has no option 'bin'; did you mean bins?"),
     "type": (["--backbones", f"{HISTOGRAM}:bins=x"], "bins=x: a whole number is wanted"),
