@@ -14,7 +14,7 @@ from typing import Annotated, ParamSpec
 import typer
 
 from stackkit import __version__
-from stackkit.cli import doctor, extraction, features, fetching, fits, listing, running
+from stackkit.cli import checking, doctor, extraction, features, fetching, fits, listing, running
 from stackkit.errors import StackkitError
 
 P = ParamSpec("P")
@@ -51,6 +51,7 @@ def _app() -> typer.main.click.Command:  # type: ignore[name-defined]
         ("fetch", fetching.fetch),
         ("list-plugins", listing.list_plugins),
         ("doctor", doctor.doctor),
+        ("check-plugin", checking.check_plugin),
     ):
         app.command(name)(_reporting_errors(command))
     app.add_typer(

@@ -1,0 +1,81 @@
+"""`stackkit check-plugin`: whether a plugin keeps what stackkit relies on, and what to do if not."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from stackkit.cli import options
+from stackkit.cli.output import stdout_set_aside
+from stackkit.errors import PluginError
+
+if TYPE_CHECKING:
+    from stackkit.testing.cases import Case
+    from stackkit.testing.promise import Verdict
+
+
+def check_plugin(
+    name: Annotated[str, typer.Argument(help="A plugin's, a module's or a distribution's name.")],
+    components: Annotated[
+        list[str] | None,
+        typer.Option("--component", help="Try these only, with options: my-net:weights=random"),
+    ] = None,
+    images: Annotated[
+        list[Path] | None, typer.Option("--image", help="Image files to try backbones with, too.")
+    ] = None,
+    time_limit: Annotated[
+        float, typer.Option("--time-limit", min=1, help="Seconds that one promise may take.")
+    ] = 120,
+    as_json: options.Json = False,
+) -> None:
+    """Try a plugin and its components: one line for each promise, and the remedy if it is broken.
+
+    Try: stackkit check-plugin logistic
+    """
+    from stackkit.testing.cases import cases, wish
+    from stackkit.testing.promise import judge_within
+
+    judged: list[tuple[Case, Verdict]] = []
+    with stdout_set_aside():
+        every = cases(name, wish(name, components or (), images or ()))
+    for case in every:
+        with stdout_set_aside():
+            verdict = judge_within(time_limit, case.promise, case.subject)
+        judged.append((case, verdict))
+        if not as_json:
+            _show(case, verdict)
+    counts = Counter(verdict.word for _, verdict in judged)
+    if as_json:
+        document = {"name": name, "promises": [_entry(*pair) for pair in judged]}
+        typer.echo(json.dumps(document, indent=2))
+    else:
+        typer.echo(
+            f"{name}: {counts['kept']} kept, {counts['BROKEN']} broken, {counts['skipped']} skipped"
+        )
+    if counts["BROKEN"]:
+        raise typer.Exit(PluginError.exit_code)
+
+
+def _show(case: Case, verdict: Verdict) -> None:
+    found = f"  {' '.join(verdict.found.split())}" if verdict.found else ""
+    typer.secho(f"{verdict.word:<8} {case.id}{found}", bold=verdict.word == "BROKEN")
+    if verdict.word == "BROKEN":
+        typer.echo(f"{'':<8} remedy: {case.promise.remedy}")
+
+
+def _entry(case: Case, verdict: Verdict) -> dict[str, Any]:
+    kind, component, promise = case.id.split(":")
+    return {
+        "id": case.id,
+        "kind": kind,
+        "component": component,
+        "promise": promise,
+        "sentence": case.promise.sentence,
+        "verdict": verdict.word,
+        "found": verdict.found,
+        "remedy": case.promise.remedy if verdict.word == "BROKEN" else "",
+    }

@@ -1,0 +1,269 @@
+"""What a backbone promises: rows that depend on their own image and on nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stackkit.errors import StackkitError
+from stackkit.images import read_image, squash
+from stackkit.testing.promise import Promise, require, skip
+from stackkit.testing.subject import Subject, probe
+from stackkit.types import PreparableBackbone
+
+TOLERANCE = 1e-4
+"""Of the features' standard deviation; other batches may add up in another order."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackboneSubject(Subject):
+    """A backbone and six images or more of its size."""
+
+    @cached_property
+    def pixels(self) -> NDArray[np.uint8]:
+        """(n, size, size, 3): noise, black, white, two ramps, noise, then the author's images."""
+        size = self.made.image_size
+        pixels = np.random.default_rng(7).integers(0, 256, (6, size, size, 3)).astype(np.uint8)
+        pixels[1], pixels[2] = 0, 255
+        ramp = np.linspace(0, 255, size).astype(np.uint8)
+        pixels[3], pixels[4] = ramp[:, None, None], ramp[None, :, None]
+        own = [squash(read_image(path), size) for path in self.images]
+        return np.concatenate([pixels, np.stack(own)]) if own else pixels
+
+    def extract(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Features of the first object, of a copy that it may do with what it likes."""
+        features: NDArray[np.float32] = self.made.extract(pixels.copy())
+        return features
+
+    @cached_property
+    def features(self) -> NDArray[np.float32]:
+        """Features of all images by the first object."""
+        return self.extract(self.pixels)
+
+    @cached_property
+    def is_steady(self) -> bool:
+        """Whether one object gives the same features again; if not, no comparison means anything."""
+        return differs(self.extract(self.pixels), self.features) is None
+
+    @cached_property
+    def elsewhere(self) -> tuple[str, NDArray[np.float32]]:
+        """The revision and the features of the same images in a new process."""
+        with TemporaryDirectory(prefix="stackkit-probe-") as temporary:
+            folder = Path(temporary)
+            np.save(folder / "images.npy", self.pixels)
+            request = {"ask": "backbone", "name": self.name, "options": dict(self.choice().options)}
+            answer = probe(self.point, request, folder)
+            return answer["revision"], np.load(folder / "features.npy")
+
+    def require_steady(self) -> None:
+        """Skip a comparison that repeatability has to come before."""
+        if not self.is_steady:
+            skip("the same images give other features each time: mend repeatability first")
+
+
+def differs(found: NDArray[Any], wanted: NDArray[Any]) -> str | None:
+    """By how much features differ beyond the tolerance, or None."""
+    if found.shape != wanted.shape:
+        return f"shapes {found.shape} and {wanted.shape}"
+    scale = float(wanted.std()) or 1.0
+    if np.array_equal(np.isfinite(found), np.isfinite(wanted)):
+        found, wanted = np.nan_to_num(found), np.nan_to_num(wanted)
+    gap = float(np.abs(found.astype(np.float64) - wanted).max(initial=0)) / scale
+    return None if gap <= TOLERANCE else f"{gap:.2g} standard deviations, {TOLERANCE:g} allowed"
+
+
+def feature_width(subject: BackboneSubject) -> None:
+    """Compare shape and type with what is declared."""
+    made, features = subject.made, subject.features
+    require(isinstance(features, np.ndarray), f"extract returns {type(features).__name__}, not an array")
+    wanted = (len(subject.pixels), made.feature_dim)
+    require(features.shape == wanted, f"shape {features.shape}; feature_dim says {wanted}")
+    require(features.dtype == np.float32, f"dtype {features.dtype}")
+
+
+def images_untouched(subject: BackboneSubject) -> None:
+    """Compare the array before and after."""
+    mine = subject.pixels.copy()
+    subject.made.extract(mine)
+    require(np.array_equal(mine, subject.pixels), "extract writes into the array it is given")
+
+
+def row_independence(subject: BackboneSubject) -> None:
+    """Put the first image among other neighbours, and in another place."""
+    subject.require_steady()
+    pixels = subject.pixels
+    neighbours = np.concatenate([pixels[:1], 255 - pixels[1:][::-1] // 2])
+    gap = differs(subject.extract(neighbours)[:1], subject.features[:1])
+    require(gap is None, f"with other neighbours in its batch an image has other features: {gap}")
+    gap = differs(subject.extract(pixels[::-1].copy())[::-1], subject.features)
+    require(gap is None, f"in another place of its batch an image has other features: {gap}")
+
+
+def batch_size(subject: BackboneSubject) -> None:
+    """Give one image alone, then the same one thrice and forty times: only the number changes."""
+    subject.require_steady()
+    image = subject.pixels[:1]
+    alone = subject.extract(image)
+    for count in (3, 40):
+        gap = differs(subject.extract(np.repeat(image, count, axis=0))[:1], alone)
+        require(gap is None, f"in a batch of {count} an image has other features than alone: {gap}")
+
+
+def repeatability(subject: BackboneSubject) -> None:
+    """Extract again, with the same object and with another."""
+    require(subject.is_steady, "the same object gives other features for the same images")
+    gap = differs(subject.create().extract(subject.pixels.copy()), subject.features)
+    require(gap is None, f"another object gives other features: {gap}")
+
+
+def other_process(subject: BackboneSubject) -> None:
+    """Extract in a new process, where no state, address or hash seed is the same."""
+    subject.require_steady()
+    gap = differs(subject.elsewhere[1], subject.features)
+    require(gap is None, f"another process gives other features: {gap}")
+
+
+def stable_revision(subject: BackboneSubject) -> None:
+    """Compare the revisions of two objects and of a new process."""
+    revision = subject.made.revision
+    require(isinstance(revision, str) and revision, f"its revision is {revision!r}")
+    require(revision.isascii() and revision.isprintable(), f"revision {revision!r} is no line of ASCII")
+    another = subject.create().revision
+    require(another == revision, f"another object's revision is {another!r}, not {revision!r}")
+    elsewhere = subject.elsewhere[0]
+    require(elsewhere == revision, f"another process's revision is {elsewhere!r}, not {revision!r}")
+
+
+def telling_revision(subject: BackboneSubject) -> None:
+    """Make it with weights that differ, and see whether the revision tells."""
+    subject.require_steady()
+    if not subject.declares("seed"):
+        skip("it has no option seed that other random weights come from")
+    random = {"weights": "random"} if subject.declares("weights") else {}
+    try:
+        one, other = (subject.create(**random, seed=seed) for seed in (1, 2))
+    except StackkitError as error:
+        skip(f"it cannot be made with random weights: {error}")
+    if one.revision != other.revision:
+        return
+    gap = differs(one.extract(subject.pixels.copy()), other.extract(subject.pixels.copy()))
+    require(gap is None, f"seeds 1 and 2 give other features, and both are revision {one.revision!r}")
+
+
+def finite_features(subject: BackboneSubject) -> None:
+    """Look at noise, black, white and ramps."""
+    names = ("noise", "black", "white", "a ramp", "a ramp", "noise")
+    finite = np.array([np.isfinite(row).all() for row in subject.features])
+    broken = sorted({name for name, fine in zip(names, finite.tolist(), strict=False) if not fine})
+    require(finite.all(), f"features are not finite for {', '.join(broken) or 'an image of yours'}")
+
+
+def thread_safety(subject: BackboneSubject) -> None:
+    """Extract from two threads at once, other images in each."""
+    subject.require_steady()
+    batches = [subject.pixels[:3], subject.pixels[3:6]] * 3
+    alone = [subject.extract(batch) for batch in batches[:2]] * 3
+    with ThreadPoolExecutor(2) as pool:
+        together = list(pool.map(subject.extract, batches))
+    gaps = [gap for pair in zip(together, alone, strict=True) if (gap := differs(*pair))]
+    require(not gaps, f"two threads at once get other features than one alone: {', '.join(gaps[:1])}")
+
+
+def readiness(subject: BackboneSubject) -> None:
+    """Let another object prepare itself, and compare."""
+    subject.require_steady()
+    revision, other = subject.made.revision, subject.create()
+    if not isinstance(other, PreparableBackbone):
+        skip("it has no prepare()")
+    ready = other.prepare(subject.pixels[:6].copy(), lambda line: None)
+    settings = dict(ready.settings)
+    require(json.loads(json.dumps(settings)) == settings, f"settings {settings} are not what JSON holds")
+    require(ready.batch_size >= 1, f"it wants batches of {ready.batch_size}")
+    require(other.revision == revision, f"prepare turns revision {revision!r} into {other.revision!r}")
+    gap = differs(other.extract(subject.pixels.copy()), subject.features)
+    require(gap is None, f"prepare changes the features: {gap}")
+
+
+def _promise(name: str, check: Callable[[BackboneSubject], None], sentence: str, remedy: str) -> Promise:
+    return Promise(name=name, check=check, sentence=sentence, remedy=remedy)
+
+
+PROMISES = (
+    _promise(
+        "feature-width",
+        feature_width,
+        "`extract` returns float32 of shape (images, `feature_dim`).",
+        "declare the width that the network really has, and end with .astype(np.float32)",
+    ),
+    _promise(
+        "images-untouched",
+        images_untouched,
+        "`extract` leaves the array of images as it was.",
+        "work on a copy, such as images.astype(np.float32); *= and preprocess_input write in place",
+    ),
+    _promise(
+        "row-independence",
+        row_independence,
+        "An image's features do not change with its neighbours in the batch.",
+        "put the network into inference mode (training=False, model.eval()): batch normalisation must "
+        "use its stored statistics; normalise by constants",
+    ),
+    _promise(
+        "batch-size-invariance",
+        batch_size,
+        f"An image's features are the same whatever the number of images, to {TOLERANCE:g} of their "
+        "standard deviation.",
+        "let nothing depend on len(images); keep padding of a batch out of the rows",
+    ),
+    _promise(
+        "repeatability",
+        repeatability,
+        "The same images give the same features again, from the same object and from another.",
+        "switch dropout and augmentation off, and draw random weights from the seed",
+    ),
+    _promise(
+        "repeatability-across-processes",
+        other_process,
+        "The same images give the same features in another process.",
+        "use nothing that a process has of its own: hash() of text, id(), time, global random state",
+    ),
+    _promise(
+        "stable-revision",
+        stable_revision,
+        "`revision` is one line of ASCII, the same for every object and in every process.",
+        "derive it from the weights' bytes, the options and a version number of your own",
+    ),
+    _promise(
+        "telling-revision",
+        telling_revision,
+        "`revision` changes when the weights do.",
+        "make a digest of the weights, or the seed of random ones, part of the revision",
+    ),
+    _promise(
+        "finite-features",
+        finite_features,
+        "Noise, black and white images have finite features.",
+        "guard divisions and logarithms against images of one colour",
+    ),
+    _promise(
+        "thread-safety",
+        thread_safety,
+        "Two threads may extract at the same time.",
+        "keep no buffer in the object, or take a lock in extract",
+    ),
+    _promise(
+        "readiness",
+        readiness,
+        "What `prepare` settles on is JSON, and changes neither revision nor features.",
+        "let prepare choose among ways that give the same features; options choose the others",
+    ),
+)

@@ -1,0 +1,325 @@
+"""What a dataset promises: the same labelled images every time, and fingerprints that follow them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from shutil import copy2, copytree
+from tempfile import TemporaryDirectory
+from threading import Thread
+
+from PIL import Image, ImageOps
+
+from stackkit.errors import StackkitError
+from stackkit.specs import DatasetSpec
+from stackkit.testing.promise import BrokenError, Promise, require, skip
+from stackkit.testing.subject import Subject, is_crash, probe
+from stackkit.types import Dataset
+
+MOST_COPIED = 64 * 1024 * 1024
+"""Bytes of a dataset that are copied to change them."""
+
+MOST_HASHED = 2000
+"""Samples whose fingerprints are compared between splits."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetSubject(Subject):
+    """A dataset, and a dozen of its samples."""
+
+    @property
+    def dataset(self) -> Dataset:
+        """The first object; a promise about it is skipped if there is none."""
+        dataset: Dataset = self.made
+        return dataset
+
+    @cached_property
+    def some(self) -> Sequence[int]:
+        """A dozen sample numbers, the first and the last among them."""
+        last = len(self.dataset.samples) - 1
+        return sorted({round(last * step / 11) for step in range(12)})
+
+    @cached_property
+    def paths(self) -> dict[str, Path]:
+        """The given options that are files or folders which exist."""
+        texts = {name: value for name, value in self.given.items() if isinstance(value, str) and value}
+        found = {name: Path(text).expanduser() for name, text in texts.items()}
+        return {name: path for name, path in found.items() if path.exists()}
+
+
+def unique_ids(subject: DatasetSubject) -> None:
+    """Count them."""
+    ids = [sample.id for sample in subject.dataset.samples]
+    require(ids, "it has no samples")
+    wrong = [name for name in ids if type(name) is not str or not name.isprintable() or not name]
+    require(not wrong, f"sample id {wrong[:1]} is no line of text")
+    twice = sorted({name for name in ids if ids.count(name) > 1}) if len(set(ids)) < len(ids) else []
+    require(not twice, f"{len(twice)} ids are given twice, such as {twice[:1]}")
+
+
+def stable_samples(subject: DatasetSubject) -> None:
+    """Make it again."""
+    dataset, again = subject.dataset, subject.create()
+    require(list(again.classes) == list(dataset.classes), "made again, it has other classes")
+    require(list(again.samples) == list(dataset.samples), "made again, it has other samples")
+    for i in subject.some:
+        same = again.fingerprint(i) == dataset.fingerprint(i)
+        require(same, f"made again, it has another fingerprint of {dataset.samples[i].id}")
+
+
+def dense_labels(subject: DatasetSubject) -> None:
+    """Compare labels and classes."""
+    dataset = subject.dataset
+    classes = list(dataset.classes)
+    require(
+        len(set(classes)) == len(classes) >= 2, f"its {len(classes)} classes are not two distinct names"
+    )
+    labels = [sample.label for sample in dataset.samples]
+    kinds = sorted({type(label).__name__ for label in labels} - {"int"})
+    require(not kinds, f"labels are {', '.join(kinds)} and not int")
+    outside = sorted(set(labels) - set(range(len(classes))))
+    require(not outside, f"label {outside[:1]} is none of {len(classes)} classes")
+    empty = [name for label, name in enumerate(classes) if label not in set(labels)]
+    require(not empty, f"{len(empty)} classes have no sample, such as {empty[:1]}")
+
+
+def known_splits(subject: DatasetSubject) -> None:
+    """Read the words."""
+    words = {sample.split for sample in subject.dataset.samples}
+    wrong = sorted(str(word) for word in words - {"train", "val", "test", None})
+    require(not wrong, f'split {wrong[:1]} is none of "train", "val", "test" and None')
+
+
+def disjoint_splits(subject: DatasetSubject) -> None:
+    """Look for one image in two parts, by its fingerprint."""
+    dataset = subject.dataset
+    if len({sample.split for sample in dataset.samples}) < 2:
+        skip("it has no official split")
+    step = 1 + len(dataset.samples) // MOST_HASHED
+    seen: dict[str, tuple[str | None, str]] = {}
+    for i in range(0, len(dataset.samples), step):
+        sample = dataset.samples[i]
+        split, first = seen.setdefault(dataset.fingerprint(i), (sample.split, sample.id))
+        same = split == sample.split
+        require(same, f"{first} ({split}) and {sample.id} ({sample.split}) are the same image")
+
+
+def rgb_images(subject: DatasetSubject) -> None:
+    """Read a dozen images twice."""
+    dataset = subject.dataset
+    for i in subject.some:
+        name, image = dataset.samples[i].id, dataset.image(i)
+        require(isinstance(image, Image.Image), f"image {name} is {type(image).__name__}")
+        require(image.mode == "RGB", f"image {name} has mode {image.mode}")
+        require(min(image.size) > 0, f"image {name} has no pixels")
+        require(image.tobytes() == dataset.image(i).tobytes(), f"image {name} is another one each time")
+
+
+def thread_safety(subject: DatasetSubject) -> None:
+    """Read a dozen images from four threads."""
+    dataset = subject.dataset
+    alone = [dataset.image(i).tobytes() for i in subject.some] * 3
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda i: dataset.image(i).tobytes(), [*subject.some] * 3))
+    require(together == alone, "four threads at once get other images than one alone")
+
+
+def fingerprint_text(subject: DatasetSubject) -> None:
+    """Read a dozen fingerprints."""
+    for i in subject.some:
+        text = subject.dataset.fingerprint(i)
+        fine = isinstance(text, str) and text.isascii() and 0 < len(text) <= 64
+        require(fine, f"fingerprint {text!r}; ASCII of at most 64 characters is wanted")
+
+
+def telling_fingerprint(subject: DatasetSubject) -> None:
+    """Compare a dozen fingerprints with their images."""
+    dataset = subject.dataset
+    pixels = {(dataset.image(i).size, dataset.image(i).tobytes()) for i in subject.some}
+    texts = {dataset.fingerprint(i) for i in subject.some}
+    require(len(texts) >= len(pixels), f"{len(pixels)} images have {len(texts)} fingerprints")
+
+
+def following_fingerprint(subject: DatasetSubject) -> None:
+    """Copy the dataset, turn its image files into negatives, and ask again."""
+    _ = subject.made
+    if not subject.paths:
+        skip("none of the options given is a file or folder that could be copied and changed")
+    with TemporaryDirectory(prefix="stackkit-copy-") as temporary:
+        copies = {name: _copied(path, Path(temporary) / name) for name, path in subject.paths.items()}
+        dataset = subject.create(**{name: str(path) for name, path in copies.items()})
+        before = [dataset.fingerprint(i) for i in subject.some]
+        images = [dataset.image(i).tobytes() for i in subject.some]
+        for folder in copies.values():
+            _turn_into_negatives(folder)
+        changed = subject.create(**{name: str(path) for name, path in copies.items()})
+        for n, i in enumerate(subject.some):
+            name = changed.samples[i].id
+            if changed.image(i).tobytes() == images[n]:
+                skip(f"no file of image {name} could be changed: its bytes are not in an image file")
+            require(changed.fingerprint(i) != before[n], f"{name} is changed, its fingerprint is not")
+
+
+def _copied(path: Path, target: Path) -> Path:
+    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+    size = sum(file.stat().st_size for file in files)
+    if size > MOST_COPIED:
+        skip(f"{path} has {size / 1e6:.0f} MB: give a small dataset to have it copied and changed")
+    target.mkdir()
+    if path.is_file():
+        return Path(copy2(path, target))
+    return Path(copytree(path, target / path.name))
+
+
+def _turn_into_negatives(folder: Path) -> None:
+    suffixes = Image.registered_extensions()
+    files = [folder] if folder.is_file() else [file for file in folder.rglob("*") if file.is_file()]
+    for file in files:
+        if (form := suffixes.get(file.suffix.lower())) in Image.SAVE:
+            try:
+                with Image.open(file) as image:
+                    negative = ImageOps.invert(image.convert("RGB"))
+            except OSError:  # no whole image; the dataset leaves it out too
+                continue
+            negative.save(file, format=form)
+
+
+def missing_root(subject: DatasetSubject) -> None:
+    """Point root= at a folder that is not there."""
+    if not subject.declares("root"):
+        skip("it has no option root")
+    with TemporaryDirectory(prefix="stackkit-none-") as temporary:
+        nowhere = str(Path(temporary) / "nowhere")
+        try:
+            samples = list(subject.create(root=nowhere).samples)
+        except StackkitError as error:
+            require(not is_crash(error), str(error))
+            require(nowhere in str(error), f"the error does not name the folder: {error}")
+            return
+    raise BrokenError(f"root={nowhere} is not there, and it has {len(samples)} samples all the same")
+
+
+def verified_fetch(subject: DatasetSubject) -> None:
+    """Serve something else than the dataset at url= on this machine, and download that."""
+    spec = subject.component.spec
+    if not isinstance(spec, DatasetSpec) or not spec.fetch:
+        skip("it has nothing to download")
+    if not subject.declares("url"):
+        skip("it has no option url, so its download cannot be tried offline")
+    with (
+        _serving(b"this is not the dataset") as url,
+        TemporaryDirectory(prefix="stackkit-home-") as home,
+    ):
+        request = {"ask": "fetch", "name": subject.name, "options": {"url": url}}
+        answer = probe(subject.point, request, environ={"STACKKIT_HOME": home})
+    if answer["outcome"] == "crash":
+        raise BrokenError(f"a wrong download ends it without a clear error: {answer['text']}")
+    require(
+        answer["outcome"] == "refused", f"a wrong download is taken for the dataset: {answer['text']}"
+    )
+
+
+@contextmanager
+def _serving(content: bytes) -> Iterator[str]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *arguments: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/dataset.tgz"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def _promise(name: str, check: Callable[[DatasetSubject], None], sentence: str, remedy: str) -> Promise:
+    return Promise(name=name, check=check, sentence=sentence, remedy=remedy)
+
+
+PROMISES = (
+    _promise(
+        "unique-ids",
+        unique_ids,
+        "Every sample has an id of its own, one line of text.",
+        "use the path relative to the root, or a number with the dataset's name",
+    ),
+    _promise(
+        "stable-samples",
+        stable_samples,
+        "Made again, it has the same classes, samples and fingerprints in the same order.",
+        "sort what the file system lists, and shuffle nothing",
+    ),
+    _promise(
+        "dense-labels",
+        dense_labels,
+        "Labels are whole numbers from 0 on that index `classes`, and every class has a sample.",
+        "number the classes that have samples; int(label) for NumPy's integers",
+    ),
+    _promise(
+        "known-splits",
+        known_splits,
+        'A sample\'s split is "train", "val", "test" or None.',
+        'translate the dataset\'s own words, such as "valid"',
+    ),
+    _promise(
+        "disjoint-splits",
+        disjoint_splits,
+        "No image is in two parts of the official split.",
+        "leave one of the two out, and say so in notes",
+    ),
+    _promise(
+        "rgb-images",
+        rgb_images,
+        "`image(i)` is a Pillow image of mode RGB, the same every time.",
+        "return stackkit.api.read_image(path), or image.convert('RGB')",
+    ),
+    _promise(
+        "thread-safety",
+        thread_safety,
+        "Images can be read from several threads.",
+        "open the file in image(i), or take a lock around a shared handle",
+    ),
+    _promise(
+        "fingerprint-text",
+        fingerprint_text,
+        "A fingerprint is ASCII text of 1 to 64 characters.",
+        "return stackkit.api.file_fingerprint(path) or bytes_fingerprint(content)",
+    ),
+    _promise(
+        "telling-fingerprint",
+        telling_fingerprint,
+        "Other images have other fingerprints.",
+        "make the fingerprint of the image's content: features are looked up by it",
+    ),
+    _promise(
+        "following-fingerprint",
+        following_fingerprint,
+        "When an image's bytes change, its fingerprint does.",
+        "make the fingerprint of the file's bytes, not of its name",
+    ),
+    _promise(
+        "missing-root",
+        missing_root,
+        "A root that is not there is an error of stackkit's own that names the folder.",
+        "raise DatasetError in the factory, and say what the folder should hold",
+    ),
+    _promise(
+        "verified-fetch",
+        verified_fetch,
+        "A download that is not the dataset is refused.",
+        "compare a digest of what came before unpacking it, and raise DatasetError",
+    ),
+)

@@ -1,0 +1,260 @@
+"""What a base learner promises: to be a classifier as scikit-learn defines it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+
+from stackkit.specs import LearnerSpec
+from stackkit.testing.promise import BrokenError, Promise, require, skip
+from stackkit.testing.subject import Subject
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearnerSubject(Subject):
+    """A learner, and 120 rows of three classes that are easily told apart."""
+
+    @cached_property
+    def labels(self) -> NDArray[np.int64]:
+        """(120,) labels 0, 1, 2 in any order."""
+        return np.random.default_rng(6).permutation(120) % 3
+
+    @cached_property
+    def rows(self) -> NDArray[np.float32]:
+        """(120, 16) features around a mean per class."""
+        random = np.random.default_rng(5)
+        means = 3 * random.normal(size=(3, 16))
+        return (means[self.labels] + random.normal(size=(120, 16))).astype(np.float32)
+
+    @property
+    def has_probabilities(self) -> bool:
+        """Whether the spec says so."""
+        spec = self.component.spec
+        return isinstance(spec, LearnerSpec) and spec.probabilities
+
+    def new(self, **changed: Any) -> Any:
+        """An unfitted learner; a promise is skipped if there is none."""
+        _ = self.made
+        return self.create(**changed)
+
+    def fitted(self, **changed: Any) -> Any:
+        """A learner that knows all rows, given as copies."""
+        learner = self.new(**changed)
+        learner.fit(self.rows.copy(), self.labels.copy())
+        return learner
+
+    def probabilities(self, learner: Any) -> NDArray[Any]:
+        """(120, n_classes) of a fitted learner, if it says that it has any."""
+        if not self.has_probabilities:
+            skip("its spec says probabilities=False")
+        made: NDArray[Any] = learner.predict_proba(self.rows.copy())
+        return made
+
+    def predicted(self, learner: Any) -> NDArray[Any]:
+        """(120,) labels that a fitted learner predicts."""
+        return np.asarray(learner.predict(self.rows.copy()))
+
+    def answers(self, learner: Any) -> NDArray[Any]:
+        """The finest that a fitted learner says of the rows."""
+        for method in ("predict_proba", "decision_function", "predict"):
+            if hasattr(learner, method):
+                return np.asarray(getattr(learner, method)(self.rows.copy()))
+        raise BrokenError("it has no predict")
+
+    def require_repeatable(self) -> None:
+        """Skip a comparison of two fits that a seed has to come before."""
+        if not np.array_equal(self.answers(self.fitted()), self.answers(self.fitted())):
+            skip("two fits differ: mend same-seed-same-result first")
+
+
+def declared_probabilities(subject: LearnerSubject) -> None:
+    """Compare the object with its spec."""
+    has = hasattr(subject.new(), "predict_proba")
+    declared = subject.has_probabilities
+    require(has == declared, f"probabilities={declared} in its spec, and predict_proba: {has}")
+
+
+def probability_rows(subject: LearnerSubject) -> None:
+    """Look at shape, range and sum."""
+    made = subject.probabilities(subject.fitted())
+    require(made.shape == (120, 3), f"shape {made.shape} for 120 rows and 3 classes")
+    require(np.isfinite(made).all(), "not all probabilities are finite")
+    require(made.min() >= 0 and made.max() <= 1, f"from {made.min():.3g} to {made.max():.3g}")
+    sums = made.sum(axis=1)
+    require(np.allclose(sums, 1, atol=1e-5), f"rows sum to {sums.min():.6g} up to {sums.max():.6g}")
+
+
+def column_order(subject: LearnerSubject) -> None:
+    """Where classes are far apart, the likeliest column must be the predicted class."""
+    learner = subject.fitted()
+    made = subject.probabilities(learner)
+    right = np.mean(np.asarray(learner.classes_)[made.argmax(axis=1)] == subject.predicted(learner))
+    require(right > 0.95, f"classes_[the likeliest column] is what predict says in {right:.0%} of rows")
+
+
+def sorted_classes(subject: LearnerSubject) -> None:
+    """Read classes_."""
+    classes = np.asarray(subject.fitted().classes_)
+    require(
+        classes.tolist() == [0, 1, 2], f"fitted on labels 0, 1 and 2, classes_ is {classes.tolist()}"
+    )
+
+
+def learns(subject: LearnerSubject) -> None:
+    """Fit on two thirds of the rows, predict the others."""
+    learner = subject.new()
+    learner.fit(subject.rows[:80].copy(), subject.labels[:80].copy())
+    right = np.mean(learner.predict(subject.rows[80:].copy()) == subject.labels[80:])
+    require(right > 0.9, f"{right:.0%} of held-out rows are right where classes are far apart")
+
+
+def unfitted_use(subject: LearnerSubject) -> None:
+    """Predict before fitting."""
+    try:
+        subject.new().predict(subject.rows.copy())
+    except ValueError:  # as scikit-learn's NotFittedError is one
+        return
+    raise BrokenError("predict answers before fit was called")
+
+
+def clonable(subject: LearnerSubject) -> None:
+    """Clone a fitted learner, and fit the clone."""
+    subject.require_repeatable()
+    learner = subject.fitted()
+    copy = clone(learner)
+    require(copy is not learner, "sklearn.base.clone returns the same object")
+    copy.fit(subject.rows.copy(), subject.labels.copy())
+    same = np.array_equal(subject.answers(copy), subject.answers(learner))
+    require(same, "a clone, fitted on the same rows, gives other answers")
+
+
+def same_seed(subject: LearnerSubject) -> None:
+    """Fit twice with the same options while NumPy's global state differs."""
+    seed = {"seed": 9} if subject.declares("seed") else {}
+    kept = np.random.get_state()
+    try:
+        answers = []
+        for state in (1, 2):
+            np.random.seed(state)
+            answers.append(subject.answers(subject.fitted(**seed)))
+    finally:
+        np.random.set_state(kept)
+    require(np.array_equal(answers[0], answers[1]), "two fits with the same seed give other answers")
+
+
+def label_gaps(subject: LearnerSubject) -> None:
+    """Fit on labels 1, 4 and 7, and on two of them."""
+    gaps = np.array([1, 4, 7])
+    for classes in ([1, 4, 7], [1, 7]):
+        labels = gaps[subject.labels]
+        chosen = np.isin(labels, classes)
+        learner = subject.new()
+        learner.fit(subject.rows[chosen], labels[chosen])
+        found = np.asarray(learner.classes_).tolist()
+        require(found == classes, f"fitted on labels {classes}, classes_ is {found}")
+        right = np.mean(learner.predict(subject.rows[chosen]) == labels[chosen])
+        require(right > 0.9, f"fitted on labels {classes}, {right:.0%} of the same rows are right")
+
+
+def input_untouched(subject: LearnerSubject) -> None:
+    """Compare the arrays before and after."""
+    rows, labels = subject.rows.copy(), subject.labels.copy()
+    learner = subject.new()
+    learner.fit(rows, labels)
+    require(np.array_equal(rows, subject.rows), "fit writes into the features")
+    require(np.array_equal(labels, subject.labels), "fit writes into the labels")
+    learner.predict(rows)
+    require(np.array_equal(rows, subject.rows), "predict writes into the features")
+
+
+def read_only_input(subject: LearnerSubject) -> None:
+    """Give arrays that cannot be written."""
+    try:
+        input_untouched(subject)
+    except BrokenError as error:
+        skip(f"{error}: mend input-untouched first")
+    rows, labels = subject.rows.copy(), subject.labels.copy()
+    rows.flags.writeable = labels.flags.writeable = False
+    learner = subject.new()
+    learner.fit(rows, labels)
+    learner.predict(rows)
+
+
+def _promise(name: str, check: Callable[[LearnerSubject], None], sentence: str, remedy: str) -> Promise:
+    return Promise(name=name, check=check, sentence=sentence, remedy=remedy)
+
+
+PROMISES = (
+    _promise(
+        "declared-probabilities",
+        declared_probabilities,
+        "It has `predict_proba` exactly if its spec says `probabilities=True`.",
+        "set probabilities= of the LearnerSpec to what the learner can do",
+    ),
+    _promise(
+        "probability-rows",
+        probability_rows,
+        "Probabilities lie in [0, 1] and every row sums to 1.",
+        "divide each row by its sum; a decision function is no probability",
+    ),
+    _promise(
+        "column-order",
+        column_order,
+        "Columns of `predict_proba` are in the order of `classes_`.",
+        "sort the columns with the classes",
+    ),
+    _promise(
+        "sorted-classes",
+        sorted_classes,
+        "After `fit`, `classes_` holds the labels it saw in ascending order.",
+        "set self.classes_ = np.unique(y) in fit",
+    ),
+    _promise(
+        "learns",
+        learns,
+        "It tells classes apart that lie far apart.",
+        "look at what fit does with its labels",
+    ),
+    _promise(
+        "unfitted-use",
+        unfitted_use,
+        "`predict` before `fit` raises NotFittedError, or another ValueError.",
+        "call sklearn.utils.validation.check_is_fitted(self) first",
+    ),
+    _promise(
+        "clonable",
+        clonable,
+        "`sklearn.base.clone` gives an unfitted learner that learns the same.",
+        "inherit BaseEstimator, and keep the constructor's arguments under their own names, unchanged",
+    ),
+    _promise(
+        "same-seed-same-result",
+        same_seed,
+        "The same seed gives the same result, whatever NumPy's global random state.",
+        "take a seed option, and draw from np.random.default_rng(seed) or pass random_state=seed",
+    ),
+    _promise(
+        "label-gaps",
+        label_gaps,
+        "It can be fitted on any labels, such as 1, 4 and 7: a fold may lack classes.",
+        "count classes by np.unique(y), not by y.max() + 1; return classes_[column] from predict",
+    ),
+    _promise(
+        "input-untouched",
+        input_untouched,
+        "`fit` and `predict` leave their arrays as they were.",
+        "work on a copy where you scale or centre",
+    ),
+    _promise(
+        "read-only-input",
+        read_only_input,
+        "Arrays that cannot be written are accepted, as rows of a store may be.",
+        "ask for no writable buffer: no in-place operation, no Cython 'double[:]' without const",
+    ),
+)

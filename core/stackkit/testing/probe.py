@@ -1,0 +1,138 @@
+"""Run in a process of its own: what a plugin does there, as nothing of the parent can hide it."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import logging
+import os
+import random
+import signal
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from typing import Any
+
+from stackkit.host import GROUP, load_host
+
+HEAVY = {
+    *("PIL", "h5py", "matplotlib", "mlxtend", "numpy", "pandas", "requests", "scipy", "sklearn"),
+    *("jax", "keras", "onnxruntime", "openvino", "tensorflow", "timm", "torch", "torchvision"),
+}
+"""What no listing of plugins should have to wait for."""
+
+_NETWORK = ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto")
+_CHANGES_OF_FILES = ("os.mkdir", "os.remove", "os.rename")
+_WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+
+
+@dataclass
+class Watch:
+    """What was tried while it was on."""
+
+    on: bool = False
+    network: list[str] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
+
+    def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
+        """Python tells of every opened file and socket; a connection is refused here."""
+        if not self.on:
+            return
+        if event in _NETWORK:
+            self.network.append(event)
+            raise OSError("no network: a plugin's hooks must answer offline")
+        written = event == "open" and arguments[2] & _WRITES and arguments[0] != os.devnull
+        if written or event in _CHANGES_OF_FILES:
+            self.files.append(str(arguments[0]))
+
+
+@contextmanager
+def watching() -> Iterator[Watch]:
+    """Write down files and connections in the block."""
+    watch = Watch()
+    sys.addaudithook(watch)
+    watch.on = True
+    try:
+        yield watch
+    finally:
+        watch.on = False
+
+
+def hooks(point: EntryPoint) -> dict[str, Any]:
+    """What happens while the plugin is imported and its hooks are asked twice."""
+    before, state, printed = set(sys.modules), _state(), io.StringIO()
+    with watching() as watch, contextlib.redirect_stderr(printed):
+        first = load_host([point], environ={})
+        second = load_host([point], environ={})
+    after = _state()
+    return {
+        "heavy": sorted(HEAVY & (set(sys.modules) - before)),
+        "network": watch.network,
+        "files": watch.files,
+        "printed": printed.getvalue().strip(),
+        "changed": [name for name in state if state[name] != after[name]],
+        "first": repr(first.components),
+        "second": repr(second.components),
+    }
+
+
+def _state() -> dict[str, Any]:
+    """What belongs to the whole process and not to a plugin."""
+    root = logging.getLogger()
+    return {
+        "os.environ": dict(os.environ),
+        "the working directory": str(Path.cwd()),
+        "sys.path": list(sys.path),
+        "sys.excepthook": sys.excepthook,
+        "the warning filters": list(warnings.filters),
+        "the root logger": (root.level, list(root.handlers), logging.root.manager.disable),
+        "the random state": random.getstate(),
+        "the SIGINT handler": signal.getsignal(signal.SIGINT),
+    }
+
+
+def backbone(point: EntryPoint, request: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The revision of a backbone; its features of images.npy go to features.npy."""
+    import numpy as np
+
+    from stackkit.testing.subject import subject_of
+
+    made = subject_of("backbone", request, point).create()
+    np.save(folder / "features.npy", made.extract(np.load(folder / "images.npy")))
+    return {"revision": made.revision}
+
+
+def fetch(point: EntryPoint, request: dict[str, Any]) -> dict[str, str]:
+    """What a dataset's download comes to."""
+    from stackkit.errors import StackkitError
+    from stackkit.testing.subject import is_crash, subject_of
+    from stackkit.types import SilentReporter
+
+    try:
+        folder = subject_of("dataset", request, point).choice().fetch(reporter=SilentReporter())
+    except StackkitError as error:
+        return {"outcome": "crash" if is_crash(error) else "refused", "text": str(error)}
+    return {"outcome": "taken", "text": str(folder)}
+
+
+def main(folder: Path) -> None:
+    """Answer the request in `folder`."""
+    request = json.loads((folder / "request.json").read_text(encoding="utf-8"))
+    point = EntryPoint(name=request["plugin"], value=request["module"], group=GROUP)
+    answer: dict[str, Any]
+    if request["ask"] == "hooks":
+        answer = hooks(point)
+    elif request["ask"] == "backbone":
+        answer = backbone(point, request, folder)
+    else:
+        answer = fetch(point, request)
+    (folder / "answer.json").write_text(json.dumps(answer), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,83 @@
+"""A promise that a plugin makes, and what became of it when it was put to the test."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, NoReturn
+
+from stackkit.host import one_line
+
+Word = Literal["kept", "BROKEN", "skipped"]
+
+
+class BrokenError(AssertionError):
+    """What was found where a promise is not kept, in one line."""
+
+
+class SkippedError(Exception):
+    """Why a promise cannot be checked here, in one line."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promise:
+    """Something that stackkit relies on.
+
+    `check` is given a subject and returns, or raises BrokenError or SkippedError. Whatever else
+    it raises comes from the plugin's code, and breaks the promise too.
+    """
+
+    name: str
+    sentence: str
+    remedy: str
+    check: Callable[[Any], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """Whether a promise is kept; `found` says what is wrong or why it was skipped."""
+
+    word: Word
+    found: str = ""
+    cause: BaseException | None = None
+
+
+def judge(promise: Promise, subject: object) -> Verdict:
+    """Put one promise to the test; what the plugin raises or warns of is no longer anybody's."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            promise.check(subject)
+    except SkippedError as reason:
+        return Verdict(word="skipped", found=str(reason))
+    except BrokenError as broken:
+        return Verdict(word="BROKEN", found=str(broken), cause=broken)
+    except (Exception, SystemExit) as error:
+        return Verdict(word="BROKEN", found=f"it raised {one_line(error)}", cause=error)
+    return Verdict(word="kept")
+
+
+def judge_within(limit_s: float, promise: Promise, subject: object) -> Verdict:
+    """The same, but a check that takes longer than `limit_s` is broken, and left behind."""
+    verdicts: list[Verdict] = []
+    thread = threading.Thread(
+        target=lambda: verdicts.append(judge(promise, subject)), name=promise.name, daemon=True
+    )
+    thread.start()
+    thread.join(limit_s)
+    if verdicts:
+        return verdicts[0]
+    return Verdict(word="BROKEN", found=f"no answer within {limit_s:g} s")
+
+
+def require(kept: object, found: str) -> None:
+    """Raise BrokenError with what was found unless a promise is kept."""
+    if not kept:
+        raise BrokenError(found)
+
+
+def skip(reason: str) -> NoReturn:
+    """Say why a promise cannot be checked."""
+    raise SkippedError(reason)

@@ -1,0 +1,144 @@
+"""What promises are checked on: a plugin as it is installed, and a component made with its options."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from stackkit.choice import Choice
+from stackkit.errors import PluginError, StackkitError
+from stackkit.host import Component, Host, load_host
+from stackkit.specs import Kind, OptionValue
+from stackkit.testing.promise import BrokenError, skip
+
+PROBE_LIMIT_S = 300.0
+"""Far more than any import takes; a process that needs more hangs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PluginSubject:
+    """An installed plugin."""
+
+    point: EntryPoint
+
+    @property
+    def name(self) -> str:
+        """The plugin's name."""
+        return self.point.name
+
+    @cached_property
+    def host(self) -> Host:
+        """A host that has met no other plugin."""
+        return load_host([self.point], environ={})
+
+    @cached_property
+    def seen(self) -> dict[str, Any]:
+        """What a new process saw while the plugin was imported and asked twice."""
+        return probe(self.point, {"ask": "hooks"})
+
+    @cached_property
+    def seen_again(self) -> dict[str, Any]:
+        """What another new process saw."""
+        return probe(self.point, {"ask": "hooks"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """A component, and the options and images that its author wants it to be tried with."""
+
+    point: EntryPoint
+    component: Component
+    given: Mapping[str, OptionValue] = field(default_factory=dict)
+    images: tuple[Path, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The component's name."""
+        return self.component.spec.name
+
+    def choice(self, **changed: OptionValue) -> Choice:
+        """The component with the given options, and others on top."""
+        defaults = {option.name: option.default for option in self.component.spec.options}
+        return Choice(
+            component=self.component, options={**defaults, **self.given, **changed}, name=self.name
+        )
+
+    def create(self, **changed: OptionValue) -> Any:
+        """A new object as the host makes it; raises StackkitError."""
+        return self.choice(**changed).create()
+
+    def declares(self, option: str) -> bool:
+        """Whether the component has an option of that name."""
+        return any(each.name == option for each in self.component.spec.options)
+
+    @cached_property
+    def outcome(self) -> Any:
+        """The component's first object, or the StackkitError that came of making it."""
+        try:
+            return self.create()
+        except StackkitError as error:
+            return error
+
+    @property
+    def made(self) -> Any:
+        """The component's first object; a promise about it is skipped if there is none."""
+        if self.choice().lacking() or isinstance(self.outcome, StackkitError):
+            skip("there is nothing to try it on, see creation")
+        return self.outcome
+
+
+def subject_of(kind: Kind, request: Mapping[str, Any], point: EntryPoint) -> Subject:
+    """The component that a request to another process names."""
+    (component,) = (
+        each
+        for each in load_host([point], environ={}).components
+        if each.kind == kind and each.spec.name == request["name"]
+    )
+    return Subject(point=point, component=component, given=request["options"])
+
+
+def is_crash(error: StackkitError) -> bool:
+    """Whether a component's code raised something else than one of stackkit's errors."""
+    return isinstance(error, PluginError) and error.__cause__ is not None
+
+
+def probe(
+    point: EntryPoint,
+    request: Mapping[str, Any],
+    folder: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """Ask `stackkit.testing.probe` in a new process; files pass through `folder`."""
+    with TemporaryDirectory(prefix="stackkit-probe-") as temporary:
+        place = folder or Path(temporary)
+        whole = {**request, "plugin": point.name, "module": point.value}
+        (place / "request.json").write_text(json.dumps(whole), encoding="utf-8")
+        search = os.pathsep.join(path or "." for path in sys.path)
+        environment = {**os.environ, "PYTHONPATH": search, **(environ or {})}
+        command = [sys.executable, "-B", "-m", "stackkit.testing.probe", str(place)]
+        try:
+            done = subprocess.run(  # noqa: S603 - our own interpreter and our own module
+                command,
+                env=environment,
+                capture_output=True,
+                text=True,
+                timeout=PROBE_LIMIT_S,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise BrokenError(f"a new process gave no answer within {PROBE_LIMIT_S:g} s") from None
+        answer = place / "answer.json"
+        if not answer.exists():
+            last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+            raise BrokenError(f"a new process ended with {done.returncode}: {last}")
+        found: dict[str, Any] = json.loads(answer.read_text(encoding="utf-8"))
+        return found
