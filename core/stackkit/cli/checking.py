@@ -57,7 +57,8 @@ def check_plugin(
             f"{name}: {counts['kept']} kept, {counts['BROKEN']} broken, {counts['skipped']} skipped"
         )
     if counts["BROKEN"]:
-        raise typer.Exit(PluginError.exit_code)
+        names = ", ".join(case.id for case, verdict in judged if verdict.word == "BROKEN")
+        raise PluginError(f"{name} breaks {names}")
 
 
 def _show(case: Case, verdict: Verdict) -> None:

@@ -53,6 +53,8 @@ class LearnerSubject(Subject):
         """(120, n_classes) of a fitted learner, if it says that it has any."""
         if not self.has_probabilities:
             skip("its spec says probabilities=False")
+        if not hasattr(learner, "predict_proba"):
+            skip("it has no predict_proba: mend declared-probabilities first")
         made: NDArray[Any] = learner.predict_proba(self.rows.copy())
         return made
 

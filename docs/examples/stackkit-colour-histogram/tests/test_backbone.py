@@ -1,24 +1,20 @@
-"""What stackkit relies on, checked before anybody else does."""
+"""What stackkit relies on, and what this backbone promises beside it."""
 
 import numpy as np
 import pytest
 from stackkit.api import UsageError
+from stackkit.testing import conformance
 from stackkit_colour_histogram import stackkit_backbones
+
+test_conformance = conformance("stackkit_colour_histogram")
 
 IMAGES = np.random.default_rng(0).integers(0, 256, size=(5, 64, 64, 3), dtype=np.uint8)
 (SPEC,) = stackkit_backbones()
 make = SPEC.load()
 
 
-def test_rows_are_shares_of_their_own_image_which_stays_untouched():
-    backbone = make(**{option.name: option.default for option in SPEC.options})
-    images = IMAGES.copy()
-    features = backbone.extract(images)
-    assert features.shape == (5, backbone.feature_dim)
-    assert features.dtype == np.float32
-    np.testing.assert_allclose(features.sum(axis=1), 1, rtol=1e-6)
-    np.testing.assert_array_equal(features[3:4], backbone.extract(IMAGES[3:4]))
-    np.testing.assert_array_equal(images, IMAGES)
+def test_rows_are_shares():
+    np.testing.assert_allclose(make(bins=3).extract(IMAGES).sum(axis=1), 1, rtol=1e-6)
 
 
 def test_a_plain_image_has_one_colour():

@@ -1,0 +1,140 @@
+"""Each promise of a backbone is broken by a toy that this check, and no other, finds."""
+
+import pytest
+
+from stackkit.testing import backbone
+
+BROKEN = {
+    "feature-width": """
+        class Made(Sound):
+            def extract(self, images):
+                return super().extract(images).astype(np.float64)
+    """,
+    "images-untouched": """
+        class Made(Sound):
+            def extract(self, images):
+                features = super().extract(images)
+                images //= 2
+                return features
+    """,
+    "row-independence": """
+        class Made(Sound):
+            def extract(self, images):  # batch normalisation in training mode
+                features = super().extract(images)
+                return (features - features.mean(axis=0)) / np.sqrt(features.var(axis=0) + 1e-3)
+    """,
+    "batch-size-invariance": """
+        class Made(Sound):
+            def extract(self, images):
+                return super().extract(images) + np.float32(len(images) / 100)
+    """,
+    "repeatability": """
+        class Made(Sound):
+            def extract(self, images):  # dropout that was left on
+                features = super().extract(images)
+                return features * np.random.default_rng().integers(0, 2, features.shape, dtype=np.uint8)
+    """,
+    "repeatability-across-processes": """
+        import os
+
+        class Made(Sound):
+            def extract(self, images):
+                return super().extract(images) * np.float32(os.getpid())
+    """,
+    "stable-revision": """
+        import os
+
+        class Made(Sound):
+            def __init__(self, *, seed):
+                super().__init__(seed=seed)
+                self.revision = f"toy-seed{seed}-{os.getpid()}"
+    """,
+    "telling-revision": """
+        class Made(Sound):
+            def __init__(self, *, seed):
+                super().__init__(seed=seed)
+                self.revision = "toy"
+    """,
+    "finite-features": """
+        class Made(Sound):
+            def extract(self, images):
+                spread = images.reshape(len(images), -1).std(axis=1, keepdims=True)
+                return super().extract(images) / np.float32(spread)
+    """,
+    "thread-safety": """
+        import time
+
+        class Made(Sound):
+            def extract(self, images):
+                self.buffer = super().extract(images)
+                time.sleep(0.02)
+                return self.buffer
+    """,
+    "readiness": """
+        class Made(Sound):
+            def prepare(self, probe, tell):
+                self.weights = self.weights.astype(np.float16).astype(np.float32)
+                return super().prepare(probe, tell)
+    """,
+}
+
+
+def test_a_sound_backbone_breaks_nothing(toy, broken):
+    toy("backbone")
+    assert broken() == {}
+
+
+def test_every_promise_has_its_toy():
+    assert list(BROKEN) == [promise.name for promise in backbone.PROMISES]
+
+
+@pytest.mark.parametrize("promise", BROKEN)
+def test_only_the_broken_promise_is_found(toy, broken, promise):
+    toy("backbone", BROKEN[promise])
+    assert list(broken()) == [promise]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        """
+        class Made(Sound):
+            made = 0
+
+            def __init__(self, *, seed):
+                super().__init__(seed=seed)
+                Made.made += 1
+                self.weights = self.weights + np.float32(Made.made > 1)
+        """,
+        """
+        class Made(Sound):
+            calls = 0
+
+            def extract(self, images):
+                self.calls += 1
+                return super().extract(images) + np.float32(self.calls)
+        """,
+    ],
+    ids=["of another object", "of another call"],
+)
+def test_features_that_differ_are_a_matter_of_repeatability_alone(toy, broken, code):
+    toy("backbone", code)
+    assert list(broken()) == ["repeatability"]
+
+
+def test_an_image_of_the_authors_is_tried_too(toy, broken, bird_folder):
+    """This toy fails on images whose middle is neither random, nor black, white or a ramp."""
+    toy(
+        "backbone",
+        """
+        class Made(Sound):
+            def extract(self, images):
+                features = super().extract(images)
+                features[6:] = np.nan
+                return features
+    """,
+    )
+    photograph = next(bird_folder.rglob("*.jpg"))
+    assert (
+        "features are not finite for an image of yours" in broken(images=[photograph])["finite-features"]
+    )

@@ -1,0 +1,92 @@
+"""Each promise of a learner is broken by a toy that this check, and no other, finds."""
+
+import pytest
+
+from stackkit.testing import learner
+
+BROKEN = {
+    "declared-probabilities": """
+        class Made(Sound):
+            predict_proba = property()  # as scikit-learn hides a method that an option switches off
+
+            def decision_function(self, X):
+                return Sound.predict_proba(self, X)
+    """,
+    "probability-rows": """
+        class Made(Sound):
+            def predict_proba(self, X):
+                return super().predict_proba(X) * 0.9
+    """,
+    "column-order": """
+        class Made(Sound):
+            def predict_proba(self, X):
+                return super().predict_proba(X)[:, ::-1]
+    """,
+    "sorted-classes": """
+        class Made(Sound):
+            def fit(self, X, y):
+                super().fit(X, y)
+                if len(self.classes_) == 3 and self.classes_[2] == 2:
+                    self.classes_, self.means_ = self.classes_[::-1], self.means_[::-1]
+                return self
+    """,
+    "learns": """
+        class Made(Sound):
+            def predict(self, X):
+                return np.where(len(X) == 40, 0, super().predict(X))
+    """,
+    "unfitted-use": """
+        class Made(Sound):
+            def predict(self, X):
+                return super().predict(X) if hasattr(self, "means_") else np.zeros(len(X), int)
+    """,
+    "clonable": """
+        class Made(Sound):
+            def __init__(self, *, seed=0):
+                self.seed = [seed]  # clone compares what it gave with what it finds
+    """,
+    "same-seed-same-result": """
+        class Made(Sound):
+            def fit(self, X, y):
+                some = np.random.permutation(len(X))[:100]
+                return super().fit(X[some], y[some])
+    """,
+    "label-gaps": """
+        class Made(Sound):
+            def predict(self, X):
+                return self.predict_proba(X).argmax(axis=1)
+    """,
+    "input-untouched": """
+        class Made(Sound):
+            def fit(self, X, y):
+                super().fit(X, y)
+                X -= X.mean(axis=0)
+                return self
+    """,
+    "read-only-input": """
+        class Made(Sound):
+            def fit(self, X, y):
+                X *= 1
+                return super().fit(X, y)
+    """,
+}
+
+
+def test_a_sound_learner_breaks_nothing(toy, broken):
+    toy("learner")
+    assert broken() == {}
+
+
+def test_every_promise_has_its_toy():
+    assert list(BROKEN) == [promise.name for promise in learner.PROMISES]
+
+
+@pytest.mark.parametrize("promise", BROKEN)
+def test_only_the_broken_promise_is_found(toy, broken, promise):
+    toy("learner", BROKEN[promise])
+    assert list(broken()) == [promise]
+
+
+def test_a_learner_without_probabilities_need_not_have_any(toy, broken):
+    toy("learner", BROKEN["declared-probabilities"], probabilities="False")
+    assert broken() == {}

@@ -1,0 +1,153 @@
+"""One line in an author's test file, and `stackkit check-plugin`: the same verdicts."""
+
+import json
+import subprocess
+import sys
+from textwrap import dedent
+
+import pytest
+from core.installing import Site
+
+from stackkit.cli import main
+from stackkit.errors import UsageError
+from stackkit.testing.cases import Wish, cases
+from stackkit.testing.finding import find
+from stackkit.testing.promise import Promise, judge_within
+
+UNTRAINED_MODE = """
+    class Made(Sound):
+        def extract(self, images):
+            features = super().extract(images)
+            return features - features.mean(axis=0)
+"""
+
+
+@pytest.fixture
+def pytest_on(site: Site):
+    """Run pytest, as authors do, on a file with these lines."""
+
+    def run(lines: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        file = site.folder / "test_author.py"
+        file.write_text("from stackkit.testing import conformance\n" + dedent(lines), encoding="utf-8")
+        command = [sys.executable, "-m", "pytest", "-q", "-rA", "-p", "no:cacheprovider", str(file)]
+        environment = {"PYTHONPATH": ":".join(sys.path), "PATH": "/usr/bin:/bin"}
+        return subprocess.run(
+            [*command, *arguments],
+            cwd=site.folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run
+
+
+def test_a_test_file_of_one_line_has_a_case_for_every_promise(toy, pytest_on):
+    toy("backbone", UNTRAINED_MODE)
+    done = pytest_on("test_mine = conformance('toy')")
+    assert done.returncode == 1
+    passed, failed = (
+        {line.split("[")[1].split("]")[0] for line in done.stdout.splitlines() if line.startswith(word)}
+        for word in ("PASSED", "FAILED")
+    )
+    assert failed == {"backbone:toy:row-independence"}
+    assert {"plugin:toy:light-import", "backbone:toy:thread-safety"} <= passed
+    assert len(passed) == len(cases("toy", Wish())) - 1
+    assert "Remedy: put the network into inference mode" in done.stdout
+
+
+def test_a_known_failure_with_a_reason_must_fail(toy, pytest_on):
+    toy("backbone", UNTRAINED_MODE)
+    known = "test_mine = conformance('toy', known={'row-independence': 'issue 7', 'toy:readiness': 'x'})"
+    done = pytest_on(known)
+    assert "XFAIL test_author.py::test_mine[backbone:toy:row-independence] - issue 7" in done.stdout
+    assert "FAILED test_author.py::test_mine[backbone:toy:readiness]" in done.stdout
+    assert done.stdout.count("\nFAILED ") == 1
+
+
+def test_a_known_failure_that_is_no_promise_is_refused(toy, pytest_on):
+    toy("backbone")
+    done = pytest_on("test_mine = conformance('toy', known={'row-independance': 'typed wrong'})")
+    assert "known='row-independance' is no promise of toy" in done.stdout
+
+
+def test_options_reach_the_component(toy, pytest_on):
+    toy("backbone", UNTRAINED_MODE.replace("return features -", "return features - self.seed *"))
+    lines = "test_mine = conformance('toy', options={'toy': {'seed': 3}})"
+    assert "FAILED test_author.py::test_mine[backbone:toy:row-independence]" in pytest_on(lines).stdout
+
+
+@pytest.mark.parametrize("name", ["toy", "stackkit_toy", "stackkit-toy", "Stackkit_Toy"])
+def test_a_plugin_is_found_by_its_own_its_modules_or_its_distributions_name(toy, name):
+    toy("learner")
+    assert [(point.name, point.value) for point in find(name)] == [("toy", "stackkit_toy")]
+
+
+def test_a_module_can_be_checked_before_it_is_installed(site):
+    (site.folder / "loose.py").write_text("", encoding="utf-8")
+    assert [point.name for point in find("loose")] == ["loose"]
+
+
+@pytest.mark.parametrize("name", ["nobody", "no body", "no.body"])
+def test_a_name_that_nobody_has_is_refused(site, name):
+    with pytest.raises(UsageError, match="is it installed"):
+        find(name)
+
+
+@pytest.mark.parametrize(
+    ("wish", "words"),
+    [
+        (Wish(components=["toi"]), "no component is called 'toi'; there is toy"),
+        (Wish(options={"toy": {"sead": 1}}), "toy has no option 'sead'; it has seed"),
+    ],
+)
+def test_wishes_that_mean_nothing_are_refused(toy, wish, words):
+    toy("learner")
+    with pytest.raises(UsageError, match=words):
+        cases("toy", wish)
+
+
+def test_the_command_says_what_is_broken_and_what_to_do(toy, capsys):
+    toy("backbone", UNTRAINED_MODE)
+    assert main(["check-plugin", "toy"]) == 4
+    lines = capsys.readouterr().out.splitlines()
+    (at,) = (n for n, line in enumerate(lines) if line.startswith("BROKEN"))
+    assert lines[at].startswith("BROKEN   backbone:toy:row-independence  with other neighbours")
+    assert lines[at + 1].startswith("         remedy: put the network into inference mode")
+    assert "kept     backbone:toy:finite-features" in lines
+    assert lines[-1] == "toy: 20 kept, 1 broken, 0 skipped"
+
+
+def test_the_command_has_a_document_for_programs(toy, capsys):
+    toy("learner")
+    assert main(["check-plugin", "stackkit_toy", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert {entry["verdict"] for entry in document["promises"]} == {"kept"}
+    assert document["promises"][0]["id"] == "plugin:toy:loads"
+
+
+def test_the_command_takes_components_as_users_write_them(toy, capsys):
+    toy("backbone", UNTRAINED_MODE.replace("return features -", "return features - self.seed *"))
+    assert main(["check-plugin", "toy", "--component", "toy:seed=3"]) == 4
+    assert main(["check-plugin", "toy", "--component", "toy:seed=x"]) == 2
+    assert main(["check-plugin", "toy", "--component", "toy:sead=3"]) == 2
+    assert "toy has no option 'sead'; it has seed" in capsys.readouterr().err
+
+
+def test_a_plugin_that_does_not_load_is_a_verdict(site, capsys):
+    site.install("stackkit-toy", "raise RuntimeError('no wheels')", plugin="toy")
+    assert main(["check-plugin", "toy"]) == 4
+    assert (
+        "BROKEN   plugin:toy:loads  failed at import: RuntimeError: no wheels" in capsys.readouterr().out
+    )
+
+
+def test_a_promise_that_takes_too_long_is_broken():
+    import threading
+
+    hanging = Promise(name="x", sentence="", remedy="", check=lambda event: event.wait(60))
+    event = threading.Event()
+    verdict = judge_within(0.05, hanging, event)
+    event.set()
+    assert (verdict.word, verdict.found) == ("BROKEN", "no answer within 0.05 s")

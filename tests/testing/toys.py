@@ -1,0 +1,113 @@
+"""A sound toy of each kind, as text: what is broken in a test is broken by overriding it."""
+
+OFFERS = {
+    "backbone": {"options": "(Option(name='seed', default=0, help='of the weights'),)"},
+    "dataset": {"options": "(Option(name='root', default=None, type=str, help='the folder'),)"},
+    "learner": {"options": "(Option(name='seed', default=0, help='of the shuffle'),)"},
+    "aggregator": {},
+}
+
+BACKBONE = """
+    import numpy as np
+    from stackkit.api import Readiness
+
+    class Sound:
+        image_size, feature_dim, trained = 8, 4, False
+
+        def __init__(self, *, seed):
+            self.seed, self.revision = seed, f"toy-seed{seed}"
+            self.weights = np.random.default_rng(seed).normal(size=(8 * 8 * 3, 4)).astype(np.float32)
+
+        def extract(self, images):
+            pixels = images.reshape(len(images), -1).astype(np.float32) / 255
+            return pixels @ self.weights
+
+        def prepare(self, probe, tell):
+            return Readiness(settings={"engine": "toy"}, batch_size=8)
+"""
+
+DATASET = """
+    from pathlib import Path
+    from stackkit.api import DatasetError, Sample, UsageError, file_fingerprint, read_image
+
+    class Sound:
+        classes, notes = ("cat", "dog"), ()
+
+        def __init__(self, *, root):
+            if root is None:
+                raise UsageError("root= is wanted")
+            self.root = Path(root)
+            if not self.root.is_dir():
+                raise DatasetError(f"{root} is not there; point root= at a folder")
+            self.files = sorted(self.root.rglob("*.png"))
+            self.samples = [self.sample(i, file) for i, file in enumerate(self.files)]
+
+        def sample(self, i, file):
+            words = "test" if i % 2 else "train"
+            name = file.relative_to(self.root).as_posix()
+            return Sample(id=name, label=self.classes.index(file.parent.name), split=words)
+
+        def image(self, i):
+            return read_image(self.files[i])
+
+        def fingerprint(self, i):
+            return file_fingerprint(self.files[i])
+"""
+
+LEARNER = """
+    import numpy as np
+    from sklearn.base import BaseEstimator, ClassifierMixin
+    from sklearn.exceptions import NotFittedError
+
+    class Sound(ClassifierMixin, BaseEstimator):
+        def __init__(self, *, seed=0):
+            self.seed = seed
+
+        def fit(self, X, y):
+            self.classes_ = np.unique(y)
+            self.means_ = np.stack([X[y == label].mean(axis=0) for label in self.classes_])
+            return self
+
+        def predict_proba(self, X):
+            if not hasattr(self, "means_"):
+                raise NotFittedError("call fit first")
+            scores = -((X[:, None] - self.means_) ** 2).sum(axis=2) / 10
+            shares = np.exp(scores - scores.max(axis=1, keepdims=True))
+            return shares / shares.sum(axis=1, keepdims=True)
+
+        def predict(self, X):
+            columns = Sound.predict_proba(self, X).argmax(axis=1)
+            return self.classes_[columns]
+"""
+
+AGGREGATOR = """
+    import numpy as np
+
+    class Sound:
+        fit_on = "out-of-fold"
+
+        def __init__(self):
+            self.names = None
+
+        def fit(self, inputs, labels):
+            # The label that goes with each column, so that there is something to forget.
+            columns = inputs.mean(axis=0).argmax(axis=1)
+            self.names = np.array([
+                np.bincount(labels[columns == column], minlength=1).argmax() if (columns == column).any()
+                else column
+                for column in range(inputs.shape[2])
+            ])
+            return self
+
+        def predict(self, inputs):
+            if self.names is None:
+                raise ValueError("call fit first")
+            return self.names[inputs.mean(axis=0).argmax(axis=1)]
+"""
+
+FACTORIES = {
+    "backbone": BACKBONE,
+    "dataset": DATASET,
+    "learner": LEARNER,
+    "aggregator": AGGREGATOR,
+}
