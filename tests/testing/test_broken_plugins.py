@@ -39,10 +39,10 @@ BROKEN_PLUGINS = {
 
 IMPURE = {
     "os.environ": "import os; os.environ['TOY'] = '1'",
-    "the root logger": "import logging; logging.basicConfig()",
+    "logg": "import logging; logging.basicConfig()",
     "sys.path": "import sys; sys.path.append('toys')",
     "writes": "open('toy.txt', 'w').close()",
-    "prints": "print('Toy, version 1')",
+    "printed": "print('Toy, version 1')",
 }
 
 BROKEN_COMPONENTS = {
