@@ -153,7 +153,7 @@ def synthetic(data: Data, options: argparse.Namespace) -> Data:
         rank = min(256, width)
         strength = 1 / np.sqrt(1 + np.arange(rank))
         centres = random.normal(size=(options.classes, rank)).astype(np.float32)
-        factors = 0.5 * centres[labels] + random.normal(size=(options.images, rank)).astype(np.float32)
+        factors = 0.33 * centres[labels] + random.normal(size=(options.images, rank)).astype(np.float32)
         mixing = (strength[:, None] * random.normal(size=(rank, width))).astype(np.float32)
         noise = 0.3 * random.normal(size=(options.images, width)).astype(np.float32)
         matrices.append(np.maximum(0.5 * (factors @ mixing) + noise + 0.2, 0).astype(np.float32))

@@ -371,3 +371,11 @@ def test_fits_under_way_beside_a_failing_one_are_finished_and_kept(make, told, t
     with pytest.raises(PluginError):
         carried_out(crew, fits)
     assert [KeptFits(tmp_path).find(fit) is not None for fit in fits] == [True, False, True]
+
+
+def test_rows_of_a_mapped_file_are_read_again_after_they_were_let_go(tmp_path):
+    matrix = np.arange(6000, dtype=np.float32).reshape(2000, 3)
+    np.save(tmp_path / "features.npy", matrix)
+    features = Features.of("", np.asarray(np.load(tmp_path / "features.npy", mmap_mode="r")))
+    for _ in range(2):
+        assert np.array_equal(features.take(np.arange(1999, -1, -1)), matrix[::-1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import mmap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -47,6 +48,7 @@ class Features:
         for start in range(0, len(rows), BLOCK_ROWS):
             part = slice(start, start + BLOCK_ROWS)
             taken[part] = self.matrix[self.kept[rows[part]]]
+        _let_go(self.matrix)
         return taken
 
     def blocks(self) -> Iterator[tuple[int, NDArray[np.float32]]]:
@@ -74,3 +76,12 @@ class Features:
         """Whether every image has the same features, so that nothing can be learned from them."""
         first = self.matrix[self.kept[0]]
         return all(bool((block == first).all()) for _, block in self.blocks())
+
+
+def _let_go(matrix: NDArray[np.float32]) -> None:
+    """Let the pages of a file that is mapped leave this process; they are read again when looked at."""
+    base: object = matrix
+    while isinstance(base, np.ndarray):
+        base = base.base
+    if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        base.madvise(mmap.MADV_DONTNEED)
