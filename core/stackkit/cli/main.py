@@ -14,7 +14,17 @@ from typing import Annotated, ParamSpec
 import typer
 
 from stackkit import __version__
-from stackkit.cli import checking, doctor, extraction, features, fetching, fits, listing, running
+from stackkit.cli import (
+    checking,
+    doctor,
+    extraction,
+    features,
+    fetching,
+    fits,
+    listing,
+    newplugin,
+    running,
+)
 from stackkit.errors import StackkitError
 
 P = ParamSpec("P")
@@ -50,6 +60,7 @@ def _app() -> typer.main.click.Command:  # type: ignore[name-defined]
         ("evaluate", running.evaluate),
         ("fetch", fetching.fetch),
         ("list-plugins", listing.list_plugins),
+        ("new-plugin", newplugin.new_plugin),
         ("doctor", doctor.doctor),
         ("check-plugin", checking.check_plugin),
     ):

@@ -1,0 +1,217 @@
+"""`stackkit new-plugin`: what it writes can be installed, passes its own test, and runs."""
+
+import csv
+import json
+import re
+import shutil
+import sys
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from commanding import Command
+from core.installing import REPOSITORY, Site
+from environments import OFFLINE, Shell, create_environment
+
+from stackkit import scaffold
+from stackkit.specs import Kind
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
+LONGEST = "leaf-shapes-and-veins-of-many-young-oaks"
+STACKKIT_ITSELF = REPOSITORY / "pyproject.toml"
+
+
+def plugin_of(kind: str) -> str:
+    return f"leaf-{kind}"
+
+
+@pytest.fixture(scope="module")
+def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a new distribution of each kind."""
+    folder = tmp_path_factory.mktemp("generated")
+    for kind in KINDS:
+        scaffold.write(scaffold.names(plugin_of(kind)), kind, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def shell(generated: Path, bird_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Shell:
+    """A fresh environment with stackkit and the four; `birds` has class folders, and a list."""
+    environment = tmp_path_factory.mktemp("environment")
+    create_environment(environment)
+    work = tmp_path_factory.mktemp("work")
+    shutil.copytree(bird_folder, work / "birds")
+    images = sorted((work / "birds").rglob("*.jpg"))
+    rows = [(image.relative_to(work / "birds").as_posix(), image.parent.name) for image in images]
+    with (work / "birds" / "manifest.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("file", "label"), *rows])
+    shell = Shell(work, environment, home=tmp_path_factory.mktemp("new-plugin-home"))
+    folders = [str(generated / f"stackkit-{plugin_of(kind)}") for kind in KINDS]
+    shell.run(f"{OFFLINE} {REPOSITORY} {' '.join(folders)}")
+    return shell
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_its_own_test_passes_when_it_is_installed(kind: Kind, generated: Path, shell: Shell) -> None:
+    printed = shell.run(
+        f"cd {generated}/stackkit-{plugin_of(kind)} && python -m pytest -p no:cacheprovider"
+    ).stdout
+    assert re.search(r"\b\d\d passed", printed)
+    assert not re.search(r"failed|error|xfailed", printed)
+
+
+def test_list_plugins_shows_all_four_in_order(shell: Shell) -> None:
+    listed = json.loads(shell.run("stackkit list-plugins --json").stdout)
+    states = {plugin["name"]: plugin["status"] for plugin in listed["plugins"]}
+    assert {states[plugin_of(kind)] for kind in KINDS} == {"ok"}
+    origins = {entry["qualified_name"]: entry["distribution"] for entry in listed["components"]}
+    for name in map(plugin_of, KINDS):
+        assert origins[f"{name}/{name}"] == f"stackkit-{name}"
+
+
+def test_check_plugin_finds_nothing_broken(shell: Shell) -> None:
+    printed = shell.run(f"stackkit check-plugin {plugin_of('aggregator')}").stdout
+    assert " 0 broken" in printed
+
+
+@pytest.mark.parametrize("alone", [*KINDS, "all"])
+def test_a_run_with_it_gives_a_report(alone: str, shell: Shell) -> None:
+    chosen = {
+        "dataset": "image-folder:root=birds",
+        "backbone": f"{plugin_of('backbone')}:bins=8",
+        "learner": "logistic",
+        "aggregator": "soft-vote",
+    }
+    mine = KINDS if alone == "all" else (alone,)
+    for kind in mine:
+        chosen[kind] = plugin_of(kind)
+    if "dataset" in mine:
+        chosen["dataset"] += ":root=birds"
+    report = json.loads(
+        shell.run(
+            f"stackkit run --dataset {chosen['dataset']} --backbones {chosen['backbone']} --json"
+            f" --learner {chosen['learner']} --aggregator {chosen['aggregator']} --baseline none"
+        ).stdout
+    )
+    used = {part["kind"]: part["distribution"] for part in report["components"]}
+    for kind in mine:
+        assert used[kind] == f"stackkit-{plugin_of(kind)}"
+    assert report["n_images"] == 18
+    assert report["failed_images"] == []
+
+
+def test_ruff_likes_what_is_written_however_long_the_name(tmp_path: Path) -> None:
+    pytest.importorskip("ruff", reason="ruff is absent: it comes with the extra dev")
+    assert len(LONGEST) == scaffold.LONGEST
+    for kind in KINDS:
+        for name in ("x", LONGEST):
+            scaffold.write(scaffold.names(name), kind, tmp_path / kind)
+    shell = Shell(tmp_path, Path(sys.prefix), home=tmp_path)
+    for settings in ("", f"--config {STACKKIT_ITSELF}"):
+        shell.run(f"{sys.executable} -m ruff check --no-cache {settings} .")
+        shell.run(f"{sys.executable} -m ruff format --no-cache --check {settings} .")
+
+
+def test_mypy_finds_nothing_in_its_strictest_mood(generated: Path, shell: Shell) -> None:
+    pytest.importorskip("mypy", reason="mypy is absent: it comes with the extra dev")
+    python = shell.environment / "bin" / "python"
+    sources = " ".join(f"stackkit-{plugin_of(kind)}/src" for kind in KINDS)
+    shell.run(
+        f"cd {generated} && {sys.executable} -m mypy --strict --python-executable {python}"
+        f" --config-file stackkit-{plugin_of('learner')}/pyproject.toml --cache-dir {shell.home}/mypy"
+        f" {sources} stackkit-{plugin_of('dataset')}/tests"
+    )
+
+
+@pytest.mark.parametrize("given", ["leaf-shapes", "stackkit-leaf-shapes"])
+def test_the_last_words_are_the_commands_to_type_next(
+    given: str, stackkit: Command, tmp_path: Path
+) -> None:
+    outcome = stackkit("new-plugin", given, "--kind", "backbone", "--out", tmp_path / "my plugins")
+    assert outcome.code == 0, outcome.err
+    folder = tmp_path / "my plugins" / "stackkit-leaf-shapes"
+    written = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    first, *rest = outcome.out.splitlines()
+    assert first == f"{folder}: the backbone leaf-shapes"
+    assert {line.strip() for line in rest[: len(written)]} == written
+    assert [line.strip() for line in rest[len(written) :]] == [
+        "Type next:",
+        f"cd '{folder}'",
+        "pip install -e '.[test]'",
+        "python -m pytest",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "example"),
+    [
+        ("Leaf_Shapes", "leaf-shapes"),
+        ("../leaf", "leaf"),
+        ("leaf/shapes", "leaf-shapes"),
+        ("leaf--shapes", "leaf-shapes"),
+        ("leaf shapes\n", "leaf-shapes"),
+        ("blätter", "bl-tter"),
+        ("stackkit-", "leaf-shapes"),
+        ("", "leaf-shapes"),
+        ("{{ kind }}", "kind"),
+        ("x" * 41, "x" * 40),
+    ],
+)
+def test_a_name_that_pip_and_python_cannot_both_have_is_refused(
+    name: str, example: str, stackkit: Command, tmp_path: Path
+) -> None:
+    outcome = stackkit("new-plugin", name, "--kind", "learner", "--out", tmp_path / "out")
+    assert outcome.code == 2
+    assert outcome.error.endswith(f"such as {example}")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "reason"),
+    [
+        ("soft-vote", "learner", "stackkit has a plugin called soft-vote"),
+        ("resnet50", "backbone", "stackkit has a backbone called resnet50"),
+        ("plugins", "dataset", "a module stackkit_plugins is installed already"),
+        ("taken", "dataset", "somebody has a plugin called taken"),
+    ],
+)
+def test_a_name_that_somebody_has_is_refused(
+    name: str, kind: str, reason: str, site: Site, stackkit: Command, tmp_path: Path
+) -> None:
+    site.install("somebody", "", plugin="taken")
+    outcome = stackkit("new-plugin", name, "--kind", kind, "--out", tmp_path / "out")
+    assert outcome.code == 2
+    assert reason in outcome.error
+    assert not (tmp_path / "out").exists()
+
+
+def test_its_own_author_may_write_it_again_elsewhere(stackkit: Command, tmp_path: Path) -> None:
+    outcome = stackkit("new-plugin", "colour-histogram", "--kind", "backbone", "--out", tmp_path)
+    assert outcome.code == 0, outcome.err
+
+
+def test_nothing_is_overwritten(stackkit: Command, tmp_path: Path) -> None:
+    folder = tmp_path / "stackkit-leaf-shapes"
+    folder.mkdir()
+    outcome = stackkit("new-plugin", "leaf-shapes", "--kind", "dataset", "--out", tmp_path)
+    assert outcome.code == 2
+    assert f"{folder} is there already and stays as it is" in outcome.error
+    assert list(folder.iterdir()) == []
+
+
+def test_a_place_that_cannot_be_written_is_one_line(stackkit: Command, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    outcome = stackkit("new-plugin", "leaf", "--kind", "dataset", "--out", tmp_path / "file")
+    assert outcome.code == 2
+    assert "cannot be made" in outcome.error
+
+
+def test_a_word_that_no_template_was_given_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "any").mkdir()
+    (tmp_path / "any" / "README.md.jinja").write_text("{{ nmae }}")
+    monkeypatch.setattr(scaffold, "TEMPLATES", tmp_path)
+    with pytest.raises(Exception, match="nmae"):
+        scaffold.write(scaffold.names("leaf"), "dataset", tmp_path / "out")
+    assert not (tmp_path / "out").exists()

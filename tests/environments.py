@@ -1,0 +1,48 @@
+"""Fresh virtual environments, into which distributions are really installed, by pip."""
+
+import os
+import subprocess
+import sysconfig
+import venv
+from dataclasses import dataclass
+from pathlib import Path
+
+OF_THIS_PROCESS = ("PYTHON", "STACKKIT_", "VIRTUAL_ENV")
+OFFLINE = "pip install --no-index --no-build-isolation --no-deps"
+"""Installs a folder with nothing but what is here; hatchling is among what the tests require."""
+
+
+def create_environment(folder: Path) -> None:
+    """Make a fresh environment that sees, but does not own, the packages of the running one.
+
+    Only stackkit and the plugin are then installed into it, and not 2 GB of TensorFlow.
+    """
+    venv.create(folder, with_pip=True)
+    seen = {sysconfig.get_path(name) for name in ("purelib", "platlib")}
+    (packages,) = folder.glob("lib/python*/site-packages")
+    (packages / "packages-of-the-tests.pth").write_text("\n".join(sorted(seen)), encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Shell:
+    """A project folder and an activated environment to run commands in."""
+
+    folder: Path
+    environment: Path
+    home: Path
+
+    def run(self, script: str) -> subprocess.CompletedProcess[str]:
+        variables = {
+            name: value for name, value in os.environ.items() if not name.startswith(OF_THIS_PROCESS)
+        }
+        path = os.pathsep.join([str(self.environment / "bin"), os.environ["PATH"]])
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", script],
+            cwd=self.folder,
+            env={**variables, "PATH": path, "STACKKIT_HOME": str(self.home), "COLUMNS": "200"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{script}\n{done.stdout}\n{done.stderr}"
+        return done
