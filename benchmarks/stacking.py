@@ -3,7 +3,7 @@
     python benchmarks/stacking.py                              synthetic features at CUB's size
     python benchmarks/stacking.py --store DIR                  real ones: every file of a feature store
     python benchmarks/stacking.py --images 2000 --classes 50   a smaller problem
-    python benchmarks/stacking.py --grow images=1000,2000,4000 cost against one size of the problem
+    python benchmarks/stacking.py --plot cost.svg              CPU time as each size of a problem grows
 
 Both ways give the same four results: LinearSVC on one backbone, mlxtend's StackingClassifier (averaged
 probabilities into LinearSVC), soft voting, and the same SVM on out-of-fold averages.
@@ -46,9 +46,10 @@ Predictions = dict[str, list[Labels]]
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """One way's run: wall seconds, peak resident bytes, all folds' predicted labels per result."""
+    """One way's run: wall and CPU seconds, peak resident bytes, all folds' labels per result."""
 
     seconds: float
+    cpu_seconds: float
     peak_bytes: int
     predicted: dict[str, Labels]
 
@@ -114,10 +115,14 @@ def main() -> None:
     options = _options()
     with tempfile.TemporaryDirectory(prefix="stackkit-benchmark-") as scratch:
         data = Data(folder=Path(scratch) / "data")
-        if options.grow:
-            grow(data, options)
+        if options.plot:
+            plot(data, options.plot)
             return
-        data = stored(data, options.store) if options.store else synthetic(data, options)
+        if options.store:
+            data = stored(data, options.store)
+        else:
+            widths = [int(width) for width in options.widths.split(",")]
+            data = synthetic(data, options.images, options.classes, widths)
         sizes = ", ".join(str(matrix.shape[1]) for matrix in data.matrices)
         classes = len(np.unique(data.labels))
         print(
@@ -140,22 +145,22 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=1, help="how often each way is run")
     parser.add_argument("--settings", default="default,optimum")
     parser.add_argument("--objective", action="store_true", help="also compare objectives of one fit")
-    parser.add_argument("--grow", help="time of (b) as images=, classes=, width=, backbones= grows")
+    parser.add_argument("--plot", type=Path, help="file for the cost of (b) as each size grows")
     return parser.parse_args()
 
 
-def synthetic(data: Data, options: argparse.Namespace) -> Data:
+def synthetic(data: Data, images: int, classes: int, widths: Sequence[int]) -> Data:
     """Rectified mixtures of some hundred factors whose means depend on the class: as pooled features."""
     random = np.random.default_rng(0)
-    labels = np.sort(np.arange(options.images) % options.classes)
+    labels = np.sort(np.arange(images) % classes)
     matrices = []
-    for width in map(int, options.widths.split(",")):
+    for width in widths:
         rank = min(256, width)
         strength = 1 / np.sqrt(1 + np.arange(rank))
-        centres = random.normal(size=(options.classes, rank)).astype(np.float32)
-        factors = 0.33 * centres[labels] + random.normal(size=(options.images, rank)).astype(np.float32)
+        centres = random.normal(size=(classes, rank)).astype(np.float32)
+        factors = 0.33 * centres[labels] + random.normal(size=(images, rank)).astype(np.float32)
         mixing = (strength[:, None] * random.normal(size=(rank, width))).astype(np.float32)
-        noise = 0.3 * random.normal(size=(options.images, width)).astype(np.float32)
+        noise = 0.3 * random.normal(size=(images, width)).astype(np.float32)
         matrices.append(np.maximum(0.5 * (factors @ mixing) + noise + 0.2, 0).astype(np.float32))
     return data.keep(matrices, labels)
 
@@ -201,10 +206,11 @@ def compare(data: Data, setting: str, folds: int, rounds: int) -> None:
         print(f"{name:<26}{accuracies[0]:>14.2f}{accuracies[1]:>8.2f}   {alike:.2f} %", flush=True)
 
 
-def run(way: str, data: Data, setting: str, folds: int) -> Outcome:
-    """One way in a process of its own."""
+def run(way: str, data: Data, setting: str, folds: int, more: Sequence[str] = ()) -> Outcome:
+    """One way in a process of its own; `more` aggregators are for (b)."""
     out = data.folder / "predicted.npz"
     work = {"way": way, "data": str(data.folder), "setting": setting, "folds": folds, "out": str(out)}
+    work["more"] = list(more)
     start = time.perf_counter()
     process = subprocess.Popen([sys.executable, __file__, "--work", json.dumps(work)])
     _, status, usage = os.wait4(process.pid, 0)
@@ -214,7 +220,12 @@ def run(way: str, data: Data, setting: str, folds: int) -> Outcome:
     with np.load(out) as predicted:
         # The kernel counts in KiB, macOS in bytes.
         peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-        return Outcome(seconds=seconds, peak_bytes=peak, predicted=dict(predicted))
+        return Outcome(
+            seconds=seconds,
+            cpu_seconds=usage.ru_utime + usage.ru_stime,
+            peak_bytes=peak,
+            predicted=dict(predicted),
+        )
 
 
 def splits(labels: Labels, folds: int) -> Iterator[tuple[Labels, Labels]]:
@@ -226,7 +237,7 @@ def splits(labels: Labels, folds: int) -> Iterator[tuple[Labels, Labels]]:
             yield rows
 
 
-def plain(data: Data, setting: str, folds: int) -> Predictions:
+def plain(data: Data, setting: str, folds: int, more: Sequence[str]) -> Predictions:
     """Way (a): what a careful user of mlxtend and scikit-learn writes."""
     from mlxtend.classifier import StackingClassifier
     from mlxtend.feature_selection import ColumnSelector
@@ -277,7 +288,7 @@ def plain(data: Data, setting: str, folds: int) -> Predictions:
     }
 
 
-def ours(data: Data, setting: str, folds: int) -> Predictions:
+def ours(data: Data, setting: str, folds: int, more: Sequence[str]) -> Predictions:
     """Way (b): the code path of `stackkit evaluate`, on matrices instead of a store."""
     from stackkit.compare import Comparison, FoldOutcome
     from stackkit.fitting import Crew, Features, KeptFits
@@ -296,7 +307,8 @@ def ours(data: Data, setting: str, folds: int) -> Predictions:
         features: list[Features], learner: str, chosen: tuple[str, ...], names: Sequence[str]
     ) -> Comparison:
         def tell(outcome: FoldOutcome) -> None:
-            for name, answers in zip(names, outcome.answers[-len(names) :], strict=True):
+            stacks = outcome.answers[-len(chosen) :] if chosen else outcome.answers
+            for name, answers in zip(names, stacks, strict=False):
                 found[name].append(answers.labels)
 
         recipe = Recipe(dataset="mnist", learner=learner, baselines=(), aggregators=chosen)
@@ -313,7 +325,7 @@ def ours(data: Data, setting: str, folds: int) -> Predictions:
         )
 
     comparison([one], words.svm, (), RESULTS[:1]).results()
-    comparison(features, words.learner, words.aggregators, RESULTS[1:]).results()
+    comparison(features, words.learner, (*words.aggregators, *more), RESULTS[1:]).results()
     return found
 
 
@@ -363,21 +375,40 @@ def objective(learner: Any, X: NDArray[np.float32], y: Labels) -> float:
     return total + 0.5 * float((coefficients**2).sum())
 
 
-def grow(data: Data, options: argparse.Namespace) -> None:
-    """Seconds and memory of (b) at scikit-learn's defaults as one size of the problem grows."""
-    name, _, values = options.grow.partition("=")
-    print(f"{name:<10}{'seconds':>10}{'peak memory':>14}")
-    for value in map(int, values.split(",")):
-        sizes = argparse.Namespace(**vars(options))
-        widths = options.widths.split(",")
-        if name == "width":
-            sizes.widths = ",".join([str(value)] * len(widths))
-        elif name == "backbones":
-            sizes.widths = ",".join([widths[0]] * value)
-        else:
-            setattr(sizes, name, value)
-        found = run("b", synthetic(data, sizes), "default", options.folds)
-        print(f"{value:<10}{found.seconds:>10.1f}{found.peak_bytes / 1e9:>11.2f} GB", flush=True)
+MORE = ("geometric-vote", "weighted-vote", "stacked-logistic", "ensemble-selection")
+MIDDLE: dict[str, int] = {"images": 2000, "width": 512, "classes": 40, "backbones": 3, "aggregators": 3}
+GROWN = {
+    "images": (1000, 2000, 4000, 8000),
+    "width": (256, 512, 1024, 2048),
+    "classes": (10, 20, 40, 80),
+    "backbones": (1, 2, 4, 8),
+    "aggregators": (3, 5, 7),
+}
+"""Sizes of a problem, and the values that one of them takes while the others are in the middle."""
+
+
+def plot(data: Data, path: Path) -> None:
+    """CPU seconds of (b) at scikit-learn's defaults, one fold, as each size of the problem grows."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(1, len(GROWN), figsize=(14, 3), layout="constrained")
+    for axis, (name, values) in zip(axes, GROWN.items(), strict=True):
+        seconds = []
+        for value in values:
+            sizes = {**MIDDLE, name: value}
+            widths = [sizes["width"]] * sizes["backbones"]
+            synthetic(data, sizes["images"], sizes["classes"], widths)
+            seconds.append(run("b", data, "default", 1, MORE[: sizes["aggregators"] - 3]).cpu_seconds)
+            print(f"{name} {value}: {seconds[-1]:.1f} CPU seconds", flush=True)
+        axis.plot(values, seconds, marker="o")
+        axis.set_xlabel(name)
+        axis.set_ylim(bottom=0)
+        axis.grid(alpha=0.3)
+    axes[0].set_ylabel("CPU seconds")
+    figure.savefig(path, metadata={"Date": None})
 
 
 def work(words: dict[str, Any]) -> None:
@@ -385,7 +416,7 @@ def work(words: dict[str, Any]) -> None:
     way = {"a": plain, "b": ours}[words["way"]]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that defaults stop early is what the objectives show
-        found = way(Data(folder=Path(words["data"])), words["setting"], words["folds"])
+        found = way(Data(folder=Path(words["data"])), words["setting"], words["folds"], words["more"])
     np.savez(words["out"], **{name: np.concatenate(labels) for name, labels in found.items()})
 
 
