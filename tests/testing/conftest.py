@@ -5,8 +5,8 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
+from breaking import FACTORIES, OFFERS
 from core.installing import Site, site_with_stackkit
-from toys import FACTORIES, OFFERS
 
 from stackkit.testing.cases import Wish, cases
 from stackkit.testing.promise import judge
