@@ -1,0 +1,103 @@
+"""What `tflite` promises beside what every backbone does."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from converting import SIZE, WIDTH, convert
+from stackkit.api import UsageError, WeightsError
+from stackkit_tflite.backbone import TFLite, tflite
+from stackkit_tflite.modelfile import Tensor, lacking, read_model
+from stackkit_tflite.pixels import features, input_levels
+
+INT8 = Tensor(shape=(1, SIZE, SIZE, 3), dtype="int8", scale=1 / 127.5, zero_point=-1)
+FLOAT = Tensor(shape=(1, SIZE, SIZE, 3), dtype="float32")
+
+
+def backbone(model: Path, **given: object) -> TFLite:
+    options: dict[str, object] = {"low": "auto", "high": "auto", "output": 0, "threads": 1}
+    return tflite(model=str(model), **{**options, **given})  # type: ignore[arg-type]
+
+
+def test_size_and_width_are_read_from_the_file_as_the_runtime_reads_them(model: Path) -> None:
+    made = backbone(model)
+    assert (made.image_size, made.feature_dim) == (SIZE, WIDTH)
+    source, target = made._interpreter.get_input_details()[0], made._interpreter.get_output_details()[0]
+    file = read_model(model)
+    for tensor, details in zip((*file.inputs, *file.outputs), (source, target), strict=True):
+        assert tensor.shape == tuple(details["shape"])
+        assert tensor.dtype == np.dtype(details["dtype"]).name
+        assert (tensor.scale, tensor.zero_point) == pytest.approx(details["quantization"])
+
+
+def test_quantized_features_are_nearly_those_of_the_network_as_it_was(
+    model: Path, tmp_path: Path
+) -> None:
+    plain = tmp_path / "plain.tflite"
+    convert(plain, quantized=False)
+    random = np.random.default_rng(1)
+    images = random.integers(0, 256, (4, 7, 7, 3)).repeat(32, axis=1).repeat(32, axis=2).astype(np.uint8)
+    exact = backbone(plain, low=-1.0, high=1.0).extract(images)
+    close = backbone(model).extract(images)
+    assert np.corrcoef(close.ravel(), exact.ravel())[0, 1] > 0.95
+
+
+def test_a_float_network_must_be_told_what_black_and_white_are() -> None:
+    with pytest.raises(UsageError, match="low=-1,high=1"):
+        input_levels(FLOAT, "auto", "auto")
+    with pytest.raises(UsageError, match="both numbers, or neither"):
+        input_levels(INT8, -1.0, "auto")
+    levels = input_levels(FLOAT, -1.0, 1.0)
+    assert levels.dtype == np.float32
+    assert levels[[0, 255]].tolist() == [-1, 1]
+
+
+def test_a_quantized_network_is_given_steps_and_takes_a_range_too() -> None:
+    assert input_levels(INT8, "auto", "auto")[[0, 1, 255]].tolist() == [-128, -127, 127]
+    np.testing.assert_allclose(
+        input_levels(INT8, -1.0, 1.0).astype(int), input_levels(INT8, "auto", "auto"), atol=1
+    )
+    assert input_levels(INT8, 0.0, 255.0)[255] == 127  # beyond what eight bits hold
+
+
+def test_maps_are_averaged_and_eight_bits_become_numbers() -> None:
+    answer = np.array([[[[0, 10], [20, 10]]]], dtype=np.uint8)
+    tensor = Tensor(shape=(1, 1, 2, 2), dtype="uint8", scale=0.5, zero_point=10)
+    assert features(answer, tensor).tolist() == [0, 0]
+    assert features(answer[0, 0], tensor).shape == (2,)
+
+
+def test_another_file_another_range_and_another_output_are_other_revisions(
+    model: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.tflite"
+    other.write_bytes(model.read_bytes() + b"\0")
+    made = [backbone(model), backbone(other), backbone(model, low=0.0, high=1.0)]
+    assert len({each.revision for each in made}) == 3
+    assert backbone(model, threads=2).revision == made[0].revision
+
+
+def test_a_file_that_changes_in_use_is_not_run(model: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.tflite"
+    mine.write_bytes(model.read_bytes())
+    made = backbone(mine)
+    mine.write_bytes(model.read_bytes() + b"\0")
+    with pytest.raises(WeightsError, match="changed while it was in use"):
+        made.extract(np.zeros((1, SIZE, SIZE, 3), np.uint8))
+
+
+def test_what_is_no_model_is_refused_with_its_name(model: Path, tmp_path: Path) -> None:
+    file = tmp_path / "model.tflite"
+    with pytest.raises(WeightsError, match=r"model\.tflite: there is no such file"):
+        backbone(file)
+    file.write_bytes(b"no model")
+    with pytest.raises(WeightsError, match="no TensorFlow Lite model"):
+        backbone(file)
+    file.write_bytes(model.read_bytes()[:64])
+    with pytest.raises(WeightsError, match="damaged"):
+        backbone(file)
+    with pytest.raises(UsageError, match="has 1 outputs, numbered from 0"):
+        backbone(model, output=1)
+    with pytest.raises(UsageError, match="model= is wanted"):
+        tflite(model=None, low="auto", high="auto", output=0, threads=1)
+    assert lacking(model=str(model), output=0) is None
