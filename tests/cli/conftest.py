@@ -10,7 +10,7 @@ from core.installing import REPOSITORY, Site, site_with_stackkit
 
 from stackkit.cli import main
 
-EXAMPLE = REPOSITORY / "docs" / "examples" / "stackkit-colour-histogram" / "stackkit_colour_histogram"
+EXAMPLE = REPOSITORY / "docs/examples/stackkit-colour-histogram/src/stackkit_colour_histogram"
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(REPOSITORY / "docs" / "examples" / "stackkit-colour-histogram"))
+sys.path.insert(0, str(REPOSITORY / "docs/examples/stackkit-colour-histogram/src"))
 
 from stackkit_colour_histogram.backbone import ColourHistogram  # noqa: E402
 

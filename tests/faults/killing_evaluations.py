@@ -28,7 +28,7 @@ import numpy as np
 from mlxtend.classifier import StackingClassifier  # noqa: F401 - so that no child has to import it
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-EXAMPLE = REPOSITORY / "docs" / "examples" / "stackkit-colour-histogram" / "stackkit_colour_histogram"
+EXAMPLE = REPOSITORY / "docs/examples/stackkit-colour-histogram/src/stackkit_colour_histogram"
 sys.path += [str(REPOSITORY / "tests"), str(REPOSITORY / "tests" / "cli")]
 
 from commanding import photographs  # noqa: E402

@@ -1,12 +1,10 @@
-"""What stackkit relies on, and what this backbone promises beside it."""
+"""What this backbone promises beside what stackkit relies on."""
 
 import numpy as np
 import pytest
 from stackkit.api import UsageError
-from stackkit.testing import conformance
-from stackkit_colour_histogram import stackkit_backbones
 
-test_conformance = conformance("stackkit_colour_histogram")
+from stackkit_colour_histogram import stackkit_backbones
 
 IMAGES = np.random.default_rng(0).integers(0, 256, size=(5, 64, 64, 3), dtype=np.uint8)
 (SPEC,) = stackkit_backbones()
