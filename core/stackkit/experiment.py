@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -29,7 +29,7 @@ from stackkit.opening import (
     open_dataset,
     require_weights,
 )
-from stackkit.plan import Plan, Prediction, make_plan, protocol_of
+from stackkit.plan import Plan, Prediction, make_plan
 from stackkit.recipe import Ingredients, Recipe, resolve
 from stackkit.registry import Registry
 from stackkit.report.document import FoldSize, Report
@@ -118,27 +118,40 @@ def run(
         usable = usable_features(dataset, rows, named, store)
         compared, results = _evaluate(recipe, ingredients, dataset, usable, reporter, fits, out)
     timings["total_s"] = time.perf_counter() - started
+    reservations = (
+        *notes(plan.protocol, compared, results, summary.failed, usable.lost),
+        *dataset.notes,
+    )
+    return _report(plan, dataset.classes, summary, compared, results, timings, reservations)
+
+
+def _report(
+    plan: Plan,
+    classes: Sequence[str],
+    summary: ExtractionSummary,
+    compared: Comparison,
+    results: Sequence[Result],
+    timings: Mapping[str, float],
+    reservations: Sequence[str],
+) -> Report:
     return Report(
         stackkit=__version__,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        dataset=ingredients.dataset.text,
-        protocol=protocol_of(recipe),
-        classes=tuple(dataset.classes),
+        dataset=plan.ingredients.dataset.text,
+        protocol=plan.protocol,
+        classes=tuple(classes),
         n_images=compared.n_images,
         folds=tuple(FoldSize(train=len(f.train), test=len(f.test)) for f in compared.folds),
         failed_images=summary.failed,
         results=tuple(results),
-        components=tuple(describe(ingredients.all)),
+        components=tuple(describe(plan.ingredients.all)),
         extraction={
             label: {"computed": computed, "reused": summary.reused[label]}
             for label, computed in summary.computed.items()
         },
         versions=versions(),
         timings={name: round(seconds, 3) for name, seconds in timings.items()},
-        notes=(
-            *notes(protocol_of(recipe), compared, results, summary.failed, usable.lost),
-            *dataset.notes,
-        ),
+        notes=tuple(reservations),
     )
 
 
