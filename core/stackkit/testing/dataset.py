@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from shutil import copy2, copytree
 from tempfile import TemporaryDirectory
-from threading import Thread
 
-from PIL import Image, ImageOps
+from PIL import Image
 
 from stackkit.errors import StackkitError
 from stackkit.specs import DatasetSpec
 from stackkit.testing.promise import BrokenError, Promise, require, skip
+from stackkit.testing.stand_ins import copied, serving, turn_into_negatives
 from stackkit.testing.subject import Subject, is_crash, probe
 from stackkit.types import Dataset
-
-MOST_COPIED = 64 * 1024 * 1024
-"""Bytes of a dataset that are copied to change them."""
 
 MOST_HASHED = 2000
 """Samples whose fingerprints are compared between splits."""
@@ -151,42 +145,18 @@ def following_fingerprint(subject: DatasetSubject) -> None:
     if not subject.paths:
         skip("none of the options given is a file or folder that could be copied and changed")
     with TemporaryDirectory(prefix="stackkit-copy-") as temporary:
-        copies = {name: _copied(path, Path(temporary) / name) for name, path in subject.paths.items()}
+        copies = {name: copied(path, Path(temporary) / name) for name, path in subject.paths.items()}
         dataset = subject.create(**{name: str(path) for name, path in copies.items()})
         before = [dataset.fingerprint(i) for i in subject.some]
         images = [dataset.image(i).tobytes() for i in subject.some]
         for folder in copies.values():
-            _turn_into_negatives(folder)
+            turn_into_negatives(folder)
         changed = subject.create(**{name: str(path) for name, path in copies.items()})
         for n, i in enumerate(subject.some):
             name = changed.samples[i].id
             if changed.image(i).tobytes() == images[n]:
                 skip(f"no file of image {name} could be changed: its bytes are not in an image file")
             require(changed.fingerprint(i) != before[n], f"{name} is changed, its fingerprint is not")
-
-
-def _copied(path: Path, target: Path) -> Path:
-    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
-    size = sum(file.stat().st_size for file in files)
-    if size > MOST_COPIED:
-        skip(f"{path} has {size / 1e6:.0f} MB: give a small dataset to have it copied and changed")
-    target.mkdir()
-    if path.is_file():
-        return Path(copy2(path, target))
-    return Path(copytree(path, target / path.name))
-
-
-def _turn_into_negatives(folder: Path) -> None:
-    suffixes = Image.registered_extensions()
-    files = [folder] if folder.is_file() else [file for file in folder.rglob("*") if file.is_file()]
-    for file in files:
-        if (form := suffixes.get(file.suffix.lower())) in Image.SAVE:
-            try:
-                with Image.open(file) as image:
-                    negative = ImageOps.invert(image.convert("RGB"))
-            except OSError:  # no whole image; the dataset leaves it out too
-                continue
-            negative.save(file, format=form)
 
 
 def missing_root(subject: DatasetSubject) -> None:
@@ -212,7 +182,7 @@ def verified_fetch(subject: DatasetSubject) -> None:
     if not subject.declares("url"):
         skip("it has no option url, so its download cannot be tried offline")
     with (
-        _serving(b"this is not the dataset") as url,
+        serving(b"this is not the dataset") as url,
         TemporaryDirectory(prefix="stackkit-home-") as home,
     ):
         request = {"ask": "fetch", "name": subject.name, "options": {"url": url}}
@@ -222,27 +192,6 @@ def verified_fetch(subject: DatasetSubject) -> None:
     require(
         answer["outcome"] == "refused", f"a wrong download is taken for the dataset: {answer['text']}"
     )
-
-
-@contextmanager
-def _serving(content: bytes) -> Iterator[str]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *arguments: object) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/dataset.tgz"
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 def _promise(name: str, check: Callable[[DatasetSubject], None], sentence: str, remedy: str) -> Promise:
