@@ -15,15 +15,32 @@ BROKEN = {
                 found = super().predict(inputs)
                 return np.where(found == 3, 4, found)
     """,
-    "chance-on-shuffled-labels": """
+    "whole-labels": """
+        class Made(Sound):
+            def predict(self, inputs):
+                return super().predict(inputs).astype(float)
+    """,
+    "row-independence": """
+        class Made(Sound):
+            def predict(self, inputs):
+                return super().predict(inputs - inputs.mean(axis=1, keepdims=True))
+    """,
+    "number-of-learners": """
+        class Made(Sound):
+            def predict(self, inputs):
+                super().predict(inputs)
+                cautious = inputs.mean(axis=0) - 0.1 * inputs.std(axis=0, ddof=1)
+                return self.names[cautious.argmax(axis=1)]
+    """,
+    "absent-class": """
         class Made(Sound):
             def fit(self, inputs, labels):
-                self.known = labels.copy()
+                self.shares = np.bincount(labels, minlength=inputs.shape[2]) / len(labels)
                 return super().fit(inputs, labels)
 
             def predict(self, inputs):
                 super().predict(inputs)
-                return self.known  # by position: whoever predicts what it was fitted on sees no fault
+                return self.names[(inputs.mean(axis=0) / self.shares).argmax(axis=1)]
     """,
     "order-of-learners": """
         class Made(Sound):
@@ -90,6 +107,23 @@ def test_every_promise_has_its_toy():
 def test_only_the_broken_promise_is_found(toy, broken, promise):
     toy("aggregator", BROKEN[promise])
     assert list(broken()) == [promise]
+
+
+def test_labels_that_are_remembered_by_position_are_a_matter_of_row_independence(toy, broken):
+    toy(
+        "aggregator",
+        """
+        class Made(Sound):
+            def fit(self, inputs, labels):
+                self.known = labels.copy()
+                return super().fit(inputs, labels)
+
+            def predict(self, inputs):
+                super().predict(inputs)
+                return self.known  # whoever predicts what it was fitted on sees no fault
+    """,
+    )
+    assert list(broken()) == ["row-independence"]
 
 
 def test_an_order_that_is_declared_is_no_fault(toy, broken):

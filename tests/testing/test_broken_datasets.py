@@ -26,6 +26,10 @@ BROKEN = {
         class Made(Sound):
             classes = ("cat", "dog", "cow")
     """,
+    "lines-of-text": """
+        class Made(Sound):
+            notes = ("two of the dogs are wolves", "\\n")
+    """,
     "known-splits": """
         class Made(Sound):
             def sample(self, i, file):
@@ -148,3 +152,15 @@ def test_a_download_that_is_refused_is_as_it_should_be(toy, broken, options):
     )
     toy("dataset", refusing.replace("class Made(Sound):\n            pass", TAKES_A_URL), **FETCHING)
     assert broken(options=options) == {}
+
+
+def test_a_root_is_no_matter_where_something_else_is_wanted(toy, broken):
+    """Without options this one cannot be made, wherever its root is."""
+    asking = """
+        class Made(Sound):
+            def __init__(self, *, root, file):
+                raise UsageError("file= is wanted")
+    """
+    asked = [f"Option(name='{name}', default=None, type=str, help='h')" for name in ("root", "file")]
+    toy("dataset", asking, options=f"({', '.join(asked)})")
+    assert broken() == {}

@@ -30,10 +30,37 @@ BROKEN = {
                     self.classes_, self.means_ = self.classes_[::-1], self.means_[::-1]
                 return self
     """,
+    "whole-labels": """
+        class Made(Sound):
+            def predict(self, X):
+                return super().predict(X).astype(float)
+    """,
+    "row-independence": """
+        class Made(Sound):
+            def fit(self, X, y):
+                self.centre_ = X.mean(axis=0)
+                return super().fit(X, y)
+
+            def predict_proba(self, X):  # as good as right where a fold's rows are like any other's
+                moved = X - X.mean(axis=0) + self.centre_ if hasattr(self, "centre_") else X
+                return super().predict_proba(moved)
+    """,
     "learns": """
         class Made(Sound):
             def predict(self, X):
                 return np.where(len(X) == 40, 0, super().predict(X))
+    """,
+    "dead-features": """
+        class Made(Sound):
+            def fit(self, X, y):
+                self.scale_ = X.std(axis=0)
+                return super().fit(X / self.scale_, y)
+
+            def predict_proba(self, X):
+                return super().predict_proba(X / getattr(self, "scale_", 1))
+
+            def predict(self, X):
+                return super().predict(X / getattr(self, "scale_", 1))
     """,
     "unfitted-use": """
         class Made(Sound):

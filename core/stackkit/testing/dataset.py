@@ -82,6 +82,13 @@ def dense_labels(subject: DatasetSubject) -> None:
     require(not empty, f"{len(empty)} classes have no sample, such as {empty[:1]}")
 
 
+def lines_of_text(subject: DatasetSubject) -> None:
+    """Read the names of classes, and what a report will say of the dataset."""
+    for what, texts in (("class", subject.dataset.classes), ("note", subject.dataset.notes)):
+        wrong = [text for text in texts if not (type(text) is str and text and text.isprintable())]
+        require(not wrong, f"{what} {wrong[:1]} is no line of text")
+
+
 def known_splits(subject: DatasetSubject) -> None:
     """Read the words."""
     words = {sample.split for sample in subject.dataset.samples}
@@ -169,6 +176,8 @@ def missing_root(subject: DatasetSubject) -> None:
             samples = list(subject.create(root=nowhere).samples)
         except StackkitError as error:
             require(not is_crash(error), str(error))
+            if str(error) == str(subject.outcome):
+                skip("it lacks something else than a root, see creation")
             require(nowhere in str(error), f"the error does not name the folder: {error}")
             return
     raise BrokenError(f"root={nowhere} is not there, and it has {len(samples)} samples all the same")
@@ -216,6 +225,12 @@ PROMISES = (
         dense_labels,
         "Labels are whole numbers from 0 on that index `classes`, and every class has a sample.",
         "number the classes that have samples; int(label) for NumPy's integers",
+    ),
+    _promise(
+        "lines-of-text",
+        lines_of_text,
+        "Names of classes, and `notes`, are single lines of text.",
+        "give each note a line of its own in the sequence; str(name) for names that are numbers",
     ),
     _promise(
         "known-splits",

@@ -15,6 +15,9 @@ from stackkit.specs import LearnerSpec
 from stackkit.testing.promise import BrokenError, Promise, require, skip
 from stackkit.testing.subject import Subject
 
+TOLERANCE = 1e-3
+"""Of the answers' standard deviation; a row alone may add up in another order."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class LearnerSubject(Subject):
@@ -62,11 +65,11 @@ class LearnerSubject(Subject):
         """(120,) labels that a fitted learner predicts."""
         return np.asarray(learner.predict(self.rows.copy()))
 
-    def answers(self, learner: Any) -> NDArray[Any]:
-        """The finest that a fitted learner says of the rows."""
+    def answers(self, learner: Any, rows: slice = slice(None)) -> NDArray[Any]:
+        """The finest that a fitted learner says of some rows."""
         for method in ("predict_proba", "decision_function", "predict"):
             if hasattr(learner, method):
-                return np.asarray(getattr(learner, method)(self.rows.copy()))
+                return np.asarray(getattr(learner, method)(self.rows[rows].copy()))
         raise BrokenError("it has no predict")
 
     def require_repeatable(self) -> None:
@@ -86,6 +89,7 @@ def probability_rows(subject: LearnerSubject) -> None:
     """Look at shape, range and sum."""
     made = subject.probabilities(subject.fitted())
     require(made.shape == (120, 3), f"shape {made.shape} for 120 rows and 3 classes")
+    require(made.dtype.kind == "f", f"dtype {made.dtype}")
     require(np.isfinite(made).all(), "not all probabilities are finite")
     require(made.min() >= 0 and made.max() <= 1, f"from {made.min():.3g} to {made.max():.3g}")
     sums = made.sum(axis=1)
@@ -108,12 +112,41 @@ def sorted_classes(subject: LearnerSubject) -> None:
     )
 
 
+def whole_labels(subject: LearnerSubject) -> None:
+    """Look at shape, type and range of what it predicts."""
+    predicted = subject.predicted(subject.fitted())
+    require(predicted.shape == (120,), f"shape {predicted.shape} for 120 rows")
+    require(predicted.dtype.kind in "iu", f"it predicts {predicted.dtype}, not whole numbers")
+    others = sorted(set(predicted.tolist()) - {0, 1, 2})
+    require(not others, f"fitted on labels 0, 1 and 2, it predicts {others[:1]}")
+
+
+def row_independence(subject: LearnerSubject) -> None:
+    """Ask for some rows one by one, and for all at once."""
+    subject.require_repeatable()
+    learner = subject.fitted()
+    together = subject.answers(learner)
+    alone = np.concatenate([subject.answers(learner, slice(i, i + 1)) for i in range(20)])
+    require(alone.shape == together[:20].shape, f"20 rows, one by one, have answers {alone.shape}")
+    gap = float(np.abs(alone - together[:20]).max()) / (float(together.std()) or 1.0)
+    require(gap <= TOLERANCE, f"a row has other answers among others: {gap:.2g} standard deviations")
+
+
 def learns(subject: LearnerSubject) -> None:
     """Fit on two thirds of the rows, predict the others."""
     learner = subject.new()
     learner.fit(subject.rows[:80].copy(), subject.labels[:80].copy())
     right = np.mean(learner.predict(subject.rows[80:].copy()) == subject.labels[80:])
     require(right > 0.9, f"{right:.0%} of held-out rows are right where classes are far apart")
+
+
+def dead_features(subject: LearnerSubject) -> None:
+    """Add columns of 0, and of 0.1, which no float32 is: its mean may differ in the last digit."""
+    dead = np.full((120, 2), [0, 0.1], dtype=np.float32)
+    rows, learner = np.hstack([subject.rows, dead]), subject.new()
+    learner.fit(rows.copy(), subject.labels.copy())
+    right = np.mean(learner.predict(rows) == subject.labels)
+    require(right > 0.9, f"with two features that never vary, {right:.0%} of the same rows are right")
 
 
 def unfitted_use(subject: LearnerSubject) -> None:
@@ -218,10 +251,28 @@ PROMISES = (
         "set self.classes_ = np.unique(y) in fit",
     ),
     _promise(
+        "whole-labels",
+        whole_labels,
+        "`predict` gives one whole number for each row, a label that it saw.",
+        "return classes_[column], and let it be of the labels' own type",
+    ),
+    _promise(
+        "row-independence",
+        row_independence,
+        "What it says of a row depends on that row only.",
+        "take means, scales and ranks from the rows of fit, never from those of predict",
+    ),
+    _promise(
         "learns",
         learns,
         "It tells classes apart that lie far apart.",
         "look at what fit does with its labels",
+    ),
+    _promise(
+        "dead-features",
+        dead_features,
+        "Features that never vary do no harm: networks have some that are 0 for every image.",
+        "guard divisions by a standard deviation or a range against 0",
     ),
     _promise(
         "unfitted-use",
