@@ -122,6 +122,42 @@ def test_features_that_differ_are_a_matter_of_repeatability_alone(toy, broken, c
     assert list(broken()) == ["repeatability"]
 
 
+TWO_WAYS = """
+    class Made(Sound):
+        def __init__(self, *, seed, signs, pooling):
+            super().__init__(seed=seed)
+            if pooling == "gem":
+                raise ImportError("no gem here")
+            self.signs, self.pooling = signs, pooling
+            self.revision = {revision}
+
+        def extract(self, images):
+            features = super().extract(images)
+            features = np.sign(features) if self.signs else features
+            return -features if self.pooling == "min" else features
+"""
+OPTIONS = (
+    "(Option(name='seed', default=0, help='of the weights'),"
+    " Option(name='signs', default=False, help='keep nothing but signs'),"
+    " Option(name='pooling', default='max', choices=('max', 'min', 'highest', 'gem'), help='how'))"
+)
+
+
+@pytest.mark.parametrize(
+    ("revision", "found"),
+    [
+        ('f"toy-{seed}-{signs}-{pooling}"', None),
+        ("f\"toy-{seed}-{signs}-{pooling == 'min'}\"", None),
+        ('f"toy-{seed}-{pooling}"', "toy and toy:signs=true give other features"),
+        ('f"toy-{seed}-{signs}"', "toy and toy:pooling=min give other features"),
+    ],
+)
+def test_any_choice_that_changes_features_must_change_the_revision(toy, broken, revision, found):
+    toy("backbone", TWO_WAYS.replace("{revision}", revision), options=OPTIONS)
+    assert list(broken()) == (["telling-revision"] if found else [])
+    assert (found or "") in broken().get("telling-revision", "")
+
+
 def test_an_image_of_the_authors_is_tried_too(toy, broken, bird_folder):
     """This toy fails on images whose middle is neither random, nor black, white or a ramp."""
     toy(

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stackkit.errors import StackkitError
 from stackkit.images import read_image, squash
+from stackkit.parsing import unparse
+from stackkit.specs import OptionValue
 from stackkit.testing.promise import Promise, require, skip
 from stackkit.testing.subject import Subject, probe
 from stackkit.types import PreparableBackbone
+
+Options: TypeAlias = Mapping[str, OptionValue]
 
 TOLERANCE = 1e-4
 """Of the features' standard deviation; other batches may add up in another order."""
@@ -150,19 +153,38 @@ def stable_revision(subject: BackboneSubject) -> None:
 
 
 def telling_revision(subject: BackboneSubject) -> None:
-    """Make it with weights that differ, and see whether the revision tells."""
+    """Make it with other weights, and with other values of options that have few."""
     subject.require_steady()
-    if not subject.declares("seed"):
-        skip("it has no option seed that other random weights come from")
-    random = {"weights": "random"} if subject.declares("weights") else {}
+    if subject.gap_to_another:
+        skip("another object gives other features: mend repeatability first")
+    tried = [_is_told(subject, *pair) for pair in _pairs(subject)]
+    if not any(tried):
+        skip("no other seed of random weights, choice, or true and false could be tried")
+
+
+def _pairs(subject: BackboneSubject) -> Iterator[tuple[Options, Options]]:
+    """Options of two objects each, which differ in one of them."""
+    if subject.declares("seed"):
+        random: Options = {"weights": "random"} if subject.declares("weights") else {}
+        yield {**random, "seed": 1}, {**random, "seed": 2}
+    for option in subject.component.spec.options:
+        for value in (False, True) if option.value_type is bool else option.choices:
+            if value != subject.choice().options[option.name]:
+                yield {}, {option.name: value}
+
+
+def _is_told(subject: BackboneSubject, one: Options, other: Options) -> bool:
+    """Whether both could be made; they must not share a place in the store if their features differ."""
     try:
-        one, other = (subject.create(**random, seed=seed) for seed in (1, 2))
-    except StackkitError as error:
-        skip(f"it cannot be made with random weights: {error}")
-    if one.revision != other.revision:
-        return
-    gap = differs(one.extract(subject.pixels.copy()), other.extract(subject.pixels.copy()))
-    require(gap is None, f"seeds 1 and 2 give other features, and both are revision {one.revision!r}")
+        made = [subject.create(**options) if options else subject.made for options in (one, other)]
+        if len({(each.revision, each.image_size, each.feature_dim) for each in made}) == 2:
+            return True
+        gap = differs(*(each.extract(subject.pixels.copy()) for each in made))
+    except Exception:  # an engine that is not here, two options that exclude each other
+        return False
+    words = " and ".join(unparse(subject.name, options) for options in (one, other))
+    require(gap is None, f"{words} give other features ({gap}), and both are {made[0].revision!r}")
+    return True
 
 
 def finite_features(subject: BackboneSubject) -> None:
@@ -253,8 +275,9 @@ PROMISES = (
     _promise(
         "telling-revision",
         telling_revision,
-        "`revision` changes when the weights do.",
-        "make a digest of the weights, or the seed of random ones, part of the revision",
+        "`revision` changes when the weights do, and with any other option that changes the features.",
+        "make a digest of the weights, or the seed of random ones, part of the revision, and the "
+        "options that features depend on",
     ),
     _promise(
         "finite-features",
