@@ -143,6 +143,57 @@ def test_a_plugin_that_does_not_load_is_a_verdict(site, capsys):
     )
 
 
+NEVER_MADE = """
+    from stackkit.api import UsageError
+
+    class Made(Sound):
+        def __init__(self, *, seed):
+            if seed == 0:
+                raise UsageError("seed=0 has no luck")
+            super().__init__(seed=seed)
+"""
+
+
+def test_a_component_of_which_nothing_was_tried_is_no_sound_one(toy, capsys):
+    toy("backbone", NEVER_MADE)
+    assert main(["check-plugin", "toy"]) == 2
+    shown = capsys.readouterr()
+    reason, line = shown.out.splitlines()[-2:]
+    assert reason.startswith("nothing of backbone:toy was tried: ")
+    assert "seed=0 has no luck" in reason
+    assert line == "toy: 9 kept, 0 broken, 12 skipped; not tried: backbone:toy"
+    assert "--component NAME:key=value" in shown.err
+    assert main(["check-plugin", "toy", "--json"]) == 2
+    document = json.loads(capsys.readouterr().out)
+    assert "seed=0 has no luck" in document["not_tried"]["backbone:toy"]
+
+
+def test_with_what_it_wants_it_is_tried(toy, capsys):
+    toy("backbone", NEVER_MADE)
+    assert main(["check-plugin", "toy", "--component", "toy:seed=3", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["not_tried"] == {}
+
+
+def test_what_is_broken_is_told_before_what_was_not_tried(toy):
+    toy("backbone", NEVER_MADE, summary="'a toy ' * 17")
+    assert main(["check-plugin", "toy"]) == 4
+
+
+def test_a_case_of_pytest_has_a_time_limit_too(toy, pytest_on):
+    slow = """
+        import time
+
+        class Made(Sound):
+            def extract(self, images):
+                time.sleep(60 if len(images) == 40 else 0)
+                return super().extract(images)
+    """
+    toy("backbone", slow)
+    done = pytest_on("test_mine = conformance('toy', time_limit=3)", "-k", "batch or finite")
+    assert "no answer within 3 s" in done.stdout
+    assert "1 failed, 1 passed" in done.stdout
+
+
 def test_a_promise_that_takes_too_long_is_broken():
     import threading
 

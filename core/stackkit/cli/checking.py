@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
 from stackkit.cli import options
 from stackkit.cli.output import stdout_set_aside
-from stackkit.errors import PluginError
+from stackkit.errors import PluginError, UsageError
+from stackkit.testing.promise import TIME_LIMIT_S
 
 if TYPE_CHECKING:
     from stackkit.testing.cases import Case
     from stackkit.testing.promise import Verdict
+
+    Judged: TypeAlias = Sequence[tuple[Case, Verdict]]
 
 
 def check_plugin(
@@ -29,14 +33,14 @@ def check_plugin(
     ] = None,
     time_limit: Annotated[
         float, typer.Option("--time-limit", min=1, help="Seconds that one promise may take.")
-    ] = 120,
+    ] = TIME_LIMIT_S,
     as_json: options.Json = False,
 ) -> None:
     """Try a plugin and its components: one line for each promise, and the remedy if it is broken.
 
     Try: stackkit check-plugin logistic
     """
-    from stackkit.testing.cases import cases, wish
+    from stackkit.testing.cases import cases, not_tried, wish
     from stackkit.testing.promise import judge_within
 
     judged: list[tuple[Case, Verdict]] = []
@@ -48,17 +52,34 @@ def check_plugin(
         judged.append((case, verdict))
         if not as_json:
             _show(case, verdict)
-    counts = Counter(verdict.word for _, verdict in judged)
+    untried = not_tried(judged)
     if as_json:
-        document = {"name": name, "promises": [_entry(*pair) for pair in judged]}
+        promises = [_entry(*pair) for pair in judged]
+        document = {"name": name, "promises": promises, "not_tried": untried}
         typer.echo(json.dumps(document, indent=2))
     else:
-        typer.echo(
-            f"{name}: {counts['kept']} kept, {counts['BROKEN']} broken, {counts['skipped']} skipped"
+        _sum_up(name, judged, untried)
+    _refuse(name, judged, untried)
+
+
+def _sum_up(name: str, judged: Judged, untried: Mapping[str, str]) -> None:
+    for component, reason in untried.items():
+        typer.secho(f"nothing of {component} was tried: {reason}", bold=True)
+    counts = Counter(verdict.word for _, verdict in judged)
+    line = f"{name}: {counts['kept']} kept, {counts['BROKEN']} broken, {counts['skipped']} skipped"
+    typer.echo(line + (f"; not tried: {', '.join(untried)}" if untried else ""))
+
+
+def _refuse(name: str, judged: Judged, untried: Mapping[str, str]) -> None:
+    """End in another exit code than 0 unless all that was asked for is sound."""
+    broken = [case.id for case, verdict in judged if verdict.word == "BROKEN"]
+    if broken:
+        raise PluginError(f"{name} breaks {', '.join(broken)}")
+    if untried:
+        raise UsageError(
+            f"nothing of {', '.join(untried)} was tried; --component NAME:key=value gives it what it "
+            "wants, and --component names what else is to be tried"
         )
-    if counts["BROKEN"]:
-        names = ", ".join(case.id for case, verdict in judged if verdict.word == "BROKEN")
-        raise PluginError(f"{name} breaks {names}")
 
 
 def _show(case: Case, verdict: Verdict) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -17,7 +17,7 @@ from stackkit.testing.subject import PluginSubject, Subject
 
 if TYPE_CHECKING:
     from stackkit.host import Component
-    from stackkit.testing.promise import Promise
+    from stackkit.testing.promise import Promise, Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,6 +121,15 @@ def _check(wish: Wish, offered: Sequence[Component]) -> None:
             raise UsageError(
                 f"{name} has no option {option!r}; it has {', '.join(sorted(declared[name]))}"
             )
+
+
+def not_tried(judged: Iterable[tuple[Case, Verdict]]) -> dict[str, str]:
+    """{"backbone:my-net": why} of the components of which there was no object to try."""
+    return {
+        case.id.rpartition(":")[0]: verdict.found
+        for case, verdict in judged
+        if case.promise is component.CREATION and verdict.word == "skipped"
+    }
 
 
 def matching(key: str) -> Callable[[Case], bool]:

@@ -83,6 +83,16 @@ def creation(subject: Subject) -> None:
         skip(f"it cannot be made with these options: {outcome}{_ADVICE}")
 
 
+CREATION = Promise(
+    name="creation",
+    sentence="The factory takes every option as a keyword and returns, or raises one of stackkit's "
+    "errors.",
+    remedy="let the factory's keywords be the declared options, and raise UsageError, DatasetError "
+    "or WeightsError for what users can mend",
+    check=creation,
+)
+"""Where this one is skipped there is no object, and nothing else can be tried."""
+
 PROMISES = (
     Promise(
         name="summary-line",
@@ -108,12 +118,5 @@ PROMISES = (
         remedy="correct the text, or install what its module imports and name it in requires=",
         check=factory_text,
     ),
-    Promise(
-        name="creation",
-        sentence="The factory takes every option as a keyword and returns, or raises one of stackkit's "
-        "errors.",
-        remedy="let the factory's keywords be the declared options, and raise UsageError, DatasetError "
-        "or WeightsError for what users can mend",
-        check=creation,
-    ),
+    CREATION,
 )
