@@ -10,7 +10,7 @@ from stackkit.errors import (
     WeightsError,
 )
 from stackkit.hookspecs import HOOKSPEC_VERSION, hookimpl
-from stackkit.images import bytes_fingerprint, file_fingerprint, read_image
+from stackkit.images import bytes_fingerprint, decode_image, file_fingerprint, read_image
 from stackkit.paths import datasets_dir, engines_dir
 from stackkit.samples import limit_per_class
 from stackkit.specs import (
@@ -65,6 +65,7 @@ __all__ = [
     "WeightsError",
     "bytes_fingerprint",
     "datasets_dir",
+    "decode_image",
     "engines_dir",
     "file_fingerprint",
     "hookimpl",

@@ -1,9 +1,10 @@
-"""Read any image file as RGB, fingerprint it, and squash it to a network's square."""
+"""Read any image as RGB from a file or from bytes, fingerprint it, squash it to a network's square."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import threading
 import warnings
 from pathlib import Path
@@ -37,8 +38,22 @@ def read_image(path: Path) -> Image.Image:
     alpha is dropped and EXIF orientation is not applied. 16-bit grey is scaled to 8 bits,
     where Pillow would clip it. Raises ImageError with the reason if the file is no whole image.
     """
+    return _decoded(path, path.name)
+
+
+def decode_image(content: bytes, name: str) -> Image.Image:
+    """The image that a file of these bytes would be to `read_image`, wherever they are kept.
+
+    So that archives and databases need not be unpacked. `bytes_fingerprint(content)` is the image's
+    fingerprint, the same as that of such a file, so that features serve both. `name` stands in errors
+    where a file's would. Raises ImageError with the reason if the bytes are no whole image.
+    """
+    return _decoded(io.BytesIO(content), name)
+
+
+def _decoded(source: Path | io.BytesIO, name: str) -> Image.Image:
     try:
-        with _open(path) as image:
+        with _open(source) as image:
             image.load()
             return _to_rgb(image)
     except ImageError:
@@ -46,10 +61,10 @@ def read_image(path: Path) -> Image.Image:
     except Exception as error:
         # Pillow's decoders raise many types on broken files (OSError, SyntaxError, ValueError,
         # struct.error, DecompressionBombError ...); each means the same to the user.
-        raise ImageError(_reason(path, error)) from error
+        raise ImageError(_reason(source, name, error)) from error
 
 
-def _open(path: Path) -> Image.Image:
+def _open(source: Path | io.BytesIO) -> Image.Image:
     from PIL import Image
 
     # Warning filters belong to the whole process: two threads that change them at once could
@@ -57,16 +72,25 @@ def _open(path: Path) -> Image.Image:
     with _FILTERS, warnings.catch_warnings():
         # Pillow warns from 89 megapixels on and refuses at twice that; only the refusal counts.
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        return Image.open(path)
+        return Image.open(source)
 
 
-def _reason(path: Path, error: Exception) -> str:
+def _reason(source: Path | io.BytesIO, name: str, error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
         return "the file is missing"
+    if _is_empty(source):
+        return "the file is empty"
+    # Pillow shows a path within quotes, and of bytes the object that they are read from.
+    shown, wanted = (str(source), name) if isinstance(source, Path) else (repr(source), repr(name))
+    return " ".join(str(error).replace(shown, wanted).split()) or repr(error)
+
+
+def _is_empty(source: Path | io.BytesIO) -> bool:
     with contextlib.suppress(OSError, ValueError):
-        if path.is_file() and path.stat().st_size == 0:
-            return "the file is empty"
-    return " ".join(str(error).replace(str(path), path.name).split()) or repr(error)
+        if isinstance(source, io.BytesIO):
+            return not source.getbuffer().nbytes
+        return source.is_file() and source.stat().st_size == 0
+    return False
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

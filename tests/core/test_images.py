@@ -6,6 +6,7 @@ import struct
 import time
 import warnings
 import zlib
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from stackkit.errors import ImageError
-from stackkit.images import bytes_fingerprint, file_fingerprint, read_image, squash
+from stackkit.images import bytes_fingerprint, decode_image, file_fingerprint, read_image, squash
 
 ON_ONE_FILE = settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -24,9 +25,10 @@ ON_ONE_FILE = settings(
 
 
 def pixels(path: Path) -> np.ndarray:
-    """(height, width, 3) of what `read_image` makes of a file."""
+    """(height, width, 3) of what `read_image` makes of a file, and `decode_image` of its bytes."""
     image = read_image(path)
     assert image.mode == "RGB"
+    assert decode_image(path.read_bytes(), path.name) == image
     return np.asarray(image)
 
 
@@ -105,6 +107,34 @@ def _read_or_image_error(path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with contextlib.suppress(ImageError):
         assert read_image(path).mode == "RGB"
+    assert _outcome(lambda: read_image(path)) == _outcome(lambda: decode_image(content, path.name))
+
+
+def _outcome(read: Callable[[], Image.Image]) -> bytes | str:
+    try:
+        return read().tobytes()
+    except ImageError as error:
+        return str(error)
+
+
+class TestBytes:
+    def test_no_bytes_are_said_to_be_an_empty_file(self):
+        with pytest.raises(ImageError, match=r"^the file is empty$"):
+            decode_image(b"", "a.jpg")
+
+    def test_what_is_no_image_is_named_as_its_caller_names_it(self):
+        with pytest.raises(ImageError, match=r"^cannot identify image file 'shard-3.tar/a.jpg'$"):
+            decode_image(b"<html>404 Not Found</html>", "shard-3.tar/a.jpg")
+
+    def test_a_truncated_photograph_is_refused(self, photograph):
+        with pytest.raises(ImageError, match="truncated"):
+            decode_image(photograph.read_bytes()[:-500], "cut.jpg")
+
+    def test_threads_share_the_same_bytes(self, photograph):
+        content = photograph.read_bytes()
+        with ThreadPoolExecutor(8) as pool:
+            images = list(pool.map(lambda _: decode_image(content, "a.jpg"), range(32)))
+        assert all(image == images[0] for image in images)
 
 
 class TestDecompressionBombs:

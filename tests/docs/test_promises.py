@@ -18,9 +18,9 @@ SPEC = "name summary factory"
 PROMISED: dict[int, dict[str, str]] = {
     1: {
         "hooks": "stackkit_datasets stackkit_backbones stackkit_learners stackkit_aggregators",
-        "api": "HOOKSPEC_VERSION bytes_fingerprint datasets_dir engines_dir file_fingerprint hookimpl"
-        " limit_per_class read_image BoundingBox FitOn OptionValue DatasetError ExtractionError"
-        " ImageError PluginError StackkitError UsageError WeightsError",
+        "api": "HOOKSPEC_VERSION bytes_fingerprint datasets_dir decode_image engines_dir"
+        " file_fingerprint hookimpl limit_per_class read_image BoundingBox FitOn OptionValue"
+        " DatasetError ExtractionError ImageError PluginError StackkitError UsageError WeightsError",
         "ComponentSpec": f"{SPEC} options requires install lacking diagnoses",
         "DatasetSpec": f"{SPEC} fetch",
         "BackboneSpec": SPEC,
