@@ -1,9 +1,11 @@
 """The plugins of docs/examples are installed as a stranger's would be, tested, and used together."""
 
 import csv
+import io
 import json
 import re
 import shutil
+import tarfile
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -12,7 +14,8 @@ from environments import OFFLINE, Shell, create_environment
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FOLDER = REPOSITORY / "docs" / "examples"
-EXAMPLES = {name: FOLDER / f"stackkit-{name}" for name in ("manifest", "neighbours", "tflite", "timm")}
+NAMES = ("manifest", "neighbours", "tflite", "timm", "webdataset")
+EXAMPLES = {name: FOLDER / f"stackkit-{name}" for name in NAMES}
 TORCH = find_spec("torch") is not None and find_spec("timm") is not None
 
 
@@ -26,6 +29,7 @@ def shell(tmp_path_factory: pytest.TempPathFactory, bird_folder: Path, shared_da
     folder = tmp_path_factory.mktemp("examples")
     shutil.copytree(bird_folder, folder / "birds")
     write_manifest(folder, shared_data / "CUB_200_2011")
+    write_shards(folder)
     for name, example in EXAMPLES.items():
         shutil.copytree(example / "tests", folder / name / "tests")  # away from the sources
     environment = tmp_path_factory.mktemp("environment")
@@ -55,6 +59,19 @@ def write_manifest(folder: Path, cub: Path) -> None:
         writer.writerows([*rows, ["birds/gone.jpg", rows[0][1], "train", 0, 0, 9, 9]])
 
 
+def write_shards(folder: Path) -> None:
+    """shards/: the photographs of birds/, every third one for the test."""
+    for part in ("train", "test"):
+        (folder / "shards" / part).mkdir(parents=True)
+        with tarfile.open(folder / "shards" / part / "shard-000000.tar", "w") as shard:
+            for number, photograph in enumerate(sorted((folder / "birds").rglob("*.jpg"))):
+                if (number % 3 == 2) == (part == "test"):
+                    label = tarfile.TarInfo(f"{photograph.stem}.cls")
+                    label.size = len(photograph.parent.name)
+                    shard.add(photograph, photograph.name)
+                    shard.addfile(label, io.BytesIO(photograph.parent.name.encode()))
+
+
 def commands(page: Path) -> list[str]:
     """Every line of the page's sh blocks that calls stackkit."""
     blocks = re.findall(r"```sh\n(.*?)```", page.read_text(encoding="utf-8"), re.S)
@@ -70,7 +87,7 @@ def test_its_own_tests_pass(shell: Shell, shared_data: Path, name: str) -> None:
         assert ("torch is absent" in output) != TORCH
 
 
-def test_all_four_are_listed_with_their_state(shell: Shell) -> None:
+def test_all_are_listed_with_their_state(shell: Shell) -> None:
     found = json.loads(shell.run("stackkit list-plugins --json").stdout)
     plugins = {each["name"]: each for each in found["plugins"]}
     assert {name: plugins[name]["status"] for name in EXAMPLES} == dict.fromkeys(EXAMPLES, "ok")

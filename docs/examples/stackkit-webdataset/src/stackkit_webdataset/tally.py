@@ -1,0 +1,29 @@
+"""Count what did not become samples, so that nothing is left out in silence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+_SHOWN = 3
+
+
+@dataclass
+class Tally:
+    """How many there were for each reason, and the first few: there may be millions."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    examples: dict[str, list[str]] = field(default_factory=dict)
+
+    def add(self, reason: str, name: str) -> None:
+        """Count `name`."""
+        self.counts[reason] = self.counts.get(reason, 0) + 1
+        examples = self.examples.setdefault(reason, [])
+        if len(examples) < _SHOWN:
+            examples.append(name if name.isprintable() else ascii(name)[1:-1])
+
+    def notes(self) -> list[str]:
+        """One line for each reason."""
+        return [
+            f"left out, {reason}: {count:,} (such as {', '.join(self.examples[reason])})"
+            for reason, count in sorted(self.counts.items())
+        ]
