@@ -1,11 +1,12 @@
-"""concat: what an aggregator of features owes the host, and parity with a scikit-learn pipeline."""
+"""concat: the promises of an aggregator of features, and parity with a scikit-learn pipeline."""
 
 import tracemalloc
 from itertools import pairwise
 
 import numpy as np
 import pytest
-from contracts.aggregator import FeatureAggregatorContract, create
+from making import create
+from promises import broken
 from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -29,7 +30,11 @@ class Spy:
         return np.zeros(len(X), dtype=np.int64)
 
 
-class TestConcat(FeatureAggregatorContract):
+def test_it_keeps_its_promises():
+    assert broken("concat") == {}
+
+
+class TestConcat:
     plugin = stackkit_plugins.concat
 
     @pytest.mark.parametrize("learner", [LogisticRegression(), LinearSVC(random_state=0)])

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from contracts.backbone import BackboneContract, assert_close, create, options_of, spec_of
+from making import assert_close, create, options_of, spec_of
 from PIL import Image
+from promises import broken
 
 from stackkit.api import PluginError, WeightsError
 from stackkit.images import squash
@@ -27,21 +28,10 @@ def golden(shared_data: Path) -> dict[str, np.ndarray]:
         return dict(file)
 
 
-class TestLite0(BackboneContract):
-    plugin, name, size, width = plugin, "efficientnet-lite0", 224, 1280
-
-
-class TestLite1(BackboneContract):
-    plugin, name, size, width = plugin, "efficientnet-lite1", 240, 1280
-
-
-class TestLite2(BackboneContract):
-    plugin, name, size, width = plugin, "efficientnet-lite2", 260, 1280
-
-
-class TestLite0Untrained(BackboneContract):
-    plugin, name, size, width = plugin, "efficientnet-lite0", 32, 1280
-    given = {"weights": "random", "size": 32}  # noqa: RUF012
+def test_it_keeps_its_promises():
+    """With its real weights; a telling revision, for which engines are tried, is MobileNet's part."""
+    text = "efficientnet-lite0:engine=tensorflow"
+    assert broken("efficientnet-lite", text, but=["telling-revision"]) == {}
 
 
 @pytest.mark.parametrize("number", [0, 1, 2])

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from contracts.backbone import create, images_of
+from making import create, images_of
 
 from stackkit.api import ExtractionError, PluginError, Readiness, UsageError
 from stackkit.images import read_image, squash
@@ -36,11 +36,6 @@ needs_an_engine = pytest.mark.skipif(
     reason="no engine is installed (extra: fast)",
 )
 SMALL = {"weights": "random", "size": 64, "alpha": 0.25}
-
-
-@pytest.fixture(scope="session")
-def mobilenet_file(shared_data) -> Path:
-    return shared_data / "weights" / "mobilenet_v1_0.25_224.h5"
 
 
 @pytest.fixture(scope="module")

@@ -1,12 +1,13 @@
-"""ensemble-selection: the contract, and selection against a plain and slow one."""
+"""ensemble-selection: the promises, and selection against a plain and slow one."""
 
 from itertools import combinations_with_replacement
 
 import numpy as np
 import pytest
-from contracts.aggregator import AggregatorContract, create, probabilities
 from hypothesis import given
 from hypothesis import strategies as st
+from making import create, probabilities
+from promises import broken
 from stacks import Stack, accuracy, log_loss, many, stacks
 
 import stackkit_plugins.ensemble_selection
@@ -38,16 +39,13 @@ def selected_slowly(made: np.ndarray, labels: np.ndarray, rounds: int, metric: s
     return min(path, key=bad)
 
 
-class TestEnsembleSelection(AggregatorContract):
+def test_it_keeps_its_promises():
+    assert broken("ensemble-selection") == {}
+    assert broken("ensemble-selection", "ensemble-selection:metric=accuracy,bags=3") == {}
+
+
+class TestEnsembleSelection:
     plugin = stackkit_plugins.ensemble_selection
-    refused = (
-        {"rounds": -1},
-        {"bags": -1},
-        {"bag_fraction": 0.0},
-        {"bag_fraction": 1.5},
-        {"seed": -1},
-        {"seed": 2**32},
-    )
 
     @pytest.mark.parametrize("metric", METRICS)
     @pytest.mark.parametrize("seed", range(5))

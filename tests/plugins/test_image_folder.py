@@ -5,39 +5,31 @@ import shutil
 from pathlib import Path
 
 import pytest
-from contracts.dataset import DatasetContract, create
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from making import create
 from PIL import Image
+from promises import broken
 
 from stackkit.api import DatasetError, ImageError, UsageError
 from stackkit_plugins import image_folder
 
 
-class TestImageFolder(DatasetContract):
-    plugin = image_folder
-
-    @pytest.fixture
-    def options(self, bird_folder):
-        return {"root": str(bird_folder)}
+def test_it_keeps_its_promises(bird_folder):
+    assert broken("image-folder", f"image-folder:root={bird_folder}") == {}
 
 
-class TestImageFolderWithSplits(DatasetContract):
-    plugin = image_folder
-
-    @pytest.fixture
-    def options(self, bird_folder, tmp_path):
-        for species in bird_folder.iterdir():
-            for number, photograph in enumerate(sorted(species.iterdir())):
-                place = tmp_path / "root" / ("train", "val", "test")[number % 3] / species.name
-                place.mkdir(parents=True, exist_ok=True)
-                shutil.copy(photograph, place)
-        return {"root": str(tmp_path / "root")}
-
-    def test_each_split_has_its_third(self, dataset):
-        assert [sample.split for sample in dataset.samples] == ["test"] * 6 + ["train"] * 6 + ["val"] * 6
-        assert len(dataset.classes) == 3
-        assert not dataset.notes
+def test_with_splits_it_keeps_them_and_each_split_has_its_third(bird_folder, tmp_path):
+    for species in bird_folder.iterdir():
+        for number, photograph in enumerate(sorted(species.iterdir())):
+            place = tmp_path / "root" / ("train", "val", "test")[number % 3] / species.name
+            place.mkdir(parents=True, exist_ok=True)
+            shutil.copy(photograph, place)
+    assert broken("image-folder", f"image-folder:root={tmp_path / 'root'}") == {}
+    dataset = make(tmp_path / "root")
+    assert [sample.split for sample in dataset.samples] == ["test"] * 6 + ["train"] * 6 + ["val"] * 6
+    assert len(dataset.classes) == 3
+    assert not dataset.notes
 
 
 @pytest.fixture

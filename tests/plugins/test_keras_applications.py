@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from contracts.backbone import BackboneContract, assert_close, create, images_of, options_of, spec_of
+from making import assert_close, create, images_of, options_of, spec_of
 from PIL import Image
+from promises import broken
 
 from stackkit.api import UsageError, WeightsError
 from stackkit.images import squash
@@ -30,12 +31,6 @@ NO_NETWORK = {"https_proxy": "http://127.0.0.1:9", "HTTPS_PROXY": "http://127.0.
 @pytest.fixture(scope="module")
 def keras():
     return import_keras()
-
-
-@pytest.fixture(scope="session")
-def mobilenet_file(shared_data: Path) -> Path:
-    """Real ImageNet weights of MobileNet with alpha=0.25, with its top, as Keras 2.8 saved them."""
-    return shared_data / "weights" / "mobilenet_v1_0.25_224.h5"
 
 
 @pytest.fixture(scope="session")
@@ -82,36 +77,18 @@ def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-# --- the contract ------------------------------------------------------------------------------
+# --- the promises ------------------------------------------------------------------------------
 
 
-class TestMobileNetFromAFile(BackboneContract):
-    plugin, name, size, width = plugin, "mobilenet", 224, 256
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def options(cls, mobilenet_file):
-        return {"weights": str(mobilenet_file), "alpha": 0.25}
+def test_it_keeps_its_promises():
+    """Every other engine that is here is tried too: it must give the features of the revision."""
+    text = "mobilenet:weights=random,size=32,alpha=0.25,engine=tensorflow"
+    assert broken("keras-applications", text) == {}
 
 
-class TestVGG19(BackboneContract):
-    plugin, name, size, width = plugin, "vgg19", 32, 512
-    given = {"weights": "random", "size": 32}  # noqa: RUF012
-
-
-class TestResNet50(BackboneContract):
-    plugin, name, size, width = plugin, "resnet50", 32, 2048
-    given = {"weights": "random", "size": 32}  # noqa: RUF012
-
-
-class TestInceptionV3(BackboneContract):
-    plugin, name, size, width = plugin, "inception-v3", 75, 2048
-    given = {"weights": "random", "size": 75}  # noqa: RUF012
-
-
-class TestXception(BackboneContract):
-    plugin, name, size, width = plugin, "xception", 71, 2048
-    given = {"weights": "random", "size": 71}  # noqa: RUF012
+def test_with_real_weights_it_keeps_them(mobilenet_file):
+    text = f"mobilenet:weights={mobilenet_file},alpha=0.25,engine=tensorflow"
+    assert broken("keras-applications", text, but=["telling-revision"]) == {}
 
 
 @pytest.mark.parametrize(
@@ -493,7 +470,7 @@ def test_only_the_mobilenets_have_a_width_multiplier():
         if "alpha" in {option.name for option in spec.options}
     }
     assert with_alpha == {name for name in BY_NAME if name.startswith("mobilenet")}
-    with pytest.raises(UsageError, match=r"alpha=0\.3; choose one of 0\.25, 0\.5, 0\.75, 1\.0"):
+    with pytest.raises(UsageError, match=r"alpha=0\.3: choose one of 0\.25, 0\.5, 0\.75, 1\.0"):
         create(plugin, "mobilenet", alpha=0.3)
 
 

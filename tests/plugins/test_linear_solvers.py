@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from contracts.learner import LearnerContract, create
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from making import blobs, create
 from scipy.special import logsumexp
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
@@ -15,33 +15,32 @@ from sklearn.utils import compute_class_weight
 from threadpoolctl import threadpool_limits
 
 import stackkit_plugins.logistic
+from stackkit.api import OptionValue
 from stackkit_plugins.linear_solvers import BatchedLogisticRegression
 
 
-class TestLogisticBatched(LearnerContract):
-    plugin = stackkit_plugins.logistic
-    name = "logistic"
+def logistic(**given: OptionValue) -> Any:
+    return create(stackkit_plugins.logistic, "logistic", **given)
 
-    @pytest.fixture
-    def learner(self) -> Any:
-        return create(self.plugin, self.name, solver="batched")
 
-    def test_it_is_the_batched_solver_with_the_options_given(self):
-        options = {
-            "C": 3.0,
-            "max_iter": 7,
-            "tol": 0.5,
-            "fit_intercept": False,
-            "class_weight": "balanced",
-        }
-        made = create(self.plugin, self.name, solver="batched", **options)
-        assert isinstance(made, BatchedLogisticRegression)
-        assert made.get_params() == {**options, "warm_start": False}
+def test_solver_batched_is_the_batched_solver_with_the_options_given():
+    options = {
+        "C": 3.0,
+        "max_iter": 7,
+        "tol": 0.5,
+        "fit_intercept": False,
+        "class_weight": "balanced",
+    }
+    made = logistic(solver="batched", **options)
+    assert isinstance(made, BatchedLogisticRegression)
+    assert made.get_params() == {**options, "warm_start": False}
 
-    def test_on_the_way_to_the_best_c_losses_are_those_of_scikit_learns_solver(self, features, labels):
-        found = create(self.plugin, self.name, solver="batched", C="auto").fit(features, labels)
-        wanted = create(self.plugin, self.name, tol=1e-6, max_iter=1000, C="auto").fit(features, labels)
-        assert found.losses_ == pytest.approx(wanted.losses_, rel=1e-4)
+
+def test_on_the_way_to_the_best_c_losses_are_those_of_scikit_learns_solver():
+    with threadpool_limits(1):
+        found = logistic(solver="batched", C="auto").fit(*blobs())
+        wanted = logistic(tol=1e-6, max_iter=1000, C="auto").fit(*blobs())
+    assert found.losses_ == pytest.approx(wanted.losses_, rel=1e-4)
 
 
 def objective(model: Any, X: np.ndarray, y: np.ndarray) -> float:

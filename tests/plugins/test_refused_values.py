@@ -1,0 +1,45 @@
+"""Values of options that are of no use are refused before anything is made of them."""
+
+from types import ModuleType
+
+import pytest
+from making import spec_of
+
+from stackkit.api import OptionValue, UsageError
+from stackkit_plugins import (
+    average_svm,
+    ensemble_selection,
+    linear_svm,
+    logistic,
+    stacked_logistic,
+    weighted_vote,
+)
+
+NO_NUMBERS: dict[str, tuple[OptionValue, ...]] = {
+    "C": (-1.0, 0.0, float("inf"), "often"),
+    "max_iter": (0, -5),
+    "tol": (0.0, float("inf")),
+    "seed": (-1, 2**32),
+    "rounds": (-1,),
+    "bags": (-1,),
+    "bag_fraction": (0.0, 1.5),
+}
+LEARNERS = [
+    (logistic, "logistic"),
+    (logistic, "logistic-ovr"),
+    (linear_svm, "linear-svm"),
+    (linear_svm, "calibrated-svm"),
+]
+AGGREGATORS = [
+    (plugin, "") for plugin in (average_svm, ensemble_selection, stacked_logistic, weighted_vote)
+]
+
+
+@pytest.mark.parametrize(("plugin", "name"), LEARNERS + AGGREGATORS)
+def test_numbers_that_cannot_work_are_refused_with_what_is_wanted(plugin: ModuleType, name: str):
+    bounded = [option for option in spec_of(plugin, name).options if option.name in NO_NUMBERS]
+    assert len(bounded) > 1
+    for option in bounded:
+        for value in NO_NUMBERS[option.name]:
+            with pytest.raises(UsageError, match=f"option {option.name}={value}: .* wanted$"):
+                option.parse(str(value))
