@@ -1,5 +1,6 @@
 """The whole public surface for plugins: import from here and from nowhere else in stackkit."""
 
+from stackkit.commonoptions import fit_on_option, limit_option, seed_option
 from stackkit.errors import (
     DatasetError,
     ExtractionError,
@@ -68,7 +69,10 @@ __all__ = [
     "decode_image",
     "engines_dir",
     "file_fingerprint",
+    "fit_on_option",
     "hookimpl",
+    "limit_option",
     "limit_per_class",
     "read_image",
+    "seed_option",
 ]

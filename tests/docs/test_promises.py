@@ -19,8 +19,9 @@ PROMISED: dict[int, dict[str, str]] = {
     1: {
         "hooks": "stackkit_datasets stackkit_backbones stackkit_learners stackkit_aggregators",
         "api": "HOOKSPEC_VERSION bytes_fingerprint datasets_dir decode_image engines_dir"
-        " file_fingerprint hookimpl limit_per_class read_image BoundingBox FitOn OptionValue"
-        " DatasetError ExtractionError ImageError PluginError StackkitError UsageError WeightsError",
+        " file_fingerprint fit_on_option hookimpl limit_option limit_per_class read_image seed_option"
+        " BoundingBox FitOn OptionValue DatasetError ExtractionError ImageError PluginError"
+        " StackkitError UsageError WeightsError",
         "ComponentSpec": f"{SPEC} options requires install lacking diagnoses",
         "DatasetSpec": f"{SPEC} fetch",
         "BackboneSpec": SPEC,

@@ -264,7 +264,6 @@ def test_an_engine_that_is_not_installed_is_refused_with_the_pip_command(monkeyp
         {"engine": "openvino", "device": "gpu"},
         {"engine": "mnn", "precision": "mixed"},
         {"precision": "mixed", "device": "cpu"},
-        {"threads": -1},
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(given):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from stackkit.commonoptions import MOST_SEED
 from stackkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -144,9 +145,6 @@ KeepSize = Annotated[
     ),
 ]
 DryRemoval = Annotated[bool, typer.Option("--dry-run", help="Say what would go, and remove nothing.")]
-
-MOST_SEED = 2**32 - 1
-"""The largest seed that NumPy's and scikit-learn's generators take."""
 
 
 def check_seed(seed: int) -> None:

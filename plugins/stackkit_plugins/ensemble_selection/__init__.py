@@ -1,6 +1,6 @@
 """Build an ensemble learner by learner, keeping what helps."""
 
-from stackkit.api import AggregatorSpec, Option, hookimpl
+from stackkit.api import AggregatorSpec, Option, fit_on_option, hookimpl, seed_option
 
 
 @hookimpl
@@ -12,12 +12,7 @@ def stackkit_aggregators() -> list[AggregatorSpec]:
             summary="mean probability of learners selected greedily, some of them repeatedly",
             factory="stackkit_plugins.ensemble_selection.aggregator:EnsembleSelection",
             options=(
-                Option(
-                    name="fit_on",
-                    default="out-of-fold",
-                    choices=("in-sample", "out-of-fold"),
-                    help="probabilities of held-out rows, or of rows the learners know",
-                ),
+                fit_on_option("out-of-fold"),
                 Option(
                     name="metric",
                     default="log-loss",
@@ -38,13 +33,7 @@ def stackkit_aggregators() -> list[AggregatorSpec]:
                     maximum=1,
                     help="share of the learners in each bag, at least one learner",
                 ),
-                Option(
-                    name="seed",
-                    default=0,
-                    minimum=0,
-                    maximum=2**32 - 1,
-                    help="which learners are in which bag; the run's seed by default",
-                ),
+                seed_option("which learners are in which bag"),
             ),
         )
     ]

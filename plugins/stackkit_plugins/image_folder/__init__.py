@@ -1,6 +1,6 @@
 """Dataset: any folder of images with one subfolder per class."""
 
-from stackkit.api import DatasetSpec, Option, hookimpl
+from stackkit.api import DatasetSpec, Option, hookimpl, limit_option
 
 
 @hookimpl
@@ -15,13 +15,7 @@ def stackkit_datasets() -> list[DatasetSpec]:
                 Option(
                     name="root", default=None, type=str, help="the folder of class folders (required)"
                 ),
-                Option(
-                    name="limit",
-                    default=None,
-                    type=int,
-                    minimum=1,
-                    help="at most this many images per class",
-                ),
+                limit_option(),
             ),
         )
     ]

@@ -2,7 +2,7 @@
 
 from stackkit.api import BackboneSpec, Option, hookimpl
 from stackkit_plugins.keras_applications.models import MODELS, Model
-from stackkit_plugins.keras_network import DIAGNOSIS, running_options
+from stackkit_plugins.keras_network import DIAGNOSIS, network_options
 
 _FACTORIES = "stackkit_plugins.keras_applications.backbone"
 _WEIGHTS = "stackkit_plugins.keras_applications.keras_files:downloaded_weights"
@@ -26,29 +26,19 @@ def _spec(model: Model) -> BackboneSpec:
 
 
 def _options(model: Model) -> tuple[Option, ...]:
-    options = [
-        Option(
-            name="weights",
-            default="imagenet",
-            help="imagenet (Keras downloads and checks them), random, or a Keras weights file's path",
-        ),
-        Option(name="size", default=model.size, help=_size_help(model)),
-        Option(
-            name="pooling",
-            default="avg",
-            choices=("avg", "max"),
-            help="global pooling of the last feature map",
-        ),
-        *running_options(),
-    ]
-    if model.alphas:
-        options.append(Option(name="alpha", default=1.0, choices=model.alphas, help="width multiplier"))
-    return tuple(options)
+    options = network_options(
+        weights="imagenet (Keras downloads and checks them), random, or a Keras weights file's path",
+        size=model.size,
+        smallest=model.smallest,
+        on_sizes=_on_sizes(model),
+    )
+    if not model.alphas:
+        return options
+    return (*options, Option(name="alpha", default=1.0, choices=model.alphas, help="width multiplier"))
 
 
-def _size_help(model: Model) -> str:
-    text = f"side of the images in pixels, from {model.smallest} on"
-    if model.trained_sizes:
-        sizes = ", ".join(str(size) for size in model.trained_sizes)
-        text += f"; there are weights for {sizes}, and other sizes take those for 224"
-    return text
+def _on_sizes(model: Model) -> str:
+    if not model.trained_sizes:
+        return ""
+    sizes = ", ".join(str(size) for size in model.trained_sizes)
+    return f"; there are weights for {sizes}, and other sizes take those for 224"

@@ -22,7 +22,6 @@ from stackkit_plugins.keras_network import (
     FileWeights,
     KerasBackbone,
     RandomWeights,
-    check_numbers,
     checked_running,
     missing_file,
     weights_file,
@@ -51,11 +50,10 @@ class Factory:
         """A backbone; builds and downloads nothing yet.
 
         `weights` is "imagenet", "random" or the path of a weights file with or without the top;
-        `running` are the fields of `Running`. Raises UsageError for numbers that cannot work,
+        `running` are the fields of `Running`. Raises UsageError if they contradict each other,
         WeightsError if the file is missing, PluginError if the engine's package is.
         """
         model = self.model
-        check_numbers(model.name, size=size, smallest=model.smallest, seed=seed)
         width = model.width(alpha)
         name = f"{model.name} with alpha={alpha}" if model.alphas else model.name
         source: FileWeights | RandomWeights

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stackkit.api import UsageError
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
@@ -35,12 +33,8 @@ class Model:
         return tuple(alpha for alpha, _ in self.widths) if len(self.widths) > 1 else ()
 
     def width(self, alpha: float = 1.0) -> int:
-        """Number of features; raises UsageError for a multiplier that is not offered."""
-        for known, width in self.widths:
-            if known == alpha:
-                return width
-        offered = ", ".join(str(known) for known, _ in self.widths)
-        raise UsageError(f"{self.name}: alpha={alpha}; choose one of {offered}")
+        """Number of features with one of `alphas`."""
+        return dict(self.widths)[alpha]
 
     def megabytes(self, alpha: float = 1.0) -> float:
         """About the size of the ImageNet weights file."""

@@ -4,8 +4,8 @@ TensorFlow takes seconds to import and is not needed to say a backbone's size, w
 so nothing here imports it, Keras or NumPy before the first image comes in.
 """
 
-from stackkit_plugins.keras_network.backbone import KerasBackbone, check_numbers
-from stackkit_plugins.keras_network.options import Running, checked_running, running_options
+from stackkit_plugins.keras_network.backbone import KerasBackbone
+from stackkit_plugins.keras_network.options import Running, checked_running, network_options
 from stackkit_plugins.keras_network.runtime import import_keras
 from stackkit_plugins.keras_network.weights import (
     FileWeights,
@@ -23,10 +23,9 @@ __all__ = [
     "KerasBackbone",
     "RandomWeights",
     "Running",
-    "check_numbers",
     "checked_running",
     "import_keras",
     "missing_file",
-    "running_options",
+    "network_options",
     "weights_file",
 ]

@@ -241,11 +241,3 @@ class KerasBackbone:
                 f"not {self.feature_dim}; report this to the plugin's authors"
             )
         return Network(model, self.preprocess, size=self.image_size, device=device)
-
-
-def check_numbers(name: str, *, size: int, smallest: int, seed: int) -> None:
-    """Raise UsageError for an image size or seed that cannot work."""
-    if size < smallest:
-        raise UsageError(f"{name}: size={size} is too small; the smallest is {smallest}")
-    if seed < 0:
-        raise UsageError(f"{name}: seed={seed}; a seed is 0 or above")

@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from stackkit.api import Option, PluginError, UsageError
+from stackkit.api import Option, PluginError, UsageError, seed_option
 from stackkit_plugins.keras_network.engines import CONVERTED, engine_version
-
-_MOST_SEED = 2**32 - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,9 +28,26 @@ class Running:
         return "" if self.precision == "float32" else f";precision={self.precision}"
 
 
-def running_options() -> tuple[Option, ...]:
-    """The options that make a `Running`, and the seed of random weights."""
+def network_options(*, weights: str, size: int, smallest: int, on_sizes: str = "") -> tuple[Option, ...]:
+    """The options of a Keras backbone: its network, those that make a `Running`, and a seed.
+
+    `weights` is the help on that option, `size` the network's own in pixels, `smallest` the least
+    that it takes; `on_sizes` adds to the help on `size`.
+    """
     return (
+        Option(name="weights", default="imagenet", help=weights),
+        Option(
+            name="size",
+            default=size,
+            minimum=smallest,
+            help=f"side of the images in pixels{on_sizes}",
+        ),
+        Option(
+            name="pooling",
+            default="avg",
+            choices=("avg", "max"),
+            help="global pooling of the last feature map",
+        ),
         Option(
             name="engine",
             default="auto",
@@ -58,28 +73,17 @@ def running_options() -> tuple[Option, ...]:
             minimum=0,
             help="images per pass; changes memory, not features; 0: the fastest in a trial",
         ),
-        Option(
-            name="seed",
-            default=0,
-            minimum=0,
-            maximum=_MOST_SEED,
-            help="seed of weights=random; the run's seed by default",
-        ),
+        seed_option("seed of weights=random"),
     )
 
 
 def checked_running(name: str, **options: Any) -> Running:
     """How backbone `name` is to be run.
 
-    Raises UsageError for numbers that cannot work and settings that contradict each other, and
-    PluginError if the engine's package is not installed.
+    Raises UsageError for settings that contradict each other, and PluginError if the engine's
+    package is not installed.
     """
     running = Running(**options)
-    if running.batch_size < 0 or running.threads < 0:
-        raise UsageError(
-            f"{name}: batch_size={running.batch_size}, threads={running.threads}; "
-            "0 (found by a trial, all cores) or more is wanted"
-        )
     if running.precision == "mixed" and running.device == "cpu":
         raise UsageError(f"{name}: precision=mixed is for GPUs; leave out device=cpu or precision")
     if running.engine in CONVERTED:

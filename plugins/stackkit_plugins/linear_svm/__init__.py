@@ -1,21 +1,9 @@
 """The recipe's baseline, a linear support vector machine, and the same with probabilities."""
 
-from stackkit.api import LearnerSpec, Option, hookimpl
-from stackkit_plugins.linear_learners import NORMALISE
+from stackkit.api import LearnerSpec, hookimpl
+from stackkit_plugins.linear_learners import LINEAR_SVC, NORMALISE
 
-_OPTIONS = (
-    Option(name="C", default=1.0, above=0, help="inverse of the regularisation strength"),
-    Option(name="max_iter", default=1000, minimum=1, help="most passes over the rows"),
-    Option(name="tol", default=1e-4, above=0, help="tolerance at which the solver stops"),
-    Option(
-        name="seed",
-        default=0,
-        minimum=0,
-        maximum=2**32 - 1,
-        help="order of coordinates; the run's seed by default",
-    ),
-    NORMALISE,
-)
+_OPTIONS = (*LINEAR_SVC, NORMALISE)
 
 
 @hookimpl

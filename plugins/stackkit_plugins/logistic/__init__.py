@@ -2,13 +2,12 @@
 
 from dataclasses import replace
 
-from stackkit.api import LearnerSpec, Option, hookimpl
-from stackkit_plugins.linear_learners import NORMALISE
+from stackkit.api import LearnerSpec, Option, hookimpl, seed_option
+from stackkit_plugins.linear_learners import NORMALISE, TOL, C
 
-_C = Option(name="C", default=1.0, above=0, help="inverse of the regularisation strength")
 _SHARED = (
     Option(name="max_iter", default=100, minimum=1, help="most iterations of the solver"),
-    Option(name="tol", default=1e-4, above=0, help="tolerance at which the solver stops"),
+    TOL,
     Option(name="fit_intercept", default=True, help="whether to fit a constant"),
     Option(
         name="class_weight",
@@ -17,13 +16,7 @@ _SHARED = (
         choices=("balanced",),
         help="balanced: weigh classes by the inverse of their frequency",
     ),
-    Option(
-        name="seed",
-        default=0,
-        minimum=0,
-        maximum=2**32 - 1,
-        help="seed of solvers that shuffle; the run's seed by default",
-    ),
+    seed_option("seed of solvers that shuffle"),
     NORMALISE,
 )
 
@@ -43,7 +36,7 @@ def stackkit_learners() -> list[LearnerSpec]:
                     choices=("lbfgs", "newton-cg", "newton-cholesky", "sag", "saga", "batched"),
                     help="scikit-learn's solver; batched: the same minimum sooner, proven to tol^2",
                 ),
-                replace(_C, words=("auto",), help=f"{_C.help}; auto: the one that suits held-out rows"),
+                replace(C, words=("auto",), help=f"{C.help}; auto: the one that suits held-out rows"),
                 *_SHARED,
             ),
         ),
@@ -51,6 +44,6 @@ def stackkit_learners() -> list[LearnerSpec]:
             name="logistic-ovr",
             summary="one-vs-rest liblinear: LogisticRegression as of the recipe (2017)",
             factory="stackkit_plugins.logistic.learner:logistic_ovr",
-            options=(_C, *_SHARED),
+            options=(C, *_SHARED),
         ),
     ]

@@ -1,6 +1,6 @@
 """Multinomial logistic regression on log-probabilities: one weight a learner, one constant a class."""
 
-from stackkit.api import AggregatorSpec, Option, hookimpl
+from stackkit.api import AggregatorSpec, Option, fit_on_option, hookimpl
 
 
 @hookimpl
@@ -12,12 +12,7 @@ def stackkit_aggregators() -> list[AggregatorSpec]:
             summary="logistic regression on log-probabilities, drawn towards geometric-vote",
             factory="stackkit_plugins.stacked_logistic.aggregator:StackedLogistic",
             options=(
-                Option(
-                    name="fit_on",
-                    default="out-of-fold",
-                    choices=("in-sample", "out-of-fold"),
-                    help="probabilities of held-out rows, or of rows the learners know",
-                ),
+                fit_on_option("out-of-fold"),
                 Option(
                     name="C",
                     default=1.0,

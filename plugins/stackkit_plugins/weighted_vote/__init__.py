@@ -1,6 +1,6 @@
 """A weighted mean of the base learners' probabilities: better learners count for more."""
 
-from stackkit.api import AggregatorSpec, Option, hookimpl
+from stackkit.api import AggregatorSpec, Option, fit_on_option, hookimpl
 
 
 @hookimpl
@@ -12,12 +12,7 @@ def stackkit_aggregators() -> list[AggregatorSpec]:
             summary="mean probability with the weights that minimise the log-loss",
             factory="stackkit_plugins.weighted_vote.aggregator:WeightedVote",
             options=(
-                Option(
-                    name="fit_on",
-                    default="out-of-fold",
-                    choices=("in-sample", "out-of-fold"),
-                    help="probabilities of held-out rows, or of rows the learners know",
-                ),
+                fit_on_option("out-of-fold"),
                 Option(name="max_iter", default=1000, minimum=1, help="most updates of the weights"),
                 Option(
                     name="tol",

@@ -1,6 +1,6 @@
 """Tell stackkit of the dataset `manifest`; the work stands in dataset.py and table.py."""
 
-from stackkit.api import DatasetSpec, Option, hookimpl
+from stackkit.api import DatasetSpec, Option, hookimpl, limit_option
 
 
 @hookimpl
@@ -20,13 +20,7 @@ def stackkit_datasets() -> list[DatasetSpec]:
                     help="the folder that paths start from; by default the table's own",
                 ),
                 Option(name="crop", default=False, help="whether to cut every image to its box"),
-                Option(
-                    name="limit",
-                    default=None,
-                    type=int,
-                    minimum=1,
-                    help="at most this many images per class",
-                ),
+                limit_option(),
             ),
         )
     ]

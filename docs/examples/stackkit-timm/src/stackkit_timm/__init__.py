@@ -1,6 +1,6 @@
 """Tell stackkit of the backbone `timm`: one name, a thousand networks; the work stands beside this."""
 
-from stackkit.api import BackboneSpec, Option, hookimpl
+from stackkit.api import BackboneSpec, Option, hookimpl, seed_option
 
 
 @hookimpl
@@ -27,13 +27,7 @@ def stackkit_backbones() -> list[BackboneSpec]:
                     help="where torch computes; auto: a GPU if there is one",
                 ),
                 Option(name="batch_size", default=32, minimum=1, help="images per pass"),
-                Option(
-                    name="seed",
-                    default=0,
-                    minimum=0,
-                    maximum=2**32 - 1,
-                    help="seed of weights=random; the run's seed by default",
-                ),
+                seed_option("seed of weights=random"),
             ),
         )
     ]

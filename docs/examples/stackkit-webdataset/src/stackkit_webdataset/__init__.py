@@ -1,6 +1,6 @@
 """Tell stackkit of the dataset `webdataset`; dataset.py, the top of four modules, does the work."""
 
-from stackkit.api import DatasetSpec, Option, hookimpl
+from stackkit.api import DatasetSpec, Option, hookimpl, limit_option
 
 
 @hookimpl
@@ -35,13 +35,7 @@ def stackkit_datasets() -> list[DatasetSpec]:
                     type=str,
                     help="a text file with a class name per line: label 0 is the first",
                 ),
-                Option(
-                    name="limit",
-                    default=None,
-                    type=int,
-                    minimum=1,
-                    help="at most this many images per class",
-                ),
+                limit_option(),
             ),
         )
     ]
