@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 
 class Kept(Protocol):
@@ -40,6 +40,10 @@ class Removal:
     def of(cls, file: Kept, reason: str) -> Removal:
         """Of a kept file."""
         return cls(path=file.path, size=file.size, reason=reason)
+
+    def document(self) -> dict[str, Any]:
+        """As JSON."""
+        return {"path": str(self.path), "bytes": self.size, "reason": self.reason}
 
 
 def disused(

@@ -329,6 +329,14 @@ class TestGc:
         stackkit("features", "gc", "--older-than", "9000d")
         assert sorted(stored.parent.iterdir()) == sorted([stored, other])
 
+    def test_files_that_go_while_they_are_looked_at_are_passed_over(
+        self, stackkit: Command, stored: Path
+    ) -> None:
+        for name in ("gone.h5", f".{stored.name}.1234"):
+            stored.with_name(name).symlink_to("nothing")  # listed, and not there when it is opened
+        assert len(stackkit("features", "ls", "--json").document["files"]) == 1
+        assert not stackkit("features", "gc", "--older-than", "30d", "--json").document["removed"]
+
     def test_a_file_in_use_stays(self, stackkit: Command, stored: Path) -> None:
         unused_for(stored, 31)
         with writing(stored) as process:

@@ -11,13 +11,17 @@ _SIZES = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _AMOUNT = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]+)")
 
 
-def parse_age(text: str) -> float:
-    """Seconds in an age such as 12h, 30d or 8w; raises UsageError otherwise."""
+def parse_age(text: str | None) -> float | None:
+    """Seconds in an age such as 12h, 30d or 8w, None for none; raises UsageError otherwise."""
+    if text is None:
+        return None
     return _parsed(text, _AGES_S, "--older-than", "an age such as 12h, 30d or 8w")
 
 
-def parse_size(text: str) -> int:
-    """Bytes in a size such as 500MB or 10GB; raises UsageError otherwise."""
+def parse_size(text: str | None) -> int | None:
+    """Bytes in a size such as 500MB or 10GB, None for none; raises UsageError otherwise."""
+    if text is None:
+        return None
     return int(_parsed(text.upper(), _SIZES, "--keep-size", "a size such as 500MB or 10GB"))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 import typer
 
 from stackkit.cli import options
-from stackkit.cli.output import stdout_set_aside
+from stackkit.cli.output import print_json, stdout_set_aside
 from stackkit.errors import PluginError, UsageError
 from stackkit.testing.promise import TIME_LIMIT_S
 
@@ -55,8 +54,7 @@ def check_plugin(
     untried = not_tried(judged)
     if as_json:
         promises = [_entry(*pair) for pair in judged]
-        document = {"name": name, "promises": promises, "not_tried": untried}
-        typer.echo(json.dumps(document, indent=2))
+        print_json({"name": name, "promises": promises, "not_tried": untried})
     else:
         _sum_up(name, judged, untried)
     _refuse(name, judged, untried)

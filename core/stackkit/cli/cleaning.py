@@ -31,8 +31,7 @@ def clean(
         removals = to_remove(
             entries(folder), time.time(), older_than_s=older_than_s, keep_bytes=keep_bytes
         )
-        for path in leftovers(folder):
-            removals.append(Removal(path=path, size=path.stat().st_size, reason="left over"))
+        removals += leftovers(folder)
     gone = [one for one in removals if (is_idle if dry_run else remove_idle)(one.path)]
     if not dry_run:
         for each in {one.path.parent for one in gone}:
@@ -44,7 +43,7 @@ def clean(
     return {
         "store": str(folder),
         "dry_run": dry_run,
-        "removed": [{"path": str(one.path), "bytes": one.size, "reason": one.reason} for one in gone],
+        "removed": [one.document() for one in gone],
         "engines": networks,
         "bytes": sum(one.size for one in gone) + total(networks),
     }

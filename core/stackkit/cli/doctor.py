@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -11,7 +10,7 @@ import typer
 
 from stackkit import __version__
 from stackkit.cli import options
-from stackkit.cli.output import stdout_set_aside
+from stackkit.cli.output import print_json, stdout_set_aside
 from stackkit.errors import StackkitError
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ def doctor(as_json: options.Json = False) -> None:
     with stdout_set_aside():  # plugins' code runs
         examination = examine()
     if as_json:
-        typer.echo(json.dumps(examination.document(), indent=2, default=str))
+        print_json(examination.document())
     else:
         _show(examination)
     if blockers := examination.of_state("blocker"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from stackkit.cli import options
-from stackkit.cli.output import stdout_set_aside
+from stackkit.cli.output import print_json, stdout_set_aside
 from stackkit.recipe import RECIPE_BACKBONES, Recipe
 
 if TYPE_CHECKING:
@@ -56,7 +55,7 @@ def extract(
         return
     summary = _carry_out(recipe, feature_store, progress)
     if as_json:
-        typer.echo(json.dumps(asdict(summary), indent=2))
+        print_json(asdict(summary))
     else:
         _show(summary, feature_store.folder)
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from stackkit.cli import options
 from stackkit.cli.amounts import parse_age, parse_size
-from stackkit.cli.output import stdout_set_aside
+from stackkit.cli.output import print_json, stdout_set_aside
 from stackkit.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
@@ -61,7 +60,7 @@ def ls(store: options.Store = None, as_json: options.Json = False) -> None:
     found = entries(folder)
     if as_json:
         files = [document(entry) for entry in found]
-        _print_json({"store": str(folder), "files": files, "engines": engines()})
+        print_json({"store": str(folder), "files": files, "engines": engines()})
     else:
         show_entries(folder, found)
         show_engines(engines())
@@ -78,7 +77,7 @@ def show(file: File, store: options.Store = None, as_json: options.Json = False)
     entry = _selected(_folder(store), [file])[0]
     told = details(entry, row_states(entry.path, _contents(entry)))
     if as_json:
-        _print_json(told)
+        print_json(told)
     else:
         show_details(told)
 
@@ -109,7 +108,7 @@ def verify(
     }
     verdicts = [verdict(entry, states.get(entry.path), again.get(entry.path, [])) for entry in chosen]
     if as_json:
-        _print_json({"files": verdicts})
+        print_json({"files": verdicts})
     else:
         show_verdicts(verdicts)
     if bad := [each for each in verdicts if not each["sound"]]:
@@ -139,13 +138,13 @@ def gc(
         raise UsageError("say what may go: --older-than 30d, --keep-size 10GB, --engines, or several")
     cleaned = clean(
         _folder(store),
-        older_than_s=parse_age(older_than) if older_than is not None else None,
-        keep_bytes=parse_size(keep_size) if keep_size is not None else None,
+        older_than_s=parse_age(older_than),
+        keep_bytes=parse_size(keep_size),
         engines=engines,
         dry_run=dry_run,
     )
     if as_json:
-        _print_json(cleaned)
+        print_json(cleaned)
     else:
         show_cleaned(cleaned)
 
@@ -167,7 +166,7 @@ def export(
     entry = _selected(_folder(store), [file])[0]
     rows = write(entry.path, _contents(entry), kind, out, overwrite=overwrite)
     if as_json:
-        _print_json({"out": str(out), "format": kind, "rows": rows, "images": entry.images})
+        print_json({"out": str(out), "format": kind, "rows": rows, "images": entry.images})
     else:
         typer.echo(f"{out}: {rows:,} of {entry.images:,} images")
 
@@ -176,10 +175,6 @@ def _folder(store: Path | None) -> Path:
     from stackkit.paths import features_dir
 
     return store or features_dir()
-
-
-def _print_json(document: dict[str, Any]) -> None:
-    typer.echo(json.dumps(document, indent=2))
 
 
 def _selected(folder: Path, texts: list[str] | None) -> list[Entry]:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from stackkit.cli import options
 from stackkit.cli.amounts import age, parse_age, parse_size
+from stackkit.cli.output import print_json
 from stackkit.errors import UsageError
 from stackkit.paths import fits_dir
 
@@ -34,7 +34,7 @@ def ls(as_json: options.Json = False) -> None:
     files = kept_files(fits_dir())
     size, uses = sum(file.size for file in files), sorted(file.used for file in files)
     if as_json:
-        _print_json(
+        print_json(
             {
                 "folder": str(fits_dir()),
                 "fits": len(files),
@@ -66,15 +66,15 @@ def gc(
     if older_than is None and keep_size is None and not everything:
         raise UsageError("say what may go: --older-than 30d, --keep-size 1GB, or --all")
     gone = _clean(
-        older_than_s=parse_age(older_than) if older_than is not None else None,
-        keep_bytes=parse_size(keep_size) if keep_size is not None else None,
+        older_than_s=parse_age(older_than),
+        keep_bytes=parse_size(keep_size),
         everything=everything,
         dry_run=dry_run,
     )
     if as_json:
-        removed = [{"path": str(one.path), "bytes": one.size, "reason": one.reason} for one in gone]
+        removed = [one.document() for one in gone]
         size = sum(one.size for one in gone)
-        _print_json({"folder": str(fits_dir()), "dry_run": dry_run, "removed": removed, "bytes": size})
+        print_json({"folder": str(fits_dir()), "dry_run": dry_run, "removed": removed, "bytes": size})
     else:
         _show(gone, "would remove" if dry_run else "removed")
 
@@ -110,7 +110,3 @@ def _show(gone: Sequence[Removal], verb: str) -> None:
 
 def _moment(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
-
-
-def _print_json(document: dict[str, Any]) -> None:
-    typer.echo(json.dumps(document, indent=2))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from stackkit.cli import options
-from stackkit.cli.output import stdout_set_aside
+from stackkit.cli.output import print_json, stdout_set_aside
 from stackkit.specs import Kind
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ def list_plugins(
         plugins = [
             asdict(record) | {"status": record.status, "slow": record.is_slow} for record in host.plugins
         ]
-        typer.echo(json.dumps({"plugins": plugins, "components": components}, indent=2))
+        print_json({"plugins": plugins, "components": components})
         return
     for each in kinds:
         _show_kind(each, [entry for entry in components if entry["kind"] == each])

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import typer
 from rich.filesize import decimal
 
-from stackkit.cli.output import stdout_set_aside
+from stackkit.cli.output import print_json, stdout_set_aside
 from stackkit.cli.progress import Style, clock, progress, rate
 from stackkit.types import Reporter
 
@@ -36,7 +35,7 @@ def predict(
     with stdout_set_aside(), progress(style) as reporter:
         prediction = experiment.predict(recipe, registry, store, reporter, evaluable=evaluable)
     if as_json:
-        typer.echo(json.dumps(prediction.document(), indent=2))
+        print_json(prediction.document())
         return
     expected = forecast_lines(prediction.forecast) if prediction.forecast else [UNKNOWN]
     for line in (*plan_lines(prediction.plan, evaluable=evaluable), *expected):

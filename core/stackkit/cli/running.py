@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
 from stackkit.cli import options
-from stackkit.cli.output import stdout_set_aside
+from stackkit.cli.output import print_json, stdout_set_aside
 from stackkit.errors import UsageError
 from stackkit.recipe import RECIPE_BACKBONES, Recipe
 
@@ -168,4 +165,4 @@ def _carry_out(
     if out:
         errors.print(f"report: {written}", markup=False, highlight=False, soft_wrap=True)
     if as_json:
-        typer.echo(json.dumps(report.document(), indent=2))
+        print_json(report.document())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -61,7 +62,11 @@ class RowStates:
 
 def entries(folder: Path) -> list[Entry]:
     """Every feature file of a store, by path."""
-    return [entry_at(path) for path in sorted(folder.glob("*/*.h5"))]
+    found = []
+    for path in sorted(folder.glob("*/*.h5")):
+        with suppress(FileNotFoundError):  # another process has superseded it
+            found.append(entry_at(path))
+    return found
 
 
 def entry_at(path: Path) -> Entry:
@@ -114,9 +119,13 @@ def row_states(path: Path, contents: Contents) -> RowStates:
     )
 
 
-def leftovers(folder: Path) -> list[Path]:
+def leftovers(folder: Path) -> list[Removal]:
     """Files that were being made when their process was killed, or are being made now."""
-    return sorted(folder.glob(f"*/{ASIDE}"))
+    found = []
+    for path in sorted(folder.glob(f"*/{ASIDE}")):
+        with suppress(FileNotFoundError):  # its process has finished it
+            found.append(Removal(path=path, size=path.stat().st_size, reason="left over"))
+    return found
 
 
 def to_remove(
