@@ -107,8 +107,8 @@ class Comparison(Design):
         others = iter(stacks)
         for row in self.rows:
             if row.kind == "aggregator":
-                beside = plan.side_by_side.get(row.choice.text)
-                yield made[beside] if beside else next(others)
+                fit = plan.feature_fits.get(row.choice.text)
+                yield made[fit] if fit else next(others)
 
     def _result(self, row: Row, answers: Sequence[Answers]) -> Result:
         return score(

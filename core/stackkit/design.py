@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from stackkit.choice import Choice
 from stackkit.evaluate import ResultKind
-from stackkit.fitting import Answers, Features, Fit, LearnerFit, SideBySideFit
+from stackkit.fitting import Answers, FeatureFit, Features, Fit, LearnerFit
 from stackkit.folds import Fold, inner_folds
 from stackkit.recipe import Ingredients
 from stackkit.stacking import FoldProbabilities, Probabilities, out_of_fold
@@ -42,7 +42,7 @@ class FoldPlan:
     """The distinct fits of one fold: what any row needs is fitted once, for all of them.
 
     `baselines[b][i]` and `learners[i]` are of backbone i, `inner[i][k]` of inner fold k within
-    it, `side_by_side` of aggregators on features by their text.
+    it, `feature_fits` of aggregators on features by their text.
     """
 
     number: int
@@ -52,13 +52,13 @@ class FoldPlan:
     baselines: Sequence[Sequence[LearnerFit]]
     learners: Sequence[LearnerFit]
     inner: Sequence[Sequence[LearnerFit]]
-    side_by_side: Mapping[str, SideBySideFit]
+    feature_fits: Mapping[str, FeatureFit]
 
     @property
     def fits(self) -> list[Fit]:
         """Everything that needs no other fit, each once."""
         every: Iterator[Fit] = chain(
-            *self.baselines, self.side_by_side.values(), self.learners, *self.inner
+            *self.baselines, self.feature_fits.values(), self.learners, *self.inner
         )
         return list(dict.fromkeys(every))
 
@@ -131,41 +131,41 @@ class Design:
 
     def plan(self, number: int, fold: Fold) -> FoldPlan:
         """Only what some row needs: no inner folds if nothing learns from out-of-fold probabilities."""
-        chosen, wanted = self.ingredients, {row.fit_on for row in self.rows}
-        stacked = any(row.learns_from_probabilities for row in self.rows)
-        learners = [
-            self._fit(
-                chosen.learner,
-                features,
-                fold.train,
-                fold.test,
-                probabilities=stacked,
-                in_sample=stacked,
-            )
-            for features in self.features
-        ]
-        inside = self._inner_folds(fold) if "out-of-fold" in wanted else []
+        learns_out_of_fold = any(row.fit_on == "out-of-fold" for row in self.rows)
+        inside = self._inner_folds(fold) if learns_out_of_fold else []
+        learners = self._learners(fold)
         return FoldPlan(
             number=number,
             fold=fold,
             inner_folds=inside,
             averages=not self.refit,
-            baselines=[
-                learners
-                if choice.text == chosen.learner.text
-                else [self._fit(choice, features, fold.train, fold.test) for features in self.features]
-                for choice in chosen.baselines
-            ],
+            baselines=[self._baseline(c, fold, learners) for c in self.ingredients.baselines],
             learners=learners,
             inner=[
                 [self._inner_fit(features, fold, part) for part in inside] for features in self.features
             ],
-            side_by_side={
-                row.choice.text: self._side_by_side(row.choice, fold)
+            feature_fits={
+                row.choice.text: self._feature_fit(row.choice, fold)
                 for row in self.rows
                 if row.fit_on == "features"
             },
         )
+
+    def _learners(self, fold: Fold) -> list[LearnerFit]:
+        """On the whole training fold; asked for probabilities if some row learns from them."""
+        choice, asked = self.ingredients.learner, any(row.learns_from_probabilities for row in self.rows)
+        return [
+            self._fit(choice, features, fold.train, fold.test, probabilities=asked, in_sample=asked)
+            for features in self.features
+        ]
+
+    def _baseline(
+        self, choice: Choice, fold: Fold, learners: Sequence[LearnerFit]
+    ) -> Sequence[LearnerFit]:
+        """A baseline's fits; those of the base learner serve if it is the same."""
+        if choice.text == self.ingredients.learner.text:
+            return learners
+        return [self._fit(choice, features, fold.train, fold.test) for features in self.features]
 
     def _inner_folds(self, fold: Fold) -> list[Fold]:
         return inner_folds(self.labels[fold.train], self.inner_cv, seed=self.seed)
@@ -202,8 +202,8 @@ class Design:
             probabilities=True,
         )
 
-    def _side_by_side(self, choice: Choice, fold: Fold) -> SideBySideFit:
-        return SideBySideFit(
+    def _feature_fit(self, choice: Choice, fold: Fold) -> FeatureFit:
+        return FeatureFit(
             choice=choice,
             learner=self.ingredients.learner,
             features=self.features,

@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 
 from stackkit.backbones import NamedBackbone
 from stackkit.compare import Comparison, FoldOutcome
+from stackkit.decoding import unreadable
 from stackkit.errors import EvaluationError
+from stackkit.extract import ExtractionSummary
 from stackkit.fitting import Crew, Features
 from stackkit.folds import Fold, official_fold, stratified_folds
 from stackkit.recipe import Ingredients, Recipe
 from stackkit.store import DatasetRows, FeatureStore
-from stackkit.types import Dataset
+from stackkit.types import Dataset, FailedImage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +31,28 @@ class UsableFeatures:
     features: Sequence[Features]
     kept: NDArray[np.int64]
     lost: Mapping[str, int]
+
+
+def already_extracted(
+    dataset: Dataset, rows: DatasetRows, named: Sequence[NamedBackbone], store: FeatureStore
+) -> ExtractionSummary:
+    """What the store holds; raises EvaluationError if a readable image has no row."""
+    failed: dict[str, FailedImage] = {}
+    reused: dict[str, int] = {}
+    for backbone in named:
+        with store.open(backbone.key, rows, {}, create=False) as file:
+            pending = file.pending()
+        broken = unreadable(dataset, pending)
+        if len(broken) < len(pending):
+            raise EvaluationError(
+                f"{len(pending) - len(broken)} images have no features of {backbone.label}; "
+                "run `stackkit extract` with the same --dataset and --backbones first"
+            )
+        failed.update({failure.id: failure for failure in broken})
+        reused[backbone.label] = rows.n_readable - len(pending)
+    return ExtractionSummary(
+        computed=dict.fromkeys(reused, 0), reused=reused, failed=tuple(failed.values())
+    )
 
 
 def usable_features(

@@ -11,13 +11,18 @@ from itertools import compress
 from pathlib import Path
 
 from stackkit import __version__
-from stackkit.backbones import NamedBackbone
 from stackkit.choice import describe
 from stackkit.compare import Comparison
-from stackkit.decoding import strictly, unreadable
+from stackkit.decoding import strictly
 from stackkit.errors import EvaluationError
 from stackkit.evaluate import Result
-from stackkit.evaluation import UsableFeatures, comparison, folds_of, usable_features
+from stackkit.evaluation import (
+    UsableFeatures,
+    already_extracted,
+    comparison,
+    folds_of,
+    usable_features,
+)
 from stackkit.extract import ExtractionSummary, extract, fingerprints, foresee
 from stackkit.fitting import Crew, KeptFits
 from stackkit.forecast import Forecast
@@ -221,7 +226,7 @@ def _find(
 ) -> tuple[DatasetRows, ExtractionSummary]:
     """See that the features of every readable image are in the store."""
     rows, failed = fingerprints(plan.ingredients.dataset.text, dataset, reporter)
-    summary = _stored(dataset, rows, plan.backbones, store)
+    summary = already_extracted(dataset, rows, plan.backbones, store)
     failed += summary.failed
     _refuse_if_strict(recipe, failed)
     return rows, replace(summary, failed=tuple(failed))
@@ -251,25 +256,3 @@ def _blaming(failed: Sequence[FailedImage]) -> Iterator[None]:
             f"{error} ({len(failed)} image(s) could not be read, the first {failed[0].id}: "
             f"{failed[0].reason}; features of the others are kept)"
         ) from error
-
-
-def _stored(
-    dataset: Dataset, rows: DatasetRows, named: Sequence[NamedBackbone], store: FeatureStore
-) -> ExtractionSummary:
-    """What the store holds; raises EvaluationError if a readable image has no row."""
-    failed: dict[str, FailedImage] = {}
-    reused: dict[str, int] = {}
-    for backbone in named:
-        with store.open(backbone.key, rows, {}, create=False) as file:
-            pending = file.pending()
-        broken = unreadable(dataset, pending)
-        if len(broken) < len(pending):
-            raise EvaluationError(
-                f"{len(pending) - len(broken)} images have no features of {backbone.label}; "
-                "run `stackkit extract` with the same --dataset and --backbones first"
-            )
-        failed.update({failure.id: failure for failure in broken})
-        reused[backbone.label] = sum(map(bool, rows.fingerprints)) - len(pending)
-    return ExtractionSummary(
-        computed=dict.fromkeys(reused, 0), reused=reused, failed=tuple(failed.values())
-    )

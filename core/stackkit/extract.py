@@ -45,15 +45,15 @@ def fingerprints(
     name: str, dataset: Dataset, reporter: Reporter
 ) -> tuple[DatasetRows, list[FailedImage]]:
     """Fingerprint every image; one that cannot even be read gets "" and a reason."""
-    samples, prints, failed = dataset.samples, [], []
-    reporter.start("reading images", len(samples))
+    samples, prints, failed, task = dataset.samples, [], [], "reading images"
+    reporter.start(task, len(samples))
     for index, sample in enumerate(samples):
         try:
             prints.append(dataset.fingerprint(index))
         except (OSError, ImageError) as error:
             prints.append("")
             failed.append(FailedImage(id=sample.id, reason=reason(error)))
-        reporter.advance("reading images", 1)
+        reporter.advance(task, 1)
     rows = DatasetRows(dataset=name, classes=dataset.classes, samples=samples, fingerprints=prints)
     return rows, failed
 
@@ -161,7 +161,7 @@ def _carry_out(
 
 def _announce(tasks: Sequence[_Task], rows: DatasetRows, reporter: Reporter) -> str | None:
     """Start the progress of each backbone; returns the name of that of all, None if one is all."""
-    readable = _readable(rows)
+    readable = rows.n_readable
     for task in tasks:
         reporter.start(task.named.label, readable, readable - len(task.pending))
     if len(tasks) < 2:
@@ -186,19 +186,15 @@ def _compute(task: _Task, chunk: Chunk, rows: DatasetRows, writer: Writer) -> No
     writer.submit(partial(task.file.write, numbers, features))
 
 
-def _readable(rows: DatasetRows) -> int:
-    return sum(map(bool, rows.fingerprints))
-
-
 def _summary(
     tasks: Sequence[_Task], rows: DatasetRows, failed: Sequence[FailedImage]
 ) -> ExtractionSummary:
-    broken, readable = {failure.id for failure in failed}, _readable(rows)
+    broken = {failure.id for failure in failed}
     return ExtractionSummary(
         computed={
             task.named.label: sum(rows.samples[row].id not in broken for row in task.pending)
             for task in tasks
         },
-        reused={task.named.label: readable - len(task.pending) for task in tasks},
+        reused={task.named.label: rows.n_readable - len(task.pending) for task in tasks},
         failed=tuple(failed),
     )

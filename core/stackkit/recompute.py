@@ -105,8 +105,8 @@ def _images(
 def _compared(
     contents: Contents, named: NamedBackbone, rows: Sequence[_Row], reporter: Reporter
 ) -> list[Recomputed]:
-    compared = []
-    reporter.start(f"computing again with {named.label}", len(rows))
+    compared, task = [], f"computing again with {named.label}"
+    reporter.start(task, len(rows))
     for start in range(0, len(rows), BATCH):
         batch = rows[start : start + BATCH]
         pixels = np.stack([row.pixels for row in batch])
@@ -115,7 +115,7 @@ def _compared(
         for row, features in zip(batch, named.features(pixels), strict=True):
             name = contents.rows.samples[row.number].id
             compared.append(Recomputed(sample=name, difference=_difference(features, row.stored)))
-        reporter.advance(f"computing again with {named.label}", len(batch))
+        reporter.advance(task, len(batch))
     return compared
 
 

@@ -5,7 +5,7 @@ Bottom-up: `features` that are read where they lie, `convergence`, a single `fit
 """
 
 from stackkit.fitting.features import Features
-from stackkit.fitting.fit import Answers, Fit, LearnerFit, ProbabilityFit, SideBySideFit
+from stackkit.fitting.fit import Answers, FeatureFit, Fit, LearnerFit, ProbabilityFit
 from stackkit.fitting.kept import KeptFits
 from stackkit.fitting.parallel import Batch, Crew, calm_threads
 
@@ -13,11 +13,11 @@ __all__ = [
     "Answers",
     "Batch",
     "Crew",
+    "FeatureFit",
     "Features",
     "Fit",
     "KeptFits",
     "LearnerFit",
     "ProbabilityFit",
-    "SideBySideFit",
     "calm_threads",
 ]

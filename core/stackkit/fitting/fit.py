@@ -131,7 +131,7 @@ class ProbabilityFit:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class SideBySideFit:
+class FeatureFit:
     """An aggregator that works on the features of all backbones instead of probabilities."""
 
     choice: Choice

@@ -78,8 +78,7 @@ def entry_at(path: Path) -> Entry:
         with path.open("rb", buffering=0) as file:
             written = read_checksums(file, contents.places) != 0
         stored = int(written.sum())
-        readable = sum(map(bool, contents.rows.fingerprints))
-        state = "complete" if stored >= readable else "partial"
+        state = "complete" if stored >= contents.rows.n_readable else "partial"
     return Entry(
         path=path,
         state=state,

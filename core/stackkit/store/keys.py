@@ -52,6 +52,11 @@ class DatasetRows:
     fingerprints: Sequence[str]
 
     @property
+    def n_readable(self) -> int:
+        """Number of images that can be read."""
+        return sum(map(bool, self.fingerprints))
+
+    @property
     def file_name(self) -> str:
         """Name of the file that holds these rows: readable name, and digest of all that is in them.
 

@@ -64,14 +64,19 @@ def require_unlocked(path: Path) -> None:
 def is_idle(path: Path) -> bool:
     """Whether nobody writes a file as far as can be told; False if that may not be asked."""
     with suppress(OSError), path.open("r+b", buffering=0) as file:
-        return lock(file) or time.time() - path.stat().st_mtime > QUIET_S
+        return _nobody_writes(file, path)
     return False
 
 
 def remove_idle(path: Path) -> bool:
     """Remove a file that nobody writes; False if it is in use or not ours to remove."""
     with suppress(OSError), path.open("r+b", buffering=0) as file:
-        if lock(file) or time.time() - path.stat().st_mtime > QUIET_S:
+        if _nobody_writes(file, path):
             path.unlink()  # while it is held, so that no writer slips in
             return True
     return False
+
+
+def _nobody_writes(file: FileIO, path: Path) -> bool:
+    """Whether the lock is ours now; where there are none, whether the file is long unchanged."""
+    return lock(file) or time.time() - path.stat().st_mtime > QUIET_S
