@@ -8,6 +8,9 @@ from stackkit.choice import Choice
 from stackkit.registry import Registry, with_machine, with_seed
 
 RECIPE_BACKBONES = ("vgg19", "resnet50", "inception-v3", "xception")
+AGGREGATORS = ("average-svm", "soft-vote")
+BASELINES = ("linear-svm",)
+FOLDS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,9 +27,9 @@ class Recipe:
     dataset: str
     backbones: tuple[str, ...] = RECIPE_BACKBONES
     learner: str = "logistic"
-    aggregators: tuple[str, ...] = ("average-svm", "soft-vote")
-    baselines: tuple[str, ...] = ("linear-svm",)
-    cv: int = 3
+    aggregators: tuple[str, ...] = AGGREGATORS
+    baselines: tuple[str, ...] = BASELINES
+    cv: int = FOLDS
     repeats: int = 1
     official: bool = False
     shuffle: bool = False

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from stackkit.cli import options
 from stackkit.cli.output import print_json, stdout_set_aside
 from stackkit.errors import UsageError
-from stackkit.recipe import RECIPE_BACKBONES, Recipe
+from stackkit.recipe import AGGREGATORS, BASELINES, FOLDS, RECIPE_BACKBONES, Recipe
 
 if TYPE_CHECKING:
     from stackkit.cli.progress import Style
@@ -40,9 +40,9 @@ def _recipe(
         dataset=dataset,
         backbones=tuple(backbones or RECIPE_BACKBONES),
         learner=learner,
-        aggregators=tuple(aggregator or ("average-svm", "soft-vote")),
-        baselines=() if baseline == ["none"] else tuple(baseline or ("linear-svm",)),
-        cv=3 if cv is None else cv,
+        aggregators=tuple(aggregator or AGGREGATORS),
+        baselines=() if baseline == ["none"] else tuple(baseline or BASELINES),
+        cv=FOLDS if cv is None else cv,
         repeats=repeats,
         official=bool(split),
         shuffle=shuffle,
