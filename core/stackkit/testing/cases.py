@@ -73,19 +73,23 @@ def suite(kind: Kind) -> tuple[type[Subject], tuple[Promise, ...]]:
     # Imported here: NumPy and scikit-learn are needed by those kinds that are there, and by no listing.
     if kind == "dataset":
         from stackkit.testing import dataset
+        from stackkit.testing.specimens.dataset import DatasetSubject
 
-        return dataset.DatasetSubject, dataset.PROMISES
+        return DatasetSubject, dataset.PROMISES
     if kind == "backbone":
         from stackkit.testing import backbone
+        from stackkit.testing.specimens.backbone import BackboneSubject
 
-        return backbone.BackboneSubject, backbone.PROMISES
+        return BackboneSubject, backbone.PROMISES
     if kind == "learner":
         from stackkit.testing import learner
+        from stackkit.testing.specimens.learner import LearnerSubject
 
-        return learner.LearnerSubject, learner.PROMISES
+        return LearnerSubject, learner.PROMISES
     from stackkit.testing import aggregator
+    from stackkit.testing.specimens.aggregator import AggregatorSubject
 
-    return aggregator.AggregatorSubject, aggregator.PROMISES
+    return AggregatorSubject, aggregator.PROMISES
 
 
 def _cases_of(tried: PluginSubject, wish: Wish) -> Iterator[Case]:

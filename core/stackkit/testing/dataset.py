@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,36 +12,12 @@ from PIL import Image
 from stackkit.errors import StackkitError
 from stackkit.specs import DatasetSpec
 from stackkit.testing.promise import BrokenError, Promise, require, skip
+from stackkit.testing.specimens.dataset import DatasetSubject
 from stackkit.testing.stand_ins import copied, serving, turn_into_negatives
-from stackkit.testing.subject import Subject, is_crash, probe
-from stackkit.types import Dataset
+from stackkit.testing.subject import is_crash, probe
 
 MOST_HASHED = 2000
 """Samples whose fingerprints are compared between splits."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class DatasetSubject(Subject):
-    """A dataset, and a dozen of its samples."""
-
-    @property
-    def dataset(self) -> Dataset:
-        """The first object; a promise about it is skipped if there is none."""
-        dataset: Dataset = self.made
-        return dataset
-
-    @cached_property
-    def some(self) -> Sequence[int]:
-        """A dozen sample numbers, the first and the last among them."""
-        last = len(self.dataset.samples) - 1
-        return sorted({round(last * step / 11) for step in range(12)})
-
-    @cached_property
-    def paths(self) -> dict[str, Path]:
-        """The given options that are files or folders which exist."""
-        texts = {name: value for name, value in self.given.items() if isinstance(value, str) and value}
-        found = {name: Path(text).expanduser() for name, text in texts.items()}
-        return {name: path for name, path in found.items() if path.exists()}
 
 
 def unique_ids(subject: DatasetSubject) -> None:

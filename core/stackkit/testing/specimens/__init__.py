@@ -1,0 +1,1 @@
+"""Components of each kind with what they are tried on: images, rows, probabilities."""
