@@ -158,6 +158,22 @@ def test_any_choice_that_changes_features_must_change_the_revision(toy, broken, 
     assert (found or "") in broken().get("telling-revision", "")
 
 
+def test_a_device_that_rounds_otherwise_is_no_fault(toy, broken):
+    """Features are shared between machines, and a GPU's differ in later digits."""
+    code = """
+        class Made(Sound):
+            def __init__(self, *, seed, device):
+                super().__init__(seed=seed)
+                self.rounding = np.float32(1.01 if device == "gpu" else 1)
+
+            def extract(self, images):
+                return super().extract(images) * self.rounding
+    """
+    device = "Option(name='device', default='cpu', choices=('cpu', 'gpu'), help='where')"
+    toy("backbone", code, options=f"(Option(name='seed', default=0, help='of the weights'), {device})")
+    assert broken() == {}
+
+
 def test_an_image_of_the_authors_is_tried_too(toy, broken, bird_folder):
     """This toy fails on images whose middle is neither random, nor black, white or a ramp."""
     toy(
