@@ -1,18 +1,22 @@
 """What the conformance kit finds of stackkit's own plugins."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from stackkit.testing.cases import cases, not_tried, wish
 from stackkit.testing.promise import judge
 from stackkit.testing.subject import Subject
 
 
-def broken(plugin: str, *components: str, but: Sequence[str] = ()) -> dict[str, str]:
+def broken(
+    plugin: str, *components: str, but: Sequence[str] = (), images: Sequence[Path] = ()
+) -> dict[str, str]:
     """{promise: what is wrong}; of components such as "logistic:C=auto", or of a plugin and all of its.
 
-    `but` are promises that are left out. A component that cannot be made is an error.
+    `but` are promises that are left out, `images` photographs to try backbones with. A component
+    that cannot be made is an error.
     """
-    found = cases(plugin, wish(plugin, components, ()))
+    found = cases(plugin, wish(plugin, components, images))
     judged = [
         (case, judge(case.promise, case.subject))
         for case in found

@@ -58,16 +58,11 @@ def told(backbone, probe) -> tuple[Readiness, list[str]]:
 @pytest.mark.parametrize(
     ("plugin", "name", "given"),
     [
-        (keras_applications, "mobilenet", {"weights": "file", "alpha": 0.25}),
         (efficientnet_lite, "efficientnet-lite0", {}),
         (keras_applications, "resnet50", {"weights": "random", "size": 64}),
     ],
 )
-def test_an_engine_gives_tensorflows_features_of_real_birds(
-    engine, plugin, name, given, birds, mobilenet_file
-):
-    if given.get("weights") == "file":
-        given = {**given, "weights": str(mobilenet_file)}
+def test_an_engine_gives_tensorflows_features_of_real_birds(engine, plugin, name, given, birds):
     reference = create(plugin, name, **given)
     fast = create(plugin, name, engine=engine, **given)
     images = birds(reference.image_size)
