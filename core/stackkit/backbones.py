@@ -28,6 +28,7 @@ class NamedBackbone:
 
     `code` is the digest of a plugin in a single file: such a file is edited and run again, and its
     revision soon forgotten, so that features belong to its code as well.
+    `maker` tells a stranger's code and options from any others, see `vouching`; "" is stackkit's own.
     """
 
     label: str
@@ -35,6 +36,17 @@ class NamedBackbone:
     backbone: Backbone
     provenance: Mapping[str, Any]
     code: str = ""
+    maker: str = ""
+
+    @property
+    def plugin(self) -> str:
+        """The plugin that it comes from."""
+        return self.qualified_name.partition("/")[0]
+
+    @property
+    def distribution(self) -> str:
+        """The distribution, or the file, that is to blame for it."""
+        return str(self.provenance["component"]["distribution"])
 
     @property
     def key(self) -> BackboneKey:
@@ -88,9 +100,8 @@ class NamedBackbone:
         except StackkitError:
             raise
         except (Exception, SystemExit) as error:  # a stranger's backbone may fail in any way
-            origin = self.provenance["component"]["distribution"]
             raise ExtractionError(
-                f"{self.label} (from {origin}) failed: {type(error).__name__}: {error}"
+                f"{self.label} (from {self.distribution}) failed: {type(error).__name__}: {error}"
             ) from error
 
 

@@ -17,7 +17,9 @@ from stackkit.fitting import Crew, Features
 from stackkit.folds import Fold, official_fold, stratified_folds
 from stackkit.recipe import Ingredients, Recipe
 from stackkit.store import DatasetRows, FeatureStore
-from stackkit.types import Dataset, FailedImage
+from stackkit.types import Dataset, FailedImage, Reporter
+
+from stackkit.vouching import recognise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,14 +36,22 @@ class UsableFeatures:
 
 
 def already_extracted(
-    dataset: Dataset, rows: DatasetRows, named: Sequence[NamedBackbone], store: FeatureStore
+    dataset: Dataset,
+    rows: DatasetRows,
+    named: Sequence[NamedBackbone],
+    store: FeatureStore,
+    reporter: Reporter,
 ) -> ExtractionSummary:
-    """What the store holds; raises EvaluationError if a readable image has no row."""
+    """What the store holds; raises EvaluationError if a readable image has no row.
+
+    Raises ExtractionError if a stranger's backbone no longer gives what is stored.
+    """
     failed: dict[str, FailedImage] = {}
     reused: dict[str, int] = {}
     for backbone in named:
         with store.open(backbone.key, rows, {}, create=False) as file:
             pending = file.pending()
+            recognise(backbone, file, dataset, rows, reporter)
         broken = unreadable(dataset, pending)
         if len(broken) < len(pending):
             raise EvaluationError(

@@ -226,7 +226,7 @@ def _find(
 ) -> tuple[DatasetRows, ExtractionSummary]:
     """See that the features of every readable image are in the store."""
     rows, failed = fingerprints(plan.ingredients.dataset.text, dataset, reporter)
-    summary = already_extracted(dataset, rows, plan.backbones, store)
+    summary = already_extracted(dataset, rows, plan.backbones, store, reporter)
     failed += summary.failed
     _refuse_if_strict(recipe, failed)
     return rows, replace(summary, failed=tuple(failed))

@@ -18,7 +18,9 @@ from stackkit.errors import ExtractionError, ImageError
 from stackkit.forecast import Forecast, free_bytes
 from stackkit.interrupts import ctrl_c_waits
 from stackkit.store import DatasetRows, FeatureFile, FeatureStore
+from stackkit.store.vouched import vouch
 from stackkit.types import Dataset, FailedImage, Reporter
+from stackkit.vouching import try_out
 from stackkit.warmup import ReadyBackbone, WarmUp, foretold, warm_up
 from stackkit.writing import Writer
 
@@ -98,7 +100,12 @@ def extract(
             forecast.require_room(store.folder)
             tasks = [_open(ready, rows, store, files) for ready in warm.backbones]
             if _are_foreseen(tasks, warm):
+                for task in tasks:
+                    try_out(task.named, task.file, task.pending, decoder, rows, reporter)
                 failed = _carry_out(tasks, _chunks(decoder, warm, tasks), rows, reporter)
+                for task in tasks:
+                    if task.named.maker:
+                        vouch(task.file, task.named.maker)
                 return _summary(tasks, rows, failed)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast, get_args
@@ -16,7 +18,7 @@ from stackkit.registry import Registry
 from stackkit.specs import LearnerSpec
 from stackkit.store import BackboneKey
 from stackkit.types import Dataset, FitOn, Sample
-from stackkit.versions import versions
+from stackkit.versions import code_digest, versions
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -130,7 +132,16 @@ def make_backbone(choice: Choice) -> NamedBackbone:
         backbone=backbone,
         provenance=provenance,
         code=choice.component.code,
+        maker="" if choice.component.is_own else _maker(choice),
     )
+
+
+def _maker(choice: Choice) -> str:
+    """A digest of what computes a stranger's features: distribution, code, and every option."""
+    component = choice.component
+    code = component.code or code_digest(component.spec.factory.partition(":")[0])
+    content = [component.distribution, component.version, code, dict(choice.options)]
+    return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=8).hexdigest()
 
 
 def require_weights(
@@ -153,7 +164,8 @@ def require_weights(
             ) from error
         if key in keys:
             raise UsageError(
-                f"{keys[key]} and {backbone.label} give the same features; name one of them"
+                f"{keys[key]} and {backbone.label} are one revision, {key.revision!r}, and count as the "
+                "same features; name one of them (if they differ, the plugin's revision must tell)"
             )
         keys[key] = backbone.label
 

@@ -17,6 +17,10 @@ Probabilities: TypeAlias = NDArray[np.floating]
 """float32 or float64, as the learner made them: the recipe averages float32 in float32."""
 
 
+SUM_TOLERANCE = 1e-3
+"""How far from 1 a row of probabilities may sum: float32 over a thousand classes errs by 1e-5."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoldProbabilities:
     """All learners' class probabilities in one fold, each (n_learners, rows, n_classes).
@@ -62,6 +66,12 @@ def class_probabilities(learner: Any, X: NDArray[np.float32], n_classes: int) ->
         raise PluginError(f"predict_proba must give floats {wanted}, not {known.dtype} {known.shape}")
     if not (np.isfinite(known).all() and (known >= 0).all() and (known <= 1 + 1e-6).all()):
         raise PluginError("predict_proba must give numbers from 0 to 1, and gave others or NaN")
+    sums = known.sum(axis=1)
+    if len(X) and not np.abs(sums - 1).max() <= SUM_TOLERANCE:
+        raise PluginError(
+            f"predict_proba must give rows that sum to 1, and gave sums of {sums.min():.4g} to "
+            f"{sums.max():.4g}; divide each row by its sum"
+        )
     probabilities: Probabilities = np.zeros((len(X), n_classes), dtype=known.dtype)
     probabilities[:, learner.classes_] = known
     return probabilities

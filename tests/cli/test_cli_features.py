@@ -183,6 +183,8 @@ class TestVerify:
         outcome = stackkit("features", "verify", "--recompute", "7", "--json")
         assert outcome.code == 6
         assert json.loads(outcome.out)["files"][0]["disagreeing"] == ["b/001.png"]
+        assert "gives other features by now, under the same revision" in outcome.err
+        assert "extract" not in outcome.err, "which would find every row stored"
 
     def test_an_image_that_changed_is_not_compared(
         self, stackkit: Command, stored: Path, root: Path

@@ -22,7 +22,7 @@ STRANGERS = """
 
     @hookimpl
     def stackkit_learners():
-        return specs(LearnerSpec, "nan", "column_of_labels")
+        return specs(LearnerSpec, "nan", "ones", "column_of_labels")
 
     @hookimpl
     def stackkit_aggregators():
@@ -48,6 +48,8 @@ STRANGERS = """
         def fit(self, X, y): self.classes_ = np.unique(y)
         def predict(self, X): return np.zeros(len(X), int)
         def predict_proba(self, X): return np.full((len(X), len(self.classes_)), np.nan)
+    class ones(nan):
+        def predict_proba(self, X): return np.ones((len(X), len(self.classes_)))
     class column_of_labels(nan):
         def predict(self, X): return np.zeros((len(X), 1), int)
 
@@ -101,9 +103,10 @@ def strangers(site: Site) -> Site:
         (("--backbones", "unrevised"), "odd/unrevised (odd 1.0) failed: ValueError: no idea"),
         (
             ("--backbones", "twice,twice:batch_size=4"),
-            "twice and twice:batch_size=4 give the same features",
+            "twice and twice:batch_size=4 are one revision, '1', and count as the same features",
         ),
         (("--learner", "nan"), "odd/nan (from odd): predict_proba must give numbers from 0 to 1"),
+        (("--learner", "ones"), "predict_proba must give rows that sum to 1, and gave sums of 3 to 3"),
         (("--learner", "column_of_labels"), "odd/column_of_labels"),
         (("--aggregator", "one"), "odd/one (from odd): predict must give 6 whole numbers in one row"),
         (("--aggregator", "text"), "odd/text (from odd): predict must give 6 whole numbers"),

@@ -94,7 +94,7 @@ def verify(
 
     Try: stackkit features verify --recompute 20
     """
-    from stackkit.cli.featuretable import show_verdicts, verdict
+    from stackkit.cli.featuretable import fault, show_verdicts, verdict
 
     options.check_seed(seed)
     if recompute < 0:
@@ -111,11 +111,8 @@ def verify(
         print_json({"files": verdicts})
     else:
         show_verdicts(verdicts)
-    if bad := [each for each in verdicts if not each["sound"]]:
-        raise StoreError(
-            f"{len(bad)} of {len(chosen)} files are damaged, the first {bad[0]['path']}; run "
-            "`stackkit extract` with its --dataset and --backbones to compute the damaged rows again"
-        )
+    if problem := fault(verdicts):
+        raise StoreError(problem)
 
 
 def gc(

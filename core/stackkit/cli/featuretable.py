@@ -137,6 +137,28 @@ def show_details(told: dict[str, Any]) -> None:
         _say(console, f"{'origin':<12} {json.dumps(origin)}")
 
 
+def fault(verdicts: Sequence[dict[str, Any]]) -> str | None:
+    """What is wrong with the first file that is not sound, and what to do; None if all are."""
+    bad = sorted((told for told in verdicts if not told["sound"]), key=_is_whole)
+    if not bad:
+        return None
+    first, files = bad[0]["path"], f"{len(bad)} of {len(verdicts)} files are not sound, the first"
+    if _is_whole(bad[0]):
+        return (
+            f"{files} {first}: its network gives other features by now, under the same revision; make "
+            "the revision tell, or remove the file if its features were wrong"
+        )
+    return (
+        f"{files} {first}, which is damaged; run `stackkit extract` with its --dataset and --backbones to "
+        "compute the damaged rows again"
+    )
+
+
+def _is_whole(told: dict[str, Any]) -> bool:
+    """Whether the file is as it was written, whatever its network gives by now."""
+    return not told["damaged"] and told["state"] not in {"damaged", "unreadable"}
+
+
 def show_verdicts(verdicts: Sequence[dict[str, Any]]) -> None:
     """A line per file, and what is wrong with it."""
     console = _console()
@@ -151,7 +173,7 @@ def show_verdicts(verdicts: Sequence[dict[str, Any]]) -> None:
 
 def _word(told: dict[str, Any]) -> str:
     if not told["sound"]:
-        return "DAMAGED"
+        return "DISAGREES" if _is_whole(told) else "DAMAGED"
     return "left alone" if told["problem"] else "ok"
 
 

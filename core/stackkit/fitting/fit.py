@@ -10,8 +10,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.metadata import PackageNotFoundError, requires, version
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -23,6 +21,7 @@ from stackkit.errors import PluginError
 from stackkit.fitting.convergence import watching
 from stackkit.fitting.features import Features
 from stackkit.stacking import FoldProbabilities, Probabilities, checked_labels, class_probabilities
+from stackkit.versions import code_digest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,7 +188,7 @@ def _identity(choice: Choice) -> list[Any]:
         component.distribution,
         component.version,
         dict(choice.options),
-        _code_digest(component.spec.factory.partition(":")[0].partition(".")[0]),
+        code_digest(component.spec.factory.partition(":")[0]),
         _surroundings(component.distribution),
     ]
 
@@ -207,19 +206,6 @@ def _surroundings(distribution: str) -> list[str]:
         with suppress(PackageNotFoundError):
             found.append(f"{name} {version(name)}")
     return found
-
-
-@cache
-def _code_digest(package: str) -> str:
-    """BLAKE2b over a package's Python files: code that is being written changes before its version."""
-    found = hashlib.blake2b(digest_size=16)
-    if (spec := find_spec(package)) is None:
-        return ""
-    folders = map(Path, spec.submodule_search_locations or ())
-    files = [file for folder in folders for file in sorted(folder.rglob("*.py"))]
-    for file in files or [Path(spec.origin or "")]:
-        found.update(file.read_bytes())
-    return found.hexdigest()
 
 
 def _digest(*parts: NDArray[np.int64] | list[Any]) -> str:

@@ -14,7 +14,15 @@ from stackkit.errors import StoreError
 from stackkit.store.contents import Contents
 from stackkit.store.faults import storage_errors
 from stackkit.store.locks import lock
-from stackkit.store.rows import Stored, checksum, intact_rows, read_rows, runs, write_rows
+from stackkit.store.rows import (
+    Stored,
+    checksum,
+    intact_rows,
+    read_checksums,
+    read_rows,
+    runs,
+    write_rows,
+)
 
 
 class FeatureFile(AbstractContextManager["FeatureFile"]):
@@ -53,6 +61,11 @@ class FeatureFile(AbstractContextManager["FeatureFile"]):
             for row, _, _ in intact_rows(self._file, self._places, self._fingerprints):
                 intact[row] = True
         return intact
+
+    def checksums(self) -> NDArray[np.uint32]:
+        """(n,) checksum of each row as it is stored, 0 where none was written."""
+        with storage_errors(self.path):
+            return read_checksums(self._file, self._places)
 
     def write(self, rows: Sequence[int], features: NDArray[np.float32]) -> None:
         """Commit (len(rows), d) features; after it returns they survive a power failure.

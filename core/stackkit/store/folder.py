@@ -24,6 +24,7 @@ from stackkit.store.locks import held, lock, remove_idle, require_unlocked
 from stackkit.store.rows import Places, write_rows
 from stackkit.store.seal import FORMAT_VERSION
 from stackkit.store.sources import Source, known_sources, source_at
+from stackkit.store.vouched import remove_features
 
 ASIDE = ".*.h5.*"
 """Names of files that are being made, or were when their process was killed."""
@@ -176,7 +177,7 @@ def _remove_superseded(path: Path, key: BackboneKey, rows: DatasetRows) -> None:
                 continue
             prints = _intact_prints(Source.of(older, contents), key.dtype)
             if prints and prints <= known:
-                remove_idle(older)
+                remove_features(older)
 
 
 def _intact_prints(source: Source, dtype: FeatureDtype) -> set[bytes]:
