@@ -145,7 +145,7 @@ class TestVerify:
         outcome = stackkit("features", "verify", "--json")
         assert outcome.code == 6
         assert json.loads(outcome.out)["files"][0]["damaged"] == ["b/000.png"]
-        assert "1 of 1 files are damaged" in outcome.err
+        assert "1 of 1 files are not sound" in outcome.err
         assert "stackkit extract" in outcome.err
 
     def test_a_damaged_file_is_mended_by_extract(
@@ -329,7 +329,7 @@ class TestGc:
         for path in (damaged, other, leftover):
             path.write_bytes(b"no HDF5")
         stackkit("features", "gc", "--older-than", "9000d")
-        assert sorted(stored.parent.iterdir()) == sorted([stored, other])
+        assert sorted(stored.parent.glob("*.h5*")) == sorted([stored, other])
 
     def test_files_that_go_while_they_are_looked_at_are_passed_over(
         self, stackkit: Command, stored: Path

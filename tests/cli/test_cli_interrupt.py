@@ -34,8 +34,9 @@ SLOW = """
         image_size, feature_dim, revision, trained = 8, 3, "1", True
 
         def extract(self, images):
-            print("batch begins", file=sys.stderr, flush=True)
-            time.sleep(0.5)
+            if len(images) > 4:  # the trial of a stranger's backbone is no batch
+                print("batch begins", file=sys.stderr, flush=True)
+                time.sleep(0.5)
             return images.mean(axis=(1, 2)).astype(np.float32)
 
     class Dawdling:

@@ -149,8 +149,8 @@ def fault(verdicts: Sequence[dict[str, Any]]) -> str | None:
             "the revision tell, or remove the file if its features were wrong"
         )
     return (
-        f"{files} {first}, which is damaged; run `stackkit extract` with its --dataset and --backbones to "
-        "compute the damaged rows again"
+        f"{files} {first}, which is damaged; run `stackkit extract` with its --dataset and --backbones "
+        "to compute the damaged rows again"
     )
 
 
