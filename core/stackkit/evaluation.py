@@ -18,7 +18,6 @@ from stackkit.folds import Fold, official_fold, stratified_folds
 from stackkit.recipe import Ingredients, Recipe
 from stackkit.store import DatasetRows, FeatureStore
 from stackkit.types import Dataset, FailedImage, Reporter
-
 from stackkit.vouching import recognise
 
 

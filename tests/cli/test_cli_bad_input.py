@@ -341,7 +341,7 @@ STRANGERS = """
     ("backbone", "code", "hint"),
     [
         ("nan", EXTRACTION, "NaN or infinite features for "),
-        ("narrow", EXTRACTION, "must return (18, 3) float32 and returned (18, 2) float32"),
+        ("narrow", EXTRACTION, "must return (4, 3) float32 and returned (4, 2) float32"),
         ("raising", EXTRACTION, "raising (from strangers) failed: RuntimeError: out of luck"),
         ("absent", PLUGIN, "strangers/absent (strangers 1.0) cannot be imported"),
     ],
