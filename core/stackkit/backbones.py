@@ -6,15 +6,15 @@ import json
 import math
 import operator
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any, SupportsIndex, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stackkit.errors import ExtractionError, StackkitError
+from stackkit.errors import ExtractionError, blaming
 from stackkit.store import BackboneKey
 from stackkit.types import Backbone, PreparableBackbone, Readiness
 
@@ -86,23 +86,20 @@ class NamedBackbone:
         wanted = (len(pixels), self.backbone.feature_dim)
         if not isinstance(features, np.ndarray):
             raise ExtractionError(
-                f"{self.label} must return a NumPy array and returned {type(features)}"
+                f"{self.blame} must return a NumPy array and returned {type(features)}"
             )
         if features.shape != wanted or features.dtype != np.float32:
             came = f"{features.shape} {features.dtype}"
-            raise ExtractionError(f"{self.label} must return {wanted} float32 and returned {came}")
+            raise ExtractionError(f"{self.blame} must return {wanted} float32 and returned {came}")
         return features.copy()  # it is written while the backbone may fill its buffer anew
 
-    @contextmanager
-    def _blamed(self) -> Iterator[None]:
-        try:
-            yield
-        except StackkitError:
-            raise
-        except (Exception, SystemExit) as error:  # a stranger's backbone may fail in any way
-            raise ExtractionError(
-                f"{self.label} (from {self.distribution}) failed: {type(error).__name__}: {error}"
-            ) from error
+    @property
+    def blame(self) -> str:
+        """The label and the distribution at fault, to begin an error with."""
+        return f"{self.label} (from {self.distribution})"
+
+    def _blamed(self) -> AbstractContextManager[None]:
+        return blaming(lambda text: ExtractionError(f"{self.blame} failed: {text}"))
 
 
 def _checked(readiness: Readiness) -> Readiness:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from stackkit.errors import PluginError, StackkitError, UsageError, one_line
+from stackkit.errors import PluginError, StackkitError, UsageError, blaming
 from stackkit.host import Component
 from stackkit.parsing import unparse
 from stackkit.specs import DatasetSpec, Option, OptionValue, load_text
@@ -51,11 +51,9 @@ class Choice:
         self._require()
         return _call(self.component, self.component.spec.factory, self.options)
 
-    @contextmanager
-    def blamed(self) -> Iterator[None]:
+    def blamed(self) -> AbstractContextManager[None]:
         """Whatever the component's code raises in the block becomes an error that names it."""
-        with _blaming(self.component, "failed"):
-            yield
+        return _blaming(self.component, "failed")
 
     def fetch(self, **context: Any) -> Any:
         """Run a dataset's download; raises UsageError if it has none."""
@@ -123,14 +121,6 @@ def _call(component: Component, text: str, keywords: Mapping[str, Any]) -> Any:
         return function(**keywords)
 
 
-@contextmanager
-def _blaming(component: Component, what: str) -> Iterator[None]:
-    try:
-        yield
-    except StackkitError:
-        raise
-    except (Exception, SystemExit) as error:
-        raise PluginError(
-            f"{component.qualified_name} ({component.distribution} {component.version}) "
-            f"{what}: {one_line(error)}"
-        ) from error
+def _blaming(component: Component, what: str) -> AbstractContextManager[None]:
+    whose = f"{component.qualified_name} ({component.distribution} {component.version})"
+    return blaming(lambda text: PluginError(f"{whose} {what}: {text}"))

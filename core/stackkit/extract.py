@@ -189,7 +189,7 @@ def _compute(task: _Task, chunk: Chunk, rows: DatasetRows, writer: Writer) -> No
     finite = np.isfinite(features).all(axis=1)
     if not finite.all():
         bad = rows.samples[numbers[int(np.argmin(finite))]].id
-        raise ExtractionError(f"{task.named.label} gave NaN or infinite features for {bad}")
+        raise ExtractionError(f"{task.named.blame} gave NaN or infinite features for {bad}")
     writer.submit(partial(task.file.write, numbers, features))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast, get_args
@@ -45,6 +46,9 @@ class CheckedDataset:
             raise
         except Exception as error:  # Pillow alone raises half a dozen types on broken files
             raise ImageError(one_line(error)) from error
+        except BaseException:  # it exits, or an extension panics: not this image's fault
+            with self.choice.blamed():
+                raise
         with self.choice.blamed():
             if image.mode != "RGB":
                 raise ValueError(f"{self.samples[i].id} has mode {image.mode}, RGB is wanted")
@@ -80,6 +84,8 @@ def open_dataset(choice: Choice) -> CheckedDataset:
             samples=tuple(dataset.samples),
             notes=tuple(dataset.notes),
         )
+        for sample in checked.samples:
+            sample.id.encode()  # a text that UTF-8 has no bytes for could be neither stored nor shown
         ids = {sample.id for sample in checked.samples}
         if len(ids) < len(checked.samples):
             raise ValueError(f"{len(checked.samples)} samples have {len(ids)} different ids")
@@ -118,7 +124,7 @@ def make_backbone(choice: Choice) -> NamedBackbone:
     with choice.blamed():
         trained = backbone.trained
         size, width = backbone.image_size, backbone.feature_dim
-        if not (size > 0 and width > 0):
+        if not (operator.index(size) > 0 and operator.index(width) > 0):
             raise ValueError(f"image_size {size} and feature_dim {width}: positive numbers are wanted")
     provenance = {
         "component": describe([choice])[0],

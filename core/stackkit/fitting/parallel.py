@@ -149,9 +149,7 @@ class _Course:
     def _start(self, job: _Job) -> None:
         opened, number = job
         told = partial(self._told, job)
-        self.pool.apply_async(
-            self.crew.answer, [opened.batch.fits[number]], callback=told, error_callback=told
-        )
+        self.pool.apply_async(_attempt, [self.crew.answer, opened.batch.fits[number]], callback=told)
         self.under_way += 1
 
     def _told(self, job: _Job, found: Answers | BaseException) -> None:
@@ -171,6 +169,14 @@ class _Course:
         found = self.done.get()
         self.under_way -= 1
         return found
+
+
+def _attempt(work: Callable[[Fit], Answers], fit: Fit) -> Answers | BaseException:
+    """What the work gives or raises: a pool's thread dies of what is no Exception, and nobody hears."""
+    try:
+        return work(fit)
+    except BaseException as error:
+        return error
 
 
 @contextmanager

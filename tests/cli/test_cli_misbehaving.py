@@ -1,0 +1,107 @@
+"""Components that do at work what nobody expects: the run ends, in one line that says whose they are."""
+
+from textwrap import dedent
+
+import pytest
+from commanding import Command, in_a_process
+from core.installing import Site
+
+GOOD = """
+    import os, sys, time
+    import numpy as np
+    from stackkit.api import *
+    from PIL import Image
+    from sklearn.linear_model import LogisticRegression as Learner
+
+    @hookimpl
+    def stackkit_datasets(): return [DatasetSpec(name="dots", summary="", factory="odd:Dataset")]
+    @hookimpl
+    def stackkit_backbones(): return [BackboneSpec(name="mean", summary="", factory="odd:Backbone")]
+    @hookimpl
+    def stackkit_learners(): return [LearnerSpec(name="line", summary="", factory="odd:Learner")]
+    @hookimpl
+    def stackkit_aggregators(): return [AggregatorSpec(name="most", summary="", factory="odd:Aggregator")]
+
+    class Panic(BaseException): ...
+
+    class Dataset:
+        classes, notes = ("dark", "light"), ()
+        samples = tuple(Sample(id=f"dot {i}", label=i % 2) for i in range(8))
+        def image(self, i): return Image.new("RGB", (8, 8), (i, 0, i % 2 * 90))
+        def fingerprint(self, i): return str(i)
+
+    class Backbone:
+        image_size, feature_dim, revision, trained = 8, 3, "1", True
+        def extract(self, images): return images.mean(axis=(1, 2)).astype(np.float32)
+
+    class Aggregator:
+        fit_on = "in-sample"
+        def fit(self, probabilities, labels): return self
+        def predict(self, probabilities): return probabilities.mean(0).argmax(1)
+"""
+
+RUN = (
+    "run --dataset dots --backbones mean --learner line --aggregator most --baseline none --cv 2 "
+    "--progress none --json"
+).split()
+
+
+def install(site: Site, part: str, deed: str) -> None:
+    """The good plugin, a part of which does something else."""
+    site.install("odd", f"{dedent(GOOD)}\nclass {part}({part}):\n    {deed}\n", version="0.7")
+
+
+@pytest.mark.parametrize(
+    ("part", "deed", "code", "said"),
+    [
+        ("Dataset", "def image(self, i): sys.exit(0)", 4, "failed: SystemExit: 0"),
+        ("Dataset", "def image(self, i): raise Panic('in Rust')", 4, "failed: Panic: in Rust"),
+        ("Dataset", "def image(self, i): raise KeyboardInterrupt", 4, "failed: KeyboardInterrupt"),
+        (
+            "Dataset",
+            "samples = [Sample(id=i, label=i % 2) for i in range(8)]",
+            4,
+            "no attribute 'encode'",
+        ),
+        ("Dataset", r"samples = [Sample(id='\ud800', label=i) for i in (0, 1)]", 4, "surrogates"),
+        ("Backbone", "def __init__(self): raise Panic('in Rust')", 4, "cannot be used: Panic: in Rust"),
+        ("Backbone", "feature_dim = 3.0", 4, "'float' object cannot be interpreted as an integer"),
+        ("Backbone", "def extract(self, images): raise Panic('in Rust')", 7, "failed: Panic: in Rust"),
+        ("Backbone", "def extract(self, images): sys.exit(0)", 7, "failed: SystemExit: 0"),
+        ("Backbone", "def extract(self, images): return images", 7, "8, 8, 3) uint8"),
+        ("Learner", "def fit(self, X, y): raise Panic('in Rust')", 4, "failed: Panic: in Rust"),
+        ("Learner", "def fit(self, X, y): raise KeyboardInterrupt", 4, "failed: KeyboardInterrupt"),
+        ("Aggregator", "def predict(self, p): raise Panic('in Rust')", 4, "failed: Panic: in Rust"),
+        ("Aggregator", "def fit(self, p, y): sys.exit(0)", 4, "failed: SystemExit: 0"),
+    ],
+)
+def test_a_run_ends_in_one_line_that_names_the_distribution(
+    site: Site, stackkit: Command, part: str, deed: str, code: int, said: str
+) -> None:
+    install(site, part, deed)
+    outcome = stackkit(*RUN)
+    assert outcome.code == code
+    assert said in outcome.error
+    assert "(odd 0.7)" in outcome.error or "(from odd)" in outcome.error
+
+
+@pytest.mark.parametrize(
+    ("part", "method"),
+    [
+        ("Dataset", "image(self, i)"),
+        ("Backbone", "__init__(self)"),
+        ("Backbone", "extract(self, images)"),
+        ("Learner", "fit(self, X, y)"),
+        ("Aggregator", "predict(self, p)"),
+    ],
+)
+def test_whatever_is_printed_at_work_stdout_is_one_json_document(
+    site: Site, part: str, method: str
+) -> None:
+    noise = "print('NOISE'); os.write(1, b'NOISE'); os.system('echo NOISE')"
+    name, _, arguments = method.removesuffix(")").partition("(self")
+    super_call = f"super().{name}({arguments.removeprefix(', ')})"
+    install(site, part, f"def {method}:\n        {noise}\n        return {super_call}")
+    outcome = in_a_process(*RUN)
+    assert outcome.document["extraction"] == {"mean": {"computed": 8, "reused": 0}}
+    assert "NOISE" in outcome.err
