@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -9,10 +10,11 @@ from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from stackkit.errors import PluginError, StackkitError, UsageError, blaming
+from stackkit.errors import PluginError, StackkitError, UsageError, blaming, plain
 from stackkit.host import Component
 from stackkit.parsing import unparse
 from stackkit.specs import DatasetSpec, Option, OptionValue, load_text
+from stackkit.timelimit import plugin_seconds, time_limit
 
 MACHINE = ("device", "threads")
 """Options of backbones that say how this machine is used, and change no feature."""
@@ -71,10 +73,16 @@ class Choice:
         if not spec.lacking:
             return None
         try:
-            answer: str | None = _call(self.component, spec.lacking, self.options)
+            return self._answered(spec.lacking)
         except StackkitError as error:  # a listing asks every component; one must not end it
-            return str(error)
-        return answer
+            return plain(str(error))
+
+    def _answered(self, lacking: str) -> str | None:
+        answer = _call(self.component, lacking, self.options, plugin_seconds(os.environ))
+        with _blaming(self.component, "cannot be used"):
+            if not isinstance(answer, str | None):
+                raise TypeError(f"lacking answered {type(answer).__name__}; text or None is wanted")
+        return answer and plain(answer)
 
     def _require(self) -> None:
         if missing := missing_requirements(self.component):
@@ -113,11 +121,15 @@ def _is_installed(distribution: str) -> bool:
     return True
 
 
-def _call(component: Component, text: str, keywords: Mapping[str, Any]) -> Any:
-    """Import what `text` names and call it; whatever a stranger raises becomes a StackkitError."""
-    with _blaming(component, "cannot be imported"):
+def _call(component: Component, text: str, keywords: Mapping[str, Any], seconds: float = 0) -> Any:
+    """Import what `text` names and call it; whatever a stranger raises becomes a StackkitError.
+
+    Each of both may take so many seconds; 0: as long as it likes.
+    """
+    whose = f"{component.qualified_name} ({component.distribution})"
+    with _blaming(component, "cannot be imported"), time_limit(whose, seconds):
         function = load_text(text)
-    with _blaming(component, "cannot be used"):
+    with _blaming(component, "cannot be used"), time_limit(whose, seconds):
         return function(**keywords)
 
 

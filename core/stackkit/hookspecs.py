@@ -6,7 +6,8 @@ once per process and lists plugins without importing any framework.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 import pluggy
 
@@ -39,9 +40,11 @@ def stackkit_aggregators() -> Iterable[AggregatorSpec]:  # type: ignore[empty-bo
     """The meta-aggregators this plugin offers."""
 
 
-HOOKS: dict[str, Kind] = {
-    "stackkit_datasets": "dataset",
-    "stackkit_backbones": "backbone",
-    "stackkit_learners": "learner",
-    "stackkit_aggregators": "aggregator",
-}
+HOOKS: Mapping[str, Kind] = MappingProxyType(
+    {
+        "stackkit_datasets": "dataset",
+        "stackkit_backbones": "backbone",
+        "stackkit_learners": "learner",
+        "stackkit_aggregators": "aggregator",
+    }
+)

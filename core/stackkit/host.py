@@ -9,19 +9,14 @@ from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint
 from typing import Literal
 
-from stackkit.candidates import GROUP as GROUP
-from stackkit.candidates import OWN_DISTRIBUTION as OWN_DISTRIBUTION
-from stackkit.candidates import Candidate, candidates, refusal
-from stackkit.errors import PluginError, UsageError
-from stackkit.errors import one_line as one_line
+from stackkit.candidates import OWN_DISTRIBUTION, Candidate, candidates, refusal
+from stackkit.errors import PluginError
 from stackkit.interview import BrokenError, Complaint, Interview, Stage
 from stackkit.specs import ComponentSpec, Kind
+from stackkit.timelimit import plugin_seconds
 
 SLOW_MS = 200.0
 """An import that takes longer is felt by everybody who lists plugins."""
-
-TIMEOUT_S = 10.0
-"""STACKKIT_PLUGIN_TIMEOUT unless the user sets it: of each import, and of each answer."""
 
 _ONE_AT_A_TIME = threading.RLock()  # what guards watch belongs to all threads
 
@@ -98,7 +93,7 @@ def load_host(
     """
     records: list[PluginRecord] = []
     components: list[Component] = []
-    seconds = _timeout(environ)
+    seconds = plugin_seconds(environ)
     with _ONE_AT_A_TIME:
         everyone = candidates(found, environ)
         for candidate in everyone:
@@ -136,19 +131,6 @@ def _component(candidate: Candidate, spec: ComponentSpec) -> Component:
         version=candidate.version,
         code=candidate.code,
     )
-
-
-def _timeout(environ: Mapping[str, str]) -> float:
-    text = environ.get("STACKKIT_PLUGIN_TIMEOUT", "")
-    try:
-        seconds = float(text) if text else TIMEOUT_S
-    except ValueError:
-        seconds = -1
-    if not 0 <= seconds < threading.TIMEOUT_MAX:
-        raise UsageError(
-            f"STACKKIT_PLUGIN_TIMEOUT={text}: a number of seconds is wanted, 0 for no limit"
-        )
-    return seconds
 
 
 def _component_order(component: Component) -> tuple[str, str]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import difflib
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from functools import cached_property
 
 from stackkit.choice import Choice
 from stackkit.errors import UsageError
@@ -31,7 +33,7 @@ class Registry:
 
     def of_kind(self, kind: Kind) -> list[Component]:
         """All components of a kind, sorted by qualified name."""
-        return [component for component in self.host.components if component.kind == kind]
+        return self._by_kind[kind]
 
     def one(self, kind: Kind, text: str) -> Choice:
         """The one component that `text` means; raises UsageError otherwise."""
@@ -64,8 +66,22 @@ class Registry:
         """A component with nothing but its default options."""
         return self._choose(component, {})
 
+    @cached_property
+    def _by_kind(self) -> Mapping[Kind, list[Component]]:
+        found = defaultdict[Kind, list[Component]](list)
+        for component in self.host.components:
+            found[component.kind].append(component)
+        return found
+
+    @cached_property
+    def _by_name(self) -> Mapping[tuple[Kind, str], list[Component]]:
+        found = defaultdict[tuple[Kind, str], list[Component]](list)
+        for component in self.host.components:
+            found[component.kind, component.spec.name].append(component)
+        return found
+
     def _called(self, kind: Kind, name: str) -> list[Component]:
-        return [component for component in self.of_kind(kind) if component.spec.name == name]
+        return self._by_name[kind, name]
 
     def _matching(self, kind: Kind, name: str) -> list[Component]:
         if any(sign in name for sign in "*?["):

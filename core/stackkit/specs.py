@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import pkgutil
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType, NoneType
 from typing import Any, ClassVar, Literal, TypeAlias
 
 from stackkit.errors import UsageError
@@ -20,6 +21,9 @@ Kind = Literal["dataset", "backbone", "learner", "aggregator"]
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _FACTORY = re.compile(r"[\w.]+:[\w.]+")
 _DISTRIBUTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_Types: TypeAlias = type | tuple[type, ...]
+
+_VALUES = (str, int, float, bool, NoneType)
 _BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _WANTED = {bool: "true or false", int: "a whole number", float: "a number"}
 
@@ -45,6 +49,10 @@ class Option:
     above: float | None = None
 
     def __post_init__(self) -> None:
+        _check_types(self, ("name", "help"), str)
+        _check_types(self, ("default",), _VALUES)
+        _check_items(self, "choices", _VALUES)
+        _check_items(self, "words", str)
         if not self.name.isidentifier():
             raise ValueError(f"option {self.name!r}: a name that Python takes as a keyword is wanted")
         if self.type is None and self.default is None:
@@ -129,6 +137,8 @@ class ComponentSpec:
     diagnoses: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        _check_types(self, ("name", "summary", "factory", "install", "lacking"), str)
+        _check_items(self, "options", Option)
         if not _NAME.fullmatch(self.name):
             raise ValueError(f"{self.name!r}: a name is lower-case letters, digits, '.', '_', '-'")
         self._check_texts()
@@ -193,9 +203,27 @@ class AggregatorSpec(ComponentSpec):
     kind = "aggregator"
 
 
-SPEC_TYPES: dict[Kind, type[ComponentSpec]] = {
-    spec.kind: spec for spec in (DatasetSpec, BackboneSpec, LearnerSpec, AggregatorSpec)
-}
+SPEC_TYPES: Mapping[Kind, type[ComponentSpec]] = MappingProxyType(
+    {spec.kind: spec for spec in (DatasetSpec, BackboneSpec, LearnerSpec, AggregatorSpec)}
+)
+
+
+def _check_types(record: Option | ComponentSpec, fields: Iterable[str], types: _Types) -> None:
+    """Raise TypeError that says whose field has none of these types: listings trust all of them."""
+    for field in fields:
+        came = type(getattr(record, field))
+        if not issubclass(came, types):
+            raise TypeError(f"{record.name}: {field} is {came.__name__}; {_names(types)} is wanted")
+
+
+def _check_items(record: Option | ComponentSpec, field: str, types: _Types) -> None:
+    items = getattr(record, field)
+    if not isinstance(items, tuple) or not all(isinstance(item, types) for item in items):
+        raise TypeError(f"{record.name}: {field} is no tuple of {_names(types)}")
+
+
+def _names(types: _Types) -> str:
+    return types.__name__ if isinstance(types, type) else "text, numbers, true, false, None"
 
 
 def load_text(text: str) -> Callable[..., Any]:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 
-from stackkit.errors import PluginError
+from stackkit.errors import PluginError, UsageError
+
+PLUGIN_S = 10.0
+"""STACKKIT_PLUGIN_TIMEOUT unless the user sets it: of each import, and of each answer."""
 
 TRIES = 10
 AGAIN_S = 0.5
@@ -18,6 +21,20 @@ AGAIN_S = 0.5
 
 class _Overtime(BaseException):
     """Raised inside the code that takes too long; no `except Exception` of its own stops it."""
+
+
+def plugin_seconds(environ: Mapping[str, str]) -> float:
+    """How long a plugin may take to be imported, and for each answer; 0: as long as it likes."""
+    text = environ.get("STACKKIT_PLUGIN_TIMEOUT", "")
+    try:
+        seconds = float(text) if text else PLUGIN_S
+    except ValueError:
+        seconds = -1
+    if not 0 <= seconds < threading.TIMEOUT_MAX:
+        raise UsageError(
+            f"STACKKIT_PLUGIN_TIMEOUT={text}: a number of seconds is wanted, 0 for no limit"
+        )
+    return seconds
 
 
 @contextmanager

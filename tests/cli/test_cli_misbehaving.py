@@ -20,7 +20,8 @@ GOOD = """
     @hookimpl
     def stackkit_learners(): return [LearnerSpec(name="line", summary="", factory="odd:Learner")]
     @hookimpl
-    def stackkit_aggregators(): return [AggregatorSpec(name="most", summary="", factory="odd:Aggregator")]
+    def stackkit_aggregators():
+        return [AggregatorSpec(name="most", summary="", factory="odd:Aggregator")]
 
     class Panic(BaseException): ...
 
@@ -40,10 +41,10 @@ GOOD = """
         def predict(self, probabilities): return probabilities.mean(0).argmax(1)
 """
 
-RUN = (
-    "run --dataset dots --backbones mean --learner line --aggregator most --baseline none --cv 2 "
-    "--progress none --json"
-).split()
+RUN = [
+    *("run", "--dataset", "dots", "--backbones", "mean", "--learner", "line", "--aggregator", "most"),
+    *("--baseline", "none", "--cv", "2", "--progress", "none", "--json"),
+]
 
 
 def install(site: Site, part: str, deed: str) -> None:
@@ -59,7 +60,7 @@ def install(site: Site, part: str, deed: str) -> None:
         ("Dataset", "def image(self, i): raise KeyboardInterrupt", 4, "failed: KeyboardInterrupt"),
         (
             "Dataset",
-            "samples = [Sample(id=i, label=i % 2) for i in range(8)]",
+            "samples = [Sample(id=i, label=i) for i in (0, 1)]",
             4,
             "no attribute 'encode'",
         ),
@@ -105,3 +106,33 @@ def test_whatever_is_printed_at_work_stdout_is_one_json_document(
     outcome = in_a_process(*RUN)
     assert outcome.document["extraction"] == {"mean": {"computed": 8, "reused": 0}}
     assert "NOISE" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("deed", "said"),
+    [
+        ("while True: pass", "cannot be used: TimeoutError: not done after 0.3 s"),
+        ("raise Panic('in Rust')", "cannot be used: Panic: in Rust"),
+        ("return object()", "cannot be used: TypeError: lacking answered object; text or None"),
+        ("return 'first\\n\\x1b[31msecond'", "first \\x1b[31msecond"),
+    ],
+)
+def test_a_listing_is_whole_whatever_a_component_does_when_asked_what_it_lacks(
+    site: Site, stackkit: Command, monkeypatch: pytest.MonkeyPatch, deed: str, said: str
+) -> None:
+    monkeypatch.setenv("STACKKIT_PLUGIN_TIMEOUT", "0.3")
+    code = dedent(GOOD).replace('factory="odd:Learner"', 'factory="odd:Learner", lacking="odd:lacking"')
+    site.install("odd", f"{code}\ndef lacking():\n    {deed}\n")
+    document = stackkit("list-plugins", "--json").document
+    (entry,) = (each for each in document["components"] if each["plugin"] == "odd" and each["lacking"])
+    assert said in entry["lacking"]
+    assert said in stackkit("list-plugins").out
+
+
+def test_a_plugin_with_very_many_components_is_listed(site: Site, stackkit: Command) -> None:
+    spec = "BackboneSpec(name=f'b{i}', summary='', factory='odd:Backbone') for i in range(5000)"
+    site.install(
+        "odd", f"from stackkit.api import *\n@hookimpl\ndef stackkit_backbones(): return [{spec}]"
+    )
+    names = [c["name"] for c in stackkit("list-plugins", "--json").document["components"]]
+    assert len([name for name in names if name.startswith("b")]) == 5000

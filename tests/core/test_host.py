@@ -134,6 +134,20 @@ def test_an_installed_stranger_is_found_with_its_distribution_and_version(site: 
             id="its hook answers another kind",
         ),
         pytest.param(
+            HOOK_HEAD + "class Mine(LearnerSpec): kind = 'dataset'\n@hookimpl\n"
+            "def stackkit_learners(): return [Mine(name='a', summary='', factory='a:b')]",
+            "specs",
+            "stackkit_learners answered Mine records; LearnerSpec is wanted",
+            id="its spec passes itself off as another kind",
+        ),
+        pytest.param(
+            HOOK_HEAD + "@hookimpl\ndef stackkit_learners():\n"
+            "    return [LearnerSpec(name='a', summary=None, factory='a:b')]",
+            "hook",
+            "stackkit_learners: TypeError: a: summary is NoneType; str is wanted",
+            id="its spec has a field of another type",
+        ),
+        pytest.param(
             HOOK_HEAD + "@hookimpl\ndef stackkit_learners(): return 3",
             "specs",
             "stackkit_learners answered int; a list of LearnerSpec is wanted",

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stackkit.errors import UsageError
+from stackkit.hookspecs import HOOKS
 from stackkit.specs import (
     SPEC_TYPES,
     AggregatorSpec,
@@ -222,3 +223,39 @@ def test_a_word_may_be_the_default_if_the_type_is_said():
 def test_words_beside_anything_but_numbers_are_refused(stated):
     with pytest.raises(ValueError, match="option x: words stand beside numbers; use choices"):
         Option(name="x", help="", words=("auto",), **stated)
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"summary": None}, "a: summary is NoneType; str is wanted"),
+        ({"install": 3}, "a: install is int; str is wanted"),
+        ({"options": [Option(name="bins", default=4, help="")]}, "a: options is no tuple of Option"),
+        ({"options": ("bins",)}, "a: options is no tuple of Option"),
+    ],
+)
+def test_a_field_of_another_type_is_refused_where_it_is_written(
+    fields: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(TypeError, match=said):
+        BackboneSpec(**{"name": "a", "summary": "", "factory": "a:b"} | fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"default": [4]}, "bins: default is list; "),
+        ({"help": None}, "bins: help is NoneType; str is wanted"),
+        ({"choices": (4, object())}, "bins: choices is no tuple of text, numbers, "),
+        ({"words": "auto"}, "bins: words is no tuple of str"),
+    ],
+)
+def test_so_is_one_of_an_option(fields: dict[str, Any], said: str) -> None:
+    with pytest.raises(TypeError, match=said):
+        Option(**{"name": "bins", "default": 4, "help": ""} | fields)
+
+
+def test_no_plugin_can_change_which_questions_are_asked() -> None:
+    for table in (SPEC_TYPES, HOOKS):
+        with pytest.raises(AttributeError):
+            table.clear()  # type: ignore[attr-defined]

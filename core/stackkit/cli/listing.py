@@ -9,6 +9,7 @@ import typer
 
 from stackkit.cli import options
 from stackkit.cli.output import print_json, stdout_set_aside
+from stackkit.errors import plain
 from stackkit.specs import Kind
 
 if TYPE_CHECKING:
@@ -36,12 +37,11 @@ def list_plugins(
     from stackkit.registry import Registry
 
     host = load_host()
+    registry = Registry(host=host)
     kinds = (kind,) if kind else KINDS
     with stdout_set_aside():  # asking what is lacking runs plugins' code
         components = [
-            _entry(Registry(host=host), component)
-            for component in host.components
-            if component.kind in kinds
+            _entry(registry, component) for component in host.components if component.kind in kinds
         ]
     if as_json:
         plugins = [
@@ -94,7 +94,7 @@ def _show_kind(kind: str, entries: list[dict[str, Any]]) -> None:
     typer.secho(f"{kind}s", bold=True)
     for entry in entries:
         origin = f"{entry['distribution']} {entry['version']}, plugin {entry['plugin']}"
-        typer.echo(f"  {entry['name']:<24} {entry['status']:<15} {entry['summary']}  [{origin}]")
+        typer.echo(f"  {entry['name']:<24} {entry['status']:<15} {plain(entry['summary'])}  [{origin}]")
         if entry["options"]:
             typer.echo(
                 f"  {'':<24} options: {'  '.join(_option(option) for option in entry['options'])}"

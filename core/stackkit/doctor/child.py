@@ -7,7 +7,7 @@ import os
 import sys
 from typing import Any
 
-from stackkit.host import one_line
+from stackkit.errors import one_line
 from stackkit.specs import load_text
 
 

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from stackkit.candidates import OWN_DISTRIBUTION
 from stackkit.choice import missing_requirements
 from stackkit.doctor.diagnosis import LIMIT_S, Diagnosis, diagnose
 from stackkit.doctor.findings import Finding
 from stackkit.doctor.libraries import DIAGNOSES
-from stackkit.host import OWN_DISTRIBUTION, Component, Host, PluginRecord, load_host
+from stackkit.host import Component, Host, PluginRecord, load_host
 from stackkit.registry import Registry
 from stackkit.specs import SPEC_TYPES, Kind
 

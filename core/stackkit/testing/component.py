@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from stackkit.choice import missing_requirements
-from stackkit.errors import StackkitError, UsageError
-from stackkit.host import one_line
+from stackkit.errors import StackkitError, UsageError, one_line
 from stackkit.parsing import parse, unparse
 from stackkit.specs import ComponentSpec, DatasetSpec, Option, load_text
 from stackkit.testing.promise import BrokenError, Promise, require, skip

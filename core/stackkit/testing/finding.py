@@ -7,8 +7,8 @@ import re
 from collections.abc import Sequence
 from importlib.metadata import EntryPoint, entry_points
 
+from stackkit.candidates import GROUP
 from stackkit.errors import UsageError
-from stackkit.host import GROUP
 
 
 def find(name: str) -> list[EntryPoint]:

@@ -13,7 +13,8 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
-from stackkit.host import GROUP, load_host
+from stackkit.candidates import GROUP
+from stackkit.host import load_host
 
 HEAVY = {
     *("PIL", "h5py", "matplotlib", "mlxtend", "numpy", "pandas", "requests", "scipy", "sklearn"),

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, NoReturn
 
-from stackkit.host import one_line
+from stackkit.errors import one_line
 
 Word = Literal["kept", "BROKEN", "skipped"]
 
