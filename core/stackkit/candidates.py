@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import EntryPoint, entry_points
+from difflib import get_close_matches
+from importlib.metadata import Distribution, EntryPoint, distributions, entry_points
+from pathlib import Path
 
 from stackkit import __version__
+from stackkit.errors import one_line
 from stackkit.onefile import PluginFile, plugin_files
 
 GROUP = "stackkit"
@@ -22,13 +25,15 @@ class Candidate:
     """A plugin of which no code has run.
 
     `distribution` and `version` are, of a plugin in a single file, its path and a digest of its
-    `code`. `requires` are its distribution's requirements; `fault` says why it is of no use, or "".
+    `code`. `package` is its top-level module, `requires` are its distribution's requirements; `fault`
+    says why it is of no use, or "".
     """
 
     name: str
     distribution: str
     version: str
     load: Callable[[], object] = field(compare=False)
+    package: str = ""
     requires: tuple[str, ...] = ()
     code: str = ""
     fault: str = ""
@@ -44,20 +49,35 @@ class Candidate:
         return f"plugin {self.name} ({self.distribution} {self.version})"
 
 
-def candidates(found: Iterable[EntryPoint] | None, environ: Mapping[str, str]) -> list[Candidate]:
+def candidates(
+    found: Iterable[EntryPoint] | None, environ: Mapping[str, str]
+) -> tuple[list[Candidate], list[str]]:
     """Stackkit's own plugins first, then by name; strangers only as the user allows.
+
+    And what to tell the user about names in STACKKIT_PLUGINS that nobody has.
 
     STACKKIT_PLUGINS picks among installed strangers and files of the plugins folder; a file that
     is named itself has been picked already.
     """
     named, beside = plugin_files(environ)
-    points = entry_points(group=GROUP) if found is None else found
-    offered = [*map(_installed, points), *map(_single, beside)]
-    if (picked := environ.get("STACKKIT_PLUGINS")) is not None:
-        names = {name.strip() for name in picked.split(",")}
+    offered = [*(_everyone() if found is None else map(_installed, found)), *map(_single, beside)]
+    notes = []
+    if (text := environ.get("STACKKIT_PLUGINS")) is not None:
+        names = [name.strip() for name in text.split(",") if name.strip()]
+        notes = [_unknown(name, offered) for name in names if name not in {one.name for one in offered}]
         offered = [one for one in offered if one.is_own or one.name in names]
     offered += map(_single, named)
-    return sorted(offered, key=lambda one: (not one.is_own, one.name, one.distribution, one.version))
+    order = sorted(offered, key=lambda one: (not one.is_own, one.name, one.distribution, one.version))
+    return order, notes
+
+
+def _unknown(name: str, offered: Sequence[Candidate]) -> str:
+    """What to say of a name that nobody has; a distribution is easily taken for its plugin."""
+    strangers = [one for one in offered if not one.is_own]
+    near = [one.name for one in strangers if one.distribution == name]
+    near = near or get_close_matches(name, {one.name for one in strangers}, n=3, cutoff=0.5)
+    known = f"did you mean {' or '.join(near)}?" if near else "`stackkit list-plugins` shows all names"
+    return f"STACKKIT_PLUGINS names {name!r}, and no plugin is called that; {known}"
 
 
 def refusal(candidate: Candidate, others: Sequence[Candidate]) -> str:
@@ -97,6 +117,35 @@ def _other_stackkit(candidate: Candidate) -> str:
     return ""
 
 
+def _everyone() -> list[Candidate]:
+    """Whoever has entry points; what one distribution has made unreadable costs only itself."""
+    try:
+        return [_installed(point) for point in entry_points(group=GROUP)]
+    except Exception:  # importlib.metadata parses as it goes, and lets a single fault end it
+        found = dict[str, list[Candidate]]()
+        for each in distributions():  # the first of a name is the one that is imported
+            if of_it := _of_distribution(each):
+                found.setdefault(of_it[0].distribution, of_it)
+        return [one for of_it in found.values() for one in of_it]
+
+
+def _of_distribution(distribution: Distribution) -> list[Candidate]:
+    try:
+        return [_installed(point) for point in distribution.entry_points.select(group=GROUP)]
+    except Exception as error:
+        folder = Path(str(getattr(distribution, "_path", "unknown")))
+        fault = f"its metadata cannot be read ({one_line(error)}); install it anew, or remove {folder}"
+        return [
+            Candidate(
+                name=folder.name.partition("-")[0],
+                distribution=folder.name,
+                version="",
+                load=object,
+                fault=fault,
+            )
+        ]
+
+
 def _installed(point: EntryPoint) -> Candidate:
     name, version = "unknown", ""
     requires: Iterable[str] = ()
@@ -105,7 +154,12 @@ def _installed(point: EntryPoint) -> Candidate:
         name, version = point.dist.name or name, point.dist.version or version
         requires = point.dist.requires or ()
     return Candidate(
-        name=point.name, distribution=name, version=version, load=point.load, requires=tuple(requires)
+        name=point.name,
+        distribution=name,
+        version=version,
+        load=point.load,
+        package=point.value.partition(":")[0].partition(".")[0].strip(),
+        requires=tuple(requires),
     )
 
 
@@ -115,6 +169,7 @@ def _single(file: PluginFile) -> Candidate:
         distribution=str(file.path),
         version=file.code,
         load=file.load,
+        package=file.path.stem,
         code=file.code,
         fault=file.fault,
     )

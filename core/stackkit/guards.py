@@ -1,4 +1,4 @@
-"""What a plugin's import and its answers may not do: print, hang, or change what belongs to all.
+"""What a plugin's import and its answers may not do: print, hang, end the process, or change it.
 
 Each such piece of the process is noted before a stranger's code runs; afterwards it is as it was,
 and a line says what had changed.
@@ -7,39 +7,65 @@ and a line says what had changed.
 from __future__ import annotations
 
 import io
-import locale
-import logging
 import os
-import random
+import signal
 import sys
 import tempfile
+import threading
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
-from typing import Any
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from types import FrameType
 
-from stackkit.streams import descriptor_1_to
+from stackkit.errors import PluginError, one_line, plain
+from stackkit.patches import modules, planted
+from stackkit.pieces import PIECES, Undo
+from stackkit.streams import STDERR, descriptor_1_to
 from stackkit.timelimit import time_limit
 
 MOST_QUOTED = 60
 """More characters than this of what a plugin prints do not fit a line."""
 
-Undo = Callable[[], list[str]]
-"""Puts a piece of global state back; the names of what had changed."""
+MOST_NAMED = 12
+"""More things than this that changed do not fit one either."""
+
+_really_exit = os._exit
 
 
 @contextmanager
-def guarded(whose: str, seconds: float) -> Iterator[list[str]]:
-    """Run a block of a stranger's code; the list then says what it should not have done."""
+def guarded(whose: str, seconds: float, package: str = "") -> Iterator[list[str]]:
+    """Run a block of a stranger's code; the list then says what it should not have done.
+
+    With the name of the stranger's top-level `package`, other modules are watched too.
+    """
     misdeeds: list[str] = []
-    with _warnings_kept(), _overheard(misdeeds):
-        undoings = [note() for note in (_environ, _path, _folder, _locale, _filters, _logging, _random)]
+    with _warnings_kept(), _overheard(misdeeds), _no_way_out(whose), _ctrl_c_told_apart():
+        undoings, threads = [note() for note in PIECES], set(threading.enumerate())
+        if package:
+            undoings.append(modules(package))
         try:
             with time_limit(whose, seconds):
                 yield misdeeds
         finally:
-            if changed := [name for undo in undoings for name in undo()]:
-                misdeeds.append(f"changed {', '.join(changed)} (put back)")
+            if changed := list(_undone(undoings)):
+                more = [f"{len(changed) - MOST_NAMED} more"] if len(changed) > MOST_NAMED else []
+                misdeeds.append(f"changed {', '.join(changed[:MOST_NAMED] + more)} (put back)")
+            misdeeds += planted(package) if package else []
+            misdeeds += _left_running(threads)
+
+
+def _left_running(before: set[threading.Thread]) -> list[str]:
+    left = sorted(thread.name for thread in set(threading.enumerate()) - before)
+    return [f"left threads running: {', '.join(left)}"] if left else []
+
+
+def _undone(undoings: Iterable[Undo]) -> Iterator[str]:
+    for undo in undoings:
+        try:
+            yield from undo()
+        except Exception as error:  # what was changed may be what is needed to change it back
+            yield f"what cannot be restored: {one_line(error)}"
 
 
 @contextmanager
@@ -54,150 +80,90 @@ def _warnings_kept() -> Iterator[None]:
             warnings.showwarning(each.message, each.category, each.filename, each.lineno)
 
 
-class _Ear(io.StringIO):
-    """Keeps what is written while it listens; whoever held on to it writes to stderr later."""
+class _Ear(io.TextIOWrapper):
+    """Stands for all text streams of the process, and is not closed with them."""
 
-    listens = True
+    def close(self) -> None:
+        """Keep it open: its descriptor is for the process to use."""
+        self.flush()
 
-    def write(self, text: str) -> int:
-        return super().write(text) if self.listens else sys.stderr.write(text)
+
+@cache
+def _ear() -> _Ear:
+    """One for all plugins, since any of them may keep it for good."""
+    raw = io.FileIO(os.dup(STDERR), "w", closefd=False)
+    return _Ear(raw, encoding="utf-8", errors="backslashreplace", write_through=True)
 
 
 @contextmanager
 def _overheard(misdeeds: list[str]) -> Iterator[None]:
-    ear = _Ear()
-    try:
-        with tempfile.TemporaryFile() as file:
-            try:
-                with redirect_stdout(ear), redirect_stderr(ear), descriptor_1_to(file.fileno()):
+    """What is printed is kept and quoted; who holds on to the stream writes to stderr later."""
+    ear = _ear()
+    with tempfile.TemporaryFile() as file:
+        os.dup2(file.fileno(), ear.fileno())
+        names = ("stdout", "stderr", "__stdout__", "__stderr__")
+        kept = {name: getattr(sys, name) for name in names}
+        try:
+            with descriptor_1_to(file.fileno()):
+                try:
+                    vars(sys).update(dict.fromkeys(names, ear))
                     yield
-            finally:
-                file.seek(0)
-                printed = ear.getvalue() + file.read().decode(errors="replace")
-                if text := " ".join(printed.split()):
-                    short = text if len(text) <= MOST_QUOTED else f"{text[:MOST_QUOTED]}..."
-                    misdeeds.append(f"printed {short!r}")
-    finally:
-        ear.listens = False
+                finally:
+                    vars(sys).update(kept)
+        finally:
+            os.dup2(STDERR, ear.fileno())
+            file.seek(0)
+            text = plain(file.read(10_000).decode(errors="replace"))
+            if text:
+                short = text if len(text) <= MOST_QUOTED else f"{text[:MOST_QUOTED]}..."
+                misdeeds.append(f"printed {short!r}")
 
 
-def _environ() -> Undo:
-    before = dict(os.environ)
+@contextmanager
+def _no_way_out(whose: str) -> Iterator[None]:
+    """os._exit raises SystemExit instead, and a copy of the process that comes back here is ended."""
+    process, inside = os.getpid(), True
 
-    def undo() -> list[str]:
-        now = dict(os.environ)
-        changed = sorted(
-            name for name in before.keys() | now.keys() if before.get(name) != now.get(name)
-        )
-        for name in changed:
-            os.environ.pop(name, None)
-        os.environ.update({name: before[name] for name in changed if name in before})
-        return [f"os.environ[{name!r}]" for name in changed]
+    def refuse(status: int) -> None:
+        if os.getpid() != process or not inside:
+            _really_exit(status)
+        raise SystemExit(f"os._exit({status})")
 
-    return undo
-
-
-def _path() -> Undo:
-    path, before = sys.path, list(sys.path)
-
-    def undo() -> list[str]:
-        if sys.path is path and path == before:
-            return []
-        sys.path, path[:] = path, before
-        return ["sys.path"]
-
-    return undo
-
-
-def _folder() -> Undo:
+    os._exit = refuse  # type: ignore[assignment]
     try:
-        before = os.getcwd()  # noqa: PTH109  # as text, since it need not exist
-    except OSError:  # it has been removed
-        return list
-
-    def undo() -> list[str]:
-        with suppress(OSError):
-            if os.getcwd() == before:  # noqa: PTH109
-                return []
-        os.chdir(before)
-        return ["the working directory"]
-
-    return undo
+        yield
+    finally:
+        inside = False
+        os._exit = _really_exit
+        if os.getpid() != process:
+            os.write(STDERR, f"error: {whose} made a copy of this process, which ends here\n".encode())
+            _really_exit(PluginError.exit_code)
 
 
-def _locale() -> Undo:
-    before = locale.setlocale(locale.LC_ALL)
+@contextmanager
+def _ctrl_c_told_apart() -> Iterator[None]:
+    """A KeyboardInterrupt is the user's if there was a Ctrl-C, whatever came of it; else it is none."""
+    pressed = False
 
-    def undo() -> list[str]:
-        if locale.setlocale(locale.LC_ALL) == before:
-            return []
-        locale.setlocale(locale.LC_ALL, before)
-        return ["the locale"]
+    def note(number: int, frame: FrameType | None) -> None:
+        nonlocal pressed
+        pressed = True
+        raise KeyboardInterrupt
 
-    return undo
-
-
-def _filters() -> Undo:
-    before, show = list(warnings.filters), warnings.showwarning
-
-    def undo() -> list[str]:  # catch_warnings puts both back
-        same = list(warnings.filters) == before and warnings.showwarning is show
-        return [] if same else ["the warnings filters"]
-
-    return undo
-
-
-def _logging() -> Undo:
-    manager = logging.root.manager
-    loggers = [logging.root, *(x for x in manager.loggerDict.values() if isinstance(x, logging.Logger))]
-    before = {logger: _settings(logger) for logger in loggers}  # a new one is its own affair
-    disabled = manager.disable
-
-    def undo() -> list[str]:
-        changed = [logger.name for logger in loggers if _settings(logger) != before[logger]]
-        for logger in loggers:
-            level, logger.propagate, logger.disabled, handlers, filters = before[logger]
-            logger.handlers[:], logger.filters[:] = handlers, filters
-            if logger.level != level:
-                logger.setLevel(level)
-        if manager.disable != disabled:
-            logging.disable(disabled)
-            changed.append("disable")
-        return [f"logging ({', '.join(changed)})"] if changed else []
-
-    return undo
-
-
-def _settings(logger: logging.Logger) -> tuple[Any, ...]:
-    handlers, filters = list(logger.handlers), list(logger.filters)
-    return logger.level, logger.propagate, logger.disabled, handlers, filters
-
-
-def _random() -> Undo:
-    before, numpys = random.getstate(), _numpys_state()
-
-    def undo() -> list[str]:
-        changed = []
-        if random.getstate() != before:
-            random.setstate(before)
-            changed.append("the random state")
-        if (numpy := sys.modules.get("numpy")) is None or not hasattr(numpy, "random"):
-            return changed
-        if numpys is None:  # it came with the plugin; whoever seeds it takes its SeedSequence away
-            if numpy.random.get_bit_generator().seed_seq is None:
-                numpy.random.seed()
-                changed.append("NumPy's random state")
-        elif _numpys_state() != numpys:
-            numpy.random.set_state(numpys)
-            changed.append("NumPy's random state")
-        return changed
-
-    return undo
-
-
-def _numpys_state() -> tuple[Any, ...] | None:
-    """The state of NumPy's global generator, comparable; None if NumPy has not been imported."""
-    if (numpy := sys.modules.get("numpy")) is None or not hasattr(numpy, "random"):
-        return None
-    name, key, *rest = numpy.random.get_state()
-    return name, tuple(key.tolist()), *rest
+    ours = (
+        threading.current_thread() is threading.main_thread()
+        and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    )
+    if ours:
+        signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        if pressed or not ours:
+            raise
+        raise RuntimeError("raised KeyboardInterrupt, and nobody pressed Ctrl-C") from error
+    finally:
+        if ours:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        if pressed:
+            raise KeyboardInterrupt

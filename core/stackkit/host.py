@@ -77,10 +77,14 @@ class Component:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Host:
-    """All plugins that were found and all components that the working ones offer."""
+    """All plugins that were found and all components that the working ones offer.
+
+    `notes` are for the user, about plugins that were asked for and not found.
+    """
 
     plugins: tuple[PluginRecord, ...]
     components: tuple[Component, ...]
+    notes: tuple[str, ...] = ()
 
 
 def load_host(
@@ -95,7 +99,9 @@ def load_host(
     components: list[Component] = []
     seconds = plugin_seconds(environ)
     with _ONE_AT_A_TIME:
-        everyone = candidates(found, environ)
+        everyone, notes = candidates(found, environ)
+        if notes and environ.get("STACKKIT_STRICT") == "1":
+            raise PluginError(notes[0])
         for candidate in everyone:
             interview = Interview(candidate, seconds)
             stage: Stage | Literal[""] = ""
@@ -120,7 +126,11 @@ def load_host(
                     heavy=interview.heavy,
                 )
             )
-    return Host(plugins=tuple(records), components=tuple(sorted(components, key=_component_order)))
+    return Host(
+        plugins=tuple(records),
+        components=tuple(sorted(components, key=_component_order)),
+        notes=tuple(notes),
+    )
 
 
 def _component(candidate: Candidate, spec: ComponentSpec) -> Component:

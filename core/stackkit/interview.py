@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, TypeVar
 
@@ -66,6 +66,7 @@ class Interview:
         self._check_version(plugin)
         self._guard("register", lambda: manager.register(plugin, self._candidate.name))
         _refuse_unknown_hooks(manager)
+        self._mind_undecorated(manager, plugin)
         callers = [(getattr(manager.hook, hook), kind) for hook, kind in HOOKS.items()]
         return [spec for caller, kind in callers for spec in self._answer(caller, kind)]
 
@@ -76,6 +77,11 @@ class Interview:
         finally:
             self.import_ms = round((time.perf_counter() - start) * 1000, 1)
             self.heavy = tuple(sorted(HEAVY.intersection(sys.modules.keys() - before)))
+            if self.heavy and self.complaints:
+                brought = f"imports {', '.join(self.heavy)}, which may be what did so: import it where"
+                self.complaints.append(
+                    Complaint(stage="import", reason=f"{brought} the component is made")
+                )
 
     def _check_version(self, plugin: object) -> None:
         wanted = self._guard("register", lambda: getattr(plugin, "STACKKIT_HOOKSPEC_VERSION", 1))
@@ -86,6 +92,17 @@ class Interview:
                 "pip install --upgrade stackkit",
             )
 
+    def _mind_undecorated(self, manager: pluggy.PluginManager, plugin: object) -> None:
+        asked = {hook for hook in HOOKS if getattr(manager.hook, hook).get_hookimpls()}
+        bare = self._guard("register", lambda: sorted((HOOKS.keys() - asked) & set(dir(plugin))))
+        if bare:
+            reason = f"{', '.join(bare)} lacks @hookimpl and is not asked"
+        elif not asked:
+            reason = f"has no hook, so that it offers nothing; stackkit asks {', '.join(HOOKS)}"
+        else:
+            return
+        self.complaints.append(Complaint(stage="register", reason=reason))
+
     def _answer(self, caller: pluggy.HookCaller, kind: Kind) -> list[ComponentSpec]:
         if not caller.get_hookimpls():
             return []
@@ -95,6 +112,8 @@ class Interview:
             raise BrokenError("specs", f"{hook} answered None; {wanted}")
         for answer in answers:
             if not isinstance(answer, list):
+                if isinstance(answer, Coroutine):
+                    answer.close()  # else Python itself would warn of it, and name our line
                 raise BrokenError("specs", f"{hook} answered {type(answer).__name__}; {wanted}")
         specs = [spec for answer in answers for spec in answer]
         _check_specs(hook, kind, specs)
@@ -103,15 +122,27 @@ class Interview:
     def _guard(self, stage: Stage, work: Callable[[], T], where: str = "") -> T:
         """Run a stranger's code: whatever it raises, prints or changes costs only itself."""
         misdeeds: list[str] = []
+        stranger = self._candidate
+        package = stranger.package if stage == "import" and not stranger.is_own else ""
         try:
-            with guarded(self._candidate.label, self._seconds) as misdeeds:
-                return work()
-        except KeyboardInterrupt:
+            with guarded(stranger.label, self._seconds, package) as misdeeds:
+                return _told(stage, work, where)
+        except (BrokenError, KeyboardInterrupt):
             raise
-        except BaseException as error:  # SystemExit too, and what panicking extensions raise
+        except BaseException as error:
             raise BrokenError(stage, where + one_line(error)) from error
         finally:
             self.complaints += [Complaint(stage=stage, reason=where + misdeed) for misdeed in misdeeds]
+
+
+def _told(stage: Stage, work: Callable[[], T], where: str) -> T:
+    """The work's result; the text of what it raises is had here, for to make it is a stranger's code."""
+    try:
+        return work()
+    except KeyboardInterrupt:
+        raise
+    except Exception as error:
+        raise BrokenError(stage, where + one_line(error)) from error
 
 
 def _refuse_unknown_hooks(manager: pluggy.PluginManager) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import sys
@@ -9,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.machinery import SourceFileLoader
 from importlib.util import find_spec, module_from_spec, spec_from_loader
+from keyword import iskeyword
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -65,6 +67,8 @@ def _read(paths: Iterable[Path]) -> list[PluginFile]:
     files = []
     for path in dict.fromkeys(paths):
         try:
+            if path.exists() and not (path.is_file() or path.is_dir()):
+                raise OSError(errno.EINVAL, "no regular file")  # a pipe would be waited for
             source = path.read_bytes()
         except OSError as error:
             files.append(PluginFile(path=path, fault=f"cannot be read: {error.strerror}"))
@@ -74,7 +78,7 @@ def _read(paths: Iterable[Path]) -> list[PluginFile]:
 
 
 def _fault(path: Path) -> str:
-    if path.suffix != ".py" or not path.stem.isidentifier():
+    if path.suffix != ".py" or not path.stem.isidentifier() or iskeyword(path.stem):
         return f"{path.name!r} cannot be imported; a name like my_plugin.py is wanted"
     try:
         spec = find_spec(path.stem)

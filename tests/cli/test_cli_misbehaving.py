@@ -3,7 +3,7 @@
 from textwrap import dedent
 
 import pytest
-from commanding import Command, in_a_process
+from commanding import Command, in_a_process, python
 from core.installing import Site
 
 GOOD = """
@@ -136,3 +136,69 @@ def test_a_plugin_with_very_many_components_is_listed(site: Site, stackkit: Comm
     )
     names = [c["name"] for c in stackkit("list-plugins", "--json").document["components"]]
     assert len([name for name in names if name.startswith("b")]) == 5000
+
+
+def test_who_closes_stdout_at_work_closes_it_for_nobody(site: Site) -> None:
+    install(site, "Backbone", "def __init__(self): sys.stdout.close()")
+    assert in_a_process(*RUN).document["extraction"]["mean"]["computed"] == 8
+
+
+@pytest.mark.parametrize(
+    "deed",
+    [
+        "import atexit; atexit.register(print, 'NOISE')",
+        "import atexit, os; atexit.register(os.system, 'echo NOISE')",
+        "import atexit, os; atexit.register(os.write, 1, b'NOISE')",
+    ],
+)
+def test_what_is_printed_when_python_ends_is_not_on_stdout(site: Site, deed: str) -> None:
+    site.install("odd", f"{deed}\n{dedent(GOOD)}")
+    outcome = in_a_process("list-plugins", "--json")
+    assert outcome.document["plugins"]
+    assert "NOISE" in outcome.err
+
+
+def test_a_thread_that_never_ends_does_not_keep_the_process(site: Site) -> None:
+    deed = "import threading; threading.Thread(target=threading.Event().wait, name='mine').start()"
+    site.install("odd", f"{deed}\n{dedent(GOOD)}")
+    code = (
+        "import sys, stackkit.cli.ending as ending; from stackkit.cli import main;"
+        "ending.answered.__defaults__ = (0.5,); sys.argv[1:] = ['list-plugins']; sys.exit(main())"
+    )
+    outcome = python("-c", code)
+    assert outcome.code == 0
+    assert "left threads running: mine" in outcome.out
+    assert outcome.err == (
+        "warning: ended though threads still run: mine; `stackkit list-plugins` says which plugin left "
+        "them\n"
+    )
+
+
+def test_a_crash_in_c_says_which_files_led_there(site: Site) -> None:
+    site.install("odd", "import ctypes; ctypes.string_at(0)")
+    outcome = in_a_process("list-plugins")
+    assert outcome.code < 0
+    assert str(site.folder / "odd.py") in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("named", "hint"),
+    [
+        ("oddd", "did you mean odd?"),
+        ("odd-dist", "did you mean odd?"),
+        ("zzzzz", "`stackkit list-plugins` shows all names"),
+    ],
+)
+def test_a_name_in_stackkit_plugins_that_nobody_has_is_said(
+    site: Site, stackkit: Command, monkeypatch: pytest.MonkeyPatch, named: str, hint: str
+) -> None:
+    site.install("odd-dist", GOOD, plugin="odd")
+    monkeypatch.setenv("STACKKIT_PLUGINS", f"odd,{named}")
+    said = f"STACKKIT_PLUGINS names {named!r}, and no plugin is called that; {hint}"
+    listing = stackkit("list-plugins", "--json")
+    assert listing.document["notes"] == [said]
+    assert listing.err == f"warning: {said}\n"
+    assert f"warning: {said}\n" in stackkit("run", "--dataset", "none-such").err
+    monkeypatch.setenv("STACKKIT_STRICT", "1")
+    outcome = stackkit("list-plugins")
+    assert (outcome.code, outcome.error) == (4, said)

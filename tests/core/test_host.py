@@ -203,12 +203,6 @@ def test_a_broken_plugin_is_reported_and_costs_nobody_else_anything(
     assert of(host, "acme", "zenith", "broken") == ["acme/colours", "zenith/colours"]
 
 
-def test_an_interrupt_is_the_users_and_not_the_plugins(site: Site) -> None:
-    site.install("slow", "raise KeyboardInterrupt")
-    with pytest.raises(KeyboardInterrupt):
-        load_host()
-
-
 def test_a_plugin_object_that_cannot_be_hashed_or_compared_harms_nobody(site: Site) -> None:
     site.install(
         "odd",
@@ -363,3 +357,52 @@ def crowd(site: Site) -> list[EntryPoint]:
     site.install("broken", "raise RuntimeError")
     site.install("thief", OFFERS_COLOURS, plugin="soft-vote")
     return list(entry_points(group="stackkit"))
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("entry_points.txt", b"[stackkit]\nbroken = b\xff\n"),
+        ("entry_points.txt", b"[stackkit]\nbroken\n"),
+        ("METADATA", b"Metadata-Version: 2.1\nName: b\xff\nVersion: 1\n"),
+    ],
+)
+def test_metadata_that_cannot_be_read_cost_only_their_distribution(
+    site: Site, file: str, content: bytes
+) -> None:
+    site.install("acme", OFFERS_COLOURS)
+    before = own(load_host())
+    site.install("broken", OFFERS_COLOURS)
+    folder = site.folder / "broken-1.0.dist-info"
+    (folder / file).write_bytes(content)
+    host = load_host()
+    broken = record(host, "broken")
+    assert (broken.stage, broken.distribution) == ("find", folder.name)
+    assert broken.error.startswith("its metadata cannot be read (")
+    assert broken.error.endswith(f"install it anew, or remove {folder}")
+    assert own(host) == before
+    assert of(host, "acme") == ["acme/colours"]
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("def stackkit_backbones(): return []", "stackkit_backbones lacks @hookimpl and is not asked"),
+        ("x = 1", "has no hook, so that it offers nothing; stackkit asks stackkit_datasets, "),
+    ],
+)
+def test_a_plugin_that_is_asked_nothing_is_warned(site: Site, code: str, said: str) -> None:
+    site.install("acme", code)
+    acme = record(load_host(), "acme")
+    (warning,) = acme.warnings
+    assert (acme.status, warning.stage) == ("warned", "register")
+    assert warning.reason.startswith(said)
+
+
+def test_a_hook_that_is_a_coroutine_is_answered_wrongly(
+    site: Site, recwarn: pytest.WarningsRecorder
+) -> None:
+    site.install("acme", HOOK_HEAD + "@hookimpl\nasync def stackkit_backbones(): return []")
+    acme = record(load_host(), "acme")
+    assert acme.error == "stackkit_backbones answered coroutine; a list of BackboneSpec is wanted"
+    assert not list(recwarn)

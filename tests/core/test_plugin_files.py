@@ -215,3 +215,16 @@ def test_a_link_is_a_plugin_by_its_own_name(
     (tmp_path / "best.py").symlink_to(target)
     monkeypatch.setenv("STACKKIT_PLUGIN_FILES", str(tmp_path / "best.py"))
     assert record(load_host(), "best").status == "ok"
+
+
+def test_a_pipe_or_a_keyword_is_no_plugin(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.mkfifo(tmp_path / "pipe.py")
+    write(tmp_path / "class.py", COLOURS)
+    monkeypatch.setenv("STACKKIT_PLUGINS_DIR", str(tmp_path))
+    host = load_host()
+    assert record(host, "pipe").error == "cannot be read: no regular file"
+    assert record(host, "class").error == (
+        "'class.py' cannot be imported; a name like my_plugin.py is wanted"
+    )

@@ -1,10 +1,13 @@
 """What a stranger's import does to the process is undone and told, and costs nobody else anything."""
 
+import gc
+import json
 import locale
 import logging
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -46,8 +49,12 @@ def the_process() -> dict[str, object]:
         "disabled": logging.root.manager.disable,
         "random": random.getstate(),
         "numpy": str(np.random.get_state()),
-        "alarm": signal.getsignal(signal.SIGALRM),
-        "streams": (sys.stdout, sys.stderr),
+        "handlers": [signal.getsignal(number) for number in (signal.SIGALRM, signal.SIGINT)],
+        "alarm": signal.getitimer(signal.ITIMER_REAL),
+        "streams": (sys.stdout, sys.stderr, sys.__stdout__, sys.excepthook, list(sys.meta_path)),
+        "descriptors": [os.fstat(number).st_ino for number in (0, 1, 2)],
+        "json": (sys.modules["json"], json.dumps, open, os._exit),
+        "timeout": (socket.getdefaulttimeout(), np.geterr(), gc.isenabled(), sys.getrecursionlimit()),
     }
 
 
@@ -70,7 +77,7 @@ def the_process() -> dict[str, object]:
             "changed the locale (put back)",
         ),
         ("import warnings; warnings.simplefilter('ignore')", "changed the warnings filters (put back)"),
-        ("import logging; logging.captureWarnings(True)", "changed the warnings filters (put back)"),
+        ("import logging; logging.captureWarnings(True)", "changed warnings.showwarning (put back)"),
         ("import logging; logging.basicConfig(force=True)", "changed logging (root) (put back)"),
         ("import logging; logging.disable(50)", "changed logging (disable) (put back)"),
         (
@@ -78,6 +85,33 @@ def the_process() -> dict[str, object]:
             "changed logging (acquainted) (put back)",
         ),
         ("import random; random.seed(0)", "changed the random state (put back)"),
+        ("import sys; sys.stdout = None", "changed sys.stdout (put back)"),
+        ("import sys; sys.meta_path.clear()", "changed sys.meta_path (put back)"),
+        ("import sys; sys.excepthook = print", "changed sys.excepthook (put back)"),
+        ("import sys; sys.setrecursionlimit(9999)", "changed the recursion limit (put back)"),
+        ("import sys; del sys.modules['json']", "changed sys.modules['json'] (put back)"),
+        ("import sys; sys.modules['this'] = None", "changed sys.modules['this'] (put back)"),
+        ("import json; json.dumps = repr", "changed json.dumps (put back)"),
+        ("import builtins; builtins.open = None", "changed builtins.open (put back)"),
+        ("import os; os.umask(0o777)", "changed the mask of file modes (put back)"),
+        ("import os; os.close(0)", "changed descriptor 0 (put back)"),
+        ("import os; os.close(1)", "changed descriptor 1 (put back)"),
+        ("import os; os.close(2)", "changed descriptor 2 (put back)"),
+        ("import gc; gc.disable()", "changed garbage collection (put back)"),
+        ("import signal; signal.alarm(1)", "changed the alarm (put back)"),
+        (
+            "from signal import *; signal(SIGINT, SIG_IGN); signal(SIGTERM, SIG_IGN)",
+            "changed the handler of SIGINT, the handler of SIGTERM (put back)",
+        ),
+        (
+            "import socket; socket.setdefaulttimeout(1)",
+            "changed the default timeout of sockets (put back)",
+        ),
+        ("import numpy; numpy.seterr(all='raise')", "changed NumPy's handling of errors (put back)"),
+        (
+            "import threading, time; threading.Thread(target=time.sleep, args=[1], name='mine').start()",
+            "left threads running: mine",
+        ),
         ("import numpy; numpy.random.seed(0)", "changed NumPy's random state (put back)"),
     ],
 )
@@ -141,6 +175,99 @@ def test_numpy_seeded_by_the_plugin_that_brings_it_in_is_no_longer_seeded(site: 
     assert is_seeded == "False"
 
 
+@pytest.mark.parametrize(
+    ("deed", "error"),
+    [
+        ("import os; os._exit(0)", "SystemExit: os._exit(0)"),
+        ("from os import _exit; _exit(0)", "SystemExit: os._exit(0)"),
+        (
+            "raise KeyboardInterrupt",
+            "RuntimeError: raised KeyboardInterrupt, and nobody pressed Ctrl-C",
+        ),
+        ("class E(Exception):\n    def __str__(self): raise SystemExit\nraise E", "E: (it fails to say"),
+        ("raise ValueError('\\x1b[31m' + 'long ' * 999)", "ValueError: \\x1b[31m" + "long " * 80),
+    ],
+)
+def test_whoever_would_end_the_process_or_spoil_the_listing_fails_alone(
+    site: Site, deed: str, error: str
+) -> None:
+    site.install("acme", deed)
+    host = load_host()
+    acme = record(host, "acme")
+    assert (acme.status, acme.stage) == ("failed", "import")
+    assert acme.error.startswith(error)
+    assert len(acme.error) < 520
+    assert of(host, "zenith") == ["zenith/colours"]
+
+
+def test_an_error_whose_text_never_comes_is_ended_at_the_time_limit(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.install(
+        "acme", "class E(Exception):\n    def __str__(self):\n        while True: pass\nraise E"
+    )
+    monkeypatch.setenv("STACKKIT_PLUGIN_TIMEOUT", "0.3")
+    assert record(load_host(), "acme").stage == "import"
+
+
+@pytest.mark.parametrize("then", ["", "raise SystemExit"])
+def test_ctrl_c_is_the_users_whatever_the_plugin_makes_of_it(site: Site, then: str) -> None:
+    interrupt = "import os, signal; os.kill(os.getpid(), signal.SIGINT)"
+    site.install(
+        "acme", f"try:\n    {interrupt}\n    import time; time.sleep(9)\nfinally:\n    pass; {then}"
+    )
+    with pytest.raises(KeyboardInterrupt):
+        load_host()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_copy_of_the_process_ends_where_the_plugin_does(site: Site) -> None:
+    site.install("forking", "import os; os.fork()\n" + dedent(OFFERS_COLOURS))
+    done = run_python("from stackkit.host import load_host; load_host(); print('loaded')")
+    assert done.stdout == "loaded\n"
+    assert done.stderr == (
+        "error: plugin forking (forking 1.0) made a copy of this process, which ends here\n"
+    )
+
+
+def test_a_function_put_into_a_module_that_came_with_the_plugin_is_named(site: Site) -> None:
+    (site.folder / "library.py").write_text("def load(): ...")
+    site.install(
+        "acme", "import library\ndef mine(): ...\nlibrary.load = mine\n" + dedent(OFFERS_COLOURS)
+    )
+    assert record(load_host(), "acme").warnings == (
+        Complaint(stage="import", reason="replaced library.load for everybody"),
+    )
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "sys.stdout.reconfigure(encoding='utf-8')",
+        "sys.stdout.buffer.write(b'')",
+        "import subprocess; subprocess.run(['true'], stdout=sys.stdout, stderr=sys.stderr)",
+        "sys.stderr.close(); sys.stdout.close(); sys.__stdout__.close()",
+    ],
+)
+def test_the_streams_that_a_plugin_meets_are_as_good_as_real_ones(site: Site, use: str) -> None:
+    site.install("acme", f"import sys; {use}\n{dedent(OFFERS_COLOURS)}")
+    acme = record(load_host(), "acme")
+    assert (acme.error, acme.warnings) == ("", ())
+    sys.stdout.write("heard as before")
+
+
+def run_python(code: str) -> subprocess.CompletedProcess[str]:
+    """Python itself, which finds the same distributions."""
+    return subprocess.run(
+        [sys.executable, "-c", dedent(code)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
 def test_who_keeps_the_stream_it_met_at_import_is_heard_later(
     site: Site, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -151,7 +278,8 @@ def test_who_keeps_the_stream_it_met_at_import_is_heard_later(
 
 
 def test_a_warning_of_python_is_shown_as_always(site: Site) -> None:
-    site.install("acme", "import warnings; warnings.warn('soon gone', FutureWarning)")
+    deed = "import warnings; warnings.warn('soon gone', FutureWarning)\n"
+    site.install("acme", deed + dedent(OFFERS_COLOURS))
     with pytest.warns(FutureWarning, match="soon gone"):
         host = load_host()
     assert record(host, "acme").status == "ok"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from stackkit.cli import options
+from stackkit.cli.hosting import the_host
 from stackkit.cli.output import print_json, stdout_set_aside
 from stackkit.recipe import RECIPE_BACKBONES, Recipe
 
@@ -64,13 +65,12 @@ def _carry_out(recipe: Recipe, store: FeatureStore, style: Style) -> ExtractionS
     from stackkit.cli.plan import forecast_lines, plan_lines, tell
     from stackkit.cli.progress import progress
     from stackkit.experiment import extract_features
-    from stackkit.host import load_host
     from stackkit.registry import Registry
 
     with stdout_set_aside(), progress(style) as reporter:
         return extract_features(
             recipe,
-            Registry(host=load_host()),
+            Registry(host=the_host()),
             store,
             reporter,
             begin=lambda plan: tell(reporter, plan_lines(plan, evaluable=False)),

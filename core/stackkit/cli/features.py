@@ -9,6 +9,7 @@ import typer
 
 from stackkit.cli import options
 from stackkit.cli.amounts import parse_age, parse_size
+from stackkit.cli.hosting import the_host
 from stackkit.cli.output import print_json, stdout_set_aside
 from stackkit.errors import StoreError, UsageError
 
@@ -221,10 +222,9 @@ def _checked(chosen: list[Entry], style: Style) -> dict[Path, RowStates]:
 
 def _recomputed(entry: Entry, count: int, seed: int, style: Style) -> list[Recomputed]:
     from stackkit.cli.progress import progress
-    from stackkit.host import load_host
     from stackkit.recompute import recompute
     from stackkit.registry import Registry
 
-    registry = Registry(host=load_host())
+    registry = Registry(host=the_host())
     with stdout_set_aside(), progress(style) as reporter:
         return recompute(entry.path, _contents(entry), count, seed, registry, reporter)

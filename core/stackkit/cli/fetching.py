@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from stackkit.cli import options
+from stackkit.cli.hosting import the_host
 from stackkit.cli.output import stdout_set_aside
 
 
@@ -14,10 +15,9 @@ def fetch(dataset: options.Dataset, progress: options.Progress = "auto") -> None
     Try: stackkit fetch --dataset cub200
     """
     from stackkit.cli.progress import progress as reporting
-    from stackkit.host import load_host
     from stackkit.registry import Registry
 
-    choice = Registry(host=load_host()).one("dataset", dataset)
+    choice = Registry(host=the_host()).one("dataset", dataset)
     with stdout_set_aside(), reporting(progress) as reporter:
         folder = choice.fetch(reporter=reporter)
     typer.echo(f"{choice.name}: {folder}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stackkit.cli import options
+from stackkit.cli.hosting import the_host
 from stackkit.cli.output import print_json, stdout_set_aside
 from stackkit.errors import plain
 from stackkit.specs import Kind
@@ -33,10 +34,9 @@ def list_plugins(
 
     Try: stackkit list-plugins --kind backbone
     """
-    from stackkit.host import load_host
     from stackkit.registry import Registry
 
-    host = load_host()
+    host = the_host()
     registry = Registry(host=host)
     kinds = (kind,) if kind else KINDS
     with stdout_set_aside():  # asking what is lacking runs plugins' code
@@ -47,7 +47,7 @@ def list_plugins(
         plugins = [
             asdict(record) | {"status": record.status, "slow": record.is_slow} for record in host.plugins
         ]
-        print_json({"plugins": plugins, "components": components})
+        print_json({"plugins": plugins, "components": components, "notes": host.notes})
         return
     for each in kinds:
         _show_kind(each, [entry for entry in components if entry["kind"] == each])

@@ -25,6 +25,7 @@ from stackkit.cli import (
     newplugin,
     running,
 )
+from stackkit.cli.ending import answered, crashes_named
 from stackkit.errors import StackkitError
 
 P = ParamSpec("P")
@@ -34,10 +35,18 @@ INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code."""
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    """Run the command line; returns the exit code. Without arguments the process is for this alone."""
+    if arguments is not None:
+        return _carry_out(arguments)
+    crashes_named()
+    code = _carry_out(sys.argv[1:])
+    answered(code)
+    return code
+
+
+def _carry_out(arguments: Sequence[str]) -> int:
     try:
-        _app().main(args=arguments, prog_name="stackkit")
+        _app().main(args=list(arguments), prog_name="stackkit")
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     return 0
@@ -170,7 +179,9 @@ def _reporting_errors(command: Callable[P, None]) -> Callable[P, None]:
             # Whoever read our output has gone; a second failure at interpreter exit would be noise.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(1) from None
-        except (Exception, SystemExit) as error:
+        except BaseException as error:  # of a plugin whose component was not even asked for
+            if isinstance(error, typer.Exit | typer.Abort):
+                raise
             _explain(
                 f"error: {type(error).__name__}: {' '.join(str(error).split())} "
                 "(not foreseen; `stackkit --debug ...` shows where)"

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from stackkit.cli.hosting import the_host
 from stackkit.specs import Kind
 
 
@@ -27,10 +28,9 @@ def new_plugin(
     Try: stackkit new-plugin leaf-shapes --kind backbone
     """
     from stackkit import scaffold
-    from stackkit.host import load_host
 
     names = scaffold.names(name)
-    scaffold.check_free(names, kind, load_host())
+    scaffold.check_free(names, kind, the_host())
     folder, files = scaffold.write(names, kind, out)
     typer.echo(f"{folder}: the {kind} {names.name}")
     for file in files:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 from rich.filesize import decimal
 
+from stackkit.cli.hosting import the_host
 from stackkit.cli.output import print_json, stdout_set_aside
 from stackkit.cli.progress import Style, clock, progress, rate
 from stackkit.types import Reporter
@@ -28,10 +29,9 @@ def predict(
 ) -> None:
     """Print the plan and what it is going to take; `evaluable`: of `run`, else of `extract`."""
     from stackkit import experiment
-    from stackkit.host import load_host
     from stackkit.registry import Registry
 
-    registry = Registry(host=load_host())
+    registry = Registry(host=the_host())
     with stdout_set_aside(), progress(style) as reporter:
         prediction = experiment.predict(recipe, registry, store, reporter, evaluable=evaluable)
     if as_json:

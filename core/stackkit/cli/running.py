@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stackkit.cli import options
+from stackkit.cli.hosting import the_host
 from stackkit.cli.output import print_json, stdout_set_aside
 from stackkit.errors import UsageError
 from stackkit.recipe import AGGREGATORS, BASELINES, FOLDS, RECIPE_BACKBONES, Recipe
@@ -134,7 +135,6 @@ def _carry_out(
     from stackkit import experiment
     from stackkit.cli.plan import forecast_lines, plan_lines, tell
     from stackkit.cli.progress import progress
-    from stackkit.host import load_host
     from stackkit.paths import fits_dir
     from stackkit.registry import Registry
     from stackkit.report import document, table
@@ -150,7 +150,7 @@ def _carry_out(
     with stdout_set_aside(), progress(style) as reporter:
         report = experiment.run(
             recipe,
-            Registry(host=load_host()),
+            Registry(host=the_host()),
             store,
             reporter,
             begin=begin,
