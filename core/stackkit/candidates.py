@@ -44,6 +44,11 @@ class Candidate:
         return self.distribution == OWN_DISTRIBUTION
 
     @property
+    def is_file(self) -> bool:
+        """Whether it is a single file, which `distribution` then names."""
+        return bool(self.code)
+
+    @property
     def label(self) -> str:
         """The plugin and who is to blame for it."""
         return f"plugin {self.name} ({self.distribution} {self.version})"

@@ -14,8 +14,7 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from functools import cache
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from stackkit.errors import PluginError, one_line, plain
@@ -88,30 +87,32 @@ class _Ear(io.TextIOWrapper):
         self.flush()
 
 
-@cache
-def _ear() -> _Ear:
-    """One for all plugins, since any of them may keep it for good."""
-    raw = io.FileIO(os.dup(STDERR), "w", closefd=False)
+def _new_ear() -> _Ear:
+    raw = io.FileIO(os.open(os.devnull, os.O_WRONLY), "w", closefd=False)
     return _Ear(raw, encoding="utf-8", errors="backslashreplace", write_through=True)
+
+
+_EAR = _new_ear()
+"""One for all plugins, since any of them may keep it for good."""
 
 
 @contextmanager
 def _overheard(misdeeds: list[str]) -> Iterator[None]:
     """What is printed is kept and quoted; who holds on to the stream writes to stderr later."""
-    ear = _ear()
     with tempfile.TemporaryFile() as file:
-        os.dup2(file.fileno(), ear.fileno())
+        os.dup2(file.fileno(), _EAR.fileno())
         names = ("stdout", "stderr", "__stdout__", "__stderr__")
         kept = {name: getattr(sys, name) for name in names}
         try:
             with descriptor_1_to(file.fileno()):
                 try:
-                    vars(sys).update(dict.fromkeys(names, ear))
+                    vars(sys).update(dict.fromkeys(names, _EAR))
                     yield
                 finally:
                     vars(sys).update(kept)
         finally:
-            os.dup2(STDERR, ear.fileno())
+            with suppress(OSError):  # stderr is closed
+                os.dup2(STDERR, _EAR.fileno())
             file.seek(0)
             text = plain(file.read(10_000).decode(errors="replace"))
             if text:

@@ -25,6 +25,8 @@ _ONE_AT_A_TIME = threading.RLock()  # what guards watch belongs to all threads
 class PluginRecord:
     """One plugin and what became of it; `stage` and `error` are empty if it works.
 
+    One in a single file (`is_file`) has its path for a distribution.
+
     `import_ms` and the heavy modules that its import brought in are of this process, in which
     another plugin may have imported the same before.
     """
@@ -35,6 +37,7 @@ class PluginRecord:
     stage: Stage | Literal[""] = ""
     error: str = ""
     warnings: tuple[Complaint, ...] = ()
+    is_file: bool = False
     import_ms: float = field(default=0.0, compare=False)
     heavy: tuple[str, ...] = field(default=(), compare=False)
 
@@ -122,6 +125,7 @@ def load_host(
                     stage=stage,
                     error=error,
                     warnings=tuple(interview.complaints),
+                    is_file=candidate.is_file,
                     import_ms=interview.import_ms,
                     heavy=interview.heavy,
                 )

@@ -7,7 +7,7 @@ from textwrap import dedent
 from typing import Any
 
 import pytest
-from commanding import Command, Outcome, in_a_process
+from commanding import HISTOGRAM, Command, Outcome, in_a_process
 from core.installing import REPOSITORY, Site
 from faults.machines import read_only
 
@@ -297,3 +297,48 @@ def test_a_probe_that_fails_is_a_finding_and_the_others_go_on(
     document = stackkit("doctor", "--json").document
     assert document["groups"]["versions"][0]["text"] == "RuntimeError: unheard of"
     assert len(document["groups"]["folders"]) == 6
+
+
+def test_a_plugin_that_works_and_was_warned_is_told_with_the_reason(site: Site) -> None:
+    code = "from stackkit.api import *\n@hookimpl\ndef stackkit_learners(): return []\nprint('hello')"
+    site.install("chatty", code, version="0.3")
+    document = in_a_process("doctor", "--json").document
+    found = finding(document, "plugins", "chatty")
+    assert found["state"] == "ok"
+    assert found["text"] == "(chatty 0.3) works, but at import: printed 'hello'"
+    assert found["data"]["warnings"] == [{"stage": "import", "reason": "printed 'hello'"}]
+    assert found["remedy"] == "tell its author"
+
+
+def test_of_a_broken_file_the_file_is_to_be_mended(site: Site, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("1 / 0")
+    files = {"STACKKIT_PLUGIN_FILES": str(tmp_path / "mine.py")}
+    found = finding(in_a_process("doctor", "--json", **files).document, "plugins", "mine")
+    assert found["remedy"].startswith(f"mend {tmp_path / 'mine.py'}, or no longer name it (--plugin, ")
+    assert "pip" not in found["remedy"]
+
+
+def test_a_plugin_that_is_asked_for_and_absent_is_a_problem(site: Site) -> None:
+    document = in_a_process("doctor", "--json", STACKKIT_PLUGINS="colour-histgram").document
+    assert of_state(document, "problem") == ["STACKKIT_PLUGINS"]
+    assert finding(document, "plugins", "STACKKIT_PLUGINS")["text"] == (
+        "STACKKIT_PLUGINS names 'colour-histgram', and no plugin is called that; "
+        "did you mean colour-histogram?"
+    )
+
+
+def test_a_plugin_that_takes_the_process_down_is_named_and_hides_nothing(
+    site: Site, tmp_path: Path
+) -> None:
+    site.install("deadly", "import ctypes; ctypes.string_at(0)", version="0.3")
+    site.install("broken-plugin", "import does_not_exist")
+    (tmp_path / "stuck.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    document = broken(in_a_process("doctor", "--json", STACKKIT_PLUGINS_DIR=str(tmp_path)))
+    assert of_state(document, "blocker") == ["deadly", "stuck"]
+    found = finding(document, "plugins", "deadly")
+    assert found["text"] == (
+        "(deadly 0.3) ends every process that loads it: its process died of SIGSEGV"
+    )
+    assert found["remedy"].endswith("until then, leave it out by --no-plugins or STACKKIT_PLUGINS")
+    assert "failed at import" in finding(document, "plugins", "broken-plugin")["text"]
+    assert HISTOGRAM in finding(document, "plugins", "working")["data"]["names"]

@@ -57,6 +57,15 @@ def test_a_run_uses_backbone_and_learner_of_a_file(
     assert "unknown backbone 'means'" in stackkit(*run).error
 
 
+def test_a_path_that_would_be_taken_for_two_is_refused(stackkit: Command, tmp_path: Path) -> None:
+    file = tmp_path / "a:b" / "mine.py"
+    file.parent.mkdir()
+    file.write_text(dedent(MINE), encoding="utf-8")
+    outcome = stackkit("--plugin", file, "list-plugins")
+    assert outcome.code == 2
+    assert "use --plugins-dir" in " ".join(outcome.err.split())
+
+
 def test_a_changed_file_computes_its_features_and_its_fits_anew(
     stackkit: Command, mine: Path, bird_folder: Path
 ) -> None:

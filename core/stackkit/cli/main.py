@@ -141,6 +141,11 @@ def _root(
     given = {"STACKKIT_DEBUG": "1"} if debug else {}
     if no_plugins:
         given |= {"STACKKIT_PLUGINS": "", "STACKKIT_PLUGIN_FILES": ""}
+    for path in plugin or ():
+        if os.pathsep in str(path):
+            raise typer.BadParameter(
+                f"{path} holds {os.pathsep!r}, which parts paths; use --plugins-dir"
+            )
     if plugin:
         given["STACKKIT_PLUGIN_FILES"] = os.pathsep.join(map(str, plugin))
     if plugins_dir:

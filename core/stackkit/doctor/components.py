@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 
 from stackkit.candidates import OWN_DISTRIBUTION
 from stackkit.choice import missing_requirements
+from stackkit.doctor.deadly import Deadly, deadly, without
 from stackkit.doctor.diagnosis import LIMIT_S, Diagnosis, diagnose
 from stackkit.doctor.findings import Finding
 from stackkit.doctor.libraries import DIAGNOSES
@@ -25,22 +26,42 @@ class Components:
 
     @cached_property
     def host(self) -> Host:
-        """All plugins, the broken ones too, whatever STACKKIT_STRICT says."""
-        lenient = {name: value for name, value in self.environ.items() if name != "STACKKIT_STRICT"}
-        return load_host(environ=lenient)
+        """All plugins, the broken ones too, but for those that would end this process."""
+        return load_host(environ=without(self._lenient, self.deadly))
+
+    @cached_property
+    def deadly(self) -> list[Deadly]:
+        """The plugins that end the process which loads them."""
+        return deadly(self._lenient, self.limit_s)
+
+    @property
+    def _lenient(self) -> Mapping[str, str]:
+        return {name: value for name, value in self.environ.items() if name != "STACKKIT_STRICT"}
 
     @cached_property
     def diagnoses(self) -> dict[str, Diagnosis]:
         """What each library said: those of every run first, then those that components name."""
         named = [text for component in self.host.components for text in component.spec.diagnoses]
-        return diagnose(list(dict.fromkeys([*DIAGNOSES, *named])), self.limit_s)
+        texts = list(dict.fromkeys([*DIAGNOSES, *named]))
+        return diagnose(texts, self.limit_s, without(self._lenient, self.deadly))
 
     def plugins(self) -> Iterator[Finding]:
-        """One finding per plugin that failed, and one for the others."""
+        """One finding per plugin that failed, was warned or is absent, and one for those that work."""
         strict = self.environ.get("STACKKIT_STRICT") == "1"
+        yield from map(_blocker, self.deadly)
         for record in self.host.plugins:
             if record.error:
                 yield _failure(record, strict=strict)
+            elif record.warnings:
+                yield _warned(record)
+        for note in self.host.notes:
+            remedy = "correct the variable, or install the plugin"
+            yield Finding(
+                name="STACKKIT_PLUGINS",
+                text=note,
+                state="blocker" if strict else "problem",
+                remedy=remedy,
+            )
         working = [record.name for record in self.host.plugins if not record.error]
         yield Finding(
             name="working",
@@ -87,12 +108,43 @@ class Components:
         return None
 
 
+def _blocker(found: Deadly) -> Finding:
+    plugin = found.plugin
+    return Finding(
+        name=plugin.name,
+        text=f"({plugin.distribution} {plugin.version}) ends every process that loads it: {found.end}",
+        state="blocker",
+        remedy=f"{_way_out(plugin.distribution, is_file=plugin.is_file)}; until then, leave it out by "
+        "--no-plugins or STACKKIT_PLUGINS",
+        data={"distribution": plugin.distribution, "version": plugin.version, "end": found.end},
+    )
+
+
+def _warned(record: PluginRecord) -> Finding:
+    told = [f"at {warning.stage}: {warning.reason}" for warning in record.warnings]
+    return Finding(
+        name=record.name,
+        text=f"({record.distribution} {record.version}) works, but {'; '.join(told)}",
+        remedy="tell its author" if not record.is_file else f"mend {record.distribution}",
+        data={
+            "distribution": record.distribution,
+            "version": record.version,
+            "warnings": [asdict(warning) for warning in record.warnings],
+        },
+    )
+
+
+def _way_out(distribution: str, *, is_file: bool) -> str:
+    if is_file:
+        return f"mend {distribution}, or no longer name it (--plugin, --plugins-dir, STACKKIT_PLUGIN...)"
+    if distribution == OWN_DISTRIBUTION:
+        return "install stackkit anew: pip install --force-reinstall --no-deps stackkit"
+    return f"pip install --upgrade {distribution}, or uninstall it, or tell its author"
+
+
 def _failure(record: PluginRecord, *, strict: bool) -> Finding:
     origin = f"{record.distribution} {record.version}".strip()
-    if record.distribution == OWN_DISTRIBUTION:
-        remedy = "install stackkit anew: pip install --force-reinstall --no-deps stackkit"
-    else:
-        remedy = f"pip install --upgrade {record.distribution}, or uninstall it, or tell its author"
+    remedy = _way_out(record.distribution, is_file=record.is_file)
     if strict:
         remedy += "; unset STACKKIT_STRICT to run without it"
     return Finding(

@@ -30,18 +30,22 @@ class Diagnosis:
         return self.text.rpartition(":")[2].replace("_", " ")
 
 
-def diagnose(texts: Sequence[str], limit_s: float = LIMIT_S) -> dict[str, Diagnosis]:
+def diagnose(
+    texts: Sequence[str], limit_s: float = LIMIT_S, environ: Mapping[str, str] = os.environ
+) -> dict[str, Diagnosis]:
     """Call each "package.module:callable" in a process of its own, two at a time."""
     with ThreadPoolExecutor(max_workers=2) as pool:
-        return dict(zip(texts, pool.map(lambda text: _diagnosis(text, limit_s), texts), strict=True))
+        return dict(
+            zip(texts, pool.map(lambda text: _diagnosis(text, limit_s, environ), texts), strict=True)
+        )
 
 
-def _diagnosis(text: str, limit_s: float) -> Diagnosis:
+def _diagnosis(text: str, limit_s: float, environ: Mapping[str, str]) -> Diagnosis:
     try:
         done = subprocess.run(  # noqa: S603 - our own interpreter
             # -P: the user's current folder is no place to import from, unless it is one here already.
             [sys.executable, "-P", "-m", "stackkit.doctor.child", text],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            env={**environ, "PYTHONPATH": os.pathsep.join(sys.path)},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=limit_s,
