@@ -18,7 +18,7 @@ from stackkit.errors import ExtractionError, ImageError
 from stackkit.forecast import Forecast, free_bytes
 from stackkit.interrupts import ctrl_c_waits
 from stackkit.store import DatasetRows, FeatureFile, FeatureStore
-from stackkit.store.vouched import vouch
+from stackkit.store.vouched import state, vouch
 from stackkit.types import Dataset, FailedImage, Reporter
 from stackkit.vouching import try_out
 from stackkit.warmup import ReadyBackbone, WarmUp, foretold, warm_up
@@ -105,7 +105,7 @@ def extract(
                 failed = _carry_out(tasks, _chunks(decoder, warm, tasks), rows, reporter)
                 for task in tasks:
                     if task.named.maker:
-                        vouch(task.file, task.named.maker)
+                        vouch(task.file, task.named.maker, state(task.file))
                 return _summary(tasks, rows, failed)
 
 

@@ -19,7 +19,7 @@ from stackkit.registry import Registry
 from stackkit.specs import LearnerSpec
 from stackkit.store import BackboneKey
 from stackkit.types import Dataset, FitOn, Sample
-from stackkit.versions import code_digest, versions
+from stackkit.versions import code_digest, surroundings, versions
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -143,10 +143,11 @@ def make_backbone(choice: Choice) -> NamedBackbone:
 
 
 def _maker(choice: Choice) -> str:
-    """A digest of what computes a stranger's features: distribution, code, and every option."""
+    """A digest of what computes a stranger's features: its code, what that needs, and every option."""
     component = choice.component
     code = component.code or code_digest(component.spec.factory.partition(":")[0])
-    content = [component.distribution, component.version, code, dict(choice.options)]
+    needed = surroundings(component.distribution)
+    content = [component.distribution, component.version, code, needed, dict(choice.options)]
     return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=8).hexdigest()
 
 

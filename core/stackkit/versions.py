@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import platform
+import re
+from contextlib import suppress
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, requires, version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -34,3 +36,18 @@ def code_digest(module: str) -> str:
     for file in files or [Path(spec.origin or "")]:
         found.update(file.read_bytes())
     return found.hexdigest()
+
+
+@cache
+def surroundings(distribution: str) -> list[str]:
+    """What all fits, and a distribution's, rely on as it is installed: other versions, other answers."""
+    required = list[str]()
+    with suppress(PackageNotFoundError):
+        required = [text for text in requires(distribution) or () if "extra ==" not in text]
+    names = {"numpy", "scipy", "scikit-learn"}
+    names |= {match[0] for text in required if (match := re.match(r"[\w.-]+", text))}
+    found = []
+    for name in sorted(names):
+        with suppress(PackageNotFoundError):
+            found.append(f"{name} {version(name)}")
+    return found

@@ -15,7 +15,7 @@ from stackkit.backbones import NamedBackbone
 from stackkit.decoding import Decoder, Request
 from stackkit.errors import ExtractionError
 from stackkit.store import DatasetRows, FeatureFile
-from stackkit.store.vouched import is_vouched, vouch
+from stackkit.store.vouched import is_vouched, state, vouch
 from stackkit.types import Dataset, Reporter
 
 IMAGES = 4
@@ -64,9 +64,10 @@ def recognise(
 ) -> None:
     """`try_out` where nothing is to be computed, and keep that the rows were recognised."""
     if named.maker and not is_vouched(file, named.maker):
+        now = state(file)
         with Decoder(dataset, rows.fingerprints) as decoder:
             try_out(named, file, frozenset(file.pending()), decoder, rows, reporter)
-        vouch(file, named.maker)
+        vouch(file, named.maker, now)
 
 
 def _spread(numbers: Sequence[int]) -> list[int]:

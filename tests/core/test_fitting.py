@@ -17,10 +17,10 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_info
 
+from stackkit import versions
 from stackkit.choice import Choice
 from stackkit.errors import PluginError
 from stackkit.fitting import Answers, Batch, Crew, Features, KeptFits, LearnerFit
-from stackkit.fitting import fit as fit_module
 from stackkit.fitting.convergence import early_stops_noted
 from stackkit.host import Component, load_host
 from stackkit.registry import Registry
@@ -179,12 +179,12 @@ def test_whatever_a_fit_depends_on_is_in_its_name(make, change):
 def test_a_fit_with_another_scikit_learn_is_another_fit(make, monkeypatch):
     before = make().digest
     monkeypatch.setattr(
-        fit_module, "version", lambda name: "0.1" if name == "scikit-learn" else version(name)
+        versions, "version", lambda name: "0.1" if name == "scikit-learn" else version(name)
     )
-    fit_module._surroundings.cache_clear()
+    versions.surroundings.cache_clear()
     assert make().digest != before
     monkeypatch.undo()
-    fit_module._surroundings.cache_clear()
+    versions.surroundings.cache_clear()
     assert make().digest == before
 
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache, cached_property
-from importlib.metadata import PackageNotFoundError, requires, version
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -21,7 +19,7 @@ from stackkit.errors import PluginError
 from stackkit.fitting.convergence import watching
 from stackkit.fitting.features import Features
 from stackkit.stacking import FoldProbabilities, Probabilities, checked_labels, class_probabilities
-from stackkit.versions import code_digest
+from stackkit.versions import code_digest, surroundings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,23 +187,8 @@ def _identity(choice: Choice) -> list[Any]:
         component.version,
         dict(choice.options),
         code_digest(component.spec.factory.partition(":")[0]),
-        _surroundings(component.distribution),
+        surroundings(component.distribution),
     ]
-
-
-@cache
-def _surroundings(distribution: str) -> list[str]:
-    """What all fits, and a distribution's, rely on as it is installed: other versions, other answers."""
-    required = list[str]()
-    with suppress(PackageNotFoundError):
-        required = [text for text in requires(distribution) or () if "extra ==" not in text]
-    names = {"numpy", "scipy", "scikit-learn"}
-    names |= {match[0] for text in required if (match := re.match(r"[\w.-]+", text))}
-    found = []
-    for name in sorted(names):
-        with suppress(PackageNotFoundError):
-            found.append(f"{name} {version(name)}")
-    return found
 
 
 def _digest(*parts: NDArray[np.int64] | list[Any]) -> str:

@@ -21,11 +21,19 @@ def is_vouched(file: FeatureFile, maker: str) -> bool:
     return maker in _makers(file)
 
 
-def vouch(file: FeatureFile, maker: str) -> None:
-    """Keep that they are, if that is possible: a full disk costs a later run a few images."""
+def vouch(file: FeatureFile, maker: str, rows: str) -> None:
+    """Keep that they are, if that is possible: a full disk costs a later run a few images.
+
+    `rows` is the `state` in which they were found to be; another process may write meanwhile.
+    """
     makers = sorted({*_makers(file), maker})
     with suppress(OSError):
-        _record(file.path).write_text(json.dumps({"rows": _rows(file), "makers": makers}), "utf-8")
+        _record(file.path).write_text(json.dumps({"rows": rows, "makers": makers}), "utf-8")
+
+
+def state(file: FeatureFile) -> str:
+    """The rows that are in a file now, as a digest of their checksums."""
+    return hashlib.blake2b(file.checksums().tobytes(), digest_size=16).hexdigest()
 
 
 def remove_features(path: Path) -> bool:
@@ -40,13 +48,9 @@ def remove_features(path: Path) -> bool:
 def _makers(file: FeatureFile) -> list[str]:
     try:
         found = json.loads(_record(file.path).read_text("utf-8"))
-        return list(found["makers"]) if found["rows"] == _rows(file) else []
+        return list(found["makers"]) if found["rows"] == state(file) else []
     except (OSError, ValueError, TypeError, KeyError):
         return []
-
-
-def _rows(file: FeatureFile) -> str:
-    return hashlib.blake2b(file.checksums().tobytes(), digest_size=16).hexdigest()
 
 
 def _record(path: Path) -> Path:
