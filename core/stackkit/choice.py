@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from stackkit.errors import PluginError, StackkitError, UsageError, blaming, plain
 from stackkit.host import Component
 from stackkit.parsing import unparse
+from stackkit.requirements import missing_requirements
+from stackkit.signatures import contradiction
 from stackkit.specs import DatasetSpec, Option, OptionValue, load_text
 from stackkit.timelimit import plugin_seconds, time_limit
 
@@ -51,7 +52,7 @@ class Choice:
     def create(self) -> Any:
         """Import the component's code and make the object; raises PluginError or StackkitError."""
         self._require()
-        return _call(self.component, self.component.spec.factory, self.options)
+        return _call(self.component, "factory", self.options)
 
     def blamed(self) -> AbstractContextManager[None]:
         """Whatever the component's code raises in the block becomes an error that names it."""
@@ -63,7 +64,7 @@ class Choice:
         if not isinstance(spec, DatasetSpec) or not spec.fetch:
             raise UsageError(f"{self.name} has nothing to download")
         self._require()
-        return _call(self.component, spec.fetch, {**self.options, **context})
+        return _call(self.component, "fetch", {**self.options, **context})
 
     def lacking(self) -> str | None:
         """What stands between this choice and running offline now, or None."""
@@ -73,12 +74,12 @@ class Choice:
         if not spec.lacking:
             return None
         try:
-            return self._answered(spec.lacking)
+            return self._answered()
         except StackkitError as error:  # a listing asks every component; one must not end it
             return plain(str(error))
 
-    def _answered(self, lacking: str) -> str | None:
-        answer = _call(self.component, lacking, self.options, plugin_seconds(os.environ))
+    def _answered(self) -> str | None:
+        answer = _call(self.component, "lacking", self.options, plugin_seconds(os.environ))
         with _blaming(self.component, "cannot be used"):
             if not isinstance(answer, str | None):
                 raise TypeError(f"lacking answered {type(answer).__name__}; text or None is wanted")
@@ -104,35 +105,26 @@ def describe(choices: Sequence[Choice]) -> list[dict[str, Any]]:
     ]
 
 
-def missing_requirements(component: Component) -> str | None:
-    """Text "needs X; run: pip install ..." if a required distribution is absent, else None."""
-    absent = [name for name in component.spec.requires if not _is_installed(name)]
-    if not absent:
-        return None
-    command = component.spec.install or f"pip install {' '.join(absent)}"
-    return f"needs {', '.join(absent)}; run: {command}"
+def _call(component: Component, role: str, keywords: Mapping[str, Any], seconds: float = 0) -> Any:
+    """Call what the spec's field `role` names; whatever a stranger raises becomes a StackkitError.
 
-
-def _is_installed(distribution: str) -> bool:
-    try:
-        version(distribution)
-    except PackageNotFoundError:
-        return False
-    return True
-
-
-def _call(component: Component, text: str, keywords: Mapping[str, Any], seconds: float = 0) -> Any:
-    """Import what `text` names and call it; whatever a stranger raises becomes a StackkitError.
-
-    Each of both may take so many seconds; 0: as long as it likes.
+    Each of import and call may take so many seconds; 0: as long as it likes.
     """
     whose = f"{component.qualified_name} ({component.distribution})"
     with _blaming(component, "cannot be imported"), time_limit(whose, seconds):
-        function = load_text(text)
+        function = load_text(getattr(component.spec, role))
     with _blaming(component, "cannot be used"), time_limit(whose, seconds):
-        return function(**keywords)
+        try:
+            return function(**keywords)
+        except TypeError as error:
+            if not (said := contradiction(component.spec, role, function, keywords)):
+                raise
+            raise PluginError(f"{_named(component)} cannot be used: {said}") from error
 
 
 def _blaming(component: Component, what: str) -> AbstractContextManager[None]:
-    whose = f"{component.qualified_name} ({component.distribution} {component.version})"
-    return blaming(lambda text: PluginError(f"{whose} {what}: {text}"))
+    return blaming(lambda text: PluginError(f"{_named(component)} {what}: {text}"))
+
+
+def _named(component: Component) -> str:
+    return f"{component.qualified_name} ({component.distribution} {component.version})"

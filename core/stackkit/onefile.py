@@ -49,13 +49,18 @@ class PluginFile:
 
 def plugin_files(environ: Mapping[str, str]) -> tuple[list[PluginFile], list[PluginFile]]:
     """Those that STACKKIT_PLUGIN_FILES names one by one, and the others of STACKKIT_PLUGINS_DIR."""
-    named = [_whole(text) for text in environ.get("STACKKIT_PLUGIN_FILES", "").split(os.pathsep) if text]
+    named = named_files(environ)
     beside: list[Path] = []
     if folder := environ.get("STACKKIT_PLUGINS_DIR"):
         beside = sorted(_whole(folder).glob("[!_]*.py"))
         if not _whole(folder).is_dir():
             beside = [_whole(folder)]  # whose fault is then told like any other
     return _read(named), _read(path for path in beside if path not in named)
+
+
+def named_files(environ: Mapping[str, str]) -> list[Path]:
+    """The files that STACKKIT_PLUGIN_FILES names, as `--plugin` does."""
+    return [_whole(text) for text in environ.get("STACKKIT_PLUGIN_FILES", "").split(os.pathsep) if text]
 
 
 def _whole(text: str) -> Path:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import difflib
+import os
+import re
+import shlex
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
 
 from stackkit.choice import Choice
-from stackkit.errors import UsageError
-from stackkit.host import Component, Host
-from stackkit.parsing import parse
+from stackkit.errors import PluginError, StackkitError, UsageError
+from stackkit.host import Component, Host, PluginRecord
+from stackkit.onefile import named_files
+from stackkit.parsing import parse, unparse
 from stackkit.specs import Kind, Option, OptionValue
+
+_OPTION_BEHIND_COLON = re.compile(r":(\w+)=.*")
 
 MOST_LISTED = 12
 """More names than this do not fit an error of one line."""
@@ -49,8 +55,8 @@ class Registry:
         """
         choices: dict[str, Choice] = {}
         for text in texts:
-            for name, options in parse(text):
-                for component in self._matching(kind, name):
+            for name, options, before in _with_their_commas(text):
+                for component in self._matching(kind, name, before):
                     choice = self._choose(component, options)
                     choices.setdefault(choice.text, choice)
         return list(choices.values())
@@ -83,7 +89,7 @@ class Registry:
     def _called(self, kind: Kind, name: str) -> list[Component]:
         return self._by_name[kind, name]
 
-    def _matching(self, kind: Kind, name: str) -> list[Component]:
+    def _matching(self, kind: Kind, name: str, comma_hint: str) -> list[Component]:
         if any(sign in name for sign in "*?["):
             matches = [
                 component
@@ -91,11 +97,11 @@ class Registry:
                 if fnmatchcase(component.spec.name, name) or fnmatchcase(component.qualified_name, name)
             ]
             if not matches:
-                raise UsageError(f"no {kind} matches {name!r}{self._hint(kind, name)}")
+                raise self._unknown(kind, name, f"no {kind} matches {name!r}", comma_hint)
             return matches
-        return [self._named(kind, name)]
+        return [self._named(kind, name, comma_hint)]
 
-    def _named(self, kind: Kind, name: str) -> Component:
+    def _named(self, kind: Kind, name: str, comma_hint: str) -> Component:
         for component in self.of_kind(kind):
             if component.qualified_name == name:
                 return component
@@ -106,7 +112,18 @@ class Registry:
         if candidates:
             names = ", ".join(f"{c.qualified_name} ({c.distribution})" for c in candidates)
             raise UsageError(f"{name!r} could mean {names}: say which by its qualified name")
-        raise UsageError(f"unknown {kind} {name!r}{self._hint(kind, name)}")
+        raise self._unknown(kind, name, f"unknown {kind} {name!r}", comma_hint)
+
+    def _unknown(self, kind: Kind, name: str, said: str, comma_hint: str) -> StackkitError:
+        """Whose name it was, if the user named a plugin that failed; else what was probably meant."""
+        plugin = name.partition("/")[0]
+        files = set(map(str, named_files(os.environ)))
+        failed = [record for record in self.host.plugins if record.error]
+        meant = [record for record in failed if fnmatchcase(record.name, plugin)]
+        meant += [record for record in failed if record.distribution in files and record not in meant]
+        if meant:
+            return PluginError(f"{'; '.join(map(_failure, meant))}; hence {said}")
+        return UsageError(f"{said}{self._hint(kind, name)}{comma_hint}")
 
     def _hint(self, kind: Kind, name: str) -> str:
         known = [self.short_name(component) for component in self.of_kind(kind)]
@@ -129,7 +146,7 @@ class Registry:
                 unadorned |= _parsed(declared, self.machine)
             values = unadorned | _parsed(declared, given)
         except UsageError as error:
-            raise UsageError(f"{name}: {error}") from None
+            raise UsageError(f"{name}: {error}{_colon_hint(given, declared)}") from None
         defaults = {option.name: option.default for option in declared.values()}
         return Choice(component=component, options=defaults | values, name=name, unadorned=unadorned)
 
@@ -153,6 +170,33 @@ def with_machine(registry: Registry, device: str | None, threads: int | None) ->
 
 def _parsed(declared: Mapping[str, Option], texts: Mapping[str, str]) -> dict[str, OptionValue]:
     return {key: declared[key].parse(text) for key, text in texts.items() if key in declared}
+
+
+def _with_their_commas(text: str) -> Iterator[tuple[str, dict[str, str], str]]:
+    """Each name of a text with its options, and what to say of the comma before an unknown one."""
+    hint = ""
+    before: tuple[str, dict[str, str]] = ("", {})
+    for name, options in parse(text):
+        if before[1]:
+            key, value = list(before[1].items())[-1]
+            whole = unparse(before[0], {**before[1], key: f"{value},{name}"})
+            hint = f"; if the comma belongs to {key}=, write {shlex.quote(whole)}"
+        yield name, options, hint
+        before = name, options
+
+
+def _colon_hint(given: Mapping[str, str], declared: Mapping[str, Option]) -> str:
+    """What to say if a value seems to hold another option behind a colon."""
+    for text in given.values():
+        found = _OPTION_BEHIND_COLON.search(text)
+        if found and found[1] in declared:
+            return f"; options are joined by commas: ...,{found[0][1:]}"
+    return ""
+
+
+def _failure(record: PluginRecord) -> str:
+    whose = f"{record.distribution} {record.version}"
+    return f"plugin {record.name} ({whose}) failed at {record.stage}: {record.error}"
 
 
 def _option_hint(key: str, declared: Mapping[str, Option]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import math
 import pkgutil
 import re
@@ -53,8 +54,11 @@ class Option:
         _check_types(self, ("default",), _VALUES)
         _check_items(self, "choices", _VALUES)
         _check_items(self, "words", str)
-        if not self.name.isidentifier():
-            raise ValueError(f"option {self.name!r}: a name that Python takes as a keyword is wanted")
+        if not self.name.isidentifier() or keyword.iskeyword(self.name):
+            raise ValueError(
+                f"option {self.name!r}: the factory gets it as a keyword argument, and Python has none "
+                "of that name; letters, digits and '_' are wanted, and no word of Python's own"
+            )
         if self.type is None and self.default is None:
             raise ValueError(f"option {self.name}: a default of None needs type=")
         if self.choices and self.default is not None and self.default not in self.choices:
@@ -139,6 +143,8 @@ class ComponentSpec:
     def __post_init__(self) -> None:
         _check_types(self, ("name", "summary", "factory", "install", "lacking"), str)
         _check_items(self, "options", Option)
+        _check_items(self, "requires", str)
+        _check_items(self, "diagnoses", str)
         if not _NAME.fullmatch(self.name):
             raise ValueError(f"{self.name!r}: a name is lower-case letters, digits, '.', '_', '-'")
         self._check_texts()
@@ -152,14 +158,12 @@ class ComponentSpec:
             text = getattr(self, field, "")
             if not _FACTORY.fullmatch(text) and (text or field == "factory"):
                 raise ValueError(f"{self.name}: {field} {text!r} is not 'package.module:callable'")
-        if isinstance(self.diagnoses, str) or not all(map(_FACTORY.fullmatch, self.diagnoses)):
+        if not all(map(_FACTORY.fullmatch, self.diagnoses)):
             raise ValueError(
                 f"{self.name}: diagnoses {self.diagnoses!r} is not a tuple of 'package.module:callable'"
             )
 
     def _check_requirements(self) -> None:
-        if isinstance(self.requires, str):
-            raise ValueError(f"{self.name}: requires is a tuple of names, as in ({self.requires!r},)")
         for name in self.requires:
             if not _DISTRIBUTION.fullmatch(name):
                 raise ValueError(f"{self.name}: requires {name!r}; a distribution's bare name is wanted")
@@ -219,7 +223,15 @@ def _check_types(record: Option | ComponentSpec, fields: Iterable[str], types: _
 def _check_items(record: Option | ComponentSpec, field: str, types: _Types) -> None:
     items = getattr(record, field)
     if not isinstance(items, tuple) or not all(isinstance(item, types) for item in items):
-        raise TypeError(f"{record.name}: {field} is no tuple of {_names(types)}")
+        raise TypeError(f"{record.name}: {field} is no tuple of {_names(types)}{_comma(items, types)}")
+
+
+def _comma(item: object, types: _Types) -> str:
+    """What to say of a tuple of one that lacks its comma."""
+    if not isinstance(item, types):
+        return ""
+    shown = f"Option(name={item.name!r}, ...)" if isinstance(item, Option) else repr(item)
+    return f"; the comma is missing: ({shown},)"
 
 
 def _names(types: _Types) -> str:

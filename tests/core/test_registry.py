@@ -1,6 +1,8 @@
 """The registry: from what a user types to one component, its options and an object."""
 
+import shlex
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stackkit.choice import Choice, describe, missing_requirements
+from stackkit.choice import Choice, describe
 from stackkit.errors import DatasetError, PluginError, UsageError
 from stackkit.host import Component, Host, PluginRecord
 from stackkit.registry import Registry, with_machine, with_seed
+from stackkit.requirements import missing_requirements
 from stackkit.specs import BackboneSpec, ComponentSpec, DatasetSpec, LearnerSpec, Option
 
 OPTIONS = (
@@ -195,6 +198,21 @@ def test_an_unknown_name_may_be_that_of_a_plugin_that_failed_and_this_is_said() 
         hurt.one("learner", "forest")
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("acme", "unknown learner 'acme'"),
+        ("acme/forest", "unknown learner 'acme/forest'"),
+        ("acm*", "no learner matches 'acm*'"),
+    ],
+)
+def test_the_plugin_of_that_very_name_failed_and_no_guess_is_made(name: str, said: str) -> None:
+    hurt = registry(learner("acne"), broken=("acme", "zenith"))
+    with pytest.raises(PluginError) as caught:
+        hurt.one("learner", name)
+    assert str(caught.value) == f"plugin acme (acme 1) failed at import: E: no; hence {said}"
+
+
 def test_a_name_of_another_kind_is_unknown() -> None:
     with pytest.raises(UsageError, match="unknown backbone 'logistic'; there is none"):
         LEARNERS.one("backbone", "logistic")
@@ -227,6 +245,36 @@ def test_a_pattern_that_matches_nothing_is_refused() -> None:
 )
 def test_what_cannot_be_understood_is_refused_with_what_can(text: str, message: str) -> None:
     assert refusal(text).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("logistic:max_iter=6:note=l1", "; options are joined by commas: ...,note=l1"),
+        ("logistic:C=1:fit_intercept=no", "; options are joined by commas: ...,fit_intercept=no"),
+        ("logistic:max_iter=6:norm=l1", "a whole number is wanted"),
+    ],
+)
+def test_a_colon_where_a_comma_belongs_is_seen(text: str, hint: str) -> None:
+    assert refusal(text).endswith(hint)
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("logistic:C=2,root=a,b.zip", r"'logistic:C=2,root=a\,b.zip'"),
+        (r"logistic:root=a\,b,c.zip", r"'logistic:root=a\,b\,c.zip'"),
+        ("forest,logistic:root=one, two", r"'logistic:root=one\,two'"),
+    ],
+)
+def test_a_comma_inside_a_value_is_seen_and_how_it_is_written_is_said(text: str, written: str) -> None:
+    assert refusal(text).endswith(f"; if the comma belongs to root=, write {written}")
+    (word,) = shlex.split(written)
+    assert "," in str(LEARNERS.one("learner", word).options["root"])
+
+
+def test_an_unknown_name_after_one_without_options_has_nothing_to_do_with_commas() -> None:
+    assert "comma" not in refusal("logistic,b.zip")
 
 
 def test_an_option_of_nothing_says_that_there_is_none() -> None:
@@ -355,6 +403,29 @@ def test_a_missing_requirement_is_named_with_the_pip_command() -> None:
         choice.create()
 
 
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (
+            ("sklearn",),
+            "needs sklearn; sklearn is a module; its distribution is scikit-learn: "
+            "write that in requires=",
+        ),
+        (
+            ("PIL", "no-such-dist"),
+            "needs PIL, no-such-dist; PIL is a module; its distribution is pillow: "
+            "write that in requires=",
+        ),
+    ],
+)
+def test_a_module_where_a_distribution_is_wanted_is_told_from_one_that_is_absent(
+    names: tuple[str, ...], said: str
+) -> None:
+    missing = missing_requirements(learner("a", requires=names, install="pip install what-is-here"))
+    assert missing is not None
+    assert missing.lower() == said.lower()
+
+
 def backbone(**changes: Any) -> Choice:
     fields = {"name": "net", "summary": "", "factory": "builtins:dict", **changes}
     return registry(component(BackboneSpec(**fields), "acme")).one("backbone", "net")
@@ -405,6 +476,75 @@ def test_a_factory_that_fails_is_an_error_with_its_plugin_and_distribution(
         backbone(factory=factory).create()
     assert str(caught.value).startswith(f"acme/net (acme-dist 1.2) {message}")
     assert caught.value.__cause__ is not None
+
+
+FACTORIES = """
+import functools
+
+def wants_bins(*, bins): return bins
+def takes_none(): return None
+def takes_anything(**options): return options
+def errs(**options): return len()
+
+class Wants:
+    def __init__(self, bins, size=3): ...
+
+def filled(function):
+    return functools.wraps(function)(lambda **options: function(bins=4, **options))
+
+@filled
+def bins_come_from_elsewhere(*, bins): return bins
+"""
+
+
+@pytest.fixture
+def factories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    (tmp_path / "some_factories.py").write_text(FACTORIES)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield
+    sys.modules.pop("some_factories", None)
+
+
+@pytest.mark.parametrize(
+    ("factory", "options", "said"),
+    [
+        (
+            "wants_bins",
+            "",
+            "its factory wants 'bins', which no option is called; declare Option(name='bins'",
+        ),
+        (
+            "Wants",
+            "size",
+            "its factory wants 'bins', which no option is called; declare Option(name='bins'",
+        ),
+        ("takes_none", "x", "the factory of net takes no option 'x' that its spec declares"),
+        ("wants_bins", "bins x y", "the factory of net takes no option 'x', 'y' that its spec declares"),
+        ("errs", "x", "TypeError: len() takes exactly one argument"),
+    ],
+)
+def test_a_factory_that_contradicts_its_spec_is_told_with_the_line_to_write(
+    factories: None, factory: str, options: str, said: str
+) -> None:
+    declared = tuple(Option(name=name, default=1, help="") for name in options.split())
+    with pytest.raises(PluginError) as caught:
+        backbone(factory=f"some_factories:{factory}", options=declared).create()
+    assert str(caught.value).startswith(f"acme/net (acme-dist 1.2) cannot be used: {said}")
+    assert isinstance(caught.value.__cause__, TypeError)
+
+
+def test_a_factory_is_called_before_it_is_judged(factories: None) -> None:
+    assert backbone(factory="some_factories:bins_come_from_elsewhere").create() == 4
+    size = (Option(name="size", default=3, help=""),)
+    assert backbone(factory="some_factories:takes_anything", options=size).create() == {"size": 3}
+
+
+def test_a_download_that_takes_no_reporter_is_told_so(factories: None) -> None:
+    spec = DatasetSpec(
+        name="birds", summary="", factory="builtins:dict", fetch="some_factories:takes_none"
+    )
+    with pytest.raises(PluginError, match="the fetch of birds takes no keyword 'reporter'"):
+        registry(component(spec, "acme")).one("dataset", "birds").fetch(reporter=None)
 
 
 def test_a_plugins_own_stackkit_error_passes_as_it_is(

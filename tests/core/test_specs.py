@@ -2,6 +2,7 @@
 
 import math
 import pickle
+import re
 from dataclasses import FrozenInstanceError
 from typing import Any
 
@@ -72,9 +73,30 @@ def test_an_option_declared_twice_is_refused() -> None:
         spec(options=(option, option))
 
 
-def test_requirements_given_as_text_are_refused_before_they_are_read_letter_by_letter() -> None:
-    with pytest.raises(ValueError, match=r"requires is a tuple of names, as in \('torch',\)"):
-        spec(requires="torch")
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("requires", "torch", "is no tuple of str; the comma is missing: ('torch',)"),
+        ("diagnoses", "a:b", "is no tuple of str; the comma is missing: ('a:b',)"),
+        (
+            "options",
+            Option(name="bins", default=4, help=""),
+            "is no tuple of Option; the comma is missing: (Option(name='bins', ...),)",
+        ),
+        ("options", None, "is no tuple of Option"),
+        ("requires", (1,), "is no tuple of str"),
+    ],
+)
+def test_a_tuple_without_its_comma_is_refused_with_the_field_and_what_was_meant(
+    field: str, value: Any, said: str
+) -> None:
+    with pytest.raises(TypeError, match=f"^colours: {field} {re.escape(said)}$"):
+        spec(**{field: value})
+
+
+def test_so_it_is_in_an_option() -> None:
+    with pytest.raises(TypeError, match=r"the comma is missing: \('avg',\)$"):
+        Option(name="pooling", default="avg", help="", choices="avg")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", ["torch>=2", "torch[gpu]", "", "two words"])
@@ -83,7 +105,7 @@ def test_a_requirement_that_no_distribution_is_called_is_refused(name: str) -> N
         spec(requires=(name,))
 
 
-@pytest.mark.parametrize("diagnoses", ["a:b", ("a.b",), ("a:b", "")])
+@pytest.mark.parametrize("diagnoses", [("a.b",), ("a:b", "")])
 def test_diagnoses_are_a_tuple_of_callables(diagnoses: Any) -> None:
     assert spec(diagnoses=("a:b", "c.d:e")).diagnoses == ("a:b", "c.d:e")
     with pytest.raises(ValueError, match=r"diagnoses .* is not a tuple of 'package.module:callable'"):
@@ -97,9 +119,9 @@ def test_a_factory_is_imported_when_it_is_loaded_and_not_before() -> None:
     assert spec(factory="collections:OrderedDict.fromkeys").load()("ab") == {"a": None, "b": None}
 
 
-@pytest.mark.parametrize("name", ["batch-size", "", "two words", "1st"])
+@pytest.mark.parametrize("name", ["batch-size", "", "two words", "1st", "class", "lambda"])
 def test_an_option_that_could_be_no_keyword_argument_is_refused(name: str) -> None:
-    with pytest.raises(ValueError, match="a name that Python takes as a keyword is wanted"):
+    with pytest.raises(ValueError, match="the factory gets it as a keyword argument, and"):
         Option(name=name, default=1, help="")
 
 

@@ -57,7 +57,7 @@ def list_plugins(
 
 
 def _entry(registry: Registry, component: Any) -> dict[str, Any]:
-    from stackkit.choice import missing_requirements
+    from stackkit.requirements import missing_requirements
 
     missing = missing_requirements(component)
     lacking = registry.default(component).lacking()

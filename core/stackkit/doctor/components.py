@@ -7,13 +7,13 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 
 from stackkit.candidates import OWN_DISTRIBUTION
-from stackkit.choice import missing_requirements
 from stackkit.doctor.deadly import Deadly, deadly, without
 from stackkit.doctor.diagnosis import LIMIT_S, Diagnosis, diagnose
 from stackkit.doctor.findings import Finding
 from stackkit.doctor.libraries import DIAGNOSES
 from stackkit.host import Component, Host, PluginRecord, load_host
 from stackkit.registry import Registry
+from stackkit.requirements import missing_requirements
 from stackkit.specs import SPEC_TYPES, Kind
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from stackkit.choice import missing_requirements
 from stackkit.errors import StackkitError, UsageError, one_line
 from stackkit.parsing import parse, unparse
+from stackkit.requirements import missing_requirements
 from stackkit.specs import ComponentSpec, DatasetSpec, Option, load_text
 from stackkit.testing.promise import BrokenError, Promise, require, skip
 from stackkit.testing.subject import Subject, is_crash
