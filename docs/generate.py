@@ -174,9 +174,9 @@ def gallery_page() -> str:
         "Every component that comes with stackkit, with its options and their defaults; "
         "`stackkit list-plugins` shows those of other plugins too, and what each lacks on your "
         "machine. An option is given as in `mnist:limit=50`, several as in "
-        "`resnet50:size=160,pooling=max`. A comma inside a value is written `\\,`, and a shell wants quotes "
-        "around it: `'image-folder:root=birds\\, 2024'`. Components are listed together where they differ in the "
-        "defaults of their options at most.",
+        "`resnet50:size=160,pooling=max`. A comma inside a value is written `\\,`, and a shell wants "
+        "quotes around it: `'image-folder:root=birds\\, 2024'`. Components are listed together where "
+        "they differ in the defaults of their options at most.",
     ]
     for kind in ("dataset", "backbone", "learner", "aggregator"):
         parts.append(f"## {kind.capitalize()}s")

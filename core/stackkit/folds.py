@@ -63,11 +63,25 @@ def official_fold(samples: Sequence[Sample]) -> list[Fold]:
     train, test = np.flatnonzero(parts == "train"), np.flatnonzero(parts == "test")
     if not len(train) or not len(test):
         raise EvaluationError(
-            f"--split official: the dataset has {len(train)} training and {len(test)} test images; "
-            "use --cv instead"
+            f"--split official: the dataset has {len(train)} training and {len(test)} test images"
+            f"{_other_words(parts)}; use --cv instead"
         )
     _require_two_classes(np.array([samples[int(i)].label for i in train]))
     return [Fold(train=train, test=test)]
+
+
+def _other_words(parts: NDArray[np.str_]) -> str:
+    """Which words for the parts of a split a dataset has that are none of the protocol's."""
+    words, counts = np.unique(parts, return_counts=True)
+    known = ("", "train", "val", "test")
+    others = [
+        f"{count} marked {str(word)!r}"
+        for word, count in zip(words, counts, strict=True)
+        if word not in known
+    ]
+    if not others:
+        return ""
+    return f", and {', '.join(others)}, where its plugin should say 'train', 'val' or 'test'"
 
 
 def inner_folds(labels: NDArray[np.int64], count: int, *, seed: int) -> list[Fold]:

@@ -112,6 +112,34 @@ def test_a_file_that_is_not_there_is_wrong_usage(stackkit: Command, tmp_path: Pa
     assert "does not exist" in " ".join(outcome.err.split())
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("list-plugins", "--plugin", "F.py"), "stackkit --plugin FILE list-plugins ..."),
+        (("run", "--dataset", "mnist", "--plugin=F.py"), "stackkit --plugin FILE run ..."),
+        (("run", "--plugins-dir", "D"), "stackkit --plugins-dir DIR run ..."),
+        (("features", "ls", "--no-plugins"), "stackkit --no-plugins features ls ..."),
+        (("features", "--debug", "ls"), "stackkit --debug features ..."),
+        (("doctor", "--debug"), "stackkit --debug doctor ..."),
+        (("doctor", "--version"), "stackkit --version doctor ..."),
+    ],
+)
+def test_an_option_of_stackkit_itself_behind_a_command_is_told_its_place(
+    stackkit: Command, words: tuple[str, ...], said: str
+) -> None:
+    outcome = stackkit(*words)
+    assert outcome.code == 2
+    said_at_all = " ".join(outcome.err.split())
+    assert f"stands before the command: {said}" in said_at_all
+    assert "Did you mean" not in said_at_all
+
+
+def test_an_option_of_nobody_is_no_such_option(stackkit: Command) -> None:
+    outcome = stackkit("run", "--splitt", "official")
+    assert outcome.code == 2
+    assert "No such option: --splitt" in outcome.err
+
+
 def test_a_plugin_that_misbehaves_is_listed_with_what_it_did(site: Site, stackkit: Command) -> None:
     site.install("chatty", f"print('hello')\nimport os; os.environ['CHATTY'] = 'yes'\n{dedent(MINE)}")
     lines = stackkit("list-plugins").out.splitlines()
@@ -151,3 +179,39 @@ def test_strict_names_the_first_failure_and_ends(
     outcome = stackkit("list-plugins")
     assert outcome.code == 4
     assert outcome.error.startswith("plugin broken (broken 1.0): import: ModuleNotFoundError")
+
+
+def test_a_run_with_a_file_that_fails_says_why_before_anything_else(
+    stackkit: Command, mine: Path, bird_folder: Path
+) -> None:
+    mine.write_text("import nowhere_at_all")
+    outcome = stackkit("--plugin", mine, "run", *chosen(bird_folder, "means"))
+    assert outcome.code == 4
+    assert outcome.error.startswith(f"plugin mine ({mine} ")
+    assert outcome.error.endswith(
+        "failed at import: ModuleNotFoundError: No module named 'nowhere_at_all'; "
+        "hence unknown backbone 'means'"
+    )
+
+
+def test_a_backbone_of_a_plugin_that_failed_is_answered_with_its_reason(
+    site: Site, stackkit: Command, bird_folder: Path
+) -> None:
+    site.install("eptypo", "from stackkit.api import Option\nOption(name='class', default=1, help='')")
+    outcome = stackkit("run", *chosen(bird_folder, "eptypo"))
+    assert outcome.code == 4
+    assert outcome.error.startswith(
+        "plugin eptypo (eptypo 1.0) failed at import: ValueError: option 'class': the factory gets it"
+    )
+    assert "did you mean" not in outcome.error
+
+
+def test_an_option_that_the_factory_has_and_the_spec_has_not_is_told_in_a_run(
+    stackkit: Command, mine: Path, bird_folder: Path
+) -> None:
+    signature = "def __init__(self, bins): pass\n    def extract(self"
+    mine.write_text(mine.read_text().replace("def extract(self", signature))
+    outcome = stackkit("--plugin", mine, "run", *chosen(bird_folder, "means"))
+    assert outcome.code == 4
+    assert outcome.error.startswith(f"mine/means ({mine} ")
+    assert outcome.error.endswith("declare Option(name='bins', ...) in the spec of means")

@@ -106,6 +106,22 @@ def test_no_official_split_is_an_error_that_offers_the_other_protocol(parts, cou
         official_fold(samples(*parts))
 
 
+@pytest.mark.parametrize(
+    ("parts", "told"),
+    [
+        (
+            ["training", "testing", "training"],
+            "0 test images, and 1 marked 'testing', 2 marked 'training'",
+        ),
+        (["train", "Test"], "1 training and 0 test images, and 1 marked 'Test'"),
+    ],
+)
+def test_words_for_the_parts_that_nobody_knows_are_told(parts, told):
+    with pytest.raises(EvaluationError) as caught:
+        official_fold(samples(*parts))
+    assert f"{told}, where its plugin should say 'train', 'val' or 'test'" in str(caught.value)
+
+
 def test_an_official_training_part_of_one_class_is_refused():
     with pytest.raises(EvaluationError, match="at least two classes"):
         official_fold(samples("train", "test", "train", "test"))

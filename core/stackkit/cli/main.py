@@ -26,6 +26,7 @@ from stackkit.cli import (
     running,
 )
 from stackkit.cli.ending import answered, crashes_named
+from stackkit.cli.placing import Command, Group
 from stackkit.errors import StackkitError
 
 P = ParamSpec("P")
@@ -54,6 +55,7 @@ def _carry_out(arguments: Sequence[str]) -> int:
 
 def _app() -> typer.main.click.Command:  # type: ignore[name-defined]
     app = typer.Typer(
+        cls=Group,
         help="Stacked classifiers on frozen, pretrained vision networks.",
         epilog="Start with: stackkit run --dataset mnist --backbones 'efficientnet-lite*'",
         no_args_is_help=True,
@@ -73,7 +75,7 @@ def _app() -> typer.main.click.Command:  # type: ignore[name-defined]
         ("doctor", doctor.doctor),
         ("check-plugin", checking.check_plugin),
     ):
-        app.command(name)(_reporting_errors(command))
+        app.command(name, cls=Command)(_reporting_errors(command))
     app.add_typer(
         _group(
             "Look at, check, clear out and export stored features.",
@@ -95,9 +97,9 @@ def _app() -> typer.main.click.Command:  # type: ignore[name-defined]
 
 
 def _group(what: str, commands: Mapping[str, Callable[..., None]]) -> typer.Typer:
-    group = typer.Typer(help=what, no_args_is_help=True, rich_markup_mode=None)
+    group = typer.Typer(cls=Group, help=what, no_args_is_help=True, rich_markup_mode=None)
     for name, command in commands.items():
-        group.command(name)(_reporting_errors(command))
+        group.command(name, cls=Command)(_reporting_errors(command))
     return group
 
 
