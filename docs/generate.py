@@ -202,7 +202,8 @@ def _options(group: list[dict[str, Any]]) -> str:
     for alike in zip(*(component["options"] for component in group), strict=True):
         defaults = {f"`{_word(option['default'])}`" for option in alike}
         default = defaults.pop() if len(defaults) == 1 else "its own"
-        rows.append([f"`{alike[0]['name']}`", default, _allowed(alike[0]), alike[0]["help"]])
+        going = f" (deprecated: {alike[0]['deprecated']})" if alike[0]["deprecated"] else ""
+        rows.append([f"`{alike[0]['name']}`", default, _allowed(alike[0]), alike[0]["help"] + going])
     return _table(["option", "default", "values", "what it does"], rows) if rows else "No options."
 
 

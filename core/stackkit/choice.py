@@ -27,12 +27,14 @@ class Choice:
 
     `unadorned` holds what the bare name means here where that is not the declared default;
     of it, the options in MACHINE are in no text, since they change no figure.
+    `remarks` are lines for whoever gave the options, such as that one of them is deprecated.
     """
 
     component: Component
     options: Mapping[str, OptionValue]
     name: str
     unadorned: Mapping[str, OptionValue] = field(default_factory=dict)
+    remarks: tuple[str, ...] = field(default=(), compare=False)
 
     @cached_property
     def text(self) -> str:

@@ -148,7 +148,13 @@ class Registry:
         except UsageError as error:
             raise UsageError(f"{name}: {error}{_colon_hint(given, declared)}") from None
         defaults = {option.name: option.default for option in declared.values()}
-        return Choice(component=component, options=defaults | values, name=name, unadorned=unadorned)
+        return Choice(
+            component=component,
+            options=defaults | values,
+            name=name,
+            unadorned=unadorned,
+            remarks=tuple(_deprecations(declared[key] for key in given)),
+        )
 
 
 def with_seed(registry: Registry, seed: int) -> Registry:
@@ -183,6 +189,12 @@ def _with_their_commas(text: str) -> Iterator[tuple[str, dict[str, str], str]]:
             hint = f"; if the comma belongs to {key}=, write {shlex.quote(whole)}"
         yield name, options, hint
         before = name, options
+
+
+def _deprecations(given: Iterable[Option]) -> Iterator[str]:
+    for option in given:
+        if option.deprecated:
+            yield f"{option.name}= is deprecated; {option.deprecated}"
 
 
 def _colon_hint(given: Mapping[str, str], declared: Mapping[str, Option]) -> str:

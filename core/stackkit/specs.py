@@ -37,6 +37,8 @@ class Option:
     text "none" means None. `choices`, if any, are the only values allowed; a number must
     be at least `minimum`, at most `maximum`, and finite and more than `above`, where these are given.
     `words` are allowed beside the values of the type, as in `C=auto` for a number.
+    `deprecated` says what to write instead, as in "use side=": the option goes on working, and
+    whoever gives it is told.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Option:
     minimum: float | None = None
     maximum: float | None = None
     above: float | None = None
+    deprecated: str = ""
 
     def __post_init__(self) -> None:
         _check_types(self, ("name", "help"), str)

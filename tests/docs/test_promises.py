@@ -1,6 +1,10 @@
 """docs/versioning.md: nothing that a HOOKSPEC_VERSION promised is ever gone."""
 
+import inspect
+import os
 import re
+import subprocess
+import sys
 import warnings
 from dataclasses import MISSING, fields, is_dataclass
 from importlib.metadata import EntryPoint
@@ -8,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from stackkit import api, hookspecs
+from stackkit import api, hookspecs, testing
 from stackkit.host import load_host
 from stackkit.specs import ComponentSpec
 
@@ -27,7 +31,7 @@ PROMISED: dict[int, dict[str, str]] = {
         "BackboneSpec": SPEC,
         "LearnerSpec": f"{SPEC} probabilities",
         "AggregatorSpec": SPEC,
-        "Option": "name default help type choices words minimum maximum above",
+        "Option": "name default help type choices words minimum maximum above deprecated",
         "Sample": "id label split bounding_box",
         "Readiness": "settings batch_size images_per_s",
         "Dataset": "classes samples notes image fingerprint",
@@ -127,6 +131,43 @@ def test_an_optional_hook_that_this_stackkit_does_not_know_is_passed_over(plugin
         warnings.simplefilter("error")
         (record,) = load_host([plugin], environ={}).plugins
     assert record.status == "ok"
+
+
+def test_a_renamed_option_works_by_both_names_and_one_line_says_so(
+    tmp_path: Path, bird_folder: Path
+) -> None:
+    (code,) = re.findall(r"<!-- brightness\.py -->\n```python\n(.*?)```", PAGE, re.S)
+    (said,) = re.findall(r"```text\n(deprecated.*?)\n```", PAGE, re.S)
+    file = tmp_path / "brightness.py"
+    file.write_text(code, encoding="utf-8")
+
+    def printed(*words: str | Path) -> str:
+        command = [sys.executable, "-m", "stackkit", "--plugin", file, *words]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout + done.stderr
+
+    extract = ("extract", "--dataset", f"image-folder:root={bird_folder}", "--backbones")
+    assert printed(*extract, "brightness:size=32").splitlines().count(said) == 1
+    again = printed(*extract, "brightness:side=32")
+    assert "0 images computed, 18 were stored already" in again
+    assert "deprecated" not in again
+    listed = printed("list-plugins", "--kind", "backbone")
+    (marked,) = re.findall(r"`(options: side=.*?)`", PAGE)
+    assert marked in listed
+
+
+def test_the_conformance_kit_keeps_the_keywords_that_were_promised() -> None:
+    assert set(testing.__all__) >= {"conformance"}
+    assert set(inspect.signature(testing.conformance).parameters) >= {
+        "name",
+        "known",
+        "options",
+        "images",
+        "components",
+        "time_limit",
+    }
 
 
 @pytest.mark.parametrize("block", re.findall(r"```python\n(.*?)```", PAGE, re.S))

@@ -19,5 +19,7 @@ def fetch(dataset: options.Dataset, progress: options.Progress = "auto") -> None
 
     choice = Registry(host=the_host()).one("dataset", dataset)
     with stdout_set_aside(), reporting(progress) as reporter:
+        for remark in choice.remarks:
+            reporter.message(f"deprecated  {choice.text}: {remark}")
         folder = choice.fetch(reporter=reporter)
     typer.echo(f"{choice.name}: {folder}")

@@ -80,6 +80,7 @@ def _entry(registry: Registry, component: Any) -> dict[str, Any]:
                 "maximum": option.maximum,
                 "above": option.above,
                 "help": option.help,
+                "deprecated": option.deprecated,
             }
             for option in component.spec.options
         ],
@@ -107,10 +108,14 @@ def _show_kind(kind: str, entries: list[dict[str, Any]]) -> None:
 
 
 def _option(option: dict[str, Any]) -> str:
-    """Text `key=default`, and behind it what else may be said: fit_on=in-sample|out-of-fold."""
+    """Text `key=default`, and behind it what else may be said: fit_on=in-sample|out-of-fold.
+
+    One that is going to go is marked: size=none (deprecated: use side=).
+    """
     default = _text(option["default"])
     others = [text for each in option["choices"] + option["words"] if (text := _text(each)) != default]
-    return f"{option['name']}={'|'.join([default, *others])}"
+    mark = f" (deprecated: {option['deprecated']})" if option["deprecated"] else ""
+    return f"{option['name']}={'|'.join([default, *others])}{mark}"
 
 
 def _text(value: object) -> str:

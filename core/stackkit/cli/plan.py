@@ -67,6 +67,9 @@ def plan_lines(plan: Plan, *, evaluable: bool) -> Iterator[str]:
         yield f"learner     {chosen.learner.text}, beside baseline {beside}"
         yield f"aggregator  {', '.join(choice.text for choice in chosen.aggregators) or 'none'}"
         yield f"protocol    {plan.protocol.title}"
+    for choice in chosen.all if evaluable else (chosen.dataset, *chosen.backbones):
+        for remark in choice.remarks:
+            yield f"deprecated  {choice.text}: {remark}"
     if plan.absent:
         yield f"store       {decimal(sum(plan.row_bytes))} of features per image"
     else:
