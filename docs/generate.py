@@ -5,6 +5,7 @@ Needs an environment with stackkit in it; plugins are those of this repository's
 
 from __future__ import annotations
 
+import ast
 import inspect
 import io
 import json
@@ -15,6 +16,7 @@ import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import MISSING, Field, fields, is_dataclass
+from itertools import pairwise
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -98,6 +100,7 @@ def _described(name: str, thing: Any) -> Iterator[str]:
         yield from _callable(name, thing)
     elif not inspect.isclass(thing):
         yield f"```python\n{name} = {_type(thing)}\n```"
+        yield _told_below(name)
     elif issubclass(thing, Exception):
         yield f"{_paragraphs(thing)} Exit code {getattr(thing, 'exit_code', 1)}."
     elif is_dataclass(thing):
@@ -110,6 +113,22 @@ def _described(name: str, thing: Any) -> Iterator[str]:
         for own, member in vars(thing).items():
             if not own.startswith("_") and isinstance(member, FunctionType | property):
                 yield from _member(own, member)
+
+
+def _told_below(name: str) -> str:
+    """The text that stands below an alias where it is defined, or ""."""
+    from stackkit import specs, types
+
+    for module in (types, specs):
+        for one, below in pairwise(ast.parse(inspect.getsource(module)).body):
+            match one, below:
+                case (
+                    ast.Assign(targets=[ast.Name(id=target)])
+                    | ast.AnnAssign(target=ast.Name(id=target)),
+                    ast.Expr(value=ast.Constant(value=str(text))),
+                ) if target == name:
+                    return "\n\n".join(" ".join(each.split()) for each in text.split("\n\n"))
+    return ""
 
 
 def _signature_block(name: str, declared: tuple[Field[Any], ...]) -> str:

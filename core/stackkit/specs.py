@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 from stackkit.errors import UsageError
 
 OptionValue: TypeAlias = str | int | float | bool | None
+"""What an option of a component can be; None is typed as `none`."""
 
 ValueType: TypeAlias = type[str] | type[int] | type[float] | type[bool]
 
@@ -178,7 +179,7 @@ class ComponentSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetSpec(ComponentSpec):
-    """A source of labelled images.
+    """A source of labelled images; its factory makes a `Dataset`.
 
     `fetch` names a callable that downloads the dataset: it takes every option as a keyword
     and `reporter`, returns the folder, and raises StackkitError. Empty: nothing to download.
@@ -190,14 +191,17 @@ class DatasetSpec(ComponentSpec):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackboneSpec(ComponentSpec):
-    """A frozen network."""
+    """A frozen network; its factory makes a `Backbone`, or a `PreparableBackbone`."""
 
     kind = "backbone"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LearnerSpec(ComponentSpec):
-    """A classifier fitted on one backbone's features; `probabilities`: has `predict_proba`."""
+    """A classifier fitted on one backbone's features; its factory makes a `Learner`.
+
+    `probabilities` says whether it has `predict_proba`, without which it feeds no stack.
+    """
 
     kind = "learner"
     probabilities: bool = True
@@ -205,7 +209,10 @@ class LearnerSpec(ComponentSpec):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AggregatorSpec(ComponentSpec):
-    """A meta-classifier over base learners' probabilities."""
+    """A meta-classifier over base learners' probabilities; its factory makes an `Aggregator`.
+
+    Or a `FeatureAggregator`, which works on features instead.
+    """
 
     kind = "aggregator"
 

@@ -18,6 +18,13 @@ BoundingBox: TypeAlias = tuple[float, float, float, float]
 """x and y of the top left corner, width, height; in pixels of the original image."""
 
 FitOn = Literal["in-sample", "out-of-fold", "features"]
+"""What aggregators learn from, which they say as `fit_on`.
+
+"in-sample": probabilities of the training rows by learners that were fitted on these rows, too sure of
+themselves, which does no harm where nothing is learned from them, and is what the published recipe does.
+"out-of-fold": by learners that did not see the row; for whatever learns weights.
+"features": no probabilities but the features of all backbones, handed to a `FeatureAggregator`.
+"""
 
 Unit = Literal["items", "bytes"]
 
@@ -120,7 +127,15 @@ class PreparableBackbone(Backbone, Protocol):
 
 
 class Learner(Protocol):
-    """An unfitted classifier as scikit-learn defines it (its `predict_proba` feeds aggregators)."""
+    """An unfitted classifier as scikit-learn defines it.
+
+    If its spec says `probabilities=True`, as it does by default, it also has `predict_proba(X)`, which
+    feeds aggregators: (n, d) -> (n, n_classes) floats from 0 to 1, each row with a sum of 1; and, once
+    fitted, `classes_`: the labels it saw, which may have gaps, ascending, in the order of the columns.
+
+    It has `get_params` and `set_params`, as `sklearn.base.BaseEstimator` gives them to a class whose
+    constructor keeps its arguments under their own names: a `FeatureAggregator` may clone it.
+    """
 
     def fit(self, X: NDArray[np.float32], y: NDArray[np.int64], /) -> object:
         """Learn from (n, d) features and (n,) labels."""
@@ -130,11 +145,18 @@ class Learner(Protocol):
 
 
 class Aggregator(Protocol):
-    """A meta-classifier over the base learners' class probabilities."""
+    """A meta-classifier over the base learners' class probabilities.
+
+    The order of learners, which is that of the backbones, is to be immaterial to it. One to which it
+    means something says so by a further attribute, `ordered = True`.
+    """
 
     @property
     def fit_on(self) -> FitOn:
-        """Which probabilities of the training rows `fit` is handed, "in-sample" or "out-of-fold"."""
+        """Which probabilities of the training rows `fit` is handed, "in-sample" or "out-of-fold".
+
+        Its third value, "features", makes it a `FeatureAggregator`, whose methods take other arrays.
+        """
 
     def fit(self, probabilities: NDArray[np.floating], labels: NDArray[np.int64]) -> object:
         """Learn from (n_learners, n_samples, n_classes) probabilities and (n_samples,) labels.
