@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 import sys
+import tomllib
 from pathlib import Path
 from typing import get_args
 
@@ -17,8 +18,14 @@ from stackkit import scaffold
 from stackkit.specs import Kind
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
+SORTS = (*KINDS, "all")
+"""What new distributions offer: a component of one kind, or one of each."""
 LONGEST = "leaf-shapes-and-veins-of-many-young-oaks"
 STACKKIT_ITSELF = REPOSITORY / "pyproject.toml"
+
+
+def kinds_of(sort: str) -> list[Kind]:
+    return list(KINDS) if sort == "all" else scaffold.kinds([sort])
 
 
 def plugin_of(kind: str) -> str:
@@ -27,16 +34,16 @@ def plugin_of(kind: str) -> str:
 
 @pytest.fixture(scope="module")
 def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a new distribution of each kind."""
+    """A folder with a new distribution of each sort."""
     folder = tmp_path_factory.mktemp("generated")
-    for kind in KINDS:
-        scaffold.write(scaffold.names(plugin_of(kind)), kind, folder)
+    for sort in SORTS:
+        scaffold.write(scaffold.names(plugin_of(sort)), kinds_of(sort), folder)
     return folder
 
 
 @pytest.fixture(scope="module")
 def shell(generated: Path, bird_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Shell:
-    """A fresh environment with stackkit and the four; `birds` has class folders, and a list."""
+    """A fresh environment with stackkit and all of them; `birds` has class folders, and a list."""
     environment = tmp_path_factory.mktemp("environment")
     create_environment(environment)
     work = tmp_path_factory.mktemp("work")
@@ -46,27 +53,40 @@ def shell(generated: Path, bird_folder: Path, tmp_path_factory: pytest.TempPathF
     with (work / "birds" / "manifest.csv").open("w", newline="") as file:
         csv.writer(file).writerows([("file", "label"), *rows])
     shell = Shell(work, environment, home=tmp_path_factory.mktemp("new-plugin-home"))
-    folders = [str(generated / f"stackkit-{plugin_of(kind)}") for kind in KINDS]
+    folders = [str(generated / f"stackkit-{plugin_of(sort)}") for sort in SORTS]
     shell.run(f"{OFFLINE} {REPOSITORY} {' '.join(folders)}")
     return shell
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_its_own_test_passes_when_it_is_installed(kind: Kind, generated: Path, shell: Shell) -> None:
+@pytest.mark.parametrize("sort", SORTS)
+def test_its_own_test_passes_when_it_is_installed(sort: str, generated: Path, shell: Shell) -> None:
     printed = shell.run(
-        f"cd {generated}/stackkit-{plugin_of(kind)} && python -m pytest -p no:cacheprovider"
+        f"cd {generated}/stackkit-{plugin_of(sort)} && python -m pytest -p no:cacheprovider"
     ).stdout
     assert re.search(r"\b\d\d passed", printed)
     assert not re.search(r"failed|error|xfailed", printed)
 
 
-def test_list_plugins_shows_all_four_in_order(shell: Shell) -> None:
+def test_list_plugins_shows_all_of_them_in_order(shell: Shell) -> None:
     listed = json.loads(shell.run("stackkit list-plugins --json").stdout)
     states = {plugin["name"]: plugin["status"] for plugin in listed["plugins"]}
-    assert {states[plugin_of(kind)] for kind in KINDS} == {"ok"}
+    assert {states[plugin_of(sort)] for sort in SORTS} == {"ok"}
     origins = {entry["qualified_name"]: entry["distribution"] for entry in listed["components"]}
     for name in map(plugin_of, KINDS):
         assert origins[f"{name}/{name}"] == f"stackkit-{name}"
+    for kind in KINDS:
+        assert origins[f"leaf-all/leaf-all-{kind}"] == "stackkit-leaf-all"
+
+
+@pytest.mark.parametrize("sort", ["all", "dataset", "learner"])
+def test_the_commands_of_its_page_are_those_that_work(sort: str, generated: Path, shell: Shell) -> None:
+    page = (generated / f"stackkit-{plugin_of(sort)}" / "README.md").read_text()
+    run, check = (line for line in page.splitlines() if line.startswith("stackkit "))
+    shell.run(run.replace("FOLDER", "birds").replace("'efficientnet-lite*'", plugin_of("backbone")))
+    tried = shell.run(f"cd {generated}/stackkit-{plugin_of(sort)} && {check}").stdout
+    assert " 0 broken" in tried
+    for kind in kinds_of(sort):
+        assert f"kept     {kind}:" in tried
 
 
 def test_check_plugin_finds_nothing_broken(shell: Shell) -> None:
@@ -103,9 +123,9 @@ def test_a_run_with_it_gives_a_report(alone: str, shell: Shell) -> None:
 def test_ruff_likes_what_is_written_however_long_the_name(tmp_path: Path) -> None:
     pytest.importorskip("ruff", reason="ruff is absent: it comes with the extra dev")
     assert len(LONGEST) == scaffold.LONGEST
-    for kind in KINDS:
+    for sort in SORTS:
         for name in ("x", LONGEST):
-            scaffold.write(scaffold.names(name), kind, tmp_path / kind)
+            scaffold.write(scaffold.names(name), kinds_of(sort), tmp_path / sort)
     shell = Shell(tmp_path, Path(sys.prefix), home=tmp_path)
     for settings in ("", f"--config {STACKKIT_ITSELF}"):
         shell.run(f"{sys.executable} -m ruff check --no-cache {settings} .")
@@ -114,13 +134,52 @@ def test_ruff_likes_what_is_written_however_long_the_name(tmp_path: Path) -> Non
 
 def test_mypy_finds_nothing_in_its_strictest_mood(generated: Path, shell: Shell) -> None:
     pytest.importorskip("mypy", reason="mypy is absent: it comes with the extra dev")
+    for sort in SORTS:
+        mypy(shell, generated / f"stackkit-{plugin_of(sort)}", "src", "tests")
+
+
+def test_mypy_bears_an_import_of_scikit_learn_in_any_kind(generated: Path, shell: Shell) -> None:
+    pytest.importorskip("mypy", reason="mypy is absent: it comes with the extra dev")
+    folder = shutil.copytree(generated / f"stackkit-{plugin_of('aggregator')}", shell.folder / "more")
+    (source,) = (folder / "src").rglob("aggregator.py")
+    source.write_text(f"{source.read_text()}\n\nfrom sklearn.metrics import log_loss as log_loss\n")
+    mypy(shell, folder)
+
+
+def mypy(shell: Shell, folder: Path, *sources: str) -> None:
+    """As the distribution itself has it set."""
     python = shell.environment / "bin" / "python"
-    sources = " ".join(f"stackkit-{plugin_of(kind)}/src" for kind in KINDS)
-    shell.run(
-        f"cd {generated} && {sys.executable} -m mypy --strict --python-executable {python}"
-        f" --config-file stackkit-{plugin_of('learner')}/pyproject.toml --cache-dir {shell.home}/mypy"
-        f" {sources} stackkit-{plugin_of('dataset')}/tests"
-    )
+    settings = f"--python-executable {python} --cache-dir {shell.home}/mypy"
+    shell.run(f"cd {folder} && {sys.executable} -m mypy {settings} {' '.join(sources)}")
+
+
+def test_the_licence_that_is_declared_is_there_whole(generated: Path) -> None:
+    whole = (REPOSITORY / "LICENSE").read_text(encoding="utf-8")
+    for kind in KINDS:
+        folder = generated / f"stackkit-{plugin_of(kind)}"
+        assert 'license = "Apache-2.0"' in (folder / "pyproject.toml").read_text()
+        assert (folder / "LICENSE").read_text() == whole
+
+
+def test_its_ci_runs_linters_and_types_that_pyproject_sets_and_requires(generated: Path) -> None:
+    for kind in KINDS:
+        folder = generated / f"stackkit-{plugin_of(kind)}"
+        project = tomllib.loads((folder / "pyproject.toml").read_text())
+        steps = (folder / ".github/workflows/test.yml").read_text()
+        for tool in ("ruff", "mypy"):
+            assert tool in project["tool"]
+            assert any(
+                text.startswith(tool) for text in project["project"]["optional-dependencies"]["lint"]
+            )
+            assert f"- run: {tool}" in steps
+        assert project["tool"]["mypy"]["strict"] is True
+
+
+def test_pyproject_has_a_place_for_authors_and_urls(generated: Path) -> None:
+    text = (generated / f"stackkit-{plugin_of('dataset')}" / "pyproject.toml").read_text()
+    project = tomllib.loads(text.replace("# authors", "authors").replace("# [", "[").replace("# S", "S"))
+    assert project["project"]["authors"] == [{"name": "Your Name", "email": "you@example.org"}]
+    assert project["project"]["urls"]["Source"].endswith(f"stackkit-{plugin_of('dataset')}")
 
 
 @pytest.mark.parametrize("given", ["leaf-shapes", "stackkit-leaf-shapes"])
@@ -140,6 +199,19 @@ def test_the_last_words_are_the_commands_to_type_next(
         "pip install -e '.[test]'",
         "python -m pytest",
     ]
+
+
+def test_json_says_what_was_written_and_what_to_type_next(stackkit: Command, tmp_path: Path) -> None:
+    words = ("new-plugin", "leaf-shapes", "--kind", "learner", "--out", tmp_path, "--json")
+    document = stackkit(*words).document
+    folder = Path(document["folder"])
+    assert folder == tmp_path / "stackkit-leaf-shapes"
+    assert all((folder / file).is_file() for file in document["files"])
+    assert document["name"] == "leaf-shapes"
+    assert document["components"] == [{"kind": "learner", "name": "leaf-shapes"}]
+    assert document["distribution"] == "stackkit-leaf-shapes"
+    assert document["module"] == "stackkit_leaf_shapes"
+    assert document["next"][-1] == "python -m pytest"
 
 
 @pytest.mark.parametrize(
@@ -185,6 +257,28 @@ def test_a_name_that_somebody_has_is_refused(
     assert not (tmp_path / "out").exists()
 
 
+def test_several_kinds_go_into_one_distribution_each_with_its_kind_in_its_name(
+    stackkit: Command, tmp_path: Path
+) -> None:
+    words = ("--kind", "learner", "--kind", "dataset", "--kind", "learner")
+    outcome = stackkit("new-plugin", "leaf", *words, "--out", tmp_path)
+    folder = tmp_path / "stackkit-leaf"
+    assert outcome.out.splitlines()[0] == f"{folder}: the dataset leaf-dataset, the learner leaf-learner"
+    package = folder / "src" / "stackkit_leaf"
+    assert (package / "dataset.py").is_file()
+    assert (package / "learner.py").is_file()
+    assert not (package / "backbone.py").exists()
+
+
+def test_a_kind_that_nobody_knows_is_refused(stackkit: Command, tmp_path: Path) -> None:
+    outcome = stackkit("new-plugin", "leaf", "--kind", "optimiser", "--out", tmp_path)
+    assert outcome.code == 2
+    assert outcome.error == (
+        "'optimiser' is no kind of component; there is dataset, backbone, learner, aggregator"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_its_own_author_may_write_it_again_elsewhere(stackkit: Command, tmp_path: Path) -> None:
     outcome = stackkit("new-plugin", "colour-histogram", "--kind", "backbone", "--out", tmp_path)
     assert outcome.code == 0, outcome.err
@@ -213,5 +307,5 @@ def test_a_word_that_no_template_was_given_is_an_error(
     (tmp_path / "any" / "README.md.jinja").write_text("{{ nmae }}")
     monkeypatch.setattr(scaffold, "TEMPLATES", tmp_path)
     with pytest.raises(Exception, match="nmae"):
-        scaffold.write(scaffold.names("leaf"), "dataset", tmp_path / "out")
+        scaffold.write(scaffold.names("leaf"), ["dataset"], tmp_path / "out")
     assert not (tmp_path / "out").exists()

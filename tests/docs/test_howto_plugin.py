@@ -44,7 +44,7 @@ def content(folder: Path) -> dict[str, bytes]:
 
 def test_the_example_is_what_new_plugin_writes_with_the_pages_files(tmp_path: Path) -> None:
     names = scaffold.names("colour-histogram")
-    folder, _ = scaffold.write(names, "backbone", tmp_path)
+    folder, _ = scaffold.write(names, ["backbone"], tmp_path)
     (part,) = (text for _, language, text in BLOCKS if language == "toml")
     assert part in (folder / "pyproject.toml").read_text()
     test = "tests/test_conformance.py"

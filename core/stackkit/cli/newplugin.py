@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from stackkit.cli import options
 from stackkit.cli.hosting import the_host
-from stackkit.specs import Kind
+from stackkit.specs import SPEC_TYPES
 
 
 def new_plugin(
     name: Annotated[
         str, typer.Argument(help="Its name, such as leaf-shapes; pip then says stackkit-leaf-shapes.")
     ],
-    kind: Annotated[Kind, typer.Option("--kind", help="What it offers.")],
+    kind: Annotated[
+        list[str],
+        typer.Option(
+            "--kind", metavar="KIND", help=f"What it offers: {', '.join(SPEC_TYPES)}; repeatable."
+        ),
+    ],
     out: Annotated[
         Path, typer.Option("--out", metavar="DIR", help="Make its folder in there instead of here.")
     ] = Path(),
+    as_json: options.Json = False,
 ) -> None:
     """Write a plugin of your own that works: spec, component, test, README, licence and CI.
 
@@ -29,12 +37,26 @@ def new_plugin(
     """
     from stackkit import scaffold
 
-    names = scaffold.names(name)
-    scaffold.check_free(names, kind, the_host())
-    folder, files = scaffold.write(names, kind, out)
-    typer.echo(f"{folder}: the {kind} {names.name}")
+    names, kinds = scaffold.names(name), scaffold.kinds(kind)
+    scaffold.check_free(names, kinds, the_host())
+    folder, files = scaffold.write(names, kinds, out)
+    components = scaffold.components_of(names, kinds)
+    commands = [f"cd {shlex.quote(str(folder))}", "pip install -e '.[test]'", "python -m pytest"]
+    if as_json:
+        document = {
+            "name": names.name,
+            "distribution": names.distribution,
+            "module": names.module,
+            "components": [{"kind": each, "name": called} for each, called in components.items()],
+            "folder": str(folder),
+            "files": [str(file) for file in files],
+            "next": commands,
+        }
+        typer.echo(json.dumps(document, indent=2))
+        return
+    typer.echo(f"{folder}: {', '.join(f'the {each} {called}' for each, called in components.items())}")
     for file in files:
         typer.echo(f"  {file}")
     typer.echo("Type next:")
-    for command in (f"cd {shlex.quote(str(folder))}", "pip install -e '.[test]'", "python -m pytest"):
+    for command in commands:
         typer.echo(f"  {command}")
