@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stackkit.testing.cases import cases, not_tried, wish
-from stackkit.testing.promise import judge
 from stackkit.testing.subject import Subject
 
 
@@ -18,7 +17,7 @@ def broken(
     """
     found = cases(plugin, wish(plugin, components, images))
     judged = [
-        (case, judge(case.promise, case.subject))
+        (case, case.judge())
         for case in found
         if case.promise.name not in but and (isinstance(case.subject, Subject) or not components)
     ]

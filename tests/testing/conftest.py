@@ -9,7 +9,6 @@ from breaking import FACTORIES, OFFERS
 from core.installing import Site, site_with_stackkit
 
 from stackkit.testing.cases import Wish, cases
-from stackkit.testing.promise import judge
 from stackkit.testing.subject import Subject
 
 
@@ -53,7 +52,7 @@ def broken() -> Callable[..., dict[str, str]]:
 
     def find(*, of_plugin: bool = False, **wish) -> dict[str, str]:
         judged = [
-            (case.promise.name, judge(case.promise, case.subject))
+            (case.promise.name, case.judge())
             for case in cases("toy", Wish(**wish))
             if isinstance(case.subject, Subject) != of_plugin
         ]

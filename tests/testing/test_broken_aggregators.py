@@ -5,6 +5,10 @@ import pytest
 from stackkit.testing import aggregator
 
 BROKEN = {
+    "members": """
+        class Made(Sound):
+            fit = None
+    """,
     "fit-on": """
         class Made(Sound):
             fit_on = "held-out"
@@ -107,6 +111,28 @@ def test_every_promise_has_its_toy():
 def test_only_the_broken_promise_is_found(toy, broken, promise):
     toy("aggregator", BROKEN[promise])
     assert list(broken()) == [promise]
+
+
+@pytest.mark.parametrize("method", ["fit", "predict"])
+def test_an_aggregator_that_does_not_work_at_all_is_one_fault(toy, broken, method):
+    toy(
+        "aggregator",
+        f"class Made(Sound):\n    def {method}(self, *given):\n        raise KeyError('w')\n",
+    )
+    assert broken() == {"whole-labels": f"{method} raised KeyError: 'w'"}
+
+
+def test_scores_in_the_place_of_labels_are_one_fault(toy, broken):
+    toy(
+        "aggregator",
+        """
+        class Made(Sound):
+            def predict(self, inputs):
+                super().predict(inputs)
+                return inputs.mean(axis=0)
+    """,
+    )
+    assert list(broken()) == ["whole-labels"]
 
 
 def test_labels_that_are_remembered_by_position_are_a_matter_of_row_independence(toy, broken):

@@ -5,6 +5,10 @@ import pytest
 from stackkit.testing import backbone
 
 BROKEN = {
+    "members": """
+        class Made(Sound):
+            trained = None
+    """,
     "feature-width": """
         class Made(Sound):
             def extract(self, images):
@@ -120,6 +124,53 @@ def test_only_the_broken_promise_is_found(toy, broken, promise):
 def test_features_that_differ_are_a_matter_of_repeatability_alone(toy, broken, code):
     toy("backbone", code)
     assert list(broken()) == ["repeatability"]
+
+
+@pytest.mark.parametrize(
+    ("body", "promise", "found"),
+    [
+        ("raise KeyError('w')", "feature-width", "extract raised KeyError: 'w'"),
+        ("pass", "feature-width", "extract returns NoneType, not an array"),
+        ("return [[1.0] * 4] * len(images)", "feature-width", "extract returns list, not an array"),
+        (
+            "return super().extract(images) * np.float32('nan')",
+            "finite-features",
+            "not finite for a ramp, black, noise",
+        ),
+    ],
+)
+def test_one_fault_is_told_once_and_what_builds_on_it_is_skipped(toy, broken, body, promise, found):
+    toy("backbone", f"class Made(Sound):\n    def extract(self, images):\n        {body}\n")
+    assert list(broken()) == [promise]
+    assert found in broken()[promise]
+
+
+def test_every_member_that_is_wrong_is_named(toy, broken):
+    toy(
+        "backbone",
+        """
+        class Made(Sound):
+            image_size = property()
+            feature_dim, trained = "4", "no"
+
+            @property
+            def revision(self):
+                return {}["weights"]
+
+            @revision.setter
+            def revision(self, text):
+                pass
+    """,
+    )
+    found = broken()
+    assert list(found) == ["members"]
+    for words in (
+        "image_size",
+        "feature_dim is '4': a whole number above 0 is wanted",
+        "reading revision raises KeyError",
+        "trained is 'no': True or False is wanted",
+    ):
+        assert words in found["members"]
 
 
 TWO_WAYS = """

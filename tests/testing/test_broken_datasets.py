@@ -1,5 +1,8 @@
 """Each promise of a dataset is broken by a toy that this check, and no other, finds."""
 
+import zlib
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -7,6 +10,10 @@ from PIL import Image
 from stackkit.testing import dataset
 
 BROKEN = {
+    "members": """
+        class Made(Sound):
+            notes = property()  # as if there were none
+    """,
     "unique-ids": """
         class Made(Sound):
             def sample(self, i, file):
@@ -164,3 +171,93 @@ def test_a_root_is_no_matter_where_something_else_is_wanted(toy, broken):
     asked = [f"Option(name='{name}', default=None, type=str, help='h')" for name in ("root", "file")]
     toy("dataset", asking, options=f"({', '.join(asked)})")
     assert broken() == {}
+
+
+@pytest.mark.parametrize("order", ["list(set(found))", "found"], ids=["of a set", "of the file system"])
+def test_an_order_that_only_another_process_or_machine_changes_is_found(toy, broken, options, order):
+    toy(
+        "dataset",
+        f"""
+        class Made(Sound):
+            def __init__(self, *, root):
+                super().__init__(root=root)
+                found = list(self.root.rglob("*.png"))
+                self.files = {order}
+                self.samples = [self.sample(i, file) for i, file in enumerate(self.files)]
+
+            def sample(self, i, file):
+                name = file.relative_to(self.root).as_posix()
+                return Sample(id=name, label=self.classes.index(file.parent.name))
+    """,
+    )
+    assert list(broken(options=options)) == ["stable-samples"]
+
+
+def test_the_default_folder_is_copied_and_changed_too(toy, broken, options):
+    root = options["toy"]["root"]
+    toy(
+        "dataset",
+        BROKEN["following-fingerprint"],
+        options=f"(Option(name='root', default={root!r}, help='the folder'),)",
+    )
+    assert list(broken()) == ["following-fingerprint"]
+
+
+ARCHIVE = """
+    from PIL import Image
+    from stackkit.api import bytes_fingerprint
+
+    class Made(Sound):
+        def __init__(self, *, root):
+            if root is None:
+                raise UsageError("root= is wanted")
+            if not Path(root).is_file():
+                raise DatasetError(f"{root} is not there; point root= at the archive")
+            self.root = root
+            self.samples = [Sample(id=str(i), label=i % 2) for i in range(4)]
+
+        def image(self, i):
+            content = self.content()[i * 126 : i * 126 + 126]
+            return Image.frombytes("RGB", (6, 7), content)
+
+        def content(self):
+            return Path(self.root).read_bytes()
+
+        def fingerprint(self, i):
+            return {fingerprint}
+"""
+
+
+@pytest.fixture
+def archive(tmp_path):
+    file = tmp_path / "pets.raw"
+    file.write_bytes(np.random.default_rng(1).bytes(4 * 126))
+    return {"toy": {"root": str(file)}}
+
+
+@pytest.mark.parametrize(
+    ("fingerprint", "found"),
+    [
+        ("bytes_fingerprint(self.content()[i * 126 : i * 126 + 126])", []),
+        ("f'image {i}'", ["following-fingerprint"]),
+    ],
+)
+def test_a_byte_of_an_archive_is_changed_where_no_file_is_an_image(
+    toy, broken, archive, fingerprint, found
+):
+    toy("dataset", ARCHIVE.replace("{fingerprint}", fingerprint))
+    assert list(broken(options=archive)) == found
+
+
+def test_an_archive_that_is_refused_once_it_was_changed_is_no_fault(toy, broken, archive):
+    crc = zlib.crc32(Path(archive["toy"]["root"]).read_bytes())
+    checked = f"""
+            if zlib.crc32(Path(root).read_bytes()) != {crc}:
+                raise DatasetError("another archive")
+            self.root = root
+"""
+    code = ARCHIVE.replace("{fingerprint}", "f'image {i}'").replace(
+        "    from PIL", "    import zlib\n    from PIL"
+    )
+    toy("dataset", code.replace("            self.root = root\n", checked.lstrip("\n")))
+    assert broken(options=archive) == {}

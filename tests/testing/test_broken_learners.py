@@ -5,6 +5,10 @@ import pytest
 from stackkit.testing import learner
 
 BROKEN = {
+    "members": """
+        class Made(Sound):
+            predict = property()
+    """,
     "declared-probabilities": """
         class Made(Sound):
             predict_proba = property()  # as scikit-learn hides a method that an option switches off
@@ -14,8 +18,9 @@ BROKEN = {
     """,
     "probability-rows": """
         class Made(Sound):
-            def predict_proba(self, X):
-                return super().predict_proba(X) * 0.9
+            def predict_proba(self, X):  # softmax without its division: right where one class is sure
+                shares = super().predict_proba(X)
+                return shares / shares.max(axis=1, keepdims=True)
     """,
     "column-order": """
         class Made(Sound):
@@ -112,6 +117,24 @@ def test_every_promise_has_its_toy():
 def test_only_the_broken_promise_is_found(toy, broken, promise):
     toy("learner", BROKEN[promise])
     assert list(broken()) == [promise]
+
+
+def test_rows_that_sum_to_less_where_a_class_is_sure_are_found_too(toy, broken):
+    toy(
+        "learner",
+        """
+        class Made(Sound):
+            def predict_proba(self, X):
+                return super().predict_proba(X) * 0.9
+    """,
+    )
+    assert list(broken()) == ["probability-rows"]
+
+
+@pytest.mark.parametrize("method", ["fit", "predict"])
+def test_a_learner_that_does_not_work_at_all_is_one_fault(toy, broken, method):
+    toy("learner", f"class Made(Sound):\n    def {method}(self, *given):\n        raise KeyError('w')\n")
+    assert broken() == {"whole-labels": f"{method} raised KeyError: 'w'"}
 
 
 def test_a_learner_without_probabilities_need_not_have_any(toy, broken):

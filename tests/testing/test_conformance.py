@@ -81,12 +81,12 @@ def test_options_reach_the_component(toy, pytest_on):
 @pytest.mark.parametrize("name", ["toy", "stackkit_toy", "stackkit-toy", "Stackkit_Toy"])
 def test_a_plugin_is_found_by_its_own_its_modules_or_its_distributions_name(toy, name):
     toy("learner")
-    assert [(point.name, point.value) for point in find(name)] == [("toy", "stackkit_toy")]
+    assert [(target.name, target.module) for target in find(name)] == [("toy", "stackkit_toy")]
 
 
 def test_a_module_can_be_checked_before_it_is_installed(site):
     (site.folder / "loose.py").write_text("", encoding="utf-8")
-    assert [point.name for point in find("loose")] == ["loose"]
+    assert [target.name for target in find("loose")] == ["loose"]
 
 
 @pytest.mark.parametrize("name", ["nobody", "no body", "no.body"])
@@ -116,7 +116,7 @@ def test_the_command_says_what_is_broken_and_what_to_do(toy, capsys):
     assert lines[at].startswith("BROKEN   backbone:toy:row-independence  with other neighbours")
     assert lines[at + 1].startswith("         remedy: put the network into inference mode")
     assert "kept     backbone:toy:finite-features" in lines
-    assert lines[-1] == "toy: 20 kept, 1 broken, 0 skipped"
+    assert lines[-1] == "toy: 21 kept, 1 broken, 0 skipped"
 
 
 def test_the_command_has_a_document_for_programs(toy, capsys):
@@ -161,7 +161,7 @@ def test_a_component_of_which_nothing_was_tried_is_no_sound_one(toy, capsys):
     reason, line = shown.out.splitlines()[-2:]
     assert reason.startswith("nothing of backbone:toy was tried: ")
     assert "seed=0 has no luck" in reason
-    assert line == "toy: 9 kept, 0 broken, 12 skipped; not tried: backbone:toy"
+    assert line == "toy: 10 kept, 0 broken, 12 skipped; not tried: backbone:toy"
     assert "--component NAME:key=value" in shown.err
     assert main(["check-plugin", "toy", "--json"]) == 2
     document = json.loads(capsys.readouterr().out)

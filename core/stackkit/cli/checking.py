@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 
 def check_plugin(
-    name: Annotated[str, typer.Argument(help="A plugin's, a module's or a distribution's name.")],
+    name: Annotated[
+        str, typer.Argument(help="A plugin's, a module's or a distribution's name, or a file.")
+    ],
     components: Annotated[
         list[str] | None,
         typer.Option("--component", help="Try these only, with options: my-net:weights=random"),
@@ -40,14 +42,13 @@ def check_plugin(
     Try: stackkit check-plugin logistic
     """
     from stackkit.testing.cases import cases, not_tried, wish
-    from stackkit.testing.promise import judge_within
 
     judged: list[tuple[Case, Verdict]] = []
     with stdout_set_aside():
         every = cases(name, wish(name, components or (), images or ()))
     for case in every:
         with stdout_set_aside():
-            verdict = judge_within(time_limit, case.promise, case.subject)
+            verdict = case.judge(time_limit)
         judged.append((case, verdict))
         if not as_json:
             _show(case, verdict)
@@ -84,7 +85,7 @@ def _show(case: Case, verdict: Verdict) -> None:
     found = f"  {' '.join(verdict.found.split())}" if verdict.found else ""
     typer.secho(f"{verdict.word:<8} {case.id}{found}", bold=verdict.word == "BROKEN")
     if verdict.word == "BROKEN":
-        typer.echo(f"{'':<8} remedy: {case.promise.remedy}")
+        typer.echo(f"{'':<8} remedy: {verdict.remedy}")
 
 
 def _entry(case: Case, verdict: Verdict) -> dict[str, Any]:
@@ -97,5 +98,5 @@ def _entry(case: Case, verdict: Verdict) -> dict[str, Any]:
         "sentence": case.promise.sentence,
         "verdict": verdict.word,
         "found": verdict.found,
-        "remedy": case.promise.remedy if verdict.word == "BROKEN" else "",
+        "remedy": verdict.remedy,
     }

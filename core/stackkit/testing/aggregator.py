@@ -7,7 +7,8 @@ from typing import get_args
 
 import numpy as np
 
-from stackkit.testing.promise import BrokenError, Promise, require, skip
+from stackkit.testing.members import REMEDY, anything, method, require_members
+from stackkit.testing.promise import BrokenError, Promise, require, skip, worked
 from stackkit.testing.specimens.aggregator import (
     CLASSES,
     LEARNERS,
@@ -19,6 +20,12 @@ from stackkit.testing.specimens.aggregator import (
 from stackkit.types import FitOn
 
 
+def members(subject: AggregatorSubject) -> None:
+    """Read each of them."""
+    fit_on = anything("fit_on", f"one of {', '.join(get_args(FitOn))}")
+    require_members(subject.made, (fit_on, method("fit"), method("predict")))
+
+
 def fit_on(subject: AggregatorSubject) -> None:
     """Read the word."""
     words, found = get_args(FitOn), getattr(subject.made, "fit_on", None)
@@ -27,16 +34,15 @@ def fit_on(subject: AggregatorSubject) -> None:
 
 def recovers_labels(subject: AggregatorSubject) -> None:
     """Fit on inputs that leave no doubt."""
-    _ = subject.made
     right = subject.recovered
     require(right > 0.99, f"where the learners leave no doubt, {right:.0%} of new rows are right")
 
 
 def whole_labels(subject: AggregatorSubject) -> None:
     """Look at shape, type and range of what it predicts."""
-    _ = subject.made
-    aggregator = subject.fitted(subject.inputs(1, 0), subject.labels.copy())
-    predicted = np.asarray(aggregator.predict(subject.inputs(1, 1)))
+    known, new = subject.inputs(1, 0), subject.inputs(1, 1)
+    aggregator = worked("fit", lambda: subject.fitted(known, subject.labels.copy()))
+    predicted = worked("predict", lambda: np.asarray(aggregator.predict(new)))
     require(predicted.shape == (N,), f"shape {predicted.shape} for {N} rows")
     require(predicted.dtype.kind in "iu", f"it predicts {predicted.dtype}, not whole numbers")
     others = sorted(set(predicted.tolist()) - set(range(CLASSES)))
@@ -45,7 +51,6 @@ def whole_labels(subject: AggregatorSubject) -> None:
 
 def row_independence(subject: AggregatorSubject) -> None:
     """Ask for some rows one by one, and for all at once; sums in another order may decide ties."""
-    subject.require_repeatable()
     aggregator = subject.fitted(subject.inputs(1, 0), subject.labels.copy())
     together = np.asarray(aggregator.predict(subject.inputs(1, 1)))[:50]
     new = subject.inputs(1, 1)
@@ -57,7 +62,6 @@ def row_independence(subject: AggregatorSubject) -> None:
 
 def number_of_learners(subject: AggregatorSubject) -> None:
     """Fit on those of one, and of forty."""
-    subject.require_recovery()
     for count in (1, 40):
         right = subject.right(count)
         require(right > 0.95, f"with {count} instead of {LEARNERS}, {right:.0%} of new rows are right")
@@ -65,7 +69,6 @@ def number_of_learners(subject: AggregatorSubject) -> None:
 
 def absent_class(subject: AggregatorSubject) -> None:
     """Leave a class out: what no learner ever saw has probability 0."""
-    subject.require_recovery()
     known, new, labels = subject.inputs(9, 0), subject.inputs(9, 1), subject.labels
     seen = np.where(labels == 3, 2, labels)
     for inputs in (known, new):
@@ -85,7 +88,6 @@ def order_of_learners(subject: AggregatorSubject) -> None:
         skip("features side by side may stand in any order that is kept")
     if getattr(subject.made, "ordered", False):
         skip("it declares ordered = True: the order of learners means something to it")
-    subject.require_repeatable()
     first = subject.fitted(subject.inputs(1, 0), subject.labels)
     other = subject.fitted(subject.inputs(1, 0)[::-1], subject.labels)
     turned = np.asarray(other.predict(subject.inputs(1, 1)[::-1]))
@@ -95,7 +97,6 @@ def order_of_learners(subject: AggregatorSubject) -> None:
 
 def refit_forgets(subject: AggregatorSubject) -> None:
     """Fit one object twice, and a new one on the second rows only."""
-    subject.require_repeatable()
     aggregator = subject.fitted(subject.inputs(1, 0), (subject.labels + 1) % CLASSES)
     subject.fit(aggregator, subject.inputs(1, 1), subject.labels)
     fresh = subject.fitted(subject.inputs(1, 1), subject.labels)
@@ -106,7 +107,6 @@ def refit_forgets(subject: AggregatorSubject) -> None:
 
 def unfitted_use(subject: AggregatorSubject) -> None:
     """Predict before fitting, if fitting changes anything."""
-    _ = subject.made
     try:
         subject.create().predict(subject.inputs(3, 1))
     except ValueError:  # as scikit-learn's NotFittedError is one
@@ -122,7 +122,6 @@ def unfitted_use(subject: AggregatorSubject) -> None:
 
 def input_untouched(subject: AggregatorSubject) -> None:
     """Compare the arrays before and after."""
-    _ = subject.made
     mine, before, labels = subject.inputs(1, 0), subject.inputs(1, 0), subject.labels.copy()
     aggregator = subject.fitted(mine, labels)
     require(_same(mine, before), "fit writes into its inputs")
@@ -137,22 +136,32 @@ def _same(mine: Inputs, before: Inputs) -> bool:
 
 def repeatability(subject: AggregatorSubject) -> None:
     """Fit twice with the same options while NumPy's global state differs."""
-    _ = subject.made
     require(subject.is_repeatable, "two fits on the same rows predict other labels")
 
 
 def _promise(
-    name: str, check: Callable[[AggregatorSubject], None], sentence: str, remedy: str
+    name: str,
+    check: Callable[[AggregatorSubject], None],
+    sentence: str,
+    remedy: str,
+    after: str = "whole-labels",
 ) -> Promise:
-    return Promise(name=name, check=check, sentence=sentence, remedy=remedy)
+    return Promise(name=name, check=check, sentence=sentence, remedy=remedy, after=(after,))
 
 
 PROMISES = (
+    Promise(
+        name="members",
+        check=members,
+        sentence="It has `fit_on` and the methods `fit` and `predict`.",
+        remedy=REMEDY,
+    ),
     _promise(
         "fit-on",
         fit_on,
         '`fit_on` is "in-sample", "out-of-fold" or "features", and `fit` takes what that promises.',
         "set fit_on on the class, or from an option of that name",
+        after="members",
     ),
     _promise(
         "recovers-labels",
@@ -164,37 +173,43 @@ PROMISES = (
         "whole-labels",
         whole_labels,
         "`predict` gives one whole number for each row, a label from 0 to n_classes - 1.",
-        "return the column of the class, such as scores.argmax(axis=1)",
+        "return the column of the class, such as scores.argmax(axis=1) of (n_samples, n_classes) scores",
+        after="fit-on",
     ),
     _promise(
         "row-independence",
         row_independence,
         "What it predicts for a row depends on that row only.",
         "take means, ranks and orders from the rows of fit, never from those of predict",
+        after="repeatability",
     ),
     _promise(
         "number-of-learners",
         number_of_learners,
         "One learner or backbone is enough, and forty are not too many.",
         "guard what compares learners (a variance, a correlation) against there being one",
+        after="recovers-labels",
     ),
     _promise(
         "absent-class",
         absent_class,
         "A class without a sample to learn from, whose probabilities are 0, is never predicted.",
         "guard logarithms and divisions by a class's share against 0",
+        after="recovers-labels",
     ),
     _promise(
         "order-of-learners",
         order_of_learners,
         "The order of learners is immaterial, or the aggregator has `ordered = True`.",
         "treat learners alike, or declare ordered = True on the class",
+        after="repeatability",
     ),
     _promise(
         "refit-forgets",
         refit_forgets,
         "`fit` forgets an earlier fit.",
         "set every attribute anew in fit; append to nothing",
+        after="repeatability",
     ),
     _promise(
         "unfitted-use",

@@ -11,17 +11,35 @@ import numpy as np
 
 from stackkit.parsing import unparse
 from stackkit.specs import OptionValue
-from stackkit.testing.promise import Promise, require, skip
+from stackkit.testing.members import REMEDY, instance, method, positive, require_members
+from stackkit.testing.promise import Promise, require, skip, worked
 from stackkit.testing.specimens.backbone import TOLERANCE, BackboneSubject, differs
 from stackkit.types import PreparableBackbone
 
 Options: TypeAlias = Mapping[str, OptionValue]
 
 
+MEMBERS = (
+    positive("image_size"),
+    positive("feature_dim"),
+    instance("revision", "text", str),
+    instance("trained", "True or False", bool),
+    method("extract"),
+)
+
+
+def members(subject: BackboneSubject) -> None:
+    """Read each of them."""
+    require_members(subject.made, MEMBERS)
+
+
 def feature_width(subject: BackboneSubject) -> None:
     """Compare shape and type with what is declared."""
-    made, features = subject.made, subject.features
-    require(isinstance(features, np.ndarray), f"extract returns {type(features).__name__}, not an array")
+    made = subject.made
+    features = worked("extract", lambda: subject.features)
+    came = type(features).__name__
+    remedy = "return a NumPy array with a row for each image"
+    require(isinstance(features, np.ndarray), f"extract returns {came}, not an array", remedy)
     wanted = (len(subject.pixels), made.feature_dim)
     require(features.shape == wanted, f"shape {features.shape}; feature_dim says {wanted}")
     require(features.dtype == np.float32, f"dtype {features.dtype}")
@@ -36,7 +54,6 @@ def images_untouched(subject: BackboneSubject) -> None:
 
 def row_independence(subject: BackboneSubject) -> None:
     """Put the first image among other neighbours, and in another place."""
-    subject.require_steady()
     pixels = subject.pixels
     neighbours = np.concatenate([pixels[:1], 255 - pixels[1:][::-1] // 2])
     gap = differs(subject.extract(neighbours)[:1], subject.features[:1])
@@ -47,7 +64,6 @@ def row_independence(subject: BackboneSubject) -> None:
 
 def batch_size(subject: BackboneSubject) -> None:
     """Give one image alone, then the same one thrice and forty times: only the number changes."""
-    subject.require_steady()
     image = subject.pixels[:1]
     alone = subject.extract(image)
     for count in (3, 40):
@@ -64,7 +80,6 @@ def repeatability(subject: BackboneSubject) -> None:
 
 def other_process(subject: BackboneSubject) -> None:
     """Extract in a new process, where no state, address or hash seed is the same."""
-    subject.require_steady()
     gap = differs(subject.elsewhere[1], subject.features)
     require(gap is None, f"another process gives other features: {gap}")
 
@@ -82,9 +97,6 @@ def stable_revision(subject: BackboneSubject) -> None:
 
 def telling_revision(subject: BackboneSubject) -> None:
     """Make it with other weights, and with other values of options that have few."""
-    subject.require_steady()
-    if subject.gap_to_another:
-        skip("another object gives other features: mend repeatability first")
     tried = [_is_told(subject, *pair) for pair in _pairs(subject)]
     if not any(tried):
         skip("no other seed of random weights, choice, or true and false could be tried")
@@ -122,12 +134,13 @@ def finite_features(subject: BackboneSubject) -> None:
     names = ("noise", "black", "white", "a ramp", "a ramp", "noise")
     finite = np.array([np.isfinite(row).all() for row in subject.features])
     broken = sorted({name for name, fine in zip(names, finite.tolist(), strict=False) if not fine})
-    require(finite.all(), f"features are not finite for {', '.join(broken) or 'an image of yours'}")
+    remedy = "" if finite.any() else "look for NaN in the weights and for divisions by 0"
+    where = ", ".join(broken) or "an image of yours"
+    require(finite.all(), f"features are not finite for {where}", remedy)
 
 
 def thread_safety(subject: BackboneSubject) -> None:
     """Extract from two threads at once, other images in each."""
-    subject.require_steady()
     batches = [subject.pixels[:3], subject.pixels[3:6]] * 3
     alone = [subject.extract(batch) for batch in batches[:2]] * 3
     with ThreadPoolExecutor(2) as pool:
@@ -138,12 +151,9 @@ def thread_safety(subject: BackboneSubject) -> None:
 
 def readiness(subject: BackboneSubject) -> None:
     """Let another object prepare itself, and compare."""
-    subject.require_steady()
     revision, other = subject.made.revision, subject.create()
     if not isinstance(other, PreparableBackbone):
         skip("it has no prepare()")
-    if subject.gap_to_another:
-        skip("another object gives other features: mend repeatability first")
     ready = other.prepare(subject.pixels[:6].copy(), lambda line: None)
     settings = dict(ready.settings)
     require(json.loads(json.dumps(settings)) == settings, f"settings {settings} are not what JSON holds")
@@ -153,16 +163,30 @@ def readiness(subject: BackboneSubject) -> None:
     require(gap is None, f"prepare changes the features: {gap}")
 
 
-def _promise(name: str, check: Callable[[BackboneSubject], None], sentence: str, remedy: str) -> Promise:
-    return Promise(name=name, check=check, sentence=sentence, remedy=remedy)
+def _promise(
+    name: str,
+    check: Callable[[BackboneSubject], None],
+    sentence: str,
+    remedy: str,
+    after: str = "feature-width",
+) -> Promise:
+    return Promise(name=name, check=check, sentence=sentence, remedy=remedy, after=(after,))
 
 
 PROMISES = (
+    Promise(
+        name="members",
+        check=members,
+        sentence="It has `image_size` and `feature_dim`, whole numbers above 0, the text `revision`, "
+        "`trained`, which is True or False, and the method `extract`.",
+        remedy=REMEDY,
+    ),
     _promise(
         "feature-width",
         feature_width,
         "`extract` returns float32 of shape (images, `feature_dim`).",
         "declare the width that the network really has, and end with .astype(np.float32)",
+        after="members",
     ),
     _promise(
         "images-untouched",
@@ -176,6 +200,7 @@ PROMISES = (
         "An image's features do not change with its neighbours in the batch.",
         "put the network into inference mode (training=False, model.eval()): batch normalisation must "
         "use its stored statistics; normalise by constants",
+        after="repeatability",
     ),
     _promise(
         "batch-size-invariance",
@@ -183,6 +208,7 @@ PROMISES = (
         f"An image's features are the same whatever the number of images, to {TOLERANCE:g} of their "
         "standard deviation.",
         "let nothing depend on len(images); keep padding of a batch out of the rows",
+        after="repeatability",
     ),
     _promise(
         "repeatability",
@@ -195,6 +221,7 @@ PROMISES = (
         other_process,
         "The same images give the same features in another process.",
         "use nothing that a process has of its own: hash() of text, id(), time, global random state",
+        after="repeatability",
     ),
     _promise(
         "stable-revision",
@@ -208,6 +235,7 @@ PROMISES = (
         "`revision` changes when the weights do, and with any other option that changes the features.",
         "make a digest of the weights, or the seed of random ones, part of the revision, and the "
         "options that features depend on",
+        after="repeatability",
     ),
     _promise(
         "finite-features",
@@ -220,11 +248,13 @@ PROMISES = (
         thread_safety,
         "Two threads may extract at the same time.",
         "keep no buffer in the object, or take a lock in extract",
+        after="repeatability",
     ),
     _promise(
         "readiness",
         readiness,
         "What `prepare` settles on is JSON, and changes neither revision nor features.",
         "let prepare choose among ways that give the same features; options choose the others",
+        after="repeatability",
     ),
 )

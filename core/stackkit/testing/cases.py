@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,18 +13,29 @@ from stackkit.specs import Kind, OptionValue
 from stackkit.testing import component, plugin
 from stackkit.testing.finding import find
 from stackkit.testing.subject import PluginSubject, Subject
+from stackkit.testing.trial import Trial
 
 if TYPE_CHECKING:
     from stackkit.host import Component
     from stackkit.testing.promise import Promise, Verdict
+    from stackkit.testing.target import Target
 
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
     """One promise of a plugin or of one of its components."""
 
-    subject: PluginSubject | Subject
+    trial: Trial[PluginSubject] | Trial[Subject]
     promise: Promise
+
+    @property
+    def subject(self) -> PluginSubject | Subject:
+        """Whose promise it is."""
+        return self.trial.subject
+
+    def judge(self, limit_s: float | None = None) -> Verdict:
+        """Whether it is kept; each promise that it builds on may take `limit_s`, too."""
+        return self.trial.verdict(self.promise, limit_s)
 
     @property
     def id(self) -> str:
@@ -52,8 +62,8 @@ def wish(name: str, texts: Sequence[str], images: Sequence[str | Path]) -> Wish:
     """A wish in words: components of the plugin `name` such as "my-net:weights=random"."""
     given = dict(pair for text in texts for pair in parse(text))
     options: dict[str, dict[str, OptionValue]] = {}
-    for point in find(name):
-        for each in PluginSubject(point=point).host.components:
+    for target in find(name):
+        for each in PluginSubject(target=target).host.components:
             declared = {option.name: option for option in each.spec.options}
             for key, text in given.get(each.spec.name, {}).items():
                 value = declared[key].parse(text) if key in declared else text  # refused by `cases`
@@ -63,7 +73,7 @@ def wish(name: str, texts: Sequence[str], images: Sequence[str | Path]) -> Wish:
 
 def cases(name: str, wish: Wish) -> list[Case]:
     """All cases of the plugins that `name` means; raises UsageError if there is nothing of a name."""
-    plugins = [PluginSubject(point=point) for point in find(name)]
+    plugins = [PluginSubject(target=target) for target in find(name)]
     _check(wish, [each for plugin in plugins for each in plugin.host.components])
     return [case for plugin in plugins for case in _cases_of(plugin, wish)]
 
@@ -93,23 +103,25 @@ def suite(kind: Kind) -> tuple[type[Subject], tuple[Promise, ...]]:
 
 
 def _cases_of(tried: PluginSubject, wish: Wish) -> Iterator[Case]:
+    trial = Trial(tried, plugin.PROMISES)
     for promise in plugin.PROMISES:
-        yield Case(subject=tried, promise=promise)
+        yield Case(trial=trial, promise=promise)
     for each in tried.host.components:
         if wish.wants(each.spec.name):
-            yield from _cases_of_component(tried.point, each, wish)
+            yield from _cases_of_component(tried.target, each, wish)
 
 
-def _cases_of_component(point: EntryPoint, each: Component, wish: Wish) -> Iterator[Case]:
+def _cases_of_component(target: Target, each: Component, wish: Wish) -> Iterator[Case]:
     make, promises = suite(each.kind)
     subject = make(
-        point=point,
+        target=target,
         component=each,
         given=wish.options.get(each.spec.name, {}),
         images=tuple(Path(image) for image in wish.images),
     )
-    for promise in (*component.PROMISES, *promises):
-        yield Case(subject=subject, promise=promise)
+    trial = Trial[Subject](subject, (*component.PROMISES, *promises))
+    for promise in trial.promises.values():
+        yield Case(trial=trial, promise=promise)
 
 
 def _check(wish: Wish, offered: Sequence[Component]) -> None:

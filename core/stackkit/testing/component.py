@@ -69,11 +69,6 @@ def _texts(spec: ComponentSpec) -> dict[str, str]:
 
 def creation(subject: Subject) -> None:
     """Make it as the host does, with every option as a keyword."""
-    for text in _texts(subject.component.spec).values():
-        try:
-            load_text(text)
-        except Exception as error:
-            skip(f"see factory-text: {one_line(error)}")
     if lacking := subject.choice().lacking():
         skip(f"it cannot be used here: {lacking}{_ADVICE}")
     outcome = subject.outcome
@@ -89,6 +84,7 @@ CREATION = Promise(
     remedy="let the factory's keywords be the declared options, and raise UsageError, DatasetError "
     "or WeightsError for what users can mend",
     check=creation,
+    after=("factory-text",),
 )
 """Where this one is skipped there is no object, and nothing else can be tried."""
 

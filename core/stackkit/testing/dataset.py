@@ -2,28 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TypeVar
 
 from PIL import Image
 
 from stackkit.errors import StackkitError
 from stackkit.specs import DatasetSpec
+from stackkit.testing.members import REMEDY, method, require_members, sequence
 from stackkit.testing.promise import BrokenError, Promise, require, skip
 from stackkit.testing.specimens.dataset import DatasetSubject
-from stackkit.testing.stand_ins import copied, serving, turn_into_negatives
+from stackkit.testing.stand_ins import changes, copied, serving
 from stackkit.testing.subject import is_crash, probe
+from stackkit.types import Sample
+
+T = TypeVar("T")
 
 MOST_HASHED = 2000
 """Samples whose fingerprints are compared between splits."""
 
 
+MEMBERS = (
+    sequence("classes", "a sequence of names"),
+    sequence("samples", "a sequence of Sample"),
+    sequence("notes", "a sequence of lines, () for none,"),
+    method("image"),
+    method("fingerprint"),
+)
+
+
+def members(subject: DatasetSubject) -> None:
+    """Read each of them."""
+    require_members(subject.dataset, MEMBERS)
+
+
 def unique_ids(subject: DatasetSubject) -> None:
     """Count them."""
-    ids = [sample.id for sample in subject.dataset.samples]
-    require(ids, "it has no samples")
+    samples = subject.dataset.samples
+    require(len(samples) > 0, "it has no samples")
+    others = sorted({type(sample).__name__ for sample in samples if not isinstance(sample, Sample)})
+    require(not others, f"samples are {', '.join(others)} and not Sample")
+    ids = [sample.id for sample in samples]
     wrong = [name for name in ids if type(name) is not str or not name.isprintable() or not name]
     require(not wrong, f"sample id {wrong[:1]} is no line of text")
     twice = sorted({name for name in ids if ids.count(name) > 1}) if len(set(ids)) < len(ids) else []
@@ -31,13 +54,21 @@ def unique_ids(subject: DatasetSubject) -> None:
 
 
 def stable_samples(subject: DatasetSubject) -> None:
-    """Make it again."""
+    """Make it again, here and in a process where hashes and the file system's order are others."""
     dataset, again = subject.dataset, subject.create()
     require(list(again.classes) == list(dataset.classes), "made again, it has other classes")
     require(list(again.samples) == list(dataset.samples), "made again, it has other samples")
-    for i in subject.some:
-        same = again.fingerprint(i) == dataset.fingerprint(i)
+    here = [again.fingerprint(i) for i in subject.some]
+    for i, found in zip(subject.some, here, strict=True):
+        same = found == dataset.fingerprint(i)
         require(same, f"made again, it has another fingerprint of {dataset.samples[i].id}")
+    elsewhere = subject.elsewhere
+    where = "where the file system lists in another order and hash() of text differs, it has other"
+    same = elsewhere["classes"] == [str(name) for name in dataset.classes]
+    require(same, f"{where} classes, or another order of them")
+    same = elsewhere["samples"] == [repr(sample) for sample in dataset.samples]
+    require(same, f"{where} samples, or another order of them")
+    require(elsewhere["fingerprints"] == here, f"{where} fingerprints")
 
 
 def dense_labels(subject: DatasetSubject) -> None:
@@ -121,23 +152,60 @@ def telling_fingerprint(subject: DatasetSubject) -> None:
 
 
 def following_fingerprint(subject: DatasetSubject) -> None:
-    """Copy the dataset, turn its image files into negatives, and ask again."""
-    _ = subject.made
+    """Copy the dataset, change its files, and ask again."""
     if not subject.paths:
-        skip("none of the options given is a file or folder that could be copied and changed")
+        skip("no option is a file or folder that could be copied and changed")
     with TemporaryDirectory(prefix="stackkit-copy-") as temporary:
         copies = {name: copied(path, Path(temporary) / name) for name, path in subject.paths.items()}
+        original = _seen(subject, copies)
+        for change in changes(list(copies.values())):
+            change()
+            if _is_followed(original, _seen(subject, copies)):
+                return
+    skip("no image could be changed by changing files: is its folder or file the one that is read?")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Seen:
+    """The pixels and the fingerprint of each image, None where it cannot be read."""
+
+    pixels: list[bytes | None]
+    fingerprints: list[str | None]
+    ids: list[str]
+
+
+def _seen(subject: DatasetSubject, copies: Mapping[str, Path]) -> _Seen:
+    try:
         dataset = subject.create(**{name: str(path) for name, path in copies.items()})
-        before = [dataset.fingerprint(i) for i in subject.some]
-        images = [dataset.image(i).tobytes() for i in subject.some]
-        for folder in copies.values():
-            turn_into_negatives(folder)
-        changed = subject.create(**{name: str(path) for name, path in copies.items()})
-        for n, i in enumerate(subject.some):
-            name = changed.samples[i].id
-            if changed.image(i).tobytes() == images[n]:
-                skip(f"no file of image {name} could be changed: its bytes are not in an image file")
-            require(changed.fingerprint(i) != before[n], f"{name} is changed, its fingerprint is not")
+        samples = list(dataset.samples)
+    except Exception:  # it refuses files that were changed, as it may
+        return _Seen(pixels=[], fingerprints=[], ids=[])
+    some = [i for i in subject.some if i < len(samples)]
+    return _Seen(
+        pixels=[_or_none(lambda i: dataset.image(i).tobytes(), i) for i in some],
+        fingerprints=[_or_none(dataset.fingerprint, i) for i in some],
+        ids=[samples[i].id for i in some],
+    )
+
+
+def _or_none(read: Callable[[int], T], i: int) -> T | None:
+    try:
+        return read(i)
+    except Exception:  # a file that was changed need not be one any more
+        return None
+
+
+def _is_followed(before: _Seen, now: _Seen) -> bool:
+    """Whether any image is another one; its fingerprint must be, too."""
+    if before.ids != now.ids:
+        return False
+    followed = False
+    for i, name in enumerate(before.ids):
+        if None not in (before.pixels[i], now.pixels[i]) and before.pixels[i] != now.pixels[i]:
+            other = before.fingerprints[i] != now.fingerprints[i]
+            require(other, f"{name} is changed, its fingerprint is not")
+            followed = True
+    return followed
 
 
 def missing_root(subject: DatasetSubject) -> None:
@@ -169,7 +237,7 @@ def verified_fetch(subject: DatasetSubject) -> None:
         TemporaryDirectory(prefix="stackkit-home-") as home,
     ):
         request = {"ask": "fetch", "name": subject.name, "options": {"url": url}}
-        answer = probe(subject.point, request, environ={"STACKKIT_HOME": home})
+        answer = probe(subject.target, request, environ={"STACKKIT_HOME": home})
     if answer["outcome"] == "crash":
         raise BrokenError(f"a wrong download ends it without a clear error: {answer['text']}")
     require(
@@ -177,11 +245,24 @@ def verified_fetch(subject: DatasetSubject) -> None:
     )
 
 
-def _promise(name: str, check: Callable[[DatasetSubject], None], sentence: str, remedy: str) -> Promise:
-    return Promise(name=name, check=check, sentence=sentence, remedy=remedy)
+def _promise(
+    name: str,
+    check: Callable[[DatasetSubject], None],
+    sentence: str,
+    remedy: str,
+    after: tuple[str, ...] = ("members",),
+) -> Promise:
+    return Promise(name=name, check=check, sentence=sentence, remedy=remedy, after=after)
 
 
 PROMISES = (
+    Promise(
+        name="members",
+        check=members,
+        sentence="It has the sequences `classes`, `samples` and `notes` and the methods `image` and "
+        "`fingerprint`.",
+        remedy=REMEDY,
+    ),
     _promise(
         "unique-ids",
         unique_ids,
@@ -191,14 +272,17 @@ PROMISES = (
     _promise(
         "stable-samples",
         stable_samples,
-        "Made again, it has the same classes, samples and fingerprints in the same order.",
-        "sort what the file system lists, and shuffle nothing",
+        "Made again, also in another process, it has the same classes, samples and fingerprints in the "
+        "same order.",
+        "sort what the file system lists, and every set; shuffle nothing",
+        after=("fingerprint-text",),
     ),
     _promise(
         "dense-labels",
         dense_labels,
         "Labels are whole numbers from 0 on that index `classes`, and every class has a sample.",
         "number the classes that have samples; int(label) for NumPy's integers",
+        after=("unique-ids",),
     ),
     _promise(
         "lines-of-text",
@@ -217,36 +301,42 @@ PROMISES = (
         disjoint_splits,
         "No image is in two parts of the official split.",
         "leave one of the two out, and say so in notes",
+        after=("known-splits", "fingerprint-text"),
     ),
     _promise(
         "rgb-images",
         rgb_images,
         "`image(i)` is a Pillow image of mode RGB, the same every time.",
         "return stackkit.api.read_image(path), or image.convert('RGB')",
+        after=("unique-ids",),
     ),
     _promise(
         "thread-safety",
         thread_safety,
         "Images can be read from several threads.",
         "open the file in image(i), or take a lock around a shared handle",
+        after=("rgb-images",),
     ),
     _promise(
         "fingerprint-text",
         fingerprint_text,
         "A fingerprint is ASCII text of 1 to 64 characters.",
         "return stackkit.api.file_fingerprint(path) or bytes_fingerprint(content)",
+        after=("unique-ids",),
     ),
     _promise(
         "telling-fingerprint",
         telling_fingerprint,
         "Other images have other fingerprints.",
         "make the fingerprint of the image's content: features are looked up by it",
+        after=("rgb-images", "fingerprint-text"),
     ),
     _promise(
         "following-fingerprint",
         following_fingerprint,
         "When an image's bytes change, its fingerprint does.",
         "make the fingerprint of the file's bytes, not of its name",
+        after=("rgb-images", "stable-samples"),
     ),
     _promise(
         "missing-root",

@@ -3,29 +3,50 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 from collections.abc import Sequence
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 
 from stackkit.candidates import GROUP
 from stackkit.errors import UsageError
+from stackkit.onefile import plugin_files
+from stackkit.testing.target import Target, target
 
 
-def find(name: str) -> list[EntryPoint]:
-    """The plugins that a plugin's, a module's or a distribution's name means, in that order.
+def find(name: str) -> list[Target]:
+    """The plugins that a file's, a plugin's, a module's or a distribution's name means, in that order.
 
-    A module that no installed distribution declares can be checked too, before it is packaged.
+    A file is named by its path, or by its stem if the user lets it in (STACKKIT_PLUGIN_FILES). A
+    module that no installed distribution declares can be checked too, before it is packaged.
     """
+    if files := _files(name):
+        return files
     installed = sorted(entry_points(group=GROUP), key=lambda point: point.name)
     for matches in (_is_plugin, _is_module, _is_distribution):
         if found := [point for point in installed if matches(point, name)]:
-            return found
+            return [Target(point=point) for point in found]
     if _is_importable(name):
-        return [EntryPoint(name=name.rpartition(".")[2], value=name, group=GROUP)]
+        return [target(name.rpartition(".")[2], name)]
     known = ", ".join(point.name for point in installed) or "none"
     raise UsageError(
         f"no plugin, module or distribution is called {name!r}; is it installed? plugins here: {known}"
     )
+
+
+def _files(name: str) -> list[Target]:
+    """The single file that is meant, if it is one."""
+    if name.endswith(".py") or os.sep in name:
+        if not Path(name).is_file():
+            raise UsageError(f"there is no file {name}; a plugin's file or its name is wanted")
+        return [_single(Path(name))]
+    named, beside = plugin_files(os.environ)
+    return [_single(file.path) for file in (*named, *beside) if file.path.stem == name][:1]
+
+
+def _single(path: Path) -> Target:
+    return target(path.stem, path.stem, str(path.absolute()))
 
 
 def _is_plugin(point: EntryPoint, name: str) -> bool:
@@ -33,7 +54,7 @@ def _is_plugin(point: EntryPoint, name: str) -> bool:
 
 
 def _is_module(point: EntryPoint, name: str) -> bool:
-    return point.value == name
+    return name in (point.value, point.value.partition(":")[0].strip())
 
 
 def _is_distribution(point: EntryPoint, name: str) -> bool:

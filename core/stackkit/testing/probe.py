@@ -9,12 +9,10 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
-from stackkit.candidates import GROUP
-from stackkit.host import load_host
+from stackkit.testing.target import Target, in_words
 
 HEAVY = {
     *("PIL", "h5py", "matplotlib", "mlxtend", "numpy", "pandas", "requests", "scipy", "sklearn"),
@@ -66,12 +64,12 @@ def watching() -> Iterator[Watch]:
         watch.on = False
 
 
-def hooks(point: EntryPoint) -> dict[str, Any]:
+def hooks(target: Target) -> dict[str, Any]:
     """What happens while the plugin is imported and its hooks are asked twice."""
     before = set(sys.modules)
     with watching() as watch:
-        first = load_host([point], environ={})
-        second = load_host([point], environ={})
+        first = target.load()
+        second = target.load()
     return {
         "heavy": sorted(HEAVY & (set(sys.modules) - before)),
         "network": watch.network,
@@ -82,25 +80,39 @@ def hooks(point: EntryPoint) -> dict[str, Any]:
     }
 
 
-def backbone(point: EntryPoint, request: dict[str, Any], folder: Path) -> dict[str, Any]:
+def backbone(target: Target, request: dict[str, Any], folder: Path) -> dict[str, Any]:
     """The revision of a backbone; its features of images.npy go to features.npy."""
     import numpy as np
 
     from stackkit.testing.subject import subject_of
 
-    made = subject_of("backbone", request, point).create()
+    made = subject_of("backbone", request, target).create()
     np.save(folder / "features.npy", made.extract(np.load(folder / "images.npy")))
     return {"revision": made.revision}
 
 
-def fetch(point: EntryPoint, request: dict[str, Any]) -> dict[str, str]:
+def dataset(target: Target, request: dict[str, Any]) -> dict[str, Any]:
+    """Classes, samples and some fingerprints, where the file system lists everything backwards."""
+    from stackkit.testing.stand_ins import listing_backwards
+    from stackkit.testing.subject import subject_of
+
+    with listing_backwards():
+        made = subject_of("dataset", request, target).create()
+        return {
+            "classes": [str(name) for name in made.classes],
+            "samples": [repr(sample) for sample in made.samples],
+            "fingerprints": [str(made.fingerprint(i)) for i in request["some"]],
+        }
+
+
+def fetch(target: Target, request: dict[str, Any]) -> dict[str, str]:
     """What a dataset's download comes to."""
     from stackkit.errors import StackkitError
     from stackkit.testing.subject import is_crash, subject_of
     from stackkit.types import SilentReporter
 
     try:
-        folder = subject_of("dataset", request, point).choice().fetch(reporter=SilentReporter())
+        folder = subject_of("dataset", request, target).choice().fetch(reporter=SilentReporter())
     except StackkitError as error:
         return {"outcome": "crash" if is_crash(error) else "refused", "text": str(error)}
     return {"outcome": "taken", "text": str(folder)}
@@ -109,14 +121,16 @@ def fetch(point: EntryPoint, request: dict[str, Any]) -> dict[str, str]:
 def main(folder: Path) -> None:
     """Answer the request in `folder`."""
     request = json.loads((folder / "request.json").read_text(encoding="utf-8"))
-    point = EntryPoint(name=request["plugin"], value=request["module"], group=GROUP)
+    target = in_words(request)
     answer: dict[str, Any]
     if request["ask"] == "hooks":
-        answer = hooks(point)
+        answer = hooks(target)
     elif request["ask"] == "backbone":
-        answer = backbone(point, request, folder)
+        answer = backbone(target, request, folder)
+    elif request["ask"] == "dataset":
+        answer = dataset(target, request)
     else:
-        answer = fetch(point, request)
+        answer = fetch(target, request)
     (folder / "answer.json").write_text(json.dumps(answer), encoding="utf-8")
 
 

@@ -6,9 +6,11 @@ import threading
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal, NoReturn, TypeVar
 
 from stackkit.errors import one_line
+
+T = TypeVar("T")
 
 Word = Literal["kept", "BROKEN", "skipped"]
 
@@ -17,7 +19,14 @@ TIME_LIMIT_S = 120.0
 
 
 class BrokenError(AssertionError):
-    """What was found where a promise is not kept, in one line."""
+    """What was found where a promise is not kept, in one line.
+
+    `remedy` is what to do about just this; "" leaves it to the promise.
+    """
+
+    def __init__(self, found: str, remedy: str = "") -> None:
+        super().__init__(found)
+        self.remedy = remedy
 
 
 class SkippedError(Exception):
@@ -30,12 +39,16 @@ class Promise:
 
     `check` is given a subject and returns, or raises BrokenError or SkippedError. Whatever else
     it raises comes from the plugin's code, and breaks the promise too.
+
+    `after` names promises of the same subject on which this one builds: one fault would break both,
+    so that this one is skipped where one of those is broken.
     """
 
     name: str
     sentence: str
     remedy: str
     check: Callable[[Any], None]
+    after: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +57,7 @@ class Verdict:
 
     word: Word
     found: str = ""
+    remedy: str = ""
     cause: BaseException | None = None
 
 
@@ -56,10 +70,16 @@ def judge(promise: Promise, subject: object) -> Verdict:
     except SkippedError as reason:
         return Verdict(word="skipped", found=str(reason))
     except BrokenError as broken:
-        return Verdict(word="BROKEN", found=str(broken), cause=broken)
+        return _broken(promise, str(broken), broken, broken.remedy)
     except (Exception, SystemExit) as error:
-        return Verdict(word="BROKEN", found=f"it raised {one_line(error)}", cause=error)
+        return _broken(promise, f"it raised {one_line(error)}", error)
     return Verdict(word="kept")
+
+
+def _broken(
+    promise: Promise, found: str, cause: BaseException | None = None, remedy: str = ""
+) -> Verdict:
+    return Verdict(word="BROKEN", found=found, cause=cause, remedy=remedy or promise.remedy)
 
 
 def judge_within(limit_s: float | None, promise: Promise, subject: object) -> Verdict:
@@ -77,13 +97,24 @@ def judge_within(limit_s: float | None, promise: Promise, subject: object) -> Ve
     thread.join(limit_s)
     if verdicts:
         return verdicts[0]
-    return Verdict(word="BROKEN", found=f"no answer within {limit_s:g} s")
+    return _broken(promise, f"no answer within {limit_s:g} s")
 
 
-def require(kept: object, found: str) -> None:
+def require(kept: object, found: str, remedy: str = "") -> None:
     """Raise BrokenError with what was found unless a promise is kept."""
     if not kept:
-        raise BrokenError(found)
+        raise BrokenError(found, remedy)
+
+
+def worked(what: str, work: Callable[[], T]) -> T:
+    """What the plugin's code answers; where it raises, nothing but that is to be mended."""
+    try:
+        return work()
+    except (BrokenError, SkippedError):
+        raise
+    except Exception as error:
+        remedy = f"mend {what}; the test of `conformance` shows the traceback"
+        raise BrokenError(f"{what} raised {one_line(error)}", remedy) from error
 
 
 def skip(reason: str) -> NoReturn:

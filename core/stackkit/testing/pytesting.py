@@ -8,7 +8,7 @@ from pathlib import Path
 from stackkit.errors import UsageError
 from stackkit.specs import OptionValue
 from stackkit.testing.cases import Case, Wish, cases, matching
-from stackkit.testing.promise import TIME_LIMIT_S, BrokenError, judge_within
+from stackkit.testing.promise import TIME_LIMIT_S, BrokenError
 
 
 def conformance(
@@ -22,11 +22,12 @@ def conformance(
 ) -> Callable[..., None]:
     """A test with one case for each promise of the plugin `name` and of its components.
 
-    `name` is that of the plugin, its module or its distribution. `options` are what components are
-    made with: {"my-net": {"weights": path}}; `images` are files to try backbones with, beside
-    synthetic ones; `components` are the only ones to try. A promise whose check takes more seconds
-    than `time_limit` is not kept; None sets no limit. `known` says which promises are not kept, and
-    why: {"my-net:row-independence": "because ..."}; those must fail, or the test does.
+    `name` is that of the plugin, its module or its distribution, or the path of a single file.
+    `options` are what components are made with: {"my-net": {"weights": path}}; `images` are files
+    to try backbones with, beside synthetic ones; `components` are the only ones to try. A promise
+    whose check takes more seconds than `time_limit` is not kept; None sets no limit. `known` says
+    which promises are not kept, and why: {"my-net:row-independence": "because ..."}; those must
+    fail, or the test does.
     """
     import pytest
 
@@ -44,11 +45,11 @@ def conformance(
     @pytest.mark.parametrize("case", [parameter(case) for case in every])
     def test_conformance(case: Case) -> None:
         __tracebackhide__ = True
-        verdict = judge_within(time_limit, case.promise, case.subject)
+        verdict = case.judge(time_limit)
         if verdict.word == "skipped":
             pytest.skip(verdict.found)
         if verdict.word == "BROKEN":
-            text = f"{case.promise.sentence} But {verdict.found}. Remedy: {case.promise.remedy}."
+            text = f"{case.promise.sentence} But {verdict.found}. Remedy: {verdict.remedy}."
             raise BrokenError(text) from verdict.cause
 
     return test_conformance

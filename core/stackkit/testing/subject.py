@@ -9,16 +9,16 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from importlib.metadata import EntryPoint
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from stackkit.choice import Choice
 from stackkit.errors import PluginError, StackkitError
-from stackkit.host import Component, Host, load_host
+from stackkit.host import Component, Host
 from stackkit.specs import Kind, OptionValue
 from stackkit.testing.promise import BrokenError, skip
+from stackkit.testing.target import Target
 
 PROBE_LIMIT_S = 300.0
 """Far more than any import takes; a process that needs more hangs."""
@@ -26,36 +26,36 @@ PROBE_LIMIT_S = 300.0
 
 @dataclass(frozen=True, kw_only=True)
 class PluginSubject:
-    """An installed plugin."""
+    """A plugin."""
 
-    point: EntryPoint
+    target: Target
 
     @property
     def name(self) -> str:
         """The plugin's name."""
-        return self.point.name
+        return self.target.name
 
     @cached_property
     def host(self) -> Host:
         """A host that has met no other plugin."""
-        return load_host([self.point], environ={})
+        return self.target.load()
 
     @cached_property
     def seen(self) -> dict[str, Any]:
         """What a new process saw while the plugin was imported and asked twice."""
-        return probe(self.point, {"ask": "hooks"})
+        return probe(self.target, {"ask": "hooks"})
 
     @cached_property
     def seen_again(self) -> dict[str, Any]:
         """What another new process saw."""
-        return probe(self.point, {"ask": "hooks"})
+        return probe(self.target, {"ask": "hooks"})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
     """A component, and the options and images that its author wants it to be tried with."""
 
-    point: EntryPoint
+    target: Target
     component: Component
     given: Mapping[str, OptionValue] = field(default_factory=dict)
     images: tuple[Path, ...] = ()
@@ -96,14 +96,14 @@ class Subject:
         return self.outcome
 
 
-def subject_of(kind: Kind, request: Mapping[str, Any], point: EntryPoint) -> Subject:
+def subject_of(kind: Kind, request: Mapping[str, Any], target: Target) -> Subject:
     """The component that a request to another process names."""
     (component,) = (
         each
-        for each in load_host([point], environ={}).components
+        for each in target.load().components
         if each.kind == kind and each.spec.name == request["name"]
     )
-    return Subject(point=point, component=component, given=request["options"])
+    return Subject(target=target, component=component, given=request["options"])
 
 
 def is_crash(error: StackkitError) -> bool:
@@ -112,7 +112,7 @@ def is_crash(error: StackkitError) -> bool:
 
 
 def probe(
-    point: EntryPoint,
+    target: Target,
     request: Mapping[str, Any],
     folder: Path | None = None,
     environ: Mapping[str, str] | None = None,
@@ -120,7 +120,7 @@ def probe(
     """Ask `stackkit.testing.probe` in a new process; files pass through `folder`."""
     with TemporaryDirectory(prefix="stackkit-probe-") as temporary:
         place = folder or Path(temporary)
-        whole = {**request, "plugin": point.name, "module": point.value}
+        whole = {**request, **target.words()}
         (place / "request.json").write_text(json.dumps(whole), encoding="utf-8")
         search = os.pathsep.join(path or "." for path in sys.path)
         environment = {**os.environ, "PYTHONPATH": search, **(environ or {})}

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from stackkit.testing.promise import skip
 from stackkit.testing.subject import Subject
 
 Inputs: TypeAlias = Sequence[NDArray[Any]] | NDArray[Any]
@@ -76,22 +75,10 @@ class AggregatorSubject(Subject):
             np.random.set_state(kept)
         return np.array_equal(found[0], found[1])
 
-    def require_repeatable(self) -> None:
-        """Skip a comparison of two fits that repeatability has to come before."""
-        _ = self.made
-        if not self.is_repeatable:
-            skip("two fits differ: mend repeatability first")
-
     def right(self, count: int) -> float:
         """The share of new rows that are given their label where so many learners leave no doubt."""
         aggregator = self.fitted(self.inputs(9, 0, count), self.labels.copy())
         return float(np.mean(aggregator.predict(self.inputs(9, 1, count)) == self.labels))
-
-    def require_recovery(self) -> None:
-        """Skip what needs predictions that are right for the most part."""
-        _ = self.made
-        if not self.recovered > 0.99:
-            skip("it misses what is beyond doubt: mend recovers-labels first")
 
     @cached_property
     def recovered(self) -> float:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
-from stackkit.testing.subject import Subject
+from stackkit.testing.subject import Subject, probe
 from stackkit.types import Dataset
 
 
@@ -29,7 +31,20 @@ class DatasetSubject(Subject):
 
     @cached_property
     def paths(self) -> dict[str, Path]:
-        """The given options that are files or folders which exist."""
-        texts = {name: value for name, value in self.given.items() if isinstance(value, str) and value}
-        found = {name: Path(text).expanduser() for name, text in texts.items()}
-        return {name: path for name, path in found.items() if path.exists()}
+        """The options that are files or folders which exist: those given, and defaults that look so."""
+        declared = {option.name: option for option in self.component.spec.options}
+        found = {}
+        for name, value in self.choice().options.items():
+            if isinstance(value, str) and value and not declared[name].choices:
+                named = name in self.given or name == "root" or os.sep in value
+                if named and (path := Path(value).expanduser()).exists():
+                    found[name] = path
+        return found
+
+    @cached_property
+    def elsewhere(self) -> dict[str, Any]:
+        """What a new process has, where hashes and the file system's order are others."""
+        options = dict(self.choice().options)
+        request = {"ask": "dataset", "name": self.name, "options": options, "some": list(self.some)}
+        seed = "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1"
+        return probe(self.target, request, environ={"PYTHONHASHSEED": seed})

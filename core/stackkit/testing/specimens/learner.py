@@ -30,6 +30,16 @@ class LearnerSubject(Subject):
         means = 3 * random.normal(size=(3, 16))
         return (means[self.labels] + random.normal(size=(120, 16))).astype(np.float32)
 
+    @cached_property
+    def unsure(self) -> tuple[Any, NDArray[np.float32]]:
+        """A learner of rows whose classes overlap, and those rows: no probability is near 0 or 1."""
+        random = np.random.default_rng(8)
+        means = 0.2 * random.normal(size=(3, 16))
+        rows = (means[self.labels] + random.normal(size=(120, 16))).astype(np.float32)
+        learner = self.new()
+        learner.fit(rows.copy(), self.labels.copy())
+        return learner, rows
+
     @property
     def has_probabilities(self) -> bool:
         """Whether the spec says so."""
@@ -47,13 +57,11 @@ class LearnerSubject(Subject):
         learner.fit(self.rows.copy(), self.labels.copy())
         return learner
 
-    def probabilities(self, learner: Any) -> NDArray[Any]:
-        """(120, n_classes) of a fitted learner, if it says that it has any."""
+    def probabilities(self, learner: Any, rows: NDArray[np.float32]) -> NDArray[Any]:
+        """(n, n_classes) of a fitted learner, if it says that it has any."""
         if not self.has_probabilities:
             skip("its spec says probabilities=False")
-        if not hasattr(learner, "predict_proba"):
-            skip("it has no predict_proba: mend declared-probabilities first")
-        made: NDArray[Any] = learner.predict_proba(self.rows.copy())
+        made: NDArray[Any] = learner.predict_proba(rows.copy())
         return made
 
     def predicted(self, learner: Any) -> NDArray[Any]:
@@ -80,4 +88,4 @@ class LearnerSubject(Subject):
     def require_repeatable(self) -> None:
         """Skip a comparison of two fits that a seed has to come before."""
         if not self.is_repeatable:
-            skip("two fits differ: mend same-seed-same-result first")
+            skip("two fits with its default options differ")
