@@ -1,5 +1,6 @@
 """Each promise of a dataset is broken by a toy that this check, and no other, finds."""
 
+import tarfile
 import zlib
 from pathlib import Path
 
@@ -261,3 +262,48 @@ def test_an_archive_that_is_refused_once_it_was_changed_is_no_fault(toy, broken,
     )
     toy("dataset", code.replace("            self.root = root\n", checked.lstrip("\n")))
     assert broken(options=archive) == {}
+
+
+TAR = """
+    import io
+    import tarfile
+
+    from PIL import Image
+    from stackkit.api import bytes_fingerprint
+
+    class Made(Sound):
+        def __init__(self, *, root):
+            if root is None:
+                raise UsageError("root= is wanted")
+            if not Path(root).is_file():
+                raise DatasetError(f"{root} is not there; point root= at the archive")
+            with tarfile.open(root) as archive:
+                self.contents = {
+                    member.name: archive.extractfile(member).read() for member in archive.getmembers()
+                }
+            self.samples = [Sample(id=name, label=i % 2) for i, name in enumerate(self.contents)]
+
+        def image(self, i):
+            with Image.open(io.BytesIO(self.contents[self.samples[i].id])) as image:
+                return image.convert("RGB")
+
+        def fingerprint(self, i):
+            return {fingerprint}
+"""
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz"])
+@pytest.mark.parametrize(
+    ("fingerprint", "found"),
+    [
+        ("bytes_fingerprint(self.contents[self.samples[i].id])", []),
+        ("self.samples[i].id", ["following-fingerprint"]),
+    ],
+)
+def test_images_in_a_tar_archive_are_changed(toy, broken, options, tmp_path, mode, fingerprint, found):
+    file = tmp_path / "pets.tar"
+    with tarfile.open(file, mode) as archive:
+        for image in sorted(Path(options["toy"]["root"]).rglob("*.png")):
+            archive.add(image, f"{image.parent.name}-{image.name}")
+    toy("dataset", TAR.replace("{fingerprint}", fingerprint))
+    assert list(broken(options={"toy": {"root": str(file)}})) == found

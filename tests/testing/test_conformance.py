@@ -202,3 +202,65 @@ def test_a_promise_that_takes_too_long_is_broken():
     verdict = judge_within(0.05, hanging, event)
     event.set()
     assert (verdict.word, verdict.found) == ("BROKEN", "no answer within 0.05 s")
+
+
+ONE_FILE = """
+    from stackkit.api import BackboneSpec, hookimpl
+
+    @hookimpl
+    def stackkit_backbones():
+        return [BackboneSpec(name="toy", summary="mean of each channel", factory="toyfile:Mean")]
+
+    class Mean:
+        image_size, feature_dim, revision, trained = 64, 3, "1", True
+
+        def extract(self, images):
+            return images.mean(axis=(1, 2)).astype("float32")
+"""
+
+
+@pytest.fixture
+def toyfile(site, tmp_path_factory):
+    """A plugin in a single file, in a folder that Python does not search."""
+    file = tmp_path_factory.mktemp("files") / "toyfile.py"
+    file.write_text(dedent(ONE_FILE), encoding="utf-8")
+    yield file
+    sys.modules.pop("toyfile", None)
+
+
+SOUND = "toyfile: 20 kept, 0 broken, 2 skipped"
+
+
+def test_a_single_file_is_checked_by_its_path(toyfile, capsys, monkeypatch):
+    monkeypatch.chdir(toyfile.parent)
+    for path in (str(toyfile), "toyfile.py", "./toyfile.py"):
+        assert main(["check-plugin", path]) == 0
+        assert capsys.readouterr().out.splitlines()[-1] == SOUND.replace("toyfile", path, 1)
+
+
+@pytest.mark.parametrize("how", ["--plugin", "--plugins-dir", "STACKKIT_PLUGIN_FILES"])
+def test_a_single_file_that_is_let_in_is_checked_by_its_name(toyfile, capsys, monkeypatch, how):
+    given = {"--plugin": [how, str(toyfile)], "--plugins-dir": [how, str(toyfile.parent)]}.get(how, [])
+    if not given:
+        monkeypatch.setenv(how, str(toyfile))
+    assert main([*given, "check-plugin", "toyfile"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == SOUND
+
+
+def test_a_single_file_is_checked_by_pytest(toyfile, pytest_on):
+    done = pytest_on(f"test_mine = conformance({str(toyfile)!r})")
+    assert "20 passed, 2 skipped" in done.stdout
+    assert "PASSED test_author.py::test_mine[backbone:toy:repeatability-across-processes]" in done.stdout
+
+
+def test_a_file_that_is_not_there_is_refused(site):
+    with pytest.raises(UsageError, match=r"there is no file nowhere\.py"):
+        find("nowhere.py")
+
+
+def test_what_builds_on_a_broken_promise_is_skipped_and_says_which(toy, capsys):
+    toy("backbone", "class Made(Sound):\n    def extract(self, images):\n        raise KeyError('w')\n")
+    assert main(["check-plugin", "toy"]) == 4
+    shown = capsys.readouterr().out
+    assert "skipped  backbone:toy:thread-safety  mend feature-width first" in shown
+    assert "remedy: mend extract" in shown

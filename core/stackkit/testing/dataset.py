@@ -16,8 +16,9 @@ from stackkit.specs import DatasetSpec
 from stackkit.testing.members import REMEDY, method, require_members, sequence
 from stackkit.testing.promise import BrokenError, Promise, require, skip
 from stackkit.testing.specimens.dataset import DatasetSubject
-from stackkit.testing.stand_ins import changes, copied, serving
+from stackkit.testing.stand_ins import serving
 from stackkit.testing.subject import is_crash, probe
+from stackkit.testing.tampering import changes, copied
 from stackkit.types import Sample
 
 T = TypeVar("T")

