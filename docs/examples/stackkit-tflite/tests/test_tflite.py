@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from converting import SIZE, WIDTH, convert
+from converting import SIZE, WIDTH, convert, weights
 from stackkit.api import UsageError, WeightsError
 from stackkit_tflite.backbone import TFLite, tflite
 from stackkit_tflite.modelfile import Tensor, lacking, read_model
@@ -30,6 +30,10 @@ def test_size_and_width_are_read_from_the_file_as_the_runtime_reads_them(model: 
         assert (tensor.scale, tensor.zero_point) == pytest.approx(details["quantization"])
 
 
+@pytest.mark.skipif(
+    weights() is None,
+    reason="random weights give every image the same features; STACKKIT_TEST_DATA names real ones",
+)
 def test_quantized_features_are_nearly_those_of_the_network_as_it_was(
     model: Path, tmp_path: Path
 ) -> None:
@@ -38,8 +42,6 @@ def test_quantized_features_are_nearly_those_of_the_network_as_it_was(
     random = np.random.default_rng(1)
     images = random.integers(0, 256, (4, 7, 7, 3)).repeat(32, axis=1).repeat(32, axis=2).astype(np.uint8)
     exact = backbone(plain, low=-1.0, high=1.0).extract(images)
-    if not exact.std() > 0:
-        pytest.skip("random weights let no image through; STACKKIT_TEST_DATA names real ones")
     close = backbone(model).extract(images)
     assert np.corrcoef(close.ravel(), exact.ravel())[0, 1] > 0.95
 
