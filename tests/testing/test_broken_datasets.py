@@ -106,6 +106,16 @@ BROKEN = {
                 target.write_bytes(answer.read())
             return target
     """,
+    "runs": """
+        class Made(Sound):
+            def image(self, i):
+                self.read = {*getattr(self, "read", ()), i}
+                return super().image(i)
+
+            def fingerprint(self, i):  # of the pixels, once they are there
+                seen = i in getattr(self, "read", ())
+                return super().fingerprint(i) + ("-seen" if seen else "")
+    """,
 }
 
 FETCHING = {

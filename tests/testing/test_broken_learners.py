@@ -101,6 +101,13 @@ BROKEN = {
                 X *= 1
                 return super().fit(X, y)
     """,
+    "runs": """
+        class Made(Sound):
+            def fit(self, X, y):
+                if X.shape[0] < 80:
+                    raise RuntimeError("too few rows")
+                return super().fit(X, y)
+    """,
 }
 
 

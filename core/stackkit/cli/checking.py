@@ -66,7 +66,7 @@ def _sum_up(name: str, judged: Judged, untried: Mapping[str, str]) -> None:
         typer.secho(f"nothing of {component} was tried: {reason}", bold=True)
     counts = Counter(verdict.word for _, verdict in judged)
     line = f"{name}: {counts['kept']} kept, {counts['BROKEN']} broken, {counts['skipped']} skipped"
-    typer.echo(line + (f"; not tried: {', '.join(untried)}" if untried else ""))
+    typer.echo(line + (f"; NOT TRIED: {', '.join(untried)}" if untried else ""))
 
 
 def _refuse(name: str, judged: Judged, untried: Mapping[str, str]) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from stackkit.testing.members import REMEDY, anything, method, require_members
 from stackkit.testing.promise import BrokenError, Promise, require, skip, worked
+from stackkit.testing.running import runs_after
 from stackkit.testing.specimens.aggregator import (
     CLASSES,
     LEARNERS,
@@ -149,7 +150,7 @@ def _promise(
     return Promise(name=name, check=check, sentence=sentence, remedy=remedy, after=(after,))
 
 
-PROMISES = (
+_OWN = (
     Promise(
         name="members",
         check=members,
@@ -230,3 +231,5 @@ PROMISES = (
         "take a seed option, and draw from np.random.default_rng(seed)",
     ),
 )
+
+PROMISES = (*_OWN, runs_after(_OWN, "unfitted-use"))

@@ -13,6 +13,7 @@ from stackkit.parsing import unparse
 from stackkit.specs import OptionValue
 from stackkit.testing.members import REMEDY, instance, method, positive, require_members
 from stackkit.testing.promise import Promise, require, skip, worked
+from stackkit.testing.running import runs_after
 from stackkit.testing.specimens.backbone import TOLERANCE, BackboneSubject, differs
 from stackkit.types import PreparableBackbone
 
@@ -173,7 +174,7 @@ def _promise(
     return Promise(name=name, check=check, sentence=sentence, remedy=remedy, after=(after,))
 
 
-PROMISES = (
+_OWN = (
     Promise(
         name="members",
         check=members,
@@ -258,3 +259,5 @@ PROMISES = (
         after="repeatability",
     ),
 )
+
+PROMISES = (*_OWN, runs_after(_OWN, "telling-revision"))

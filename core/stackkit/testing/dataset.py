@@ -15,6 +15,7 @@ from stackkit.errors import StackkitError
 from stackkit.specs import DatasetSpec
 from stackkit.testing.members import REMEDY, method, require_members, sequence
 from stackkit.testing.promise import BrokenError, Promise, require, skip
+from stackkit.testing.running import runs_after
 from stackkit.testing.specimens.dataset import DatasetSubject
 from stackkit.testing.stand_ins import serving
 from stackkit.testing.subject import is_crash, probe
@@ -256,7 +257,7 @@ def _promise(
     return Promise(name=name, check=check, sentence=sentence, remedy=remedy, after=after)
 
 
-PROMISES = (
+_OWN = (
     Promise(
         name="members",
         check=members,
@@ -352,3 +353,5 @@ PROMISES = (
         "compare a digest of what came before unpacking it, and raise DatasetError",
     ),
 )
+
+PROMISES = (*_OWN, runs_after(_OWN, "following-fingerprint", "missing-root", "verified-fetch"))

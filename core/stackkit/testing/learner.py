@@ -11,6 +11,7 @@ from sklearn.base import clone
 
 from stackkit.testing.members import REMEDY, method, require_members
 from stackkit.testing.promise import BrokenError, Promise, require, worked
+from stackkit.testing.running import runs_after
 from stackkit.testing.specimens.learner import LearnerSubject
 
 TOLERANCE = 1e-3
@@ -179,7 +180,7 @@ def _promise(
     return Promise(name=name, check=check, sentence=sentence, remedy=remedy, after=after)
 
 
-PROMISES = (
+_OWN = (
     Promise(
         name="members",
         check=members,
@@ -280,3 +281,5 @@ PROMISES = (
         after=("input-untouched",),
     ),
 )
+
+PROMISES = (*_OWN, runs_after(_OWN, "unfitted-use"))
