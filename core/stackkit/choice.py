@@ -125,7 +125,12 @@ def _call(component: Component, role: str, keywords: Mapping[str, Any], seconds:
 
 
 def _blaming(component: Component, what: str) -> AbstractContextManager[None]:
-    return blaming(lambda text: PluginError(f"{_named(component)} {what}: {text}"))
+    hint = (
+        f"; its import {component.undone}, which its factory can do for itself"
+        if component.undone
+        else ""
+    )
+    return blaming(lambda text: PluginError(f"{_named(component)} {what}: {text}{hint}"))
 
 
 def _named(component: Component) -> str:

@@ -23,6 +23,9 @@ from stackkit.pieces import PIECES, Undo
 from stackkit.streams import STDERR, descriptor_1_to
 from stackkit.timelimit import time_limit
 
+PUT_BACK = "(put back)"
+"""How a misdeed ends that was undone."""
+
 MOST_QUOTED = 60
 """More characters than this of what a plugin prints do not fit a line."""
 
@@ -49,7 +52,7 @@ def guarded(whose: str, seconds: float, package: str = "") -> Iterator[list[str]
         finally:
             if changed := list(_undone(undoings)):
                 more = [f"{len(changed) - MOST_NAMED} more"] if len(changed) > MOST_NAMED else []
-                misdeeds.append(f"changed {', '.join(changed[:MOST_NAMED] + more)} (put back)")
+                misdeeds.append(f"changed {', '.join(changed[:MOST_NAMED] + more)} {PUT_BACK}")
             misdeeds += planted(package) if package else []
             misdeeds += _left_running(threads)
 

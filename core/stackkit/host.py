@@ -11,6 +11,7 @@ from typing import Literal
 
 from stackkit.candidates import OWN_DISTRIBUTION, Candidate, candidates, refusal
 from stackkit.errors import PluginError
+from stackkit.guards import PUT_BACK
 from stackkit.interview import BrokenError, Complaint, Interview, Stage
 from stackkit.specs import ComponentSpec, Kind
 from stackkit.timelimit import plugin_seconds
@@ -54,13 +55,17 @@ class PluginRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Component:
-    """A spec and where it came from; `code` is a digest if its plugin is a single file, else ""."""
+    """A spec and where it came from; `code` is a digest if its plugin is a single file, else "".
+
+    `undone` tells what its import changed for everybody and no longer is so, or "".
+    """
 
     spec: ComponentSpec
     plugin: str
     distribution: str
     version: str
     code: str = ""
+    undone: str = field(default="", compare=False)
 
     @property
     def kind(self) -> Kind:
@@ -112,7 +117,7 @@ def load_host(
             try:
                 if why := refusal(candidate, everyone):
                     raise BrokenError("find", why)
-                components += [_component(candidate, spec) for spec in interview.specs()]
+                components += [_component(interview, candidate, spec) for spec in interview.specs()]
             except BrokenError as broken:
                 stage, error = broken.stage, broken.error
                 if environ.get("STACKKIT_STRICT") == "1":
@@ -137,13 +142,14 @@ def load_host(
     )
 
 
-def _component(candidate: Candidate, spec: ComponentSpec) -> Component:
+def _component(interview: Interview, candidate: Candidate, spec: ComponentSpec) -> Component:
     return Component(
         spec=spec,
         plugin=candidate.name,
         distribution=candidate.distribution,
         version=candidate.version,
         code=candidate.code,
+        undone="; ".join(c.reason for c in interview.complaints if c.reason.endswith(PUT_BACK)),
     )
 
 

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
+from types import ModuleType, SimpleNamespace
 from typing import Any, Literal, TypeAlias, TypeVar
 
 import pluggy
@@ -15,6 +16,7 @@ from stackkit.candidates import Candidate
 from stackkit.errors import one_line
 from stackkit.guards import guarded
 from stackkit.hookspecs import HOOKS, HOOKSPEC_VERSION
+from stackkit.patches import is_loaded
 from stackkit.specs import SPEC_TYPES, ComponentSpec, Kind
 
 Stage: TypeAlias = Literal["find", "import", "register", "hook", "specs"]
@@ -64,7 +66,7 @@ class Interview:
         manager.add_hookspecs(hookspecs)
         plugin = self._import()
         self._check_version(plugin)
-        self._guard("register", lambda: manager.register(plugin, self._candidate.name))
+        self._guard("register", lambda: manager.register(_in_full(plugin), self._candidate.name))
         _refuse_unknown_hooks(manager)
         self._mind_undecorated(manager, plugin)
         callers = [(getattr(manager.hook, hook), kind) for hook, kind in HOOKS.items()]
@@ -76,7 +78,8 @@ class Interview:
             return self._guard("import", self._candidate.load)
         finally:
             self.import_ms = round((time.perf_counter() - start) * 1000, 1)
-            self.heavy = tuple(sorted(HEAVY.intersection(sys.modules.keys() - before)))
+            new = HEAVY.intersection(sys.modules.keys() - before)
+            self.heavy = tuple(sorted(name for name in new if is_loaded(sys.modules[name])))
             if self.heavy and self.complaints:
                 brought = f"imports {', '.join(self.heavy)}, which may be what did so: import it where"
                 self.complaints.append(
@@ -143,6 +146,19 @@ def _told(stage: Stage, work: Callable[[], T], where: str) -> T:
         raise
     except Exception as error:
         raise BrokenError(stage, where + one_line(error)) from error
+
+
+def _in_full(plugin: object) -> object:
+    """What pluggy is to look through: it goes by `dir`, and by a look at each value.
+
+    A module's own __dir__ may hide hooks from it, and the look would load modules that are lazy.
+    """
+    if not isinstance(plugin, ModuleType):
+        return plugin
+    content = {name: value for name, value in vars(plugin).items() if is_loaded(value)}
+    if "__dir__" in content or len(content) < len(vars(plugin)):
+        return SimpleNamespace(**content)
+    return plugin
 
 
 def _refuse_unknown_hooks(manager: pluggy.PluginManager) -> None:

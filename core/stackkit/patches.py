@@ -14,14 +14,17 @@ from stackkit.pieces import Undo
 CODE = (FunctionType, BuiltinFunctionType, type)
 """What nobody replaces in a module but to change what others do; all else may be a cache."""
 
+MENDED = frozenset({"typing"})
+"""Modules that libraries mend for everybody when they are imported, as typing_extensions does."""
+
 
 def modules(package: str) -> Undo:
     """Note all modules but those of `package`"""
     before = {name: module for name, module in sys.modules.items() if not _is_in(name, package)}
     contents = {
-        name: (module, dict(vars(module)))
+        name: (module, dict(_content(module)))
         for name, module in before.items()
-        if isinstance(module, ModuleType)
+        if isinstance(module, ModuleType) and name not in MENDED
     }
 
     def undo() -> list[str]:
@@ -33,7 +36,7 @@ def modules(package: str) -> Undo:
         return [f"sys.modules[{name!r}]" for name in sorted([*gone, *fakes])] + [
             f"{name}.{function}"
             for name, (module, content) in contents.items()
-            for function in _put_back(vars(module), content)
+            for function in _put_back(_content(module), content)
         ]
 
     return undo
@@ -45,7 +48,7 @@ def planted(package: str) -> list[str]:
         f"{name}.{function}"
         for name, module in list(sys.modules.items())
         if isinstance(module, ModuleType) and not _is_in(name, package)
-        for function, value in list(vars(module).items())
+        for function, value in list(_content(module).items())
         if type(value) is FunctionType and _is_in(str(value.__module__), package)
     ]
     return [f"replaced {', '.join(sorted(found))} for everybody"] if found else []
@@ -65,12 +68,27 @@ def _put_back(now: dict[str, Any], before: Mapping[str, Any]) -> list[str]:
     return changed
 
 
+def is_loaded(module: object) -> bool:
+    """Whether a module has been executed; `importlib.util.LazyLoader` puts that off until it is used."""
+    return type(module).__name__ != "_LazyModule"
+
+
+def _content(module: ModuleType) -> dict[str, Any]:
+    """A module's dictionary, without a look at the module: that would load a lazy one."""
+    content: dict[str, Any] = object.__getattribute__(module, "__dict__")
+    return content
+
+
+def _spec(module: object) -> object:
+    return _content(module).get("__spec__") if isinstance(module, ModuleType) else None
+
+
 def _is_in(name: str, package: str) -> bool:
     return name == package or name.startswith(f"{package}.")
 
 
 def _is_fake(name: str, package: str) -> bool:
     """Whether a new module stands where another one would have been imported."""
-    if "." in name or _is_in(name, package) or getattr(sys.modules[name], "__spec__", None) is not None:
+    if "." in name or _is_in(name, package) or _spec(sys.modules[name]) is not None:
         return False
     return PathFinder.find_spec(name) is not None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from functools import cache
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from importlib.util import find_spec
@@ -16,16 +18,21 @@ def missing_requirements(component: Component) -> str | None:
         return None
     if misnamed := [said for name in absent if (said := _as_distribution(name))]:
         return f"needs {', '.join(absent)}; {'; '.join(misnamed)}"
-    command = component.spec.install or f"pip install {' '.join(absent)}"
+    command = component.spec.install or f"pip install {shlex.join(absent)}"
     return f"needs {', '.join(absent)}; run: {command}"
 
 
-def _is_installed(distribution: str) -> bool:
+def _is_installed(requirement: str) -> bool:
+    name = re.split(r"[\s~=!<>]", requirement, maxsplit=1)[0]
     try:
-        version(distribution)
+        found = version(name)
     except PackageNotFoundError:
         return False
-    return True
+    if name == requirement:
+        return True
+    from packaging.requirements import Requirement  # most components name no version
+
+    return Requirement(requirement).specifier.contains(found, prereleases=True)
 
 
 @cache

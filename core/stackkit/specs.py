@@ -22,7 +22,8 @@ Kind = Literal["dataset", "backbone", "learner", "aggregator"]
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _FACTORY = re.compile(r"[\w.]+:[\w.]+")
-_DISTRIBUTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_VERSIONS = r"(~=|==|!=|<=|>=|<|>)\s*[\w.*+!-]+"
+_DISTRIBUTION = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]*(\s*{_VERSIONS}(\s*,\s*{_VERSIONS})*)?")
 _Types: TypeAlias = type | tuple[type, ...]
 
 _VALUES = (str, int, float, bool, NoneType)
@@ -119,10 +120,11 @@ class Option:
 class ComponentSpec:
     """A component by name; `factory` ("package.module:callable") stays text until it is used.
 
-    The factory is called with every option as a keyword. `requires` names distributions
-    beyond the plugin's own dependencies, `install` the pip command printed if one is missing.
-    An option called `seed` receives the run's seed unless the user gives it; a backbone's `device`
-    ("cpu" or "gpu") and `threads` (a whole number) receive --device and --threads where given.
+    The factory is called with every option as a keyword. `requires` names distributions beyond the
+    plugin's own dependencies, with the versions that will do where that matters ("torch>=2"), and
+    `install` the pip command printed if one is missing. An option called `seed` receives the run's
+    seed unless the user gives it; a backbone's `device` ("cpu" or "gpu") and `threads` (a whole
+    number) receive --device and --threads where given.
 
     `lacking` names a callable that takes every option as a keyword, imports nothing heavy, and
     returns None if the component can be used offline now, else what is missing with these
@@ -170,7 +172,10 @@ class ComponentSpec:
     def _check_requirements(self) -> None:
         for name in self.requires:
             if not _DISTRIBUTION.fullmatch(name):
-                raise ValueError(f"{self.name}: requires {name!r}; a distribution's bare name is wanted")
+                raise ValueError(
+                    f"{self.name}: requires {name!r}; a distribution's name is wanted, and its versions "
+                    "where that matters, as in 'torch>=2'"
+                )
 
     def load(self) -> Callable[..., Any]:
         """Import the factory. The only place where a component's code is imported."""

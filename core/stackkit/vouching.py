@@ -79,16 +79,24 @@ def _spread(numbers: Sequence[int]) -> list[int]:
 def _require_independence(
     named: NamedBackbone, pixels: NDArray[np.uint8], features: NDArray[np.float32]
 ) -> None:
-    """Ask again for all but the first image, in another order."""
+    """Ask for all but the first image in another order; if they differ, for the same once more."""
     order = np.arange(len(pixels))[:0:-1] if len(pixels) > 1 else np.zeros(1, int)
     difference = _differences(named.features(pixels[order]), features[order]).max()
-    if not difference <= TOLERANCE:
-        raise ExtractionError(
-            f"{named.label} (from {named.distribution}) gives an image other features among other "
-            f"images, or when asked again (by {_percent(difference)} of their norm), as networks in "
-            "training mode do; nothing of it was kept, and `stackkit check-plugin "
-            f"{named.plugin}` says more"
+    if difference <= TOLERANCE:
+        return
+    if _differences(named.features(pixels), features).max() <= TOLERANCE:
+        how = "among other images"
+        why = (
+            "statistics or a scale is taken over the batch: use inference mode, or send images through "
+            "one at a time if the network is quantized dynamically"
         )
+    else:
+        how, why = "when asked again", "dropout, chance or a state that it keeps is at work"
+    raise ExtractionError(
+        f"{named.label} (from {named.distribution}) gives an image other features {how}, by "
+        f"{_percent(difference)} of their norm: {why}. Nothing of it was kept; `stackkit check-plugin "
+        f"{named.distribution if named.code else named.plugin}` says more"
+    )
 
 
 def _require_as_stored(

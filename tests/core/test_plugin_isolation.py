@@ -23,9 +23,10 @@ from installing import Site, site_with_stackkit
 from test_host import OFFERS_COLOURS, of, record
 
 from stackkit import __version__
-from stackkit.errors import UsageError
+from stackkit.errors import PluginError, UsageError
 from stackkit.host import load_host
 from stackkit.interview import Complaint
+from stackkit.registry import Registry
 
 
 @pytest.fixture
@@ -129,6 +130,63 @@ def test_what_an_import_does_to_all_is_undone_and_the_plugin_warned(
     assert of(host, "acme", "zenith") == ["acme/colours", "zenith/colours"]
     assert record(host, "zenith").status == "ok"
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_module_that_is_loaded_lazily_stays_unloaded(site: Site) -> None:
+    lazy = """
+        import importlib.util, sys
+        def lazily(name):
+            spec = importlib.util.find_spec(name)
+            spec.loader = importlib.util.LazyLoader(spec.loader)
+            sys.modules[name] = module = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+            return module
+        pandas, treat = lazily("pandas"), lazily("treat")
+    """
+    (site.folder / "pandas.py").write_text("raise RuntimeError('loaded')")
+    (site.folder / "treat.py").write_text("raise RuntimeError('loaded')")
+    site.install("acme", dedent(lazy) + dedent(OFFERS_COLOURS))
+    host = load_host()
+    acme = record(host, "acme")
+    assert (acme.status, acme.error, acme.warnings, acme.heavy) == ("ok", "", (), ())
+    for name in ("pandas", "treat"):
+        assert type(sys.modules.pop(name)).__name__ == "_LazyModule"
+
+
+def test_a_hook_that_a_lazy_modules_dir_leaves_out_is_asked(site: Site) -> None:
+    site.install("acme", dedent(OFFERS_COLOURS) + "def __dir__(): return ['nothing']\n")
+    host = load_host()
+    assert record(host, "acme").status == "ok"
+    assert of(host, "acme") == ["acme/colours"]
+
+
+def test_a_library_that_mends_typing_is_let_do_so(site: Site) -> None:
+    site.install("acme", "import typing; typing._type_check = repr\n" + dedent(OFFERS_COLOURS))
+    code = (
+        "import typing; from stackkit.host import load_host; plugins = load_host().plugins; "
+        "print(typing._type_check is repr, [each.status for each in plugins][-2:])"
+    )
+    command = [sys.executable, "-c", code]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "True ['ok', 'ok']\n"
+
+
+def test_what_a_factory_misses_since_it_was_put_back_is_said(site: Site) -> None:
+    code = """
+        import os
+        os.environ["MODEL_DIR"] = "here"
+        from stackkit.api import *
+        @hookimpl
+        def stackkit_backbones():
+            return [BackboneSpec(name="late", summary="", factory="acme:late")]
+        def late():
+            return os.environ["MODEL_DIR"]
+    """
+    site.install("acme", code)
+    choice = Registry(host=load_host()).one("backbone", "late")
+    with pytest.raises(PluginError, match=r"KeyError: 'MODEL_DIR'; its import changed"):
+        choice.create()
 
 
 def test_the_warnings_of_one_plugin_are_all_told_also_if_it_then_fails(site: Site) -> None:

@@ -396,7 +396,9 @@ def test_a_missing_requirement_is_named_with_the_pip_command() -> None:
         "needs no-such-dist, nor-this-one; run: pip install no-such-dist nor-this-one"
     )
     assert missing_requirements(told) == "needs no-such-dist; run: pip install 'acme[gpu]'"
-    assert missing_requirements(learner("c", requires=("numpy",))) is None
+    assert missing_requirements(learner("c", requires=("numpy", "numpy>=1,<99"))) is None
+    newer = learner("d", requires=("numpy>=99",))
+    assert missing_requirements(newer) == "needs numpy>=99; run: pip install 'numpy>=99'"
     choice = registry(told).one("learner", "b")
     assert choice.lacking() == missing_requirements(told)
     with pytest.raises(PluginError, match=r"^b needs no-such-dist; run: pip install 'acme\[gpu\]'$"):

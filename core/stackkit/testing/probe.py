@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from stackkit.patches import is_loaded
 from stackkit.testing.target import Target, in_words
 
 HEAVY = {
@@ -71,7 +72,7 @@ def hooks(target: Target) -> dict[str, Any]:
         first = target.load()
         second = target.load()
     return {
-        "heavy": sorted(HEAVY & (set(sys.modules) - before)),
+        "heavy": sorted(n for n in HEAVY & (set(sys.modules) - before) if is_loaded(sys.modules[n])),
         "network": watch.network,
         "files": watch.files,
         "complaints": [each.reason for record in first.plugins for each in record.warnings],
