@@ -16,7 +16,7 @@ from stackkit.candidates import Candidate
 from stackkit.errors import one_line
 from stackkit.guards import guarded
 from stackkit.hookspecs import HOOKS, HOOKSPEC_VERSION
-from stackkit.patches import is_loaded
+from stackkit.pieces import is_loaded
 from stackkit.specs import SPEC_TYPES, ComponentSpec, Kind
 
 Stage: TypeAlias = Literal["find", "import", "register", "hook", "specs"]

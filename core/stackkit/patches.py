@@ -68,11 +68,6 @@ def _put_back(now: dict[str, Any], before: Mapping[str, Any]) -> list[str]:
     return changed
 
 
-def is_loaded(module: object) -> bool:
-    """Whether a module has been executed; `importlib.util.LazyLoader` puts that off until it is used."""
-    return type(module).__name__ != "_LazyModule"
-
-
 def _content(module: ModuleType) -> dict[str, Any]:
     """A module's dictionary, without a look at the module: that would load a lazy one."""
     content: dict[str, Any] = object.__getattribute__(module, "__dict__")

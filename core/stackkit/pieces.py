@@ -21,6 +21,17 @@ Undo = Callable[[], list[str]]
 Note = Callable[[], Undo]
 
 
+def is_loaded(module: object) -> bool:
+    """Whether a module has been executed; `importlib.util.LazyLoader` puts that off until it is used."""
+    return type(module).__name__ != "_LazyModule"
+
+
+def _module(name: str) -> Any:
+    """A module that is there and whole, else None: neither is worth an import that takes long."""
+    module = sys.modules.get(name)
+    return module if is_loaded(module) else None
+
+
 def _setting(name: str, read: Callable[[], Any], write: Callable[[Any], object]) -> Undo:
     """A piece that is one value."""
     before = read()
@@ -35,8 +46,8 @@ def _setting(name: str, read: Callable[[], Any], write: Callable[[Any], object])
 
 
 def _of(module: str, function: str, unless: Any) -> Callable[[], Any]:
-    """What a function of a module answers; `unless` nobody has imported it, for it takes long."""
-    return lambda: getattr(sys.modules[module], function)() if module in sys.modules else unless
+    """What a function of a module answers, `unless` nobody has imported it."""
+    return lambda: getattr(found, function)() if (found := _module(module)) else unless
 
 
 def _umask() -> int:
@@ -134,7 +145,7 @@ def _numpys_random() -> Undo:
     before = _numpys_state()
 
     def undo() -> list[str]:
-        now, numpy = _numpys_state(), sys.modules.get("numpy")
+        now, numpy = _numpys_state(), _module("numpy")
         if now == before or numpy is None:
             return []
         if before is not None:
@@ -150,7 +161,7 @@ def _numpys_random() -> Undo:
 
 def _numpys_state() -> tuple[Any, ...] | None:
     """The state of NumPy's global generator, comparable; None if NumPy has not been imported."""
-    if (numpy := sys.modules.get("numpy")) is None or not hasattr(numpy, "random"):
+    if (numpy := _module("numpy")) is None or not hasattr(numpy, "random"):
         return None
     name, key, *rest = numpy.random.get_state()
     return name, tuple(key.tolist()), *rest

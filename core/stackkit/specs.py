@@ -122,7 +122,8 @@ class ComponentSpec:
 
     The factory is called with every option as a keyword. `requires` names distributions beyond the
     plugin's own dependencies, with the versions that will do where that matters ("torch>=2"), and
-    `install` the pip command printed if one is missing. An option called `seed` receives the run's
+    `install` the pip command printed if one is missing; where one of several would do, such as the
+    builds of OpenCV, say so in `lacking` instead. An option called `seed` receives the run's
     seed unless the user gives it; a backbone's `device` ("cpu" or "gpu") and `threads` (a whole
     number) receive --device and --threads where given.
 

@@ -96,7 +96,10 @@ class Backbone(Protocol):
         """False for random weights; every output then says "untrained"."""
 
     def extract(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """(n, size, size, 3) RGB -> (n, feature_dim); row i depends on image i only."""
+        """(n, size, size, 3) RGB -> (n, feature_dim); row i depends on image i only.
+
+        The images are read-only, since backbones of one size share them: `torch.tensor(images)` copies.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from stackkit.patches import is_loaded
+from stackkit.pieces import is_loaded
 from stackkit.testing.target import Target, in_words
 
 HEAVY = {
