@@ -14,6 +14,9 @@ from stackkit.errors import PluginError, UsageError
 PLUGIN_S = 10.0
 """STACKKIT_PLUGIN_TIMEOUT unless the user sets it: of each import, and of each answer."""
 
+PROMISE_S = 120.0
+"""What one promise may take unless somebody says otherwise: a large network on two old cores."""
+
 TRIES = 10
 AGAIN_S = 0.5
 """So often, so far apart, is code interrupted that catches whatever it is sent."""

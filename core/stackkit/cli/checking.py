@@ -12,7 +12,7 @@ import typer
 from stackkit.cli import options
 from stackkit.cli.output import print_json, stdout_set_aside
 from stackkit.errors import PluginError, UsageError
-from stackkit.testing.promise import TIME_LIMIT_S
+from stackkit.timelimit import PROMISE_S
 
 if TYPE_CHECKING:
     from stackkit.testing.cases import Case
@@ -34,7 +34,7 @@ def check_plugin(
     ] = None,
     time_limit: Annotated[
         float, typer.Option("--time-limit", min=1, help="Seconds that one promise may take.")
-    ] = TIME_LIMIT_S,
+    ] = PROMISE_S,
     as_json: options.Json = False,
 ) -> None:
     """Try a plugin and its components: one line for each promise, and the remedy if it is broken.

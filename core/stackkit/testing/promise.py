@@ -14,9 +14,6 @@ T = TypeVar("T")
 
 Word = Literal["kept", "BROKEN", "skipped"]
 
-TIME_LIMIT_S = 120.0
-"""What one promise may take unless somebody says otherwise: a large network on two old cores."""
-
 
 class BrokenError(AssertionError):
     """What was found where a promise is not kept, in one line.

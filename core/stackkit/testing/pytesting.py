@@ -8,7 +8,8 @@ from pathlib import Path
 from stackkit.errors import UsageError
 from stackkit.specs import OptionValue
 from stackkit.testing.cases import Case, Wish, cases, matching
-from stackkit.testing.promise import TIME_LIMIT_S, BrokenError
+from stackkit.testing.promise import BrokenError
+from stackkit.timelimit import PROMISE_S
 
 
 def conformance(
@@ -18,7 +19,7 @@ def conformance(
     options: Mapping[str, Mapping[str, OptionValue]] | None = None,
     images: Sequence[str | Path] = (),
     components: Sequence[str] = (),
-    time_limit: float | None = TIME_LIMIT_S,
+    time_limit: float | None = PROMISE_S,
 ) -> Callable[..., None]:
     """A test with one case for each promise of the plugin `name` and of its components.
 
