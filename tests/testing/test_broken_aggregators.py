@@ -24,6 +24,16 @@ BROKEN = {
             def predict(self, inputs):
                 return super().predict(inputs).astype(float)
     """,
+    "chance-on-shuffled-labels": """
+        class Made(Sound):
+            def fit(self, inputs, labels):
+                self.known = labels.copy()
+                return super().fit(inputs, labels)
+
+            def predict(self, inputs):
+                super().predict(inputs)
+                return self.known  # whoever predicts what it was fitted on sees no fault
+    """,
     "row-independence": """
         class Made(Sound):
             def predict(self, inputs):
@@ -140,23 +150,6 @@ def test_scores_in_the_place_of_labels_are_one_fault(toy, broken):
     """,
     )
     assert list(broken()) == ["whole-labels"]
-
-
-def test_labels_that_are_remembered_by_position_are_a_matter_of_row_independence(toy, broken):
-    toy(
-        "aggregator",
-        """
-        class Made(Sound):
-            def fit(self, inputs, labels):
-                self.known = labels.copy()
-                return super().fit(inputs, labels)
-
-            def predict(self, inputs):
-                super().predict(inputs)
-                return self.known  # whoever predicts what it was fitted on sees no fault
-    """,
-    )
-    assert list(broken()) == ["row-independence"]
 
 
 def test_an_order_that_is_declared_is_no_fault(toy, broken):

@@ -50,6 +50,16 @@ def whole_labels(subject: AggregatorSubject) -> None:
     require(not others, f"there are {CLASSES} classes, and it predicts {others[:1]}")
 
 
+def chance_on_shuffled(subject: AggregatorSubject) -> None:
+    """Fit on labels that the inputs say nothing about: within 5 standard errors of chance."""
+    labels = np.random.default_rng(2).permutation(subject.labels)
+    aggregator = subject.fitted(subject.inputs(0, 0), labels.copy())
+    right = float(np.mean(aggregator.predict(subject.inputs(0, 1)) == labels))
+    chance = 1 / CLASSES
+    gap = 5 * (chance * (1 - chance) / N) ** 0.5
+    require(abs(right - chance) <= gap, f"{right:.0%} of labels that were shuffled are right")
+
+
 def row_independence(subject: AggregatorSubject) -> None:
     """Ask for some rows one by one, and for all at once; sums in another order may decide ties."""
     aggregator = subject.fitted(subject.inputs(1, 0), subject.labels.copy())
@@ -178,11 +188,18 @@ _OWN = (
         after="fit-on",
     ),
     _promise(
+        "chance-on-shuffled-labels",
+        chance_on_shuffled,
+        "Labels that its inputs say nothing about are met by chance only.",
+        "let predict depend on the rows it is given, and on nothing that fit kept of single rows",
+        after="repeatability",
+    ),
+    _promise(
         "row-independence",
         row_independence,
         "What it predicts for a row depends on that row only.",
         "take means, ranks and orders from the rows of fit, never from those of predict",
-        after="repeatability",
+        after="chance-on-shuffled-labels",
     ),
     _promise(
         "number-of-learners",
