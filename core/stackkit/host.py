@@ -65,7 +65,7 @@ class Component:
     distribution: str
     version: str
     code: str = ""
-    undone: str = field(default="", compare=False)
+    undone: str = field(default="", compare=False, repr=False)
 
     @property
     def kind(self) -> Kind:

@@ -141,15 +141,15 @@ def test_a_module_that_is_loaded_lazily_stays_unloaded(site: Site) -> None:
             sys.modules[name] = module = importlib.util.module_from_spec(spec)
             spec.loader.exec_module(module)
             return module
-        pandas, treat = lazily("pandas"), lazily("treat")
+        timm, treat = lazily("timm"), lazily("treat")
     """
-    (site.folder / "pandas.py").write_text("raise RuntimeError('loaded')")
+    (site.folder / "timm.py").write_text("raise RuntimeError('loaded')")
     (site.folder / "treat.py").write_text("raise RuntimeError('loaded')")
     site.install("acme", dedent(lazy) + dedent(OFFERS_COLOURS))
     host = load_host()
     acme = record(host, "acme")
     assert (acme.status, acme.error, acme.warnings, acme.heavy) == ("ok", "", (), ())
-    for name in ("pandas", "treat"):
+    for name in ("timm", "treat"):
         assert type(sys.modules.pop(name)).__name__ == "_LazyModule"
 
 
