@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TypeVar
 
 from PIL import Image
 
@@ -17,12 +15,11 @@ from stackkit.testing.members import REMEDY, method, require_members, sequence
 from stackkit.testing.promise import BrokenError, Promise, require, skip
 from stackkit.testing.running import runs_after
 from stackkit.testing.specimens.dataset import DatasetSubject
+from stackkit.testing.specimens.images import is_followed, seen
 from stackkit.testing.stand_ins import serving
 from stackkit.testing.subject import is_crash, probe
 from stackkit.testing.tampering import changes, copied
 from stackkit.types import Sample
-
-T = TypeVar("T")
 
 MOST_HASHED = 2000
 """Samples whose fingerprints are compared between splits."""
@@ -159,55 +156,12 @@ def following_fingerprint(subject: DatasetSubject) -> None:
         skip("no option is a file or folder that could be copied and changed")
     with TemporaryDirectory(prefix="stackkit-copy-") as temporary:
         copies = {name: copied(path, Path(temporary) / name) for name, path in subject.paths.items()}
-        original = _seen(subject, copies)
+        original = seen(subject, copies)
         for change in changes(list(copies.values())):
             change()
-            if _is_followed(original, _seen(subject, copies)):
+            if is_followed(original, seen(subject, copies)):
                 return
     skip("no image could be changed by changing files: is its folder or file the one that is read?")
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Seen:
-    """The pixels and the fingerprint of each image, None where it cannot be read."""
-
-    pixels: list[bytes | None]
-    fingerprints: list[str | None]
-    ids: list[str]
-
-
-def _seen(subject: DatasetSubject, copies: Mapping[str, Path]) -> _Seen:
-    try:
-        dataset = subject.create(**{name: str(path) for name, path in copies.items()})
-        samples = list(dataset.samples)
-    except Exception:  # it refuses files that were changed, as it may
-        return _Seen(pixels=[], fingerprints=[], ids=[])
-    some = [i for i in subject.some if i < len(samples)]
-    return _Seen(
-        pixels=[_or_none(lambda i: dataset.image(i).tobytes(), i) for i in some],
-        fingerprints=[_or_none(dataset.fingerprint, i) for i in some],
-        ids=[samples[i].id for i in some],
-    )
-
-
-def _or_none(read: Callable[[int], T], i: int) -> T | None:
-    try:
-        return read(i)
-    except Exception:  # a file that was changed need not be one any more
-        return None
-
-
-def _is_followed(before: _Seen, now: _Seen) -> bool:
-    """Whether any image is another one; its fingerprint must be, too."""
-    if before.ids != now.ids:
-        return False
-    followed = False
-    for i, name in enumerate(before.ids):
-        if None not in (before.pixels[i], now.pixels[i]) and before.pixels[i] != now.pixels[i]:
-            other = before.fingerprints[i] != now.fingerprints[i]
-            require(other, f"{name} is changed, its fingerprint is not")
-            followed = True
-    return followed
 
 
 def missing_root(subject: DatasetSubject) -> None:
