@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from typing import get_args
 
 import numpy as np
 
 from stackkit.testing.members import REMEDY, anything, method, require_members
-from stackkit.testing.promise import BrokenError, Promise, require, skip, worked
+from stackkit.testing.promise import BrokenError, Promise, promise, require, skip, worked
 from stackkit.testing.running import runs_after
 from stackkit.testing.specimens.aggregator import (
     CLASSES,
@@ -150,14 +150,7 @@ def repeatability(subject: AggregatorSubject) -> None:
     require(subject.is_repeatable, "two fits on the same rows predict other labels")
 
 
-def _promise(
-    name: str,
-    check: Callable[[AggregatorSubject], None],
-    sentence: str,
-    remedy: str,
-    after: str = "whole-labels",
-) -> Promise:
-    return Promise(name=name, check=check, sentence=sentence, remedy=remedy, after=(after,))
+_promise = partial(promise, after=("whole-labels",))
 
 
 _OWN = (
@@ -172,7 +165,7 @@ _OWN = (
         fit_on,
         '`fit_on` is "in-sample", "out-of-fold" or "features", and `fit` takes what that promises.',
         "set fit_on on the class, or from an option of that name",
-        after="members",
+        after=("members",),
     ),
     _promise(
         "recovers-labels",
@@ -185,49 +178,49 @@ _OWN = (
         whole_labels,
         "`predict` gives one whole number for each row, a label from 0 to n_classes - 1.",
         "return the column of the class, such as scores.argmax(axis=1) of (n_samples, n_classes) scores",
-        after="fit-on",
+        after=("fit-on",),
     ),
     _promise(
         "chance-on-shuffled-labels",
         chance_on_shuffled,
         "Labels that its inputs say nothing about are met by chance only.",
         "let predict depend on the rows it is given, and on nothing that fit kept of single rows",
-        after="repeatability",
+        after=("repeatability",),
     ),
     _promise(
         "row-independence",
         row_independence,
         "What it predicts for a row depends on that row only.",
         "take means, ranks and orders from the rows of fit, never from those of predict",
-        after="chance-on-shuffled-labels",
+        after=("chance-on-shuffled-labels",),
     ),
     _promise(
         "number-of-learners",
         number_of_learners,
         "One learner or backbone is enough, and forty are not too many.",
         "guard what compares learners (a variance, a correlation) against there being one",
-        after="recovers-labels",
+        after=("recovers-labels",),
     ),
     _promise(
         "absent-class",
         absent_class,
         "A class without a sample to learn from, whose probabilities are 0, is never predicted.",
         "guard logarithms and divisions by a class's share against 0",
-        after="recovers-labels",
+        after=("recovers-labels",),
     ),
     _promise(
         "order-of-learners",
         order_of_learners,
         "The order of learners is immaterial, or the aggregator has `ordered = True`.",
         "treat learners alike, or declare ordered = True on the class",
-        after="repeatability",
+        after=("repeatability",),
     ),
     _promise(
         "refit-forgets",
         refit_forgets,
         "`fit` forgets an earlier fit.",
         "set every attribute anew in fit; append to nothing",
-        after="repeatability",
+        after=("repeatability",),
     ),
     _promise(
         "unfitted-use",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy as np
 from stackkit.parsing import unparse
 from stackkit.specs import OptionValue
 from stackkit.testing.members import REMEDY, instance, method, positive, require_members
-from stackkit.testing.promise import Promise, require, skip, worked
+from stackkit.testing.promise import Promise, promise, require, skip, worked
 from stackkit.testing.running import runs_after
 from stackkit.testing.specimens.backbone import TOLERANCE, BackboneSubject, differs
 from stackkit.types import PreparableBackbone
@@ -164,14 +165,7 @@ def readiness(subject: BackboneSubject) -> None:
     require(gap is None, f"prepare changes the features: {gap}")
 
 
-def _promise(
-    name: str,
-    check: Callable[[BackboneSubject], None],
-    sentence: str,
-    remedy: str,
-    after: str = "feature-width",
-) -> Promise:
-    return Promise(name=name, check=check, sentence=sentence, remedy=remedy, after=(after,))
+_promise = partial(promise, after=("feature-width",))
 
 
 _OWN = (
@@ -187,7 +181,7 @@ _OWN = (
         feature_width,
         "`extract` returns float32 of shape (images, `feature_dim`).",
         "declare the width that the network really has, and end with .astype(np.float32)",
-        after="members",
+        after=("members",),
     ),
     _promise(
         "images-untouched",
@@ -201,7 +195,7 @@ _OWN = (
         "An image's features do not change with its neighbours in the batch.",
         "put the network into inference mode (training=False, model.eval()): batch normalisation must "
         "use its stored statistics; normalise by constants",
-        after="repeatability",
+        after=("repeatability",),
     ),
     _promise(
         "batch-size-invariance",
@@ -209,7 +203,7 @@ _OWN = (
         f"An image's features are the same whatever the number of images, to {TOLERANCE:g} of their "
         "standard deviation.",
         "let nothing depend on len(images); keep padding of a batch out of the rows",
-        after="repeatability",
+        after=("repeatability",),
     ),
     _promise(
         "repeatability",
@@ -222,7 +216,7 @@ _OWN = (
         other_process,
         "The same images give the same features in another process.",
         "use nothing that a process has of its own: hash() of text, id(), time, global random state",
-        after="repeatability",
+        after=("repeatability",),
     ),
     _promise(
         "stable-revision",
@@ -236,7 +230,7 @@ _OWN = (
         "`revision` changes when the weights do, and with any other option that changes the features.",
         "make a digest of the weights, or the seed of random ones, part of the revision, and the "
         "options that features depend on",
-        after="repeatability",
+        after=("repeatability",),
     ),
     _promise(
         "finite-features",
@@ -249,14 +243,14 @@ _OWN = (
         thread_safety,
         "Two threads may extract at the same time.",
         "keep no buffer in the object, or take a lock in extract",
-        after="repeatability",
+        after=("repeatability",),
     ),
     _promise(
         "readiness",
         readiness,
         "What `prepare` settles on is JSON, and changes neither revision nor features.",
         "let prepare choose among ways that give the same features; options choose the others",
-        after="repeatability",
+        after=("repeatability",),
     ),
 )
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -12,7 +12,7 @@ from PIL import Image
 from stackkit.errors import StackkitError
 from stackkit.specs import DatasetSpec
 from stackkit.testing.members import REMEDY, method, require_members, sequence
-from stackkit.testing.promise import BrokenError, Promise, require, skip
+from stackkit.testing.promise import BrokenError, Promise, promise, require, skip
 from stackkit.testing.running import runs_after
 from stackkit.testing.specimens.dataset import DatasetSubject
 from stackkit.testing.specimens.images import is_followed, seen
@@ -201,14 +201,7 @@ def verified_fetch(subject: DatasetSubject) -> None:
     )
 
 
-def _promise(
-    name: str,
-    check: Callable[[DatasetSubject], None],
-    sentence: str,
-    remedy: str,
-    after: tuple[str, ...] = ("members",),
-) -> Promise:
-    return Promise(name=name, check=check, sentence=sentence, remedy=remedy, after=after)
+_promise = partial(promise, after=("members",))
 
 
 _OWN = (

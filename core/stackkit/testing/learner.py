@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 from stackkit.testing.members import REMEDY, method, require_members
-from stackkit.testing.promise import BrokenError, Promise, require, worked
+from stackkit.testing.promise import BrokenError, Promise, promise, require, worked
 from stackkit.testing.running import runs_after
 from stackkit.testing.specimens.learner import LearnerSubject
 
@@ -170,14 +170,7 @@ def read_only_input(subject: LearnerSubject) -> None:
     learner.predict(rows)
 
 
-def _promise(
-    name: str,
-    check: Callable[[LearnerSubject], None],
-    sentence: str,
-    remedy: str,
-    after: tuple[str, ...] = ("whole-labels",),
-) -> Promise:
-    return Promise(name=name, check=check, sentence=sentence, remedy=remedy, after=after)
+_promise = partial(promise, after=("whole-labels",))
 
 
 _OWN = (

@@ -48,6 +48,13 @@ class Promise:
     after: tuple[str, ...] = ()
 
 
+def promise(
+    name: str, check: Callable[[Any], None], sentence: str, remedy: str, after: tuple[str, ...] = ()
+) -> Promise:
+    """The same by position, for the tables of each kind."""
+    return Promise(name=name, check=check, sentence=sentence, remedy=remedy, after=after)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """Whether a promise is kept; `found` says what is wrong or why it was skipped."""
