@@ -174,8 +174,8 @@ class Bench:
 
 
 def _names(text: str) -> list[str]:
-    from stackkit.host import load_host
-    from stackkit.registry import Registry
+    from stackkit.host.host import load_host
+    from stackkit.host.registry import Registry
 
     return [choice.name for choice in Registry(host=load_host()).several("backbone", [text])]
 
@@ -256,8 +256,8 @@ def _gemm(size: int = 2048, rounds: int = 8) -> float:
 
 
 def _backbone(text: str) -> Any:
-    from stackkit.host import load_host
-    from stackkit.registry import Registry
+    from stackkit.host.host import load_host
+    from stackkit.host.registry import Registry
 
     return Registry(host=load_host()).one("backbone", text).create()
 

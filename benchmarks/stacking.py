@@ -168,8 +168,8 @@ def synthetic(data: Data, images: int, classes: int, widths: Sequence[int]) -> D
 def stored(data: Data, store: Path) -> Data:
     """The features that every file of a store has, checked."""
     from stackkit.store.catalogue import entries
-    from stackkit.store.contents import read_contents
     from stackkit.store.file import FeatureFile
+    from stackkit.store.metadata import read_contents
 
     matrices, intact = [], []
     for entry in sorted(entries(store), key=lambda entry: str(entry.path)):
@@ -248,7 +248,7 @@ def plain(data: Data, setting: str, folds: int, more: Sequence[str]) -> Predicti
     from sklearn.pipeline import make_pipeline
     from sklearn.svm import LinearSVC
 
-    from stackkit.folds import inner_folds
+    from stackkit.evaluation.folds import inner_folds
 
     tight = setting == "optimum"
     svm = LinearSVC(dual=True, random_state=0, **({"tol": 1e-6, "max_iter": 100_000} if tight else {}))
@@ -290,13 +290,15 @@ def plain(data: Data, setting: str, folds: int, more: Sequence[str]) -> Predicti
 
 def ours(data: Data, setting: str, folds: int, more: Sequence[str]) -> Predictions:
     """Way (b): the code path of `stackkit evaluate`, on matrices instead of a store."""
-    from stackkit.compare import Comparison, FoldOutcome
-    from stackkit.fitting import Crew, Features, KeptFits
-    from stackkit.folds import Fold
-    from stackkit.host import load_host
+    from stackkit.api.types import SilentReporter
+    from stackkit.evaluation.comparison import Comparison, FoldOutcome
+    from stackkit.evaluation.features import Features
+    from stackkit.evaluation.fit_cache import FitCache
+    from stackkit.evaluation.folds import Fold
+    from stackkit.evaluation.scheduler import FitScheduler
+    from stackkit.host.host import load_host
+    from stackkit.host.registry import Registry
     from stackkit.recipe import Recipe, resolve
-    from stackkit.registry import Registry
-    from stackkit.types import SilentReporter
 
     words = SETTINGS[setting]
     features = [Features.of(str(i), matrix) for i, matrix in enumerate(data.matrices)]
@@ -313,14 +315,14 @@ def ours(data: Data, setting: str, folds: int, more: Sequence[str]) -> Predictio
 
         recipe = Recipe(dataset="mnist", learner=learner, baselines=(), aggregators=chosen)
         return Comparison(
-            ingredients=resolve(recipe, Registry(host=load_host())),
+            components=resolve(recipe, Registry(host=load_host())),
             features=features,
             labels=data.labels,
             n_classes=int(data.labels.max()) + 1,
             folds=[Fold(train=train, test=test) for train, test in splits(data.labels, folds)],
             inner_cv=INNER,
             seed=0,
-            crew=Crew(kept=KeptFits(None), reporter=SilentReporter()),
+            scheduler=FitScheduler(kept=FitCache(None), reporter=SilentReporter()),
             tell=tell,
         )
 
@@ -333,8 +335,8 @@ def print_objectives(data: Data) -> None:
     """How far single fits of one backbone are above the least objective that any of them found."""
     from sklearn.linear_model import LogisticRegression
 
-    from stackkit.host import load_host
-    from stackkit.registry import Registry
+    from stackkit.host.host import load_host
+    from stackkit.host.registry import Registry
 
     registry = Registry(host=load_host())
     (train, test), *_ = splits(data.labels, 1)

@@ -17,7 +17,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
-from stackkit.fitting import calm_threads
+from stackkit.evaluation.scheduler import limited_threads
 
 ROUNDS = 3
 SHAPES = ((200, 1280, 10, 100), (3333, 1280, 10, 100), (7859, 2048, 200, 15))
@@ -40,7 +40,7 @@ def main() -> None:
     """Print one line per shape."""
     warnings.simplefilter("ignore", ConvergenceWarning)
     for shape in SHAPES:
-        pairs = [(seconds(shape, nullcontext), seconds(shape, calm_threads)) for _ in range(ROUNDS)]
+        pairs = [(seconds(shape, nullcontext), seconds(shape, limited_threads)) for _ in range(ROUNDS)]
         plain, calm = (statistics.median(column) for column in zip(*pairs, strict=True))
         ratios = sorted(p / c for p, c in pairs)
         spread = f"{ratios[0]:.1f} to {ratios[-1]:.1f}"

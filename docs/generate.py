@@ -51,7 +51,8 @@ def _text_of(path: Path) -> str:
 
 def hooks_page() -> str:
     """Every hook, and everything in `stackkit.api` by what it is."""
-    from stackkit import api, hookspecs, specs
+    from stackkit import api
+    from stackkit.api import hookspecs, specs
 
     kinds: dict[str, list[str]] = {}
     for name in api.__all__:
@@ -82,7 +83,7 @@ def hooks_page() -> str:
 
 
 def _kind_of(thing: Any) -> str:
-    from stackkit.specs import ComponentSpec, Option
+    from stackkit.api.specs import ComponentSpec, Option
 
     if inspect.isfunction(thing):
         return "Functions"
@@ -117,7 +118,7 @@ def _described(name: str, thing: Any) -> Iterator[str]:
 
 def _told_below(name: str) -> str:
     """The text that stands below an alias where it is defined, or ""."""
-    from stackkit import specs, types
+    from stackkit.api import specs, types
 
     for module in (types, specs):
         for one, below in pairwise(ast.parse(inspect.getsource(module)).body):

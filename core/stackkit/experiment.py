@@ -11,38 +11,35 @@ from itertools import compress
 from pathlib import Path
 
 from stackkit import __version__
-from stackkit.choice import describe
-from stackkit.compare import Comparison
-from stackkit.decoding import strictly
-from stackkit.errors import EvaluationError
-from stackkit.evaluate import Result
-from stackkit.evaluation import (
+from stackkit.api.errors import EvaluationError
+from stackkit.api.types import Dataset, FailedImage, Reporter
+from stackkit.evaluation.comparison import Comparison
+from stackkit.evaluation.fit_cache import FitCache
+from stackkit.evaluation.inputs import (
     UsableFeatures,
     already_extracted,
     comparison,
-    folds_of,
+    make_classifiers,
     usable_features,
 )
-from stackkit.extract import ExtractionSummary, extract, fingerprints, foresee
-from stackkit.fitting import Crew, KeptFits
-from stackkit.forecast import Forecast
-from stackkit.interrupts import ctrl_c_waits
-from stackkit.opening import (
-    CheckedDataset,
-    make_backbone,
-    make_classifiers,
-    open_dataset,
-    require_weights,
-)
-from stackkit.plan import Plan, Prediction, make_plan
-from stackkit.recipe import Ingredients, Recipe, resolve
-from stackkit.registry import Registry
-from stackkit.report.document import FoldSize, Report
-from stackkit.report.notes import notes
-from stackkit.report.probabilities import probability_file
+from stackkit.evaluation.metrics import Result
+from stackkit.evaluation.protocol import folds_of
+from stackkit.evaluation.scheduler import FitScheduler
+from stackkit.extraction.backbone import make_backbone, require_weights
+from stackkit.extraction.dataset import CheckedDataset, open_dataset
+from stackkit.extraction.decoding import strictly
+from stackkit.extraction.estimate import Estimate
+from stackkit.extraction.extract import ExtractionSummary, extract, fingerprints, foresee
+from stackkit.host.component import describe
+from stackkit.host.registry import Registry
+from stackkit.preview import Plan, Prediction, make_plan
+from stackkit.recipe import Recipe, ResolvedRecipe, resolve
+from stackkit.report.caveats import notes
+from stackkit.report.probability_file import probability_file
+from stackkit.report.report import FoldSize, Report
 from stackkit.store import DatasetRows, FeatureStore
-from stackkit.types import Dataset, FailedImage, Reporter
-from stackkit.versions import versions
+from stackkit.utils.interrupts import ctrl_c_waits
+from stackkit.utils.versions import versions
 
 FITS_IN_HAND = "stopping after the fits in hand; finished ones are kept; Ctrl-C again stops at once"
 
@@ -54,7 +51,7 @@ def extract_features(
     reporter: Reporter,
     *,
     begin: Callable[[Plan], None] = lambda plan: None,
-    expect: Callable[[Forecast], None] = lambda forecast: None,
+    expect: Callable[[Estimate], None] = lambda forecast: None,
 ) -> ExtractionSummary:
     """Compute the features that the store lacks for a recipe's dataset and backbones.
 
@@ -62,7 +59,7 @@ def extract_features(
     """
     plan, dataset = _planned(recipe, registry, store)
     begin(plan)
-    require_weights(plan.ingredients.backbones, plan.backbones, registry)
+    require_weights(plan.components.backbones, plan.backbones, registry)
     return _obtain(recipe, plan, dataset, store, reporter, expect=expect)[1]
 
 
@@ -74,17 +71,17 @@ def predict(
     Downloads nothing and keeps nothing. Backbones whose weights are here are warmed up; of the
     others the time is unknown, and of all if the dataset has yet to be fetched.
     """
-    if (ingredients := resolve(recipe, registry)).dataset.lacking():
+    if (components := resolve(recipe, registry)).dataset.lacking():
         if evaluable:
-            make_classifiers(ingredients)
-        named = [make_backbone(choice) for choice in ingredients.backbones]
-        return Prediction(plan=make_plan(recipe, ingredients, None, named, store), forecast=None)
+            make_classifiers(components)
+        named = [make_backbone(choice) for choice in components.backbones]
+        return Prediction(plan=make_plan(recipe, components, None, named, store), forecast=None)
     plan, dataset = _planned(recipe, registry, store, evaluable=evaluable)
-    rows, failed = fingerprints(plan.ingredients.dataset.text, dataset, reporter)
+    rows, failed = fingerprints(plan.components.dataset.text, dataset, reporter)
     _refuse_if_strict(recipe, failed)
     here = [lacking is None for lacking in plan.lacking]
     ready = list(compress(plan.backbones, here))
-    require_weights(list(compress(plan.ingredients.backbones, here)), ready, registry)
+    require_weights(list(compress(plan.components.backbones, here)), ready, registry)
     forecast = foresee(dataset, rows, ready, store, reporter, strict=recipe.strict)
     return Prediction(plan=plan, forecast=plan.with_unready(forecast))
 
@@ -96,7 +93,7 @@ def run(
     reporter: Reporter,
     *,
     begin: Callable[[Plan], None] = lambda plan: None,
-    expect: Callable[[Forecast], None] = lambda forecast: None,
+    expect: Callable[[Estimate], None] = lambda forecast: None,
     may_extract: bool = True,
     fits: Path | None = None,
     out: Path | None = None,
@@ -111,9 +108,9 @@ def run(
     """
     started, timings = time.perf_counter(), dict[str, float]()
     plan, dataset = _planned(recipe, registry, store, evaluable=True)
-    ingredients, named = plan.ingredients, plan.backbones
+    components, named = plan.components, plan.backbones
     begin(plan)
-    require_weights(ingredients.backbones, named, registry)
+    require_weights(components.backbones, named, registry)
     with _timed(timings, "extraction_s"):
         if may_extract:
             rows, summary = _obtain(recipe, plan, dataset, store, reporter, expect=expect)
@@ -121,7 +118,7 @@ def run(
             rows, summary = _find(recipe, plan, dataset, store, reporter)
     with _timed(timings, "evaluation_s"), _blaming(summary.failed):
         usable = usable_features(dataset, rows, named, store)
-        compared, results = _evaluate(recipe, ingredients, dataset, usable, reporter, fits, out)
+        compared, results = _evaluate(recipe, components, dataset, usable, reporter, fits, out)
     timings["total_s"] = time.perf_counter() - started
     reservations = (
         *notes(plan.protocol, compared, results, summary.failed, usable.lost),
@@ -142,14 +139,14 @@ def _report(
     return Report(
         stackkit=__version__,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        dataset=plan.ingredients.dataset.text,
+        dataset=plan.components.dataset.text,
         protocol=plan.protocol,
         classes=tuple(classes),
         n_images=compared.n_images,
         folds=tuple(FoldSize(train=len(f.train), test=len(f.test)) for f in compared.folds),
         failed_images=summary.failed,
         results=tuple(results),
-        components=tuple(describe(plan.ingredients.all)),
+        components=tuple(describe(plan.components.all)),
         extraction={
             label: {"computed": computed, "reused": summary.reused[label]}
             for label, computed in summary.computed.items()
@@ -164,13 +161,13 @@ def _planned(
     recipe: Recipe, registry: Registry, store: FeatureStore, *, evaluable: bool = False
 ) -> tuple[Plan, CheckedDataset]:
     """Names become components; with `evaluable`, what could not be evaluated is refused now."""
-    ingredients = resolve(recipe, registry)
-    dataset = open_dataset(ingredients.dataset)
+    components = resolve(recipe, registry)
+    dataset = open_dataset(components.dataset)
     if evaluable:  # before hours of extraction
-        make_classifiers(ingredients)
+        make_classifiers(components)
         folds_of(recipe, dataset, range(len(dataset.samples)))
-    named = [make_backbone(choice) for choice in ingredients.backbones]
-    return make_plan(recipe, ingredients, dataset, named, store), dataset
+    named = [make_backbone(choice) for choice in components.backbones]
+    return make_plan(recipe, components, dataset, named, store), dataset
 
 
 def _obtain(
@@ -180,10 +177,10 @@ def _obtain(
     store: FeatureStore,
     reporter: Reporter,
     *,
-    expect: Callable[[Forecast], None],
+    expect: Callable[[Estimate], None],
 ) -> tuple[DatasetRows, ExtractionSummary]:
     """Have the features of every readable image in the store; all failures in one summary."""
-    rows, failed = fingerprints(plan.ingredients.dataset.text, dataset, reporter)
+    rows, failed = fingerprints(plan.components.dataset.text, dataset, reporter)
     _refuse_if_strict(recipe, failed)
     summary = extract(
         dataset, rows, plan.backbones, store, reporter, strict=recipe.strict, expect=expect
@@ -193,7 +190,7 @@ def _obtain(
 
 def _evaluate(
     recipe: Recipe,
-    ingredients: Ingredients,
+    components: ResolvedRecipe,
     dataset: Dataset,
     usable: UsableFeatures,
     reporter: Reporter,
@@ -205,18 +202,18 @@ def _evaluate(
         ctrl_c_waits(reporter.message, FITS_IN_HAND) as stop_if_asked,
         probability_file(out, reporter.message) as probabilities,
     ):
-        crew = Crew(
-            kept=KeptFits(fits), reporter=reporter, stop_if_asked=stop_if_asked, jobs=recipe.jobs
+        scheduler = FitScheduler(
+            kept=FitCache(fits), reporter=reporter, stop_if_asked=stop_if_asked, jobs=recipe.jobs
         )
         tell = probabilities.add if probabilities else lambda outcome: None
-        compared = comparison(recipe, ingredients, dataset, usable, crew, tell)
+        compared = comparison(recipe, components, dataset, usable, scheduler, tell)
         if probabilities:
             probabilities.begin(
                 [dataset.samples[int(row)].id for row in usable.kept],
                 compared.labels,
                 dataset.classes,
                 [features.label for features in usable.features],
-                ingredients.learner.text,
+                components.learner.text,
             )
         return compared, compared.results()
 
@@ -225,7 +222,7 @@ def _find(
     recipe: Recipe, plan: Plan, dataset: Dataset, store: FeatureStore, reporter: Reporter
 ) -> tuple[DatasetRows, ExtractionSummary]:
     """See that the features of every readable image are in the store."""
-    rows, failed = fingerprints(plan.ingredients.dataset.text, dataset, reporter)
+    rows, failed = fingerprints(plan.components.dataset.text, dataset, reporter)
     summary = already_extracted(dataset, rows, plan.backbones, store, reporter)
     failed += summary.failed
     _refuse_if_strict(recipe, failed)

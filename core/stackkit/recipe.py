@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stackkit.choice import Choice
-from stackkit.registry import Registry, with_machine, with_seed
+from stackkit.host.component import ConfiguredComponent
+from stackkit.host.registry import Registry, with_machine, with_seed
 
 RECIPE_BACKBONES = ("vgg19", "resnet50", "inception-v3", "xception")
 AGGREGATORS = ("average-svm", "soft-vote")
@@ -43,31 +43,31 @@ class Recipe:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ingredients:
+class ResolvedRecipe:
     """A recipe's components: every name resolved, nothing imported yet."""
 
-    dataset: Choice
-    backbones: tuple[Choice, ...]
-    learner: Choice
-    aggregators: tuple[Choice, ...]
-    baselines: tuple[Choice, ...]
+    dataset: ConfiguredComponent
+    backbones: tuple[ConfiguredComponent, ...]
+    learner: ConfiguredComponent
+    aggregators: tuple[ConfiguredComponent, ...]
+    baselines: tuple[ConfiguredComponent, ...]
 
     @property
-    def classifiers(self) -> list[Choice]:
+    def classifiers(self) -> list[ConfiguredComponent]:
         """Everything that is fitted."""
         return [*self.baselines, self.learner, *self.aggregators]
 
     @property
-    def all(self) -> list[Choice]:
+    def all(self) -> list[ConfiguredComponent]:
         """Every component once."""
         classifiers = {(choice.component.kind, choice.text): choice for choice in self.classifiers}
         return [self.dataset, *self.backbones, *classifiers.values()]
 
 
-def resolve(recipe: Recipe, registry: Registry) -> Ingredients:
+def resolve(recipe: Recipe, registry: Registry) -> ResolvedRecipe:
     """Look every name of a recipe up; raises UsageError before any work is done."""
     registry = with_machine(with_seed(registry, recipe.seed), recipe.device, recipe.threads)
-    return Ingredients(
+    return ResolvedRecipe(
         dataset=registry.one("dataset", recipe.dataset),
         backbones=tuple(registry.several("backbone", recipe.backbones)),
         learner=registry.one("learner", recipe.learner),

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from commanding import HISTOGRAM, Command, Outcome
-from core.installing import REPOSITORY, Site, site_with_stackkit
+from support.commands import HISTOGRAM, Command, Outcome
+from support.installing import REPOSITORY, Site, site_with_stackkit
 
 from stackkit.cli import main
 

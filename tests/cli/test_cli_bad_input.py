@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from commanding import HISTOGRAM, Command, chosen, in_a_process, photographs
-from core.installing import Site
 from PIL import Image
+from support.commands import HISTOGRAM, Command, chosen, in_a_process, photographs
+from support.installing import Site
 
 USAGE, DATASET, PLUGIN, WEIGHTS, STORE, EXTRACTION, EVALUATION, IMAGE = range(2, 10)
 

@@ -7,9 +7,9 @@ from textwrap import dedent
 from typing import Any
 
 import pytest
-from commanding import HISTOGRAM, Command, Outcome, in_a_process
-from core.installing import REPOSITORY, Site
-from faults.machines import read_only
+from support.commands import HISTOGRAM, Command, Outcome, in_a_process
+from support.installing import REPOSITORY, Site
+from support.machines import read_only
 
 from stackkit.doctor import examine
 from stackkit.doctor.machine import HIDDEN, READ, READ_BY_LIBRARIES

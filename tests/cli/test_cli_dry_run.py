@@ -5,8 +5,8 @@ from pathlib import Path
 
 import h5py
 import pytest
-from commanding import HISTOGRAM, Command, chosen, in_a_process
-from core.installing import Site
+from support.commands import HISTOGRAM, Command, chosen, in_a_process
+from support.installing import Site
 
 PACED = """
     import numpy as np
@@ -165,7 +165,7 @@ def test_what_could_not_be_evaluated_is_refused_at_once(stackkit: Command, bird_
 def test_a_disk_that_is_too_small_is_foretold_and_ends_the_run(
     stackkit: Command, bird_folder: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stackkit.extract.free_bytes", lambda folder: 100)
+    monkeypatch.setattr("stackkit.extraction.extract.free_bytes", lambda folder: 100)
     dry = stackkit("extract", *chosen(bird_folder, "paced"), "--dry-run")
     assert dry.code == 0
     assert "216 bytes more on disk, 100 bytes are free: TOO LITTLE" in dry.out

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from commanding import HISTOGRAM, Command, chosen, photographs
+from support.commands import HISTOGRAM, Command, chosen, photographs
 
 TWO = f"{HISTOGRAM},{HISTOGRAM}:bins=2"
 

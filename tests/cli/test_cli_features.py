@@ -12,10 +12,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from commanding import HISTOGRAM, Command, chosen, flip, flip_row, photographs, variables
-from faults.machines import read_only
+from support.commands import HISTOGRAM, Command, chosen, flip, flip_row, photographs, variables
+from support.machines import read_only
 
-from stackkit.store.contents import read_contents
+from stackkit.store.metadata import read_contents
 
 DAY = 86_400
 
@@ -42,7 +42,7 @@ def unused_for(path: Path, days: float) -> None:
 def writing(path: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A process that holds a file as a writer does."""
     code = (
-        "import sys; from pathlib import Path; from stackkit.store.contents import read_contents; "
+        "import sys; from pathlib import Path; from stackkit.store.metadata import read_contents; "
         "from stackkit.store import FeatureFile; path = Path(sys.argv[1]); "
         "file = FeatureFile(path, read_contents(path), writable=True); print(1); input()"
     )

@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 
 import pytest
-from commanding import Command, chosen, photographs
-from faults.machines import read_only, small_disk
+from support.commands import Command, chosen, photographs
+from support.machines import read_only, small_disk
 
 DAY = 86_400
 
@@ -117,7 +117,7 @@ class TestGc:
     def test_a_fit_that_is_used_meanwhile_stays(
         self, stackkit: Command, kept: list[Path], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        from stackkit.fitting import kept as module
+        from stackkit.evaluation import fit_cache as module
 
         def slowly(folder: Path, now: float) -> list[object]:
             used(kept[4], -1)

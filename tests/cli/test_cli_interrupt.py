@@ -7,11 +7,11 @@ from pathlib import Path
 from threading import Timer
 
 import pytest
-from commanding import Command, Outcome, chosen, photographs, variables
-from core.installing import Site
+from support.commands import Command, Outcome, chosen, photographs, variables
+from support.installing import Site
 
 from stackkit.experiment import FITS_IN_HAND
-from stackkit.interrupts import IN_FLIGHT
+from stackkit.utils.interrupts import IN_FLIGHT
 
 SLOW = """
     import sys, time

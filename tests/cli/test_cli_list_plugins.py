@@ -6,8 +6,8 @@ from itertools import takewhile
 from pathlib import Path
 
 import pytest
-from commanding import HISTOGRAM, Command, in_a_process, python, variables
-from core.installing import Site
+from support.commands import HISTOGRAM, Command, in_a_process, python, variables
+from support.installing import Site
 
 HEAVY = ("numpy", "h5py", "sklearn", "tensorflow", "keras", "torch", "mlxtend", "PIL", "scipy")
 NEEDY = """

@@ -3,8 +3,8 @@
 from textwrap import dedent
 
 import pytest
-from commanding import Command, in_a_process, python
-from core.installing import Site
+from support.commands import Command, in_a_process, python
+from support.installing import Site
 
 GOOD = """
     import os, sys, time
@@ -162,7 +162,7 @@ def test_a_thread_that_never_ends_does_not_keep_the_process(site: Site) -> None:
     deed = "import threading; threading.Thread(target=threading.Event().wait, name='mine').start()"
     site.install("odd", f"{deed}\n{dedent(GOOD)}")
     code = (
-        "import sys, stackkit.cli.ending as ending; from stackkit.cli import main;"
+        "import sys, stackkit.cli.shutdown as ending; from stackkit.cli import main;"
         "ending.answered.__defaults__ = (0.5,); sys.argv[1:] = ['list-plugins']; sys.exit(main())"
     )
     outcome = python("-c", code)

@@ -5,12 +5,12 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from commanding import Command, chosen, flip_row, photographs
-from core.installing import Site
-from toys import TOYS
+from support.commands import Command, chosen, flip_row, photographs
+from support.installing import Site
+from support.toy_components import TOYS
 
-from stackkit.host import load_host
-from stackkit.store.contents import read_contents
+from stackkit.host.host import load_host
+from stackkit.store.metadata import read_contents
 from stackkit.store.rows import checksum, write_rows
 
 TWO = "toy:number=1,toy:number=2"

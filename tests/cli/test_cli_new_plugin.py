@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-from commanding import Command
-from core.installing import REPOSITORY, Site
-from environments import OFFLINE, Shell, create_environment
+from support.commands import Command
+from support.environments import OFFLINE, Shell, create_environment
+from support.installing import REPOSITORY, Site
 
-from stackkit import scaffold
-from stackkit.specs import Kind
+from stackkit.api.specs import Kind
+from stackkit.scaffold import project
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 SORTS = (*KINDS, "all")
@@ -25,7 +25,7 @@ STACKKIT_ITSELF = REPOSITORY / "pyproject.toml"
 
 
 def kinds_of(sort: str) -> list[Kind]:
-    return list(KINDS) if sort == "all" else scaffold.kinds([sort])
+    return list(KINDS) if sort == "all" else project.kinds([sort])
 
 
 def plugin_of(kind: str) -> str:
@@ -37,7 +37,7 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a new distribution of each sort."""
     folder = tmp_path_factory.mktemp("generated")
     for sort in SORTS:
-        scaffold.write(scaffold.names(plugin_of(sort)), kinds_of(sort), folder)
+        project.write(project.names(plugin_of(sort)), kinds_of(sort), folder)
     return folder
 
 
@@ -122,10 +122,10 @@ def test_a_run_with_it_gives_a_report(alone: str, shell: Shell) -> None:
 
 def test_ruff_likes_what_is_written_however_long_the_name(tmp_path: Path) -> None:
     pytest.importorskip("ruff", reason="ruff is absent: it comes with the extra dev")
-    assert len(LONGEST) == scaffold.LONGEST
+    assert len(LONGEST) == project.LONGEST
     for sort in SORTS:
         for name in ("x", LONGEST):
-            scaffold.write(scaffold.names(name), kinds_of(sort), tmp_path / sort)
+            project.write(project.names(name), kinds_of(sort), tmp_path / sort)
     shell = Shell(tmp_path, Path(sys.prefix), home=tmp_path)
     for settings in ("", f"--config {STACKKIT_ITSELF}"):
         shell.run(f"{sys.executable} -m ruff check --no-cache {settings} .")
@@ -305,7 +305,7 @@ def test_a_word_that_no_template_was_given_is_an_error(
 ) -> None:
     (tmp_path / "any").mkdir()
     (tmp_path / "any" / "README.md.jinja").write_text("{{ nmae }}")
-    monkeypatch.setattr(scaffold, "TEMPLATES", tmp_path)
+    monkeypatch.setattr(project, "TEMPLATES", tmp_path)
     with pytest.raises(Exception, match="nmae"):
-        scaffold.write(scaffold.names("leaf"), ["dataset"], tmp_path / "out")
+        project.write(project.names("leaf"), ["dataset"], tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -7,8 +7,8 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
-from commanding import Command, chosen, in_a_process
-from core.installing import Site
+from support.commands import Command, chosen, in_a_process
+from support.installing import Site
 
 MINE = """
     from stackkit.api import AggregatorSpec, BackboneSpec, LearnerSpec, hookimpl

@@ -7,18 +7,18 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from commanding import Command
-from core.installing import Site
-from faults.machines import small_disk
-from toys import TOYS
+from support.commands import Command
+from support.installing import Site
+from support.machines import small_disk
+from support.toy_components import TOYS
 
-from stackkit.fitting import Features
-from stackkit.folds import inner_folds
-from stackkit.host import load_host
-from stackkit.registry import Registry
-from stackkit.stacking import out_of_fold
-from stackkit.store.contents import read_contents
+from stackkit.evaluation.features import Features
+from stackkit.evaluation.folds import inner_folds
+from stackkit.evaluation.probabilities import out_of_fold
+from stackkit.host.host import load_host
+from stackkit.host.registry import Registry
 from stackkit.store.file import FeatureFile
+from stackkit.store.metadata import read_contents
 
 LABELS = ["toy:number=1", "toy:number=2"]
 FLAKY = ["--dataset", "flaky", "--backbones", ",".join(LABELS)]
@@ -164,7 +164,7 @@ def test_one_that_cannot_be_written_leaves_no_older_one_beside_the_new_report(
     def full(*arguments: object, **more: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("stackkit.report.probabilities.h5py", SimpleNamespace(File=full))
+    monkeypatch.setattr("stackkit.report.probability_file.h5py", SimpleNamespace(File=full))
     assert stackkit("run", *FLAKY, "--out", out, "--overwrite").code == 0
     assert [path.name for path in out.iterdir()] == ["report.json"]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commanding import HISTOGRAM, Command, chosen, photographs
+from support.commands import HISTOGRAM, Command, chosen, photographs
 
 from stackkit.cli.progress import progress
 

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commanding import Command, chosen, photographs
 from scipy.stats import binomtest
 from sklearn.model_selection import StratifiedKFold, cross_val_score
+from support.commands import Command, chosen, photographs
 
-from stackkit.host import load_host
-from stackkit.registry import Registry
-from stackkit.store.contents import read_contents
+from stackkit.host.host import load_host
+from stackkit.host.registry import Registry
 from stackkit.store.file import FeatureFile
+from stackkit.store.metadata import read_contents
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import h5py
 import pytest
-from commanding import HISTOGRAM, Command, chosen, in_a_process, python
-from core.installing import Site
+from support.commands import HISTOGRAM, Command, chosen, in_a_process, python
+from support.installing import Site
 
 TWO = f"{HISTOGRAM},{HISTOGRAM}:bins=2"
 KEYS = {

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from commanding import Command, chosen
-from core.installing import Site
+from support.commands import Command, chosen
+from support.installing import Site
 
 STRANGERS = """
     import numpy as np

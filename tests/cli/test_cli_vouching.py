@@ -4,8 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from commanding import Outcome, chosen, in_a_process, photographs
-from core.installing import Site
+from support.commands import Outcome, chosen, in_a_process, photographs
+from support.installing import Site
 
 CODE = """
     import numpy as np

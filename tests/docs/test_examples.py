@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from environments import OFFLINE, Shell, create_environment
+from support.environments import OFFLINE, Shell, create_environment
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FOLDER = REPOSITORY / "docs" / "examples"

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from stackkit import api, hookspecs
+from stackkit import api
+from stackkit.api import hookspecs
 from stackkit.cli.main import _app
 
 REPOSITORY = Path(__file__).resolve().parents[2]

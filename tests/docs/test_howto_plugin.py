@@ -8,9 +8,9 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from environments import Shell, create_environment
+from support.environments import Shell, create_environment
 
-from stackkit import scaffold
+from stackkit.scaffold import project
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PAGE = (REPOSITORY / "HOWTO_PLUGIN.md").read_text(encoding="utf-8")
@@ -43,8 +43,8 @@ def content(folder: Path) -> dict[str, bytes]:
 
 
 def test_the_example_is_what_new_plugin_writes_with_the_pages_files(tmp_path: Path) -> None:
-    names = scaffold.names("colour-histogram")
-    folder, _ = scaffold.write(names, ["backbone"], tmp_path)
+    names = project.names("colour-histogram")
+    folder, _ = project.write(names, ["backbone"], tmp_path)
     (part,) = (text for _, language, text in BLOCKS if language == "toml")
     assert part in (folder / "pyproject.toml").read_text()
     test = "tests/test_conformance.py"

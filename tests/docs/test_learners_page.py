@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from stackkit.specs import LearnerSpec
+from stackkit.api.specs import LearnerSpec
 from stackkit_plugins import linear_svm, logistic
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "learners.md").read_text(encoding="utf-8")

@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stackkit import errors
+from stackkit.api import errors
 from stackkit.cli.main import _app
-from stackkit.evaluate import score
-from stackkit.host import load_host
+from stackkit.evaluation.metrics import score
+from stackkit.evaluation.protocol import Protocol
+from stackkit.host.host import load_host
+from stackkit.host.registry import Registry
 from stackkit.recipe import Recipe, resolve
-from stackkit.registry import Registry
-from stackkit.report.document import Protocol, Report
+from stackkit.report.report import Report
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from stackkit import api, hookspecs, testing
-from stackkit.host import load_host
-from stackkit.specs import ComponentSpec
+from stackkit import api, testing
+from stackkit.api import hookspecs
+from stackkit.api.specs import ComponentSpec
+from stackkit.host.host import load_host
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "versioning.md").read_text(encoding="utf-8")
 

@@ -6,7 +6,7 @@ After a change of the promises: `python tests/docs/test_testing_page.py` writes 
 import re
 from pathlib import Path
 
-from stackkit.testing import aggregator, backbone, component, dataset, learner, plugin
+from stackkit.testing.checks import aggregator, backbone, component, dataset, learner, plugin
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "testing.md"
 TABLE = re.compile(r"(?<=<!-- promises -->\n).*?(?=<!-- end of promises)", re.DOTALL)

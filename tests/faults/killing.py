@@ -29,12 +29,12 @@ sys.path.insert(0, str(REPOSITORY / "docs/examples/stackkit-colour-histogram/src
 
 from stackkit_colour_histogram.backbone import ColourHistogram  # noqa: E402
 
-from stackkit.backbones import NamedBackbone  # noqa: E402
-from stackkit.extract import extract, fingerprints  # noqa: E402
+from stackkit.api.types import SilentReporter  # noqa: E402
+from stackkit.extraction.backbone import CheckedBackbone  # noqa: E402
+from stackkit.extraction.extract import extract, fingerprints  # noqa: E402
 from stackkit.store import FeatureStore  # noqa: E402
 from stackkit.store.catalogue import entries, leftovers, row_states  # noqa: E402
 from stackkit.store.rows import read_rows  # noqa: E402
-from stackkit.types import SilentReporter  # noqa: E402
 from stackkit_plugins.image_folder.dataset import image_folder  # noqa: E402
 
 BINS = (4, 8)
@@ -75,10 +75,10 @@ class Extraction:
         finally:
             os._exit(code)
 
-    def _backbones(self) -> list[NamedBackbone]:
+    def _backbones(self) -> list[CheckedBackbone]:
         origin = {"component": {"distribution": "example"}, "origin": self.starts // RUNS_PER_ORIGIN}
         return [
-            NamedBackbone(
+            CheckedBackbone(
                 label=f"bins={bins}",
                 qualified_name="example/colour-histogram",
                 backbone=ColourHistogram(bins=bins),

@@ -29,14 +29,14 @@ from mlxtend.classifier import StackingClassifier  # noqa: F401 - so that no chi
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 EXAMPLE = REPOSITORY / "docs/examples/stackkit-colour-histogram/src/stackkit_colour_histogram"
-sys.path += [str(REPOSITORY / "tests"), str(REPOSITORY / "tests" / "cli")]
+sys.path += [str(REPOSITORY / "tests")]
 
-from commanding import photographs  # noqa: E402
-from core.installing import Site, stand_in_for_stackkit  # noqa: E402
+from support.commands import photographs  # noqa: E402
+from support.installing import Site, stand_in_for_stackkit  # noqa: E402
 
 from stackkit import experiment  # noqa: E402, F401 - likewise
 from stackkit.cli import main as stackkit  # noqa: E402
-from stackkit.fitting.kept import kept_files, leftovers  # noqa: E402
+from stackkit.evaluation.fit_cache import kept_files, leftovers  # noqa: E402
 
 BACKBONES = "colour-histogram,colour-histogram:bins=2"
 AGGREGATORS = "average-svm,average-svm:fit_on=out-of-fold,soft-vote"

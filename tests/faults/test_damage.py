@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from stored import COUNT, FEATURES, KEY, ROWS, fill
+from support.stored_features import COUNT, FEATURES, KEY, ROWS, fill
 
 from stackkit.store import FeatureStore
 from stackkit.store.catalogue import row_states
-from stackkit.store.contents import read_contents
-from stackkit.store.faults import DamagedFileError
-from stackkit.store.seal import BLOCK
+from stackkit.store.errors import DamagedFileError
+from stackkit.store.integrity import BLOCK
+from stackkit.store.metadata import read_contents
 
 TRIALS = 600
 

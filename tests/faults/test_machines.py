@@ -12,19 +12,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from machines import FLOCK, read_only, small_disk
-from stored import COUNT, FEATURES, KEY, ROWS, fill
+from support.machines import FLOCK, read_only, small_disk
+from support.stored_features import COUNT, FEATURES, KEY, ROWS, fill
 
-from stackkit.errors import StoreError
+from stackkit.api.errors import StoreError
 from stackkit.store import FeatureFile, FeatureStore
 
 LOCKLESS = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from machines import lose_locks
-from stored import COUNT, FEATURES, KEY, ROWS
-from stackkit.errors import StoreError
+from support.machines import lose_locks
+from support.stored_features import COUNT, FEATURES, KEY, ROWS
+from stackkit.api.errors import StoreError
 from stackkit.store import FeatureStore
 
 lose_locks(int(sys.argv[3]))
@@ -44,8 +44,8 @@ LIMITED = """
 import resource, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from stored import KEY, ROWS
-from stackkit.errors import StoreError
+from support.stored_features import KEY, ROWS
+from stackkit.api.errors import StoreError
 from stackkit.store import FeatureStore
 
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
@@ -57,7 +57,14 @@ except StoreError as error:
 
 
 def python(code: str, folder: Path, *arguments: object) -> subprocess.Popen[str]:
-    words = [sys.executable, "-c", code, str(folder), str(Path(__file__).parent), *map(str, arguments)]
+    words = [
+        sys.executable,
+        "-c",
+        code,
+        str(folder),
+        str(Path(__file__).parents[1]),
+        *map(str, arguments),
+    ]
     return subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from making import create
+from support.making import create
 
 
 @pytest.fixture

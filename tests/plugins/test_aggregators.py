@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from making import create, probabilities
 from mlxtend.classifier import EnsembleVoteClassifier
-from promises import broken
 from scipy.optimize import minimize
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import VotingClassifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import LabelEncoder
 from sklearn.svm import LinearSVC
-from stacks import Stack, log_loss, many, stacks
+from support.conformance import broken
+from support.making import create, probabilities
+from support.stacks import Stack, log_loss, many, stacks
 
 import stackkit_plugins.average_svm
 import stackkit_plugins.geometric_vote

@@ -5,13 +5,13 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from making import create
-from promises import broken
 from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer
 from sklearn.svm import LinearSVC
+from support.conformance import broken
+from support.making import create
 from threadpoolctl import threadpool_limits
 
 import stackkit_plugins.concat

@@ -5,8 +5,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from making import create
-from promises import broken
+from support.conformance import broken
+from support.making import create
 
 from stackkit.api import DatasetError, ImageError, datasets_dir
 from stackkit_plugins import cub200

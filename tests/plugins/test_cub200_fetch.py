@@ -16,7 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from making import create
+from support.making import create
 
 from stackkit.api import DatasetError, SilentReporter, UsageError, datasets_dir
 from stackkit_plugins import cub200

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from making import assert_close, create, options_of, spec_of
 from PIL import Image
-from promises import broken
+from support.conformance import broken
+from support.making import assert_close, create, options_of, spec_of
 
 from stackkit.api import PluginError, WeightsError
-from stackkit.images import squash
+from stackkit.api.images import squash
 from stackkit_plugins import efficientnet_lite as plugin
 from stackkit_plugins.efficientnet_lite import architecture
 from stackkit_plugins.efficientnet_lite.backbone import LITE0, LITE1, LITE2, Factory, preprocess

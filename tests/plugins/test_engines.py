@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from making import create, images_of
+from support.making import create, images_of
 
 from stackkit.api import ExtractionError, PluginError, Readiness, UsageError
-from stackkit.images import read_image, squash
+from stackkit.api.images import read_image, squash
 from stackkit_plugins import efficientnet_lite, keras_applications
 from stackkit_plugins.keras_network import backbone as backbones
 from stackkit_plugins.keras_network import engines, trial_process

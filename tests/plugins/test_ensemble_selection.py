@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from making import create, probabilities
-from promises import broken
-from stacks import Stack, accuracy, log_loss, many, stacks
+from support.conformance import broken
+from support.making import create, probabilities
+from support.stacks import Stack, accuracy, log_loss, many, stacks
 
 import stackkit_plugins.ensemble_selection
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from making import create
 from PIL import Image
-from promises import broken
+from support.conformance import broken
+from support.making import create
 
 from stackkit.api import DatasetError, ImageError, UsageError
 from stackkit_plugins import image_folder

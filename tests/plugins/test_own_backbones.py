@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from making import create, images_of, options_of, spec_of
+from support.making import create, images_of, options_of, spec_of
 
 from stackkit.api import OptionValue, StackkitError, UsageError
 from stackkit_plugins import efficientnet_lite, keras_applications
@@ -60,7 +60,7 @@ def test_all_but_extracting_is_done_without_a_framework(setting):
     """So a second run, whose features are all stored, never starts one."""
     spec = spec_of(setting.plugin, setting.name)
     code = (
-        "import sys\nfrom stackkit.specs import load_text\n"
+        "import sys\nfrom stackkit.api.specs import load_text\n"
         f"options = {options_of(spec, **setting.given)!r}\n"
         f"assert load_text({spec.lacking!r})(**options) is None\n"
         f"b = load_text({spec.factory!r})(**options)\n"

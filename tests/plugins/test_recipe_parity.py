@@ -20,16 +20,19 @@ from sklearn.preprocessing import Normalizer
 from sklearn.svm import LinearSVC
 from threadpoolctl import threadpool_limits
 
-import stackkit.compare
-from stackkit.compare import Comparison
-from stackkit.evaluate import Result
-from stackkit.fitting import Crew, Features, KeptFits, LearnerFit
-from stackkit.folds import stratified_folds
-from stackkit.host import load_host
-from stackkit.images import squash
+import stackkit.evaluation.comparison
+from stackkit.api.images import squash
+from stackkit.api.types import SilentReporter
+from stackkit.evaluation.comparison import Comparison
+from stackkit.evaluation.features import Features
+from stackkit.evaluation.fit import LearnerFit
+from stackkit.evaluation.fit_cache import FitCache
+from stackkit.evaluation.folds import stratified_folds
+from stackkit.evaluation.metrics import Result
+from stackkit.evaluation.scheduler import FitScheduler
+from stackkit.host.host import load_host
+from stackkit.host.registry import Registry
 from stackkit.recipe import Recipe, resolve
-from stackkit.registry import Registry
-from stackkit.types import SilentReporter
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -126,13 +129,13 @@ def plain(table: Table, learner: Any, svm: Any) -> StackingClassifier:
 def predicted(monkeypatch: pytest.MonkeyPatch) -> list[list[np.ndarray]]:
     """Labels that `Comparison` scores: for each result, in order, one array per fold."""
     seen: list[list[np.ndarray]] = []
-    score = stackkit.compare.score
+    score = stackkit.evaluation.comparison.score
 
     def spy(name: Any, kind: Any, backbones: Any, folds: Any, **rest: Any) -> Result:
         seen.append([labels for labels, _ in folds])
         return score(name, kind, backbones, folds, **rest)
 
-    monkeypatch.setattr(stackkit.compare, "score", spy)
+    monkeypatch.setattr(stackkit.evaluation.comparison, "score", spy)
     return seen
 
 
@@ -144,7 +147,7 @@ def compare(
     recipe = Recipe(dataset="mnist", **words)
     n_classes = n_classes or int(table.labels.max()) + 1
     return Comparison(
-        ingredients=resolve(recipe, registry),
+        components=resolve(recipe, registry),
         features=[Features.of(name, matrix) for name, matrix in zip(names, table.matrices, strict=True)],
         labels=table.labels,
         n_classes=n_classes,
@@ -153,7 +156,7 @@ def compare(
         ),
         inner_cv=recipe.inner_cv,
         seed=recipe.seed,
-        crew=Crew(kept=KeptFits(None), reporter=SilentReporter(), jobs=2),
+        scheduler=FitScheduler(kept=FitCache(None), reporter=SilentReporter(), jobs=2),
     ).results()
 
 

@@ -3,7 +3,7 @@
 from types import ModuleType
 
 import pytest
-from making import spec_of
+from support.making import spec_of
 
 from stackkit.api import OptionValue, UsageError
 from stackkit_plugins import (

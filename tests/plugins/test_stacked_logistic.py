@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from making import create, probabilities
-from promises import broken
 from scipy.optimize import check_grad, minimize
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
-from stacks import Stack, many, stacks
+from support.conformance import broken
+from support.making import create, probabilities
+from support.stacks import Stack, many, stacks
 
 import stackkit_plugins.geometric_vote
 import stackkit_plugins.stacked_logistic

@@ -5,8 +5,8 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
-from breaking import FACTORIES, OFFERS
-from core.installing import Site, site_with_stackkit
+from support.broken_components import FACTORIES, OFFERS
+from support.installing import Site, site_with_stackkit
 
 from stackkit.testing.cases import Wish, cases
 from stackkit.testing.subject import Subject

@@ -2,7 +2,7 @@
 
 import pytest
 
-from stackkit.testing import aggregator
+from stackkit.testing.checks import aggregator
 
 BROKEN = {
     "members": """

@@ -2,7 +2,7 @@
 
 import pytest
 
-from stackkit.testing import backbone
+from stackkit.testing.checks import backbone
 
 BROKEN = {
     "members": """

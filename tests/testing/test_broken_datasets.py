@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stackkit.testing import dataset
+from stackkit.testing.checks import dataset
 
 BROKEN = {
     "members": """

@@ -2,7 +2,7 @@
 
 import pytest
 
-from stackkit.testing import learner
+from stackkit.testing.checks import learner
 
 BROKEN = {
     "members": """

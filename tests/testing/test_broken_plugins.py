@@ -3,12 +3,12 @@
 from textwrap import dedent
 
 import pytest
-from core.installing import Site
+from support.installing import Site
 
-from stackkit.errors import UsageError
-from stackkit.testing import component, plugin
+from stackkit.api.errors import UsageError
 from stackkit.testing.cases import Wish, cases
-from stackkit.testing.finding import find
+from stackkit.testing.checks import component, plugin
+from stackkit.testing.discovery import find
 
 LISTING = """
     from stackkit.api import LearnerSpec, hookimpl

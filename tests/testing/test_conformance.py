@@ -6,13 +6,13 @@ import sys
 from textwrap import dedent
 
 import pytest
-from core.installing import Site
+from support.installing import Site
 
+from stackkit.api.errors import UsageError
 from stackkit.cli import main
-from stackkit.errors import UsageError
 from stackkit.testing.cases import Wish, cases
-from stackkit.testing.finding import find
-from stackkit.testing.promise import Promise, judge_within
+from stackkit.testing.check import Check, judge_within
+from stackkit.testing.discovery import find
 
 UNTRAINED_MODE = """
     class Made(Sound):
@@ -197,7 +197,7 @@ def test_a_case_of_pytest_has_a_time_limit_too(toy, pytest_on):
 def test_a_promise_that_takes_too_long_is_broken():
     import threading
 
-    hanging = Promise(name="x", sentence="", remedy="", check=lambda event: event.wait(60))
+    hanging = Check(name="x", sentence="", remedy="", check=lambda event: event.wait(60))
     event = threading.Event()
     verdict = judge_within(0.05, hanging, event)
     event.set()

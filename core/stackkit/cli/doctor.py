@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import typer
 
 from stackkit import __version__
+from stackkit.api.errors import StackkitError
 from stackkit.cli import options
 from stackkit.cli.output import print_json, stdout_set_aside
-from stackkit.errors import StackkitError
 
 if TYPE_CHECKING:
     from stackkit.doctor import Examination, Finding

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from stackkit.paths import engines_dir
+from stackkit.api.paths import engines_dir
 
 
 def engines() -> list[dict[str, Any]]:

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from stackkit.api.errors import StoreError, UsageError
 from stackkit.cli import options
-from stackkit.cli.amounts import parse_age, parse_size
-from stackkit.cli.hosting import the_host
+from stackkit.cli.host import the_host
 from stackkit.cli.output import print_json, stdout_set_aside
-from stackkit.errors import StoreError, UsageError
+from stackkit.cli.units import parse_age, parse_size
 
 if TYPE_CHECKING:
     from stackkit.cli.progress import Style
-    from stackkit.recompute import Recomputed
+    from stackkit.extraction.recompute import Recomputed
     from stackkit.store.catalogue import Entry, RowStates
-    from stackkit.store.contents import Contents
+    from stackkit.store.metadata import Contents
 
 File = Annotated[
     str,
@@ -54,7 +54,7 @@ def ls(store: options.Store = None, as_json: options.Json = False) -> None:
     Try: stackkit features ls
     """
     from stackkit.cli.engines import engines
-    from stackkit.cli.featuretable import document, show_engines, show_entries
+    from stackkit.cli.feature_tables import document, show_engines, show_entries
     from stackkit.store.catalogue import entries
 
     folder = _folder(store)
@@ -72,7 +72,7 @@ def show(file: File, store: options.Store = None, as_json: options.Json = False)
 
     Try: stackkit features show 1
     """
-    from stackkit.cli.featuretable import details, show_details
+    from stackkit.cli.feature_tables import details, show_details
     from stackkit.store.catalogue import row_states
 
     entry = _selected(_folder(store), [file])[0]
@@ -95,7 +95,7 @@ def verify(
 
     Try: stackkit features verify --recompute 20
     """
-    from stackkit.cli.featuretable import fault, show_verdicts, verdict
+    from stackkit.cli.feature_tables import fault, show_verdicts, verdict
 
     options.check_seed(seed)
     if recompute < 0:
@@ -130,7 +130,7 @@ def gc(
 
     Try: stackkit features gc --older-than 30d --dry-run
     """
-    from stackkit.cli.cleaning import clean, show_cleaned
+    from stackkit.cli.cleanup import clean, show_cleaned
 
     if older_than is None and keep_size is None and not engines:
         raise UsageError("say what may go: --older-than 30d, --keep-size 10GB, --engines, or several")
@@ -170,7 +170,7 @@ def export(
 
 
 def _folder(store: Path | None) -> Path:
-    from stackkit.paths import features_dir
+    from stackkit.api.paths import features_dir
 
     return store or features_dir()
 
@@ -222,8 +222,8 @@ def _checked(chosen: list[Entry], style: Style) -> dict[Path, RowStates]:
 
 def _recomputed(entry: Entry, count: int, seed: int, style: Style) -> list[Recomputed]:
     from stackkit.cli.progress import progress
-    from stackkit.recompute import recompute
-    from stackkit.registry import Registry
+    from stackkit.extraction.recompute import recompute
+    from stackkit.host.registry import Registry
 
     registry = Registry(host=the_host())
     with stdout_set_aside(), progress(style) as reporter:

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stackkit.api.errors import UsageError
+from stackkit.api.paths import fits_dir
 from stackkit.cli import options
-from stackkit.cli.amounts import age, parse_age, parse_size
 from stackkit.cli.output import print_json
-from stackkit.errors import UsageError
-from stackkit.paths import fits_dir
+from stackkit.cli.units import age, parse_age, parse_size
 
 if TYPE_CHECKING:
-    from stackkit.disused import Removal
+    from stackkit.utils.retention import Removal
 
 All = Annotated[bool, typer.Option("--all", help="All kept fits, which are made again when wanted.")]
 
@@ -29,7 +29,7 @@ def ls(as_json: options.Json = False) -> None:
     """
     from rich.filesize import decimal
 
-    from stackkit.fitting.kept import kept_files
+    from stackkit.evaluation.fit_cache import kept_files
 
     files = kept_files(fits_dir())
     size, uses = sum(file.size for file in files), sorted(file.used for file in files)
@@ -83,8 +83,8 @@ def _clean(
     *, older_than_s: float | None, keep_bytes: int | None, everything: bool, dry_run: bool
 ) -> list[Removal]:
     """What went, or would go; a fit that was used meanwhile stays."""
-    from stackkit.disused import Removal, disused
-    from stackkit.fitting.kept import kept_files, leftovers
+    from stackkit.evaluation.fit_cache import kept_files, leftovers
+    from stackkit.utils.retention import Removal, disused
 
     now = time.time()
     files, asides = kept_files(fits_dir()), leftovers(fits_dir(), now)

@@ -14,20 +14,20 @@ from typing import Annotated, ParamSpec
 import typer
 
 from stackkit import __version__
+from stackkit.api.errors import StackkitError
 from stackkit.cli import (
-    checking,
+    check_plugin,
     doctor,
-    extraction,
+    extract,
     features,
-    fetching,
+    fetch,
     fits,
-    listing,
-    newplugin,
-    running,
+    list_plugins,
+    new_plugin,
+    run,
 )
-from stackkit.cli.ending import answered, crashes_named
-from stackkit.cli.placing import Command, Group
-from stackkit.errors import StackkitError
+from stackkit.cli.click_errors import Command, Group
+from stackkit.cli.shutdown import answered, crashes_named
 
 P = ParamSpec("P")
 
@@ -66,14 +66,14 @@ def _app() -> typer.main.click.Command:  # type: ignore[name-defined]
     )
     app.callback()(_root)
     for name, command in (
-        ("run", running.run),
-        ("extract", extraction.extract),
-        ("evaluate", running.evaluate),
-        ("fetch", fetching.fetch),
-        ("list-plugins", listing.list_plugins),
-        ("new-plugin", newplugin.new_plugin),
+        ("run", run.run),
+        ("extract", extract.extract),
+        ("evaluate", run.evaluate),
+        ("fetch", fetch.fetch),
+        ("list-plugins", list_plugins.list_plugins),
+        ("new-plugin", new_plugin.new_plugin),
         ("doctor", doctor.doctor),
-        ("check-plugin", checking.check_plugin),
+        ("check-plugin", check_plugin.check_plugin),
     ):
         app.command(name, cls=Command)(_reporting_errors(command))
     app.add_typer(

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from stackkit.commonoptions import MOST_SEED
-from stackkit.errors import UsageError
+from stackkit.api.common_options import MOST_SEED
+from stackkit.api.errors import UsageError
 
 if TYPE_CHECKING:
     from stackkit.store import FeatureStore
@@ -161,7 +161,7 @@ def check_count(option: str, count: int | None) -> None:
 
 def feature_store(folder: Path | None, dtype: Literal["float32", "float16"]) -> FeatureStore:
     """The store that --store and --feature-dtype mean."""
-    from stackkit.paths import features_dir
+    from stackkit.api.paths import features_dir
     from stackkit.store import FeatureStore
 
     return FeatureStore(folder or features_dir(), dtype)

@@ -11,7 +11,7 @@ from typing import Any, TextIO, cast
 
 import typer
 
-from stackkit.streams import STDERR, descriptor_1_to
+from stackkit.utils.streams import STDERR, descriptor_1_to
 
 
 @contextmanager

@@ -14,8 +14,8 @@ from rich.filesize import decimal
 from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColumn
 from rich.table import Column
 
+from stackkit.api.types import Reporter, Unit
 from stackkit.cli.meter import Meter
-from stackkit.types import Reporter, Unit
 
 LINE_EVERY_S = 10.0
 EVENT_EVERY_S = 1.0

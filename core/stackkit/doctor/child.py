@@ -7,8 +7,8 @@ import os
 import sys
 from typing import Any
 
-from stackkit.errors import one_line
-from stackkit.specs import load_text
+from stackkit.api.errors import one_line
+from stackkit.api.specs import load_text
 
 
 def main() -> None:

@@ -6,15 +6,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 
-from stackkit.candidates import OWN_DISTRIBUTION
+from stackkit.api.specs import SPEC_TYPES, Kind
 from stackkit.doctor.deadly import Deadly, deadly, without
 from stackkit.doctor.diagnosis import LIMIT_S, Diagnosis, diagnose
 from stackkit.doctor.findings import Finding
 from stackkit.doctor.libraries import DIAGNOSES
-from stackkit.host import Component, Host, PluginRecord, load_host
-from stackkit.registry import Registry
-from stackkit.requirements import missing_requirements
-from stackkit.specs import SPEC_TYPES, Kind
+from stackkit.host.component import Component
+from stackkit.host.discovery import OWN_DISTRIBUTION
+from stackkit.host.host import Host, PluginRecord, load_host
+from stackkit.host.registry import Registry
+from stackkit.host.requirements import missing_requirements
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +92,7 @@ class Components:
         told = [f"ready: {', '.join(ready) or 'none'}"]
         if len(ready) < len(lacking):
             told.append(f"lacking something: {', '.join(name for name in lacking if lacking[name])}")
-        none_can = all(self._broken(c) or missing_requirements(c) for c in components)
+        none_can = all(self._broken(c) or missing_requirements(c.spec) for c in components)
         remedy = f"`stackkit list-plugins --kind {kind}` says what each lacks" if told[1:] else ""
         return Finding(
             name=f"{kind}s",

@@ -6,9 +6,9 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from stackkit.candidates import Candidate, candidates
 from stackkit.doctor.diagnosis import Diagnosis, diagnose
-from stackkit.host import load_host
+from stackkit.host.discovery import Candidate, candidates
+from stackkit.host.host import load_host
 
 HERE = "stackkit.doctor.deadly:loaded"
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from stackkit.errors import one_line
+from stackkit.api.errors import one_line
 
 State = Literal["ok", "problem", "blocker"]
 """A problem costs something that works otherwise; a blocker stops every run."""

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from stackkit import paths
+from stackkit.api import paths
 from stackkit.doctor.findings import Finding, State
 
 LITTLE = 10**9

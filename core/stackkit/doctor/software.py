@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import stackkit
 from stackkit.doctor.findings import Finding
-from stackkit.versions import PACKAGES, versions
+from stackkit.utils.versions import PACKAGES, versions
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement

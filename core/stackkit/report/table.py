@@ -8,8 +8,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from stackkit.evaluate import Result, best_single
-from stackkit.report.document import FILE_NAME, Report
+from stackkit.evaluation.metrics import Result, best_single
+from stackkit.report.report import FILE_NAME, Report
 
 MOST_FOLDS = 5
 MOST_FAILURES = 20

@@ -6,7 +6,7 @@ the image's fingerprint and the features, so that a torn or foreign row is seen 
 """
 
 from stackkit.store.file import FeatureFile
-from stackkit.store.folder import FeatureStore
 from stackkit.store.keys import BackboneKey, DatasetRows, FeatureDtype
+from stackkit.store.store import FeatureStore
 
 __all__ = ["BackboneKey", "DatasetRows", "FeatureDtype", "FeatureFile", "FeatureStore"]

@@ -11,11 +11,11 @@ from typing import Literal
 
 import numpy as np
 
-from stackkit.disused import Removal, disused
-from stackkit.store.contents import Contents, read_contents
-from stackkit.store.faults import DamagedFileError, NewerFormatError, OtherFileError
-from stackkit.store.folder import ASIDE
+from stackkit.store.errors import DamagedFileError, NewerFormatError, OtherFileError
+from stackkit.store.metadata import Contents, read_contents
 from stackkit.store.rows import intact_rows, read_checksums
+from stackkit.store.store import ASIDE
+from stackkit.utils.retention import Removal, disused
 
 State = Literal["complete", "partial", "damaged", "newer format", "other", "unreadable"]
 
@@ -40,7 +40,7 @@ class Entry:
         return self.contents.places.count if self.contents else 0
 
     @property
-    def may_go(self) -> bool:
+    def removable(self) -> bool:
         """Whether the file is this stackkit's to remove."""
         if self.state == "damaged":  # nothing but its name tells whose it is
             return bool(_OUR_NAME.fullmatch(self.path.name))
@@ -134,7 +134,7 @@ def to_remove(
 
     `now` is in seconds since 1970.
     """
-    damaged = [entry for entry in found if entry.state == "damaged" and entry.may_go]
+    damaged = [entry for entry in found if entry.state == "damaged" and entry.removable]
     others = [entry for entry in found if entry not in damaged]
     return [
         *(Removal.of(entry, "damaged") for entry in damaged),

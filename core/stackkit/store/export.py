@@ -16,10 +16,10 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from stackkit.errors import StoreError
+from stackkit.api.errors import StoreError
 from stackkit.store.catalogue import row_states
-from stackkit.store.contents import Contents
-from stackkit.store.faults import DamagedFileError
+from stackkit.store.errors import DamagedFileError
+from stackkit.store.metadata import Contents
 from stackkit.store.rows import checksum, read_rows
 
 ExportFormat = Literal["npy", "parquet", "hdf5"]

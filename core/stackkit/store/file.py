@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from stackkit.errors import StoreError
-from stackkit.store.contents import Contents
-from stackkit.store.faults import storage_errors
+from stackkit.api.errors import StoreError
+from stackkit.store.errors import storage_errors
 from stackkit.store.locks import lock
+from stackkit.store.metadata import Contents
 from stackkit.store.rows import (
     Stored,
     checksum,

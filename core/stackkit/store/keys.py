@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from stackkit.types import Sample
+from stackkit.api.types import Sample
 
 FeatureDtype = Literal["float32", "float16"]
 

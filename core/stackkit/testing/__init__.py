@@ -4,7 +4,7 @@
 component; `stackkit check-plugin stackkit_mine` checks the same without pytest.
 """
 
-from stackkit.testing.promise import BrokenError, Promise, SkippedError
-from stackkit.testing.pytesting import conformance
+from stackkit.testing.check import Check, CheckFailedError, CheckSkippedError
+from stackkit.testing.pytest_cases import conformance
 
-__all__ = ["BrokenError", "Promise", "SkippedError", "conformance"]
+__all__ = ["Check", "CheckFailedError", "CheckSkippedError", "conformance"]

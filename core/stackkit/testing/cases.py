@@ -7,17 +7,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stackkit.errors import UsageError
-from stackkit.parsing import parse
-from stackkit.specs import Kind, OptionValue
-from stackkit.testing import component, plugin
-from stackkit.testing.finding import find
+from stackkit.api.errors import UsageError
+from stackkit.api.specs import Kind, OptionValue
+from stackkit.host.option_syntax import parse
+from stackkit.testing.check_run import Trial
+from stackkit.testing.checks import component, plugin
+from stackkit.testing.discovery import find
 from stackkit.testing.subject import PluginSubject, Subject
-from stackkit.testing.trial import Trial
 
 if TYPE_CHECKING:
-    from stackkit.host import Component
-    from stackkit.testing.promise import Promise, Verdict
+    from stackkit.host.component import Component
+    from stackkit.testing.check import Check, Verdict
     from stackkit.testing.target import Target
 
 
@@ -26,7 +26,7 @@ class Case:
     """One promise of a plugin or of one of its components."""
 
     trial: Trial[PluginSubject] | Trial[Subject]
-    promise: Promise
+    promise: Check
 
     @property
     def subject(self) -> PluginSubject | Subject:
@@ -78,26 +78,26 @@ def cases(name: str, wish: Wish) -> list[Case]:
     return [case for plugin in plugins for case in _cases_of(plugin, wish)]
 
 
-def suite(kind: Kind) -> tuple[type[Subject], tuple[Promise, ...]]:
+def suite(kind: Kind) -> tuple[type[Subject], tuple[Check, ...]]:
     """What a kind of component is tried as, and its own promises."""
     # Imported here: NumPy and scikit-learn are needed by those kinds that are there, and by no listing.
     if kind == "dataset":
-        from stackkit.testing import dataset
-        from stackkit.testing.specimens.dataset import DatasetSubject
+        from stackkit.testing.checks import dataset
+        from stackkit.testing.fixtures.dataset import DatasetSubject
 
         return DatasetSubject, dataset.PROMISES
     if kind == "backbone":
-        from stackkit.testing import backbone
-        from stackkit.testing.specimens.backbone import BackboneSubject
+        from stackkit.testing.checks import backbone
+        from stackkit.testing.fixtures.backbone import BackboneSubject
 
         return BackboneSubject, backbone.PROMISES
     if kind == "learner":
-        from stackkit.testing import learner
-        from stackkit.testing.specimens.learner import LearnerSubject
+        from stackkit.testing.checks import learner
+        from stackkit.testing.fixtures.learner import LearnerSubject
 
         return LearnerSubject, learner.PROMISES
-    from stackkit.testing import aggregator
-    from stackkit.testing.specimens.aggregator import AggregatorSubject
+    from stackkit.testing.checks import aggregator
+    from stackkit.testing.fixtures.aggregator import AggregatorSubject
 
     return AggregatorSubject, aggregator.PROMISES
 

@@ -13,11 +13,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from stackkit.choice import Choice
-from stackkit.errors import PluginError, StackkitError
-from stackkit.host import Component, Host
-from stackkit.specs import Kind, OptionValue
-from stackkit.testing.promise import BrokenError, skip
+from stackkit.api.errors import PluginError, StackkitError
+from stackkit.api.specs import Kind, OptionValue
+from stackkit.host.component import Component, ConfiguredComponent
+from stackkit.host.host import Host
+from stackkit.testing.check import CheckFailedError, skip
 from stackkit.testing.target import Target
 
 PROBE_LIMIT_S = 300.0
@@ -65,10 +65,10 @@ class Subject:
         """The component's name."""
         return self.component.spec.name
 
-    def choice(self, **changed: OptionValue) -> Choice:
+    def choice(self, **changed: OptionValue) -> ConfiguredComponent:
         """The component with the given options, and others on top."""
         defaults = {option.name: option.default for option in self.component.spec.options}
-        return Choice(
+        return ConfiguredComponent(
             component=self.component, options={**defaults, **self.given, **changed}, name=self.name
         )
 
@@ -117,14 +117,14 @@ def probe(
     folder: Path | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Ask `stackkit.testing.probe` in a new process; files pass through `folder`."""
+    """Ask `stackkit.testing.child_process` in a new process; files pass through `folder`."""
     with TemporaryDirectory(prefix="stackkit-probe-") as temporary:
         place = folder or Path(temporary)
         whole = {**request, **target.words()}
         (place / "request.json").write_text(json.dumps(whole), encoding="utf-8")
         search = os.pathsep.join(path or "." for path in sys.path)
         environment = {**os.environ, "PYTHONPATH": search, **(environ or {})}
-        command = [sys.executable, "-B", "-m", "stackkit.testing.probe", str(place)]
+        command = [sys.executable, "-B", "-m", "stackkit.testing.child_process", str(place)]
         try:
             done = subprocess.run(  # noqa: S603 - our own interpreter and our own module
                 command,
@@ -135,10 +135,10 @@ def probe(
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            raise BrokenError(f"a new process gave no answer within {PROBE_LIMIT_S:g} s") from None
+            raise CheckFailedError(f"a new process gave no answer within {PROBE_LIMIT_S:g} s") from None
         answer = place / "answer.json"
         if not answer.exists():
             last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-            raise BrokenError(f"a new process ended with {done.returncode}: {last}")
+            raise CheckFailedError(f"a new process ended with {done.returncode}: {last}")
         found: dict[str, Any] = json.loads(answer.read_text(encoding="utf-8"))
         return found

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint
 from typing import Any
 
-from stackkit.candidates import GROUP
-from stackkit.host import Host, load_host
+from stackkit.host.discovery import GROUP
+from stackkit.host.host import Host, load_host
 
 
 @dataclass(frozen=True, kw_only=True)

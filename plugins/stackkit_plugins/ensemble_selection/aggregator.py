@@ -16,7 +16,7 @@ class EnsembleSelection:
     """Predicts the class whose probability, averaged over the selected learners, is highest.
 
     `weights_` (n_learners,) are the learners' shares in the ensemble. Source: R. Caruana,
-    A. Niculescu-Mizil, G. Crew and A. Ksikes, "Ensemble selection from libraries of models",
+    A. Niculescu-Mizil, G. FitScheduler and A. Ksikes, "Ensemble selection from libraries of models",
     2004: with replacement, from a sorted start, by option from bags of learners.
     """
 

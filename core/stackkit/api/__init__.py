@@ -1,0 +1,78 @@
+"""The whole public surface for plugins: import from here and from nowhere else in stackkit."""
+
+from stackkit.api.common_options import fit_on_option, limit_option, seed_option
+from stackkit.api.errors import (
+    DatasetError,
+    ExtractionError,
+    ImageError,
+    PluginError,
+    StackkitError,
+    UsageError,
+    WeightsError,
+)
+from stackkit.api.hookspecs import HOOKSPEC_VERSION, hookimpl
+from stackkit.api.images import bytes_fingerprint, decode_image, file_fingerprint, read_image
+from stackkit.api.paths import datasets_dir, engines_dir
+from stackkit.api.samples import limit_per_class
+from stackkit.api.specs import (
+    AggregatorSpec,
+    BackboneSpec,
+    DatasetSpec,
+    LearnerSpec,
+    Option,
+    OptionValue,
+)
+from stackkit.api.types import (
+    Aggregator,
+    Backbone,
+    BoundingBox,
+    Dataset,
+    FeatureAggregator,
+    FitOn,
+    Learner,
+    PreparableBackbone,
+    Readiness,
+    Reporter,
+    Sample,
+    SilentReporter,
+)
+
+__all__ = [
+    "HOOKSPEC_VERSION",
+    "Aggregator",
+    "AggregatorSpec",
+    "Backbone",
+    "BackboneSpec",
+    "BoundingBox",
+    "Dataset",
+    "DatasetError",
+    "DatasetSpec",
+    "ExtractionError",
+    "FeatureAggregator",
+    "FitOn",
+    "ImageError",
+    "Learner",
+    "LearnerSpec",
+    "Option",
+    "OptionValue",
+    "PluginError",
+    "PreparableBackbone",
+    "Readiness",
+    "Reporter",
+    "Sample",
+    "SilentReporter",
+    "StackkitError",
+    "UsageError",
+    "WeightsError",
+    "bytes_fingerprint",
+    "datasets_dir",
+    "decode_image",
+    "engines_dir",
+    "file_fingerprint",
+    "fit_on_option",
+    "hookimpl",
+    "limit_option",
+    "limit_per_class",
+    "read_image",
+    "seed_option",
+]

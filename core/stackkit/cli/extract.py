@@ -1,0 +1,88 @@
+"""`stackkit extract`, the first half of `stackkit run`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from stackkit.cli import options
+from stackkit.cli.host import the_host
+from stackkit.cli.output import print_json, stdout_set_aside
+from stackkit.recipe import RECIPE_BACKBONES, Recipe
+
+if TYPE_CHECKING:
+    from stackkit.cli.progress import Style
+    from stackkit.extraction.extract import ExtractionSummary
+    from stackkit.store import FeatureStore
+
+
+def extract(
+    dataset: options.Dataset,
+    backbones: options.Backbones = None,
+    seed: options.Seed = 0,
+    strict: options.Strict = False,
+    store: options.Store = None,
+    feature_dtype: options.FeatureDtype = "float32",
+    device: options.Device = None,
+    threads: options.Threads = None,
+    dry_run: options.DryRun = False,
+    progress: options.Progress = "auto",
+    as_json: options.Json = False,
+) -> None:
+    """Compute the features that the store lacks, and keep them.
+
+    It can be stopped and started again at any time; nothing finished is computed twice.
+
+    Try: stackkit extract --dataset cub200 --backbones resnet50
+    """
+    options.check_seed(seed)
+    options.check_count("--threads", threads)
+    recipe = Recipe(
+        dataset=dataset,
+        backbones=tuple(backbones or RECIPE_BACKBONES),
+        seed=seed,
+        strict=strict,
+        device=device,
+        threads=threads,
+    )
+    feature_store = options.feature_store(store, feature_dtype)
+    if dry_run:
+        from stackkit.cli.preview import predict
+
+        predict(recipe, feature_store, progress, as_json=as_json, evaluable=False)
+        return
+    summary = _carry_out(recipe, feature_store, progress)
+    if as_json:
+        print_json(asdict(summary))
+    else:
+        _show(summary, feature_store.folder)
+
+
+def _carry_out(recipe: Recipe, store: FeatureStore, style: Style) -> ExtractionSummary:
+    from stackkit.cli.preview import forecast_lines, plan_lines, tell
+    from stackkit.cli.progress import progress
+    from stackkit.experiment import extract_features
+    from stackkit.host.registry import Registry
+
+    with stdout_set_aside(), progress(style) as reporter:
+        return extract_features(
+            recipe,
+            Registry(host=the_host()),
+            store,
+            reporter,
+            begin=lambda plan: tell(reporter, plan_lines(plan, evaluable=False)),
+            expect=lambda forecast: tell(reporter, forecast_lines(forecast)),
+        )
+
+
+def _show(summary: ExtractionSummary, folder: Path) -> None:
+    for label, computed in summary.computed.items():
+        typer.echo(
+            f"{label}: {computed:,} images computed, {summary.reused[label]:,} were stored already"
+        )
+    for failure in summary.failed:
+        typer.echo(f"failed: {failure.id}: {failure.reason}")
+    typer.echo(f"features: {folder}")

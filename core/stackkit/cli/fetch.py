@@ -1,0 +1,25 @@
+"""`stackkit fetch`: download a dataset into the managed folder."""
+
+from __future__ import annotations
+
+import typer
+
+from stackkit.cli import options
+from stackkit.cli.host import the_host
+from stackkit.cli.output import stdout_set_aside
+
+
+def fetch(dataset: options.Dataset, progress: options.Progress = "auto") -> None:
+    """Download a dataset, check it, and unpack it; an interrupted download is resumed.
+
+    Try: stackkit fetch --dataset cub200
+    """
+    from stackkit.cli.progress import progress as reporting
+    from stackkit.host.registry import Registry
+
+    choice = Registry(host=the_host()).one("dataset", dataset)
+    with stdout_set_aside(), reporting(progress) as reporter:
+        for remark in choice.remarks:
+            reporter.message(f"deprecated  {choice.text}: {remark}")
+        folder = choice.fetch(reporter=reporter)
+    typer.echo(f"{choice.name}: {folder}")

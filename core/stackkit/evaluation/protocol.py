@@ -1,0 +1,76 @@
+"""How a recipe divides images into those to learn from and those to predict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from stackkit.api.types import Dataset
+from stackkit.evaluation.folds import Fold, official_fold, stratified_folds
+from stackkit.recipe import Recipe
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Protocol:
+    """How training and test images were told apart."""
+
+    kind: Literal["cross-validation", "official-split"]
+    folds: int
+    shuffle: bool
+    seed: int
+    repeats: int = 1
+
+    @property
+    def title(self) -> str:
+        """The protocol in a few words."""
+        if self.kind == "official-split":
+            return "official split"
+        order = f"shuffled, seed {self.seed}" if self.shuffle else "not shuffled"
+        often = f", repeated {self.repeats} times" if self.repeats > 1 else ""
+        return f"{self.folds}-fold stratified cross-validation, {order}{often}"
+
+    @property
+    def meaning(self) -> str:
+        """What figures under this protocol say and do not say."""
+        if self.kind == "official-split":
+            return (
+                "Official split: learned from the training part, measured once on the test part. "
+                "Not comparable with cross-validation figures."
+            )
+        often = "once" if self.repeats == 1 else f"once in each of {self.repeats} repeats"
+        return (
+            f"{self.folds}-fold cross-validation: every image is predicted {often}, by classifiers "
+            "fitted without it. Not comparable with figures on an official split."
+        )
+
+
+def protocol_of(recipe: Recipe) -> Protocol:
+    """How a recipe's figures are going to be measured."""
+    if recipe.official:
+        return Protocol(kind="official-split", folds=1, shuffle=False, seed=recipe.seed)
+    return Protocol(
+        kind="cross-validation",
+        folds=recipe.cv,
+        repeats=recipe.repeats,
+        shuffle=recipe.shuffle,
+        seed=recipe.seed,
+    )
+
+
+def folds_of(recipe: Recipe, dataset: Dataset, rows: Sequence[int]) -> list[Fold]:
+    """How a recipe divides some rows of a dataset."""
+    samples = [dataset.samples[row] for row in rows]
+    if recipe.official:
+        return official_fold(samples)
+    labels = np.array([sample.label for sample in samples], dtype=np.int64)
+    return stratified_folds(
+        labels,
+        dataset.classes,
+        recipe.cv,
+        shuffle=recipe.shuffle,
+        seed=recipe.seed,
+        repeats=recipe.repeats,
+    )

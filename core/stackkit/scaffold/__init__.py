@@ -1,0 +1,1 @@
+"""Write the project of a new plugin from Jinja2 templates."""

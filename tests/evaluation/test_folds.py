@@ -1,0 +1,176 @@
+"""Protocols: which rows are learned from and which are predicted."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.model_selection import StratifiedKFold
+
+from stackkit.api.errors import EvaluationError
+from stackkit.api.types import Sample
+from stackkit.evaluation.folds import Fold, inner_folds, official_fold, stratified_folds
+
+CLASSES = ("Ani", "Auklet", "Bobolink", "Cardinal", "Catbird")
+
+some_labels = st.lists(st.integers(0, 4), min_size=2, max_size=60).map(np.array)
+"""(n,) labels: uneven classes, classes with one member, classes with none."""
+
+counts = st.integers(2, 6)
+
+
+@st.composite
+def enough_labels(draw: st.DrawFn) -> np.ndarray:
+    """(n,) labels in any order: at least two classes have images, and these at least 6."""
+    sizes = [*draw(st.lists(st.integers(6, 15), min_size=2, max_size=4)), 0]
+    labels = np.repeat(np.arange(len(sizes)), draw(st.permutations(sizes)))
+    return np.array(draw(st.permutations(labels.tolist())))
+
+
+def stratified(
+    labels: np.ndarray, count: int = 3, *, shuffle: bool = False, seed: int = 0
+) -> list[Fold]:
+    return stratified_folds(labels, CLASSES, count, shuffle=shuffle, seed=seed)
+
+
+def seen_as_lists(folds: list[Fold]) -> list[tuple[list[int], list[int]]]:
+    return [(fold.train.tolist(), fold.test.tolist()) for fold in folds]
+
+
+def assert_every_row_is_tested_once(folds: list[Fold], rows: int) -> None:
+    assert sorted(np.concatenate([fold.test for fold in folds])) == list(range(rows))
+    for fold in folds:
+        assert sorted([*fold.train, *fold.test]) == list(range(rows))
+        assert np.all(np.diff(fold.train) > 0)
+        assert np.all(np.diff(fold.test) > 0)
+
+
+@given(enough_labels(), counts, st.booleans(), st.integers(0, 9))
+def test_stratified_folds_are_scikit_learns(labels, count, shuffle, seed):
+    folds = stratified(labels, count, shuffle=shuffle, seed=seed)
+    splitter = StratifiedKFold(count, shuffle=shuffle, random_state=seed if shuffle else None)
+    wanted = [(train.tolist(), test.tolist()) for train, test in splitter.split(labels, labels)]
+    assert seen_as_lists(folds) == wanted
+    assert_every_row_is_tested_once(folds, len(labels))
+
+
+def test_the_seed_matters_only_when_shuffling():
+    labels = np.repeat([0, 1], 9)
+    assert seen_as_lists(stratified(labels, seed=1)) == seen_as_lists(stratified(labels, seed=2))
+    shuffled = [seen_as_lists(stratified(labels, shuffle=True, seed=seed)) for seed in (1, 2, 1)]
+    assert shuffled[0] == shuffled[2] != shuffled[1]
+
+
+def test_a_class_with_fewer_images_than_folds_is_named_with_both_counts():
+    with pytest.raises(EvaluationError, match=r"'Bobolink' has 2 usable image\(s\).* 3 folds"):
+        stratified(np.array([0, 0, 0, 2, 2, 3, 3, 3]))
+
+
+def test_a_class_without_any_image_is_no_obstacle():
+    assert len(stratified(np.array([0, 0, 0, 4, 4, 4]))) == 3
+
+
+@pytest.mark.parametrize(("labels", "found"), [([1, 1, 1, 1], 1), ([], 0)])
+def test_fewer_than_two_classes_are_refused(labels, found):
+    with pytest.raises(EvaluationError, match=f"at least two classes.*show {found}"):
+        stratified(np.array(labels, dtype=np.int64))
+
+
+@pytest.mark.parametrize("count", [1, 0, -3])
+def test_fewer_than_two_folds_are_refused(count):
+    with pytest.raises(EvaluationError, match=f"--cv {count}: at least 2 folds"):
+        stratified(np.array([0, 0, 1, 1]), count)
+
+
+def samples(*parts: str | None) -> list[Sample]:
+    return [Sample(id=str(i), label=i % 2, split=part) for i, part in enumerate(parts)]
+
+
+def test_the_official_split_is_used_as_it_is_and_val_is_left_out():
+    (fold,) = official_fold(samples("train", "test", "val", "train", None, "test", "train"))
+    assert fold.train.tolist() == [0, 3, 6]
+    assert fold.test.tolist() == [1, 5]
+
+
+@pytest.mark.parametrize(
+    ("parts", "counted"),
+    [
+        ([None, None], "0 training and 0 test"),
+        (["train", "train"], "2 training and 0 test"),
+        (["val", "test"], "0 training and 1 test"),
+    ],
+)
+def test_no_official_split_is_an_error_that_offers_the_other_protocol(parts, counted):
+    with pytest.raises(EvaluationError, match=f"{counted} images; use --cv"):
+        official_fold(samples(*parts))
+
+
+@pytest.mark.parametrize(
+    ("parts", "told"),
+    [
+        (
+            ["training", "testing", "training"],
+            "0 test images, and 1 marked 'testing', 2 marked 'training'",
+        ),
+        (["train", "Test"], "1 training and 0 test images, and 1 marked 'Test'"),
+    ],
+)
+def test_words_for_the_parts_that_nobody_knows_are_told(parts, told):
+    with pytest.raises(EvaluationError) as caught:
+        official_fold(samples(*parts))
+    assert f"{told}, where its plugin should say 'train', 'val' or 'test'" in str(caught.value)
+
+
+def test_an_official_training_part_of_one_class_is_refused():
+    with pytest.raises(EvaluationError, match="at least two classes"):
+        official_fold(samples("train", "test", "train", "test"))
+
+
+@given(some_labels, counts, st.integers(0, 99))
+def test_inner_folds_test_every_row_once_and_keep_classes_balanced(labels, count, seed):
+    try:
+        folds = inner_folds(labels, count, seed=seed)
+    except EvaluationError:
+        return assert_too_few(labels, count)
+    assert 2 <= len(folds) <= count
+    assert len(folds) == count or len(folds) >= np.bincount(labels).max()
+    assert_every_row_is_tested_once(folds, len(labels))
+    sizes = [len(fold.test) for fold in folds]
+    assert max(sizes) - min(sizes) <= 1
+    assert min(sizes) > 0
+    for label in set(labels.tolist()):
+        members = [int((labels[fold.test] == label).sum()) for fold in folds]
+        assert max(members) - min(members) <= 1
+    assert all(len(set(labels[fold.train].tolist())) >= 2 for fold in folds)
+    return None
+
+
+def assert_too_few(labels: np.ndarray, count: int) -> None:
+    """Only tiny data may be refused: with two classes that reach two folds, two always remain."""
+    members = Counter(labels.tolist())
+    assert sum(size >= 2 for size in members.values()) < 2
+    assert len(members) <= count + 1
+
+
+@given(enough_labels(), counts, st.integers(0, 99))
+def test_inner_folds_are_the_same_for_the_same_seed(labels, count, seed):
+    once, again = inner_folds(labels, count, seed=seed), inner_folds(labels, count, seed=seed)
+    assert seen_as_lists(once) == seen_as_lists(again)
+
+
+def test_another_seed_gives_other_inner_folds():
+    labels = np.repeat([0, 1, 2], 10)
+    first, second = inner_folds(labels, 3, seed=0), inner_folds(labels, 3, seed=1)
+    assert seen_as_lists(first) != seen_as_lists(second)
+
+
+def test_a_class_with_one_member_is_predicted_by_a_learner_that_does_not_know_it():
+    labels = np.array([0, 0, 0, 1, 1, 1, 2])
+    (fold,) = [fold for fold in inner_folds(labels, 3, seed=0) if 6 in fold.test]
+    assert set(labels[fold.train].tolist()) == {0, 1}
+
+
+def test_too_few_rows_for_inner_folds_are_an_error_that_says_what_else_can_be_done():
+    with pytest.raises(EvaluationError, match=r"fold of 2 images is too small.*fit_on=in-sample"):
+        inner_folds(np.array([0, 1]), 3, seed=0)

@@ -1,0 +1,94 @@
+"""Predictions to figures: each equals its textbook formula."""
+
+import math
+import statistics
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stackkit.evaluation.metrics import Result, ResultKind, best_single, score
+
+some_folds = st.lists(st.lists(st.booleans(), min_size=1, max_size=40), min_size=1, max_size=6)
+"""For each fold, whether each prediction is right."""
+
+
+def scored(folds: list[list[bool]]) -> Result:
+    pairs = []
+    for rights in folds:
+        true = np.arange(len(rights))
+        pairs.append((np.where(rights, true, true + 1), true))
+    return score("logistic", "learner", ["a"], pairs, untrained=False, converged=True)
+
+
+def wilson(right: int, total: int) -> tuple[float, float]:
+    """E. B. Wilson, JASA 22 (1927); z is the normal distribution's 97.5 % point."""
+    z, share = statistics.NormalDist().inv_cdf(0.975), right / total
+    middle = (share + z**2 / (2 * total)) / (1 + z**2 / total)
+    half = z * math.sqrt(share * (1 - share) / total + z**2 / (4 * total**2)) / (1 + z**2 / total)
+    return middle - half, middle + half
+
+
+@given(some_folds)
+def test_accuracy_is_the_mean_over_folds_and_spread_their_standard_deviation(folds):
+    result = scored(folds)
+    shares = [sum(rights) / len(rights) for rights in folds]
+    assert result.fold_accuracy == pytest.approx(shares)
+    assert result.accuracy == pytest.approx(statistics.fmean(shares))
+    assert result.spread == pytest.approx(statistics.pstdev(shares), abs=1e-12)
+
+
+@given(some_folds)
+def test_the_interval_is_wilsons_over_all_predictions(folds):
+    rights = [right for rights in folds for right in rights]
+    low, high = scored(folds).interval_95
+    assert (low, high) == pytest.approx(wilson(sum(rights), len(rights)), abs=1e-12)
+    assert -1e-12 <= low <= sum(rights) / len(rights) <= high <= 1 + 1e-12
+
+
+def test_one_fold_has_no_spread():
+    assert scored([[True, False]]).spread == 0
+
+
+def test_every_figure_is_a_plain_python_number():
+    result = scored([[True, False], [True]])
+    figures = [*result.fold_accuracy, result.accuracy, result.spread, *result.interval_95]
+    assert {type(figure) for figure in figures} == {float}
+
+
+def test_what_was_asked_comes_back_with_the_figures():
+    pair = (np.array([1]), np.array([1]))
+    result = score("soft-vote", "aggregator", ["a", "b"], [pair], untrained=True, converged=False)
+    assert (result.name, result.kind, result.backbones) == ("soft-vote", "aggregator", ("a", "b"))
+    assert result.untrained
+    assert not result.converged
+
+
+def result(kind: ResultKind, accuracy: float, name: str = "x") -> Result:
+    return Result(
+        name=name,
+        kind=kind,
+        backbones=("a",),
+        untrained=False,
+        fold_accuracy=(accuracy,),
+        accuracy=accuracy,
+        spread=0.0,
+        interval_95=(accuracy, accuracy),
+        converged=True,
+    )
+
+
+def test_the_best_single_is_no_aggregator():
+    results = [result("baseline", 0.5), result("learner", 0.6), result("aggregator", 0.9)]
+    assert best_single(results) is results[1]
+
+
+def test_a_baseline_can_be_the_best_single():
+    results = [result("baseline", 0.7), result("learner", 0.6)]
+    assert best_single(results) is results[0]
+
+
+def test_the_first_of_equals_is_the_best_single():
+    results = [result("learner", 0.6, "first"), result("learner", 0.6, "second")]
+    assert best_single(results) is results[0]

@@ -1,0 +1,590 @@
+"""The registry: from what a user types to one component, its options and an object."""
+
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stackkit.api.errors import DatasetError, PluginError, UsageError
+from stackkit.api.specs import BackboneSpec, ComponentSpec, DatasetSpec, LearnerSpec, Option
+from stackkit.host.component import Component, ConfiguredComponent, describe
+from stackkit.host.host import Host, PluginRecord
+from stackkit.host.registry import Registry, with_machine, with_seed
+from stackkit.host.requirements import missing_requirements
+
+OPTIONS = (
+    Option(name="C", default=1.0, help=""),
+    Option(name="max_iter", default=100, help=""),
+    Option(name="fit_intercept", default=True, help=""),
+    Option(name="limit", default=None, type=int, help=""),
+    Option(name="root", default="", help=""),
+    Option(name="note", default="plain", help=""),
+    Option(name="solver", default="lbfgs", choices=("lbfgs", "saga"), help=""),
+    Option(name="seed", default=0, help=""),
+)
+
+
+def learner(name: str, plugin: str = "own", **changes: Any) -> Component:
+    # `dict` as a factory gives back the keywords it was called with.
+    fields = {"name": name, "summary": "", "factory": "builtins:dict", "options": OPTIONS, **changes}
+    return component(LearnerSpec(**fields), plugin)
+
+
+def component(spec: ComponentSpec, plugin: str = "own") -> Component:
+    distribution = "stackkit" if plugin == "own" else f"{plugin}-dist"
+    return Component(spec=spec, plugin=plugin, distribution=distribution, version="1.2")
+
+
+def registry(*components: Component, broken: tuple[str, ...] = (), seed: int = 0) -> Registry:
+    records = [
+        PluginRecord(name=name, distribution=name, version="1", stage="import", error="E: no")
+        for name in broken
+    ]
+    ordered = sorted(components, key=lambda c: (c.kind, c.qualified_name))
+    return Registry(host=Host(plugins=tuple(records), components=tuple(ordered)), seed=seed)
+
+
+LEARNERS = registry(
+    learner("logistic"),
+    learner("logistic-ovr"),
+    learner("linear-svm"),
+    learner("logistic", "acme"),
+    learner("forest", "acme"),
+    learner("ridge", "acme"),
+    learner("ridge", "zenith"),
+)
+
+
+def asked(*texts: str) -> list[str]:
+    return [choice.text for choice in LEARNERS.several("learner", texts)]
+
+
+def refusal(text: str) -> str:
+    with pytest.raises(UsageError) as caught:
+        LEARNERS.several("learner", [text])
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "qualified_name"),
+    [
+        ("linear-svm", "own/linear-svm"),
+        ("own/linear-svm", "own/linear-svm"),
+        ("logistic", "own/logistic"),
+        ("acme/logistic", "acme/logistic"),
+        ("forest", "acme/forest"),
+        ("zenith/ridge", "zenith/ridge"),
+    ],
+)
+def test_a_name_means_stackkits_own_component_or_the_only_strangers(
+    text: str, qualified_name: str
+) -> None:
+    assert LEARNERS.one("learner", text).component.qualified_name == qualified_name
+
+
+def test_a_short_name_that_two_strangers_share_is_refused_with_both_of_them() -> None:
+    assert refusal("ridge") == (
+        "'ridge' could mean acme/ridge (acme-dist), zenith/ridge (zenith-dist): "
+        "say which by its qualified name"
+    )
+
+
+def test_every_choice_carries_the_shortest_name_that_means_it_alone() -> None:
+    names = [LEARNERS.short_name(component) for component in LEARNERS.of_kind("learner")]
+    assert names == [
+        "forest",
+        "acme/logistic",
+        "acme/ridge",
+        "linear-svm",
+        "logistic",
+        "logistic-ovr",
+        "zenith/ridge",
+    ]
+    for name, wanted in zip(names, LEARNERS.of_kind("learner"), strict=True):
+        assert LEARNERS.one("learner", name).component == wanted
+
+
+def test_comma_lists_and_repeated_texts_keep_their_order() -> None:
+    assert asked("linear-svm,logistic", "forest") == ["linear-svm", "logistic", "forest"]
+    assert asked(" linear-svm , logistic ") == ["linear-svm", "logistic"]
+
+
+def test_options_belong_to_the_name_before_them() -> None:
+    assert asked("logistic:C=10,max_iter=5,forest,linear-svm:C=2") == [
+        "logistic:C=10.0,max_iter=5",
+        "forest",
+        "linear-svm:C=2.0",
+    ]
+    assert asked("logistic: C=10, max_iter=5") == ["logistic:C=10.0,max_iter=5"]
+
+
+def test_options_get_the_types_of_their_defaults() -> None:
+    text = "logistic:C=10,max_iter=5,fit_intercept=no,limit=3,root=7,solver=saga"
+    options = LEARNERS.one("learner", text).options
+    assert options == {
+        "C": 10.0,
+        "max_iter": 5,
+        "fit_intercept": False,
+        "limit": 3,
+        "root": "7",
+        "note": "plain",
+        "solver": "saga",
+        "seed": 0,
+    }
+    assert {key: type(value) for key, value in options.items()}["C"] is float
+
+
+def test_a_pattern_means_every_component_it_matches_by_short_or_qualified_name() -> None:
+    assert asked("logistic*") == ["acme/logistic", "logistic", "logistic-ovr"]
+    assert asked("acme/*") == ["forest", "acme/logistic", "acme/ridge"]
+    assert asked("*ridge:C=3") == ["acme/ridge:C=3.0", "zenith/ridge:C=3.0"]
+    assert asked("logisti[c]") == ["acme/logistic", "logistic"]
+
+
+def test_asking_twice_for_the_same_thing_is_one_choice() -> None:
+    assert asked("logistic", "own/logistic", "logistic:C=1", "logistic:C=1.0") == ["logistic"]
+    assert asked("logistic:C=2,logistic,logistic:C=2.0") == ["logistic:C=2.0", "logistic"]
+    assert asked("forest", "acme/*") == ["forest", "acme/logistic", "acme/ridge"]
+
+
+def test_one_component_is_wanted_where_one_is_wanted() -> None:
+    with pytest.raises(UsageError, match=r"one learner is wanted; 'logistic\*' means 3"):
+        LEARNERS.one("learner", "logistic*")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        (r"a\,b", "a,b"),
+        (r"a\,C=3", "a,C=3"),
+        (r"C:\data\birds", r"C:\data\birds"),
+        ("C:\\data\\", "C:\\data\\"),
+        (r"\\server\birds", r"\\server\birds"),
+        (r"a\\\,b", r"a\,b"),
+        ("a=b:c", "a=b:c"),
+        ("", ""),
+    ],
+)
+def test_a_value_may_hold_escaped_commas_and_any_backslash(text: str, value: str) -> None:
+    assert LEARNERS.one("learner", f"logistic:root={text}").options["root"] == value
+
+
+def test_a_doubled_backslash_before_a_comma_ends_the_value() -> None:
+    options = LEARNERS.one("learner", "logistic:root=C:\\data\\\\,C=3").options
+    assert (options["root"], options["C"]) == ("C:\\data\\", 3.0)
+
+
+def test_an_unknown_name_is_refused_with_what_was_probably_meant() -> None:
+    assert refusal("logistik") == (
+        "unknown learner 'logistik'; did you mean logistic or logistic-ovr or acme/logistic?"
+    )
+
+
+def test_an_unknown_name_like_no_other_is_refused_with_all_there_is() -> None:
+    few = registry(learner("logistic"), learner("linear-svm"))
+    with pytest.raises(UsageError) as caught:
+        few.one("learner", "qqq")
+    assert str(caught.value) == "unknown learner 'qqq'; there is linear-svm, logistic"
+
+
+def test_an_unknown_name_may_be_that_of_a_plugin_that_failed_and_this_is_said() -> None:
+    hurt = registry(learner("logistic"), broken=("acme",))
+    with pytest.raises(UsageError, match=r"\(failed to load: acme; see `stackkit list-plugins`\)$"):
+        hurt.one("learner", "forest")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("acme", "unknown learner 'acme'"),
+        ("acme/forest", "unknown learner 'acme/forest'"),
+        ("acm*", "no learner matches 'acm*'"),
+    ],
+)
+def test_the_plugin_of_that_very_name_failed_and_no_guess_is_made(name: str, said: str) -> None:
+    hurt = registry(learner("acne"), broken=("acme", "zenith"))
+    with pytest.raises(PluginError) as caught:
+        hurt.one("learner", name)
+    assert str(caught.value) == f"plugin acme (acme 1) failed at import: E: no; hence {said}"
+
+
+def test_a_name_of_another_kind_is_unknown() -> None:
+    with pytest.raises(UsageError, match="unknown backbone 'logistic'; there is none"):
+        LEARNERS.one("backbone", "logistic")
+
+
+def test_a_pattern_that_matches_nothing_is_refused() -> None:
+    assert refusal("logistix*").startswith("no learner matches 'logistix*'; did you mean logistic")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("logistic:c=1", "logistic has no option 'c'; it has C, max_iter, fit_intercept, limit, "),
+        ("logistic:max_itr=1", "logistic has no option 'max_itr'; did you mean max_iter?"),
+        ("logistic:C=1,C=2", "'logistic:C=1,C=2' gives C twice"),
+        ("logistic:C=high", "logistic: option C=high: a number is wanted"),
+        ("logistic:C=nan", "logistic: option C=nan: a number is wanted"),
+        ("logistic:max_iter=1.5", "logistic: option max_iter=1.5: a whole number is wanted"),
+        ("logistic:fit_intercept=2", "logistic: option fit_intercept=2: true or false is wanted"),
+        ("logistic:solver=sgd", "logistic: option solver=sgd: choose one of lbfgs, saga"),
+        ("acme/logistic:C=x", "acme/logistic: option C=x: a number is wanted"),
+        ("logistic:C", "'logistic:C': 'C' is not key=value"),
+        ("logistic:", "'logistic:': '' is not key=value"),
+        ("logistic:=1", "'logistic:=1': '=1' is not key=value"),
+        ("C=1", "'C=1' starts with an option; write a name first: name:key=value"),
+        ("", "'' names an empty component"),
+        ("logistic,,forest", "'logistic,,forest' names an empty component"),
+        (":C=1", "':C=1' names an empty component"),
+    ],
+)
+def test_what_cannot_be_understood_is_refused_with_what_can(text: str, message: str) -> None:
+    assert refusal(text).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("logistic:max_iter=6:note=l1", "; options are joined by commas: ...,note=l1"),
+        ("logistic:C=1:fit_intercept=no", "; options are joined by commas: ...,fit_intercept=no"),
+        ("logistic:max_iter=6:norm=l1", "a whole number is wanted"),
+    ],
+)
+def test_a_colon_where_a_comma_belongs_is_seen(text: str, hint: str) -> None:
+    assert refusal(text).endswith(hint)
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("logistic:C=2,root=a,b.zip", r"'logistic:C=2,root=a\,b.zip'"),
+        (r"logistic:root=a\,b,c.zip", r"'logistic:root=a\,b\,c.zip'"),
+        ("forest,logistic:root=one, two", r"'logistic:root=one\,two'"),
+    ],
+)
+def test_a_comma_inside_a_value_is_seen_and_how_it_is_written_is_said(text: str, written: str) -> None:
+    assert refusal(text).endswith(f"; if the comma belongs to root=, write {written}")
+    (word,) = shlex.split(written)
+    assert "," in str(LEARNERS.one("learner", word).options["root"])
+
+
+def test_an_unknown_name_after_one_without_options_has_nothing_to_do_with_commas() -> None:
+    assert "comma" not in refusal("logistic,b.zip")
+
+
+def test_an_option_of_nothing_says_that_there_is_none() -> None:
+    bare = registry(learner("bare", options=()))
+    with pytest.raises(UsageError, match="bare has no option 'x'; it has none"):
+        bare.one("learner", "bare:x=1")
+
+
+text = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
+tricky = st.text(alphabet=r"\,=: aC", max_size=8)
+values = st.fixed_dictionaries(
+    {
+        "C": st.floats(allow_nan=False),
+        "max_iter": st.integers(),
+        "fit_intercept": st.booleans(),
+        "limit": st.none() | st.integers(),
+        "root": text | tricky,
+        "note": text | tricky,
+        "solver": st.sampled_from(["lbfgs", "saga"]),
+        "seed": st.integers(0, 9),
+    }
+)
+
+
+@given(options=values, seed=st.integers(0, 3))
+def test_the_canonical_text_means_the_same_choice_again(options: dict[str, Any], seed: int) -> None:
+    seeded = with_seed(LEARNERS, seed)
+    component = LEARNERS.one("learner", "acme/logistic").component
+    unadorned = seeded.default(component).unadorned
+    choice = ConfiguredComponent(
+        component=component, options=options, name="acme/logistic", unadorned=unadorned
+    )
+    assert seeded.one("learner", choice.text).options == options
+    assert seeded.one("learner", choice.text).text == choice.text
+
+
+def test_the_canonical_text_holds_only_what_differs_from_the_defaults() -> None:
+    assert asked("logistic:C=1.0,max_iter=100,seed=0,limit=none") == ["logistic"]
+    assert asked(r"own/logistic:root=a\,b,fit_intercept=no") == [
+        r"logistic:fit_intercept=false,root=a\,b"
+    ]
+
+
+def test_a_default_choice_is_what_the_bare_name_means() -> None:
+    component = LEARNERS.one("learner", "forest").component
+    assert LEARNERS.default(component) == LEARNERS.one("learner", "forest")
+
+
+def test_the_runs_seed_reaches_whoever_declares_one_and_nobody_else() -> None:
+    seeded = with_seed(registry(learner("a"), learner("b", options=())), 7)
+    assert seeded.one("learner", "a").options["seed"] == 7
+    assert seeded.one("learner", "b").options == {}
+
+
+def test_a_seed_given_with_the_component_wins_and_stays_in_its_text() -> None:
+    seeded = with_seed(LEARNERS, 7)
+    assert seeded.one("learner", "logistic:seed=3").options["seed"] == 3
+    assert seeded.one("learner", "logistic").text == "logistic:seed=7"
+    zero = seeded.one("learner", "logistic:seed=0")
+    assert zero.text == "logistic:seed=0"
+    assert seeded.one("learner", zero.text).options["seed"] == 0
+
+
+def placed(name: str, *options: Option) -> Component:
+    return component(BackboneSpec(name=name, summary="", factory="builtins:dict", options=options))
+
+
+DEVICE = Option(name="device", default="auto", choices=("auto", "cpu", "gpu"), help="")
+THREADS = Option(name="threads", default=0, minimum=0, help="")
+
+
+def test_device_and_threads_reach_the_backbones_that_declare_them_and_are_in_no_text() -> None:
+    machine = with_machine(registry(placed("both", THREADS, DEVICE), placed("none")), "cpu", 3)
+    both, none = machine.several("backbone", ["both", "none"])
+    assert (both.options, both.text) == ({"device": "cpu", "threads": 3}, "both")
+    assert (none.options, none.text) == ({}, "none")
+
+
+def test_a_learners_threads_are_its_own_affair() -> None:
+    machine = with_machine(registry(learner("a", options=(THREADS,))), None, 3)
+    assert machine.one("learner", "a").options == {"threads": 0}
+    assert machine.one("learner", "a:threads=2").text == "a:threads=2"
+
+
+def test_a_device_given_with_the_backbone_wins_and_its_text_means_it_again() -> None:
+    machine = with_machine(registry(placed("net", DEVICE)), "cpu", None)
+    for device, text in (("gpu", "net:device=gpu"), ("auto", "net:device=auto"), ("cpu", "net")):
+        choice = machine.one("backbone", f"net:device={device}")
+        assert (choice.options["device"], choice.text) == (device, text)
+        assert machine.one("backbone", text).options["device"] == device
+
+
+def test_a_backbone_that_knows_no_such_device_is_named() -> None:
+    tpu = Option(name="device", default="tpu", choices=("tpu",), help="")
+    machine = with_machine(registry(placed("net", tpu)), "gpu", None)
+    with pytest.raises(UsageError, match="net: option device=gpu: choose one of tpu"):
+        machine.one("backbone", "net")
+
+
+def test_a_factory_is_called_with_every_option() -> None:
+    choice = LEARNERS.one("learner", "logistic:C=3,limit=2")
+    assert choice.create() == dict(choice.options)
+    assert set(choice.options) == {option.name for option in OPTIONS}
+
+
+def test_choosing_imports_nothing_of_the_component(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "late_learner.py").write_text("def make(**options): return 'made'")
+    monkeypatch.syspath_prepend(tmp_path)
+    choice = registry(learner("late", factory="late_learner:make")).one("learner", "late")
+    assert (choice.text, choice.lacking()) == ("late", None)
+    assert "late_learner" not in sys.modules
+    assert choice.create() == "made"
+
+
+def test_a_missing_requirement_is_named_with_the_pip_command() -> None:
+    plain = learner("a", requires=("numpy", "no-such-dist", "nor-this-one"))
+    told = learner("b", requires=("no-such-dist",), install="pip install 'acme[gpu]'")
+    assert missing_requirements(plain.spec) == (
+        "needs no-such-dist, nor-this-one; run: pip install no-such-dist nor-this-one"
+    )
+    assert missing_requirements(told.spec) == "needs no-such-dist; run: pip install 'acme[gpu]'"
+    assert missing_requirements(learner("c", requires=("numpy", "numpy>=1,<99")).spec) is None
+    newer = learner("d", requires=("numpy>=99",))
+    assert missing_requirements(newer.spec) == "needs numpy>=99; run: pip install 'numpy>=99'"
+    choice = registry(told).one("learner", "b")
+    assert choice.lacking() == missing_requirements(told.spec)
+    with pytest.raises(PluginError, match=r"^b needs no-such-dist; run: pip install 'acme\[gpu\]'$"):
+        choice.create()
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (
+            ("sklearn",),
+            "needs sklearn; sklearn is a module; its distribution is scikit-learn: "
+            "write that in requires=",
+        ),
+        (
+            ("PIL", "no-such-dist"),
+            "needs PIL, no-such-dist; PIL is a module; its distribution is pillow: "
+            "write that in requires=",
+        ),
+    ],
+)
+def test_a_module_where_a_distribution_is_wanted_is_told_from_one_that_is_absent(
+    names: tuple[str, ...], said: str
+) -> None:
+    missing = missing_requirements(learner("a", requires=names, install="pip install what-is-here").spec)
+    assert missing is not None
+    assert missing.lower() == said.lower()
+
+
+def backbone(**changes: Any) -> ConfiguredComponent:
+    fields = {"name": "net", "summary": "", "factory": "builtins:dict", **changes}
+    return registry(component(BackboneSpec(**fields), "acme")).one("backbone", "net")
+
+
+def test_a_backbone_says_itself_what_it_lacks() -> None:
+    told = backbone(
+        lacking="builtins:str", options=(Option(name="object", default="the weights file", help=""),)
+    )
+    assert told.lacking() == "the weights file"
+    assert backbone().lacking() is None
+
+
+@pytest.mark.parametrize(
+    ("lacking", "answer"),
+    [
+        (
+            "no_such_module:f",
+            "cannot be imported: ModuleNotFoundError: No module named 'no_such_module'",
+        ),
+        ("builtins:no_such_name", "cannot be imported: AttributeError: "),
+        ("builtins:len", "cannot be used: TypeError: len() takes exactly one argument (0 given)"),
+        ("sys:exit", "cannot be used: SystemExit"),
+    ],
+)
+def test_a_backbone_that_cannot_be_asked_lacks_just_that(lacking: str, answer: str) -> None:
+    said = backbone(lacking=lacking).lacking()
+    assert said is not None
+    assert said.startswith(f"acme/net (acme-dist 1.2) {answer}")
+
+
+@pytest.mark.parametrize(
+    ("factory", "message"),
+    [
+        (
+            "no_such_module:f",
+            "cannot be imported: ModuleNotFoundError: No module named 'no_such_module'",
+        ),
+        ("builtins:no_such_name", "cannot be imported: AttributeError: "),
+        ("builtins:len", "cannot be used: TypeError: len() takes exactly one argument (0 given)"),
+        ("sys:exit", "cannot be used: SystemExit"),
+    ],
+)
+def test_a_factory_that_fails_is_an_error_with_its_plugin_and_distribution(
+    factory: str, message: str
+) -> None:
+    with pytest.raises(PluginError) as caught:
+        backbone(factory=factory).create()
+    assert str(caught.value).startswith(f"acme/net (acme-dist 1.2) {message}")
+    assert caught.value.__cause__ is not None
+
+
+FACTORIES = """
+import functools
+
+def wants_bins(*, bins): return bins
+def takes_none(): return None
+def takes_anything(**options): return options
+def errs(**options): return len()
+
+class Wants:
+    def __init__(self, bins, size=3): ...
+
+def filled(function):
+    return functools.wraps(function)(lambda **options: function(bins=4, **options))
+
+@filled
+def bins_come_from_elsewhere(*, bins): return bins
+"""
+
+
+@pytest.fixture
+def factories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    (tmp_path / "some_factories.py").write_text(FACTORIES)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield
+    sys.modules.pop("some_factories", None)
+
+
+@pytest.mark.parametrize(
+    ("factory", "options", "said"),
+    [
+        (
+            "wants_bins",
+            "",
+            "its factory wants 'bins', which no option is called; declare Option(name='bins'",
+        ),
+        (
+            "Wants",
+            "size",
+            "its factory wants 'bins', which no option is called; declare Option(name='bins'",
+        ),
+        ("takes_none", "x", "the factory of net takes no option 'x' that its spec declares"),
+        ("wants_bins", "bins x y", "the factory of net takes no option 'x', 'y' that its spec declares"),
+        ("errs", "x", "TypeError: len() takes exactly one argument"),
+    ],
+)
+def test_a_factory_that_contradicts_its_spec_is_told_with_the_line_to_write(
+    factories: None, factory: str, options: str, said: str
+) -> None:
+    declared = tuple(Option(name=name, default=1, help="") for name in options.split())
+    with pytest.raises(PluginError) as caught:
+        backbone(factory=f"some_factories:{factory}", options=declared).create()
+    assert str(caught.value).startswith(f"acme/net (acme-dist 1.2) cannot be used: {said}")
+    assert isinstance(caught.value.__cause__, TypeError)
+
+
+def test_a_factory_is_called_before_it_is_judged(factories: None) -> None:
+    assert backbone(factory="some_factories:bins_come_from_elsewhere").create() == 4
+    size = (Option(name="size", default=3, help=""),)
+    assert backbone(factory="some_factories:takes_anything", options=size).create() == {"size": 3}
+
+
+def test_a_download_that_takes_no_reporter_is_told_so(factories: None) -> None:
+    spec = DatasetSpec(
+        name="birds", summary="", factory="builtins:dict", fetch="some_factories:takes_none"
+    )
+    with pytest.raises(PluginError, match="the fetch of birds takes no keyword 'reporter'"):
+        registry(component(spec, "acme")).one("dataset", "birds").fetch(reporter=None)
+
+
+def test_a_plugins_own_stackkit_error_passes_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "birds_dataset.py").write_text(
+        "from stackkit.api import DatasetError\n"
+        "def birds(**options): raise DatasetError('no birds in ' + options['root'])\n"
+        "def fetch(**everything): return everything\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    root = Option(name="root", default="here", help="")
+    spec = DatasetSpec(
+        name="birds",
+        summary="",
+        factory="birds_dataset:birds",
+        fetch="birds_dataset:fetch",
+        options=(root,),
+    )
+    choice = registry(component(spec)).one("dataset", "birds:root=there")
+    with pytest.raises(DatasetError, match=r"^no birds in there$"):
+        choice.create()
+    assert choice.fetch(reporter="the reporter") == {"root": "there", "reporter": "the reporter"}
+
+
+def test_what_has_no_download_says_so() -> None:
+    birds = component(DatasetSpec(name="birds", summary="", factory="builtins:dict"))
+    for choice in (registry(birds).one("dataset", "birds"), LEARNERS.one("learner", "forest")):
+        with pytest.raises(UsageError, match=f"^{choice.name} has nothing to download$"):
+            choice.fetch()
+
+
+def test_provenance_names_component_options_distribution_and_version() -> None:
+    (entry,) = describe([LEARNERS.one("learner", "forest:C=3")])
+    assert entry["name"] == "acme/forest"
+    assert entry["kind"] == "learner"
+    assert entry["label"] == "forest:C=3.0"
+    assert entry["options"]["C"] == 3.0
+    assert (entry["distribution"], entry["version"]) == ("acme-dist", "1.2")

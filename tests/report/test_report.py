@@ -1,0 +1,285 @@
+"""The report: a document that holds everything, written whole or not at all, and a readable table."""
+
+import io
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+from rich.text import Text
+
+from stackkit.api.errors import UsageError
+from stackkit.api.types import FailedImage
+from stackkit.evaluation.metrics import Result, ResultKind
+from stackkit.evaluation.protocol import Protocol
+from stackkit.report.report import FILE_NAME, FoldSize, Report, prepare, write
+from stackkit.report.table import MOST_FAILURES, show
+
+BACKBONES = ("efficientnet-lite0:weights=shared", "inception-v3:size=299,pooling=max", "vgg19")
+LONG = "average-svm:fit_on=out-of-fold,C=0.25,max_iter=20000"
+
+
+def result(
+    name: str, kind: ResultKind, folds: tuple[float, ...], *backbones: str, untrained: bool = False
+) -> Result:
+    mean = sum(folds) / len(folds)
+    return Result(
+        name=name,
+        kind=kind,
+        backbones=backbones,
+        untrained=untrained,
+        fold_accuracy=folds,
+        accuracy=mean,
+        spread=0.0125,
+        interval_95=(mean - 0.02, mean + 0.02),
+        converged=True,
+    )
+
+
+RESULTS = (
+    *(result("linear-svm", "baseline", (0.5, 0.6, 0.7), name) for name in BACKBONES),
+    result("logistic:C=10", "learner", (0.61, 0.71, 0.81), BACKBONES[0]),
+    *(result("logistic:C=10", "learner", (0.51, 0.61, 0.71), name) for name in BACKBONES[1:]),
+    result(LONG, "aggregator", (0.65, 0.75, 0.85), *BACKBONES),
+    result("soft-vote", "aggregator", (0.6, 0.7, 0.8), *BACKBONES),
+)
+
+
+def report(results: tuple[Result, ...] = RESULTS, *, failed: int = 2, **changes: Any) -> Report:
+    folds = len(results[0].fold_accuracy)
+    fields: dict[str, Any] = {
+        "stackkit": "0.1.0",
+        "created": "2026-01-02T03:04:05+00:00",
+        "dataset": "cub200:root=/data/CUB_200_2011,limit=12",
+        "protocol": Protocol(kind="cross-validation", folds=folds, shuffle=False, seed=0),
+        "classes": ("Ani", "Bobolink"),
+        "n_images": 1234,
+        "folds": tuple(FoldSize(train=2, test=1) for _ in range(folds)),
+        "failed_images": tuple(FailedImage(id=f"bird-{i:03}", reason="empty") for i in range(failed)),
+        "results": results,
+        "components": ({"name": "logistic/logistic", "options": {"C": 10.0}},),
+        "extraction": {"vgg19": {"computed": 7, "reused": 0}},
+        "versions": {"python": "3.11.7"},
+        "timings": {"total_s": 1.5},
+        "notes": ("A note [not markup].",),
+    }
+    return Report(**{**fields, **changes})
+
+
+def shown(report: Report, *, width: int = 80, terminal: bool = False) -> str:
+    console = Console(file=io.StringIO(), width=width, force_terminal=terminal, no_color=True)
+    show(report, console)
+    file = console.file
+    assert isinstance(file, io.StringIO)
+    return file.getvalue()
+
+
+def row(text: str, name: str) -> list[str]:
+    """The words of the first line that begins with a name."""
+    return next(line for line in rows(text) if line.startswith(name)).split()
+
+
+def rows(text: str) -> list[str]:
+    return [line.strip() for line in text.splitlines()]
+
+
+def test_the_document_has_every_promised_key():
+    document = report().document()
+    assert document.keys() >= {
+        "dataset",
+        "protocol",
+        "classes",
+        "n_images",
+        "failed_images",
+        "results",
+        "components",
+        "timings",
+    }
+    for entry in document["results"]:
+        assert entry.keys() >= {"name", "kind", "backbones", "fold_accuracy", "accuracy"}
+    assert {entry["kind"] for entry in document["results"]} == {"baseline", "learner", "aggregator"}
+
+
+def test_the_document_holds_the_figures_to_the_last_digit():
+    document = json.loads(json.dumps(report().document()))
+    assert [entry["accuracy"] for entry in document["results"]] == [r.accuracy for r in RESULTS]
+    assert document["results"][3]["fold_accuracy"] == [0.61, 0.71, 0.81]
+    assert document["results"][6]["backbones"] == list(BACKBONES)
+    assert document["failed_images"][1] == {"id": "bird-001", "reason": "empty"}
+    assert document["n_images"] == 1234
+
+
+def test_the_document_says_untrained_if_any_result_is():
+    assert report().document()["untrained"] is False
+    random = result("logistic", "learner", (0.1,), "vgg19", untrained=True)
+    assert report((random,)).document()["untrained"] is True
+
+
+def test_the_document_says_what_the_protocol_means():
+    protocol = report().document()["protocol"]
+    assert protocol["kind"] == "cross-validation"
+    assert protocol["title"] == "3-fold stratified cross-validation, not shuffled"
+    assert "official split" in protocol["meaning"]
+    shuffled = Protocol(kind="cross-validation", folds=5, shuffle=True, seed=3)
+    assert shuffled.title == "5-fold stratified cross-validation, shuffled, seed 3"
+    assert Protocol(kind="official-split", folds=1, shuffle=False, seed=0).title == "official split"
+
+
+def test_writing_and_reading_gives_the_document_back(tmp_path):
+    target = write(report(), tmp_path)
+    assert target == tmp_path / FILE_NAME
+    assert json.loads(target.read_text("utf-8")) == report().document()
+    assert [file.name for file in tmp_path.iterdir()] == [FILE_NAME]
+
+
+def test_a_report_is_renamed_into_place_whole(tmp_path, monkeypatch):
+    """Whoever looks at the moment of the rename sees the old report beside a complete new one."""
+    target = tmp_path / FILE_NAME
+    target.write_text("old")
+    seen: list[tuple[str, Any]] = []
+    replace = Path.replace
+
+    def watched(aside: Path, onto: Path) -> Path:
+        seen.append((target.read_text(), json.loads(aside.read_text("utf-8"))))
+        return replace(aside, onto)
+
+    monkeypatch.setattr(Path, "replace", watched)
+    write(report(), tmp_path)
+    assert seen == [("old", report().document())]
+
+
+def test_a_report_that_cannot_be_made_leaves_the_old_one(tmp_path):
+    (tmp_path / FILE_NAME).write_text("old")
+    with pytest.raises(TypeError):
+        write(report(versions={"python": object()}), tmp_path)
+    assert (tmp_path / FILE_NAME).read_text() == "old"
+
+
+def test_a_folder_that_vanished_is_one_line(tmp_path):
+    with pytest.raises(UsageError, match=r"report\.json cannot be written: .*; features are kept"):
+        write(report(), tmp_path / "gone")
+
+
+def test_preparing_makes_the_folder_and_leaves_nothing_in_it(tmp_path):
+    folder = tmp_path / "deep" / "down"
+    prepare(folder, overwrite=False)
+    assert list(folder.iterdir()) == []
+
+
+def test_preparing_refuses_to_overwrite(tmp_path):
+    write(report(), tmp_path)
+    with pytest.raises(UsageError, match=r"report\.json exists; .*--overwrite"):
+        prepare(tmp_path, overwrite=False)
+    prepare(tmp_path, overwrite=True)
+    assert (tmp_path / FILE_NAME).exists()
+
+
+@pytest.mark.parametrize("below", ["", "more"])
+def test_preparing_refuses_a_file_in_the_folders_place(tmp_path, below):
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match=r"cannot be written .*choose another folder"):
+        prepare(tmp_path / "file" / below, overwrite=False)
+
+
+def test_preparing_refuses_an_unwritable_folder(tmp_path):
+    if os.geteuid() == 0:
+        folder = Path("/proc/stackkit")  # where even root cannot write
+    else:
+        folder = tmp_path / "locked"
+        folder.mkdir(mode=0o500)
+    with pytest.raises(UsageError, match=r"cannot be written .*choose another folder"):
+        prepare(folder, overwrite=False)
+
+
+def test_in_a_pipe_every_name_is_whole_on_one_line():
+    text = shown(report())
+    assert row(text, LONG)[1:3] == ["all", "3"]
+    on = [line.split()[1] for line in rows(text) if line.startswith("linear-svm")]
+    assert on == list(BACKBONES)
+    assert "\x1b" not in text
+
+
+def test_on_80_columns_names_wrap_and_nothing_of_them_is_lost():
+    lines = Text.from_ansi(shown(report(), terminal=True)).plain.splitlines()
+    assert max(map(len, lines)) <= 80
+    heading = next(line for line in lines if "fold 1" in line)
+    on, fold = heading.index(" on ") + 1, heading.index(" fold 1")
+    classifiers = "".join(line[:on].strip() for line in lines)
+    backbones = "".join(line[on:fold].strip() for line in lines)
+    assert LONG in classifiers
+    assert all(name in backbones for name in BACKBONES)
+    assert heading.split()[-4:] == ["±", "95", "%", "gain"]
+
+
+def test_on_any_width_no_figure_is_cut():
+    text = Text.from_ansi(shown(report(), terminal=True, width=60)).plain
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= 60
+
+
+def test_rows_show_folds_mean_spread_half_interval_and_gain():
+    text = shown(report())
+    assert row(text, "soft-vote")[3:] == ["60.0", "70.0", "80.0", "70.0", "1.2", "2.0", "-1.0"]
+    assert row(text, LONG)[3:] == ["65.0", "75.0", "85.0", "75.0", "1.2", "2.0", "+4.0"]
+
+
+def test_the_best_single_backbone_is_marked_and_is_where_gains_start():
+    text = shown(report())
+    best = [line for line in rows(text) if line.endswith("best")]
+    assert [line.split()[:2] for line in best] == [["logistic:C=10", BACKBONES[0]]]
+
+
+@pytest.mark.parametrize("less", [0.0, 1e-9, 0.0004, 0.00049])
+def test_a_gain_of_nothing_is_plus_zero(less):
+    results = (
+        result("logistic", "learner", (0.5,), "a"),
+        result("soft-vote", "aggregator", (0.5 - less,), "a", "b"),
+    )
+    text = shown(report(results))
+    assert "-0.0" not in text
+    assert row(text, "soft-vote")[-1] == "+0.0"
+
+
+@pytest.mark.parametrize(("folds", "columns"), [(1, 1), (5, 5), (6, 0), (50, 0)])
+def test_folds_are_shown_as_long_as_they_fit(folds, columns):
+    results = (result("logistic", "learner", (0.5,) * folds, "vgg19"),)
+    cells = row(shown(report(results)), "logistic")
+    assert len(cells) == 2 + columns + 4
+
+
+def test_the_one_fold_of_a_split_is_headed_test():
+    results = (result("logistic", "learner", (0.5,), "vgg19"),)
+    assert "test" in row(shown(report(results)), "classifier")
+
+
+def test_an_untrained_stack_says_so_in_its_row():
+    results = (
+        result("logistic", "learner", (0.1,), "vgg19 (untrained)", untrained=True),
+        result("soft-vote", "aggregator", (0.1,), "vgg19 (untrained)", "vgg16", untrained=True),
+    )
+    text = shown(report(results))
+    assert "vgg19 (untrained)" in text
+    assert "all 2 (untrained)" in text
+
+
+def test_notes_and_few_failures_are_told_in_full():
+    text = shown(report())
+    assert "- A note [not markup]." in text
+    assert "failed: bird-000: empty\nfailed: bird-001: empty\n" in text
+    assert "more" not in text
+
+
+def test_many_failures_are_cut_off_with_a_count():
+    text = shown(report(failed=MOST_FAILURES + 280))
+    assert text.count("failed: ") == MOST_FAILURES
+    assert text.endswith("... and 280 more; report.json (--out) lists all\n")
+
+
+def test_the_title_says_dataset_size_and_protocol():
+    title = shown(report()).splitlines()[1]
+    assert title == (
+        "cub200:root=/data/CUB_200_2011,limit=12: 1,234 images, 2 classes; "
+        "3-fold stratified cross-validation, not shuffled; accuracy in percent"
+    )

@@ -1,0 +1,65 @@
+"""A first Ctrl-C waits for the work in hand, and is answered while that goes on."""
+
+import signal
+import threading
+
+import pytest
+
+from stackkit.utils.interrupts import IN_FLIGHT, ctrl_c_waits
+
+
+def press_ctrl_c() -> None:
+    signal.raise_signal(signal.SIGINT)
+
+
+def test_a_first_ctrl_c_is_answered_at_once_and_heard_between_two_pieces_of_work():
+    told, answered = [], threading.Event()
+
+    def tell(text):
+        told.append(text)
+        answered.set()
+
+    def work():
+        with ctrl_c_waits(tell) as stop_if_asked:
+            stop_if_asked()
+            press_ctrl_c()
+            assert answered.wait(10), "while the work goes on"
+            stop_if_asked()
+            pytest.fail("the next piece of work began")
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert told == [IN_FLIGHT]
+
+
+def test_ctrl_c_in_the_midst_of_a_message_does_not_wait_for_itself():
+    stream, told = threading.Lock(), []
+
+    def tell(text):
+        with stream:
+            told.append(text)
+
+    def work():
+        with ctrl_c_waits(tell), stream:
+            press_ctrl_c()
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert told == [IN_FLIGHT]
+
+
+def test_a_second_ctrl_c_stops_at_once_and_all_is_as_it_was_before():
+    threads, reached = threading.active_count(), []
+
+    def work():
+        with ctrl_c_waits(lambda text: None):
+            press_ctrl_c()
+            reached.append("the work in hand")
+            press_ctrl_c()
+            reached.append("more")
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert reached == ["the work in hand"]
+    assert threading.active_count() == threads
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
