@@ -71,7 +71,7 @@ def predict(
     Downloads nothing and keeps nothing. Backbones whose weights are here are warmed up; of the
     others the time is unknown, and of all if the dataset has yet to be fetched.
     """
-    if (components := resolve(recipe, registry)).dataset.lacking():
+    if (components := resolve(recipe, registry)).dataset.unavailable_reason():
         if evaluable:
             make_classifiers(components)
         named = [make_backbone(choice) for choice in components.backbones]
@@ -79,7 +79,7 @@ def predict(
     plan, dataset = _planned(recipe, registry, store, evaluable=evaluable)
     rows, failed = fingerprints(plan.components.dataset.text, dataset, reporter)
     _refuse_if_strict(recipe, failed)
-    here = [lacking is None for lacking in plan.lacking]
+    here = [unavailable_reason is None for unavailable_reason in plan.unavailable_reason]
     ready = list(compress(plan.backbones, here))
     require_weights(list(compress(plan.components.backbones, here)), ready, registry)
     forecast = foresee(dataset, rows, ready, store, reporter, strict=recipe.strict)

@@ -29,7 +29,7 @@ class Plan:
     n_images: int
     n_classes: int
     backbones: tuple[CheckedBackbone, ...]
-    lacking: tuple[str | None, ...]
+    unavailable_reason: tuple[str | None, ...]
     row_bytes: tuple[int, ...]
     absent: str | None = None
 
@@ -43,7 +43,8 @@ class Plan:
         known = iter(ready.backbones)
         return Estimate(
             backbones=tuple(
-                self._unready(i) if self.lacking[i] else next(known) for i in range(len(self.backbones))
+                self._unready(i) if self.unavailable_reason[i] else next(known)
+                for i in range(len(self.backbones))
             ),
             free_bytes=ready.free_bytes,
         )
@@ -54,7 +55,7 @@ class Plan:
             images=self.n_images,
             images_per_s=None,
             new_bytes=self.row_bytes[i] * self.n_images,
-            lacking=self.lacking[i],
+            unavailable_reason=self.unavailable_reason[i],
         )
 
 
@@ -70,7 +71,7 @@ class Prediction:
         plan, forecast = self.plan, self.forecast
         document = {
             "dataset": plan.components.dataset.text,
-            "lacking": plan.absent,
+            "unavailable_reason": plan.absent,
             "n_images": plan.n_images,
             "n_classes": plan.n_classes,
         }
@@ -85,7 +86,7 @@ class Prediction:
                     "images_per_s": one.images_per_s,
                     "seconds": one.seconds,
                     "new_bytes": one.new_bytes,
-                    "lacking": one.lacking,
+                    "unavailable_reason": one.unavailable_reason,
                 }
                 for one in forecast.backbones
             ],
@@ -96,8 +97,11 @@ class Prediction:
 
     def _without_images(self) -> list[dict[str, Any]]:
         unknown = dict.fromkeys(("images", "images_per_s", "seconds", "new_bytes"))
-        named = zip(self.plan.backbones, self.plan.lacking, strict=True)
-        return [{"name": one.label, **unknown, "lacking": lacking} for one, lacking in named]
+        named = zip(self.plan.backbones, self.plan.unavailable_reason, strict=True)
+        return [
+            {"name": one.label, **unknown, "unavailable_reason": unavailable_reason}
+            for one, unavailable_reason in named
+        ]
 
 
 def make_plan(
@@ -117,7 +121,7 @@ def make_plan(
         n_images=len(dataset.samples) if dataset else 0,
         n_classes=len(dataset.classes) if dataset else 0,
         backbones=tuple(named),
-        lacking=tuple(map(ConfiguredComponent.lacking, components.backbones)),
+        unavailable_reason=tuple(map(ConfiguredComponent.unavailable_reason, components.backbones)),
         row_bytes=tuple(store.row_bytes(one.backbone.feature_dim) for one in named),
-        absent=None if dataset else components.dataset.lacking(),
+        absent=None if dataset else components.dataset.unavailable_reason(),
     )

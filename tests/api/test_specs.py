@@ -60,9 +60,9 @@ def test_a_factory_that_names_no_callable_is_refused(text: str) -> None:
 
 
 def test_the_other_callables_may_be_absent_but_not_malformed() -> None:
-    assert spec(lacking="").lacking == ""
+    assert spec(unavailable_reason="").unavailable_reason == ""
     with pytest.raises(ValueError, match=r"lacking 'a\.b' is not"):
-        spec(lacking="a.b")
+        spec(unavailable_reason="a.b")
     with pytest.raises(ValueError, match=r"fetch 'a\.b' is not"):
         DatasetSpec(name="d", summary="", factory="a:b", fetch="a.b")
 

@@ -88,8 +88,8 @@ def test_a_sound_installation_tells_what_a_bug_report_needs(real: Site) -> None:
     assert {"TensorFlow", "Keras", "CUDA in the build", "oneDNN", "GPUs"} <= set(facts)
     assert finding(document, "libraries", "hdf5")["data"]["facts"]["HDF5"]
     assert finding(document, "machine", "processor")["data"]["usable_cores"] >= 1
-    lacking = finding(document, "components", "backbones")["data"]["lacking"]
-    assert lacking["colour-histogram"] is None
+    unavailable_reason = finding(document, "components", "backbones")["data"]["unavailable_reason"]
+    assert unavailable_reason["colour-histogram"] is None
     assert "not examined" not in str(document)
 
 
@@ -149,9 +149,9 @@ def test_a_tensorflow_that_raises_costs_its_backbones_and_nobody_elses(site: Sit
     assert found["state"] == "problem"
     assert "ImportError: undefined symbol: _ZN10tensorflow" in found["text"]
     assert found["remedy"]
-    lacking = finding(document, "components", "backbones")["data"]["lacking"]
-    assert "tensorflow does not work" in lacking["vgg19"]
-    assert lacking["colour-histogram"] is None
+    unavailable_reason = finding(document, "components", "backbones")["data"]["unavailable_reason"]
+    assert "tensorflow does not work" in unavailable_reason["vgg19"]
+    assert unavailable_reason["colour-histogram"] is None
 
 
 def test_a_tensorflow_that_takes_its_process_down_stops_every_run_without_other_backbones(
@@ -209,16 +209,19 @@ def test_a_plugin_that_breaks_when_asked_what_it_lacks_hides_nothing(site: Site)
         "odd",
         """
         from stackkit.api import LearnerSpec, hookimpl
-        def lacking(): raise SystemExit("no")
+        def why(): raise SystemExit("no")
         def words(): return {"problem": "slow today; wait", "mood": "bad"}
         @hookimpl
         def stackkit_learners():
-            return [LearnerSpec(name="odd", summary="", factory="odd:x", lacking="odd:lacking",
+            return [LearnerSpec(name="odd", summary="", factory="odd:x", unavailable_reason="odd:why",
                                 diagnoses=("odd:words",))]
         """,
     )
     document = in_a_process("doctor", "--json").document
-    assert "SystemExit: no" in finding(document, "components", "learners")["data"]["lacking"]["odd"]
+    assert (
+        "SystemExit: no"
+        in finding(document, "components", "learners")["data"]["unavailable_reason"]["odd"]
+    )
     words = finding(document, "libraries", "words")
     assert (words["state"], words["text"], words["remedy"]) == (
         "problem",

@@ -17,7 +17,7 @@ PACED = """
         device = Option(name="device", default="auto", choices=("auto", "cpu", "gpu"), help="")
         threads = Option(name="threads", default=0, minimum=0, help="")
         paced = BackboneSpec(name="paced", summary="", factory="paced:Paced", options=(device, threads))
-        far = BackboneSpec(name="far", summary="", factory="paced:Far", lacking="paced:lacking")
+        far = BackboneSpec(name="far", summary="", factory="paced:Far", unavailable_reason="paced:why")
         return [paced, far]
 
     class Paced:
@@ -40,7 +40,7 @@ PACED = """
         def revision(self):
             raise AssertionError("downloaded")
 
-    def lacking():
+    def why():
         return "far.bin is downloaded at first use"
 """
 
@@ -92,7 +92,7 @@ def test_json_is_the_whole_of_stdout(stackkit: Command, bird_folder: Path) -> No
             "images_per_s": 0.01,
             "seconds": 1800.0,
             "new_bytes": 216,
-            "lacking": None,
+            "unavailable_reason": None,
         },
         {
             "name": "far",
@@ -100,7 +100,7 @@ def test_json_is_the_whole_of_stdout(stackkit: Command, bird_folder: Path) -> No
             "images_per_s": None,
             "seconds": None,
             "new_bytes": 72_000,
-            "lacking": "far.bin is downloaded at first use",
+            "unavailable_reason": "far.bin is downloaded at first use",
         },
     ]
 
@@ -126,7 +126,7 @@ def test_of_a_dataset_that_is_yet_to_be_fetched_it_tells_what_is_known(
     assert "store       4.0 kB of features per image" in lines
     assert lines[-1] == "expected    time and disk are unknown until the dataset is here"
     document = stackkit(*arguments, "--json").document
-    assert "fetch --dataset cub200" in document["lacking"]
+    assert "fetch --dataset cub200" in document["unavailable_reason"]
     assert (document["n_images"], document["seconds"], document["new_bytes"]) == (None, None, None)
     assert [one["name"] for one in document["backbones"]] == ["paced", "far"]
     assert not home.exists() or list(home.iterdir()) == []

@@ -121,11 +121,15 @@ def test_a_listing_is_whole_whatever_a_component_does_when_asked_what_it_lacks(
     site: Site, stackkit: Command, monkeypatch: pytest.MonkeyPatch, deed: str, said: str
 ) -> None:
     monkeypatch.setenv("STACKKIT_PLUGIN_TIMEOUT", "0.3")
-    code = dedent(GOOD).replace('factory="odd:Learner"', 'factory="odd:Learner", lacking="odd:lacking"')
-    site.install("odd", f"{code}\ndef lacking():\n    {deed}\n")
+    code = dedent(GOOD).replace(
+        'factory="odd:Learner"', 'factory="odd:Learner", unavailable_reason="odd:unavailable_reason"'
+    )
+    site.install("odd", f"{code}\ndef unavailable_reason():\n    {deed}\n")
     document = stackkit("list-plugins", "--json").document
-    (entry,) = (each for each in document["components"] if each["plugin"] == "odd" and each["lacking"])
-    assert said in entry["lacking"]
+    (entry,) = (
+        each for each in document["components"] if each["plugin"] == "odd" and each["unavailable_reason"]
+    )
+    assert said in entry["unavailable_reason"]
     assert said in stackkit("list-plugins").out
 
 

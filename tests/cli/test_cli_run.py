@@ -21,10 +21,10 @@ NOISY = """
     @hookimpl
     def stackkit_backbones():
         return [
-            BackboneSpec(name="noisy", summary="", factory="noisy:Noisy", lacking="noisy:lacking")
+            BackboneSpec(name="noisy", summary="", factory="noisy:Noisy", unavailable_reason="noisy:why")
         ]
 
-    def lacking():
+    def why():
         print("asked what is lacking")
 
     class Noisy:

@@ -95,10 +95,10 @@ def test_all_are_listed_with_their_state(shell: Shell) -> None:
         name: f"stackkit-{name}" for name in EXAMPLES
     }
     assert [name for name in EXAMPLES if plugins[name]["warnings"] or plugins[name]["heavy"]] == []
-    lacking = {each["name"]: each["lacking"] for each in found["components"]}
-    assert lacking["knn"] is lacking["borda"] is None
-    assert "model= is wanted" in lacking["tflite"]
-    assert ("pip install 'stackkit-timm[torch]'" in (lacking["timm"] or "")) != TORCH
+    unavailable_reason = {each["name"]: each["unavailable_reason"] for each in found["components"]}
+    assert unavailable_reason["knn"] is unavailable_reason["borda"] is None
+    assert "model= is wanted" in unavailable_reason["tflite"]
+    assert ("pip install 'stackkit-timm[torch]'" in (unavailable_reason["timm"] or "")) != TORCH
 
 
 def test_three_of_them_work_together(shell: Shell) -> None:

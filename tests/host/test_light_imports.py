@@ -74,7 +74,7 @@ def test_a_backbone_is_asked_what_it_lacks_without_anything_heavy(tmp_path: Path
         "from stackkit.host.registry import Registry\n"
         "registry = Registry(host=load_host())\n"
         "backbones = registry.of_kind('backbone')\n"
-        "answer = [registry.default(b).lacking() for b in backbones]",
+        "answer = [registry.default(b).unavailable_reason() for b in backbones]",
         tmp_path,
     )
     assert asked

@@ -386,7 +386,7 @@ def test_choosing_imports_nothing_of_the_component(
     (tmp_path / "late_learner.py").write_text("def make(**options): return 'made'")
     monkeypatch.syspath_prepend(tmp_path)
     choice = registry(learner("late", factory="late_learner:make")).one("learner", "late")
-    assert (choice.text, choice.lacking()) == ("late", None)
+    assert (choice.text, choice.unavailable_reason()) == ("late", None)
     assert "late_learner" not in sys.modules
     assert choice.create() == "made"
 
@@ -402,7 +402,7 @@ def test_a_missing_requirement_is_named_with_the_pip_command() -> None:
     newer = learner("d", requires=("numpy>=99",))
     assert missing_requirements(newer.spec) == "needs numpy>=99; run: pip install 'numpy>=99'"
     choice = registry(told).one("learner", "b")
-    assert choice.lacking() == missing_requirements(told.spec)
+    assert choice.unavailable_reason() == missing_requirements(told.spec)
     with pytest.raises(PluginError, match=r"^b needs no-such-dist; run: pip install 'acme\[gpu\]'$"):
         choice.create()
 
@@ -437,14 +437,15 @@ def backbone(**changes: Any) -> ConfiguredComponent:
 
 def test_a_backbone_says_itself_what_it_lacks() -> None:
     told = backbone(
-        lacking="builtins:str", options=(Option(name="object", default="the weights file", help=""),)
+        unavailable_reason="builtins:str",
+        options=(Option(name="object", default="the weights file", help=""),),
     )
-    assert told.lacking() == "the weights file"
-    assert backbone().lacking() is None
+    assert told.unavailable_reason() == "the weights file"
+    assert backbone().unavailable_reason() is None
 
 
 @pytest.mark.parametrize(
-    ("lacking", "answer"),
+    ("unavailable_reason", "answer"),
     [
         (
             "no_such_module:f",
@@ -455,8 +456,8 @@ def test_a_backbone_says_itself_what_it_lacks() -> None:
         ("sys:exit", "cannot be used: SystemExit"),
     ],
 )
-def test_a_backbone_that_cannot_be_asked_lacks_just_that(lacking: str, answer: str) -> None:
-    said = backbone(lacking=lacking).lacking()
+def test_a_backbone_that_cannot_be_asked_lacks_just_that(unavailable_reason: str, answer: str) -> None:
+    said = backbone(unavailable_reason=unavailable_reason).unavailable_reason()
     assert said is not None
     assert said.startswith(f"acme/net (acme-dist 1.2) {answer}")
 

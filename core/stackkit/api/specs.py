@@ -123,12 +123,12 @@ class ComponentSpec:
     The factory is called with every option as a keyword. `requires` names distributions beyond the
     plugin's own dependencies, with the versions that will do where that matters ("torch>=2"), and
     `install` the pip command printed if one is missing; where one of several would do, such as the
-    builds of OpenCV, say so in `lacking` instead. An option called `seed` receives the run's
+    builds of OpenCV, say so in `unavailable_reason` instead. An option called `seed` receives the run's
     seed unless the user gives it; a backbone's `device` ("cpu" or "gpu") and `threads` (a whole
     number) receive --device and --threads where given.
 
-    `lacking` names a callable that takes every option as a keyword, imports nothing heavy, and
-    returns None if the component can be used offline now, else what is missing with these
+    `unavailable_reason` names a callable that takes every option as a keyword, imports nothing heavy,
+    and returns None if the component can be used offline now, else what is missing with these
     options (a weights file, a package, a dataset's folder) and what to do about it.
 
     `diagnoses` name callables without arguments. `stackkit doctor` calls each once, in a process of
@@ -144,11 +144,11 @@ class ComponentSpec:
     options: tuple[Option, ...] = ()
     requires: tuple[str, ...] = ()
     install: str = ""
-    lacking: str = ""
+    unavailable_reason: str = ""
     diagnoses: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        _check_types(self, ("name", "summary", "factory", "install", "lacking"), str)
+        _check_types(self, ("name", "summary", "factory", "install", "unavailable_reason"), str)
         _check_items(self, "options", Option)
         _check_items(self, "requires", str)
         _check_items(self, "diagnoses", str)
@@ -161,7 +161,7 @@ class ComponentSpec:
             raise ValueError(f"{self.name}: an option is declared twice in {names}")
 
     def _check_texts(self) -> None:
-        for field in ("factory", "fetch", "lacking"):
+        for field in ("factory", "fetch", "unavailable_reason"):
             text = getattr(self, field, "")
             if not _FACTORY.fullmatch(text) and (text or field == "factory"):
                 raise ValueError(f"{self.name}: {field} {text!r} is not 'package.module:callable'")

@@ -60,7 +60,7 @@ def _entry(registry: Registry, component: Any) -> dict[str, Any]:
     from stackkit.host.requirements import missing_requirements
 
     missing = missing_requirements(component.spec)
-    lacking = registry.default(component).lacking()
+    unavailable_reason = registry.default(component).unavailable_reason()
     return {
         "kind": component.kind,
         "name": registry.short_name(component),
@@ -86,8 +86,8 @@ def _entry(registry: Registry, component: Any) -> dict[str, Any]:
         ],
         "requires": list(component.spec.requires),
         "install": component.spec.install,
-        "status": "unavailable" if missing else "not ready" if lacking else "ok",
-        "lacking": lacking,
+        "status": "unavailable" if missing else "not ready" if unavailable_reason else "ok",
+        "unavailable_reason": unavailable_reason,
     }
 
 
@@ -100,8 +100,8 @@ def _show_kind(kind: str, entries: list[dict[str, Any]]) -> None:
             typer.echo(
                 f"  {'':<24} options: {'  '.join(_option(option) for option in entry['options'])}"
             )
-        if entry["lacking"]:
-            typer.echo(f"  {'':<24} {entry['lacking']}")
+        if entry["unavailable_reason"]:
+            typer.echo(f"  {'':<24} {entry['unavailable_reason']}")
     if not entries:
         typer.echo("  none")
     typer.echo()

@@ -59,9 +59,9 @@ def plan_lines(plan: Plan, *, evaluable: bool) -> Iterator[str]:
     for named in plan.backbones:
         size, width = named.backbone.image_size, named.backbone.feature_dim
         yield f"backbone    {named.label}: {size}x{size} pixels -> {width} features"
-    for named, lacking in zip(plan.backbones, plan.lacking, strict=True):
-        if lacking:
-            yield f"lacking     {named.label}: {lacking}"
+    for named, unavailable_reason in zip(plan.backbones, plan.unavailable_reason, strict=True):
+        if unavailable_reason:
+            yield f"lacking     {named.label}: {unavailable_reason}"
     if evaluable:
         beside = ", ".join(choice.text for choice in chosen.baselines) or "none"
         yield f"learner     {chosen.learner.text}, beside baseline {beside}"
@@ -88,7 +88,7 @@ def forecast_lines(forecast: Estimate) -> Iterator[str]:
 
 
 def _time_of(one: BackboneEstimate) -> str:
-    if one.lacking:
+    if one.unavailable_reason:
         return f"time unknown, for it has to be here to be timed ({one.images:,} images at most)"
     if not one.images:
         return "nothing to compute"

@@ -83,15 +83,16 @@ class Components:
 
     def _kind(self, kind: Kind, registry: Registry) -> Finding:
         components = registry.of_kind(kind)
-        lacking = {
+        unavailable_reason = {
             registry.short_name(component): self._broken(component)
-            or registry.default(component).lacking()
+            or registry.default(component).unavailable_reason()
             for component in components
         }
-        ready = [name for name, reason in lacking.items() if not reason]
+        ready = [name for name, reason in unavailable_reason.items() if not reason]
         told = [f"ready: {', '.join(ready) or 'none'}"]
-        if len(ready) < len(lacking):
-            told.append(f"lacking something: {', '.join(name for name in lacking if lacking[name])}")
+        if len(ready) < len(unavailable_reason):
+            unready = [name for name, reason in unavailable_reason.items() if reason]
+            told.append(f"lacking something: {', '.join(unready)}")
         none_can = all(self._broken(c) or missing_requirements(c.spec) for c in components)
         remedy = f"`stackkit list-plugins --kind {kind}` says what each lacks" if told[1:] else ""
         return Finding(
@@ -99,7 +100,7 @@ class Components:
             text="; ".join(told),
             state="blocker" if none_can else "ok",
             remedy=f"a run needs a {kind}: solve the other problems first" if none_can else remedy,
-            data={"lacking": lacking},
+            data={"unavailable_reason": unavailable_reason},
         )
 
     def _broken(self, component: Component) -> str | None:

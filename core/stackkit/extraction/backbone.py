@@ -183,4 +183,4 @@ def require_weights(
 
 
 def _ready(registry: Registry, component: Component) -> bool:
-    return registry.default(component).lacking() is None
+    return registry.default(component).unavailable_reason() is None

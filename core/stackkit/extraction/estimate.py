@@ -16,15 +16,15 @@ class BackboneEstimate:
     """What one backbone is going to take.
 
     `images` are the rows to compute, `images_per_s` is None where nothing was measured,
-    `new_bytes` is room that is not taken yet, `lacking` says what has to be had first (then all
-    images count, for what is stored is known only once the weights are here).
+    `new_bytes` is room that is not taken yet, `unavailable_reason` says what has to be had first (then
+    all images count, for what is stored is known only once the weights are here).
     """
 
     label: str
     images: int
     images_per_s: float | None
     new_bytes: int
-    lacking: str | None = None
+    unavailable_reason: str | None = None
 
     @property
     def seconds(self) -> float | None:

@@ -98,12 +98,12 @@ class ConfiguredComponent:
         self._require()
         return _call(self.component, "fetch", {**self.options, **context})
 
-    def lacking(self) -> str | None:
+    def unavailable_reason(self) -> str | None:
         """What stands between this choice and running offline now, or None."""
         if missing := missing_requirements(self.component.spec):
             return missing
         spec = self.component.spec
-        if not spec.lacking:
+        if not spec.unavailable_reason:
             return None
         try:
             return self._answered()
@@ -111,10 +111,12 @@ class ConfiguredComponent:
             return plain(str(error))
 
     def _answered(self) -> str | None:
-        answer = _call(self.component, "lacking", self.options, plugin_seconds(os.environ))
+        answer = _call(self.component, "unavailable_reason", self.options, plugin_seconds(os.environ))
         with _blaming(self.component, "cannot be used"):
             if not isinstance(answer, str | None):
-                raise TypeError(f"lacking answered {type(answer).__name__}; text or None is wanted")
+                raise TypeError(
+                    f"unavailable_reason answered {type(answer).__name__}; text or None is wanted"
+                )
         return answer and plain(answer)
 
     def _require(self) -> None:

@@ -21,11 +21,11 @@ def contradiction(
     except (TypeError, ValueError):  # what is written in C need not have one
         return ""
     named = [each for each in parameters if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)]
-    lacking = [each.name for each in named if each.default is each.empty and each.name not in keywords]
-    if lacking:
+    missing = [each.name for each in named if each.default is each.empty and each.name not in keywords]
+    if missing:
         return (
-            f"its {role} wants {lacking[0]!r}, which no option is called; declare "
-            f"Option(name={lacking[0]!r}, ...) in the spec of {spec.name}"
+            f"its {role} wants {missing[0]!r}, which no option is called; declare "
+            f"Option(name={missing[0]!r}, ...) in the spec of {spec.name}"
         )
     if any(each.kind == each.VAR_KEYWORD for each in parameters):
         return ""

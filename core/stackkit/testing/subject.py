@@ -91,7 +91,7 @@ class Subject:
     @property
     def made(self) -> Any:
         """The component's first object; a promise about it is skipped if there is none."""
-        if self.choice().lacking() or isinstance(self.outcome, StackkitError):
+        if self.choice().unavailable_reason() or isinstance(self.outcome, StackkitError):
             skip("there is nothing to try it on, see creation")
         return self.outcome
 

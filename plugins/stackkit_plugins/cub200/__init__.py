@@ -14,7 +14,7 @@ def stackkit_datasets() -> list[DatasetSpec]:
             name="cub200",
             summary="Caltech-UCSD Birds-200-2011: 200 species, 11,788 photographs, official split",
             factory="stackkit_plugins.cub200.dataset:cub200",
-            lacking="stackkit_plugins.cub200.dataset:lacking",
+            unavailable_reason="stackkit_plugins.cub200.dataset:unavailable_reason",
             fetch="stackkit_plugins.cub200.fetch:fetch",
             options=(
                 Option(

@@ -57,12 +57,12 @@ class Cub200:
 
 def cub200(*, root: str | None, limit: int | None, url: str, md5: str) -> Cub200:
     """Read the dataset below `root`, or where `fetch` put it; `url` and `md5` are fetch's."""
-    if missing := lacking(root=root):
+    if missing := unavailable_reason(root=root):
         raise DatasetError(missing)
     return Cub200(locate(root), limit=limit)
 
 
-def lacking(*, root: str | None, **others: object) -> str | None:
+def unavailable_reason(*, root: str | None, **others: object) -> str | None:
     """What to do before the dataset can be read, or None; a given `root` is read to find out more."""
     del others
     folder = locate(root)

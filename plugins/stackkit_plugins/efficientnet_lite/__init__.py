@@ -26,7 +26,7 @@ def _spec(variant: Variant) -> BackboneSpec:
         name=variant.name,
         summary=f"EfficientNet-Lite for small devices, {variant.size} px, {FEATURES} features",
         factory=factory,
-        lacking=f"{factory}.lacking",
+        unavailable_reason=f"{factory}.unavailable_reason",
         diagnoses=(DIAGNOSIS,),
         options=network_options(
             weights="imagenet (from a package of its own), random, or a .pth file's path",

@@ -61,7 +61,7 @@ class Factory:
             running=checked_running(name, **running),
         )
 
-    def lacking(self, *, weights: str, **others: Any) -> str | None:
+    def unavailable_reason(self, *, weights: str, **others: Any) -> str | None:
         """What must be installed or put in place before this backbone runs, or None."""
         del others
         if weights == "random":

@@ -19,7 +19,7 @@ def _spec(model: Model) -> BackboneSpec:
         name=model.name,
         summary=f"{model.function} of keras.applications, {model.size} px, {model.width()} features",
         factory=f"{_FACTORIES}:{model.function}",
-        lacking=f"{_FACTORIES}:{model.function}.lacking",
+        unavailable_reason=f"{_FACTORIES}:{model.function}.unavailable_reason",
         diagnoses=(DIAGNOSIS, _WEIGHTS),
         options=_options(model),
     )

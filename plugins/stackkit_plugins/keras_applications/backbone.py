@@ -77,7 +77,9 @@ class Factory:
             running=checked_running(model.name, **running),
         )
 
-    def lacking(self, *, weights: str, size: int, alpha: float = 1.0, **others: Any) -> str | None:
+    def unavailable_reason(
+        self, *, weights: str, size: int, alpha: float = 1.0, **others: Any
+    ) -> str | None:
         """What must be downloaded or put in place before this backbone runs, or None."""
         del others
         if weights == "random":

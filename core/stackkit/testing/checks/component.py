@@ -49,7 +49,7 @@ def _changed(option: Option, value: object) -> str:
 
 
 def factory_text(subject: Subject) -> None:
-    """Follow factory=, lacking= and fetch= to something that can be called."""
+    """Follow factory=, unavailable_reason= and fetch= to something that can be called."""
     if missing := missing_requirements(subject.component.spec):
         skip(f"it {missing}")
     for field, text in _texts(subject.component.spec).items():
@@ -61,7 +61,7 @@ def factory_text(subject: Subject) -> None:
 
 
 def _texts(spec: ComponentSpec) -> dict[str, str]:
-    texts = {"factory": spec.factory, "lacking": spec.lacking}
+    texts = {"factory": spec.factory, "unavailable_reason": spec.unavailable_reason}
     if isinstance(spec, DatasetSpec):
         texts["fetch"] = spec.fetch
     return {field: text for field, text in texts.items() if text}
@@ -69,8 +69,8 @@ def _texts(spec: ComponentSpec) -> dict[str, str]:
 
 def creation(subject: Subject) -> None:
     """Make it as the host does, with every option as a keyword."""
-    if lacking := subject.choice().lacking():
-        skip(f"it cannot be used here: {lacking}{_ADVICE}")
+    if unavailable_reason := subject.choice().unavailable_reason():
+        skip(f"it cannot be used here: {unavailable_reason}{_ADVICE}")
     outcome = subject.outcome
     if isinstance(outcome, StackkitError):
         require(not is_crash(outcome), str(outcome))
@@ -109,7 +109,7 @@ PROMISES = (
     ),
     Check(
         name="factory-text",
-        sentence="`factory`, `lacking` and `fetch` name callables that can be imported.",
+        sentence="`factory`, `unavailable_reason` and `fetch` name callables that can be imported.",
         remedy="correct the text, or install what its module imports and name it in requires=",
         check=factory_text,
     ),

@@ -78,7 +78,8 @@ PROMISES = (
     Check(
         name="offline-hooks",
         sentence="Importing the plugin and asking its hooks opens no connection.",
-        remedy="download in fetch or when the component is made, and say what is missing in lacking=",
+        remedy="download in fetch or when the component is made; say what is missing in "
+        "unavailable_reason=",
         check=offline_hooks,
         after=("loads",),
     ),

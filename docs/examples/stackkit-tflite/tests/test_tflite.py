@@ -7,7 +7,7 @@ import pytest
 from converting import SIZE, WIDTH, convert, weights
 from stackkit.api import UsageError, WeightsError
 from stackkit_tflite.backbone import TFLite, tflite
-from stackkit_tflite.modelfile import Tensor, lacking, read_model
+from stackkit_tflite.modelfile import Tensor, unavailable_reason, read_model
 from stackkit_tflite.pixels import features, input_levels
 
 INT8 = Tensor(shape=(1, SIZE, SIZE, 3), dtype="int8", scale=1 / 127.5, zero_point=-1)
@@ -104,4 +104,4 @@ def test_what_is_no_model_is_refused_with_its_name(model: Path, tmp_path: Path) 
         backbone(model, output=1)
     with pytest.raises(UsageError, match="model= is wanted"):
         tflite(model=None, low="auto", high="auto", output=0, threads=1)
-    assert lacking(model=str(model), output=0) is None
+    assert unavailable_reason(model=str(model), output=0) is None

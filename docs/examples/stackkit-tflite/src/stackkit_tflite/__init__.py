@@ -11,7 +11,7 @@ def stackkit_backbones() -> list[BackboneSpec]:
             name="tflite",
             summary="a network from a .tflite model file, quantized or not",
             factory="stackkit_tflite.backbone:tflite",
-            lacking="stackkit_tflite.modelfile:lacking",
+            unavailable_reason="stackkit_tflite.modelfile:unavailable_reason",
             options=(
                 Option(name="model", default=None, type=str, help="the model file's path (required)"),
                 Option(

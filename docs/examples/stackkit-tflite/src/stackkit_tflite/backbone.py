@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stackkit.api import UsageError, WeightsError
-from stackkit_tflite.modelfile import ModelFile, Tensor, lacking, read_model
+from stackkit_tflite.modelfile import ModelFile, Tensor, unavailable_reason, read_model
 from stackkit_tflite.pixels import features, input_levels
 
 VERSION = 1
@@ -75,8 +75,8 @@ def tflite(
 ) -> TFLite:
     """A backbone from the file `model`; raises UsageError or WeightsError if it cannot be one."""
     if not model:
-        raise UsageError(f"tflite: {lacking(model=model)}")
-    if missing := lacking(model=model):
+        raise UsageError(f"tflite: {unavailable_reason(model=model)}")
+    if missing := unavailable_reason(model=model):
         raise WeightsError(f"tflite: {missing}")
     file = read_model(Path(model).expanduser())
     return TFLite(file, low=low, high=high, output=output, threads=threads)

@@ -46,7 +46,7 @@ class ModelFile:
         return content
 
 
-def lacking(*, model: str | None, **others: object) -> str | None:
+def unavailable_reason(*, model: str | None, **others: object) -> str | None:
     """What to give before the backbone can be used, or None."""
     del others
     if not model:
