@@ -17,7 +17,6 @@ from stackkit.evaluation.comparison import Comparison
 from stackkit.evaluation.fit_cache import FitCache
 from stackkit.evaluation.inputs import (
     UsableFeatures,
-    already_extracted,
     comparison,
     make_classifiers,
     usable_features,
@@ -27,9 +26,10 @@ from stackkit.evaluation.protocol import folds_of
 from stackkit.evaluation.scheduler import FitScheduler
 from stackkit.extraction.backbone import make_backbone, require_weights
 from stackkit.extraction.dataset import CheckedDataset, open_dataset
-from stackkit.extraction.decoding import strictly
+from stackkit.extraction.decoding import strict_error
 from stackkit.extraction.estimate import Estimate
-from stackkit.extraction.extract import ExtractionSummary, extract, fingerprints, foresee
+from stackkit.extraction.extract import ExtractionSummary, estimate_extraction, extract, fingerprints
+from stackkit.extraction.stored import already_extracted
 from stackkit.host.component import describe
 from stackkit.host.registry import Registry
 from stackkit.preview import Plan, Prediction, make_plan
@@ -82,7 +82,7 @@ def predict(
     here = [unavailable_reason is None for unavailable_reason in plan.unavailable_reason]
     ready = list(compress(plan.backbones, here))
     require_weights(list(compress(plan.components.backbones, here)), ready, registry)
-    forecast = foresee(dataset, rows, ready, store, reporter, strict=recipe.strict)
+    forecast = estimate_extraction(dataset, rows, ready, store, reporter, strict=recipe.strict)
     return Prediction(plan=plan, forecast=plan.with_unready(forecast))
 
 
@@ -223,7 +223,7 @@ def _find(
 ) -> tuple[DatasetRows, ExtractionSummary]:
     """See that the features of every readable image are in the store."""
     rows, failed = fingerprints(plan.components.dataset.text, dataset, reporter)
-    summary = already_extracted(dataset, rows, plan.backbones, store, reporter)
+    summary = already_extracted(dataset, rows, plan.backbones, store)
     failed += summary.failed
     _refuse_if_strict(recipe, failed)
     return rows, replace(summary, failed=tuple(failed))
@@ -231,7 +231,7 @@ def _find(
 
 def _refuse_if_strict(recipe: Recipe, failed: Sequence[FailedImage]) -> None:
     if failed and recipe.strict:
-        raise strictly(failed[0])
+        raise strict_error(failed[0])
 
 
 @contextmanager

@@ -341,7 +341,11 @@ STRANGERS = """
     ("backbone", "code", "hint"),
     [
         ("nan", EXTRACTION, "NaN or infinite features for "),
-        ("narrow", EXTRACTION, "must return (4, 3) float32 and returned (4, 2) float32"),
+        (
+            "narrow",
+            EXTRACTION,
+            "must return features of shape (8, 3) and dtype float32, got shape (8, 2)",
+        ),
         ("raising", EXTRACTION, "raising (from strangers) failed: RuntimeError: out of luck"),
         ("absent", PLUGIN, "strangers/absent (strangers 1.0) cannot be imported"),
     ],

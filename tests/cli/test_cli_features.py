@@ -82,9 +82,9 @@ class TestLs:
         (folder / "text.h5").write_text("no HDF5")
         with h5py.File(folder / "theirs.h5", "w") as file:
             file["x"] = [1]
-        places = read_contents(stored).places
+        layout = read_contents(stored).layout
         partial = bytearray(sound)
-        partial[places.checksums : places.checksums + 4] = bytes(4)
+        partial[layout.checksums : layout.checksums + 4] = bytes(4)
         (folder / "part-0123456789ab.h5").write_bytes(partial)
         files = stackkit("features", "ls", "--json").document["files"]
         assert {Path(file["path"]).name.split("-")[0]: file["state"] for file in files} == {
@@ -177,8 +177,8 @@ class TestVerify:
         from stackkit.store.rows import checksum, write_rows
 
         with stored.open("r+b", buffering=0) as file:
-            wrong = np.full((1, contents.places.width), 0.5, dtype=np.float32)
-            write_rows(file, contents.places, 4, [checksum(contents.fingerprints[4], wrong[0])], wrong)
+            wrong = np.full((1, contents.layout.width), 0.5, dtype=np.float32)
+            write_rows(file, contents.layout, 4, [checksum(contents.fingerprints[4], wrong[0])], wrong)
         assert stackkit("features", "verify").code == 0
         outcome = stackkit("features", "verify", "--recompute", "7", "--json")
         assert outcome.code == 6
@@ -191,7 +191,7 @@ class TestVerify:
     ) -> None:
         (root / "a" / "000.png").write_bytes((root / "b" / "000.png").read_bytes())
         (file,) = stackkit("features", "verify", "--recompute", "7", "--json").document["files"]
-        assert file["skipped"] == {"a/000.png": "the image has changed since"}
+        assert file["skipped"] == {"a/000.png": "the image has changed since its features were stored"}
         assert file["recomputed"] == 6
 
     def test_a_backbone_that_is_gone_is_named(
@@ -425,7 +425,7 @@ class TestExport:
         self, stackkit: Command, stored: Path, root: Path
     ) -> None:
         outcome = stackkit("features", "export", "1", "--out", root, "--overwrite")
-        assert "no export made" in outcome.error
+        assert "that export did not write" in outcome.error
         assert len(list(root.iterdir())) == 2
 
     def test_a_damaged_file_cannot_be_exported(
@@ -433,4 +433,4 @@ class TestExport:
     ) -> None:
         flip(stored, stored.stat().st_size - 3)
         outcome = stackkit("features", "export", "1", "--out", tmp_path / "out")
-        assert "changed bytes outside its rows" in outcome.error
+        assert "bytes outside its rows have changed" in outcome.error

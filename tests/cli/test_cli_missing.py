@@ -141,7 +141,7 @@ def test_features_that_are_no_numbers_are_refused_with_the_images_name(
     contents = read_contents(path)
     wrong = np.full((1, 6), value, dtype=np.float32)
     with path.open("r+b", buffering=0) as file:  # the store refuses to write it
-        write_rows(file, contents.places, 7, [checksum(contents.fingerprints[7], wrong[0])], wrong)
+        write_rows(file, contents.layout, 7, [checksum(contents.fingerprints[7], wrong[0])], wrong)
     outcome = stackkit("evaluate", *flaky())
     assert outcome.code == 8
     assert "toy:number=2 has features that are no finite numbers" in outcome.error

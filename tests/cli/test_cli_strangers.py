@@ -103,7 +103,7 @@ def strangers(site: Site) -> Site:
         (("--backbones", "unrevised"), "odd/unrevised (odd 1.0) failed: ValueError: no idea"),
         (
             ("--backbones", "twice,twice:batch_size=4"),
-            "twice and twice:batch_size=4 are one revision, '1', and count as the same features",
+            "twice and twice:batch_size=4 have the same revision, '1', and count as the same features",
         ),
         (("--learner", "nan"), "odd/nan (from odd): predict_proba must give numbers from 0 to 1"),
         (("--learner", "ones"), "predict_proba must give rows that sum to 1, and gave sums of 3 to 3"),
@@ -122,11 +122,18 @@ def strangers(site: Site) -> Site:
         (("--aggregator", "raises"), "odd/raises (odd 1.0) failed: ValueError: out of luck"),
         (
             ("--dataset", "doubles"),
-            "odd/doubles (odd 1.0) failed: ValueError: 20 samples have 1 different ids",
+            "odd/doubles (odd 1.0) failed: ValueError: sample ids must be unique, "
+            "got 1 different ids for 20 samples",
         ),
-        (("--dataset", "beyond"), "labels 0 to 2 for 2 classes"),
-        (("--dataset", "grey"), "odd/grey (odd 1.0) failed: ValueError: s0 has mode L, RGB is wanted"),
-        (("--dataset", "printless"), "s0 has a fingerprint of 0 characters"),
+        (("--dataset", "beyond"), "labels must be from 0 to 1, got 0 to 2"),
+        (
+            ("--dataset", "grey"),
+            "odd/grey (odd 1.0) failed: ValueError: image s0 must have mode RGB, got mode L",
+        ),
+        (
+            ("--dataset", "printless"),
+            "the fingerprint of s0 must be 1 to 64 ASCII characters, got 0 characters",
+        ),
         (("--dataset", "noteless"), "odd/noteless (odd 1.0) failed: KeyError"),
     ],
 )

@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 import pytest
-from support.extracting import Counting, MeanColours, extracted, named_of, plainly, stored
+from support.extracting import Counting, MeanColours, checked, directly, extracted, stored
 
 from stackkit.api.errors import ExtractionError, ImageError
 from stackkit.api.types import SilentReporter
@@ -25,13 +25,13 @@ class Failing(MeanColours):
         return self.fault(features) if self.calls == self.at else features
 
 
-class TestEachOnce:
-    def test_features_are_those_of_the_backbone_called_plainly(self, birds, store):
+class TestEachImageOnce:
+    def test_features_equal_those_of_the_backbone_called_directly(self, birds, store):
         backbones = MeanColours(32), MeanColours(48)
         _, found = extracted(birds, store, *backbones)
         for backbone, (features, intact) in zip(backbones, found, strict=True):
             assert intact.all()
-            assert np.array_equal(features, plainly(birds, backbone))
+            assert np.array_equal(features, directly(birds, backbone))
 
     def test_an_image_is_decoded_once_for_all_backbones(self, birds, store):
         extracted(birds, store, MeanColours(32), MeanColours(48), MeanColours(20))
@@ -54,13 +54,13 @@ class TestEachOnce:
             def extract(self, images):
                 deadline = time.monotonic() + 10
                 while self.calls == 1 and len(birds.decoded) < 4 * (2 + AHEAD):
-                    assert time.monotonic() < deadline, "nothing is decoded meanwhile"
+                    assert time.monotonic() < deadline, "no image was decoded in the meantime"
                 return super().extract(images)
 
         extracted(birds, store, Waiting(32))
 
     def test_a_backbone_may_fill_one_buffer_again_and_again(self, birds, store):
-        class Thrifty(MeanColours):
+        class WithBuffer(MeanColours):
             buffer = np.empty((4, 12), np.float32)
 
             def extract(self, images):
@@ -68,8 +68,8 @@ class TestEachOnce:
                 features[:] = super().extract(images)
                 return features
 
-        _, [(features, _)] = extracted(birds, store, Thrifty(32))
-        assert np.array_equal(features, plainly(birds, MeanColours(32)))
+        _, [(features, _)] = extracted(birds, store, WithBuffer(32))
+        assert np.array_equal(features, directly(birds, MeanColours(32)))
 
     def test_a_second_extraction_decodes_and_computes_nothing(self, birds, store):
         extracted(birds, store, MeanColours(32))
@@ -79,7 +79,7 @@ class TestEachOnce:
         assert (again.calls, birds.decoded) == (0, [])
         assert (summary.computed, summary.reused) == ({"colours-0": 0}, {"colours-0": 18})
 
-    def test_a_backbone_that_joins_later_leaves_the_others_alone(self, birds, store):
+    def test_a_backbone_added_later_does_not_recompute_the_others(self, birds, store):
         extracted(birds, store, MeanColours(32))
         old, new = MeanColours(32), MeanColours(48)
         summary, _ = extracted(birds, store, old, new)
@@ -95,7 +95,7 @@ class TestFailingImages:
         path.write_bytes(path.read_bytes()[:700])
         return 5
 
-    def test_a_broken_image_is_listed_and_has_no_row_and_no_other_suffers(self, birds, store, broken):
+    def test_a_broken_image_is_listed_and_the_others_get_rows(self, birds, store, broken):
         summary, [(features, intact)] = extracted(birds, store, MeanColours(32))
         (failure,) = summary.failed
         assert failure.id == birds.samples[broken].id
@@ -104,15 +104,15 @@ class TestFailingImages:
         assert features[intact].all()
         assert summary.computed == {"colours-0": 17}
 
-    def test_a_mended_image_costs_only_its_row(self, birds, store, broken, bird_folder):
+    def test_a_repaired_image_costs_only_its_row(self, birds, store, broken, bird_folder):
         name = birds.samples[broken].id
         extracted(birds, store, MeanColours(32))
         (birds.dataset.root / name).write_bytes((bird_folder / name).read_bytes())
-        mended = Counting(image_folder(root=str(birds.dataset.root), limit=None))
-        summary, [(features, intact)] = extracted(mended, store, MeanColours(32))
+        repaired = Counting(image_folder(root=str(birds.dataset.root), limit=None))
+        summary, [(features, intact)] = extracted(repaired, store, MeanColours(32))
         assert (summary.computed, summary.failed) == ({"colours-0": 1}, ())
         assert intact.all()
-        assert np.array_equal(features, plainly(mended, MeanColours(32)))
+        assert np.array_equal(features, directly(repaired, MeanColours(32)))
 
     def test_strict_stops_at_a_broken_image(self, birds, store, broken):
         with pytest.raises(ImageError, match=birds.samples[broken].id):
@@ -133,42 +133,42 @@ def ctrl_c(features):
 
 
 class TestReplacedImages:
-    def test_one_replaced_before_it_is_decoded_is_never_kept_as_what_it_was(self, birds, store):
+    def test_an_image_replaced_before_it_is_decoded_gets_no_row_of_the_old_image(self, birds, store):
         rows, _ = fingerprints("birds", birds, SilentReporter())
         old, new = (birds.dataset.root / birds.samples[number].id for number in (7, 8))
         old.write_bytes(new.read_bytes())
-        (named,) = named_of(MeanColours(32))
-        summary = extract(birds, rows, [named], store, SilentReporter())
+        (backbone,) = checked(MeanColours(32))
+        summary = extract(birds, rows, [backbone], store, SilentReporter())
         (failure,) = summary.failed
         assert (failure.id, failure.reason.split(";")[0]) == (
-            birds.samples[7].id, "the image was replaced meanwhile"
+            birds.samples[7].id, "the image was replaced during this run"
         )  # fmt: skip
-        assert np.flatnonzero(~stored(store, named, rows)[1]).tolist() == [7]
+        assert np.flatnonzero(~stored(store, backbone, rows)[1]).tolist() == [7]
         again, [(features, _)] = extracted(birds, store, MeanColours(32))
         assert again.computed == {"colours-0": 0}, "its row is that of the image it is a copy of"
-        assert np.array_equal(features, plainly(birds, MeanColours(32)))
+        assert np.array_equal(features, directly(birds, MeanColours(32)))
 
-    def test_strict_stops_at_it(self, birds, store):
+    def test_strict_stops_at_a_replaced_image(self, birds, store):
         rows, _ = fingerprints("birds", birds, SilentReporter())
         (birds.dataset.root / birds.samples[7].id).write_bytes(
             (birds.dataset.root / birds.samples[8].id).read_bytes()
         )
-        with pytest.raises(ImageError, match="replaced meanwhile"):
-            extract(birds, rows, named_of(MeanColours(32)), store, SilentReporter(), strict=True)
+        with pytest.raises(ImageError, match="replaced during this run"):
+            extract(birds, rows, checked(MeanColours(32)), store, SilentReporter(), strict=True)
 
 
 class TestFailingBackbones:
     @pytest.mark.parametrize(
         ("fault", "words"),
         [
-            (lambda f: f[:, :3], r"must return \(4, 12\) float32"),
+            (lambda f: f[:, :3], r"shape \(4, 12\) and dtype float32, got shape \(4, 3\)"),
             (lambda f: f.astype(np.float64), "float64"),
             (lambda f: f.tolist(), "list"),
             (broken_network, "from colours.*ZeroDivisionError: no pixels"),
         ],
         ids=["shape", "dtype", "list", "raises"],
     )
-    def test_what_it_did_wrong_is_said_with_its_name(self, birds, store, fault, words):
+    def test_the_error_names_the_backbone_and_what_is_wrong(self, birds, store, fault, words):
         with pytest.raises(ExtractionError, match=rf"colours-0 .*{words}"):
             extracted(birds, store, Failing(32, fault))
 
@@ -176,7 +176,7 @@ class TestFailingBackbones:
         with pytest.raises(ExtractionError, match=f"colours-0 .*{birds.samples[6].id}"):
             extracted(birds, store, Failing(32, with_nan, at=2))
 
-    def test_a_backbone_that_writes_into_its_images_harms_no_other(self, birds, store):
+    def test_a_backbone_that_changes_its_images_in_place_is_an_error(self, birds, store):
         class Scaling(MeanColours):
             def extract(self, images):
                 images //= 2
@@ -188,10 +188,10 @@ class TestFailingBackbones:
     @pytest.mark.parametrize(
         ("fault", "error"), [(ctrl_c, KeyboardInterrupt), (broken_network, ExtractionError)]
     )
-    def test_what_was_finished_before_is_kept_and_the_next_run_goes_on(self, birds, store, fault, error):
+    def test_finished_rows_are_kept_and_the_next_run_resumes(self, birds, store, fault, error):
         with pytest.raises(error):
             extracted(birds, store, Failing(32, fault, at=3))
         summary, [(features, intact)] = extracted(birds, store, MeanColours(32))
         assert (summary.reused, summary.computed) == ({"colours-0": 8}, {"colours-0": 10})
         assert intact.all()
-        assert np.array_equal(features, plainly(birds, MeanColours(32)))
+        assert np.array_equal(features, directly(birds, MeanColours(32)))

@@ -39,7 +39,7 @@ from stackkit_plugins.image_folder.dataset import image_folder  # noqa: E402
 
 BINS = (4, 8)
 RUNS_PER_ORIGIN = 3
-"""So many runs share a provenance; the next lays its files out anew and copies all rows."""
+"""So many runs share a provenance; the next creates its files again and copies all rows."""
 
 
 @dataclass
@@ -96,7 +96,7 @@ def stored(folder: Path) -> dict[str, dict[int, bytes]]:
         numbers = row_states(entry.path, entry.contents).intact
         with entry.path.open("rb", buffering=0) as file:
             rows = {
-                row: read_rows(file, entry.contents.places, row, row + 1)[1].tobytes() for row in numbers
+                row: read_rows(file, entry.contents.layout, row, row + 1)[1].tobytes() for row in numbers
             }
         found[entry.path.parent.name] = rows
     return found

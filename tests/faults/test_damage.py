@@ -12,7 +12,7 @@ from support.stored_features import COUNT, FEATURES, KEY, ROWS, fill
 from stackkit.store import FeatureStore
 from stackkit.store.catalogue import row_states
 from stackkit.store.errors import DamagedFileError
-from stackkit.store.integrity import BLOCK
+from stackkit.store.integrity import USER_BLOCK_BYTES
 from stackkit.store.metadata import read_contents
 
 TRIALS = 600
@@ -57,16 +57,16 @@ def recovered(path: Path) -> int:
 
 
 def test_every_flipped_bit_is_found_and_costs_one_row_at_most(path: Path) -> None:
-    sound, places = path.read_bytes(), read_contents(path).places
+    sound, layout = path.read_bytes(), read_contents(path).layout
     draw = random.Random(11)
     for _ in range(TRIALS):
         place, data = draw.randrange(len(sound)), bytearray(sound)
         data[place] ^= 1 << draw.randrange(8)
         path.write_bytes(data)
-        in_rows = places.features <= place < places.features + COUNT * places.stride
-        in_checksums = places.checksums <= place < places.checksums + 4 * COUNT
+        in_rows = layout.features <= place < layout.features + COUNT * layout.stride
+        in_checksums = layout.checksums <= place < layout.checksums + 4 * COUNT
         assert damage_seen(path) == ("rows" if in_rows or in_checksums else "file"), place
-        lost = 1 if in_rows or in_checksums else COUNT if place < BLOCK else 0
+        lost = 1 if in_rows or in_checksums else COUNT if place < USER_BLOCK_BYTES else 0
         assert recovered(path) == lost, place
 
 
@@ -82,14 +82,14 @@ def test_hundreds_of_flipped_bits_at_once_are_found(path: Path) -> None:
 
 
 def test_a_cut_anywhere_is_found_and_rows_before_it_are_kept(path: Path) -> None:
-    sound, places = path.read_bytes(), read_contents(path).places
+    sound, layout = path.read_bytes(), read_contents(path).layout
     draw = random.Random(13)
-    edges = [0, 1, BLOCK - 1, BLOCK, len(sound) - 1]
+    edges = [0, 1, USER_BLOCK_BYTES - 1, USER_BLOCK_BYTES, len(sound) - 1]
     for size in [*edges, *(draw.randrange(len(sound)) for _ in range(200))]:
         path.write_bytes(sound[:size])
         assert damage_seen(path) == "file", size
         lost = recovered(path)
-        if size >= max(places.features + COUNT * places.stride, places.checksums + 4 * COUNT):
+        if size >= max(layout.features + COUNT * layout.stride, layout.checksums + 4 * COUNT):
             assert lost == 0, size
 
 

@@ -148,7 +148,7 @@ class TestDisksWithoutLocks:
         path.with_name("copy").write_bytes(path.read_bytes())
         path.with_name("copy").replace(path)
         out, _ = writer.communicate("go\n", timeout=60)
-        assert "was replaced by another stackkit" in out
+        assert "was replaced by another stackkit process" in out
 
     def test_a_file_that_another_makes_right_now_is_left_alone(self, tmp_path: Path, error: int) -> None:
         path = fill(tmp_path / "features")

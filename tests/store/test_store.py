@@ -22,7 +22,7 @@ from stackkit.api.errors import StoreError
 from stackkit.api.types import Sample
 from stackkit.store import BackboneKey, DatasetRows, FeatureStore
 from stackkit.store.errors import DamagedFileError
-from stackkit.store.integrity import BLOCK, read_seal
+from stackkit.store.integrity import USER_BLOCK_BYTES, read_seal
 from stackkit.store.metadata import read_contents
 from stackkit.store.reuse import SALVAGED
 
@@ -95,14 +95,14 @@ class TestRows:
     @given(st.lists(st.sets(st.integers(0, COUNT - 1)), max_size=5))
     def test_any_sequence_of_writes_reads_as_an_array_would(self, tmp_path_factory, writes):
         store = FeatureStore(tmp_path_factory.mktemp("features"))
-        wanted = np.zeros((COUNT, WIDTH), dtype=np.float32)
+        expected = np.zeros((COUNT, WIDTH), dtype=np.float32)
         for written in map(sorted, writes):
             with store.open(KEY, rows_of(range(COUNT)), {}) as file:
                 file.write(written, features_of(written))
-            wanted[written] = features_of(written)
+            expected[written] = features_of(written)
         with store.open(KEY, rows_of(range(COUNT)), {}) as file:
-            assert np.array_equal(file.read(), wanted)
-            assert file.pending() == [i for i in range(COUNT) if not wanted[i].any()]
+            assert np.array_equal(file.read(), expected)
+            assert file.pending() == [i for i in range(COUNT) if not expected[i].any()]
 
     def test_an_image_without_fingerprint_has_no_row_and_is_not_pending(self, store):
         assert pending(store, rows_of(range(3), fingerprints=["a", "", "c"])) == [0, 2]
@@ -115,7 +115,7 @@ class TestRows:
 
 class TestWhatRowsBelongTo:
     @pytest.mark.parametrize(
-        ("numbers", "unavailable_reason"),
+        ("numbers", "missing"),
         [
             ([*range(10), 99, *range(10, COUNT)], [10]),
             ([k for k in range(COUNT) if k != 7], []),
@@ -124,9 +124,9 @@ class TestWhatRowsBelongTo:
         ],
         ids=["added", "removed", "reordered", "replaced"],
     )
-    def test_a_changed_image_costs_only_its_own_row(self, store, full, numbers, unavailable_reason):
+    def test_a_changed_image_costs_only_its_own_row(self, store, full, numbers, missing):
         with store.open(KEY, rows_of(numbers), {}) as file:
-            assert file.pending() == unavailable_reason
+            assert file.pending() == missing
             kept = file.intact()
             assert np.array_equal(file.read()[kept], features_of(numbers)[kept])
 
@@ -188,9 +188,9 @@ class TestWhatRowsBelongTo:
             assert json.loads(stored.attrs["provenance"]) == [{"keras": "1"}, {"keras": "2"}]
 
     def test_a_damaged_row_that_is_to_be_computed_again_has_its_new_origin_named(self, store, full):
-        places = read_contents(full).places
+        layout = read_contents(full).layout
         data = bytearray(full.read_bytes())
-        data[places.features + 1] ^= 1
+        data[layout.features + 1] ^= 1
         full.write_bytes(data)
         with store.open(KEY, rows_of(range(COUNT)), {"keras": "2"}) as file:
             assert file.pending() == [0]
@@ -214,12 +214,12 @@ class TestWhatIsPending:
             rows_of(range(5, COUNT + 3)),
             rows_of(range(COUNT), "other"),
         ):
-            foretold = store.pending(KEY, rows)
+            pending = store.pending(KEY, rows)
             assert sorted(store.folder.rglob("*")) == before
             with FeatureStore(shutil.copytree(store.folder, store.folder.with_name("copy"))).open(
                 KEY, rows, {}
             ) as file:
-                assert file.pending() == foretold
+                assert file.pending() == pending
             shutil.rmtree(store.folder.with_name("copy"))
 
     def test_everything_is_pending_where_no_store_is(self, tmp_path):
@@ -272,7 +272,7 @@ class TestDamage:
         assert pending(store, rows_of(range(COUNT))) == []
 
     def test_a_file_without_seal_is_computed_again(self, store, full):
-        full.write_bytes(bytes(BLOCK) + full.read_bytes()[BLOCK:])
+        full.write_bytes(bytes(USER_BLOCK_BYTES) + full.read_bytes()[USER_BLOCK_BYTES:])
         assert len(pending(store, rows_of(range(COUNT)))) == COUNT
 
     def test_a_file_changed_by_another_program_is_not_trusted(self, store, full):
@@ -341,17 +341,17 @@ class TestFormats:
             before = bytearray(file.path.read_bytes())
             file.write([0, 1, 7], features_of([0, 1, 7]))
         after = bytearray(file.path.read_bytes())
-        places = read_contents(file.path).places
+        layout = read_contents(file.path).layout
         for data in (before, after):
-            data[places.checksums : places.checksums + COUNT * 4] = bytes(COUNT * 4)
-            data[places.features : places.features + COUNT * places.stride] = bytes(
-                COUNT * places.stride
+            data[layout.checksums : layout.checksums + COUNT * 4] = bytes(COUNT * 4)
+            data[layout.features : layout.features + COUNT * layout.stride] = bytes(
+                COUNT * layout.stride
             )
         assert before == after
 
     def test_plain_h5py_reads_what_was_written(self, full):
         with h5py.File(full) as file:
-            assert file.userblock_size == BLOCK
+            assert file.userblock_size == USER_BLOCK_BYTES
             assert np.array_equal(file["features"][:], features_of(range(COUNT)))
 
     def test_the_seal_names_the_places_that_hdf5_names(self, full):

@@ -90,5 +90,5 @@ def flip(path: Path, place: int) -> None:
 
 def flip_row(path: Path, row: int) -> None:
     """Damage the stored features of one row."""
-    places = read_contents(path).places
-    flip(path, places.features + places.stride * row + 5)
+    layout = read_contents(path).layout
+    flip(path, layout.features + layout.stride * row + 5)

@@ -44,12 +44,12 @@ class Counting:
 def extracted(dataset, store, *backbones, strict=False):
     """Summary of an extraction; backbone number k is labelled `colours-k`."""
     rows, _ = fingerprints("birds", dataset, SilentReporter())
-    named = named_of(*backbones)
+    named = checked(*backbones)
     summary = extract(dataset, rows, named, store, SilentReporter(), strict=strict)
     return summary, [stored(store, one, rows) for one in named]
 
 
-def named_of(*backbones) -> list[CheckedBackbone]:
+def checked(*backbones) -> list[CheckedBackbone]:
     """Backbone number k labelled `colours-k`, of the distribution `colours`."""
     provenance = {"component": {"distribution": "colours"}}
     return [
@@ -65,7 +65,7 @@ def stored(store, named, rows):
         return file.read(), file.intact()
 
 
-def plainly(dataset, backbone) -> np.ndarray:
+def directly(dataset, backbone) -> np.ndarray:
     squares = [
         squash(dataset.dataset.image(i), backbone.image_size) for i in range(len(dataset.samples))
     ]

@@ -13,8 +13,7 @@ from rich.filesize import decimal
 from stackkit.cli.engines import engines as found_engines
 from stackkit.cli.engines import remove, total
 from stackkit.store.catalogue import entries, leftovers, to_remove
-from stackkit.store.locks import is_idle
-from stackkit.store.vouched import remove_features
+from stackkit.store.locks import is_idle, remove_idle
 from stackkit.utils.retention import Removal
 
 
@@ -33,7 +32,7 @@ def clean(
             entries(folder), time.time(), older_than_s=older_than_s, keep_bytes=keep_bytes
         )
         removals += leftovers(folder)
-    gone = [one for one in removals if (is_idle if dry_run else remove_features)(one.path)]
+    gone = [one for one in removals if (is_idle if dry_run else remove_idle)(one.path)]
     if not dry_run:
         for each in {one.path.parent for one in gone}:
             with suppress(OSError):  # it holds other files

@@ -11,15 +11,12 @@ from numpy.typing import NDArray
 
 from stackkit.api.errors import EvaluationError, UsageError
 from stackkit.api.specs import LearnerSpec
-from stackkit.api.types import Dataset, FailedImage, FitOn, Reporter
+from stackkit.api.types import Dataset, FitOn
 from stackkit.evaluation.comparison import Comparison, FoldOutcome
 from stackkit.evaluation.features import Features
 from stackkit.evaluation.protocol import folds_of
 from stackkit.evaluation.scheduler import FitScheduler
 from stackkit.extraction.backbone import CheckedBackbone
-from stackkit.extraction.decoding import unreadable
-from stackkit.extraction.extract import ExtractionSummary
-from stackkit.extraction.vouching import recognise
 from stackkit.recipe import Recipe, ResolvedRecipe
 from stackkit.store import DatasetRows, FeatureStore
 
@@ -35,36 +32,6 @@ class UsableFeatures:
     features: Sequence[Features]
     kept: NDArray[np.int64]
     lost: Mapping[str, int]
-
-
-def already_extracted(
-    dataset: Dataset,
-    rows: DatasetRows,
-    named: Sequence[CheckedBackbone],
-    store: FeatureStore,
-    reporter: Reporter,
-) -> ExtractionSummary:
-    """What the store holds; raises EvaluationError if a readable image has no row.
-
-    Raises ExtractionError if a stranger's backbone no longer gives what is stored.
-    """
-    failed: dict[str, FailedImage] = {}
-    reused: dict[str, int] = {}
-    for backbone in named:
-        with store.open(backbone.key, rows, {}, create=False) as file:
-            pending = file.pending()
-            recognise(backbone, file, dataset, rows, reporter)
-        broken = unreadable(dataset, pending)
-        if len(broken) < len(pending):
-            raise EvaluationError(
-                f"{len(pending) - len(broken)} images have no features of {backbone.label}; "
-                "run `stackkit extract` with the same --dataset and --backbones first"
-            )
-        failed.update({failure.id: failure for failure in broken})
-        reused[backbone.label] = rows.n_readable - len(pending)
-    return ExtractionSummary(
-        computed=dict.fromkeys(reused, 0), reused=reused, failed=tuple(failed.values())
-    )
 
 
 def usable_features(

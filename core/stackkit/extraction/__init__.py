@@ -1,5 +1,6 @@
-"""Turn images into stored features: each image is decoded once and each row computed once.
+"""Compute features of images and store them: each image is decoded once and each row computed once.
 
-Bottom-up: `dataset` and `backbone` check what plugins return; `decoding` and `writer` overlap with the
-networks; `estimate` and `preparation` say beforehand what an extraction takes; `extract` does the work.
+Bottom-up: `dataset` and `backbone` check what plugins return; `decoding` and `writer` run beside the
+networks on threads; `estimate` and `preparation` find out what there is to do; `row_independence` checks
+third-party backbones; `extract` does the work, and `recompute` verifies stored rows.
 """

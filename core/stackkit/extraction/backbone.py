@@ -1,4 +1,4 @@
-"""A backbone by the name users see, whose answers are checked, whoever wrote it."""
+"""Create a backbone and check everything that it returns."""
 
 from __future__ import annotations
 
@@ -18,22 +18,34 @@ from numpy.typing import NDArray
 from stackkit import __version__
 from stackkit.api.errors import ExtractionError, UsageError, WeightsError, blaming
 from stackkit.api.types import Backbone, PreparableBackbone, Readiness
-from stackkit.host.component import Component, ConfiguredComponent, describe
+from stackkit.host.component import MACHINE, ConfiguredComponent, describe
 from stackkit.host.registry import Registry
 from stackkit.store import BackboneKey
 from stackkit.utils.versions import code_digest, surroundings, versions
 
-UNPREPARED = Readiness(settings={}, batch_size=32)
-"""What is known of a backbone that settles nothing beforehand."""
+DEFAULT_READINESS = Readiness(settings={}, batch_size=32)
+"""For backbones without `prepare`, and for those that have nothing to compute."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckedBackbone:
-    """A backbone with the label users see and the qualified name that the store keys by.
+    """A backbone with the names that users and the store know it by; its results are checked.
 
-    `code` is the digest of a plugin in a single file: such a file is edited and run again, and its
-    revision soon forgotten, so that features belong to its code as well.
-    `maker` tells a stranger's code and options from any others, see `vouching`; "" is stackkit's own.
+    Parameters
+    ----------
+    label : str
+        Canonical text with options, as shown to users; "(untrained)" is added for random weights.
+    qualified_name : str
+        "plugin/name", part of the store's key.
+    backbone : Backbone
+        The backbone of the plugin.
+    provenance : mapping
+        JSON object that describes the origin of its features. It is stored with them.
+    code : str
+        Digest of everything that computes the features of a third-party backbone, see
+        `third_party_code`, and part of the store's key. "" for stackkit's own backbones, whose revisions
+        its tests check.
+
     """
 
     label: str
@@ -41,146 +53,230 @@ class CheckedBackbone:
     backbone: Backbone
     provenance: Mapping[str, Any]
     code: str = ""
-    maker: str = ""
-
-    @property
-    def plugin(self) -> str:
-        """The plugin that it comes from."""
-        return self.qualified_name.partition("/")[0]
 
     @property
     def distribution(self) -> str:
-        """The distribution, or the file, that is to blame for it."""
+        """The distribution, or the path of the single file, that the backbone comes from."""
         return str(self.provenance["component"]["distribution"])
 
     @property
-    def key(self) -> BackboneKey:
-        """The store's key. Reading it may make the backbone download its weights."""
+    def image_size(self) -> int:
+        """Side in pixels of the square images that the backbone takes."""
+        return self.backbone.image_size
+
+    @property
+    def declared_key(self) -> BackboneKey:
+        """The key without the digest of the code. Reading it may download the weights."""
         return BackboneKey(
             name=self.qualified_name,
-            revision=f"{self.backbone.revision} {self.code}" if self.code else self.backbone.revision,
+            revision=self.backbone.revision,
             image_size=self.backbone.image_size,
             feature_dim=self.backbone.feature_dim,
             trained=self.backbone.trained,
         )
 
-    def prepare(self, probe: NDArray[np.uint8], tell: Callable[[str], None]) -> Readiness:
-        """How the backbone is going to work, settled on (n, size, size, 3) uint8 images, n 1 to 32.
+    @property
+    def key(self) -> BackboneKey:
+        """The key of the store. Reading it may download the weights."""
+        key = self.declared_key
+        return replace(key, revision=f"{key.revision} {self.code}") if self.code else key
 
-        Raises ExtractionError that names the backbone if it fails or settles what makes no sense.
+    def prepare(self, images: NDArray[np.uint8], report: Callable[[str], None]) -> Readiness:
+        """Let the backbone choose how to work: engine, device, batch size.
+
+        Parameters
+        ----------
+        images : ndarray of shape (n, size, size, 3), uint8
+            Images of the dataset to try it on; n is from 1 to 32.
+        report : callable
+            Called with lines that the user should read.
+
+        Returns
+        -------
+        Readiness
+            What it chose.
+
+        Raises
+        ------
+        ExtractionError
+            If the backbone fails or returns something invalid; the error names it.
+
         """
-        if not hasattr(self.backbone, "prepare"):  # isinstance would read every property, blaming nobody
-            return UNPREPARED
+        # Not isinstance with PreparableBackbone: that reads every property of the backbone, and an error
+        # in one of them would not be attributed to it.
+        if not hasattr(self.backbone, "prepare"):
+            return DEFAULT_READINESS
         with self._blamed():
-            return _checked(cast(PreparableBackbone, self.backbone).prepare(probe, tell))
+            return _checked(cast(PreparableBackbone, self.backbone).prepare(images, report))
 
-    def images_per_s(self, probe: NDArray[np.uint8]) -> float:
-        """Measured on (n, size, size, 3) uint8 images, for a backbone that did not do so itself."""
-        self.features(probe)  # the first call may build a network
+    def images_per_s(self, images: NDArray[np.uint8]) -> float:
+        """Measure the speed on (n, size, size, 3) uint8 images, in images per second."""
+        self.features(images)  # not timed: the first call may build a network
         start = time.perf_counter()
-        self.features(probe)
-        return len(probe) / max(time.perf_counter() - start, 1e-9)
+        self.features(images)
+        return len(images) / max(time.perf_counter() - start, 1e-9)
 
-    def features(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """(n, size, size, 3) uint8 -> (n, feature_dim) float32 in an array of the caller's own.
+    def features(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Compute features.
 
-        Raises ExtractionError that names the backbone if it fails or returns anything else.
+        Parameters
+        ----------
+        images : ndarray of shape (n, size, size, 3), uint8
+            RGB images; read-only, since backbones of one size share them.
+
+        Returns
+        -------
+        ndarray of shape (n, feature_dim), float32
+            A new array, which the backbone has no reference to.
+
+        Raises
+        ------
+        ExtractionError
+            If the backbone fails or returns anything else; the error names it.
+
         """
         with self._blamed():
-            features = self.backbone.extract(pixels)
-        wanted = (len(pixels), self.backbone.feature_dim)
+            features = self.backbone.extract(images)
+        expected = (len(images), self.backbone.feature_dim)
         if not isinstance(features, np.ndarray):
             raise ExtractionError(
-                f"{self.blame} must return a NumPy array and returned {type(features)}"
+                f"{self.full_name} must return a NumPy array, got {type(features).__name__}"
             )
-        if features.shape != wanted or features.dtype != np.float32:
-            came = f"{features.shape} {features.dtype}"
-            raise ExtractionError(f"{self.blame} must return {wanted} float32 and returned {came}")
-        return features.copy()  # it is written while the backbone may fill its buffer anew
+        if features.shape != expected or features.dtype != np.float32:
+            raise ExtractionError(
+                f"{self.full_name} must return features of shape {expected} and dtype float32, got "
+                f"shape {features.shape} and dtype {features.dtype}"
+            )
+        # The writer thread stores them while the backbone may already fill the same buffer again.
+        return features.copy()
 
     @property
-    def blame(self) -> str:
-        """The label and the distribution at fault, to begin an error with."""
+    def full_name(self) -> str:
+        """The label and the distribution, for the beginning of an error message."""
         return f"{self.label} (from {self.distribution})"
 
     def _blamed(self) -> AbstractContextManager[None]:
-        return blaming(lambda text: ExtractionError(f"{self.blame} failed: {text}"))
+        return blaming(lambda text: ExtractionError(f"{self.full_name} failed: {text}"))
 
 
 def _checked(readiness: Readiness) -> Readiness:
-    """The same, its batch size a plain int; raises TypeError or ValueError if it makes no sense."""
+    """Return it with a batch size of type int; raises TypeError or ValueError if it is invalid."""
     if not isinstance(readiness, Readiness):
-        raise TypeError(f"prepare must return a Readiness and returned {type(readiness).__name__}")
+        raise TypeError(f"prepare must return a Readiness, got {type(readiness).__name__}")
     if not isinstance(readiness.settings, dict):
-        raise TypeError(f"settings are a {type(readiness.settings).__name__}; a dict is wanted")
+        raise TypeError(f"settings must be a dict, got {type(readiness.settings).__name__}")
     json.dumps(readiness.settings)
     size = readiness.batch_size
-    if not (isinstance(size, SupportsIndex) and size >= 1):
-        raise ValueError(f"batch_size {size!r}: a whole number above 0 is wanted")
+    if not (isinstance(size, SupportsIndex) and size >= 1):  # NumPy's integers are allowed
+        raise ValueError(f"batch_size must be an integer >= 1, got {size!r}")
     rate = readiness.images_per_s
     if rate is not None and not (rate > 0 and math.isfinite(rate)):
-        raise ValueError(f"images_per_s {rate!r}: a finite number above 0, or None, is wanted")
+        raise ValueError(f"images_per_s must be a finite number > 0 or None, got {rate!r}")
     return replace(readiness, batch_size=operator.index(size))
 
 
-def make_backbone(choice: ConfiguredComponent) -> CheckedBackbone:
-    """A backbone by the label users see; its weights need not be there yet."""
-    backbone = choice.create()
-    with choice.blamed():
+def make_backbone(component: ConfiguredComponent) -> CheckedBackbone:
+    """Create the backbone of a component. Its weights need not be available yet.
+
+    Raises
+    ------
+    PluginError
+        If the plugin fails, or image size or number of features are invalid.
+
+    """
+    backbone = component.create()
+    with component.blamed():
         trained = backbone.trained
         size, width = backbone.image_size, backbone.feature_dim
         if not (operator.index(size) > 0 and operator.index(width) > 0):
-            raise ValueError(f"image_size {size} and feature_dim {width}: positive numbers are wanted")
+            raise ValueError(f"image_size and feature_dim must be integers > 0, got {size} and {width}")
     provenance = {
-        "component": describe([choice])[0],
+        "component": describe([component])[0],
         "stackkit": __version__,
         "versions": versions(),
         "untrained": not trained,
     }
     return CheckedBackbone(
-        label=choice.text if trained else f"{choice.text} (untrained)",
-        qualified_name=choice.component.qualified_name,
+        label=component.text if trained else f"{component.text} (untrained)",
+        qualified_name=component.component.qualified_name,
         backbone=backbone,
         provenance=provenance,
-        code=choice.component.code,
-        maker="" if choice.component.is_own else _maker(choice),
+        code=third_party_code(component),
     )
 
 
-def _maker(choice: ConfiguredComponent) -> str:
-    """A digest of what computes a stranger's features: its code, what that needs, and every option."""
-    component = choice.component
-    code = component.code or code_digest(component.spec.factory.partition(":")[0])
-    needed = surroundings(component.distribution)
-    content = [component.distribution, component.version, code, needed, dict(choice.options)]
+def third_party_code(component: ConfiguredComponent) -> str:
+    """Return a digest of what computes the features of a third-party backbone, "" for stackkit's own.
+
+    The revision that a plugin declares is easily forgotten when its code is edited. With this digest in
+    the store's key, every change recomputes the features.
+
+    Notes
+    -----
+    For an installed package, the digest covers its Python files, its version, the versions of the
+    packages that it requires, and all options except those that only describe the machine (`device`,
+    `threads`). For a plugin in a single file it is the digest of the file; options that differ from
+    their defaults add a second digest.
+
+    """
+    source = component.component
+    if source.is_own:
+        return ""
+    options = {name: value for name, value in component.options.items() if name not in MACHINE}
+    if source.code:
+        defaults = {option.name: option.default for option in source.spec.options}
+        changed = {name: value for name, value in options.items() if value != defaults.get(name)}
+        return f"{source.code}-{_digest(changed)}" if changed else source.code
+    code = code_digest(source.spec.factory.partition(":")[0])
+    required = surroundings(source.distribution)
+    return _digest([source.distribution, source.version, code, required, options])
+
+
+def _digest(content: object) -> str:
     return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=8).hexdigest()
 
 
 def require_weights(
-    choices: Sequence[ConfiguredComponent], named: Sequence[CheckedBackbone], registry: Registry
+    components: Sequence[ConfiguredComponent], backbones: Sequence[CheckedBackbone], registry: Registry
 ) -> None:
-    """Have every backbone's weights at hand, downloading them if need be.
+    """Make the weights of every backbone available, downloading them if necessary.
 
-    Raises WeightsError that says which backbones can run now, and UsageError if two backbones
-    are one: a feature that counts twice would pass for a gain.
+    Parameters
+    ----------
+    components, backbones : sequence
+        The components and the backbones made from them, in the same order.
+    registry : Registry
+        All components, to suggest backbones that can run.
+
+    Raises
+    ------
+    WeightsError
+        If weights are missing. The message lists the backbones that can run now.
+    UsageError
+        If two backbones declare the same features: a stack would count them twice, and take that for
+        an improvement.
+
     """
-    keys: dict[BackboneKey, str] = {}
-    for choice, backbone in zip(choices, named, strict=True):
+    labels: dict[BackboneKey, str] = {}
+    for component, backbone in zip(components, backbones, strict=True):
         try:
-            with choice.blamed():
-                key = backbone.key
+            with component.blamed():
+                # The declared key, because the digest in the other one differs by options that the
+                # plugin itself declares to change nothing.
+                key = backbone.declared_key
         except WeightsError as error:
-            ready = [registry.short_name(c) for c in registry.of_kind("backbone") if _ready(registry, c)]
+            ready = [
+                registry.short_name(each)
+                for each in registry.of_kind("backbone")
+                if registry.default(each).unavailable_reason() is None
+            ]
             raise WeightsError(
                 f"{error}. Backbones that can run now: {', '.join(ready) or 'none'}"
             ) from error
-        if key in keys:
+        if key in labels:
             raise UsageError(
-                f"{keys[key]} and {backbone.label} are one revision, {key.revision!r}, and count as the "
-                "same features; name one of them (if they differ, the plugin's revision must tell)"
+                f"{labels[key]} and {backbone.label} have the same revision, {key.revision!r}, and "
+                "count as the same features; remove one of them (if their features differ, the plugin "
+                "must give them different revisions)"
             )
-        keys[key] = backbone.label
-
-
-def _ready(registry: Registry, component: Component) -> bool:
-    return registry.default(component).unavailable_reason() is None
+        labels[key] = backbone.label

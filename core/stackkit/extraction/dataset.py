@@ -1,16 +1,11 @@
-"""From chosen components to a dataset and backbones that are ready to work, and their provenance."""
+"""Open a dataset and check that it keeps to its protocol."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from stackkit.api.errors import (
-    DatasetError,
-    ImageError,
-    StackkitError,
-    one_line,
-)
+from stackkit.api.errors import DatasetError, ImageError, StackkitError, one_line
 from stackkit.api.types import Dataset, Sample
 from stackkit.host.component import ConfiguredComponent
 
@@ -20,71 +15,112 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckedDataset:
-    """A dataset that keeps what the protocol promises, whoever wrote it."""
+    """A dataset whose images and fingerprints are checked when they are read.
 
-    choice: ConfiguredComponent
+    Parameters
+    ----------
+    component : ConfiguredComponent
+        The component that made it; errors name it.
+    dataset : Dataset
+        The dataset of the plugin.
+    classes, samples, notes : tuple
+        What the plugin returned when the dataset was opened, see `stackkit.api.types.Dataset`.
+
+    """
+
+    component: ConfiguredComponent
     dataset: Dataset
     classes: tuple[str, ...]
     samples: tuple[Sample, ...]
     notes: tuple[str, ...]
 
     def image(self, i: int) -> Image.Image:
-        """Image i, mode RGB; raises OSError or ImageError, whatever a decoder raised.
+        """Return image i in mode RGB.
 
-        Raises PluginError if the dataset hands out another mode: that is no fault of the image's.
+        Raises
+        ------
+        OSError, ImageError
+            If the image cannot be read; the extraction continues without it.
+        PluginError
+            If the image has another mode, which is an error of the plugin and not of the image.
+
         """
         try:
             image = self.dataset.image(i)
         except (OSError, StackkitError):
             raise
-        except Exception as error:  # Pillow alone raises half a dozen types on broken files
+        except Exception as error:  # Pillow alone raises half a dozen types for damaged files
             raise ImageError(one_line(error)) from error
-        except BaseException:  # it exits, or an extension panics: not this image's fault
-            with self.choice.blamed():
+        except BaseException:  # SystemExit, or a panic in an extension: the image is not to blame
+            with self.component.blamed():
                 raise
-        with self.choice.blamed():
+        with self.component.blamed():
             if image.mode != "RGB":
-                raise ValueError(f"{self.samples[i].id} has mode {image.mode}, RGB is wanted")
+                raise ValueError(f"image {self.samples[i].id} must have mode RGB, got mode {image.mode}")
         return image
 
     def fingerprint(self, i: int) -> str:
-        """The fingerprint of image i; raises OSError or ImageError, and PluginError if it is none."""
-        with self.choice.blamed():
+        """Return the fingerprint of image i, 1 to 64 ASCII characters.
+
+        Raises
+        ------
+        ImageError
+            If the image cannot be read.
+        PluginError
+            If the fingerprint is invalid or the plugin fails.
+
+        """
+        with self.component.blamed():
             try:
                 fingerprint = self.dataset.fingerprint(i)
             except OSError as error:
                 raise ImageError(one_line(error)) from error
             if not (0 < len(fingerprint) <= 64 and fingerprint.isascii()):
                 raise ValueError(
-                    f"{self.samples[i].id} has a fingerprint of {len(fingerprint)} characters, "
-                    "1 to 64 in ASCII are wanted"
+                    f"the fingerprint of {self.samples[i].id} must be 1 to 64 ASCII characters, got "
+                    f"{len(fingerprint)} characters: {fingerprint[:80]!a}"
                 )
             return fingerprint
 
 
-def open_dataset(choice: ConfiguredComponent) -> CheckedDataset:
-    """The dataset, read and checked once.
+def open_dataset(component: ConfiguredComponent) -> CheckedDataset:
+    """Create the dataset of a component, and check its classes, samples and notes.
 
-    Raises DatasetError if fewer than two classes have images, and PluginError if ids or labels
-    are not what the protocol promises.
+    Raises
+    ------
+    DatasetError
+        If fewer than two classes have images.
+    PluginError
+        If ids are not unique, labels are out of range, or the plugin fails.
+
     """
-    dataset = cast(Dataset, choice.create())
-    with choice.blamed():
+    dataset = cast(Dataset, component.create())
+    with component.blamed():
         checked = CheckedDataset(
-            choice=choice,
+            component=component,
             dataset=dataset,
             classes=tuple(dataset.classes),
             samples=tuple(dataset.samples),
             notes=tuple(dataset.notes),
         )
         for sample in checked.samples:
-            sample.id.encode()  # a text that UTF-8 has no bytes for could be neither stored nor shown
+            # Raises UnicodeEncodeError for file names that are not valid text (lone surrogates), which
+            # could be neither stored nor printed.
+            sample.id.encode()
         ids = {sample.id for sample in checked.samples}
         if len(ids) < len(checked.samples):
-            raise ValueError(f"{len(checked.samples)} samples have {len(ids)} different ids")
+            raise ValueError(
+                f"sample ids must be unique, got {len(ids)} different ids for "
+                f"{len(checked.samples)} samples"
+            )
         labels = {sample.label for sample in checked.samples}
         if labels and not labels <= set(range(len(checked.classes))):
-            raise ValueError(f"labels {min(labels)} to {max(labels)} for {len(checked.classes)} classes")
+            raise ValueError(
+                f"labels must be from 0 to {len(checked.classes) - 1}, "
+                f"got {min(labels)} to {max(labels)}"
+            )
     if len(labels) < 2:
-        raise DatasetError(f"{choice.text} has {len(labels)} class with images; at least two are wanted")
+        raise DatasetError(
+            f"{component.text} must have images of at least two classes, got {len(labels)}"
+        )
     return checked

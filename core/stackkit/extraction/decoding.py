@@ -1,4 +1,4 @@
-"""Turn image files into chunks of pixels: each decoded once, on threads, ahead of use, in order."""
+"""Decode images into arrays of pixels: each once, in order, on threads, ahead of the networks."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from stackkit.api.images import squash
 from stackkit.api.types import Dataset, FailedImage
 
 AHEAD = 2
-"""Chunks that wait, decoded or being decoded, while one is in use; bounds the memory for pixels."""
+"""Number of chunks that are decoded while another one is in use; it limits the memory for pixels."""
 
-MOST_THREADS = 8
-"""Decoding takes about 1 % of what networks take on a CPU; more threads serve a fast GPU only."""
+MAX_THREADS = 8
+"""Decoding takes about 1 % of the time of networks on a CPU; only a fast GPU needs several threads."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """Numbers of images to decode together, and the sides in pixels of the squares wanted."""
+    """Numbers of images to decode together, and the sides in pixels of the squares to resize them to."""
 
     numbers: Sequence[int]
     sizes: Sequence[int]
@@ -33,9 +33,19 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chunk:
-    """Images asked for by `numbers`, those decoded as `rows`, what the others failed of.
+    """Decoded images.
 
-    `pixels[size]` is (len(rows), size, size, 3) uint8, read-only: backbones of one size share it.
+    Parameters
+    ----------
+    numbers : sequence of int
+        The images that were requested.
+    rows : list of int
+        Those that could be decoded, in the same order.
+    pixels : mapping of int to ndarray of shape (len(rows), size, size, 3), uint8
+        RGB pixels by size. Read-only, because backbones of one size share them.
+    failed : list of FailedImage
+        The others, with reasons.
+
     """
 
     numbers: Sequence[int]
@@ -52,11 +62,22 @@ class _Started:
 
 
 class Decoder(AbstractContextManager["Decoder"]):
-    """Threads that decode the images of a dataset, for use in a `with` statement.
+    """Threads that decode the images of a dataset; use it in a `with` statement.
 
-    An image that cannot be decoded, or is no longer that of its `fingerprints`, is listed in its
-    chunk; with `strict` it raises ImageError. Whatever else a dataset raises is raised where the
-    chunk would have come.
+    Parameters
+    ----------
+    dataset : Dataset
+        The dataset.
+    fingerprints : sequence of str, optional
+        Expected fingerprint of every image. An image with another one has been replaced, and fails.
+    strict : bool
+        Raise ImageError for the first image that fails, instead of listing it in its chunk.
+
+    Notes
+    -----
+    OSError and ImageError mean that an image fails. Any other error is raised where the chunk with the
+    image is returned.
+
     """
 
     def __init__(
@@ -65,18 +86,18 @@ class Decoder(AbstractContextManager["Decoder"]):
         self._dataset = dataset
         self._fingerprints = fingerprints
         self._strict = strict
-        workers = min(MOST_THREADS, os.cpu_count() or 1)
+        workers = min(MAX_THREADS, os.cpu_count() or 1)
         self._pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="stackkit-decode")
 
     def __exit__(self, *error: object) -> None:
-        self._pool.shutdown(cancel_futures=True)
+        self._pool.shutdown(cancel_futures=True)  # after an error, images not begun are not decoded
 
     def chunk(self, request: Request) -> Chunk:
-        """One chunk, decoded now."""
+        """Decode one chunk and wait for it."""
         return self._finish(self._start(request))
 
     def chunks(self, requests: Iterable[Request]) -> Iterator[Chunk]:
-        """A chunk for each request, in order, AHEAD of them decoded before they are asked for."""
+        """Yield a chunk for each request, in order; up to AHEAD others are decoded in the meantime."""
         waiting: deque[_Started] = deque()
         for request in requests:
             waiting.append(self._start(request))
@@ -86,6 +107,7 @@ class Decoder(AbstractContextManager["Decoder"]):
             yield self._finish(waiting.popleft())
 
     def _start(self, request: Request) -> _Started:
+        # Each thread writes to its own rows of arrays that are shared, so no result has to be copied.
         count = len(request.numbers)
         pixels = {size: np.empty((count, size, size, 3), np.uint8) for size in request.sizes}
         outcomes = [
@@ -101,45 +123,46 @@ class Decoder(AbstractContextManager["Decoder"]):
             image = self._dataset.image(row)
             for size, squares in pixels.items():
                 squares[place] = squash(image, size)
-            self._refuse_replaced(row)
+            # After decoding, and not before: a file replaced between the two would go unnoticed, and
+            # its features would be stored as those of the old image.
+            if self._fingerprints and self._dataset.fingerprint(row) != self._fingerprints[row]:
+                raise ImageError(
+                    "the image was replaced during this run; run again to use the new image"
+                )
         except (OSError, ImageError) as error:
             return FailedImage(id=self._dataset.samples[row].id, reason=reason(error))
         return None
-
-    def _refuse_replaced(self, row: int) -> None:
-        # After decoding: what was replaced before that is seen, and the file is still in memory.
-        if self._fingerprints and self._dataset.fingerprint(row) != self._fingerprints[row]:
-            raise ImageError("the image was replaced meanwhile; the next run takes the new one")
 
     def _finish(self, started: _Started) -> Chunk:
         outcomes = [outcome.result() for outcome in started.outcomes]
         failed = [failure for failure in outcomes if failure]
         if failed and self._strict:
-            raise strictly(failed[0])
+            raise strict_error(failed[0])
         places = [place for place, failure in enumerate(outcomes) if not failure]
         pixels = started.pixels
         if failed:
             pixels = {size: squares[places] for size, squares in pixels.items()}
         for squares in pixels.values():
-            squares.flags.writeable = False  # no backbone may scale in place what others share
+            # A backbone that scales pixels in place would change them for every other backbone.
+            squares.flags.writeable = False
         numbers = started.request.numbers
         rows = [numbers[place] for place in places]
         return Chunk(numbers=numbers, rows=rows, pixels=pixels, failed=failed)
 
 
 def unreadable(dataset: Dataset, numbers: Sequence[int]) -> list[FailedImage]:
-    """Those of the images that cannot be decoded, with the reason."""
+    """Return those of the images that cannot be decoded, with reasons."""
     requests = [Request(numbers=[number], sizes=()) for number in numbers]
     with Decoder(dataset) as decoder:
         return [failure for chunk in decoder.chunks(requests) for failure in chunk.failed]
 
 
-def strictly(failure: FailedImage) -> ImageError:
-    """The error that a failed image is under `--strict`."""
+def strict_error(failure: FailedImage) -> ImageError:
+    """Return the error that a failed image causes with `--strict`."""
     return ImageError(f"{failure.id}: {failure.reason} (--strict stops here)")
 
 
 def reason(error: Exception) -> str:
-    """Why an image failed, in one line."""
+    """Return in one line why an image failed."""
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return " ".join(text.split()) or type(error).__name__

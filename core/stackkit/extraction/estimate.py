@@ -1,4 +1,4 @@
-"""What an extraction is going to take: time, room on the disk, downloads."""
+"""Estimate what an extraction needs: time and disk space."""
 
 from __future__ import annotations
 
@@ -7,17 +7,29 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stackkit.api.errors import StoreError
+from stackkit.utils.files import nearest_existing_parent
 
 MEGABYTE = 10**6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackboneEstimate:
-    """What one backbone is going to take.
+    """What one backbone needs.
 
-    `images` are the rows to compute, `images_per_s` is None where nothing was measured,
-    `new_bytes` is room that is not taken yet, `unavailable_reason` says what has to be had first (then
-    all images count, for what is stored is known only once the weights are here).
+    Parameters
+    ----------
+    label : str
+        The backbone's label.
+    images : int
+        Number of rows to compute. With an `unavailable_reason` it is the number of all images, because
+        the weights are needed to find out which rows are stored.
+    images_per_s : float or None
+        Speed on this machine, None if it was not measured.
+    new_bytes : int
+        Disk space for features in addition to what is used already, in bytes.
+    unavailable_reason : str or None
+        What is missing before the backbone can run, None if nothing.
+
     """
 
     label: str
@@ -36,14 +48,23 @@ class BackboneEstimate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """What all backbones are going to take, and the room there is."""
+    """What all backbones need, and the free disk space.
+
+    Parameters
+    ----------
+    backbones : tuple of BackboneEstimate
+        One per backbone, in order.
+    free_bytes : int
+        Free space on the disk of the store, in bytes.
+
+    """
 
     backbones: tuple[BackboneEstimate, ...]
     free_bytes: int
 
     @property
     def seconds(self) -> float:
-        """Time in those networks whose speed is known; they work one after the other."""
+        """Time in all networks with a known speed, in seconds; they run one after another."""
         return sum(backbone.seconds or 0.0 for backbone in self.backbones)
 
     @property
@@ -53,33 +74,30 @@ class Estimate:
 
     @property
     def new_bytes(self) -> int:
-        """Room that the features take and that is not taken yet; files have it from their start."""
+        """Additional disk space in bytes. A feature file has its full size from the start."""
         return sum(backbone.new_bytes for backbone in self.backbones)
 
     @property
     def fits(self) -> bool:
-        """Whether the disk has room for the features."""
+        """Whether the disk has enough free space for the features."""
         return self.new_bytes <= self.free_bytes
 
-    def require_room(self, folder: Path) -> None:
-        """Raise StoreError if the disk under `folder` is too small."""
+    def require_space(self, folder: Path) -> None:
+        """Raise StoreError if the disk of `folder` has too little free space."""
         if not self.fits:
             raise StoreError(
-                f"{folder}: the features take {self.new_bytes / MEGABYTE:,.1f} MB and the disk has "
-                f"{self.free_bytes / MEGABYTE:,.1f} MB left; free some space or name another "
-                "disk with --store"
+                f"{folder}: the features need {self.new_bytes / MEGABYTE:,.1f} MB and the disk has "
+                f"{self.free_bytes / MEGABYTE:,.1f} MB free; free some space or choose another disk "
+                "with --store"
             )
 
 
 def free_bytes(folder: Path) -> int:
-    """Bytes that the disk has left where `folder` is, or is going to be.
+    """Return the free bytes of the disk where `folder` is, or would be created.
 
-    Raises StoreError if the folder may not be looked at.
+    Raises StoreError if the folder cannot be accessed.
     """
-    there = folder.absolute()
     try:
-        while not there.exists():
-            there = there.parent
-        return shutil.disk_usage(there).free
+        return shutil.disk_usage(nearest_existing_parent(folder)).free
     except OSError as error:
-        raise StoreError(f"{folder}: {error.strerror}; name another folder with --store") from error
+        raise StoreError(f"{folder}: {error.strerror}; choose another folder with --store") from error

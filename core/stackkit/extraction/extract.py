@@ -1,6 +1,7 @@
-"""Dataset times backbones into the store: each image decoded once, each row computed once.
+"""Compute the features of a dataset for several backbones and store them.
 
-Decoding threads, the networks and a writing thread overlap; chunks in flight bound the memory.
+Decoding threads, the networks and a writing thread run at the same time; the number of chunks between
+them is limited, and with it the memory.
 """
 
 from __future__ import annotations
@@ -17,17 +18,30 @@ from stackkit.api.types import Dataset, FailedImage, Reporter
 from stackkit.extraction.backbone import CheckedBackbone
 from stackkit.extraction.decoding import Chunk, Decoder, Request, reason
 from stackkit.extraction.estimate import Estimate, free_bytes
-from stackkit.extraction.preparation import Preparation, PreparedBackbone, foretold, prepare_backbones
-from stackkit.extraction.vouching import try_out
+from stackkit.extraction.preparation import (
+    Preparation,
+    PreparedBackbone,
+    estimate_backbone,
+    prepare_backbones,
+)
+from stackkit.extraction.row_independence import require_independent_rows
 from stackkit.extraction.writer import Writer
 from stackkit.store import DatasetRows, FeatureFile, FeatureStore
-from stackkit.store.vouched import state, vouch
 from stackkit.utils.interrupts import ctrl_c_waits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExtractionSummary:
-    """What an extraction did: rows computed and rows reused per backbone label, failures."""
+    """What an extraction did.
+
+    Parameters
+    ----------
+    computed, reused : mapping of str to int
+        Number of rows computed, and of rows that were stored already, by backbone label.
+    failed : tuple of FailedImage
+        Images without a row.
+
+    """
 
     computed: Mapping[str, int]
     reused: Mapping[str, int]
@@ -36,9 +50,9 @@ class ExtractionSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Task:
-    """A backbone, the file of its features, and the rows that the file lacks."""
+    """A backbone, its open feature file, and the rows to compute."""
 
-    named: CheckedBackbone
+    backbone: CheckedBackbone
     file: FeatureFile
     pending: frozenset[int]
 
@@ -46,21 +60,39 @@ class _Task:
 def fingerprints(
     name: str, dataset: Dataset, reporter: Reporter
 ) -> tuple[DatasetRows, list[FailedImage]]:
-    """Fingerprint every image; one that cannot even be read gets "" and a reason."""
-    samples, prints, failed, task = dataset.samples, [], [], "reading images"
+    """Compute the fingerprint of every image.
+
+    Parameters
+    ----------
+    name : str
+        Canonical text of the dataset with its options.
+    dataset : Dataset
+        The dataset.
+    reporter : Reporter
+        Receives progress.
+
+    Returns
+    -------
+    rows : DatasetRows
+        The rows, with "" as the fingerprint of images that cannot be read.
+    failed : list of FailedImage
+        Those images, with reasons.
+
+    """
+    samples, found, failed, task = dataset.samples, [], [], "reading images"
     reporter.start(task, len(samples))
     for index, sample in enumerate(samples):
         try:
-            prints.append(dataset.fingerprint(index))
+            found.append(dataset.fingerprint(index))
         except (OSError, ImageError) as error:
-            prints.append("")
+            found.append("")
             failed.append(FailedImage(id=sample.id, reason=reason(error)))
         reporter.advance(task, 1)
-    rows = DatasetRows(dataset=name, classes=dataset.classes, samples=samples, fingerprints=prints)
+    rows = DatasetRows(dataset=name, classes=dataset.classes, samples=samples, fingerprints=found)
     return rows, failed
 
 
-def foresee(
+def estimate_extraction(
     dataset: Dataset,
     rows: DatasetRows,
     backbones: Sequence[CheckedBackbone],
@@ -69,10 +101,10 @@ def foresee(
     *,
     strict: bool = False,
 ) -> Estimate:
-    """What an extraction would take; warms up what would work and keeps nothing."""
+    """Return what `extract` with the same arguments would need. Prepares backbones, stores nothing."""
     with Decoder(dataset, rows.fingerprints, strict=strict) as decoder:
-        warm = prepare_backbones(decoder, rows, backbones, store, reporter, measure=True)
-    return _forecast(warm, rows, store)
+        preparation = prepare_backbones(decoder, rows, backbones, store, reporter, measure=True)
+    return _estimate(preparation, rows, store)
 
 
 def extract(
@@ -83,76 +115,109 @@ def extract(
     reporter: Reporter,
     *,
     strict: bool = False,
-    expect: Callable[[Estimate], None] = lambda forecast: None,
+    expect: Callable[[Estimate], None] = lambda estimate: None,
 ) -> ExtractionSummary:
-    """Compute every row that the store lacks and commit it chunk by chunk.
+    """Compute every row that is not stored, and commit rows chunk by chunk.
 
-    `expect` is told what is coming when every backbone has settled how it works. An image that
-    cannot be decoded is listed in the summary and has no row; with `strict` it raises ImageError
-    instead. Rows committed before any error, kill or Ctrl-C are kept; a first Ctrl-C lets the
-    batch in flight finish. Raises StoreError if the disk has no room for the features.
+    Parameters
+    ----------
+    dataset : Dataset
+        The dataset.
+    rows : DatasetRows
+        Its rows, from `fingerprints`.
+    backbones : sequence of CheckedBackbone
+        Backbones with available weights.
+    store : FeatureStore
+        Where to store the features.
+    reporter : Reporter
+        Receives progress and messages.
+    strict : bool
+        Raise ImageError for the first image that cannot be decoded, instead of listing it in the
+        summary.
+    expect : callable
+        Called with the estimate when every backbone is prepared, before anything is stored.
+
+    Returns
+    -------
+    ExtractionSummary
+        Numbers of rows by backbone, and the images that failed. They have no row.
+
+    Raises
+    ------
+    StoreError
+        If the disk has too little space, or the store cannot be written.
+    ExtractionError
+        If a backbone fails, returns something invalid, or mixes the features of different images.
+
+    Notes
+    -----
+    Rows that were committed before an error, a kill or Ctrl-C are kept. The first Ctrl-C lets the batch
+    in the networks finish.
+
     """
     while True:
         with Decoder(dataset, rows.fingerprints, strict=strict) as decoder, ExitStack() as files:
-            warm = prepare_backbones(decoder, rows, backbones, store, reporter)
-            forecast = _forecast(warm, rows, store)
-            expect(forecast)
-            forecast.require_room(store.folder)
-            tasks = [_open(ready, rows, store, files) for ready in warm.backbones]
-            if _are_foreseen(tasks, warm):
-                for task in tasks:
-                    try_out(task.named, task.file, task.pending, decoder, rows, reporter)
-                failed = _carry_out(tasks, _chunks(decoder, warm, tasks), rows, reporter)
-                for task in tasks:
-                    if task.named.maker:
-                        vouch(task.file, task.named.maker, state(task.file))
+            preparation = prepare_backbones(decoder, rows, backbones, store, reporter)
+            estimate = _estimate(preparation, rows, store)
+            expect(estimate)
+            estimate.require_space(store.folder)
+            _check_row_independence(preparation)
+            tasks = [_open(prepared, rows, store, files) for prepared in preparation.backbones]
+            # The files are locked only now. If another process has removed rows since the preparation,
+            # backbones that seemed to have nothing to compute are not prepared: start again. If it has
+            # added rows, there is less to do.
+            pairs = zip(tasks, preparation.backbones, strict=True)
+            if all(task.pending.issubset(prepared.pending) for task, prepared in pairs):
+                failed = _compute_all(tasks, _chunks(decoder, preparation, tasks), rows, reporter)
                 return _summary(tasks, rows, failed)
 
 
-def _forecast(warm: Preparation, rows: DatasetRows, store: FeatureStore) -> Estimate:
+def _estimate(preparation: Preparation, rows: DatasetRows, store: FeatureStore) -> Estimate:
     return Estimate(
-        backbones=tuple(foretold(ready, rows, store) for ready in warm.backbones),
+        backbones=tuple(estimate_backbone(each, rows, store) for each in preparation.backbones),
         free_bytes=free_bytes(store.folder),
     )
 
 
-def _open(ready: PreparedBackbone, rows: DatasetRows, store: FeatureStore, files: ExitStack) -> _Task:
-    file = files.enter_context(store.open(ready.named.key, rows, ready.origin))
-    # Asked again, for another process may have written since; now the file is locked.
-    return _Task(named=ready.named, file=file, pending=frozenset(file.pending()))
+def _check_row_independence(preparation: Preparation) -> None:
+    # Before any file is created, so that nothing of a backbone that is refused is stored. Only
+    # third-party backbones have a code digest; stackkit's tests check its own ones.
+    for prepared in preparation.backbones:
+        if prepared.backbone.code and prepared.provenance:
+            images = preparation.sample_images(prepared.backbone.image_size)
+            require_independent_rows(prepared.backbone, images)
 
 
-def _are_foreseen(tasks: Sequence[_Task], warm: Preparation) -> bool:
-    """Whether no row went between warm-up and lock, as when another process removes a file.
-
-    A backbone that seemed to lack none has settled nothing, and no image was decoded for it.
-    """
-    pairs = zip(tasks, warm.backbones, strict=True)
-    return all(task.pending.issubset(ready.pending) for task, ready in pairs)
+def _open(prepared: PreparedBackbone, rows: DatasetRows, store: FeatureStore, files: ExitStack) -> _Task:
+    file = store.open(prepared.backbone.key, rows, prepared.provenance)
+    files.enter_context(file)
+    return _Task(backbone=prepared.backbone, file=file, pending=frozenset(file.pending()))
 
 
-def _chunks(decoder: Decoder, warm: Preparation, tasks: Sequence[_Task]) -> Iterator[Chunk]:
-    """Every image that some backbone lacks, in order; those of the warm-up are decoded already."""
-    here = {number for chunk in warm.decoded for number in chunk.numbers}
-    while warm.decoded:
-        yield warm.decoded.pop(0)
-    todo = sorted(frozenset().union(*(task.pending for task in tasks)) - here)
-    yield from decoder.chunks(_requests(todo, warm.chunk_size, tasks))
+def _chunks(decoder: Decoder, preparation: Preparation, tasks: Sequence[_Task]) -> Iterator[Chunk]:
+    """Yield every image that is pending for some backbone; those decoded for the preparation first."""
+    decoded = {number for chunk in preparation.decoded for number in chunk.numbers}
+    while preparation.decoded:
+        yield preparation.decoded.pop(0)  # removed from the list, so that its memory is freed
+    todo = sorted(frozenset().union(*(task.pending for task in tasks)) - decoded)
+    yield from decoder.chunks(_requests(todo, preparation.chunk_size, tasks))
 
 
 def _requests(todo: Sequence[int], size: int, tasks: Sequence[_Task]) -> Iterator[Request]:
     for start in range(0, len(todo), size):
         numbers = todo[start : start + size]
-        sides = {t.named.backbone.image_size for t in tasks if not t.pending.isdisjoint(numbers)}
+        sides = {t.backbone.image_size for t in tasks if not t.pending.isdisjoint(numbers)}
         yield Request(numbers=numbers, sizes=sorted(sides))
 
 
-def _carry_out(
+def _compute_all(
     tasks: Sequence[_Task], chunks: Iterator[Chunk], rows: DatasetRows, reporter: Reporter
 ) -> list[FailedImage]:
-    """Chunk by chunk through every network and into the files; returns what could not be decoded."""
+    """Pass each chunk through every network and store the results; return the images that failed."""
     failed: list[FailedImage] = []
-    whole = _announce(tasks, rows, reporter)
+    whole = _start_progress(tasks, rows, reporter)
+    # Ctrl-C is checked between two batches only, and the writer is left last: a batch that was computed
+    # is stored before KeyboardInterrupt ends the extraction.
     with Writer() as writer, ctrl_c_waits(reporter.message) as stop_if_asked:
         for chunk in chunks:
             failed += chunk.failed
@@ -160,17 +225,17 @@ def _carry_out(
                 stop_if_asked()
                 _compute(task, chunk, rows, writer)
                 done = len(task.pending.intersection(chunk.numbers))
-                reporter.advance(task.named.label, done)
+                reporter.advance(task.backbone.label, done)
                 if whole:
                     reporter.advance(whole, done)
     return failed
 
 
-def _announce(tasks: Sequence[_Task], rows: DatasetRows, reporter: Reporter) -> str | None:
-    """Start the progress of each backbone; returns the name of that of all, None if one is all."""
+def _start_progress(tasks: Sequence[_Task], rows: DatasetRows, reporter: Reporter) -> str | None:
+    """Start a task per backbone, and one for all if there are several; return the name of the latter."""
     readable = rows.n_readable
     for task in tasks:
-        reporter.start(task.named.label, readable, readable - len(task.pending))
+        reporter.start(task.backbone.label, readable, readable - len(task.pending))
     if len(tasks) < 2:
         return None
     whole, left = f"all {len(tasks)} backbones", sum(len(task.pending) for task in tasks)
@@ -179,17 +244,18 @@ def _announce(tasks: Sequence[_Task], rows: DatasetRows, reporter: Reporter) -> 
 
 
 def _compute(task: _Task, chunk: Chunk, rows: DatasetRows, writer: Writer) -> None:
-    """Features of those images of a chunk that a backbone lacks, handed to the writer."""
-    wanted = [place for place, row in enumerate(chunk.rows) if row in task.pending]
-    if not wanted:
+    """Compute the pending rows of a chunk for one backbone, and pass them to the writer."""
+    places = [place for place, row in enumerate(chunk.rows) if row in task.pending]
+    if not places:
         return
-    pixels = chunk.pixels[task.named.backbone.image_size]
-    features = task.named.features(pixels if len(wanted) == len(chunk.rows) else pixels[wanted])
-    numbers = [chunk.rows[place] for place in wanted]
+    pixels = chunk.pixels[task.backbone.image_size]
+    # Indexing copies the pixels, which is not necessary if all of them are pending.
+    features = task.backbone.features(pixels if len(places) == len(chunk.rows) else pixels[places])
+    numbers = [chunk.rows[place] for place in places]
     finite = np.isfinite(features).all(axis=1)
     if not finite.all():
         bad = rows.samples[numbers[int(np.argmin(finite))]].id
-        raise ExtractionError(f"{task.named.blame} gave NaN or infinite features for {bad}")
+        raise ExtractionError(f"{task.backbone.full_name} returned NaN or infinite features for {bad}")
     writer.submit(partial(task.file.write, numbers, features))
 
 
@@ -199,9 +265,9 @@ def _summary(
     broken = {failure.id for failure in failed}
     return ExtractionSummary(
         computed={
-            task.named.label: sum(rows.samples[row].id not in broken for row in task.pending)
+            task.backbone.label: sum(rows.samples[row].id not in broken for row in task.pending)
             for task in tasks
         },
-        reused={task.named.label: rows.n_readable - len(task.pending) for task in tasks},
+        reused={task.backbone.label: rows.n_readable - len(task.pending) for task in tasks},
         failed=tuple(failed),
     )

@@ -1,4 +1,4 @@
-"""Before an extraction: what is left to do, and how each backbone is going to do it."""
+"""Find out what an extraction has to compute, and prepare the backbones for it."""
 
 from __future__ import annotations
 
@@ -10,33 +10,45 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stackkit.api.types import Readiness, Reporter
-from stackkit.extraction.backbone import UNPREPARED, CheckedBackbone
+from stackkit.extraction.backbone import DEFAULT_READINESS, CheckedBackbone
+from stackkit.extraction.changed_code import reason_to_recompute
 from stackkit.extraction.decoding import Chunk, Decoder, Request
 from stackkit.extraction.estimate import BackboneEstimate
 from stackkit.store import DatasetRows, FeatureStore
 
-PROBE = 32
-"""Real images that backbones settle their way of working on."""
+SAMPLE_IMAGES = 32
+"""Number of images of the dataset that backbones are prepared with, at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreparedBackbone:
-    """A backbone that has settled how it works, and the rows it is to compute.
+    """A backbone that is ready to compute its pending rows.
 
-    `origin` is the provenance of those rows, empty if none of their images can be decoded.
+    Parameters
+    ----------
+    backbone : CheckedBackbone
+        The backbone.
+    readiness : Readiness
+        How it works: settings, batch size, speed.
+    pending : list of int
+        Rows to compute, in order.
+    provenance : mapping
+        Origin of those rows, a JSON object. Empty if there are none, or none of their images can be
+        decoded.
+
     """
 
-    named: CheckedBackbone
+    backbone: CheckedBackbone
     readiness: Readiness
     pending: list[int]
-    origin: Mapping[str, Any]
+    provenance: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preparation:
-    """Backbones ready to work, and the images decoded for that, which need not be decoded again.
+    """All backbones prepared, and the images that were decoded for that.
 
-    Whoever extracts takes the chunks out of `decoded`: they are as large as any in flight.
+    `extract` removes the chunks from `decoded` as it uses them, so their memory is freed.
     """
 
     backbones: list[PreparedBackbone]
@@ -44,8 +56,15 @@ class Preparation:
 
     @property
     def chunk_size(self) -> int:
-        """Number of images to be decoded together: the largest batch that a backbone wants."""
-        return max([PROBE, *(b.readiness.batch_size for b in self.backbones)])
+        """Number of images to decode together: the largest batch size of a backbone, at least 32."""
+        return max([SAMPLE_IMAGES, *(each.readiness.batch_size for each in self.backbones)])
+
+    def sample_images(self, size: int) -> NDArray[np.uint8]:
+        """Return the (n, size, size, 3) uint8 images that backbones of this size were prepared with.
+
+        Call it before `extract` has removed the chunks, for a backbone with a provenance.
+        """
+        return _sample_images(self.decoded, size)
 
 
 def prepare_backbones(
@@ -57,64 +76,86 @@ def prepare_backbones(
     *,
     measure: bool = False,
 ) -> Preparation:
-    """Ask the store what is lacking, and each backbone that lacks rows to settle how it works.
+    """Ask the store which rows are pending, and prepare each backbone that has some. Stores nothing.
 
-    With `measure`, one that does not tell its speed is timed; the features made are dropped.
-    Nothing is written. Raises ExtractionError, or ImageError of a strict decoder.
+    Parameters
+    ----------
+    decoder : Decoder
+        Decodes the images of the dataset.
+    rows : DatasetRows
+        The rows of the dataset.
+    backbones : sequence of CheckedBackbone
+        The backbones.
+    store : FeatureStore
+        The store.
+    reporter : Reporter
+        Receives the messages of backbones, and why features that are stored are not used.
+    measure : bool
+        Measure the speed of backbones that do not report it. The features computed for that are
+        discarded.
+
+    Raises
+    ------
+    ExtractionError
+        If a backbone fails.
+    ImageError
+        If an image fails and the decoder is strict.
+
     """
-    pending = [store.pending(named.key, rows) for named in backbones]
-    sizes = {named.backbone.image_size for named, left in zip(backbones, pending, strict=True) if left}
-    decoded = list(_until_each_has_one(decoder, pending, sorted(sizes)))
+    pending = [store.pending(backbone.key, rows) for backbone in backbones]
+    pairs = list(zip(backbones, pending, strict=True))
+    sizes = {backbone.image_size for backbone, left in pairs if left}
+    decoded = list(_decode_one_for_each(decoder, pending, sorted(sizes)))
     readable = {row for chunk in decoded for row in chunk.rows}
-    probe = max(decoded, key=lambda chunk: len(chunk.rows), default=None)
-    ready = []
-    for named, left in zip(backbones, pending, strict=True):
-        readiness, origin = UNPREPARED, dict[str, Any]()
-        if probe and not readable.isdisjoint(left):
-            pixels = probe.pixels[named.backbone.image_size]
-            readiness = _settled(named, pixels, reporter, measure=measure)
-            origin = _origin(named, readiness)
-        ready.append(PreparedBackbone(named=named, readiness=readiness, pending=left, origin=origin))
-    return Preparation(backbones=ready, decoded=decoded)
+    prepared = []
+    for backbone, left in pairs:
+        if left and (reason := reason_to_recompute(backbone, rows, store)):
+            reporter.message(reason)
+        readiness, provenance = DEFAULT_READINESS, dict[str, Any]()
+        if not readable.isdisjoint(left):
+            images = _sample_images(decoded, backbone.image_size)
+            readiness = backbone.prepare(images, reporter.message)
+            if measure and readiness.images_per_s is None:
+                readiness = replace(readiness, images_per_s=backbone.images_per_s(images))
+            runtime = {"runtime": readiness.settings} if readiness.settings else {}
+            provenance = {**backbone.provenance, **runtime}
+        prepared.append(
+            PreparedBackbone(backbone=backbone, readiness=readiness, pending=left, provenance=provenance)
+        )
+    return Preparation(backbones=prepared, decoded=decoded)
 
 
-def foretold(backbone: PreparedBackbone, rows: DatasetRows, store: FeatureStore) -> BackboneEstimate:
-    """What a backbone is going to take."""
-    key = backbone.named.key
-    there = store.path(key, rows).exists()
+def estimate_backbone(
+    prepared: PreparedBackbone, rows: DatasetRows, store: FeatureStore
+) -> BackboneEstimate:
+    """Return what a prepared backbone needs to compute its pending rows."""
+    key = prepared.backbone.key
+    exists = store.path(key, rows).exists()
     return BackboneEstimate(
-        label=backbone.named.label,
-        images=len(backbone.pending),
-        images_per_s=backbone.readiness.images_per_s,
-        new_bytes=0 if there else store.row_bytes(key.feature_dim) * len(rows.samples),
+        label=prepared.backbone.label,
+        images=len(prepared.pending),
+        images_per_s=prepared.readiness.images_per_s,
+        new_bytes=0 if exists else store.row_bytes(key.feature_dim) * len(rows.samples),
     )
 
 
-def _until_each_has_one(
+def _sample_images(decoded: Sequence[Chunk], size: int) -> NDArray[np.uint8]:
+    return max(decoded, key=lambda chunk: len(chunk.rows)).pixels[size]
+
+
+def _decode_one_for_each(
     decoder: Decoder, pending: Sequence[Sequence[int]], sizes: Sequence[int]
 ) -> Iterator[Chunk]:
-    """Decode until there is, of each backbone's images, one that can be read, or all have been tried."""
+    """Decode images until each backbone has a pending one that is readable, or all have been tried."""
     tried, readable = set[int](), set[int]()
-    for left in sorted(pending, key=len, reverse=True):  # so that the first is as large as may be
-        for start in range(0, len(left), PROBE):
+    # The backbone with most pending rows first: its first chunk often contains images of all others,
+    # and the larger the chunk, the better the backbones can measure their speed.
+    for left in sorted(pending, key=len, reverse=True):
+        for start in range(0, len(left), SAMPLE_IMAGES):
             if not readable.isdisjoint(left):
                 break
-            numbers = [number for number in left[start : start + PROBE] if number not in tried]
+            numbers = [number for number in left[start : start + SAMPLE_IMAGES] if number not in tried]
             chunk = decoder.chunk(Request(numbers=numbers, sizes=sizes))
             tried.update(numbers)
             readable.update(chunk.rows)
             yield chunk
-
-
-def _settled(
-    named: CheckedBackbone, pixels: NDArray[np.uint8], reporter: Reporter, *, measure: bool
-) -> Readiness:
-    readiness = named.prepare(pixels, reporter.message)
-    if measure and readiness.images_per_s is None:
-        return replace(readiness, images_per_s=named.images_per_s(pixels))
-    return readiness
-
-
-def _origin(named: CheckedBackbone, readiness: Readiness) -> dict[str, Any]:
-    runtime = {"runtime": readiness.settings} if readiness.settings else {}
-    return {**named.provenance, **runtime}

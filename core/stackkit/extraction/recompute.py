@@ -1,4 +1,4 @@
-"""Compute some stored rows once more: do they still come out of the network as they are kept?"""
+"""Recompute some stored rows, to verify that the network still returns what is stored."""
 
 from __future__ import annotations
 
@@ -16,26 +16,38 @@ from stackkit.api.images import squash
 from stackkit.api.types import Reporter
 from stackkit.extraction.backbone import CheckedBackbone, make_backbone
 from stackkit.extraction.dataset import CheckedDataset, open_dataset
+from stackkit.extraction.row_independence import relative_differences
 from stackkit.host.registry import Registry
 from stackkit.store.metadata import Contents
 from stackkit.store.rows import Stored, intact_rows
 
 TOLERANCE = {"float32": 1e-4, "float16": 1e-3}
-"""Largest difference that runtimes and rounding explain, as a share of the row's norm."""
+"""Largest relative difference of a row that runtimes and rounding explain, by stored dtype."""
 
 BATCH = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recomputed:
-    """A row that was computed again: the difference as a share of its norm, or why it could not be."""
+    """A row that was recomputed.
+
+    Parameters
+    ----------
+    sample : str
+        Name of the image.
+    difference : float or None
+        Norm of the difference, divided by the norm of the stored row; None if it was skipped.
+    skipped : str or None
+        Why it was not recomputed.
+
+    """
 
     sample: str
     difference: float | None
     skipped: str | None = None
 
     def disagrees(self, tolerance: float) -> bool:
-        """Whether the stored row is not what the network gives."""
+        """Return whether the difference is larger than `tolerance`, or not a number."""
         return self.difference is not None and not self.difference <= tolerance
 
 
@@ -49,52 +61,73 @@ class _Row:
 def recompute(
     path: Path, contents: Contents, count: int, seed: int, registry: Registry, reporter: Reporter
 ) -> list[Recomputed]:
-    """Compute `count` intact rows, drawn by `seed`, with the backbone and dataset they came from.
+    """Recompute random rows with the backbone and the dataset they came from.
 
-    Raises StoreError if the backbone gives other features by now, and what opening the dataset
-    or the backbone raises.
+    Parameters
+    ----------
+    path, contents : Path, Contents
+        The feature file and its metadata.
+    count, seed : int
+        How many intact rows to recompute, and the seed to draw them with.
+    registry : Registry
+        All components.
+    reporter : Reporter
+        Receives progress.
+
+    Returns
+    -------
+    list of Recomputed
+        One per row: first those that were skipped, then the others in order.
+
+    Raises
+    ------
+    StoreError
+        If the features of the backbone belong to another file by now.
+    StackkitError
+        If the dataset or the backbone cannot be opened.
+
     """
-    named = make_backbone(registry.one("backbone", _backbone_text(path, contents.provenance)))
-    _require_same(path, contents, named)
+    backbone = make_backbone(registry.one("backbone", _backbone_text(path, contents.provenance)))
+    _require_same_setting(path, contents, backbone)
     dataset = open_dataset(registry.one("dataset", contents.rows.dataset))
     with path.open("rb", buffering=0) as file:
-        numbers = [row for row, _, _ in intact_rows(file, contents.places, contents.fingerprints)]
+        numbers = [row for row, _, _ in intact_rows(file, contents.layout, contents.fingerprints)]
         drawn = set(random.Random(seed).sample(numbers, min(count, len(numbers))))  # noqa: S311
-        found = intact_rows(file, contents.places, contents.fingerprints)
+        found = intact_rows(file, contents.layout, contents.fingerprints)
         stored = {row: features for row, _, features in found if row in drawn}
-    rows, skipped = _images(contents, dataset, stored, named.backbone.image_size)
-    return [*skipped, *_compared(contents, named, rows, reporter)]
+    rows, skipped = _images(contents, dataset, stored, backbone.image_size)
+    return [*skipped, *_compare(contents, backbone, rows, reporter)]
 
 
 def _backbone_text(path: Path, provenance: Sequence[Any]) -> str:
     for origin in reversed(provenance):
         if text := origin.get("component", {}).get("label"):
             return str(text)
-    raise StoreError(f"{path} does not say which backbone with which options made it")
+    raise StoreError(f"{path} does not record which backbone and options its features come from")
 
 
-def _require_same(path: Path, contents: Contents, named: CheckedBackbone) -> None:
-    key = replace(named.key, dtype=contents.key.dtype)
+def _require_same_setting(path: Path, contents: Contents, backbone: CheckedBackbone) -> None:
+    key = replace(backbone.key, dtype=contents.key.dtype)
     if key != contents.key:
         raise StoreError(
-            f"{path} is of {contents.key.name}, revision {contents.key.revision}; {named.label} is now "
-            f"revision {key.revision}, so its features belong to another file and cannot be compared"
+            f"{path} has features of {contents.key.name}, revision {contents.key.revision}; "
+            f"{backbone.label} now has revision {key.revision}, so they cannot be compared"
         )
 
 
 def _images(
     contents: Contents, dataset: CheckedDataset, stored: dict[int, Stored], size: int
 ) -> tuple[list[_Row], list[Recomputed]]:
-    """The rows whose image is still what it was, and the others with the reason."""
+    """Return the rows with an unchanged image, and the others with the reason."""
     places = {sample.id: i for i, sample in enumerate(dataset.samples)}
     rows, skipped = [], []
     for number, features in stored.items():
         name = contents.rows.samples[number].id
         try:
             if name not in places:
-                raise ImageError("the dataset has no such image any more")
+                raise ImageError("the dataset no longer contains this image")
             if dataset.fingerprint(places[name]) != contents.rows.fingerprints[number]:
-                raise ImageError("the image has changed since")
+                raise ImageError("the image has changed since its features were stored")
             pixels = squash(dataset.image(places[name]), size)
             rows.append(_Row(number=number, stored=features, pixels=pixels))
         except (OSError, ImageError) as error:
@@ -102,24 +135,20 @@ def _images(
     return rows, skipped
 
 
-def _compared(
-    contents: Contents, named: CheckedBackbone, rows: Sequence[_Row], reporter: Reporter
+def _compare(
+    contents: Contents, backbone: CheckedBackbone, rows: Sequence[_Row], reporter: Reporter
 ) -> list[Recomputed]:
-    compared, task = [], f"computing again with {named.label}"
+    compared, task = [], f"recomputing with {backbone.label}"
     reporter.start(task, len(rows))
     for start in range(0, len(rows), BATCH):
         batch = rows[start : start + BATCH]
         pixels = np.stack([row.pixels for row in batch])
         if not start:
-            named.prepare(pixels, reporter.message)
-        for row, features in zip(batch, named.features(pixels), strict=True):
+            backbone.prepare(pixels, reporter.message)
+        stored = np.stack([row.stored for row in batch])
+        differences = relative_differences(backbone.features(pixels), stored)
+        for row, difference in zip(batch, differences.tolist(), strict=True):
             name = contents.rows.samples[row.number].id
-            compared.append(Recomputed(sample=name, difference=_difference(features, row.stored)))
+            compared.append(Recomputed(sample=name, difference=difference))
         reporter.advance(task, len(batch))
     return compared
-
-
-def _difference(features: NDArray[np.float32], stored: Stored) -> float:
-    """Norm of the difference as a share of the stored row's norm."""
-    kept = stored.astype(np.float64)
-    return float(np.linalg.norm(features - kept)) / max(float(np.linalg.norm(kept)), 1e-30)

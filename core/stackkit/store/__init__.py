@@ -1,8 +1,8 @@
-"""Keep extracted features so that no image goes through a network twice.
+"""Store extracted features, so that no image goes through a network twice.
 
-One HDF5 file per backbone setting and dataset, laid out as docs/feature-store.md says. A row
-belongs to an image's content and a backbone setting and to nothing else: its checksum covers
-the image's fingerprint and the features, so that a torn or foreign row is seen and never read.
+There is one HDF5 file per backbone setting and dataset; docs/feature-store.md describes the format. A
+row belongs to the content of an image and to a backbone setting. Its checksum covers the fingerprint
+of the image and the features, so a damaged row or a row of another image is detected and never used.
 """
 
 from stackkit.store.file import FeatureFile

@@ -1,4 +1,4 @@
-"""What a store holds, file by file, for people who look after it."""
+"""List, check and clear the files of a feature store, for `stackkit features`."""
 
 from __future__ import annotations
 
@@ -14,17 +14,39 @@ import numpy as np
 from stackkit.store.errors import DamagedFileError, NewerFormatError, OtherFileError
 from stackkit.store.metadata import Contents, read_contents
 from stackkit.store.rows import intact_rows, read_checksums
-from stackkit.store.store import ASIDE
+from stackkit.store.store import TEMPORARY_FILES
 from stackkit.utils.retention import Removal, disused
 
 State = Literal["complete", "partial", "damaged", "newer format", "other", "unreadable"]
 
-_OUR_NAME = re.compile(r".*-[0-9a-f]{12}\.h5")
+_FILE_NAME = re.compile(r".*-[0-9a-f]{12}\.h5")
+
+_OLD_SIDECARS = "*.vouched"
+"""Files that older versions of stackkit wrote beside features of third-party backbones; unused now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """A file of the store; `problem` says why there are no contents, `used` is seconds since 1970."""
+    """A file of the store.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    state : str
+        Its state, see `State`; "other" is an HDF5 file that stackkit did not write.
+    contents : Contents or None
+        Its metadata, None if it cannot be read.
+    problem : str or None
+        Why there is no metadata.
+    stored : int
+        Number of rows that have been written.
+    size : int
+        Size in bytes.
+    used : float
+        Time of last use, in seconds since 1970.
+
+    """
 
     path: Path
     state: State
@@ -36,22 +58,30 @@ class Entry:
 
     @property
     def images(self) -> int:
-        """Images that the file has a row for, written or not."""
-        return self.contents.places.count if self.contents else 0
+        """Number of images that the file has a row for, written or not."""
+        return self.contents.layout.count if self.contents else 0
 
     @property
     def removable(self) -> bool:
-        """Whether the file is this stackkit's to remove."""
-        if self.state == "damaged":  # nothing but its name tells whose it is
-            return bool(_OUR_NAME.fullmatch(self.path.name))
+        """Whether stackkit may remove the file."""
+        if self.state == "damaged":  # only its name shows whether stackkit wrote it
+            return bool(_FILE_NAME.fullmatch(self.path.name))
         return self.contents is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowStates:
-    """Numbers of the rows that are sound, disagree with their checksum, or were never written.
+    """The row numbers of a file by state, each in ascending order.
 
-    `unread` rows are of images that could not be read when the file was made.
+    Parameters
+    ----------
+    intact, damaged : sequence of int
+        Rows that match their checksum, and rows that do not.
+    missing : sequence of int
+        Rows that were never written although their image could be read.
+    unread : sequence of int
+        Rows of images that could not be read when the file was created.
+
     """
 
     intact: Sequence[int]
@@ -61,22 +91,24 @@ class RowStates:
 
 
 def entries(folder: Path) -> list[Entry]:
-    """Every feature file of a store, by path."""
+    """Return every feature file of the store in `folder`, ordered by path."""
     found = []
     for path in sorted(folder.glob("*/*.h5")):
-        with suppress(FileNotFoundError):  # another process has superseded it
+        with suppress(FileNotFoundError):  # another process has removed it
             found.append(entry_at(path))
     return found
 
 
 def entry_at(path: Path) -> Entry:
-    """What one file is; raises FileNotFoundError if there is none."""
+    """Return the entry for one file. Raises FileNotFoundError if there is none."""
     status = path.stat()
-    contents, state, problem = _examined(path)
+    contents, state, problem = _examine(path)
     stored = 0
     if contents:
+        # Rows are counted by their checksums alone, because reading all features of a large store
+        # would take minutes. `row_states` checks them.
         with path.open("rb", buffering=0) as file:
-            written = read_checksums(file, contents.places) != 0
+            written = read_checksums(file, contents.layout) != 0
         stored = int(written.sum())
         state = "complete" if stored >= contents.rows.n_readable else "partial"
     return Entry(
@@ -90,7 +122,7 @@ def entry_at(path: Path) -> Entry:
     )
 
 
-def _examined(path: Path) -> tuple[Contents | None, State, str | None]:
+def _examine(path: Path) -> tuple[Contents | None, State, str | None]:
     try:
         return read_contents(path), "partial", None
     except OtherFileError as error:
@@ -104,10 +136,12 @@ def _examined(path: Path) -> tuple[Contents | None, State, str | None]:
 
 
 def row_states(path: Path, contents: Contents) -> RowStates:
-    """Every row of a file, checked."""
+    """Check every row of the file at `path`, which has the metadata `contents`."""
     with path.open("rb", buffering=0) as file:
-        written = read_checksums(file, contents.places) != 0
-        intact = [row for row, _, _ in intact_rows(file, contents.places, contents.fingerprints)]
+        # The checksums first: a row that another process commits in between is then counted as intact,
+        # and not as damaged.
+        written = read_checksums(file, contents.layout) != 0
+        intact = [row for row, _, _ in intact_rows(file, contents.layout, contents.fingerprints)]
     damaged = set(np.flatnonzero(written).tolist()).difference(intact)
     absent = np.flatnonzero(~written).tolist()
     return RowStates(
@@ -119,20 +153,34 @@ def row_states(path: Path, contents: Contents) -> RowStates:
 
 
 def leftovers(folder: Path) -> list[Removal]:
-    """Files that were being made when their process was killed, or are being made now."""
+    """Return files that can be removed: temporary files, and sidecar files of older versions.
+
+    A temporary file may be in use: another process may be creating it now. `remove_idle` checks that.
+    """
     found = []
-    for path in sorted(folder.glob(f"*/{ASIDE}")):
-        with suppress(FileNotFoundError):  # its process has finished it
-            found.append(Removal(path=path, size=path.stat().st_size, reason="left over"))
+    for pattern in (TEMPORARY_FILES, _OLD_SIDECARS):
+        for path in sorted(folder.glob(f"*/{pattern}")):
+            with suppress(FileNotFoundError):  # its process has renamed it
+                found.append(Removal(path=path, size=path.stat().st_size, reason="left over"))
     return found
 
 
 def to_remove(
     found: Sequence[Entry], now: float, *, older_than_s: float | None, keep_bytes: int | None
 ) -> list[Removal]:
-    """Damaged files, files unused for too long, then the longest unused until the rest fits.
+    """Return the files to remove: damaged ones, unused ones, then the least recently used ones.
 
-    `now` is in seconds since 1970.
+    Parameters
+    ----------
+    found : sequence of Entry
+        All files of the store.
+    now : float
+        Current time in seconds since 1970.
+    older_than_s : float or None
+        Remove files that were not used for this long, in seconds.
+    keep_bytes : int or None
+        Remove the least recently used files until the others have at most this size together.
+
     """
     damaged = [entry for entry in found if entry.state == "damaged" and entry.removable]
     others = [entry for entry in found if entry not in damaged]

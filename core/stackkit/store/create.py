@@ -1,4 +1,4 @@
-"""Lay a feature file out in full, so that nothing but rows changes from then on."""
+"""Create a feature file complete with space for all rows, so that only rows change afterwards."""
 
 from __future__ import annotations
 
@@ -14,46 +14,62 @@ from typing import Any
 import h5py
 import numpy as np
 
-from stackkit.store.integrity import BLOCK, FORMAT_VERSION, seal
+from stackkit.store.integrity import FORMAT_VERSION, USER_BLOCK_BYTES, write_seal
 from stackkit.store.keys import BackboneKey, DatasetRows
-from stackkit.store.rows import Places
+from stackkit.store.rows import RowLayout
 
 _TEXT = h5py.string_dtype("utf-8")
 ROW_EXTRA = 128
-"""Bytes per row, or per class, for checksum, label, split, and HDF5's references to texts."""
+"""Bytes per row, and per class, for the checksum, label, split, and HDF5's references to texts."""
 
 FILE_EXTRA = 65_536
-"""Bytes for HDF5's tables and the provenance."""
+"""Bytes per file for HDF5's tables and the provenance."""
 
-_NO_RESERVING = {errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL, errno.ENOSYS}
+_CANNOT_RESERVE = {errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL, errno.ENOSYS}
 
 
-def lay_out(
+def create_file(
     path: Path,
     file: FileIO,
     key: BackboneKey,
     rows: DatasetRows,
-    fill: Callable[[Places], Sequence[Any]],
+    fill: Callable[[RowLayout], Sequence[Any]],
 ) -> None:
-    """Make the file at `path`, which `file` has open, let `fill` write rows, and seal it durably.
+    """Create the feature file at `path`, seal it, and sync it to the disk.
 
-    `fill` returns the provenance. Raises OSError if there is no room for all rows.
+    Parameters
+    ----------
+    path, file : Path, FileIO
+        An empty file, and the same file open for reading and writing.
+    key, rows : BackboneKey, DatasetRows
+        The backbone setting and the rows.
+    fill : callable
+        Called with the layout; writes the rows that are known already, and returns the provenance of
+        all rows, those to come included.
+
+    Raises
+    ------
+    OSError
+        If the disk has no space for all rows.
+
     """
-    _reserve(file, _size_at_most(key, rows))  # where HDF5 itself meets a full disk, it leaves a mess
-    with h5py.File(path, "w", userblock_size=BLOCK, locking=False) as h5:
-        places = _make_datasets(h5, key, rows)
+    # First of all: if HDF5 itself runs into a full disk, its file handle can no longer be closed.
+    _reserve(file, _largest_size(key, rows))
+    with h5py.File(path, "w", userblock_size=USER_BLOCK_BYTES, locking=False) as h5:
+        layout = _create_datasets(h5, key, rows)
         h5.flush()
-        _reserve(file, h5.id.get_filesize())
-        h5.attrs["provenance"] = json.dumps(fill(places), default=str)
-    checksums = (places.checksums, 4 * places.count)
-    seal(file, (places.features, places.stride * places.count), checksums)
+        _reserve(file, h5.id.get_filesize())  # h5py.File("w") has truncated the file
+        h5.attrs["provenance"] = json.dumps(fill(layout), default=str)
+    # After HDF5 has closed the file: from here on, no byte outside the rows changes.
+    checksums = (layout.checksums, 4 * layout.count)
+    write_seal(file, (layout.features, layout.stride * layout.count), checksums)
     os.fsync(file.fileno())
 
 
-def _make_datasets(h5: h5py.File, key: BackboneKey, rows: DatasetRows) -> Places:
+def _create_datasets(h5: h5py.File, key: BackboneKey, rows: DatasetRows) -> RowLayout:
     count, width = len(rows.samples), key.feature_dim
-    features = _allocated(h5, "features", (count, width), np.dtype(key.dtype).newbyteorder("<"))
-    checksums = _allocated(h5, "checksums", (count,), np.dtype("<u4"))
+    features = _allocate(h5, "features", (count, width), np.dtype(key.dtype).newbyteorder("<"))
+    checksums = _allocate(h5, "checksums", (count,), np.dtype("<u4"))
     texts = {
         "fingerprints": rows.fingerprints,
         "sample_ids": [sample.id for sample in rows.samples],
@@ -72,31 +88,32 @@ def _make_datasets(h5: h5py.File, key: BackboneKey, rows: DatasetRows) -> Places
         feature_dim=key.feature_dim,
         trained=key.trained,
     )
-    return Places(features=features, checksums=checksums, count=count, width=width, dtype=key.dtype)
+    return RowLayout(features=features, checksums=checksums, count=count, width=width, dtype=key.dtype)
 
 
-def _allocated(h5: h5py.File, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
-    """Make a contiguous dataset that has its place in the file now; returns where it begins."""
+def _allocate(h5: h5py.File, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
+    """Create a contiguous dataset with its place in the file; return its offset in bytes."""
     early = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    # By default HDF5 allocates a contiguous dataset at its first write, and it has no offset until then.
     early.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
-    early.set_obj_track_times(False)
+    early.set_obj_track_times(False)  # the same content gives the same bytes
     kind, space = h5py.h5t.py_create(dtype), h5py.h5s.create_simple(shape)
     return int(h5py.h5d.create(h5.id, name.encode(), kind, space, early).get_offset() or 0)
 
 
 def _reserve(file: FileIO, size: int) -> None:
-    """Take the room now, so that a full disk is reported before any work is done."""
-    if not hasattr(os, "posix_fallocate"):
+    """Reserve disk space, so that a full disk is reported before any work is done."""
+    if not hasattr(os, "posix_fallocate"):  # macOS and Windows
         return
     try:
         os.posix_fallocate(file.fileno(), 0, size)
     except OSError as error:
-        if error.errno not in _NO_RESERVING:  # some file systems cannot promise room
+        if error.errno not in _CANNOT_RESERVE:
             raise
 
 
-def _size_at_most(key: BackboneKey, rows: DatasetRows) -> int:
-    """Bytes that are enough for a file, and hardly more."""
+def _largest_size(key: BackboneKey, rows: DatasetRows) -> int:
+    """Return an upper bound, close to the actual size, for the bytes of a file."""
     ids = sum(len(sample.id.encode()) for sample in rows.samples)
     names = sum(map(len, rows.fingerprints)) + sum(len(name.encode()) for name in rows.classes)
     row = np.dtype(key.dtype).itemsize * key.feature_dim + ROW_EXTRA
@@ -104,7 +121,7 @@ def _size_at_most(key: BackboneKey, rows: DatasetRows) -> int:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make a rename in a folder survive a power failure, where folders can be synced."""
+    """Make a rename in a folder survive a power failure, where the system can sync folders."""
     with suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:

@@ -1,4 +1,4 @@
-"""What can be wrong with a file of the store, each said in one line that ends in what to do."""
+"""Errors of the feature store, each one line that ends in what to do."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from stackkit.api.errors import StoreError
 
 
 class DamagedFileError(StoreError):
-    """A file's description of itself cannot be trusted; its rows may still be sound."""
+    """The metadata of a feature file cannot be trusted. Its rows may still be intact."""
 
 
 class OtherFileError(DamagedFileError):
@@ -19,33 +19,44 @@ class OtherFileError(DamagedFileError):
 
 
 class NewerFormatError(StoreError):
-    """A file of a stackkit that is newer than this one."""
+    """A feature file in the format of a newer version of stackkit."""
 
 
 @contextmanager
 def storage_errors(path: Path) -> Iterator[None]:
-    """Turn the operating system's and HDF5's errors into one line that says what to do."""
+    """Convert errors of the operating system and of HDF5 to a StoreError that says what to do.
+
+    Parameters
+    ----------
+    path : Path
+        The feature file that the block works on; the message begins with it.
+
+    Raises
+    ------
+    StoreError
+        If the block raises OSError or RuntimeError (which h5py uses for failed I/O).
+
+    """
     try:
         yield
-    except BlockingIOError as error:
+    except BlockingIOError as error:  # raised by flock if another process has the lock
         raise StoreError(
-            f"{path} is in use by another process, such as another stackkit; wait for it to end"
+            f"{path} is in use by another process, for example another stackkit; wait until it ends"
         ) from error
     except (OSError, RuntimeError) as error:
-        raise StoreError(f"{path}: {_advice(error)}; rows finished so far are kept") from error
+        raise StoreError(f"{path}: {_advice(error)}; rows that are finished are kept") from error
 
 
 def _advice(error: Exception) -> str:
     number = error.errno if isinstance(error, OSError) else None
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    # h5py reports a full disk as a RuntimeError or OSError without an error number. EFBIG is the limit
+    # on the size of a file (ulimit -f), for which the advice is the same.
     if number in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG} or "No space left" in str(error):
         return "the disk is full; free some space and run the same command again"
     if number in {errno.EACCES, errno.EPERM, errno.EROFS}:
         return (
-            f"cannot be written ({_reason(error)}); name another folder with --store, or use "
+            f"cannot be written ({reason}); choose another folder with --store, or use "
             "`stackkit evaluate`, which only reads"
         )
-    return f"cannot be used ({_reason(error)}); check the folder or set STACKKIT_HOME to another one"
-
-
-def _reason(error: Exception) -> str:
-    return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return f"cannot be used ({reason}); check the folder, or set STACKKIT_HOME to another one"

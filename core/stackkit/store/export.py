@@ -1,9 +1,8 @@
-"""Take features out of the store, with everything that gives their rows a meaning."""
+"""Export features with everything that gives their rows a meaning, for use without stackkit."""
 
 from __future__ import annotations
 
 import json
-import secrets
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -21,31 +20,32 @@ from stackkit.store.catalogue import row_states
 from stackkit.store.errors import DamagedFileError
 from stackkit.store.metadata import Contents
 from stackkit.store.rows import checksum, read_rows
+from stackkit.utils.files import temporary_path
 
 ExportFormat = Literal["npy", "parquet", "hdf5"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """The intact rows of a file, in order."""
+    """The intact rows of the feature file at `path`, in order; n is their number."""
 
     path: Path
     contents: Contents
 
     @cached_property
     def numbers(self) -> NDArray[np.int64]:
-        """Their row numbers in the file."""
+        """(n,) row numbers in the file."""
         return np.array(row_states(self.path, self.contents).intact, dtype=np.int64)
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Rows and features."""
-        return len(self.numbers), self.contents.places.width
+        """Number of rows and of features, (n, d)."""
+        return len(self.numbers), self.contents.layout.width
 
     @property
     def dtype(self) -> np.dtype[np.floating]:
-        """As the store keeps them."""
-        return self.contents.places.stored_dtype
+        """The dtype of the features in the file."""
+        return self.contents.layout.stored_dtype
 
     @cached_property
     def labels(self) -> NDArray[np.int64]:
@@ -54,17 +54,17 @@ class Selection:
 
     @cached_property
     def sample_ids(self) -> list[str]:
-        """The images' names in their dataset."""
+        """The n names of the images in their dataset."""
         return [self.contents.rows.samples[i].id for i in self.numbers]
 
     @cached_property
     def splits(self) -> list[str]:
-        """`train`, `val`, `test`, or empty."""
+        """The n official parts of the images: "train", "val", "test", or ""."""
         return [self.contents.rows.samples[i].split or "" for i in self.numbers]
 
     @property
     def origin(self) -> dict[str, Any]:
-        """Where the features come from."""
+        """Where the features come from, as JSON."""
         key = self.contents.key
         return {
             "dataset": self.contents.rows.dataset,
@@ -76,16 +76,23 @@ class Selection:
         }
 
     def blocks(self) -> Iterator[tuple[int, int, NDArray[np.floating]]]:
-        """Places [start, stop) among the selected rows, and their features (stop - start, d)."""
+        """Yield positions [start, stop) in the selection and their features (stop - start, d).
+
+        Raises DamagedFileError if a row has changed since it was selected.
+        """
         begin = 0
         with self.path.open("rb", buffering=0) as file:
-            for start, stop in self.contents.places.blocks():
-                checksums, features = read_rows(file, self.contents.places, start, stop)
+            for start, stop in self.contents.layout.blocks():
+                checksums, features = read_rows(file, self.contents.layout, start, stop)
                 inside = self.numbers[(self.numbers >= start) & (self.numbers < stop)]
                 for row in inside:
-                    print_ = self.contents.rows.fingerprints[row].encode()
-                    if checksums[row - start] != checksum(print_, features[row - start]):
-                        raise DamagedFileError(f"{self.path} changed while it was exported; try again")
+                    # Checked again, because no lock is taken: the shape of the export is fixed by now,
+                    # so a row cannot simply be left out.
+                    fingerprint = self.contents.rows.fingerprints[row].encode()
+                    if checksums[row - start] != checksum(fingerprint, features[row - start]):
+                        raise DamagedFileError(
+                            f"{self.path} changed during the export; run the command again"
+                        )
                 yield begin, begin + len(inside), features[inside - start]
                 begin += len(inside)
 
@@ -93,37 +100,52 @@ class Selection:
 def export(
     path: Path, contents: Contents, kind: ExportFormat, out: Path, *, overwrite: bool = False
 ) -> int:
-    """Write the intact rows of a feature file to `out`; returns how many there are.
+    """Write the intact rows of a feature file to `out`.
 
-    It is written aside and renamed. Raises StoreError if `out` is there and may not be replaced,
-    or the package for Parquet is missing.
+    Parameters
+    ----------
+    path, contents : Path, Contents
+        The feature file and its metadata.
+    kind : {"npy", "parquet", "hdf5"}
+        Format of the export: a folder of NumPy files, a Parquet table or a plain HDF5 file.
+    out : Path
+        Where to write. A failed export leaves what was there before.
+    overwrite : bool
+        Replace an existing file, or a folder that an earlier export wrote.
+
+    Returns
+    -------
+    int
+        Number of rows written.
+
+    Raises
+    ------
+    StoreError
+        If `out` exists and may not be replaced, cannot be written, or pyarrow is missing.
+
     """
     if (out.exists() or out.is_symlink()) and not overwrite:
-        raise StoreError(f"{out} exists; name another --out or add --overwrite")
+        raise StoreError(f"{out} already exists; choose another --out or add --overwrite")
     if out.is_dir() and not _is_export(out):
-        raise StoreError(f"{out} is a folder that no export made; name another --out")
-    write = _WRITERS[kind]
+        raise StoreError(f"{out} is a folder that export did not write; choose another --out")
     selection = Selection(path=path, contents=contents)
-    aside = out.with_name(f".{out.name}.{secrets.token_hex(4)}")
+    temporary = temporary_path(out)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        write(selection, aside)
-        _put_in_place(aside, out)
+        _WRITERS[kind](selection, temporary)
+        # Not `atomic_write`: it can neither rename a folder over another one nor remove a folder.
+        if out.is_dir() or temporary.is_dir():
+            _remove(out)
+        temporary.replace(out)
     except OSError as error:
         raise StoreError(f"{out}: cannot be written ({error.strerror or error})") from error
     finally:
-        _remove(aside)
+        _remove(temporary)
     return len(selection.numbers)
 
 
 def _is_export(folder: Path) -> bool:
     return {found.name for found in folder.iterdir()} <= {"features.npy", "labels.npy", "about.json"}
-
-
-def _put_in_place(aside: Path, out: Path) -> None:
-    if out.is_dir() or aside.is_dir():  # a folder cannot be renamed over anything
-        _remove(out)
-    aside.replace(out)
 
 
 def _remove(path: Path) -> None:
@@ -135,7 +157,7 @@ def _remove(path: Path) -> None:
 
 
 def _write_npy(selection: Selection, folder: Path) -> None:
-    """A folder: features.npy (n, d), labels.npy (n,), and about.json with all names."""
+    """Write a folder with features.npy (n, d), labels.npy (n,), and about.json with all names."""
     folder.mkdir()
     features = np.lib.format.open_memmap(
         folder / "features.npy", mode="w+", dtype=selection.dtype, shape=selection.shape
@@ -154,7 +176,7 @@ def _write_npy(selection: Selection, folder: Path) -> None:
 
 
 def _write_hdf5(selection: Selection, path: Path) -> None:
-    """One HDF5 file without checksums: what any reader of HDF5 takes."""
+    """Write one HDF5 file without checksums and digests, which any HDF5 reader can read."""
     text = h5py.string_dtype("utf-8")
     with h5py.File(path, "w") as h5:
         features = h5.create_dataset("features", shape=selection.shape, dtype=selection.dtype)
@@ -173,7 +195,7 @@ def _write_hdf5(selection: Selection, path: Path) -> None:
 
 
 def _write_parquet(selection: Selection, path: Path) -> None:
-    """One table: sample_id, label, class_name, split, and features as a list of fixed length."""
+    """Write one table: sample_id, label, class_name, split, and features as a fixed-size list."""
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq

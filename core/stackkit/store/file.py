@@ -1,4 +1,4 @@
-"""One feature file: rows read, checked and committed."""
+"""Read, check and write the rows of one feature file."""
 
 from __future__ import annotations
 
@@ -14,25 +14,37 @@ from stackkit.api.errors import StoreError
 from stackkit.store.errors import storage_errors
 from stackkit.store.locks import lock
 from stackkit.store.metadata import Contents
-from stackkit.store.rows import (
-    Stored,
-    checksum,
-    intact_rows,
-    read_checksums,
-    read_rows,
-    runs,
-    write_rows,
-)
+from stackkit.store.rows import Stored, checksum, intact_rows, read_rows, runs, write_rows
 
 
 class FeatureFile(AbstractContextManager["FeatureFile"]):
-    """Features of one dataset under one backbone setting, read and written by rows."""
+    """The features of one dataset for one backbone setting, read and written by rows.
+
+    Rows are read and written as plain bytes, without the HDF5 library: that changes its own tables while
+    a file is open for writing, and would leave them changed if the process is killed.
+
+    Parameters
+    ----------
+    path : Path
+        The feature file.
+    contents : Contents
+        Its metadata, from `read_contents(path)`.
+    writable : bool
+        Open the file for writing, and lock it until it is closed.
+
+    Raises
+    ------
+    BlockingIOError
+        If `writable` and another process has the file open for writing.
+
+    """
 
     def __init__(self, path: Path, contents: Contents, *, writable: bool) -> None:
         self.path = path
         self._samples = contents.rows.samples
-        self._places = contents.places
+        self._layout = contents.layout
         self._fingerprints = contents.fingerprints
+        # Unbuffered, so that a write reaches the operating system at once and a kill loses none.
         self._file = path.open("r+b" if writable else "rb", buffering=0)
         if not writable:
             return
@@ -46,72 +58,84 @@ class FeatureFile(AbstractContextManager["FeatureFile"]):
         self.close()
 
     def close(self) -> None:
-        """Let go of the file; everything written has been committed already."""
+        """Close the file and release its lock. Everything written has been committed already."""
         self._file.close()
 
     def pending(self) -> list[int]:
-        """Rows that are absent or damaged and whose image can be read, in order."""
+        """Return the rows that are missing or damaged although their image can be read, in order."""
         intact = self.intact()
-        return [i for i, print_ in enumerate(self._fingerprints) if print_ and not intact[i]]
+        return [i for i, fingerprint in enumerate(self._fingerprints) if fingerprint and not intact[i]]
 
     def intact(self) -> NDArray[np.bool_]:
-        """(n,) whether each row is present and agrees with its checksum."""
-        intact = np.zeros(self._places.count, dtype=bool)
+        """Return (n,) whether each row is stored and matches its checksum."""
+        intact = np.zeros(self._layout.count, dtype=bool)
         with storage_errors(self.path):
-            for row, _, _ in intact_rows(self._file, self._places, self._fingerprints):
+            for row, _, _ in intact_rows(self._file, self._layout, self._fingerprints):
                 intact[row] = True
         return intact
 
-    def checksums(self) -> NDArray[np.uint32]:
-        """(n,) checksum of each row as it is stored, 0 where none was written."""
-        with storage_errors(self.path):
-            return read_checksums(self._file, self._places)
-
     def write(self, rows: Sequence[int], features: NDArray[np.float32]) -> None:
-        """Commit (len(rows), d) features; after it returns they survive a power failure.
+        """Commit rows: after this method returns they survive a power failure.
 
-        Raises StoreError if the disk fails, or a feature is beyond the range of the store's dtype.
+        Parameters
+        ----------
+        rows : sequence of int
+            k row numbers, in ascending order.
+        features : ndarray of shape (k, d), float32
+            Their features.
+
+        Raises
+        ------
+        StoreError
+            If the disk fails, the file was replaced, or a value is out of range for the store's dtype.
+
         """
         stored = self._converted(rows, features)
         checksums = [checksum(self._fingerprints[i], row) for i, row in zip(rows, stored, strict=True)]
         with storage_errors(self.path):
-            self._check_in_place()
+            self._require_same_file()
             for start, stop in runs(rows):
                 part = slice(start, stop)
-                write_rows(self._file, self._places, rows[start], checksums[part], stored[part])
+                write_rows(self._file, self._layout, rows[start], checksums[part], stored[part])
             os.fsync(self._file.fileno())
 
     def read(self) -> NDArray[np.float32]:
-        """(n, d) features; rows that were never written are zero, see `intact`."""
-        features = np.empty((self._places.count, self._places.width), dtype=np.float32)
+        """Return all features, (n, d) float32. Rows that were never written are 0, see `intact`."""
+        features = np.empty((self._layout.count, self._layout.width), dtype=np.float32)
         with storage_errors(self.path):
-            for start, stop in self._places.blocks():
-                features[start:stop] = read_rows(self._file, self._places, start, stop)[1]
+            for start, stop in self._layout.blocks():
+                features[start:stop] = read_rows(self._file, self._layout, start, stop)[1]
         return features
 
     def view(self) -> NDArray[np.float32]:
-        """(n, d) features, float32 ones read only when and where they are looked at; else as `read`."""
-        if self._places.dtype == "float32":
-            with suppress(ValueError):  # of a file that is cut short
-                rows = (self._places.count, self._places.width)
-                mapped = np.memmap(self._file, "<f4", "r", self._places.features, rows)
+        """Return all features, (n, d) float32, as a read-only memory map where that is possible.
+
+        A memory map reads only the rows that are used, when they are used, and stays valid after the
+        file is closed. Features of another dtype, and files that are cut short, are read as by `read`.
+        """
+        if self._layout.dtype == "float32":
+            with suppress(ValueError):  # the file is shorter than the array
+                rows = (self._layout.count, self._layout.width)
+                mapped = np.memmap(self._file, "<f4", "r", self._layout.features, rows)
                 return np.asarray(mapped)
         return self.read()
 
     def _converted(self, rows: Sequence[int], features: NDArray[np.float32]) -> Stored:
-        with np.errstate(over="ignore"):
-            stored: Stored = features.astype(self._places.stored_dtype)
+        with np.errstate(over="ignore"):  # float16 overflows to inf, which is reported below
+            stored: Stored = features.astype(self._layout.stored_dtype)
         if not np.isfinite(stored).all():
             place, column = np.argwhere(~np.isfinite(stored))[0]
             raise StoreError(
-                f"{self._samples[rows[place]].id} has a feature of {features[place, column]:g}, which "
-                f"{self._places.dtype} cannot hold; use --feature-dtype float32"
+                f"{self._samples[rows[place]].id} has a feature value of {features[place, column]:g}, "
+                f"which is out of range for {self._layout.dtype}; use --feature-dtype float32"
             )
         return stored
 
-    def _check_in_place(self) -> None:
-        """The lock is the file's, not the name's: see that the name still means this file."""
+    def _require_same_file(self) -> None:
+        # The lock belongs to the open file, not to its name. If another process has put a new file at
+        # this path (possible where there are no locks), rows written here would be lost.
         if not os.path.samestat(os.fstat(self._file.fileno()), self.path.stat()):
             raise StoreError(
-                f"{self.path} was replaced by another stackkit; run the same command again when it ends"
+                f"{self.path} was replaced by another stackkit process; run the same command again when "
+                "that process has ended"
             )

@@ -1,4 +1,4 @@
-"""What features belong to: a backbone setting on one side, the rows of a dataset on the other."""
+"""What stored features belong to: a backbone setting, and the rows of a dataset."""
 
 from __future__ import annotations
 
@@ -13,14 +13,29 @@ from stackkit.api.types import Sample
 
 FeatureDtype = Literal["float32", "float16"]
 
-_SAFE = re.compile(r"[^a-z0-9.=_-]+")
+_UNSAFE = re.compile(r"[^a-z0-9.=_-]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackboneKey:
-    """What decides a backbone's features: two equal keys mean interchangeable features.
+    """Everything that determines the features of an image; equal keys mean interchangeable features.
 
-    `trained` says what the revision implies, and decides nothing by itself.
+    Parameters
+    ----------
+    name : str
+        Qualified name, "plugin/name".
+    revision : str
+        Revision that the backbone declares. For a third-party backbone it is followed by a space and
+        the digest of its code, see `CheckedBackbone.code`.
+    image_size : int
+        Side of the square images in pixels.
+    feature_dim : int
+        Number of features per image.
+    trained : bool
+        False for random weights. The revision implies it, so it is not compared.
+    dtype : {"float32", "float16"}
+        Type of the stored features.
+
     """
 
     name: str
@@ -32,18 +47,30 @@ class BackboneKey:
 
     @property
     def folder(self) -> str:
-        """Folder of the store that holds this setting's files: readable name and digest."""
+        """Name of the folder for this setting: a readable prefix and a digest, "NAME-DIGEST"."""
         content = [self.name, self.revision, self.image_size, self.feature_dim]
-        if self.dtype != "float32":  # whose folders are those of format 1, which knew no other
+        # float32 is left out of the digest because format 1 had no other dtype: its folders stay valid.
+        if self.dtype != "float32":
             content.append(self.dtype)
-        return f"{_slug(self.name)}-{_digest(json.dumps(content))}"
+        return f"{slug(self.name)}-{_digest(json.dumps(content))}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetRows:
-    """The rows a file is to hold: one per sample, `fingerprints[i]` of sample i's image.
+    """The n rows of a feature file, one per sample of the dataset, in the order of the dataset.
 
-    An empty fingerprint marks an image that cannot be read; its row stays empty.
+    Parameters
+    ----------
+    dataset : str
+        Canonical text of the dataset with its options, such as "cub200:limit=5".
+    classes : sequence of str
+        Class names; `Sample.label` is an index into them.
+    samples : sequence of Sample
+        The n samples.
+    fingerprints : sequence of str
+        n fingerprints of the images' contents, at most 64 ASCII characters each. "" marks an image that
+        cannot be read: its row stays empty.
+
     """
 
     dataset: str
@@ -58,17 +85,19 @@ class DatasetRows:
 
     @property
     def file_name(self) -> str:
-        """Name of the file that holds these rows: readable name, and digest of all that is in them.
+        """Name of the file for these rows: a readable prefix and a digest of everything in them.
 
-        Two datasets that are typed alike (the same relative folder, another project) are two files.
+        The digest separates datasets with the same text, such as the same relative folder in two
+        projects.
         """
         samples = [(sample.id, sample.label, sample.split) for sample in self.samples]
         content = [self.dataset, list(self.classes), samples, list(self.fingerprints)]
-        return f"{_slug(self.dataset)}-{_digest(json.dumps(content))}.h5"
+        return f"{slug(self.dataset)}-{_digest(json.dumps(content))}.h5"
 
 
-def _slug(text: str) -> str:
-    return _SAFE.sub("-", text.lower()).strip("-")[:60]
+def slug(text: str) -> str:
+    """Return `text` in characters that are safe in file names, at most 60 of them."""
+    return _UNSAFE.sub("-", text.lower()).strip("-")[:60]
 
 
 def _digest(text: str) -> str:

@@ -1,6 +1,6 @@
-"""One writer per file, on file systems that have locks; readers need none.
+"""Allow one writer per file, on file systems that have locks; readers need no lock.
 
-The lock is the one that HDF5 itself takes (flock), so that h5py's writers respect ours.
+The lock is flock, which HDF5 itself takes, so other programs that open the file with h5py respect it.
 """
 
 from __future__ import annotations
@@ -17,18 +17,31 @@ if sys.platform != "win32":
     import fcntl
 
 QUIET_S = 86_400.0
-"""Where locks do not exist, a file that changed within this time counts as in use."""
+"""On file systems without locks, a file that changed within this time counts as in use (seconds)."""
 
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
 def lock(file: FileIO) -> bool:
-    """Hold a file until it is closed or this process ends, however that happens.
+    """Lock a file until it is closed or this process ends, even if the process is killed.
 
-    Raises BlockingIOError if another process holds it; returns False where the file system has
-    no locks, such as some network file systems.
+    Parameters
+    ----------
+    file : FileIO
+        An open file. The lock belongs to the file and not to its name: after a rename it still holds.
+
+    Returns
+    -------
+    bool
+        False if the file system has no locks, which is the case for some network file systems.
+
+    Raises
+    ------
+    BlockingIOError
+        If another process has the lock.
+
     """
-    if sys.platform == "win32":  # which refuses to replace or remove an open file anyway
+    if sys.platform == "win32":  # Windows does not let an open file be replaced or removed anyway
         return False
     try:
         fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -40,10 +53,10 @@ def lock(file: FileIO) -> bool:
 
 
 @contextmanager
-def held(path: Path) -> Iterator[bool]:
-    """Keep others from writing a file meanwhile; yields whether there is one.
+def locked(path: Path) -> Iterator[bool]:
+    """Lock the file at `path` during the block; yields whether there is one.
 
-    Raises BlockingIOError if another process holds it.
+    Raises BlockingIOError if another process has the lock.
     """
     try:
         file = path.open("r+b", buffering=0)
@@ -56,27 +69,31 @@ def held(path: Path) -> Iterator[bool]:
 
 
 def require_unlocked(path: Path) -> None:
-    """Raise BlockingIOError if another process holds a file."""
+    """Raise BlockingIOError if another process has locked the file."""
     with path.open("r+b", buffering=0) as file:
         lock(file)
 
 
 def is_idle(path: Path) -> bool:
-    """Whether nobody writes a file as far as can be told; False if that may not be asked."""
+    """Return whether no process is writing the file, as far as can be determined.
+
+    Returns False for a file that may not be opened for writing.
+    """
     with suppress(OSError), path.open("r+b", buffering=0) as file:
-        return _nobody_writes(file, path)
+        return _has_no_writer(file, path)
     return False
 
 
 def remove_idle(path: Path) -> bool:
-    """Remove a file that nobody writes; False if it is in use or not ours to remove."""
+    """Remove a file that no process is writing; return whether it was removed."""
     with suppress(OSError), path.open("r+b", buffering=0) as file:
-        if _nobody_writes(file, path):
-            path.unlink()  # while it is held, so that no writer slips in
+        if _has_no_writer(file, path):
+            # Under the lock: a writer that opened the file in between would write into a file that no
+            # longer has a name, and all its rows would be lost.
+            path.unlink()
             return True
     return False
 
 
-def _nobody_writes(file: FileIO, path: Path) -> bool:
-    """Whether the lock is ours now; where there are none, whether the file is long unchanged."""
+def _has_no_writer(file: FileIO, path: Path) -> bool:
     return lock(file) or time.time() - path.stat().st_mtime > QUIET_S

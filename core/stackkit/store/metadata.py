@@ -1,4 +1,4 @@
-"""What a feature file says of itself, read through HDF5 once its seal has been found sound."""
+"""Read the metadata of a feature file through HDF5, after its seal has been checked."""
 
 from __future__ import annotations
 
@@ -16,64 +16,88 @@ from stackkit.api.types import Sample
 from stackkit.store.errors import DamagedFileError, OtherFileError
 from stackkit.store.integrity import FORMAT_VERSION, newer_format, read_seal
 from stackkit.store.keys import BackboneKey, DatasetRows, FeatureDtype
-from stackkit.store.rows import Places
+from stackkit.store.rows import RowLayout
 
-_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+_HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _DTYPES: Mapping[str, FeatureDtype] = {"<f4": "float32", "<f2": "float16"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contents:
-    """Backbone setting, rows, where they lie, and provenance of everything that wrote some of them."""
+    """The metadata of a feature file.
+
+    Parameters
+    ----------
+    version : int
+        Version of the format.
+    key : BackboneKey
+        The backbone setting.
+    rows : DatasetRows
+        The rows.
+    provenance : sequence
+        One JSON object for each origin of rows: component, options, versions of packages.
+    layout : RowLayout
+        Where the rows are in the file.
+
+    """
 
     version: int
     key: BackboneKey
     rows: DatasetRows
     provenance: Sequence[Any]
-    places: Places
+    layout: RowLayout
 
     @property
     def fingerprints(self) -> list[bytes]:
-        """Fingerprints as the checksums take them."""
+        """Fingerprints as bytes, which the checksums cover."""
         return [fingerprint.encode() for fingerprint in self.rows.fingerprints]
 
-    def holds(self, key: BackboneKey, rows: DatasetRows) -> bool:
-        """Whether the file is for exactly these rows under this setting."""
+    def matches(self, key: BackboneKey, rows: DatasetRows) -> bool:
+        """Return whether the file is for exactly these rows and this backbone setting."""
         return self.key == key and self.rows.file_name == rows.file_name
 
 
 def read_contents(path: Path) -> Contents:
-    """What a file says of itself; nothing unproved reaches the HDF5 library (but format 1).
+    """Read the metadata of the feature file at `path`.
 
-    Raises DamagedFileError if that cannot be trusted, OtherFileError if it is HDF5 and not of
-    stackkit, NewerFormatError, and OSError if the system does not let it be read.
+    Raises
+    ------
+    DamagedFileError
+        If the metadata cannot be trusted; OtherFileError if stackkit did not write the file.
+    NewerFormatError
+        If a newer version of stackkit wrote the file.
+    OSError
+        If the operating system does not let the file be read.
+
     """
     with path.open("rb", buffering=0) as file:
-        _prove(file)
-    with _damage_named(path), h5py.File(path, "r", locking=False) as h5:
+        _check_seal(file)
+    # Without HDF5's lock, because another process may be writing rows: they are not read here, and
+    # everything else in the file never changes.
+    with _damage_as_error(path), h5py.File(path, "r", locking=False) as h5:
         return _read(path, h5)
 
 
-def _prove(file: FileIO) -> None:
-    if file.read(len(_SIGNATURE)) == _SIGNATURE:
-        return  # format 1 had no seal
-    if problem := read_seal(file).broken_by(file):
+def _check_seal(file: FileIO) -> None:
+    if file.read(len(_HDF5_SIGNATURE)) == _HDF5_SIGNATURE:
+        return  # no user block: format 1, which had no seal, or a file of another program
+    if problem := read_seal(file).problem(file):
         raise DamagedFileError(f"{file.name} {problem}")
 
 
 def _read(path: Path, h5: h5py.File) -> Contents:
     if "format_version" not in h5.attrs:
-        raise OtherFileError(f"{path} is HDF5 that stackkit did not write")
+        raise OtherFileError(f"{path} is an HDF5 file that stackkit did not write")
     version = int(h5.attrs["format_version"])
     if version > FORMAT_VERSION:
         raise newer_format(str(path), version)
     if version == FORMAT_VERSION and not h5.userblock_size:
-        raise DamagedFileError(f"{path} has lost its seal")
+        raise DamagedFileError(f"{path} is damaged: its seal is missing")
     features, checksums = h5["features"], h5["checksums"]
     count, width = features.shape
     rows = _rows(h5)
     if not len(rows.samples) == len(rows.fingerprints) == count == len(checksums):
-        raise DamagedFileError(f"{path} has columns of different lengths")
+        raise DamagedFileError(f"{path} is damaged: its columns differ in length")
     key = BackboneKey(
         name=h5.attrs["backbone"],
         revision=h5.attrs["revision"],
@@ -87,8 +111,8 @@ def _read(path: Path, h5: h5py.File) -> Contents:
         key=key,
         rows=rows,
         provenance=json.loads(h5.attrs["provenance"]),
-        places=Places(
-            features=features.id.get_offset() or 0,
+        layout=RowLayout(
+            features=features.id.get_offset() or 0,  # None for a dataset without rows
             checksums=checksums.id.get_offset() or 0,
             count=count,
             width=width,
@@ -112,14 +136,15 @@ def _texts(dataset: h5py.Dataset) -> list[str]:
 
 
 @contextmanager
-def _damage_named(path: Path) -> Iterator[None]:
-    """Whatever h5py raises about a file's content becomes one kind of error."""
+def _damage_as_error(path: Path) -> Iterator[None]:
+    """Convert the many types of error that h5py raises for damaged files to DamagedFileError."""
     try:
         yield
     except DamagedFileError:
         raise
     except (OSError, KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:
-        # An error number means the system (permissions, a failing disk), not the content.
+        # An error number means that the operating system refused (permissions, a failing disk); the
+        # content of the file is not to blame. h5py's own OSErrors have none.
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        raise DamagedFileError(f"{path} makes no sense to HDF5 ({error})") from error
+        raise DamagedFileError(f"{path} is damaged: HDF5 cannot read it ({error})") from error

@@ -1,4 +1,4 @@
-"""Files whose rows may be taken over, also from a file whose description is damaged."""
+"""Find files with rows that can be copied, even if the metadata of a file is damaged."""
 
 from __future__ import annotations
 
@@ -16,89 +16,97 @@ from stackkit.store.errors import DamagedFileError, NewerFormatError
 from stackkit.store.integrity import read_seal
 from stackkit.store.keys import BackboneKey, DatasetRows, FeatureDtype
 from stackkit.store.metadata import Contents, read_contents
-from stackkit.store.rows import Places, Stored, checksum, intact_rows
+from stackkit.store.rows import RowLayout, Stored, checksum, intact_rows
 
 SALVAGED = {"salvaged": "from a file whose description of itself was damaged"}
-"""Provenance of rows that outlived the provenance of their file."""
+"""Provenance of rows from a file that lost its provenance. Part of the file format."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """A file with rows of the same backbone setting."""
+    """A file with rows of one backbone setting: where they are, and the images they belong to."""
 
     path: Path
-    places: Places
+    layout: RowLayout
     fingerprints: Sequence[bytes]
     provenance: Sequence[Any]
 
     @classmethod
     def of(cls, path: Path, contents: Contents) -> Source:
-        """The source that a sound file is."""
+        """Return the source for a file with intact metadata."""
         return cls(
             path=path,
-            places=contents.places,
+            layout=contents.layout,
             fingerprints=contents.fingerprints,
             provenance=contents.provenance,
         )
 
     def rows(self, file: FileIO, dtype: FeatureDtype) -> Iterator[tuple[bytes, int, Stored]]:
-        """Fingerprint, checksum and features (d,) of every intact row, as a file of `dtype` keeps them.
+        """Yield the fingerprint, checksum and features (d,) of every intact row, converted to `dtype`.
 
-        What `dtype` cannot hold is left out. `file` is the source, opened for reading.
+        Rows with values out of range for `dtype` are skipped. `file` is the source, open for reading.
         """
-        wanted = replace(self.places, dtype=dtype).stored_dtype
-        for row, found, features in intact_rows(file, self.places, self.fingerprints):
-            print_ = self.fingerprints[row]
-            if dtype == self.places.dtype:
-                yield print_, found, features
+        converted_dtype = replace(self.layout, dtype=dtype).stored_dtype
+        for row, found, features in intact_rows(file, self.layout, self.fingerprints):
+            fingerprint = self.fingerprints[row]
+            if dtype == self.layout.dtype:
+                yield fingerprint, found, features
                 continue
-            with np.errstate(over="ignore"):
-                converted: Stored = features.astype(wanted)
+            with np.errstate(over="ignore"):  # float16 overflows to inf, which is checked below
+                converted: Stored = features.astype(converted_dtype)
             if np.isfinite(converted).all():
-                yield print_, checksum(print_, converted), converted
+                yield fingerprint, checksum(fingerprint, converted), converted
+
+    def intact_fingerprints(self, dtype: FeatureDtype) -> set[bytes]:
+        """Return the fingerprints of all intact rows that can be stored as `dtype`."""
+        with self.path.open("rb", buffering=0) as file:
+            return {fingerprint for fingerprint, _, _ in self.rows(file, dtype)}
 
 
-def known_sources(path: Path, key: BackboneKey, rows: DatasetRows) -> Iterator[Source]:
-    """Every file that has rows of this setting: those beside `path`, itself among them, first.
+def row_sources(path: Path, key: BackboneKey, rows: DatasetRows) -> Iterator[Source]:
+    """Yield every file with rows of a backbone setting: those in the folder of `path`, itself included.
 
-    float32 files follow where float16 is wanted, which is what their rows would have been rounded to.
-    Raises NewerFormatError if `path` itself is one; another file like that costs its rows and no more.
+    For float16, the float32 files of the setting follow: rounding their rows gives exactly what
+    computing and then rounding would give. The other direction would lose precision.
+
+    Raises NewerFormatError if the file at `path` is in a newer format. Other files in a newer format
+    are skipped: then their rows are computed again.
     """
-    places = [(key, path.parent)]
+    folders = [(key, path.parent)]
     if key.dtype != "float32":
         exact = replace(key, dtype="float32")
-        places.append((exact, path.parent.with_name(exact.folder)))
-    for setting, folder in places:
+        folders.append((exact, path.parent.with_name(exact.folder)))
+    for setting, folder in folders:
         for found in sorted(folder.glob("*.h5")):
-            forgiven = () if found == path else (NewerFormatError, OSError)
-            with suppress(*forgiven):
+            ignored = () if found == path else (NewerFormatError, OSError)
+            with suppress(*ignored):
                 if source := source_at(found, setting, rows):
                     yield source
 
 
 def source_at(path: Path, key: BackboneKey, rows: DatasetRows) -> Source | None:
-    """The source at `path`; None if it has another setting or nothing that can be trusted."""
+    """Return the source at `path`, or None if it has another setting or nothing that can be trusted."""
     try:
         contents = read_contents(path)
     except DamagedFileError:
-        # The name is the digest of all that the file describes, so it can stand in for that.
+        # The file name is a digest of the rows that the file describes. If it is the name for `rows`,
+        # they can replace the description that is damaged.
         return _salvaged(path, key, rows) if path.name == rows.file_name else None
     return Source.of(path, contents) if contents.key == key else None
 
 
 def _salvaged(path: Path, key: BackboneKey, rows: DatasetRows) -> Source | None:
-    """A file with an intact seal and a damaged or missing rest; each row still has its checksum."""
+    """Return a source for a file with a valid seal and damage elsewhere; rows are checked one by one."""
     with suppress(StoreError), path.open("rb", buffering=0) as file:
         seal = read_seal(file)
-        places = Places(
+        layout = RowLayout(
             features=seal.features[0],
             checksums=seal.checksums[0],
             count=len(rows.samples),
             width=key.feature_dim,
             dtype=key.dtype,
         )
-        lengths = places.stride * places.count, 4 * places.count
-        if lengths == (seal.features[1], seal.checksums[1]):
-            prints = [fingerprint.encode() for fingerprint in rows.fingerprints]
-            return Source(path=path, places=places, fingerprints=prints, provenance=[SALVAGED])
+        if (layout.stride * layout.count, 4 * layout.count) == (seal.features[1], seal.checksums[1]):
+            fingerprints = [fingerprint.encode() for fingerprint in rows.fingerprints]
+            return Source(path=path, layout=layout, fingerprints=fingerprints, provenance=[SALVAGED])
     return None

@@ -1,4 +1,4 @@
-"""Rows as bytes at fixed places: each is read, checked and written whatever befalls the others."""
+"""Read, check and write single rows as bytes at fixed offsets, independently of all other rows."""
 
 from __future__ import annotations
 
@@ -14,15 +14,27 @@ from numpy.typing import NDArray
 from stackkit.store.keys import FeatureDtype
 
 BLOCK_BYTES = 8 << 20
-"""Rows are read in blocks of about this size, which bounds the memory of every reader."""
+"""Approximate size of the blocks in which rows are read; it limits the memory of every reader."""
 
 Stored: TypeAlias = NDArray[np.floating]
 """(n, d) features in the dtype of the file, little-endian."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Places:
-    """Where `count` rows of `width` features and their checksums begin, in bytes."""
+class RowLayout:
+    """Where the rows of a feature file are.
+
+    Parameters
+    ----------
+    features, checksums : int
+        Offsets in bytes, from the start of the file, of the (count, width) features and of the (count,)
+        uint32 checksums.
+    count, width : int
+        Number of rows, and of features per row.
+    dtype : {"float32", "float16"}
+        Type of the features.
+
+    """
 
     features: int
     checksums: int
@@ -32,49 +44,58 @@ class Places:
 
     @property
     def stored_dtype(self) -> np.dtype[np.floating]:
-        """The dtype in the file, little-endian on every machine."""
+        """Return the dtype in the file, little-endian on every machine."""
         return np.dtype(self.dtype).newbyteorder("<")
 
     @property
     def stride(self) -> int:
-        """Bytes of one row."""
+        """Number of bytes of one row."""
         return self.width * self.stored_dtype.itemsize
 
     def blocks(self) -> Iterator[tuple[int, int]]:
-        """Rows [start, stop) that together cover all of them and fit into memory one by one."""
+        """Yield ranges [start, stop) that cover all rows, each of about BLOCK_BYTES."""
         step = max(1, BLOCK_BYTES // self.stride)
         for start in range(0, self.count, step):
             yield start, min(start + step, self.count)
 
 
-def read_checksums(file: FileIO, places: Places) -> NDArray[np.uint32]:
-    """(n,) checksums; 0 where a row was never written."""
-    return np.frombuffer(_bytes(file, places.checksums, 4 * places.count), dtype="<u4")
+def read_checksums(file: FileIO, layout: RowLayout) -> NDArray[np.uint32]:
+    """Return the (n,) checksums; 0 means that the row was never written."""
+    return np.frombuffer(_read(file, layout.checksums, 4 * layout.count), dtype="<u4")
 
 
-def read_rows(file: FileIO, places: Places, start: int, stop: int) -> tuple[NDArray[np.uint32], Stored]:
-    """Checksums (k,) and features (k, d) of rows [start, stop); zero where the file is cut short."""
-    checksums = _bytes(file, places.checksums + 4 * start, 4 * (stop - start))
-    features = _bytes(file, places.features + places.stride * start, places.stride * (stop - start))
-    rows = np.frombuffer(features, dtype=places.stored_dtype).reshape(stop - start, places.width)
+def read_rows(
+    file: FileIO, layout: RowLayout, start: int, stop: int
+) -> tuple[NDArray[np.uint32], Stored]:
+    """Return the checksums (k,) and features (k, d) of rows [start, stop), unchecked.
+
+    Where the file is cut short, both are 0.
+    """
+    checksums = _read(file, layout.checksums + 4 * start, 4 * (stop - start))
+    features = _read(file, layout.features + layout.stride * start, layout.stride * (stop - start))
+    rows = np.frombuffer(features, dtype=layout.stored_dtype).reshape(stop - start, layout.width)
     return np.frombuffer(checksums, dtype="<u4"), rows
 
 
 def write_rows(
-    file: FileIO, places: Places, start: int, checksums: Sequence[int], features: Stored
+    file: FileIO, layout: RowLayout, start: int, checksums: Sequence[int], features: Stored
 ) -> None:
-    """Put checksums (k,) and features (k, d) at rows [start, start + k)."""
-    stored = np.ascontiguousarray(features, dtype=places.stored_dtype)
-    _put(file, places.features + places.stride * start, stored.tobytes())
-    _put(file, places.checksums + 4 * start, np.array(checksums, dtype="<u4").tobytes())
+    """Write checksums (k,) and features (k, d) of rows [start, start + k); does not sync the disk.
+
+    The order of the two writes does not matter: after a crash between them, or in the middle of one,
+    the checksum does not match the features, and the row counts as missing.
+    """
+    stored = np.ascontiguousarray(features, dtype=layout.stored_dtype)
+    _write(file, layout.features + layout.stride * start, stored.tobytes())
+    _write(file, layout.checksums + 4 * start, np.array(checksums, dtype="<u4").tobytes())
 
 
 def intact_rows(
-    file: FileIO, places: Places, fingerprints: Sequence[bytes]
+    file: FileIO, layout: RowLayout, fingerprints: Sequence[bytes]
 ) -> Iterator[tuple[int, int, Stored]]:
-    """Number, checksum and features (d,) of every row that agrees with its checksum."""
-    for start, stop in places.blocks():
-        checksums, features = read_rows(file, places, start, stop)
+    """Yield the row number, checksum and features (d,) of every row that matches its checksum."""
+    for start, stop in layout.blocks():
+        checksums, features = read_rows(file, layout, start, stop)
         for offset in np.flatnonzero(checksums):
             row, found = start + int(offset), int(checksums[offset])
             if found == checksum(fingerprints[row], features[offset]):
@@ -82,12 +103,15 @@ def intact_rows(
 
 
 def checksum(fingerprint: bytes, row: Stored) -> int:
-    """CRC-32 over fingerprint and features as stored; never 0, which means "not written"."""
+    """Return the CRC-32 of the fingerprint followed by the stored bytes of the row (d,).
+
+    The result is never 0, which means "not written": 1 stands in for it.
+    """
     return zlib.crc32(row.tobytes(), zlib.crc32(fingerprint)) or 1
 
 
 def runs(rows: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Positions [start, stop) of consecutive rows, so that each run is one write."""
+    """Yield positions [start, stop) of consecutive row numbers; each run needs one write only."""
     start = 0
     for position in range(1, len(rows) + 1):
         if position == len(rows) or rows[position] != rows[position - 1] + 1:
@@ -95,13 +119,16 @@ def runs(rows: Sequence[int]) -> Iterator[tuple[int, int]]:
             start = position
 
 
-def _bytes(file: FileIO, offset: int, length: int) -> bytes:
+def _read(file: FileIO, offset: int, length: int) -> bytes:
     file.seek(offset)
+    # A file that is cut short reads as zeros, so its missing rows look like rows never written.
     return file.read(length).ljust(length, b"\0")
 
 
-def _put(file: FileIO, offset: int, data: bytes) -> None:
+def _write(file: FileIO, offset: int, data: bytes) -> None:
     file.seek(offset)
     left = memoryview(data)
-    while left:  # a disk that fills up takes a part first, and raises at the next
+    # The file is unbuffered: a disk that fills up accepts a part of the data first, and raises an
+    # error for the rest only.
+    while left:
         left = left[file.write(left) :]

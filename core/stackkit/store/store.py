@@ -1,11 +1,10 @@
-"""The store itself: finds the file that holds given rows, or makes it from all that is known."""
+"""Find the feature file for given rows, or create it from everything that is stored already."""
 
 from __future__ import annotations
 
 import json
 import os
-import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from io import FileIO
@@ -15,89 +14,161 @@ from typing import Any
 import numpy as np
 
 from stackkit.api.errors import StoreError
-from stackkit.store.create import lay_out, sync_folder
+from stackkit.store.create import create_file, sync_folder
 from stackkit.store.errors import DamagedFileError, storage_errors
 from stackkit.store.file import FeatureFile
 from stackkit.store.integrity import FORMAT_VERSION
-from stackkit.store.keys import BackboneKey, DatasetRows, FeatureDtype
-from stackkit.store.locks import held, lock, remove_idle, require_unlocked
+from stackkit.store.keys import BackboneKey, DatasetRows, FeatureDtype, slug
+from stackkit.store.locks import lock, locked, remove_idle, require_unlocked
 from stackkit.store.metadata import Contents, read_contents
-from stackkit.store.reuse import Source, known_sources, source_at
-from stackkit.store.rows import Places, write_rows
-from stackkit.store.vouched import remove_features
+from stackkit.store.reuse import Source, row_sources, source_at
+from stackkit.store.rows import RowLayout, write_rows
+from stackkit.utils.files import temporary_path
 
-ASIDE = ".*.h5.*"
-"""Names of files that are being made, or were when their process was killed."""
+TEMPORARY_FILES = ".*.h5.*"
+"""Glob pattern of files that are being created, or were when their process was killed."""
 
 
 class FeatureStore:
-    """A folder of feature files, which keeps features as `dtype`."""
+    """A folder of feature files.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder. It is created when the first file is.
+    dtype : {"float32", "float16"}
+        How features are stored. float16 files are separate files, in folders of their own.
+
+    """
 
     def __init__(self, folder: Path, dtype: FeatureDtype = "float32") -> None:
         self.folder = folder
         self.dtype = dtype
 
     def path(self, key: BackboneKey, rows: DatasetRows) -> Path:
-        """Where the features of these rows under a backbone setting are kept."""
+        """Return where the features of these rows for a backbone setting are stored."""
         return self.folder / replace(key, dtype=self.dtype).folder / rows.file_name
 
     def row_bytes(self, feature_dim: int) -> int:
-        """Bytes that so many features of one image take on disk."""
+        """Return the bytes that the features of one image need on disk."""
         return np.dtype(self.dtype).itemsize * feature_dim
 
+    def files_of(self, name: str, rows: DatasetRows) -> Iterator[Contents]:
+        """Yield the metadata of every intact file for exactly these rows, in any setting of a backbone.
+
+        Parameters
+        ----------
+        name : str
+            Qualified name of the backbone.
+        rows : DatasetRows
+            The rows.
+
+        Yields
+        ------
+        Contents
+            Metadata of one file, most recently used first.
+
+        """
+        found = []
+        for path in self.folder.glob(f"{slug(name)}-*/{rows.file_name}"):
+            with suppress(StoreError, OSError):
+                found.append((path.stat().st_mtime, path, read_contents(path)))
+        for _, _, contents in sorted(found, key=lambda each: each[:2], reverse=True):
+            if contents.key.name == name:
+                yield contents
+
     def pending(self, key: BackboneKey, rows: DatasetRows) -> list[int]:
-        """Rows whose image can be read and whose features are kept nowhere, in order; writes nothing."""
+        """Return the rows that would have to be computed; writes nothing.
+
+        Parameters
+        ----------
+        key, rows : BackboneKey, DatasetRows
+            The backbone setting and the rows.
+
+        Returns
+        -------
+        list of int
+            Rows with a readable image and no stored features in any file of the setting, in order.
+
+        Raises
+        ------
+        StoreError
+            If the folder cannot be read, or the file is in a newer format.
+
+        """
         key, path = replace(key, dtype=self.dtype), self.path(key, rows)
         with storage_errors(path):
-            if contents := _held(path, key, rows):
+            if contents := _matching_contents(path, key, rows):
                 with FeatureFile(path, contents, writable=False) as file:
                     return file.pending()
             known = set[bytes]()
-            for source in known_sources(path, key, rows):
-                known |= _intact_prints(source, key.dtype)
-            prints = [fingerprint.encode() for fingerprint in rows.fingerprints]
-            return [i for i, print_ in enumerate(prints) if print_ and print_ not in known]
+            for source in row_sources(path, key, rows):
+                known |= source.intact_fingerprints(key.dtype)
+            fingerprints = [fingerprint.encode() for fingerprint in rows.fingerprints]
+            return [i for i, each in enumerate(fingerprints) if each and each not in known]
 
     def open(
         self, key: BackboneKey, rows: DatasetRows, provenance: Mapping[str, Any], *, create: bool = True
     ) -> FeatureFile:
-        """The file for these rows, made if need be from every row already computed.
+        """Open the file for these rows; if there is none, create it from all rows stored already.
 
-        Other rows (an image was added, removed, renamed or replaced, or a class list changed) are
-        another file; rows of known images are copied into it from every file of the same backbone
-        setting. An older file of the dataset is removed only if all its rows are in the new one,
-        so that images which are absent or unreadable for one run cost nothing later.
-        `provenance` is that of the rows to come; empty says that none will.
-        With `create=False` the file is read beside whoever writes it, and left as it is.
-        Raises StoreError if the folder cannot be written, or the file is of a newer format.
+        Parameters
+        ----------
+        key, rows : BackboneKey, DatasetRows
+            The backbone setting and the rows.
+        provenance : mapping
+            JSON object that describes the origin of the rows to be written. Empty if no row will be.
+        create : bool
+            Open the file for writing, and create it if necessary. False opens it for reading, even
+            while another process writes to it.
+
+        Returns
+        -------
+        FeatureFile
+            The open file.
+
+        Raises
+        ------
+        StoreError
+            If the folder cannot be written, another process is writing the file, the file is in a newer
+            format, or `create` is False and there is no file.
+
+        Notes
+        -----
+        Rows belong to the content of images. If an image is added, removed, renamed or replaced, or the
+        class list changes, there is a new file, and rows of known images are copied to it from every
+        file of the same backbone setting. An older file of the dataset is removed only if the new one
+        has all its rows: an image that is missing or unreadable during one run keeps its row.
+
         """
         key, path = replace(key, dtype=self.dtype), self.path(key, rows)
         with storage_errors(path):
-            contents = _held(path, key, rows)
+            contents = _matching_contents(path, key, rows)
             if not create and contents is None:
-                raise StoreError(f"no features of these images in {path}; run `stackkit extract` first")
-            if create and (contents is None or _is_to_be_made_anew(path, contents, provenance)):
+                raise StoreError(
+                    f"no features of these images are stored in {path}; run `stackkit extract` first"
+                )
+            if create and (contents is None or _must_recreate(path, contents, provenance)):
                 _create(path, key, rows, provenance)
                 contents = read_contents(path)
             assert contents is not None
             file = FeatureFile(path, contents, writable=create)
-        with suppress(OSError):
-            os.utime(path)  # the time of last use, which `stackkit features gc` goes by
+        with suppress(OSError):  # the folder may be read-only
+            os.utime(path)  # the time of last use, for `stackkit features gc`
         return file
 
 
-def _held(path: Path, key: BackboneKey, rows: DatasetRows) -> Contents | None:
-    """What is at `path` if it is sound and for exactly these rows."""
+def _matching_contents(path: Path, key: BackboneKey, rows: DatasetRows) -> Contents | None:
     with suppress(DamagedFileError, FileNotFoundError):
         contents = read_contents(path)
-        return contents if contents.holds(key, rows) else None
+        return contents if contents.matches(key, rows) else None
     return None
 
 
-def _is_to_be_made_anew(path: Path, contents: Contents, provenance: Mapping[str, Any]) -> bool:
-    """Whether a file is of an older format, or its rows will be of an origin it does not name.
+def _must_recreate(path: Path, contents: Contents, provenance: Mapping[str, Any]) -> bool:
+    """Return whether the file is in an older format, or would get rows with an unrecorded origin.
 
-    Nothing but rows is ever changed in a file after its creation.
+    The provenance cannot be changed in place: the seal covers it.
     """
     if contents.version < FORMAT_VERSION:
         return True
@@ -107,83 +178,79 @@ def _is_to_be_made_anew(path: Path, contents: Contents, provenance: Mapping[str,
     if len(_distinct([*known, provenance])) == len(known):
         return False
     readable = set(filter(None, contents.fingerprints))
-    return not readable <= _intact_prints(Source.of(path, contents), contents.key.dtype)
+    return not readable <= Source.of(path, contents).intact_fingerprints(contents.key.dtype)
 
 
 def _create(path: Path, key: BackboneKey, rows: DatasetRows, provenance: Mapping[str, Any]) -> None:
-    """Make the file aside, fill in the rows that exist anywhere, and rename it into place."""
+    """Create the file under a temporary name, copy the rows that are stored, and rename it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    for leftover in path.parent.glob(ASIDE):
+    for leftover in path.parent.glob(TEMPORARY_FILES):
         remove_idle(leftover)
-    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    temporary = temporary_path(path)
     try:
-        with held(path) as there, aside.open("x+b", buffering=0) as file:
+        # Not `atomic_write`, because the rename must happen under two locks. The lock on the old file
+        # keeps other processes from writing rows that would not be copied. The lock on the temporary
+        # file keeps them from removing it as a leftover; `atomic_write` renames after it is closed.
+        with locked(path) as existed, temporary.open("x+b", buffering=0) as file:
             lock(file)
 
-            def fill(places: Places) -> list[Any]:
-                origins = _copy_known_rows(file, places, path, key, rows)
+            def fill(layout: RowLayout) -> list[Any]:
+                origins = _copy_known_rows(file, layout, path, key, rows)
                 return _distinct([*origins, provenance] if provenance else origins)
 
-            lay_out(aside, file, key, rows, fill)
-            if not there and path.exists():  # another process was faster
+            create_file(temporary, file, key, rows, fill)
+            if not existed and path.exists():
+                # Another process has created the file in the meantime, and must not lose it while it
+                # is writing. Once it has ended, its rows are merely computed again.
                 require_unlocked(path)
-            aside.replace(path)
+            temporary.replace(path)
         sync_folder(path.parent)
     finally:
         with suppress(OSError):
-            aside.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
     _remove_superseded(path, key, rows)
 
 
 def _copy_known_rows(
-    file: FileIO, places: Places, path: Path, key: BackboneKey, rows: DatasetRows
+    file: FileIO, layout: RowLayout, path: Path, key: BackboneKey, rows: DatasetRows
 ) -> list[Any]:
-    """Write every intact row of equal fingerprint found at `path` or beside it.
-
-    Returns the provenance of the files that rows were taken from.
-    """
-    wanted: dict[bytes, list[int]] = {}
+    """Copy every intact row of these images; return the provenance of the files they come from."""
+    missing: dict[bytes, list[int]] = {}
     for index, fingerprint in enumerate(rows.fingerprints):
-        if fingerprint:
-            wanted.setdefault(fingerprint.encode(), []).append(index)
+        if fingerprint:  # one image may be in a dataset more than once
+            missing.setdefault(fingerprint.encode(), []).append(index)
     origins: list[Any] = []
-    for source in known_sources(path, key, rows):
-        if _copy(source, wanted, file, places):
+    for source in row_sources(path, key, rows):
+        if _copy(source, missing, file, layout):
             origins += source.provenance
     return origins
 
 
-def _copy(source: Source, wanted: dict[bytes, list[int]], file: FileIO, places: Places) -> bool:
-    """Move rows from `source`, and their fingerprints out of `wanted`; whether there were any."""
+def _copy(source: Source, missing: dict[bytes, list[int]], file: FileIO, layout: RowLayout) -> bool:
+    """Copy rows, remove their fingerprints from `missing`, and return whether there were any."""
     found = False
     with source.path.open("rb", buffering=0) as old:
-        for print_, checksum, features in source.rows(old, places.dtype):
-            for index in wanted.pop(print_, ()):
-                write_rows(file, places, index, [checksum], features)
+        for fingerprint, checksum, features in source.rows(old, layout.dtype):
+            for index in missing.pop(fingerprint, ()):
+                write_rows(file, layout, index, [checksum], features)
                 found = True
     return found
 
 
 def _remove_superseded(path: Path, key: BackboneKey, rows: DatasetRows) -> None:
-    """Remove older files of the same dataset that hold nothing which `path` does not hold too."""
+    """Remove older files of the same dataset if all their rows are in the file at `path`."""
     source = source_at(path, key, rows)
-    known = _intact_prints(source, key.dtype) if source else set()
+    known = source.intact_fingerprints(key.dtype) if source else set()
     for older in path.parent.glob("*.h5"):
         if older == path:
             continue
-        with suppress(StoreError, OSError):  # what stays costs room and nothing else
+        with suppress(StoreError, OSError):  # a file that stays costs disk space and nothing else
             contents = read_contents(older)
             if contents.rows.dataset != rows.dataset or contents.key != key:
                 continue
-            prints = _intact_prints(Source.of(older, contents), key.dtype)
-            if prints and prints <= known:
-                remove_features(older)
-
-
-def _intact_prints(source: Source, dtype: FeatureDtype) -> set[bytes]:
-    """Fingerprints of all intact rows of a file that can be kept as `dtype`."""
-    with source.path.open("rb", buffering=0) as file:
-        return {print_ for print_, _, _ in source.rows(file, dtype)}
+            found = Source.of(older, contents).intact_fingerprints(key.dtype)
+            if found and found <= known:
+                remove_idle(older)
 
 
 def _distinct(origins: Sequence[Any]) -> list[Any]:

@@ -1,0 +1,42 @@
+"""Explain why the features of a third-party backbone are computed again under the same revision."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from stackkit.extraction.backbone import CheckedBackbone
+from stackkit.host.component import MACHINE
+from stackkit.store import DatasetRows, FeatureStore
+
+
+def reason_to_recompute(backbone: CheckedBackbone, rows: DatasetRows, store: FeatureStore) -> str | None:
+    """Return why stored features of these images are not used although their revision is the same.
+
+    Returns None if there are no such features, if there is a file for the code as it is now, or if the
+    backbone is stackkit's own.
+    """
+    if not backbone.code or store.path(backbone.key, rows).exists():
+        return None
+    declared = backbone.declared_key.revision
+    for contents in store.files_of(backbone.qualified_name, rows):
+        # Older versions of stackkit stored features of packages under the declared revision alone.
+        if contents.key.revision == declared or contents.key.revision.startswith(f"{declared} "):
+            component = contents.provenance[-1].get("component", {}) if contents.provenance else {}
+            return (
+                f"{backbone.label}: the stored features of revision {declared!r} are not used, because "
+                f"{_change(backbone.provenance['component'], component)}"
+            )
+    return None
+
+
+def _change(now: Mapping[str, Any], before: Mapping[str, Any]) -> str:
+    """Describe the change as precisely as the provenance of a file allows."""
+    distribution = now["distribution"]
+    if before.get("version") not in {None, now["version"]}:
+        return f"{distribution} changed from version {before['version']} to {now['version']}"
+    for name, value in now["options"].items():
+        other = before.get("options", {}).get(name, value)
+        if name not in MACHINE and other != value:
+            return f"they were computed with {name}={other}, not with {name}={value}"
+    return f"the code of {distribution}, or a package that it requires, has changed"

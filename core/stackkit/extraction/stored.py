@@ -1,0 +1,47 @@
+"""Check that all features of a dataset are stored, without computing any."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from stackkit.api.errors import EvaluationError, StoreError
+from stackkit.api.types import Dataset, FailedImage
+from stackkit.extraction.backbone import CheckedBackbone
+from stackkit.extraction.changed_code import reason_to_recompute
+from stackkit.extraction.decoding import unreadable
+from stackkit.extraction.extract import ExtractionSummary
+from stackkit.store import DatasetRows, FeatureStore
+
+
+def already_extracted(
+    dataset: Dataset, rows: DatasetRows, backbones: Sequence[CheckedBackbone], store: FeatureStore
+) -> ExtractionSummary:
+    """Return what is stored for a dataset and backbones.
+
+    Raises
+    ------
+    StoreError
+        If a backbone has no stored features for these images.
+    EvaluationError
+        If an image that can be decoded has no row.
+
+    """
+    failed: dict[str, FailedImage] = {}
+    reused: dict[str, int] = {}
+    for backbone in backbones:
+        if reason := reason_to_recompute(backbone, rows, store):
+            raise StoreError(f"{reason}; run `stackkit extract` first")
+        with store.open(backbone.key, rows, {}, create=False) as file:
+            pending = file.pending()
+        # A fingerprint needs only the bytes of an image: pending rows may be those of damaged images.
+        broken = unreadable(dataset, pending)
+        if len(broken) < len(pending):
+            raise EvaluationError(
+                f"{len(pending) - len(broken)} images have no features of {backbone.label}; "
+                "run `stackkit extract` with the same --dataset and --backbones first"
+            )
+        failed.update({failure.id: failure for failure in broken})
+        reused[backbone.label] = rows.n_readable - len(pending)
+    return ExtractionSummary(
+        computed=dict.fromkeys(reused, 0), reused=reused, failed=tuple(failed.values())
+    )
