@@ -171,7 +171,7 @@ def test_a_disk_that_is_too_small_is_foretold_and_ends_the_run(
     assert "216 bytes more on disk, 100 bytes are free: TOO LITTLE" in dry.out
     outcome = stackkit("extract", *chosen(bird_folder, "paced"))
     assert outcome.code == 6
-    assert "name another disk with --store" in outcome.error
+    assert "choose another disk with --store" in outcome.error
     assert not (home / "features").exists()
 
 

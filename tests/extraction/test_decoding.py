@@ -21,7 +21,7 @@ class Greys:
 
     def image(self, i):
         self.decoded.append(i)
-        time.sleep(0.002 * (i % 3 == 0))  # so that threads overtake each other
+        time.sleep(0.002 * (i % 3 == 0))  # so that threads finish in another order
         if i in self.faults:
             raise self.faults[i]
         return Image.new("RGB", (7, 5), (i, i, i))
@@ -31,7 +31,7 @@ def requests(count: int, *sizes: int) -> list[Request]:
     return [Request(numbers=range(k, k + 4), sizes=sizes) for k in range(0, count, 4)]
 
 
-def test_chunks_come_in_order_with_every_image_at_its_place_in_every_size():
+def test_chunks_are_in_order_and_have_every_image_in_every_size():
     with Decoder(Greys(40)) as decoder:
         chunks = list(decoder.chunks(requests(40, 2, 3)))
     assert [row for chunk in chunks for row in chunk.rows] == list(range(40))
@@ -56,7 +56,7 @@ def test_leaving_early_decodes_no_more():
     assert len(dataset.decoded) <= 4 * (1 + AHEAD)
 
 
-def test_an_image_that_fails_leaves_no_hole_and_the_reason():
+def test_a_failed_image_has_no_row_and_a_reason():
     dataset = Greys(4, _1=ImageError("cut short"), _2=OSError(5, "Input/output error"))
     with Decoder(dataset) as decoder:
         chunk = decoder.chunk(Request(numbers=range(4), sizes=[2]))
@@ -77,7 +77,7 @@ def test_strict_raises_the_first_failure_after_the_chunks_before_it():
             next(chunks)
 
 
-def test_a_broken_plugin_is_no_failed_image():
+def test_an_error_of_the_plugin_is_not_a_failed_image():
     with Decoder(Greys(4, _1=PluginError("mode L"))) as decoder, pytest.raises(PluginError):
         decoder.chunk(Request(numbers=range(4), sizes=[2]))
 

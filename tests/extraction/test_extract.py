@@ -1,4 +1,4 @@
-"""Extraction of real images: each decoded once, each row computed once, nothing finished is lost."""
+"""Extraction of real images: each is decoded once, each row computed once, no finished row is lost."""
 
 import time
 
@@ -14,7 +14,7 @@ from stackkit_plugins.image_folder.dataset import image_folder
 
 
 class Failing(MeanColours):
-    """MeanColours whose call number `at` ends in what `fault` makes of the features."""
+    """MeanColours that returns `fault(features)` at call number `at`."""
 
     def __init__(self, size: int, fault, at: int = 1) -> None:
         super().__init__(size)
@@ -90,7 +90,7 @@ class TestEachImageOnce:
 class TestFailingImages:
     @pytest.fixture
     def broken(self, birds):
-        """Number of an image whose file is cut short."""
+        """Number of an image with a file that is cut short."""
         path = birds.dataset.root / birds.samples[5].id
         path.write_bytes(path.read_bytes()[:700])
         return 5
@@ -145,7 +145,7 @@ class TestReplacedImages:
         )  # fmt: skip
         assert np.flatnonzero(~stored(store, backbone, rows)[1]).tolist() == [7]
         again, [(features, _)] = extracted(birds, store, MeanColours(32))
-        assert again.computed == {"colours-0": 0}, "its row is that of the image it is a copy of"
+        assert again.computed == {"colours-0": 0}, "its row is copied from the other image"
         assert np.array_equal(features, directly(birds, MeanColours(32)))
 
     def test_strict_stops_at_a_replaced_image(self, birds, store):

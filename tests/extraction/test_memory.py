@@ -1,4 +1,4 @@
-"""An extraction of many images takes no more memory than one of few, in processes of their own."""
+"""An extraction of many images needs no more memory than one of few."""
 
 import subprocess
 import sys
@@ -49,7 +49,7 @@ class Thumbnails:
     def __init__(self, size):
         self.image_size = size
 
-    def prepare(self, probe, tell):
+    def prepare(self, images, tell):
         return Readiness(settings={}, batch_size=64)
 
     def extract(self, images):
@@ -72,7 +72,7 @@ print(peak * (1 if sys.platform == "darwin" else 1024))
 
 
 def peak_mb(count: int, folder: Path) -> float:
-    """Most memory, in MB, that a process held which extracted so many images."""
+    """Peak memory, in MB, of a process that extracts `count` images."""
     command = [sys.executable, "-c", EXTRACTION, str(count), str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

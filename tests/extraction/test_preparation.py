@@ -33,9 +33,9 @@ class Preparing(MeanColours):
 
 
 def provenance_of(store, backbone) -> list:
-    """That of the newest file of a backbone."""
-    (named,) = checked(backbone)
-    paths = (store.folder / named.key.folder).glob("*.h5")
+    """Return the provenance of the newest file of a backbone."""
+    (checked_backbone,) = checked(backbone)
+    paths = (store.folder / checked_backbone.key.folder).glob("*.h5")
     with h5py.File(max(paths, key=lambda path: path.stat().st_mtime_ns)) as file:
         return json.loads(file.attrs["provenance"])
 

@@ -1,4 +1,4 @@
-"""Rows are written behind the back of the networks, in order, and no failure is lost."""
+"""Rows are written on a thread, in order, and no failure is lost."""
 
 import threading
 
@@ -20,7 +20,7 @@ def test_writes_are_done_in_order_and_all_of_them_when_the_block_ends():
     assert done == list(range(50))
 
 
-def test_whoever_computes_need_not_wait_for_the_disk():
+def test_submitting_does_not_wait_for_the_disk():
     go_on, done = threading.Event(), []
     with Writer() as writer:
         writer.submit(go_on.wait)

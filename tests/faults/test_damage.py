@@ -1,4 +1,4 @@
-"""Bit flips, cuts and lost pages anywhere in a feature file: all found, no wrong row read, no hang."""
+"""Bit flips, cuts and lost pages anywhere in a feature file are found; no wrong row is read."""
 
 import faulthandler
 import random
@@ -32,7 +32,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def damage_seen(path: Path) -> str:
-    """What checking finds; raises AssertionError if a wrong row passes for a right one."""
+    """Return what checking finds. Raises AssertionError if a wrong row counts as intact."""
     try:
         contents = read_contents(path)
     except DamagedFileError:

@@ -80,7 +80,7 @@ def fill_up(filler: Path) -> None:
 
 
 class TestFullDisk:
-    def test_it_is_said_before_any_work_and_keeps_what_is_stored(self, tmp_path: Path) -> None:
+    def test_it_is_reported_before_any_work_and_stored_rows_stay(self, tmp_path: Path) -> None:
         with small_disk(tmp_path / "disk", "2m") as disk:
             path = fill(disk / "features")
             big, store = replace(KEY, feature_dim=100_000), FeatureStore(disk / "features")
@@ -90,14 +90,14 @@ class TestFullDisk:
             with store.open(KEY, ROWS, {}) as file:
                 assert np.array_equal(file.read(), FEATURES)
 
-    def test_rows_have_their_room_from_the_start(self, tmp_path: Path) -> None:
+    def test_rows_have_their_space_from_the_start(self, tmp_path: Path) -> None:
         """What fills the disk up later cannot keep a row from being written."""
         with small_disk(tmp_path / "disk", "2m") as disk, opened(disk / "features") as file:
             fill_up(disk / "filler")
             file.write(range(COUNT), FEATURES)
             assert np.array_equal(file.read(), FEATURES)
 
-    def test_a_limit_on_the_size_of_files_is_said_likewise(self, tmp_path: Path) -> None:
+    def test_a_limit_on_the_size_of_files_is_reported_too(self, tmp_path: Path) -> None:
         out, _ = python(LIMITED, tmp_path / "features").communicate(timeout=60)
         assert "the disk is full" in out
         assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
@@ -129,7 +129,7 @@ class TestDisksWithoutLocks:
         with FeatureStore(tmp_path / "features").open(KEY, ROWS, {}) as file:
             assert np.array_equal(file.read(), FEATURES)
 
-    def test_two_writers_of_one_file_end_in_right_rows(self, tmp_path: Path, error: int) -> None:
+    def test_two_writers_of_one_file_write_correct_rows(self, tmp_path: Path, error: int) -> None:
         writers = [python(LOCKLESS, tmp_path / "features", error)]
         assert writers[0].stdout
         assert writers[0].stdout.readline() == "open\n"
@@ -140,7 +140,7 @@ class TestDisksWithoutLocks:
             assert file.pending() == []
             assert np.array_equal(file.read(), FEATURES)
 
-    def test_a_writer_whose_file_is_replaced_stops_with_a_word(self, tmp_path: Path, error: int) -> None:
+    def test_a_writer_stops_if_its_file_is_replaced(self, tmp_path: Path, error: int) -> None:
         writer = python(LOCKLESS, tmp_path / "features", error)
         assert writer.stdout
         assert writer.stdout.readline() == "open\n"
@@ -150,7 +150,7 @@ class TestDisksWithoutLocks:
         out, _ = writer.communicate("go\n", timeout=60)
         assert "was replaced by another stackkit process" in out
 
-    def test_a_file_that_another_makes_right_now_is_left_alone(self, tmp_path: Path, error: int) -> None:
+    def test_a_file_being_created_elsewhere_is_not_removed(self, tmp_path: Path, error: int) -> None:
         path = fill(tmp_path / "features")
         young, old = path.with_name(f".{path.name}.young"), path.with_name(f".{path.name}.old")
         for aside in (young, old):

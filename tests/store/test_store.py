@@ -1,4 +1,4 @@
-"""The feature store on real HDF5 files: what was committed comes back, what is damaged never does."""
+"""The feature store on real HDF5 files: committed rows are read back, damaged rows never are."""
 
 import json
 import random
@@ -86,7 +86,7 @@ def pending(store, rows, key=KEY) -> list[int]:
 
 
 class TestRows:
-    def test_written_rows_are_read_back_by_a_new_opening_which_lacks_nothing(self, store, full):
+    def test_written_rows_are_read_back_and_none_is_pending(self, store, full):
         with store.open(KEY, rows_of(range(COUNT)), {}) as file:
             assert file.pending() == []
             assert np.array_equal(file.read(), features_of(range(COUNT)))
@@ -107,13 +107,13 @@ class TestRows:
     def test_an_image_without_fingerprint_has_no_row_and_is_not_pending(self, store):
         assert pending(store, rows_of(range(3), fingerprints=["a", "", "c"])) == [0, 2]
 
-    def test_room_for_all_features_is_taken_at_creation(self, store):
+    def test_a_new_file_has_its_full_size(self, store):
         rows = rows_of(range(3000))
         with store.open(KEY, rows, {}) as file:
             assert file.path.stat().st_size > 3000 * (4 * WIDTH + 4)
 
 
-class TestWhatRowsBelongTo:
+class TestReuse:
     @pytest.mark.parametrize(
         ("numbers", "missing"),
         [
@@ -149,7 +149,7 @@ class TestWhatRowsBelongTo:
         shutil.copy(full, moved)
         assert len(pending(store, rows_of(range(COUNT)), other)) == COUNT
 
-    def test_two_datasets_that_are_typed_alike_do_not_cost_each_other_a_row(self, store, full):
+    def test_two_datasets_with_the_same_text_keep_their_rows(self, store, full):
         """Such as image-folder:root=photos in two projects."""
         elsewhere = range(100, 110)
         with store.open(KEY, rows_of(elsewhere), {}) as file:
@@ -158,7 +158,7 @@ class TestWhatRowsBelongTo:
         assert pending(store, rows_of(elsewhere)) == []
 
     @pytest.mark.parametrize("absent", ["removed", "unreadable"])
-    def test_an_image_that_was_away_for_one_run_costs_nothing_when_it_is_back(self, store, full, absent):
+    def test_an_image_that_was_missing_for_one_run_keeps_its_row(self, store, full, absent):
         rest = [k for k in range(COUNT) if k != 7]
         without = rows_of(rest)
         if absent == "unreadable":
@@ -167,7 +167,7 @@ class TestWhatRowsBelongTo:
         assert pending(store, without) == []
         assert pending(store, rows_of(range(COUNT))) == []
 
-    def test_a_file_whose_rows_are_all_in_a_newer_one_takes_no_room(self, store, full):
+    def test_a_file_is_removed_if_a_newer_one_has_all_its_rows(self, store, full):
         assert pending(store, rows_of(range(COUNT + 1))) == [COUNT]
         assert not full.exists()
 
@@ -175,7 +175,7 @@ class TestWhatRowsBelongTo:
         assert pending(store, rows_of(range(COUNT), dataset="birds:limit=10")) == []
         assert full.exists()
 
-    def test_a_file_names_everything_that_wrote_its_rows_and_nothing_else(self, store):
+    def test_the_provenance_lists_every_origin_of_rows_and_no_other(self, store):
         rows = rows_of(range(COUNT))
         with store.open(KEY, rows, {"keras": "1"}) as file:
             file.write(range(10), features_of(range(10)))
@@ -187,7 +187,7 @@ class TestWhatRowsBelongTo:
         with h5py.File(file.path) as stored:
             assert json.loads(stored.attrs["provenance"]) == [{"keras": "1"}, {"keras": "2"}]
 
-    def test_a_damaged_row_that_is_to_be_computed_again_has_its_new_origin_named(self, store, full):
+    def test_the_provenance_includes_the_new_origin_of_a_damaged_row(self, store, full):
         layout = read_contents(full).layout
         data = bytearray(full.read_bytes())
         data[layout.features + 1] ^= 1
@@ -196,7 +196,7 @@ class TestWhatRowsBelongTo:
             assert file.pending() == [0]
         assert read_contents(full).provenance == [{"keras": "2"}]
 
-    def test_a_run_that_will_write_no_row_is_no_origin(self, store):
+    def test_a_run_that_writes_no_row_is_not_in_the_provenance(self, store):
         rows = rows_of(range(COUNT))
         with store.open(KEY, rows, {"keras": "1"}) as file:
             file.write(range(10), features_of(range(10)))
@@ -206,8 +206,8 @@ class TestWhatRowsBelongTo:
             assert read_contents(file.path).provenance == [{"keras": "1"}]
 
 
-class TestWhatIsPending:
-    def test_asking_tells_what_opening_would_and_makes_nothing(self, store, full):
+class TestPending:
+    def test_pending_returns_the_same_rows_as_opening_and_writes_nothing(self, store, full):
         before = sorted(store.folder.rglob("*"))
         for rows in (
             rows_of(range(COUNT)),
@@ -222,7 +222,7 @@ class TestWhatIsPending:
                 assert file.pending() == pending
             shutil.rmtree(store.folder.with_name("copy"))
 
-    def test_everything_is_pending_where_no_store_is(self, tmp_path):
+    def test_everything_is_pending_without_a_store(self, tmp_path):
         rows = replace(rows_of(range(3)), fingerprints=["0", "", "2"])
         assert FeatureStore(tmp_path / "none").pending(KEY, rows) == [0, 2]
         assert list(tmp_path.iterdir()) == []
@@ -250,12 +250,12 @@ class TestDamage:
                 file.write(file.pending(), features_of(file.pending()))
             assert pending(store, rows_of(range(COUNT))) == []
 
-    def test_text_at_the_files_place_is_replaced_and_rows_of_other_files_are_used(self, store, full):
+    def test_a_text_file_at_the_path_is_replaced_and_rows_of_other_files_are_used(self, store, full):
         other = rows_of(range(COUNT), dataset="again")
         store.path(KEY, other).write_text("no HDF5")
         assert pending(store, other) == []
 
-    def test_rows_outlive_the_description_of_their_file_and_say_so(self, store, full):
+    def test_rows_are_rescued_from_a_file_with_damaged_metadata(self, store, full):
         full.write_bytes(full.read_bytes().replace(b"%032x" % 3, b"\xb0" * 32))
         with store.open(KEY, rows_of(range(COUNT)), {"keras": "9"}) as file:
             assert file.pending() == []
@@ -263,7 +263,7 @@ class TestDamage:
         origins = read_contents(full).provenance
         assert origins == [SALVAGED, {"keras": "9"}]
 
-    def test_rows_outlive_another_program_that_was_killed_while_it_had_the_file_open(self, store, full):
+    def test_rows_are_rescued_after_another_program_was_killed_while_writing(self, store, full):
         """HDF5 marks a file that is open for writing in its superblock, until it is closed."""
         code = "import h5py, os, sys; file = h5py.File(sys.argv[1], 'r+'); os.kill(os.getpid(), 9)"
         subprocess.run([sys.executable, "-c", code, str(full)], check=False)
@@ -271,7 +271,7 @@ class TestDamage:
             read_contents(full)
         assert pending(store, rows_of(range(COUNT))) == []
 
-    def test_a_file_without_seal_is_computed_again(self, store, full):
+    def test_a_file_without_a_seal_is_computed_again(self, store, full):
         full.write_bytes(bytes(USER_BLOCK_BYTES) + full.read_bytes()[USER_BLOCK_BYTES:])
         assert len(pending(store, rows_of(range(COUNT)))) == COUNT
 
@@ -354,7 +354,7 @@ class TestFormats:
             assert file.userblock_size == USER_BLOCK_BYTES
             assert np.array_equal(file["features"][:], features_of(range(COUNT)))
 
-    def test_the_seal_names_the_places_that_hdf5_names(self, full):
+    def test_the_seal_has_the_offsets_that_hdf5_has(self, full):
         with h5py.File(full) as h5, full.open("rb", buffering=0) as file:
             seal = read_seal(file)
             assert seal.features == (h5["features"].id.get_offset(), COUNT * WIDTH * 4)
@@ -366,7 +366,7 @@ class TestFloat16:
     def half(self, store) -> FeatureStore:
         return FeatureStore(store.folder, "float16")
 
-    def test_features_take_half_the_room_and_come_back_as_float32(self, half):
+    def test_features_take_half_the_space_and_are_read_as_float32(self, half):
         wide, rows = replace(KEY, feature_dim=4096), rows_of(range(COUNT))
         features = np.random.default_rng(0).random((COUNT, 4096), dtype=np.float32)
         with half.open(wide, rows, {}) as file:
@@ -386,7 +386,7 @@ class TestFloat16:
             assert np.array_equal(file.read()[:10], features_of(range(10)).astype(np.float16))
         assert read_contents(file.path).provenance == [{"keras": "1"}, {"keras": "2"}]
 
-    def test_what_float16_cannot_hold_is_not_taken_over(self, store, half):
+    def test_values_out_of_range_for_float16_are_not_copied(self, store, half):
         features, rows = features_of(range(COUNT)), rows_of(range(COUNT))
         features[3, 0] = 70_000
         with store.open(KEY, rows, {}) as file:
@@ -395,17 +395,20 @@ class TestFloat16:
         with half.open(KEY, rows, {}) as file:
             assert file.pending() == [3]
 
-    def test_float32_is_never_made_of_float16(self, store, half):
+    def test_float32_rows_are_never_copied_from_float16(self, store, half):
         rows = rows_of(range(COUNT))
         with half.open(KEY, rows, {}) as file:
             file.write(range(COUNT), features_of(range(COUNT)))
         assert store.pending(KEY, rows) == list(range(COUNT))
 
-    def test_a_feature_beyond_its_range_is_refused_by_the_images_name(self, half):
+    def test_a_value_out_of_range_is_an_error_that_names_the_image(self, half):
         features = features_of(range(3))
         features[1, 2] = 70_000
         with half.open(KEY, rows_of(range(3)), {}) as file:
-            with pytest.raises(StoreError, match=r"1\.jpg has .* 70000.*--feature-dtype float32"):
+            with pytest.raises(
+                StoreError,
+                match=r"1\.jpg has a feature value of 70000, .* range .*--feature-dtype float32",
+            ):
                 file.write(range(3), features)
             assert file.pending() == [0, 1, 2]
 
@@ -469,7 +472,7 @@ class TestFolders:
         with pytest.raises(StoreError, match=r"features.*cannot be used"):
             store.open(KEY, rows_of(range(3)), {})
 
-    def test_reading_what_was_never_extracted_says_what_to_run(self, store):
+    def test_reading_without_features_says_what_to_run(self, store):
         with pytest.raises(StoreError, match="stackkit extract"):
             store.open(KEY, rows_of(range(3)), {}, create=False)
         assert not store.folder.exists()

@@ -147,7 +147,8 @@ class CheckedBackbone:
                 f"{self.full_name} must return features of shape {expected} and dtype float32, got "
                 f"shape {features.shape} and dtype {features.dtype}"
             )
-        # The writer thread stores them while the backbone may already fill the same buffer again.
+        # A copy, because the writer thread stores the features while the backbone may already fill the
+        # same buffer again.
         return features.copy()
 
     @property
@@ -165,7 +166,7 @@ def _checked(readiness: Readiness) -> Readiness:
         raise TypeError(f"prepare must return a Readiness, got {type(readiness).__name__}")
     if not isinstance(readiness.settings, dict):
         raise TypeError(f"settings must be a dict, got {type(readiness.settings).__name__}")
-    json.dumps(readiness.settings)
+    json.dumps(readiness.settings)  # raises TypeError now, and not when the file is created
     size = readiness.batch_size
     if not (isinstance(size, SupportsIndex) and size >= 1):  # NumPy's integers are allowed
         raise ValueError(f"batch_size must be an integer >= 1, got {size!r}")
@@ -186,6 +187,7 @@ def make_backbone(component: ConfiguredComponent) -> CheckedBackbone:
     """
     backbone = component.create()
     with component.blamed():
+        # Not the revision: it may need the weights, which `require_weights` downloads later.
         trained = backbone.trained
         size, width = backbone.image_size, backbone.feature_dim
         if not (operator.index(size) > 0 and operator.index(width) > 0):

@@ -18,6 +18,8 @@ def reason_to_recompute(backbone: CheckedBackbone, rows: DatasetRows, store: Fea
     """
     if not backbone.code or store.path(backbone.key, rows).exists():
         return None
+    # Files for exactly the same rows are enough for a message; others would have to be searched for in
+    # the whole store.
     declared = backbone.declared_key.revision
     for contents in store.files_of(backbone.qualified_name, rows):
         # Older versions of stackkit stored features of packages under the declared revision alone.

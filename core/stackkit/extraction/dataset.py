@@ -48,7 +48,7 @@ class CheckedDataset:
         try:
             image = self.dataset.image(i)
         except (OSError, StackkitError):
-            raise
+            raise  # the decoder counts OSError and ImageError as an image that fails
         except Exception as error:  # Pillow alone raises half a dozen types for damaged files
             raise ImageError(one_line(error)) from error
         except BaseException:  # SystemExit, or a panic in an extension: the image is not to blame

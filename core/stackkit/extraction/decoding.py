@@ -98,6 +98,7 @@ class Decoder(AbstractContextManager["Decoder"]):
 
     def chunks(self, requests: Iterable[Request]) -> Iterator[Chunk]:
         """Yield a chunk for each request, in order; up to AHEAD others are decoded in the meantime."""
+        # Not the pool's own queue: it has no limit, and would decode the whole dataset into memory.
         waiting: deque[_Started] = deque()
         for request in requests:
             waiting.append(self._start(request))
@@ -134,13 +135,14 @@ class Decoder(AbstractContextManager["Decoder"]):
         return None
 
     def _finish(self, started: _Started) -> Chunk:
+        # Raises errors that are not about an image, such as PluginError, in the main thread.
         outcomes = [outcome.result() for outcome in started.outcomes]
         failed = [failure for failure in outcomes if failure]
         if failed and self._strict:
             raise strict_error(failed[0])
         places = [place for place, failure in enumerate(outcomes) if not failure]
         pixels = started.pixels
-        if failed:
+        if failed:  # rows of failed images were never written: np.empty leaves random bytes there
             pixels = {size: squares[places] for size, squares in pixels.items()}
         for squares in pixels.values():
             # A backbone that scales pixels in place would change them for every other backbone.

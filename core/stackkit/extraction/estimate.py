@@ -98,6 +98,7 @@ def free_bytes(folder: Path) -> int:
     Raises StoreError if the folder cannot be accessed.
     """
     try:
+        # The folder is created with the first file, so the estimate may have to ask about a parent.
         return shutil.disk_usage(nearest_existing_parent(folder)).free
     except OSError as error:
         raise StoreError(f"{folder}: {error.strerror}; choose another folder with --store") from error

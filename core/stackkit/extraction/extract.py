@@ -189,6 +189,7 @@ def _check_row_independence(preparation: Preparation) -> None:
 
 
 def _open(prepared: PreparedBackbone, rows: DatasetRows, store: FeatureStore, files: ExitStack) -> _Task:
+    # The pending rows are determined again under the lock: another process may have written some.
     file = store.open(prepared.backbone.key, rows, prepared.provenance)
     files.enter_context(file)
     return _Task(backbone=prepared.backbone, file=file, pending=frozenset(file.pending()))
@@ -205,6 +206,7 @@ def _chunks(decoder: Decoder, preparation: Preparation, tasks: Sequence[_Task]) 
 
 def _requests(todo: Sequence[int], size: int, tasks: Sequence[_Task]) -> Iterator[Request]:
     for start in range(0, len(todo), size):
+        # Only the sizes that are needed: for most chunks, some backbones may have all rows already.
         numbers = todo[start : start + size]
         sides = {t.backbone.image_size for t in tasks if not t.pending.isdisjoint(numbers)}
         yield Request(numbers=numbers, sizes=sorted(sides))
@@ -219,6 +221,7 @@ def _compute_all(
     # Ctrl-C is checked between two batches only, and the writer is left last: a batch that was computed
     # is stored before KeyboardInterrupt ends the extraction.
     with Writer() as writer, ctrl_c_waits(reporter.message) as stop_if_asked:
+        # All backbones advance together, chunk by chunk, so that each image is decoded once only.
         for chunk in chunks:
             failed += chunk.failed
             for task in tasks:
@@ -256,12 +259,14 @@ def _compute(task: _Task, chunk: Chunk, rows: DatasetRows, writer: Writer) -> No
     if not finite.all():
         bad = rows.samples[numbers[int(np.argmin(finite))]].id
         raise ExtractionError(f"{task.backbone.full_name} returned NaN or infinite features for {bad}")
+    # partial and not a lambda: arguments are bound now, before the next chunk replaces them.
     writer.submit(partial(task.file.write, numbers, features))
 
 
 def _summary(
     tasks: Sequence[_Task], rows: DatasetRows, failed: Sequence[FailedImage]
 ) -> ExtractionSummary:
+    # Pending rows of images that failed were not computed.
     broken = {failure.id for failure in failed}
     return ExtractionSummary(
         computed={

@@ -105,6 +105,7 @@ def prepare_backbones(
     pending = [store.pending(backbone.key, rows) for backbone in backbones]
     pairs = list(zip(backbones, pending, strict=True))
     sizes = {backbone.image_size for backbone, left in pairs if left}
+    # Decoded in all sizes at once, because `extract` uses the same chunks for every backbone.
     decoded = list(_decode_one_for_each(decoder, pending, sorted(sizes)))
     readable = {row for chunk in decoded for row in chunk.rows}
     prepared = []
@@ -112,6 +113,8 @@ def prepare_backbones(
         if left and (reason := reason_to_recompute(backbone, rows, store)):
             reporter.message(reason)
         readiness, provenance = DEFAULT_READINESS, dict[str, Any]()
+        # A backbone whose pending images all fail will compute nothing, and must not be recorded as an
+        # origin of rows.
         if not readable.isdisjoint(left):
             images = _sample_images(decoded, backbone.image_size)
             readiness = backbone.prepare(images, reporter.message)

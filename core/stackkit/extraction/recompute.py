@@ -93,6 +93,7 @@ def recompute(
     with path.open("rb", buffering=0) as file:
         numbers = [row for row, _, _ in intact_rows(file, contents.layout, contents.fingerprints)]
         drawn = set(random.Random(seed).sample(numbers, min(count, len(numbers))))  # noqa: S311
+        # Read a second time, because the features of all rows may not fit into memory.
         found = intact_rows(file, contents.layout, contents.fingerprints)
         stored = {row: features for row, _, features in found if row in drawn}
     rows, skipped = _images(contents, dataset, stored, backbone.image_size)
@@ -100,6 +101,7 @@ def recompute(
 
 
 def _backbone_text(path: Path, provenance: Sequence[Any]) -> str:
+    # The last origin first: it is the most recent one. Salvaged rows have no component.
     for origin in reversed(provenance):
         if text := origin.get("component", {}).get("label"):
             return str(text)
@@ -143,7 +145,7 @@ def _compare(
     for start in range(0, len(rows), BATCH):
         batch = rows[start : start + BATCH]
         pixels = np.stack([row.pixels for row in batch])
-        if not start:
+        if not start:  # once, on the first images, as for an extraction
             backbone.prepare(pixels, reporter.message)
         stored = np.stack([row.stored for row in batch])
         differences = relative_differences(backbone.features(pixels), stored)

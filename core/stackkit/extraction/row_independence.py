@@ -49,6 +49,7 @@ def require_independent_rows(backbone: CheckedBackbone, images: NDArray[np.uint8
     difference = relative_differences(_finite(backbone.features(other_batch))[1:], features[order]).max()
     if difference <= TOLERANCE:
         return
+    # Only in case of an error: the same batch once more, to tell chance from dependence on the batch.
     again = relative_differences(_finite(backbone.features(images)), features).max()
     if again <= TOLERANCE:
         how = "in another batch"

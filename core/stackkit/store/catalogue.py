@@ -125,7 +125,7 @@ def entry_at(path: Path) -> Entry:
 def _examine(path: Path) -> tuple[Contents | None, State, str | None]:
     try:
         return read_contents(path), "partial", None
-    except OtherFileError as error:
+    except OtherFileError as error:  # before DamagedFileError, its base class
         return None, "other", str(error)
     except DamagedFileError as error:
         return None, "damaged", str(error)

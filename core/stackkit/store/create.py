@@ -73,6 +73,7 @@ def _create_datasets(h5: h5py.File, key: BackboneKey, rows: DatasetRows) -> RowL
     texts = {
         "fingerprints": rows.fingerprints,
         "sample_ids": [sample.id for sample in rows.samples],
+        # HDF5's texts have no None; "" is read back as None.
         "splits": [sample.split or "" for sample in rows.samples],
         "class_names": rows.classes,
     }
@@ -108,6 +109,7 @@ def _reserve(file: FileIO, size: int) -> None:
     try:
         os.posix_fallocate(file.fileno(), 0, size)
     except OSError as error:
+        # Some file systems cannot reserve space: there, a full disk is noticed when rows are written.
         if error.errno not in _CANNOT_RESERVE:
             raise
 
@@ -122,7 +124,7 @@ def _largest_size(key: BackboneKey, rows: DatasetRows) -> int:
 
 def sync_folder(folder: Path) -> None:
     """Make a rename in a folder survive a power failure, where the system can sync folders."""
-    with suppress(OSError):
+    with suppress(OSError):  # Windows cannot open folders
         handle = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(handle)

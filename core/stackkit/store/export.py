@@ -178,6 +178,7 @@ def _write_npy(selection: Selection, folder: Path) -> None:
 def _write_hdf5(selection: Selection, path: Path) -> None:
     """Write one HDF5 file without checksums and digests, which any HDF5 reader can read."""
     text = h5py.string_dtype("utf-8")
+    # Block by block, as in every format here: features may be larger than the memory.
     with h5py.File(path, "w") as h5:
         features = h5.create_dataset("features", shape=selection.shape, dtype=selection.dtype)
         for start, stop, block in selection.blocks():
@@ -197,6 +198,7 @@ def _write_hdf5(selection: Selection, path: Path) -> None:
 def _write_parquet(selection: Selection, path: Path) -> None:
     """Write one table: sample_id, label, class_name, split, and features as a fixed-size list."""
     try:
+        # Imported here, because pyarrow is optional.
         import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError as error:

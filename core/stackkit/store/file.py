@@ -51,7 +51,7 @@ class FeatureFile(AbstractContextManager["FeatureFile"]):
         try:
             lock(self._file)
         except OSError:
-            self._file.close()
+            self._file.close()  # no `with` block will do it: the constructor fails
             raise
 
     def __exit__(self, *error: object) -> None:
@@ -90,6 +90,7 @@ class FeatureFile(AbstractContextManager["FeatureFile"]):
             If the disk fails, the file was replaced, or a value is out of range for the store's dtype.
 
         """
+        # Checksums cover the bytes in the file, so conversion to the stored dtype comes first.
         stored = self._converted(rows, features)
         checksums = [checksum(self._fingerprints[i], row) for i, row in zip(rows, stored, strict=True)]
         with storage_errors(self.path):
@@ -97,6 +98,8 @@ class FeatureFile(AbstractContextManager["FeatureFile"]):
             for start, stop in runs(rows):
                 part = slice(start, stop)
                 write_rows(self._file, self._layout, rows[start], checksums[part], stored[part])
+            # Once per call and not per row: a sync takes milliseconds on a disk. Until it returns, a
+            # power failure may leave any part of these rows; their checksums tell which are whole.
             os.fsync(self._file.fileno())
 
     def read(self) -> NDArray[np.float32]:
@@ -117,7 +120,7 @@ class FeatureFile(AbstractContextManager["FeatureFile"]):
             with suppress(ValueError):  # the file is shorter than the array
                 rows = (self._layout.count, self._layout.width)
                 mapped = np.memmap(self._file, "<f4", "r", self._layout.features, rows)
-                return np.asarray(mapped)
+                return np.asarray(mapped)  # a plain array, since np.memmap keeps its type in results
         return self.read()
 
     def _converted(self, rows: Sequence[int], features: NDArray[np.float32]) -> Stored:

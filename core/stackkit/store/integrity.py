@@ -59,6 +59,7 @@ class Seal:
     def problem(self, file: FileIO) -> str | None:
         """Return how the file contradicts its seal, or None if it is intact."""
         size = os.fstat(file.fileno()).st_size
+        # The size first: it finds a file that is cut short without reading it.
         if size != self.size:
             return f"is damaged: expected {self.size:,} bytes, got {size:,}"
         if self.digest != _digest(file, size, [self.features, self.checksums]):
@@ -111,6 +112,7 @@ def newer_format(path: str, version: int) -> NewerFormatError:
 
 def _digest(file: FileIO, size: int, rows: list[tuple[int, int]]) -> str:
     """Return the digest of every byte after the user block that is outside `rows`."""
+    # The rows are left out by hashing the gaps before, between and after the two areas.
     digest = hashlib.blake2b(digest_size=_DIGEST_BYTES)
     start = USER_BLOCK_BYTES
     for offset, length in [*sorted(rows), (size, 0)]:
@@ -122,6 +124,7 @@ def _digest(file: FileIO, size: int, rows: list[tuple[int, int]]) -> str:
 
 
 def _pieces(file: FileIO, start: int, stop: int) -> Iterator[bytes]:
+    # In pieces, because the texts of a large dataset can take hundreds of megabytes.
     file.seek(start)
     while start < stop and (piece := file.read(min(_READ_BYTES, stop - start))):
         start += len(piece)

@@ -90,6 +90,8 @@ class DatasetRows:
         The digest separates datasets with the same text, such as the same relative folder in two
         projects.
         """
+        # Fingerprints are included, so a file never has to change when an image does: a changed image
+        # makes another file, and the old one stays valid for the old images.
         samples = [(sample.id, sample.label, sample.split) for sample in self.samples]
         content = [self.dataset, list(self.classes), samples, list(self.fingerprints)]
         return f"{slug(self.dataset)}-{_digest(json.dumps(content))}.h5"
@@ -101,4 +103,6 @@ def slug(text: str) -> str:
 
 
 def _digest(text: str) -> str:
+    # 48 bits are short enough for a file name. Should two settings collide nevertheless, the metadata in
+    # the file shows it: `Contents.matches` compares the keys themselves.
     return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -44,6 +44,7 @@ def lock(file: FileIO) -> bool:
     if sys.platform == "win32":  # Windows does not let an open file be replaced or removed anyway
         return False
     try:
+        # Without waiting: a second writer should report the file at once, not seem to hang for hours.
         fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         if error.errno in _NO_LOCKS:
@@ -59,6 +60,7 @@ def locked(path: Path) -> Iterator[bool]:
     Raises BlockingIOError if another process has the lock.
     """
     try:
+        # Open for writing although nothing is written: network file systems require it for this lock.
         file = path.open("r+b", buffering=0)
     except FileNotFoundError:
         yield False
@@ -96,4 +98,5 @@ def remove_idle(path: Path) -> bool:
 
 
 def _has_no_writer(file: FileIO, path: Path) -> bool:
+    # Raises BlockingIOError, an OSError, if another process has the lock; callers take it for "in use".
     return lock(file) or time.time() - path.stat().st_mtime > QUIET_S

@@ -74,6 +74,7 @@ def read_contents(path: Path) -> Contents:
         _check_seal(file)
     # Without HDF5's lock, because another process may be writing rows: they are not read here, and
     # everything else in the file never changes.
+    # A file in format 1 gets here unchecked, because it has no seal.
     with _damage_as_error(path), h5py.File(path, "r", locking=False) as h5:
         return _read(path, h5)
 
@@ -91,6 +92,7 @@ def _read(path: Path, h5: h5py.File) -> Contents:
     version = int(h5.attrs["format_version"])
     if version > FORMAT_VERSION:
         raise newer_format(str(path), version)
+    # Format 2 without a user block: bytes at the front were lost, or another program rewrote the file.
     if version == FORMAT_VERSION and not h5.userblock_size:
         raise DamagedFileError(f"{path} is damaged: its seal is missing")
     features, checksums = h5["features"], h5["checksums"]
@@ -132,6 +134,7 @@ def _rows(h5: h5py.File) -> DatasetRows:
 
 
 def _texts(dataset: h5py.Dataset) -> list[str]:
+    # h5py returns texts of variable length as bytes.
     return [text.decode() for text in dataset[:]]
 
 

@@ -50,6 +50,7 @@ class Source:
         for row, found, features in intact_rows(file, self.layout, self.fingerprints):
             fingerprint = self.fingerprints[row]
             if dtype == self.layout.dtype:
+                # The checksum is copied and not computed again, so damage during the copy is detected.
                 yield fingerprint, found, features
                 continue
             with np.errstate(over="ignore"):  # float16 overflows to inf, which is checked below
@@ -77,7 +78,7 @@ def row_sources(path: Path, key: BackboneKey, rows: DatasetRows) -> Iterator[Sou
         exact = replace(key, dtype="float32")
         folders.append((exact, path.parent.with_name(exact.folder)))
     for setting, folder in folders:
-        for found in sorted(folder.glob("*.h5")):
+        for found in sorted(folder.glob("*.h5")):  # sorted, so that equal stores give equal files
             ignored = () if found == path else (NewerFormatError, OSError)
             with suppress(*ignored):
                 if source := source_at(found, setting, rows):
@@ -106,6 +107,7 @@ def _salvaged(path: Path, key: BackboneKey, rows: DatasetRows) -> Source | None:
             width=key.feature_dim,
             dtype=key.dtype,
         )
+        # The lengths in the seal are those of the file; if they fit these rows, so do the offsets.
         if (layout.stride * layout.count, 4 * layout.count) == (seal.features[1], seal.checksums[1]):
             fingerprints = [fingerprint.encode() for fingerprint in rows.fingerprints]
             return Source(path=path, layout=layout, fingerprints=fingerprints, provenance=[SALVAGED])

@@ -94,6 +94,8 @@ def intact_rows(
     file: FileIO, layout: RowLayout, fingerprints: Sequence[bytes]
 ) -> Iterator[tuple[int, int, Stored]]:
     """Yield the row number, checksum and features (d,) of every row that matches its checksum."""
+    # Another process may be writing a row while it is read here. Then it does not match its checksum and
+    # is skipped: that is why readers need no lock.
     for start, stop in layout.blocks():
         checksums, features = read_rows(file, layout, start, stop)
         for offset in np.flatnonzero(checksums):
@@ -107,6 +109,8 @@ def checksum(fingerprint: bytes, row: Stored) -> int:
 
     The result is never 0, which means "not written": 1 stands in for it.
     """
+    # CRC-32 is enough to detect accidents, and costs little time. Starting with the fingerprint ties the
+    # row to its image.
     return zlib.crc32(row.tobytes(), zlib.crc32(fingerprint)) or 1
 
 

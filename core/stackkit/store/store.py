@@ -101,6 +101,7 @@ class FeatureStore:
             if contents := _matching_contents(path, key, rows):
                 with FeatureFile(path, contents, writable=False) as file:
                     return file.pending()
+            # There is no file for these rows; `open` would create one and copy known rows to it.
             known = set[bytes]()
             for source in row_sources(path, key, rows):
                 known |= source.intact_fingerprints(key.dtype)
@@ -159,6 +160,8 @@ class FeatureStore:
 
 
 def _matching_contents(path: Path, key: BackboneKey, rows: DatasetRows) -> Contents | None:
+    # A damaged file is as good as none: `_create` rescues its rows and replaces it. NewerFormatError is
+    # raised, because a newer file must not be replaced.
     with suppress(DamagedFileError, FileNotFoundError):
         contents = read_contents(path)
         return contents if contents.matches(key, rows) else None
@@ -177,6 +180,7 @@ def _must_recreate(path: Path, contents: Contents, provenance: Mapping[str, Any]
     known = _distinct(contents.provenance)
     if len(_distinct([*known, provenance])) == len(known):
         return False
+    # The origin is new. It has to be recorded only if there is a row left to write.
     readable = set(filter(None, contents.fingerprints))
     return not readable <= Source.of(path, contents).intact_fingerprints(contents.key.dtype)
 
@@ -184,6 +188,8 @@ def _must_recreate(path: Path, contents: Contents, provenance: Mapping[str, Any]
 def _create(path: Path, key: BackboneKey, rows: DatasetRows, provenance: Mapping[str, Any]) -> None:
     """Create the file under a temporary name, copy the rows that are stored, and rename it."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    # A process that was killed while it created a file left it under its temporary name, with the disk
+    # space for all rows.
     for leftover in path.parent.glob(TEMPORARY_FILES):
         remove_idle(leftover)
     temporary = temporary_path(path)
@@ -220,6 +226,8 @@ def _copy_known_rows(
         if fingerprint:  # one image may be in a dataset more than once
             missing.setdefault(fingerprint.encode(), []).append(index)
     origins: list[Any] = []
+    # Once a row is copied its fingerprint is no longer missing, so no origin is recorded for a file with
+    # nothing but copies of rows that other files had.
     for source in row_sources(path, key, rows):
         if _copy(source, missing, file, layout):
             origins += source.provenance
@@ -254,5 +262,6 @@ def _remove_superseded(path: Path, key: BackboneKey, rows: DatasetRows) -> None:
 
 
 def _distinct(origins: Sequence[Any]) -> list[Any]:
+    # Compared as JSON, as they are stored: new origins may have tuples where stored ones have lists.
     texts = {json.dumps(origin, sort_keys=True, default=str): origin for origin in origins}
     return list(texts.values())
