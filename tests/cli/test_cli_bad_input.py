@@ -344,7 +344,7 @@ STRANGERS = """
         (
             "narrow",
             EXTRACTION,
-            "must return features of shape (8, 3) and dtype float32, got shape (8, 2)",
+            "must return features of shape (4, 3) and dtype float32, got shape (4, 2)",
         ),
         ("raising", EXTRACTION, "raising (from strangers) failed: RuntimeError: out of luck"),
         ("absent", PLUGIN, "strangers/absent (strangers 1.0) cannot be imported"),

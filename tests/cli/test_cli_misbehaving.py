@@ -69,7 +69,7 @@ def install(site: Site, part: str, deed: str) -> None:
         ("Backbone", "feature_dim = 3.0", 4, "'float' object cannot be interpreted as an integer"),
         ("Backbone", "def extract(self, images): raise Panic('in Rust')", 7, "failed: Panic: in Rust"),
         ("Backbone", "def extract(self, images): sys.exit(0)", 7, "failed: SystemExit: 0"),
-        ("Backbone", "def extract(self, images): return images", 7, "8, 8, 3) uint8"),
+        ("Backbone", "def extract(self, images): return images", 7, "8, 8, 3) and dtype uint8"),
         ("Learner", "def fit(self, X, y): raise Panic('in Rust')", 4, "failed: Panic: in Rust"),
         ("Learner", "def fit(self, X, y): raise KeyboardInterrupt", 4, "failed: KeyboardInterrupt"),
         ("Aggregator", "def predict(self, p): raise Panic('in Rust')", 4, "failed: Panic: in Rust"),

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from stackkit.api.errors import ExtractionError
 from stackkit.extraction.backbone import CheckedBackbone
 
-IMAGES = 8
+IMAGES = 4
 """Number of images to check with, at most."""
 
 TOLERANCE = 0.01
