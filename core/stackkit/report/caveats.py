@@ -43,8 +43,8 @@ def notes(
     if failed:
         yield f"{len(failed)} image(s) could not be read and are not used (see failed_images)."
     if missing:
-        counts = ", ".join(f"{count} of {label}" for label, count in missing.items())
-        yield f"Only images with features from every backbone are used; missing are {counts}."
+        counts = ", ".join(f"{count} for {label}" for label, count in missing.items())
+        yield f"Only images with features from every backbone are used (missing: {counts})."
     if unused := len(comparison.fit_plan.labels) - comparison.n_images:
         yield (
             f"{unused} image(s) are neither in the official training part nor in the test part and are "
@@ -79,8 +79,8 @@ def _on_fits(comparison: Comparison, results: Sequence[Result]) -> Iterator[str]
         yield (
             f"Fitted on in-sample probabilities, as in the published recipe: {', '.join(in_sample)}. "
             "The base learners were trained on the same images and are too confident about them, which "
-            "can mislead an aggregator that learns from their probabilities. Test images were not used "
-            "for training."
+            "can mislead an aggregator that learns from their probabilities. In each fold, test images "
+            "were not used to train any classifier."
         )
     plan = comparison.fit_plan
     if any(r.fit_on == "out-of-fold" for r in results):
