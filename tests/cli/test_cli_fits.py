@@ -107,7 +107,7 @@ class TestGc:
         self, stackkit: Command, cached: list[Path]
     ) -> None:
         folder = cached[0].parent
-        old, fresh = (folder / f".{cached[0].name}.{number}.7" for number in (1, 2))
+        old, fresh = (folder / f".{cached[0].name}.{token}" for token in ("0a1b2c3d", "4e5f6071"))
         foreign = [folder / "mine.npz", folder.parent / "notes.npz", folder.parent / "readme.txt"]
         for path in (old, fresh, *foreign):
             path.write_bytes(b"half")

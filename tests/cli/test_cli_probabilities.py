@@ -126,8 +126,8 @@ def test_probabilities_are_those_of_a_learner_not_fitted_on_the_rows(
                     probabilities: np.ndarray = learner.predict_proba(matrix.take(new))
                     return probabilities
 
-                parts = [ask(train[part.train], train[part.test]) for part in inner]
-                assert np.allclose(fold["test"][number], ask(train, test), atol=1e-6)
+                parts = [predicted(train[part.train], train[part.test]) for part in inner]
+                assert np.allclose(fold["test"][number], predicted(train, test), atol=1e-6)
                 assert np.allclose(fold["out_of_fold"][number], out_of_fold(parts, inner), atol=1e-6)
 
 

@@ -103,7 +103,7 @@ def make() -> Callable[..., LearnerFit]:
         rows = (np.arange(90) + offset) % 90
         return LearnerFit(
             **{
-                "learner": other or learner("Counting"),
+                "learner": configured or learner("Counting"),
                 "features": features,
                 "labels": y,
                 "n_classes": 3,
