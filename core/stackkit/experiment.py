@@ -151,6 +151,7 @@ def run(
 
     """
     started, timings = time.perf_counter(), dict[str, float]()
+    # Names, options, classifiers and folds are checked before `begin`, so before anything is downloaded.
     components = resolve(recipe, registry)
     dataset = open_dataset(components.dataset)
     classifiers = _check_evaluable(recipe, components, dataset)

@@ -79,6 +79,7 @@ class Comparison:
         n_stacked = sum(a.fit_on != "features" for a in plan.classifiers.aggregators)
         self.scheduler.reporter.start(TASK, sum(len(fits.all) + n_stacked for fits in fold_fits))
         results: dict[int, list[FitResult]] = {}
+        # A generator, so that batches are created only as the scheduler opens them.
         self.scheduler.run(self._batch(fits, results) for fits in fold_fits)
         by_fold = [results[fits.number] for fits in fold_fits]
         return [

@@ -54,6 +54,7 @@ class Features:
         # another order for each memory layout, so with C order the probabilities would differ in their
         # last bits from those of the published recipe, and a few predictions with them.
         taken = np.empty((len(rows), self.width), dtype=self.matrix.dtype, order="F")
+        # Block by block, because indexing with an array makes a temporary copy in C order.
         for start in range(0, len(rows), BLOCK_ROWS):
             block = slice(start, start + BLOCK_ROWS)
             taken[block] = self.matrix[self.used_rows[rows[block]]]

@@ -62,6 +62,8 @@ class Fit(Protocol):
         """Fit and predict; raises PluginError that names the component if this fails."""
 
 
+# `eq=False` in the fits below: they are keys of dictionaries by identity, and comparing arrays with `==`
+# does not give a single truth value.
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LearnerFit:
     """A learner on the features of one backbone.

@@ -90,7 +90,7 @@ class FitCache:
                 arrays = dict(file)
             result = FitResult(converged=bool(arrays.pop("converged")), **arrays)
         except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile):
-            return None
+            return None  # missing, truncated, damaged, or an archive with other arrays
         with suppress(OSError):
             os.utime(path)  # `fits gc` removes fits by the time of last use
         return result

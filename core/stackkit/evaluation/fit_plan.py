@@ -74,7 +74,7 @@ class FoldFits:
         fits: Iterator[Fit] = chain(
             *self.baselines, self.feature_fits.values(), self.learners, *self.inner
         )
-        return list(dict.fromkeys(fits))
+        return list(dict.fromkeys(fits))  # a baseline that equals the learner shares its fits
 
     def sources(self, fit_on: FitOn) -> list[LearnerFit]:
         """Return the fits that the probabilities of an aggregator come from."""

@@ -106,7 +106,7 @@ def usable_features(
     for backbone in backbones:
         with store.open(backbone.key, rows, {}, create=False) as file:
             intact.append(file.intact())
-            matrices.append(file.view())
+            matrices.append(file.view())  # a memory map stays valid after its file is closed
             paths.append(file.path)
     everywhere = np.all(intact, axis=0)
     used_rows = np.flatnonzero(everywhere)

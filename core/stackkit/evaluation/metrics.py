@@ -98,6 +98,7 @@ def score(
     accuracies = [float(np.mean(predicted == true)) for predicted, true in folds]
     n_correct = sum(int(np.sum(predicted == true)) for predicted, true in folds)
     n_predicted = sum(len(true) for _, true in folds)
+    # `n_correct / repeats` may be fractional; binomtest accepts whole numbers only.
     interval = binomtest(round(n_correct / repeats), n_predicted // repeats).proportion_ci(
         method="wilson"
     )

@@ -128,7 +128,7 @@ class ProbabilityFile:
 
     def discard(self) -> None:
         """Close the file, and remove it unless it was renamed."""
-        for each in (self._file, self._raw):
+        for each in (self._file, self._raw):  # in this order: HDF5 writes what is left when it closes
             if each:
                 each.close()
         if self._raw:
