@@ -234,7 +234,7 @@ def test_failures_may_leave_too_few_images_for_the_folds(stackkit: Command, tmp_
     outcome = stackkit("run", *chosen(root), "--cv", "5")
     assert outcome.code == EVALUATION
     assert "'b' has 4 usable image(s), fewer than the 5 folds" in outcome.error
-    assert "the first b/000.png: the file is empty; features of the others are kept" in outcome.error
+    assert "first b/000.png: the file is empty; the features of all others are kept" in outcome.error
     document = stackkit("run", *chosen(root), "--cv", "4", "--json").document
     assert document["extraction"] == {HISTOGRAM: {"computed": 0, "reused": 9}}
 
