@@ -177,10 +177,7 @@ def test_an_official_split_counts_only_the_images_it_uses(
     outcome = stackkit("run", *chosen(tmp_path), "--split", "official", "--json")
     assert outcome.document["n_images"] == 12
     assert outcome.document["folds"] == [{"train": 6, "test": 6}]
-    assert any(
-        "6 image(s) are neither in the official training part" in note
-        for note in outcome.document["notes"]
-    )
+    assert any("6 image(s) are neither in the" in note for note in outcome.document["notes"])
 
 
 def test_the_document_says_who_is_best_and_what_each_gains(stackkit: Command, bird_folder: Path) -> None:
