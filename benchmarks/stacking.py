@@ -291,9 +291,11 @@ def plain(data: Data, setting: str, folds: int, more: Sequence[str]) -> Predicti
 def ours(data: Data, setting: str, folds: int, more: Sequence[str]) -> Predictions:
     """Way (b): the code path of `stackkit evaluate`, on matrices instead of a store."""
     from stackkit.api.types import SilentReporter
+    from stackkit.evaluation.classifiers import check_classifiers
     from stackkit.evaluation.comparison import Comparison, FoldOutcome
     from stackkit.evaluation.features import Features
     from stackkit.evaluation.fit_cache import FitCache
+    from stackkit.evaluation.fit_plan import FitPlan
     from stackkit.evaluation.folds import Fold
     from stackkit.evaluation.scheduler import FitScheduler
     from stackkit.host.host import load_host
@@ -301,33 +303,35 @@ def ours(data: Data, setting: str, folds: int, more: Sequence[str]) -> Predictio
     from stackkit.recipe import Recipe, resolve
 
     words = SETTINGS[setting]
-    features = [Features.of(str(i), matrix) for i, matrix in enumerate(data.matrices)]
+    features = [Features.from_matrix(str(i), matrix) for i, matrix in enumerate(data.matrices)]
     one = features[min(1, len(features) - 1)]
     found: Predictions = {name: [] for name in RESULTS}
 
     def comparison(
         features: list[Features], learner: str, chosen: tuple[str, ...], names: Sequence[str]
     ) -> Comparison:
-        def tell(outcome: FoldOutcome) -> None:
-            stacks = outcome.answers[-len(chosen) :] if chosen else outcome.answers
-            for name, answers in zip(names, stacks, strict=False):
-                found[name].append(answers.labels)
+        def on_fold(outcome: FoldOutcome) -> None:
+            stacked = outcome.results[-len(chosen) :] if chosen else outcome.results
+            for name, result in zip(names, stacked, strict=False):
+                found[name].append(result.labels)
 
         recipe = Recipe(dataset="mnist", learner=learner, baselines=(), aggregators=chosen)
         return Comparison(
-            components=resolve(recipe, Registry(host=load_host())),
-            features=features,
-            labels=data.labels,
-            n_classes=int(data.labels.max()) + 1,
+            fit_plan=FitPlan(
+                classifiers=check_classifiers(resolve(recipe, Registry(host=load_host()))),
+                features=features,
+                labels=data.labels,
+                n_classes=int(data.labels.max()) + 1,
+                inner_cv=INNER,
+                seed=0,
+            ),
             folds=[Fold(train=train, test=test) for train, test in splits(data.labels, folds)],
-            inner_cv=INNER,
-            seed=0,
-            scheduler=FitScheduler(kept=FitCache(None), reporter=SilentReporter()),
-            tell=tell,
+            scheduler=FitScheduler(cache=FitCache(None), reporter=SilentReporter()),
+            on_fold=on_fold,
         )
 
-    comparison([one], words.svm, (), RESULTS[:1]).results()
-    comparison(features, words.learner, (*words.aggregators, *more), RESULTS[1:]).results()
+    comparison([one], words.svm, (), RESULTS[:1]).run()
+    comparison(features, words.learner, (*words.aggregators, *more), RESULTS[1:]).run()
     return found
 
 

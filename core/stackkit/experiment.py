@@ -1,4 +1,4 @@
-"""The whole story: a recipe's names become components, images become features, features a report."""
+"""Run whole experiments: from a recipe through components and features to a report."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from pathlib import Path
 from stackkit import __version__
 from stackkit.api.errors import EvaluationError
 from stackkit.api.types import Dataset, FailedImage, Reporter
+from stackkit.evaluation.classifiers import CheckedClassifiers, check_classifiers
 from stackkit.evaluation.comparison import Comparison
 from stackkit.evaluation.fit_cache import FitCache
 from stackkit.evaluation.inputs import (
     UsableFeatures,
-    comparison,
-    make_classifiers,
+    make_comparison,
     usable_features,
 )
 from stackkit.evaluation.metrics import Result
 from stackkit.evaluation.protocol import folds_of
 from stackkit.evaluation.scheduler import FitScheduler
-from stackkit.extraction.backbone import make_backbone, require_weights
-from stackkit.extraction.dataset import CheckedDataset, open_dataset
+from stackkit.extraction.backbone import require_weights
+from stackkit.extraction.dataset import open_dataset
 from stackkit.extraction.decoding import strict_error
 from stackkit.extraction.estimate import Estimate
 from stackkit.extraction.extract import ExtractionSummary, estimate_extraction, extract, fingerprints
 from stackkit.extraction.stored import already_extracted
 from stackkit.host.component import describe
 from stackkit.host.registry import Registry
-from stackkit.preview import Plan, Prediction, make_plan
+from stackkit.preview import DryRun, Preview, make_preview
 from stackkit.recipe import Recipe, ResolvedRecipe, resolve
 from stackkit.report.caveats import notes
 from stackkit.report.probability_file import probability_file
@@ -41,7 +41,8 @@ from stackkit.store import DatasetRows, FeatureStore
 from stackkit.utils.interrupts import ctrl_c_waits
 from stackkit.utils.versions import versions
 
-FITS_IN_HAND = "stopping after the fits in hand; finished ones are kept; Ctrl-C again stops at once"
+STOPPING_FITS = "finishing the fits in progress, which are kept; press Ctrl-C again to stop at once"
+"""Message after a first Ctrl-C during the evaluation."""
 
 
 def extract_features(
@@ -50,40 +51,56 @@ def extract_features(
     store: FeatureStore,
     reporter: Reporter,
     *,
-    begin: Callable[[Plan], None] = lambda plan: None,
-    expect: Callable[[Estimate], None] = lambda forecast: None,
+    begin: Callable[[Preview], None] = lambda preview: None,
+    expect: Callable[[Estimate], None] = lambda estimate: None,
 ) -> ExtractionSummary:
-    """Compute the features that the store lacks for a recipe's dataset and backbones.
+    """Compute the features of a recipe's dataset and backbones that are not in the store yet.
 
-    `begin` and `expect` are called as `run` does.
+    Parameters, return value and errors are those of the first half of `run`.
     """
-    plan, dataset = _planned(recipe, registry, store)
-    begin(plan)
-    require_weights(plan.components.backbones, plan.backbones, registry)
-    return _obtain(recipe, plan, dataset, store, reporter, expect=expect)[1]
+    components = resolve(recipe, registry)
+    dataset = open_dataset(components.dataset)
+    preview = make_preview(recipe, components, dataset, store)
+    begin(preview)
+    require_weights(components.backbones, preview.backbones, registry)
+    return _extract(recipe, preview, dataset, store, reporter, expect)[1]
 
 
-def predict(
+def dry_run(
     recipe: Recipe, registry: Registry, store: FeatureStore, reporter: Reporter, *, evaluable: bool
-) -> Prediction:
-    """What `extract_features`, or with `evaluable` `run`, would do and take.
+) -> DryRun:
+    """Find out what a run would do and take; downloads nothing and stores nothing.
 
-    Downloads nothing and keeps nothing. Backbones whose weights are here are warmed up; of the
-    others the time is unknown, and of all if the dataset has yet to be fetched.
+    Parameters
+    ----------
+    recipe, registry, store, reporter
+        As for `run`.
+    evaluable : bool
+        Whether to check, as `run` does, that the recipe can be evaluated. False for `extract_features`.
+
+    Returns
+    -------
+    DryRun
+        Backbones with weights on this machine are run on a few images to measure their speed. The time
+        of the others is unknown, and so is everything about images while the dataset is not fetched.
+
     """
-    if (components := resolve(recipe, registry)).dataset.unavailable_reason():
+    components = resolve(recipe, registry)
+    if components.dataset.unavailable_reason():
         if evaluable:
-            make_classifiers(components)
-        named = [make_backbone(choice) for choice in components.backbones]
-        return Prediction(plan=make_plan(recipe, components, None, named, store), forecast=None)
-    plan, dataset = _planned(recipe, registry, store, evaluable=evaluable)
-    rows, failed = fingerprints(plan.components.dataset.text, dataset, reporter)
+            check_classifiers(components)
+        return DryRun(preview=make_preview(recipe, components, None, store), estimate=None)
+    dataset = open_dataset(components.dataset)
+    if evaluable:
+        _check_evaluable(recipe, components, dataset)
+    preview = make_preview(recipe, components, dataset, store)
+    rows, failed = fingerprints(components.dataset.text, dataset, reporter)
     _refuse_if_strict(recipe, failed)
-    here = [unavailable_reason is None for unavailable_reason in plan.unavailable_reason]
-    ready = list(compress(plan.backbones, here))
-    require_weights(list(compress(plan.components.backbones, here)), ready, registry)
-    forecast = estimate_extraction(dataset, rows, ready, store, reporter, strict=recipe.strict)
-    return Prediction(plan=plan, forecast=plan.with_unready(forecast))
+    available = [reason is None for reason in preview.unavailable_reasons]
+    backbones = list(compress(preview.backbones, available))
+    require_weights(list(compress(components.backbones, available)), backbones, registry)
+    estimate = estimate_extraction(dataset, rows, backbones, store, reporter, strict=recipe.strict)
+    return DryRun(preview=preview, estimate=preview.complete(estimate))
 
 
 def run(
@@ -92,141 +109,164 @@ def run(
     store: FeatureStore,
     reporter: Reporter,
     *,
-    begin: Callable[[Plan], None] = lambda plan: None,
-    expect: Callable[[Estimate], None] = lambda forecast: None,
+    begin: Callable[[Preview], None] = lambda preview: None,
+    expect: Callable[[Estimate], None] = lambda estimate: None,
     may_extract: bool = True,
     fits: Path | None = None,
     out: Path | None = None,
 ) -> Report:
-    """Carry a recipe out: extract what the store lacks, then evaluate.
+    """Extract the features that are not in the store yet, then evaluate all classifiers.
 
-    `begin` is called with the plan before anything is downloaded or computed, `expect` with what
-    the extraction is going to take before anything is kept. Finished fits are kept in `fits` and
-    taken from there; probabilities go to `out`. None: neither is kept.
-    `may_extract=False` evaluates stored features only, and raises EvaluationError or StoreError
-    if some are missing.
+    Parameters
+    ----------
+    recipe : Recipe
+        What to run.
+    registry : Registry
+        Finds components by name.
+    store : FeatureStore
+        Provides stored features and receives new ones.
+    reporter : Reporter
+        Shows progress.
+    begin : callable
+        Called with the preview before anything is downloaded or computed.
+    expect : callable
+        Called with the estimate of the extraction before any features are stored.
+    may_extract : bool
+        False to evaluate stored features only.
+    fits : Path or None
+        Folder that caches finished fits; None caches nothing.
+    out : Path or None
+        Folder for probabilities.h5; None writes no such file.
+
+    Returns
+    -------
+    Report
+        All results.
+
+    Raises
+    ------
+    StackkitError
+        Of the class that tells what went wrong; nothing is evaluated. With ``may_extract=False``,
+        missing features raise EvaluationError or StoreError.
+
     """
     started, timings = time.perf_counter(), dict[str, float]()
-    plan, dataset = _planned(recipe, registry, store, evaluable=True)
-    components, named = plan.components, plan.backbones
-    begin(plan)
-    require_weights(components.backbones, named, registry)
-    with _timed(timings, "extraction_s"):
-        if may_extract:
-            rows, summary = _obtain(recipe, plan, dataset, store, reporter, expect=expect)
-        else:
-            rows, summary = _find(recipe, plan, dataset, store, reporter)
-    with _timed(timings, "evaluation_s"), _blaming(summary.failed):
-        usable = usable_features(dataset, rows, named, store)
-        compared, results = _evaluate(recipe, components, dataset, usable, reporter, fits, out)
-    timings["total_s"] = time.perf_counter() - started
-    reservations = (
-        *notes(plan.protocol, compared, results, summary.failed, usable.lost),
-        *dataset.notes,
-    )
-    return _report(plan, dataset.classes, summary, compared, results, timings, reservations)
-
-
-def _report(
-    plan: Plan,
-    classes: Sequence[str],
-    summary: ExtractionSummary,
-    compared: Comparison,
-    results: Sequence[Result],
-    timings: Mapping[str, float],
-    reservations: Sequence[str],
-) -> Report:
-    return Report(
-        stackkit=__version__,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        dataset=plan.components.dataset.text,
-        protocol=plan.protocol,
-        classes=tuple(classes),
-        n_images=compared.n_images,
-        folds=tuple(FoldSize(train=len(f.train), test=len(f.test)) for f in compared.folds),
-        failed_images=summary.failed,
-        results=tuple(results),
-        components=tuple(describe(plan.components.all)),
-        extraction={
-            label: {"computed": computed, "reused": summary.reused[label]}
-            for label, computed in summary.computed.items()
-        },
-        versions=versions(),
-        timings={name: round(seconds, 3) for name, seconds in timings.items()},
-        notes=tuple(reservations),
-    )
-
-
-def _planned(
-    recipe: Recipe, registry: Registry, store: FeatureStore, *, evaluable: bool = False
-) -> tuple[Plan, CheckedDataset]:
-    """Names become components; with `evaluable`, what could not be evaluated is refused now."""
+    # Names, options, classifiers and folds are checked before `begin`, so before anything is downloaded.
     components = resolve(recipe, registry)
     dataset = open_dataset(components.dataset)
-    if evaluable:  # before hours of extraction
-        make_classifiers(components)
-        folds_of(recipe, dataset, range(len(dataset.samples)))
-    named = [make_backbone(choice) for choice in components.backbones]
-    return make_plan(recipe, components, dataset, named, store), dataset
+    classifiers = _check_evaluable(recipe, components, dataset)
+    preview = make_preview(recipe, components, dataset, store)
+    begin(preview)
+    require_weights(components.backbones, preview.backbones, registry)
+    with _timed(timings, "extraction_s"):
+        if may_extract:
+            rows, summary = _extract(recipe, preview, dataset, store, reporter, expect)
+        else:
+            rows, summary = _find_extracted(recipe, preview, dataset, store, reporter)
+    with _timed(timings, "evaluation_s"), _mention_failed_images(summary.failed):
+        usable = usable_features(dataset, rows, preview.backbones, store)
+        comparison, results = _evaluate(recipe, classifiers, dataset, usable, reporter, fits, out)
+    timings["total_s"] = time.perf_counter() - started
+    all_notes = (
+        *notes(preview.protocol, comparison, results, summary.failed, usable.missing),
+        *dataset.notes,
+    )
+    return _report(preview, dataset.classes, summary, comparison, results, timings, all_notes)
 
 
-def _obtain(
+def _check_evaluable(recipe: Recipe, components: ResolvedRecipe, dataset: Dataset) -> CheckedClassifiers:
+    """Refuse before hours of extraction what could not be evaluated afterwards."""
+    classifiers = check_classifiers(components)
+    folds_of(recipe, dataset, range(len(dataset.samples)))
+    return classifiers
+
+
+def _extract(
     recipe: Recipe,
-    plan: Plan,
+    preview: Preview,
     dataset: Dataset,
     store: FeatureStore,
     reporter: Reporter,
-    *,
     expect: Callable[[Estimate], None],
 ) -> tuple[DatasetRows, ExtractionSummary]:
-    """Have the features of every readable image in the store; all failures in one summary."""
-    rows, failed = fingerprints(plan.components.dataset.text, dataset, reporter)
+    """Extract features; the summary lists images that failed while fingerprinted or decoded."""
+    rows, failed = fingerprints(preview.components.dataset.text, dataset, reporter)
     _refuse_if_strict(recipe, failed)
     summary = extract(
-        dataset, rows, plan.backbones, store, reporter, strict=recipe.strict, expect=expect
+        dataset, rows, preview.backbones, store, reporter, strict=recipe.strict, expect=expect
     )
     return rows, replace(summary, failed=(*failed, *summary.failed))
 
 
+def _find_extracted(
+    recipe: Recipe, preview: Preview, dataset: Dataset, store: FeatureStore, reporter: Reporter
+) -> tuple[DatasetRows, ExtractionSummary]:
+    """Check that the store has the features of every readable image."""
+    rows, failed = fingerprints(preview.components.dataset.text, dataset, reporter)
+    summary = already_extracted(dataset, rows, preview.backbones, store)
+    failed += summary.failed
+    _refuse_if_strict(recipe, failed)
+    return rows, replace(summary, failed=tuple(failed))
+
+
 def _evaluate(
     recipe: Recipe,
-    components: ResolvedRecipe,
+    classifiers: CheckedClassifiers,
     dataset: Dataset,
     usable: UsableFeatures,
     reporter: Reporter,
     fits: Path | None,
     out: Path | None,
 ) -> tuple[Comparison, list[Result]]:
-    """Fit what is not kept yet, several fits at a time; a first Ctrl-C waits for those in hand."""
+    """Run all fits that are not cached; a first Ctrl-C waits for those in progress."""
     with (
-        ctrl_c_waits(reporter.message, FITS_IN_HAND) as stop_if_asked,
+        ctrl_c_waits(reporter.message, STOPPING_FITS) as stop_if_asked,
         probability_file(out, reporter.message) as probabilities,
     ):
         scheduler = FitScheduler(
-            kept=FitCache(fits), reporter=reporter, stop_if_asked=stop_if_asked, jobs=recipe.jobs
+            cache=FitCache(fits), reporter=reporter, stop_if_asked=stop_if_asked, jobs=recipe.jobs
         )
-        tell = probabilities.add if probabilities else lambda outcome: None
-        compared = comparison(recipe, components, dataset, usable, scheduler, tell)
+        on_fold = probabilities.add if probabilities else lambda outcome: None
+        comparison = make_comparison(recipe, classifiers, dataset, usable, scheduler, on_fold)
         if probabilities:
             probabilities.begin(
-                [dataset.samples[int(row)].id for row in usable.kept],
-                compared.labels,
+                [dataset.samples[int(row)].id for row in usable.rows],
+                comparison.fit_plan.labels,
                 dataset.classes,
                 [features.label for features in usable.features],
-                components.learner.text,
+                classifiers.learner.text,
             )
-        return compared, compared.results()
+        return comparison, comparison.run()
 
 
-def _find(
-    recipe: Recipe, plan: Plan, dataset: Dataset, store: FeatureStore, reporter: Reporter
-) -> tuple[DatasetRows, ExtractionSummary]:
-    """See that the features of every readable image are in the store."""
-    rows, failed = fingerprints(plan.components.dataset.text, dataset, reporter)
-    summary = already_extracted(dataset, rows, plan.backbones, store)
-    failed += summary.failed
-    _refuse_if_strict(recipe, failed)
-    return rows, replace(summary, failed=tuple(failed))
+def _report(
+    preview: Preview,
+    classes: Sequence[str],
+    summary: ExtractionSummary,
+    comparison: Comparison,
+    results: Sequence[Result],
+    timings: Mapping[str, float],
+    all_notes: Sequence[str],
+) -> Report:
+    return Report(
+        stackkit=__version__,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        dataset=preview.components.dataset.text,
+        protocol=preview.protocol,
+        classes=tuple(classes),
+        n_images=comparison.n_images,
+        folds=tuple(FoldSize(train=len(f.train), test=len(f.test)) for f in comparison.folds),
+        failed_images=summary.failed,
+        results=tuple(results),
+        components=tuple(describe(preview.components.all)),
+        extraction={
+            label: {"computed": computed, "reused": summary.reused[label]}
+            for label, computed in summary.computed.items()
+        },
+        versions=versions(),
+        timings={name: round(seconds, 3) for name, seconds in timings.items()},
+        notes=tuple(all_notes),
+    )
 
 
 def _refuse_if_strict(recipe: Recipe, failed: Sequence[FailedImage]) -> None:
@@ -242,14 +282,14 @@ def _timed(timings: dict[str, float], name: str) -> Iterator[None]:
 
 
 @contextmanager
-def _blaming(failed: Sequence[FailedImage]) -> Iterator[None]:
-    """Let an error of the evaluation name the images that are missing: they may be its cause."""
+def _mention_failed_images(failed: Sequence[FailedImage]) -> Iterator[None]:
+    """Add unreadable images to errors of the evaluation, since they may be the cause."""
     try:
         yield
     except EvaluationError as error:
         if not failed:
             raise
         raise EvaluationError(
-            f"{error} ({len(failed)} image(s) could not be read, the first {failed[0].id}: "
-            f"{failed[0].reason}; features of the others are kept)"
+            f"{error} ({len(failed)} image(s) could not be read, first {failed[0].id}: "
+            f"{failed[0].reason}; the features of all others are kept)"
         ) from error

@@ -1,14 +1,13 @@
-"""What is about to happen, and what it is going to take, before it does."""
+"""Describe what a run is about to do and what it will take, before it does it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from stackkit.api.types import Dataset
 from stackkit.evaluation.protocol import Protocol, protocol_of
-from stackkit.extraction.backbone import CheckedBackbone
+from stackkit.extraction.backbone import CheckedBackbone, make_backbone
 from stackkit.extraction.estimate import BackboneEstimate, Estimate
 from stackkit.host.component import ConfiguredComponent
 from stackkit.recipe import Recipe, ResolvedRecipe
@@ -16,12 +15,26 @@ from stackkit.store import FeatureStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What is about to happen, known before the first image goes through a network.
+class Preview:
+    """What is known of a run before the first image goes through a network.
 
-    `lacking[i]` says what backbone i needs before it can work offline, None if nothing, and
-    `row_bytes[i]` what its features of one image take on disk. `absent` says what has to be done
-    before the dataset can be read, None if nothing; it then has 0 images and classes as yet.
+    Parameters
+    ----------
+    components : ResolvedRecipe
+        The recipe's components.
+    protocol : Protocol
+        How accuracy will be measured.
+    n_images, n_classes : int
+        Size of the dataset; 0 while it has not been fetched.
+    backbones : tuple of CheckedBackbone
+        The backbones.
+    unavailable_reasons : tuple of (str or None)
+        For each backbone, what is missing to run it offline now, or None.
+    row_bytes : tuple of int
+        For each backbone, bytes on disk that the features of one image take.
+    dataset_unavailable_reason : str or None
+        What must be done before the dataset can be read, or None.
+
     """
 
     components: ResolvedRecipe
@@ -29,53 +42,54 @@ class Plan:
     n_images: int
     n_classes: int
     backbones: tuple[CheckedBackbone, ...]
-    unavailable_reason: tuple[str | None, ...]
+    unavailable_reasons: tuple[str | None, ...]
     row_bytes: tuple[int, ...]
-    absent: str | None = None
+    dataset_unavailable_reason: str | None = None
 
     @property
     def feature_bytes(self) -> int:
-        """Room that the features of all backbones take on disk."""
+        """Bytes on disk that the features of all backbones take."""
         return sum(self.row_bytes) * self.n_images
 
-    def with_unready(self, ready: Estimate) -> Estimate:
-        """The forecast of the backbones that lack nothing, and what is known of the others, in order."""
-        known = iter(ready.backbones)
+    def complete(self, estimate: Estimate) -> Estimate:
+        """Add the unavailable backbones, in order, to an estimate of the available ones."""
+        available = iter(estimate.backbones)
         return Estimate(
             backbones=tuple(
-                self._unready(i) if self.unavailable_reason[i] else next(known)
-                for i in range(len(self.backbones))
+                BackboneEstimate(
+                    label=backbone.label,
+                    images=self.n_images,
+                    images_per_s=None,
+                    new_bytes=row_bytes * self.n_images,
+                    unavailable_reason=reason,
+                )
+                if reason
+                else next(available)
+                for backbone, row_bytes, reason in zip(
+                    self.backbones, self.row_bytes, self.unavailable_reasons, strict=True
+                )
             ),
-            free_bytes=ready.free_bytes,
-        )
-
-    def _unready(self, i: int) -> BackboneEstimate:
-        return BackboneEstimate(
-            label=self.backbones[i].label,
-            images=self.n_images,
-            images_per_s=None,
-            new_bytes=self.row_bytes[i] * self.n_images,
-            unavailable_reason=self.unavailable_reason[i],
+            free_bytes=estimate.free_bytes,
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Prediction:
-    """A plan and what it is going to take; None if the dataset is absent."""
+class DryRun:
+    """What `--dry-run` shows: a preview and an estimate, which is None without the dataset."""
 
-    plan: Plan
-    forecast: Estimate | None
+    preview: Preview
+    estimate: Estimate | None
 
     def document(self) -> dict[str, Any]:
-        """As JSON; times in seconds, null where unknown."""
-        plan, forecast = self.plan, self.forecast
+        """Return plain JSON types; times in seconds, sizes in bytes, null where unknown."""
+        preview, estimate = self.preview, self.estimate
         document = {
-            "dataset": plan.components.dataset.text,
-            "unavailable_reason": plan.absent,
-            "n_images": plan.n_images,
-            "n_classes": plan.n_classes,
+            "dataset": preview.components.dataset.text,
+            "unavailable_reason": preview.dataset_unavailable_reason,
+            "n_images": preview.n_images,
+            "n_classes": preview.n_classes,
         }
-        if forecast is None:
+        if estimate is None:
             unknown = ("n_images", "n_classes", "seconds", "new_bytes", "free_bytes")
             return document | dict.fromkeys(unknown) | {"backbones": self._without_images()}
         return document | {
@@ -88,40 +102,58 @@ class Prediction:
                     "new_bytes": one.new_bytes,
                     "unavailable_reason": one.unavailable_reason,
                 }
-                for one in forecast.backbones
+                for one in estimate.backbones
             ],
-            "seconds": forecast.seconds if forecast.is_complete else None,
-            "new_bytes": forecast.new_bytes,
-            "free_bytes": forecast.free_bytes,
+            "seconds": estimate.seconds if estimate.is_complete else None,
+            "new_bytes": estimate.new_bytes,
+            "free_bytes": estimate.free_bytes,
         }
 
     def _without_images(self) -> list[dict[str, Any]]:
         unknown = dict.fromkeys(("images", "images_per_s", "seconds", "new_bytes"))
-        named = zip(self.plan.backbones, self.plan.unavailable_reason, strict=True)
         return [
-            {"name": one.label, **unknown, "unavailable_reason": unavailable_reason}
-            for one, unavailable_reason in named
+            {"name": backbone.label, **unknown, "unavailable_reason": reason}
+            for backbone, reason in zip(
+                self.preview.backbones, self.preview.unavailable_reasons, strict=True
+            )
         ]
 
 
-def make_plan(
-    recipe: Recipe,
-    components: ResolvedRecipe,
-    dataset: Dataset | None,
-    named: Sequence[CheckedBackbone],
-    store: FeatureStore,
-) -> Plan:
-    """The plan of a recipe; asks each backbone what it lacks and downloads nothing.
+def make_preview(
+    recipe: Recipe, components: ResolvedRecipe, dataset: Dataset | None, store: FeatureStore
+) -> Preview:
+    """Create the backbones and describe the run; downloads nothing.
 
-    Without `dataset` it is that of a dataset which is absent.
+    Parameters
+    ----------
+    recipe : Recipe
+        The recipe.
+    components : ResolvedRecipe
+        Its components.
+    dataset : Dataset or None
+        The opened dataset; None if it has not been fetched.
+    store : FeatureStore
+        Where features will be stored.
+
+    Returns
+    -------
+    Preview
+        What the run will do.
+
+    Raises
+    ------
+    PluginError
+        If a backbone cannot be created.
+
     """
-    return Plan(
+    backbones = tuple(map(make_backbone, components.backbones))
+    return Preview(
         components=components,
         protocol=protocol_of(recipe),
         n_images=len(dataset.samples) if dataset else 0,
         n_classes=len(dataset.classes) if dataset else 0,
-        backbones=tuple(named),
-        unavailable_reason=tuple(map(ConfiguredComponent.unavailable_reason, components.backbones)),
-        row_bytes=tuple(store.row_bytes(one.backbone.feature_dim) for one in named),
-        absent=None if dataset else components.dataset.unavailable_reason(),
+        backbones=backbones,
+        unavailable_reasons=tuple(map(ConfiguredComponent.unavailable_reason, components.backbones)),
+        row_bytes=tuple(store.row_bytes(one.backbone.feature_dim) for one in backbones),
+        dataset_unavailable_reason=None if dataset else components.dataset.unavailable_reason(),
     )

@@ -20,7 +20,7 @@ class Recipe:
     `cv` is the number of stratified folds, made anew `repeats` times if they are shuffled;
     `official` asks for the dataset's own split instead. `baselines` are learners shown per backbone
     and not stacked. `inner_cv` folds make out-of-fold probabilities for the aggregators that want
-    them; for what `refit` means, see `Comparison`. `device` ("cpu" or "gpu") and `threads` say where
+    them; for what `refit` means, see `FitPlan`. `device` ("cpu" or "gpu") and `threads` say where
     backbones work, `jobs` how many fits at a time; None leaves it to them, or means all cores.
     """
 

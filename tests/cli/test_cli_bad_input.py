@@ -26,7 +26,10 @@ WRONG_WORDS = {
     "value": (["--backbones", f"{HISTOGRAM}:bins=0"], "bins=0: a number from 1 to 16 is wanted"),
     "choice": (["--aggregator", "average-svm:fit_on=test"], "choose one of in-sample, out-of-fold"),
     "repeated option": (["--backbones", f"{HISTOGRAM}:bins=2,bins=3"], "gives bins twice"),
-    "no probabilities": (["--learner", "linear-svm"], "gives no probabilities, which average-svm needs"),
+    "no probabilities": (
+        ["--learner", "linear-svm"],
+        "average-svm needs probabilities, which learner linear-svm does",
+    ),
     "two protocols": (["--cv", "3", "--split", "official"], "choose one protocol"),
     "shuffled split": (["--shuffle", "--split", "official"], "choose one protocol"),
     "negative seed": (["--seed", "-1"], "--seed -1: a whole number from 0"),
@@ -110,7 +113,7 @@ def test_folds_that_cannot_be_made_are_refused_before_the_work(
 ) -> None:
     outcome = stackkit("run", *chosen(photographs(tmp_path, many=6, few=4)), "--cv", folds)
     assert outcome.code == EVALUATION
-    assert ("'few' has 4" if folds == "5" else "at least 2 folds") in outcome.error
+    assert ("'few' has 4" if folds == "5" else "--cv must be at least 2, got") in outcome.error
     assert not (home / "features").exists()
 
 
@@ -212,8 +215,8 @@ def test_nothing_but_broken_images(stackkit: Command, tmp_path: Path) -> None:
         photograph.write_bytes(b"")
     outcome = stackkit("run", *chosen(root))
     assert outcome.code == EVALUATION
-    assert "2 class(es) have no image that can be read, such as a, b" in outcome.error
-    assert "6 image(s) could not be read, the first a/000.png: the file is empty" in outcome.error
+    assert "2 class(es) have no readable image, for example a, b" in outcome.error
+    assert "6 image(s) could not be read, first a/000.png: the file is empty" in outcome.error
 
 
 def test_a_class_that_is_lost_whole_is_an_error(stackkit: Command, tmp_path: Path) -> None:
@@ -222,7 +225,7 @@ def test_a_class_that_is_lost_whole_is_an_error(stackkit: Command, tmp_path: Pat
         photograph.write_bytes(b"")
     outcome = stackkit("run", *chosen(root))
     assert outcome.code == EVALUATION
-    assert "1 class(es) have no image that can be read, such as lost" in outcome.error
+    assert "1 class(es) have no readable image, for example lost" in outcome.error
 
 
 def test_failures_may_leave_too_few_images_for_the_folds(stackkit: Command, tmp_path: Path) -> None:
@@ -231,7 +234,7 @@ def test_failures_may_leave_too_few_images_for_the_folds(stackkit: Command, tmp_
     outcome = stackkit("run", *chosen(root), "--cv", "5")
     assert outcome.code == EVALUATION
     assert "'b' has 4 usable image(s), fewer than the 5 folds" in outcome.error
-    assert "the first b/000.png: the file is empty; features of the others are kept" in outcome.error
+    assert "first b/000.png: the file is empty; the features of all others are kept" in outcome.error
     document = stackkit("run", *chosen(root), "--cv", "4", "--json").document
     assert document["extraction"] == {HISTOGRAM: {"computed": 0, "reused": 9}}
 
@@ -256,7 +259,7 @@ def test_a_report_is_not_overwritten_unasked(
     (tmp_path / "report.json").write_text("precious")
     outcome = stackkit("run", *chosen(bird_folder), "--out", tmp_path)
     assert outcome.code == USAGE
-    assert "report.json exists; choose another --out, or say --overwrite" in outcome.error
+    assert "report.json exists; choose another --out, or pass --overwrite" in outcome.error
     assert (tmp_path / "report.json").read_text() == "precious"
     assert stackkit("run", *chosen(bird_folder), "--out", tmp_path, "--overwrite").code == 0
     assert (tmp_path / "report.json").read_text().startswith("{")

@@ -1,4 +1,4 @@
-"""`--dry-run` says what would happen and what it would take, and leaves no trace."""
+"""`--dry-run` shows what a run would do and take, and changes nothing."""
 
 import json
 from pathlib import Path
@@ -54,7 +54,7 @@ pytestmark = pytest.mark.usefixtures("paced")
 
 
 @pytest.mark.parametrize("command", ["run", "extract"])
-def test_it_foretells_time_disk_and_downloads_and_keeps_nothing(
+def test_it_shows_time_disk_and_downloads_and_stores_nothing(
     command: str, stackkit: Command, bird_folder: Path, home: Path, tmp_path: Path
 ) -> None:
     out = ["--out", tmp_path / "out"] if command == "run" else []
@@ -83,7 +83,7 @@ def test_json_is_the_whole_of_stdout(stackkit: Command, bird_folder: Path) -> No
     document = stackkit("extract", *arguments).document
     assert document == stackkit("run", *arguments).document | {"free_bytes": document["free_bytes"]}
     assert document["n_images"] == 18
-    assert document["seconds"] is None, "far is not known"
+    assert document["seconds"] is None, "the speed of far is unknown"
     assert document["new_bytes"] == 18 * 4 * 1003
     assert document["backbones"] == [
         {
@@ -105,7 +105,7 @@ def test_json_is_the_whole_of_stdout(stackkit: Command, bird_folder: Path) -> No
     ]
 
 
-def test_half_the_width_is_half_the_room_also_for_what_is_lacking(
+def test_half_precision_halves_disk_space_also_for_unavailable_backbones(
     stackkit: Command, bird_folder: Path
 ) -> None:
     arguments = [*chosen(bird_folder, "paced,far"), "--dry-run", "--feature-dtype", "float16"]
@@ -114,9 +114,7 @@ def test_half_the_width_is_half_the_room_also_for_what_is_lacking(
     assert "store       36.1 kB of features at most" in stackkit("extract", *arguments).out
 
 
-def test_of_a_dataset_that_is_yet_to_be_fetched_it_tells_what_is_known(
-    stackkit: Command, home: Path
-) -> None:
+def test_an_unfetched_dataset_shows_what_is_known(stackkit: Command, home: Path) -> None:
     arguments = ["run", "--dataset", "cub200", "--backbones", "paced,far", "--dry-run"]
     outcome = stackkit(*arguments)
     assert outcome.code == 0
@@ -132,7 +130,7 @@ def test_of_a_dataset_that_is_yet_to_be_fetched_it_tells_what_is_known(
     assert not home.exists() or list(home.iterdir()) == []
 
 
-def test_a_report_that_the_run_would_not_replace_is_refused_just_the_same(
+def test_an_existing_report_is_refused_as_in_a_run(
     stackkit: Command, bird_folder: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "report.json").write_text("{}")
@@ -143,12 +141,12 @@ def test_a_report_that_the_run_would_not_replace_is_refused_just_the_same(
     assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
 
 
-def test_a_backbone_that_settles_nothing_is_timed(stackkit: Command, bird_folder: Path) -> None:
+def test_a_backbone_without_prepare_is_timed(stackkit: Command, bird_folder: Path) -> None:
     (one,) = stackkit("extract", *chosen(bird_folder), "--dry-run", "--json").document["backbones"]
     assert one["images_per_s"] > 0
 
 
-def test_what_is_stored_takes_no_time(stackkit: Command, bird_folder: Path) -> None:
+def test_stored_features_take_no_time(stackkit: Command, bird_folder: Path) -> None:
     stackkit("extract", *chosen(bird_folder))
     outcome = stackkit("run", *chosen(bird_folder), "--dry-run")
     assert f"expected    {HISTOGRAM}: nothing to compute" in outcome.out
@@ -156,13 +154,13 @@ def test_what_is_stored_takes_no_time(stackkit: Command, bird_folder: Path) -> N
     assert (document["seconds"], document["new_bytes"]) == (0.0, 0)
 
 
-def test_what_could_not_be_evaluated_is_refused_at_once(stackkit: Command, bird_folder: Path) -> None:
+def test_a_recipe_that_cannot_be_evaluated_is_refused(stackkit: Command, bird_folder: Path) -> None:
     outcome = stackkit("run", *chosen(bird_folder), "--dry-run", "--cv", "7")
     assert outcome.code == 8
     assert stackkit("extract", *chosen(bird_folder), "--dry-run").code == 0
 
 
-def test_a_disk_that_is_too_small_is_foretold_and_ends_the_run(
+def test_a_disk_that_is_too_small_is_shown_and_ends_the_run(
     stackkit: Command, bird_folder: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("stackkit.extraction.extract.free_bytes", lambda folder: 100)
@@ -175,9 +173,7 @@ def test_a_disk_that_is_too_small_is_foretold_and_ends_the_run(
     assert not (home / "features").exists()
 
 
-def test_a_run_shows_the_plan_and_what_it_expects(
-    stackkit: Command, bird_folder: Path, tmp_path: Path
-) -> None:
+def test_a_run_shows_preview_and_estimate(stackkit: Command, bird_folder: Path, tmp_path: Path) -> None:
     for command in ("run", "extract"):
         err = stackkit(command, *chosen(bird_folder, "paced"), "--store", tmp_path / command).err
         assert "expected    paced: 18 images at 0.01/s: about 30:00" in err
@@ -185,7 +181,7 @@ def test_a_run_shows_the_plan_and_what_it_expects(
 
 
 class TestTheMachine:
-    def test_device_and_threads_reach_the_backbone_and_stay_out_of_its_name(
+    def test_device_and_threads_reach_the_backbone_and_are_not_in_its_label(
         self, stackkit: Command, bird_folder: Path, home: Path
     ) -> None:
         backbones = chosen(bird_folder, f"paced,{HISTOGRAM}")
@@ -195,13 +191,13 @@ class TestTheMachine:
         components = {one["label"]: one["options"] for one in outcome.document["components"]}
         assert components["paced"] == {"device": "cpu", "threads": 2}
 
-    def test_another_device_computes_nothing_again(self, stackkit: Command, bird_folder: Path) -> None:
+    def test_another_device_recomputes_nothing(self, stackkit: Command, bird_folder: Path) -> None:
         stackkit("extract", *chosen(bird_folder, "paced"), "--device", "cpu")
         again = stackkit("extract", *chosen(bird_folder, "paced"), "--device", "gpu", "--json")
         assert again.document["computed"] == {"paced": 0}
         assert stackkit("evaluate", *chosen(bird_folder, "paced")).code == 0
 
-    def test_a_keras_network_works_as_told_and_its_file_says_so(
+    def test_a_keras_network_uses_the_options_and_records_them(
         self, bird_folder: Path, home: Path, shared_data: Path
     ) -> None:
         """In a process of its own: one that has started TensorFlow cannot change its threads."""
@@ -220,7 +216,7 @@ class TestTheMachine:
 
     @pytest.mark.parametrize("threads", ["0", "-1"])
     @pytest.mark.parametrize("command", ["run", "extract"])
-    def test_no_threads_are_refused(
+    def test_invalid_thread_counts_are_refused(
         self, command: str, threads: str, stackkit: Command, bird_folder: Path
     ) -> None:
         outcome = stackkit(command, *chosen(bird_folder, "paced"), "--threads", threads)

@@ -7,7 +7,7 @@ from support.commands import HISTOGRAM, Command, chosen, photographs
 TWO = f"{HISTOGRAM},{HISTOGRAM}:bins=2"
 
 
-def test_the_halves_make_the_whole(stackkit: Command, bird_folder: Path, tmp_path: Path) -> None:
+def test_extract_and_evaluate_equal_run(stackkit: Command, bird_folder: Path, tmp_path: Path) -> None:
     whole = stackkit("run", *chosen(bird_folder, TWO), "--store", tmp_path, "--json").document
     assert stackkit("extract", *chosen(bird_folder, TWO)).code == 0
     half = stackkit("evaluate", *chosen(bird_folder, TWO), "--json").document
@@ -17,24 +17,24 @@ def test_the_halves_make_the_whole(stackkit: Command, bird_folder: Path, tmp_pat
     }
 
 
-def test_extract_says_what_it_did(stackkit: Command, bird_folder: Path, home: Path) -> None:
+def test_extract_reports_what_it_did(stackkit: Command, bird_folder: Path, home: Path) -> None:
     first, second = (stackkit("extract", *chosen(bird_folder)).out for _ in range(2))
     assert f"{HISTOGRAM}: 18 images computed, 0 were stored already" in first
     assert f"{HISTOGRAM}: 0 images computed, 18 were stored already" in second
     assert f"features: {home / 'features'}" in second
 
 
-def test_extract_answers_in_json(stackkit: Command, bird_folder: Path) -> None:
+def test_extract_prints_json(stackkit: Command, bird_folder: Path) -> None:
     document = stackkit("extract", *chosen(bird_folder), "--json").document
     assert document == {"computed": {HISTOGRAM: 18}, "reused": {HISTOGRAM: 0}, "failed": []}
 
 
-def test_extract_takes_datasets_that_are_too_small_for_folds(stackkit: Command, tmp_path: Path) -> None:
+def test_extract_accepts_datasets_too_small_for_folds(stackkit: Command, tmp_path: Path) -> None:
     root = photographs(tmp_path, a=1, b=1)
     assert stackkit("extract", *chosen(root)).code == 0
 
 
-def test_evaluate_without_features_says_what_to_run(
+def test_evaluate_without_features_names_the_command_to_run(
     stackkit: Command, bird_folder: Path, home: Path
 ) -> None:
     outcome = stackkit("evaluate", *chosen(bird_folder))
@@ -43,7 +43,7 @@ def test_evaluate_without_features_says_what_to_run(
     assert not (home / "features").exists()
 
 
-def test_evaluate_notices_images_that_came_later(stackkit: Command, tmp_path: Path) -> None:
+def test_evaluate_refuses_images_without_features(stackkit: Command, tmp_path: Path) -> None:
     root = photographs(tmp_path, a=3, b=3)
     stackkit("extract", *chosen(root))
     (root / "a" / "000.png").rename(root / "a" / "renamed.png")
@@ -64,7 +64,9 @@ def test_new_images_cost_only_themselves(stackkit: Command, tmp_path: Path) -> N
     assert (extraction["computed"], extraction["reused"]) == (3, 6)
 
 
-def test_a_store_of_ones_own(stackkit: Command, bird_folder: Path, tmp_path: Path, home: Path) -> None:
+def test_a_store_in_another_folder(
+    stackkit: Command, bird_folder: Path, tmp_path: Path, home: Path
+) -> None:
     stackkit("extract", *chosen(bird_folder), "--store", tmp_path / "store")
     assert list(tmp_path.glob("store/*/*.h5"))
     assert not (home / "features").exists()

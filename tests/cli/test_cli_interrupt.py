@@ -10,7 +10,7 @@ import pytest
 from support.commands import Command, Outcome, chosen, photographs, variables
 from support.installing import Site
 
-from stackkit.experiment import FITS_IN_HAND
+from stackkit.experiment import STOPPING_FITS
 from stackkit.utils.interrupts import IN_FLIGHT
 
 SLOW = """
@@ -124,7 +124,7 @@ def test_ctrl_c_during_evaluation_keeps_all_features(root: Path, stackkit: Comma
     arguments = [*chosen(root), "--json"]
     endless = ["--aggregator", "endless"]
     assert_stopped_with_a_word(
-        interrupted("fitting begins", 1, "run", *arguments, *endless, again_at=FITS_IN_HAND)
+        interrupted("fitting begins", 1, "run", *arguments, *endless, again_at=STOPPING_FITS)
     )
     assert stackkit("evaluate", *arguments).document["n_images"] == 160
 
@@ -137,7 +137,7 @@ def test_ctrl_c_during_evaluation_finishes_the_fits_in_hand_and_keeps_them(
     arguments = ["evaluate", *chosen(root), *options, "--jobs", "2", "--json"]
     outcome = interrupted("fitting begins", 3, *arguments)
     assert_stopped_with_a_word(outcome)
-    assert FITS_IN_HAND in outcome.err.splitlines()
+    assert STOPPING_FITS in outcome.err.splitlines()
     begun = outcome.err.count("fitting begins")
     assert begun in {3, 4}  # two at a time, and no further ones
     assert len(list(home.glob("fits/*/*"))) >= begun  # soft-vote of the first folds is there too

@@ -1,4 +1,4 @@
-"""probabilities.h5 beside the report: it holds what was used, or nothing is there."""
+"""probabilities.h5 holds exactly what was used, or does not exist."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -27,7 +27,7 @@ AGGREGATORS = ["--aggregator", "soft-vote,average-svm,witness"]
 
 @pytest.fixture(autouse=True)
 def witness(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the aggregator `witness` writes down what it is handed."""
+    """Folder where the aggregator `witness` saves what it receives."""
     site.install("toyland", TOYS)
     (tmp_path / "witness").mkdir()
     monkeypatch.setenv("WITNESS", str(tmp_path / "witness"))
@@ -71,7 +71,7 @@ def test_images_classes_and_rows_are_those_of_the_run(
 
 
 @pytest.mark.parametrize("options", [(), ("--repeats", "2", "--shuffle"), ("--jobs", "1")])
-def test_predictions_are_those_that_the_report_counts(
+def test_predictions_give_the_accuracies_of_the_report(
     stackkit: Command, tmp_path: Path, options: tuple[str, ...]
 ) -> None:
     results = ran(stackkit, tmp_path / "out", *options)["results"]
@@ -90,22 +90,22 @@ def test_predictions_are_those_that_the_report_counts(
 
 
 @pytest.mark.parametrize(("option", "test"), [("--refit", "test"), ("--no-refit", "test_averaged")])
-def test_probabilities_are_those_that_aggregators_were_handed(
+def test_probabilities_are_those_that_aggregators_received(
     stackkit: Command, tmp_path: Path, witness: Path, option: str, test: str
 ) -> None:
     ran(stackkit, tmp_path / "out", option)
-    handed = [np.load(path) for path in witness.iterdir()]
+    received = [np.load(path) for path in witness.iterdir()]
     with h5py.File(tmp_path / "out" / "probabilities.h5") as file:
-        assert len(handed) == len(folds(file)) == 3
+        assert len(received) == len(folds(file)) == 3
         for fold in folds(file):
-            (one,) = (one for one in handed if np.array_equal(one["known"], fold["out_of_fold"]))
+            (one,) = (one for one in received if np.array_equal(one["known"], fold["out_of_fold"]))
             assert np.array_equal(one["labels"], file["labels"][:][fold["train_rows"]])
             assert np.array_equal(one["new"], fold[test])
             assert one["new"].dtype == fold[test].dtype
             assert ("test_averaged" in fold) == (option == "--no-refit")
 
 
-def test_probabilities_are_what_the_learner_says_of_rows_it_has_not_seen(
+def test_probabilities_are_those_of_a_learner_not_fitted_on_the_rows(
     stackkit: Command, tmp_path: Path, home: Path
 ) -> None:
     ran(stackkit, tmp_path / "out", "--inner-cv", "4", "--seed", "5")
@@ -116,39 +116,41 @@ def test_probabilities_are_what_the_learner_says_of_rows_it_has_not_seen(
             train, test = fold["train_rows"][:], fold["test_rows"][:]
             inner = inner_folds(labels[train], 4, seed=5)
             for number, label in enumerate(LABELS):
-                matrix = Features.of(label, features(home, label))
+                matrix = Features.from_matrix(label, features(home, label))
 
-                def asked(known: np.ndarray, new: np.ndarray, matrix: Features = matrix) -> np.ndarray:
+                def predicted(
+                    known: np.ndarray, new: np.ndarray, matrix: Features = matrix
+                ) -> np.ndarray:
                     learner = registry.one("learner", "logistic").create()
                     learner.fit(matrix.take(known), labels[known])
                     probabilities: np.ndarray = learner.predict_proba(matrix.take(new))
                     return probabilities
 
-                parts = [asked(train[part.train], train[part.test]) for part in inner]
-                assert np.allclose(fold["test"][number], asked(train, test), atol=1e-6)
+                parts = [predicted(train[part.train], train[part.test]) for part in inner]
+                assert np.allclose(fold["test"][number], predicted(train, test), atol=1e-6)
                 assert np.allclose(fold["out_of_fold"][number], out_of_fold(parts, inner), atol=1e-6)
 
 
-def test_without_stacks_there_are_predictions_alone(stackkit: Command, tmp_path: Path) -> None:
+def test_without_probabilities_only_predictions_are_written(stackkit: Command, tmp_path: Path) -> None:
     only = ["--learner", "linear-svm", "--aggregator", "concat"]
     assert stackkit("run", *FLAKY, *only, "--out", tmp_path / "out").code == 0
     with h5py.File(tmp_path / "out" / "probabilities.h5") as file:
         assert set(file["fold_0"]) == {"train_rows", "test_rows", "predicted"}
 
 
-def test_a_disk_too_small_for_it_costs_this_file_alone(stackkit: Command, tmp_path: Path) -> None:
-    wanted = ran(stackkit, tmp_path / "roomy")
+def test_a_full_disk_costs_only_this_file(stackkit: Command, tmp_path: Path) -> None:
+    expected = ran(stackkit, tmp_path / "roomy")
     assert (tmp_path / "roomy" / "probabilities.h5").stat().st_size > 30_000
     with small_disk(tmp_path / "disk", "24k") as disk:
         outcome = stackkit("run", *FLAKY, *AGGREGATORS, "--out", disk, "--json")
-        assert outcome.document["results"] == wanted["results"]
-        said = [line for line in outcome.err.splitlines() if "probabilities.h5 cannot be" in line]
-        assert len(said) == 1
-        assert "No space left on device" in said[0]
+        assert outcome.document["results"] == expected["results"]
+        messages = [line for line in outcome.err.splitlines() if "probabilities.h5 cannot be" in line]
+        assert len(messages) == 1
+        assert "No space left on device" in messages[0]
         assert [path.name for path in disk.iterdir()] == ["report.json"]
 
 
-def test_one_that_cannot_be_written_leaves_no_older_one_beside_the_new_report(
+def test_a_failed_file_leaves_no_older_one_beside_the_new_report(
     stackkit: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "out"
@@ -169,7 +171,7 @@ def test_one_that_cannot_be_written_leaves_no_older_one_beside_the_new_report(
     assert [path.name for path in out.iterdir()] == ["report.json"]
 
 
-def test_a_run_that_fails_leaves_nothing_and_harms_nothing(stackkit: Command, tmp_path: Path) -> None:
+def test_a_failed_run_leaves_the_folder_unchanged(stackkit: Command, tmp_path: Path) -> None:
     out = tmp_path / "out"
     failing = ["run", *FLAKY, "--aggregator", "soft-vote,unlucky", "--out", out]
     assert stackkit(*failing).code == 4
@@ -180,7 +182,7 @@ def test_a_run_that_fails_leaves_nothing_and_harms_nothing(stackkit: Command, tm
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
 
 
-def test_what_a_killed_run_left_is_removed_by_the_next(stackkit: Command, tmp_path: Path) -> None:
+def test_leftovers_of_a_killed_run_are_removed_by_the_next(stackkit: Command, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / ".probabilities.h5.123").write_bytes(b"half")
     ran(stackkit, tmp_path / "out")
@@ -188,7 +190,7 @@ def test_what_a_killed_run_left_is_removed_by_the_next(stackkit: Command, tmp_pa
     assert names == {"report.json", "probabilities.h5"}
 
 
-def test_probabilities_of_an_earlier_run_are_replaced_only_if_asked(
+def test_probabilities_of_an_earlier_run_are_replaced_only_with_overwrite(
     stackkit: Command, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
@@ -196,7 +198,7 @@ def test_probabilities_of_an_earlier_run_are_replaced_only_if_asked(
     (out / "report.json").unlink()
     outcome = stackkit("run", *FLAKY, "--out", out)
     assert outcome.code == 2
-    assert "probabilities.h5 exists; choose another --out, or say --overwrite" in outcome.error
+    assert "probabilities.h5 exists; choose another --out, or pass --overwrite" in outcome.error
     assert stackkit("run", *FLAKY, "--out", out, "--dry-run").code == 2
     assert stackkit("run", *FLAKY, "--out", out, "--overwrite").code == 0
     with h5py.File(out / "probabilities.h5") as file:

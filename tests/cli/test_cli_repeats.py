@@ -1,4 +1,4 @@
-"""--repeats: the folds once more, shuffled anew: scikit-learn's figures, of no more images."""
+"""--repeats: reshuffled folds give scikit-learn's accuracies, and no more images."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ def root(tmp_path: Path) -> Path:
     return photographs(tmp_path / "pictures", a=9, b=12, c=10)
 
 
-def test_figures_are_those_of_cross_val_score_over_folds_of_seeds_in_a_row(
+def test_accuracies_equal_cross_val_score_over_consecutive_seeds(
     stackkit: Command, root: Path, home: Path
 ) -> None:
     options = ["--shuffle", "--repeats", "3", "--seed", "7", "--cv", "4", "--aggregator", "soft-vote"]
@@ -32,13 +32,13 @@ def test_figures_are_those_of_cross_val_score_over_folds_of_seeds_in_a_row(
     registry = Registry(host=load_host(environ={"STACKKIT_PLUGINS": ""}))
     for result, name in zip(results, ("linear-svm", "logistic"), strict=False):
         learner = registry.one("learner", f"{name}:seed=7" if name == "linear-svm" else name).create()
-        wanted = [
+        expected = [
             cross_val_score(learner, X, y, cv=StratifiedKFold(4, shuffle=True, random_state=seed))
             for seed in (7, 8, 9)
         ]
         assert result["name"].startswith(name)
-        assert result["fold_accuracy"] == pytest.approx(np.concatenate(wanted), abs=1e-12)
-        assert result["accuracy"] == pytest.approx(np.mean(wanted), abs=1e-12)
+        assert result["fold_accuracy"] == pytest.approx(np.concatenate(expected), abs=1e-12)
+        assert result["accuracy"] == pytest.approx(np.mean(expected), abs=1e-12)
 
 
 def test_the_interval_counts_images_and_not_predictions(stackkit: Command, root: Path) -> None:
@@ -55,7 +55,7 @@ def test_the_interval_counts_images_and_not_predictions(stackkit: Command, root:
         assert result["interval_95"] == [interval.low, interval.high]
 
 
-def test_the_protocol_says_how_often(stackkit: Command, root: Path) -> None:
+def test_the_protocol_reports_repeats(stackkit: Command, root: Path) -> None:
     outcome = stackkit("run", *chosen(root), "--shuffle", "--repeats", "2", "--json")
     protocol = outcome.document["protocol"]
     assert protocol["repeats"] == 2
@@ -64,7 +64,7 @@ def test_the_protocol_says_how_often(stackkit: Command, root: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         (["--repeats", "2"], "--repeats 2 would repeat the same folds; add --shuffle"),
         (["--repeats", "0"], "--repeats 0: a whole number above 0 is wanted"),
@@ -72,9 +72,9 @@ def test_the_protocol_says_how_often(stackkit: Command, root: Path) -> None:
         (["--repeats", "2", "--shuffle", "--split", "official"], "exclude each other"),
     ],
 )
-def test_repeats_that_mean_nothing_are_refused(
-    stackkit: Command, root: Path, options: list[str], said: str
+def test_invalid_repeats_are_refused(
+    stackkit: Command, root: Path, options: list[str], message: str
 ) -> None:
     outcome = stackkit("run", *chosen(root), *options)
     assert outcome.code == 2
-    assert said in outcome.error
+    assert message in outcome.error

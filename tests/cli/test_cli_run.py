@@ -1,4 +1,4 @@
-"""`stackkit run`: what it prints, what it writes, and that it does nothing twice."""
+"""`stackkit run`: what it prints and writes, and that it computes nothing twice."""
 
 import json
 import shutil
@@ -25,7 +25,7 @@ NOISY = """
         ]
 
     def why():
-        print("asked what is lacking")
+        print("asked what is missing")
 
     class Noisy:
         image_size, feature_dim, revision, trained = 8, 3, "1", True
@@ -54,7 +54,7 @@ def test_json_is_the_whole_of_stdout_and_the_report_that_is_written(
     assert "linear-svm" in outcome.err  # people still get the table
 
 
-def test_results_and_components_say_what_was_compared(stackkit: Command, bird_folder: Path) -> None:
+def test_results_and_components_name_what_was_compared(stackkit: Command, bird_folder: Path) -> None:
     document = stackkit("run", *chosen(bird_folder, TWO), "--json").document
     rows = [(row["kind"], row["name"], row["backbones"]) for row in document["results"]]
     one, other = [HISTOGRAM], [f"{HISTOGRAM}:bins=2"]
@@ -76,7 +76,7 @@ def test_results_and_components_say_what_was_compared(stackkit: Command, bird_fo
     assert components["image-folder/image-folder"]["options"]["root"] == str(bird_folder)
 
 
-def test_a_plugin_that_prints_does_not_spoil_the_json(
+def test_a_plugin_that_prints_does_not_corrupt_the_json(
     site: Site, bird_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site.install("noisy", NOISY)
@@ -85,7 +85,7 @@ def test_a_plugin_that_prints_does_not_spoil_the_json(
     for text in ("printed", "kept in a buffer", "written below Python", "by a program"):
         assert text in outcome.err
     listing = in_a_process("list-plugins", "--json")
-    assert "asked what is lacking" in listing.err
+    assert "asked what is missing" in listing.err
     assert listing.document["plugins"]
 
 
@@ -116,21 +116,21 @@ def test_the_baseline_can_be_left_out(stackkit: Command, bird_folder: Path) -> N
     assert {row["kind"] for row in document["results"]} == {"learner", "aggregator"}
 
 
-def test_asking_twice_for_a_backbone_is_asking_once(stackkit: Command, bird_folder: Path) -> None:
+def test_a_backbone_named_twice_runs_once(stackkit: Command, bird_folder: Path) -> None:
     twice = [*chosen(bird_folder, f"{HISTOGRAM},{HISTOGRAM}"), "--backbones", f"{HISTOGRAM}:bins=4"]
     document = stackkit("run", *twice, "--json").document
     assert document["results"][-1]["backbones"] == [HISTOGRAM]
 
 
-def test_the_same_seed_gives_the_same_figures(stackkit: Command, bird_folder: Path) -> None:
-    def figures(*options: str) -> list[dict[str, object]]:
-        results: list[dict[str, object]] = stackkit(
+def test_the_same_seed_gives_the_same_results(stackkit: Command, bird_folder: Path) -> None:
+    def results(*options: str) -> list[dict[str, object]]:
+        found: list[dict[str, object]] = stackkit(
             "run", *chosen(bird_folder, TWO), *options, "--json"
         ).document["results"]
-        return results
+        return found
 
-    assert figures("--shuffle", "--seed", "3") == figures("--shuffle", "--seed", "3")
-    assert figures("--shuffle", "--seed", "3") != figures("--shuffle", "--seed", "4")
+    assert results("--shuffle", "--seed", "3") == results("--shuffle", "--seed", "3")
+    assert results("--shuffle", "--seed", "3") != results("--shuffle", "--seed", "4")
 
 
 def test_shuffling_and_its_seed_are_part_of_the_protocol(stackkit: Command, bird_folder: Path) -> None:
@@ -154,17 +154,17 @@ def test_the_official_split_is_measured_once(
     assert any("Official split" in note for note in document["notes"])
 
 
-def test_untrained_networks_are_called_so_everywhere(
+def test_untrained_networks_are_marked_everywhere(
     stackkit: Command, bird_folder: Path, tmp_path: Path, home: Path
 ) -> None:
     backbone = "resnet50:weights=random,size=64"
     label = f"{backbone} (untrained)"
     outcome = stackkit("run", *chosen(bird_folder, f"{backbone},{HISTOGRAM}"), "--out", tmp_path)
     assert outcome.code == 0, outcome.err
-    assert f"backbone    {label}" in outcome.err  # the plan
+    assert f"backbone    {label}" in outcome.err  # the preview
     table, notes = outcome.out.split("- ", 1)
     assert table.count("(untrained)") == 4  # baseline, learner, and both aggregators
-    assert f"Untrained (random weights), so that figures mean nothing: {label}." in notes
+    assert f"Untrained (random weights), so accuracies mean nothing: {label}." in notes
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["untrained"]
     assert [row["untrained"] for row in report["results"]] == [True, False, True, False, True, True]

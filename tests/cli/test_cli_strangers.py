@@ -105,18 +105,18 @@ def strangers(site: Site) -> Site:
             ("--backbones", "twice,twice:batch_size=4"),
             "twice and twice:batch_size=4 have the same revision, '1', and count as the same features",
         ),
-        (("--learner", "nan"), "odd/nan (from odd): predict_proba must give numbers from 0 to 1"),
-        (("--learner", "ones"), "predict_proba must give rows that sum to 1, and gave sums of 3 to 3"),
+        (("--learner", "nan"), "odd/nan (from odd): predict_proba must return values from 0 to 1"),
+        (("--learner", "ones"), "predict_proba must return rows that sum to 1, got sums from 3 to 3"),
         (("--learner", "column_of_labels"), "odd/column_of_labels"),
-        (("--aggregator", "one"), "odd/one (from odd): predict must give 6 whole numbers in one row"),
-        (("--aggregator", "text"), "odd/text (from odd): predict must give 6 whole numbers"),
+        (("--aggregator", "one"), "odd/one (from odd): predict must return integers of shape (6,), got"),
+        (("--aggregator", "text"), "odd/text (from odd): predict must return integers of shape (6,)"),
         (
             ("--aggregator", "far"),
-            "odd/far (from odd): predict must give labels from 0 to 2, not 99 to 99",
+            "odd/far (from odd): predict must return labels from 0 to 2, got 99 to 99",
         ),
         (
             ("--aggregator", "typo"),
-            "fit_on is 'outoffold'; one of in-sample, out-of-fold, features",
+            "fit_on must be one of in-sample, out-of-fold, features, got 'outoffold'",
         ),
         (("--aggregator", "secretive"), "odd/secretive (odd 1.0) failed: AttributeError"),
         (("--aggregator", "raises"), "odd/raises (odd 1.0) failed: ValueError: out of luck"),
@@ -184,7 +184,7 @@ def test_an_official_split_counts_only_the_images_it_uses(
     outcome = stackkit("run", *chosen(tmp_path), "--split", "official", "--json")
     assert outcome.document["n_images"] == 12
     assert outcome.document["folds"] == [{"train": 6, "test": 6}]
-    assert any("6 image(s) are in neither" in note for note in outcome.document["notes"])
+    assert any("6 image(s) are neither in the" in note for note in outcome.document["notes"])
 
 
 def test_the_document_says_who_is_best_and_what_each_gains(stackkit: Command, bird_folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Stacking: learners are fitted once and aggregators get exactly what they declare."""
+"""Comparisons: learners are fitted once, and aggregators get exactly what they declare."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar
@@ -11,16 +11,20 @@ from threadpoolctl import threadpool_limits
 
 from stackkit.api.specs import AggregatorSpec, ComponentSpec, LearnerSpec
 from stackkit.api.types import FitOn, Learner, SilentReporter
+from stackkit.evaluation.classifiers import check_classifiers
 from stackkit.evaluation.comparison import Comparison, FoldOutcome
 from stackkit.evaluation.features import Features
 from stackkit.evaluation.fit_cache import FitCache
+from stackkit.evaluation.fit_plan import FitPlan
 from stackkit.evaluation.folds import Fold, inner_folds, stratified_folds
 from stackkit.evaluation.probabilities import FoldProbabilities, class_probabilities, out_of_fold
+from stackkit.evaluation.protocol import Protocol
 from stackkit.evaluation.scheduler import FitScheduler
 from stackkit.host.component import Component
 from stackkit.host.host import Host, load_host
 from stackkit.host.registry import Registry
 from stackkit.recipe import Recipe, resolve
+from stackkit.report.caveats import notes
 
 
 @pytest.fixture(autouse=True)
@@ -50,12 +54,12 @@ def test_a_class_missing_from_the_training_rows_keeps_its_column_with_0(blobs):
 
 def test_out_of_fold_is_never_replaced_by_in_sample():
     three = np.zeros((1, 3, 2))
-    made = FoldProbabilities(in_sample=three, out_of_fold=None, test=three)
-    with pytest.raises(ValueError, match="wants out-of-fold"):
-        made.for_aggregator("out-of-fold")
+    probabilities = FoldProbabilities(in_sample=three, out_of_fold=None, test=three)
+    with pytest.raises(ValueError, match="needs out-of-fold probabilities"):
+        probabilities.for_aggregator("out-of-fold")
 
 
-def test_rows_of_inner_folds_go_back_to_their_places():
+def test_rows_of_inner_folds_return_to_their_places():
     rows = np.array([4, 1, 3, 0, 2])
     folds = [Fold(train=rows[2:], test=rows[:2]), Fold(train=rows[:2], test=rows[2:])]
     parts = [fold.test[:, None] / 10 for fold in folds]
@@ -63,7 +67,7 @@ def test_rows_of_inner_folds_go_back_to_their_places():
 
 
 class CountingLearner(LogisticRegression):
-    """A logistic regression that remembers the shape of everything it was fitted on."""
+    """A logistic regression that records the shapes it was fitted on."""
 
     fitted_on: ClassVar[list[tuple[int, ...]]] = []
 
@@ -72,26 +76,29 @@ class CountingLearner(LogisticRegression):
         return super().fit(X, y, sample_weight)
 
 
-class KeepsWhatItGets:
-    """An aggregator that remembers what it was handed and always answers label 0."""
+class RecordingAggregator:
+    """An aggregator that records what it receives and always predicts label 0."""
 
-    handed: ClassVar[list[tuple[np.ndarray, np.ndarray]]] = []
-    asked: ClassVar[list[np.ndarray]] = []
+    created: ClassVar[list[FitOn]] = []
+
+    fitted_on: ClassVar[list[tuple[np.ndarray, np.ndarray]]] = []
+    predicted_from: ClassVar[list[np.ndarray]] = []
 
     def __init__(self, fit_on: FitOn = "in-sample") -> None:
         self.fit_on = fit_on
+        self.created.append(fit_on)
 
     def fit(self, probabilities: np.ndarray, labels: np.ndarray) -> object:
-        self.handed.append((probabilities, labels))
+        self.fitted_on.append((probabilities, labels))
         return self
 
     def predict(self, probabilities: np.ndarray) -> np.ndarray:
-        self.asked.append(probabilities)
+        self.predicted_from.append(probabilities)
         return np.zeros(probabilities.shape[1], dtype=np.int64)
 
 
-class SideBySide:
-    """An aggregator on features: the learner on all of them, as they are."""
+class HstackAggregator:
+    """An aggregator on features: fits the learner on all of them side by side."""
 
     fit_on = "features"
 
@@ -107,28 +114,29 @@ def counting_learner() -> CountingLearner:
     return CountingLearner(max_iter=500)
 
 
-def wants_in_sample() -> KeepsWhatItGets:
-    return KeepsWhatItGets("in-sample")
+def in_sample_aggregator() -> RecordingAggregator:
+    return RecordingAggregator("in-sample")
 
 
-def wants_out_of_fold() -> KeepsWhatItGets:
-    return KeepsWhatItGets("out-of-fold")
+def out_of_fold_aggregator() -> RecordingAggregator:
+    return RecordingAggregator("out-of-fold")
 
 
 @pytest.fixture
 def registry() -> Registry:
-    """stackkit's own components, a learner that counts and aggregators that keep what they get."""
+    """Built-in components, a learner that records its fits and aggregators that record their inputs."""
     own = load_host(environ={"STACKKIT_PLUGINS": ""})
     specs: list[ComponentSpec] = [
         LearnerSpec(name="counting", summary="", factory=f"{__name__}:counting_learner"),
-        AggregatorSpec(name="in-sample", summary="", factory=f"{__name__}:wants_in_sample"),
-        AggregatorSpec(name="out-of-fold", summary="", factory=f"{__name__}:wants_out_of_fold"),
-        AggregatorSpec(name="side-by-side", summary="", factory=f"{__name__}:SideBySide"),
+        AggregatorSpec(name="in-sample", summary="", factory=f"{__name__}:in_sample_aggregator"),
+        AggregatorSpec(name="out-of-fold", summary="", factory=f"{__name__}:out_of_fold_aggregator"),
+        AggregatorSpec(name="hstack", summary="", factory=f"{__name__}:HstackAggregator"),
     ]
     extra = [Component(spec=spec, plugin="test", distribution="test", version="1") for spec in specs]
     CountingLearner.fitted_on.clear()
-    KeepsWhatItGets.handed.clear()
-    KeepsWhatItGets.asked.clear()
+    RecordingAggregator.created.clear()
+    RecordingAggregator.fitted_on.clear()
+    RecordingAggregator.predicted_from.clear()
     return Registry(host=Host(plugins=own.plugins, components=(*own.components, *extra)))
 
 
@@ -137,23 +145,24 @@ def compare(
     X: np.ndarray,
     y: np.ndarray,
     *,
-    kept: FitCache | None = None,
-    tell: Callable[[FoldOutcome], None] = lambda outcome: None,
-    **words: Any,
+    on_fold: Callable[[FoldOutcome], None] = lambda outcome: None,
+    **fields: Any,
 ) -> Comparison:
-    """Two backbones: 5 and 7 of the 12 features; 3 folds outside, 4 inside."""
-    recipe = Recipe(dataset="mnist", **{"learner": "counting", "inner_cv": 4, "jobs": 1, **words})
+    """Two backbones with 5 and 7 of the 12 features; 3 folds, 4 inner folds."""
+    recipe = Recipe(dataset="mnist", **{"learner": "counting", "inner_cv": 4, "jobs": 1, **fields})
     return Comparison(
-        components=resolve(recipe, registry),
-        features=[Features.of("five", X[:, :5]), Features.of("seven", X[:, 5:])],
-        labels=y,
-        n_classes=4,
+        fit_plan=FitPlan(
+            classifiers=check_classifiers(resolve(recipe, registry)),
+            features=[Features.from_matrix("five", X[:, :5]), Features.from_matrix("seven", X[:, 5:])],
+            labels=y,
+            n_classes=4,
+            inner_cv=recipe.inner_cv,
+            refit=recipe.refit,
+            seed=recipe.seed,
+        ),
         folds=stratified_folds(y, "abcd", 3, shuffle=False, seed=0),
-        inner_cv=recipe.inner_cv,
-        refit=recipe.refit,
-        seed=recipe.seed,
-        scheduler=FitScheduler(kept=kept or FitCache(None), reporter=SilentReporter(), jobs=recipe.jobs),
-        tell=tell,
+        scheduler=FitScheduler(cache=FitCache(None), reporter=SilentReporter(), jobs=recipe.jobs),
+        on_fold=on_fold,
     )
 
 
@@ -162,20 +171,20 @@ IN_SAMPLE = ("average-svm", "average-svm:C=2", "soft-vote", "in-sample")
 
 @pytest.mark.parametrize("aggregators", [(), IN_SAMPLE[:1], IN_SAMPLE])
 def test_learners_are_fitted_once_per_fold_and_backbone(registry, blobs, aggregators):
-    compare(registry, *blobs, aggregators=aggregators).results()
+    compare(registry, *blobs, aggregators=aggregators).run()
     assert CountingLearner.fitted_on == [(60, 5), (60, 7)] * 3
 
 
 @pytest.mark.parametrize("more", [(), IN_SAMPLE, ("average-svm:fit_on=out-of-fold",)])
-def test_inner_folds_are_fitted_once_if_any_aggregator_wants_out_of_fold(registry, blobs, more):
-    compare(registry, *blobs, aggregators=("out-of-fold", *more)).results()
+def test_inner_folds_are_fitted_once_if_any_aggregator_uses_out_of_fold(registry, blobs, more):
+    compare(registry, *blobs, aggregators=("out-of-fold", *more)).run()
     assert CountingLearner.fitted_on == ([(60, 5), (60, 7)] + [(45, 5)] * 4 + [(45, 7)] * 4) * 3
 
 
 def test_a_baseline_that_is_the_learner_too_is_fitted_once(registry, blobs):
     results = compare(
         registry, *blobs, aggregators=("soft-vote",), baselines=("counting", "linear-svm")
-    ).results()
+    ).run()
     assert CountingLearner.fitted_on == [(60, 5), (60, 7)] * 3
     assert [(r.name, r.kind) for r in results] == [
         *[("counting", "baseline")] * 2,
@@ -190,8 +199,11 @@ def test_an_aggregator_gets_exactly_the_probabilities_it_declares(registry, blob
     """Out-of-fold ones are scikit-learn's `cross_val_predict` on the same inner folds."""
     X, y = blobs
     comparison = compare(registry, X, y, aggregators=("in-sample", "out-of-fold"))
-    comparison.results()
-    handed, asked = iter(KeepsWhatItGets.handed), iter(KeepsWhatItGets.asked)
+    comparison.run()
+    received, predicted_from = (
+        iter(RecordingAggregator.fitted_on),
+        iter(RecordingAggregator.predicted_from),
+    )
     for fold in comparison.folds:
         labels = y[fold.train]
         folds = [(part.train, part.test) for part in inner_folds(labels, 4, seed=0)]
@@ -204,18 +216,36 @@ def test_an_aggregator_gets_exactly_the_probabilities_it_declares(registry, blob
             held_out.append(
                 cross_val_predict(counting_learner(), known, labels, cv=folds, method="predict_proba")
             )
-        for wanted, tolerance in ((in_sample, 0), (held_out, 1e-6)):
-            probabilities, its_labels = next(handed)
-            assert np.allclose(probabilities, wanted, rtol=0, atol=tolerance)
+        for expected, tolerance in ((in_sample, 0), (held_out, 1e-6)):
+            probabilities, its_labels = next(received)
+            assert np.allclose(probabilities, expected, rtol=0, atol=tolerance)
             assert np.array_equal(its_labels, labels)
-            assert np.array_equal(next(asked), new)
+            assert np.array_equal(next(predicted_from), new)
+
+
+def test_aggregators_are_created_once_before_the_run_and_once_per_fit(registry, blobs):
+    comparison = compare(registry, *blobs, aggregators=("in-sample", "out-of-fold"))
+    assert RecordingAggregator.created == ["in-sample", "out-of-fold"]
+    comparison.run()
+    assert RecordingAggregator.created == ["in-sample", "out-of-fold"] * (1 + 3)
+
+
+def test_the_note_on_in_sample_probabilities_names_all_that_are_fitted_on_them(registry, blobs):
+    """Also aggregators without an option for it."""
+    chosen = ("in-sample", "average-svm:fit_on=out-of-fold", "average-svm", "hstack")
+    comparison = compare(registry, *blobs, aggregators=chosen)
+    protocol = Protocol(kind="cross-validation", folds=3, shuffle=False, seed=0)
+    (note,) = [
+        note for note in notes(protocol, comparison, comparison.run(), [], {}) if "in-sample" in note
+    ]
+    assert "recipe: in-sample, average-svm. The base learners" in note
 
 
 def test_without_refit_the_inner_folds_learners_predict_the_test_rows_together(registry, blobs):
     X, y = blobs
     comparison = compare(registry, X, y, aggregators=("in-sample", "out-of-fold"), refit=False)
-    comparison.results()
-    (fold, *_), asked = comparison.folds, KeepsWhatItGets.asked
+    comparison.run()
+    (fold, *_), predicted_from = comparison.folds, RecordingAggregator.predicted_from
     parts = inner_folds(y[fold.train], 4, seed=0)
     for i, columns in enumerate((slice(None, 5), slice(5, None))):
         full = counting_learner().fit(X[fold.train, columns], y[fold.train])
@@ -224,48 +254,52 @@ def test_without_refit_the_inner_folds_learners_predict_the_test_rows_together(r
             for part in parts
         ]
         mean = np.mean([learner.predict_proba(X[fold.test, columns]) for learner in inner], axis=0)
-        assert np.allclose(asked[0][i], full.predict_proba(X[fold.test, columns]), atol=1e-6)
-        assert np.allclose(asked[1][i], mean, atol=1e-6)
+        assert np.allclose(predicted_from[0][i], full.predict_proba(X[fold.test, columns]), atol=1e-6)
+        assert np.allclose(predicted_from[1][i], mean, atol=1e-6)
 
 
-def test_an_aggregator_on_features_gets_those_of_all_backbones_and_the_runs_learner(registry, blobs):
+def test_an_aggregator_on_features_receives_all_backbones_and_the_learner(registry, blobs):
     X, y = blobs
-    comparison = compare(registry, X, y, aggregators=("side-by-side",), baselines=())
-    *_, result = comparison.results()
-    wanted = [
+    comparison = compare(registry, X, y, aggregators=("hstack",), baselines=())
+    *_, result = comparison.run()
+    expected = [
         np.mean(counting_learner().fit(X[f.train], y[f.train]).predict(X[f.test]) == y[f.test])
         for f in comparison.folds
     ]
     assert result.fit_on == "features"
-    assert list(result.fold_accuracy) == wanted
+    assert list(result.fold_accuracy) == expected
 
 
-def test_it_works_with_a_learner_that_gives_no_probabilities(registry, blobs):
+def test_an_aggregator_on_features_needs_no_probabilities(registry, blobs):
     results = compare(
-        registry, *blobs, learner="linear-svm", aggregators=("side-by-side",), baselines=()
-    ).results()
+        registry, *blobs, learner="linear-svm", aggregators=("hstack",), baselines=()
+    ).run()
     assert [r.kind for r in results] == ["learner", "learner", "aggregator"]
 
 
-def test_folds_are_told_of_as_soon_as_they_are_there(registry, blobs):
+def test_each_fold_is_reported_as_soon_as_it_is_complete(registry, blobs):
     outcomes: list[FoldOutcome] = []
     comparison = compare(
-        registry, *blobs, aggregators=("soft-vote", "out-of-fold"), tell=outcomes.append
+        registry, *blobs, aggregators=("soft-vote", "out-of-fold"), on_fold=outcomes.append
     )
-    comparison.results()
+    comparison.run()
     assert [outcome.number for outcome in outcomes] == [0, 1, 2]
     for outcome in outcomes:
-        assert outcome.stacked is not None
-        assert outcome.stacked.test.shape == (2, 30, 4)
-        assert outcome.stacked.out_of_fold is not None
-        assert outcome.stacked.out_of_fold.shape == outcome.stacked.in_sample.shape == (2, 60, 4)
-        assert len(outcome.answers) == len(outcome.rows) == len(comparison.rows)
+        assert outcome.probabilities is not None
+        assert outcome.probabilities.test.shape == (2, 30, 4)
+        assert outcome.probabilities.out_of_fold is not None
+        assert (
+            outcome.probabilities.out_of_fold.shape
+            == outcome.probabilities.in_sample.shape
+            == (2, 60, 4)
+        )
+        assert len(outcome.results) == len(outcome.rows) == len(comparison.fit_plan.rows)
 
 
-def test_a_hurried_learner_is_no_fault_of_the_aggregator(registry, blobs):
+def test_a_learner_that_stops_early_is_not_reported_for_the_aggregator(registry, blobs):
     results = compare(
         registry, *blobs, learner="logistic:max_iter=1", aggregators=("soft-vote",), baselines=()
-    ).results()
+    ).run()
     assert [(r.kind, r.converged) for r in results] == [
         ("learner", False),
         ("learner", False),
@@ -279,7 +313,7 @@ def test_shuffled_labels_give_chance_accuracy(registry, learner):
     random = np.random.default_rng(11)
     X, y = random.normal(size=(240, 12)).astype(np.float32), random.permutation(240) % 4
     both = ("average-svm", "average-svm:fit_on=out-of-fold", "soft-vote")
-    results = compare(registry, X, y, learner=learner, aggregators=both).results()
+    results = compare(registry, X, y, learner=learner, aggregators=both).run()
     assert len(results) == 2 + 2 + 3
     for result in results:
         assert result.accuracy == pytest.approx(0.25, abs=4.5 * (0.25 * 0.75 / 240) ** 0.5)

@@ -1,4 +1,4 @@
-"""Fits: each is done once, several at a time, and what it found is kept."""
+"""Fits: each runs once, several run at a time, and results are cached."""
 
 import threading
 import warnings
@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_info
 from stackkit.api.errors import PluginError
 from stackkit.api.specs import LearnerSpec
 from stackkit.api.types import SilentReporter
-from stackkit.evaluation.convergence import early_stops_noted
+from stackkit.evaluation.convergence import convergence_warnings_captured
 from stackkit.evaluation.features import Features
 from stackkit.evaluation.fit import FitResult, LearnerFit
 from stackkit.evaluation.fit_cache import FitCache
@@ -31,8 +31,8 @@ from stackkit.host.registry import Registry
 from stackkit.utils import versions
 
 
-class Told(SilentReporter):
-    """Remembers what users are told."""
+class RecordingReporter(SilentReporter):
+    """Records what users see."""
 
     def __init__(self) -> None:
         self.messages: list[str] = []
@@ -46,7 +46,7 @@ class Told(SilentReporter):
 
 
 class Counting(LogisticRegression):
-    """A logistic regression that counts its fits, in whatever thread."""
+    """A logistic regression that records the thread of each fit."""
 
     fits: ClassVar[list[str]] = []
 
@@ -66,8 +66,8 @@ class Failing(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         raise ZeroDivisionError("no luck")
 
 
-class LooksAround(Counting):
-    """Remembers how many threads it might use."""
+class ThreadCounting(Counting):
+    """Records how many threads it may use."""
 
     seen: ClassVar[list[int]] = []
 
@@ -76,32 +76,34 @@ class LooksAround(Counting):
         return super().fit(X, y, sample_weight)
 
 
-def choice(factory: str, **options: Any) -> ConfiguredComponent:
-    """A stranger's learner from this file."""
+def learner(factory: str, **options: Any) -> ConfiguredComponent:
+    """A third-party learner from this file."""
     spec = LearnerSpec(name=factory.lower(), summary="", factory=f"{__name__}:{factory}")
     component = Component(spec=spec, plugin="test", distribution="test", version="1")
     return ConfiguredComponent(component=component, options=options, name=spec.name)
 
 
 @pytest.fixture(autouse=True)
-def nothing_counted() -> None:
+def nothing_recorded() -> None:
     Counting.fits.clear()
-    LooksAround.seen.clear()
+    ThreadCounting.seen.clear()
 
 
 @pytest.fixture
 def make() -> Callable[..., LearnerFit]:
-    """Fits of three classes on 60 rows, each asked about the other 30."""
+    """Fits of three classes on 60 rows that predict the other 30."""
     random = np.random.default_rng(3)
     y = random.permutation(90) % 3
     X = (random.normal(size=(3, 8))[y] + random.normal(size=(90, 8))).astype(np.float32)
-    features = Features.of("eight", X)
+    features = Features.from_matrix("eight", X)
 
-    def fit(learner: ConfiguredComponent | None = None, offset: int = 0, **changed: Any) -> LearnerFit:
+    def fit(
+        configured: ConfiguredComponent | None = None, offset: int = 0, **changed: Any
+    ) -> LearnerFit:
         rows = (np.arange(90) + offset) % 90
         return LearnerFit(
             **{
-                "choice": learner or choice("Counting"),
+                "learner": configured or learner("Counting"),
                 "features": features,
                 "labels": y,
                 "n_classes": 3,
@@ -117,71 +119,71 @@ def make() -> Callable[..., LearnerFit]:
 
 
 @pytest.fixture
-def told() -> Told:
-    return Told()
+def reporter() -> RecordingReporter:
+    return RecordingReporter()
 
 
-def carried_out(scheduler: FitScheduler, fits: list[LearnerFit]) -> list[FitResult]:
+def run_fits(scheduler: FitScheduler, fits: list[LearnerFit]) -> list[FitResult]:
     found: list[FitResult] = []
-    scheduler.carry_out([Batch(fits=fits, then=found.extend)])
+    scheduler.run([Batch(fits=fits, then=found.extend)])
     return found
 
 
-def assert_same(found: FitResult, wanted: FitResult) -> None:
-    assert found.converged == wanted.converged
+def assert_same(found: FitResult, expected: FitResult) -> None:
+    assert found.converged == expected.converged
     for part in ("labels", "probabilities", "in_sample"):
-        assert np.array_equal(getattr(found, part), getattr(wanted, part))
-        assert getattr(found, part).dtype == getattr(wanted, part).dtype
+        assert np.array_equal(getattr(found, part), getattr(expected, part))
+        assert getattr(found, part).dtype == getattr(expected, part).dtype
 
 
-def test_answers_come_in_the_order_of_the_fits_whatever_the_number_of_jobs(make, told):
+def test_results_are_in_the_order_of_the_fits_for_any_number_of_jobs(make, reporter):
     fits = [make(offset=7 * k) for k in range(9)]
-    alone = carried_out(FitScheduler(kept=FitCache(None), reporter=told, jobs=1), fits)
-    together = carried_out(FitScheduler(kept=FitCache(None), reporter=told, jobs=4), fits)
-    assert told.advanced == 18
+    alone = run_fits(FitScheduler(cache=FitCache(None), reporter=reporter, jobs=1), fits)
+    together = run_fits(FitScheduler(cache=FitCache(None), reporter=reporter, jobs=4), fits)
+    assert reporter.advanced == 18
     for one, other in zip(alone, together, strict=True):
         assert_same(other, one)
-    assert len({answers.labels.tobytes() for answers in alone}) == 9
+    assert len({results.labels.tobytes() for results in alone}) == 9
 
 
-def test_a_kept_fit_is_not_done_again(make, told, tmp_path):
+def test_a_cached_fit_does_not_run_again(make, reporter, tmp_path):
     fits = [make(offset=k) for k in (0, 9)]
-    first = carried_out(FitScheduler(kept=FitCache(tmp_path), reporter=told, jobs=2), fits)
-    again = carried_out(
-        FitScheduler(kept=FitCache(tmp_path), reporter=told, jobs=2), [*fits, make(offset=18)]
+    first = run_fits(FitScheduler(cache=FitCache(tmp_path), reporter=reporter, jobs=2), fits)
+    again = run_fits(
+        FitScheduler(cache=FitCache(tmp_path), reporter=reporter, jobs=2), [*fits, make(offset=18)]
     )
     assert len(Counting.fits) == 3
-    assert told.advanced == 5
+    assert reporter.advanced == 5
     for one, other in zip(first, again, strict=False):
         assert_same(other, one)
 
 
-def test_answers_that_nobody_needs_are_not_made_up_when_read(make, told, tmp_path):
+def test_probabilities_that_were_not_requested_are_not_cached(make, reporter, tmp_path):
     fit = make(probabilities=False, in_sample=False)
     for _ in range(2):
-        (answers,) = carried_out(FitScheduler(kept=FitCache(tmp_path), reporter=told), [fit])
-        assert (answers.probabilities, answers.in_sample) == (None, None)
+        (results,) = run_fits(FitScheduler(cache=FitCache(tmp_path), reporter=reporter), [fit])
+        assert (results.probabilities, results.in_sample) == (None, None)
 
 
 @pytest.mark.parametrize("change", ["option", "rows", "label", "feature", "asked", "version"])
-def test_whatever_a_fit_depends_on_is_in_its_name(make, change):
+def test_everything_that_a_fit_depends_on_is_in_its_digest(make, change):
     fit = make()
     labels, matrix = fit.labels.copy(), fit.features.matrix.copy()
     labels[fit.train[0]] = (labels[fit.train[0]] + 1) % 3
     matrix[3, 3] += 1
-    newer = Component(spec=fit.choice.component.spec, plugin="test", distribution="test", version="2")
+    newer = Component(spec=fit.learner.component.spec, plugin="test", distribution="test", version="2")
     other = {
-        "option": lambda: make(choice("Counting", C=2.0)),
+        "option": lambda: make(learner("Counting", C=2.0)),
         "rows": lambda: make(offset=1),
         "label": lambda: make(labels=labels),
-        "feature": lambda: make(features=Features.of("eight", matrix)),
+        "feature": lambda: make(features=Features.from_matrix("eight", matrix)),
         "asked": lambda: make(in_sample=False),
         "version": lambda: make(ConfiguredComponent(component=newer, options={}, name="counting")),
     }[change]()
     assert make().digest == fit.digest != other.digest
 
 
-def test_a_fit_with_another_scikit_learn_is_another_fit(make, monkeypatch):
+def test_another_scikit_learn_version_gives_another_digest(make, monkeypatch):
     before = make().digest
     monkeypatch.setattr(
         versions, "version", lambda name: "0.1" if name == "scikit-learn" else version(name)
@@ -193,7 +195,7 @@ def test_a_fit_with_another_scikit_learn_is_another_fit(make, monkeypatch):
     assert make().digest == before
 
 
-def test_labels_of_rows_that_are_not_learned_from_are_not(make):
+def test_labels_of_test_rows_are_not_in_the_digest(make):
     fit = make()
     labels = fit.labels.copy()
     labels[fit.test[0]] = (labels[fit.test[0]] + 1) % 3
@@ -201,60 +203,60 @@ def test_labels_of_rows_that_are_not_learned_from_are_not(make):
 
 
 @pytest.mark.parametrize("harm", ["cut", "flipped", "empty", "foreign"])
-def test_a_kept_file_that_is_damaged_is_fitted_again_and_replaced(make, told, tmp_path, harm):
-    scheduler = FitScheduler(kept=FitCache(tmp_path), reporter=told)
-    (wanted,) = carried_out(scheduler, [make()])
+def test_a_damaged_cache_file_is_replaced(make, reporter, tmp_path, harm):
+    scheduler = FitScheduler(cache=FitCache(tmp_path), reporter=reporter)
+    (expected,) = run_fits(scheduler, [make()])
     (path,) = tmp_path.rglob("*.npz")
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(
         {"cut": data[: len(data) // 2], "flipped": data, "empty": b"", "foreign": b"no archive"}[harm]
     )
-    assert_same(carried_out(scheduler, [make()])[0], wanted)
-    assert_same(carried_out(scheduler, [make()])[0], wanted)
+    assert_same(run_fits(scheduler, [make()])[0], expected)
+    assert_same(run_fits(scheduler, [make()])[0], expected)
     assert len(Counting.fits) == 2
     assert [file.name for file in tmp_path.rglob("*") if file.is_file()] == [path.name]
 
 
-def test_a_folder_that_cannot_be_written_is_said_once_and_costs_nothing_else(make, told, tmp_path):
+def test_an_unwritable_cache_is_reported_once_and_does_not_fail_the_run(make, reporter, tmp_path):
     (tmp_path / "file").write_text("in the way")
-    scheduler = FitScheduler(kept=FitCache(tmp_path / "file" / "fits"), reporter=told, jobs=1)
-    answers = carried_out(scheduler, [make(offset=k) for k in range(3)])
-    assert len(answers) == 3
-    (message,) = told.messages
-    assert message.startswith("finished fits cannot be kept (")
+    scheduler = FitScheduler(cache=FitCache(tmp_path / "file" / "fits"), reporter=reporter, jobs=1)
+    results = run_fits(scheduler, [make(offset=k) for k in range(3)])
+    assert len(results) == 3
+    (message,) = reporter.messages
+    assert message.startswith("finished fits cannot be cached (")
 
 
-def test_kept_fits_are_read_where_no_more_can_be_kept(make, told, tmp_path):
+def test_cached_fits_are_read_from_a_read_only_cache(make, reporter, tmp_path):
     fits = [make(offset=9 * k) for k in range(4)]
-    carried_out(FitScheduler(kept=FitCache(tmp_path), reporter=told), fits[2:])
+    run_fits(FitScheduler(cache=FitCache(tmp_path), reporter=reporter), fits[2:])
     with read_only(tmp_path):
-        carried_out(FitScheduler(kept=FitCache(tmp_path), reporter=told, jobs=1), fits)
+        run_fits(FitScheduler(cache=FitCache(tmp_path), reporter=reporter, jobs=1), fits)
     assert len(Counting.fits) == 4
-    assert len(told.messages) == 1
+    assert len(reporter.messages) == 1
 
 
-def test_what_finished_before_a_failure_is_kept(make, told, tmp_path):
-    scheduler = FitScheduler(kept=FitCache(tmp_path), reporter=told, jobs=1)
+def test_fits_that_finished_before_a_failure_are_cached(make, reporter, tmp_path):
+    scheduler = FitScheduler(cache=FitCache(tmp_path), reporter=reporter, jobs=1)
     with pytest.raises(PluginError, match=r"test/failing \(test 1\) failed: ZeroDivisionError"):
-        carried_out(scheduler, [make(), make(choice("Failing")), make(offset=9)])
-    assert FitCache(tmp_path).find(make()) is not None
-    assert FitCache(tmp_path).find(make(offset=9)) is None
+        run_fits(scheduler, [make(), make(learner("Failing")), make(offset=9)])
+    assert FitCache(tmp_path).load(make()) is not None
+    assert FitCache(tmp_path).load(make(offset=9)) is None
 
 
-def test_a_request_to_stop_is_heard_after_each_fit(make, told, tmp_path):
+def test_a_request_to_stop_is_honoured_after_each_fit(make, reporter, tmp_path):
     def stop() -> None:
         raise KeyboardInterrupt
 
-    scheduler = FitScheduler(kept=FitCache(tmp_path), reporter=told, jobs=1, stop_if_asked=stop)
+    scheduler = FitScheduler(cache=FitCache(tmp_path), reporter=reporter, jobs=1, stop_if_asked=stop)
     with pytest.raises(KeyboardInterrupt):
-        carried_out(scheduler, [make(offset=k) for k in range(5)])
+        run_fits(scheduler, [make(offset=k) for k in range(5)])
     assert len(Counting.fits) == 1
-    assert FitCache(tmp_path).find(make()) is not None
+    assert FitCache(tmp_path).load(make()) is not None
 
 
-def test_fits_that_stop_early_are_told_apart_from_those_beside_them(make, told, recwarn):
-    """In four threads, among learners that fit further estimators of their own."""
+def test_convergence_is_recorded_per_fit_across_threads(make, reporter, recwarn):
+    """In four threads, with learners that fit several estimators each."""
     registry = Registry(host=load_host(environ={"STACKKIT_PLUGINS": ""}))
     hurried = registry.one("learner", "logistic:max_iter=1")
     patient = registry.one("learner", "logistic:max_iter=500")
@@ -262,125 +264,127 @@ def test_fits_that_stop_early_are_told_apart_from_those_beside_them(make, told, 
     few = registry.one("learner", "logistic-ovr:max_iter=1")
     learners = [hurried, patient, many, few] * 12
     fits = [make(learner, offset=k) for k, learner in enumerate(learners)]
-    answers = carried_out(FitScheduler(kept=FitCache(None), reporter=told, jobs=4), fits)
-    assert [one.converged for one in answers] == [False, True, True, False] * 12
+    results = run_fits(FitScheduler(cache=FitCache(None), reporter=reporter, jobs=4), fits)
+    assert [one.converged for one in results] == [False, True, True, False] * 12
     assert not [warning for warning in recwarn if issubclass(warning.category, ConvergenceWarning)]
 
 
-def test_other_warnings_pass_on(make):
-    with pytest.warns(FutureWarning, match="this learner is old"), early_stops_noted():
-        assert make(choice("Deprecated")).carry_out().converged
+def test_other_warnings_are_passed_on(make):
+    with pytest.warns(FutureWarning, match="this learner is old"), convergence_warnings_captured():
+        assert make(learner("Deprecated")).run().converged
 
 
-def test_fits_at_a_time_do_not_use_more_threads_than_there_are_cores(make, told):
-    fits = [make(choice("LooksAround"), offset=k) for k in range(4)]
-    carried_out(FitScheduler(kept=FitCache(None), reporter=told, jobs=64), fits)
-    assert set(LooksAround.seen) == {1}
+def test_fits_at_a_time_do_not_use_more_threads_than_there_are_cores(make, reporter):
+    fits = [make(learner("ThreadCounting"), offset=k) for k in range(4)]
+    run_fits(FitScheduler(cache=FitCache(None), reporter=reporter, jobs=64), fits)
+    assert set(ThreadCounting.seen) == {1}
 
 
-def test_features_are_left_as_they_were(make):
+def test_a_fit_does_not_change_features(make):
     fit = make()
     before = fit.features.matrix.copy()
-    fit.carry_out()
+    fit.run()
     assert np.array_equal(fit.features.matrix, before)
 
 
 @given(st.integers(0, 1200), st.integers(1, 5), st.integers(0, 99))
-def test_taken_rows_are_those_that_were_asked_for(count, width, seed):
+def test_take_returns_the_requested_rows(count, width, seed):
     random = np.random.default_rng(seed)
     matrix = np.arange(1500 * width, dtype=np.float32).reshape(1500, width)
     kept = np.sort(random.permutation(1500)[:1400])
     rows = random.integers(0, 1400, size=count)
-    taken = Features(label="", trained=True, matrix=matrix, kept=kept).take(rows)
+    taken = Features(label="", trained=True, matrix=matrix, used_rows=kept).take(rows)
     assert taken.flags.f_contiguous
     assert np.array_equal(taken, matrix[kept][rows])
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("row", [0, 700, 1099])
-def test_the_first_row_that_is_no_number_is_found(value, row):
+def test_the_first_row_with_a_nonfinite_feature_is_found(value, row):
     matrix = np.zeros((1100, 3), dtype=np.float32)
-    features = Features.of("", matrix)
-    assert features.unusable() is None
+    features = Features.from_matrix("", matrix)
+    assert features.first_nonfinite() is None
     matrix[[row, 1099], 1] = value
-    assert features.unusable() == row
+    assert features.first_nonfinite() == row
 
 
-def test_rows_that_do_not_count_are_neither_looked_at_nor_in_the_digest():
+def test_unused_rows_are_neither_checked_nor_in_the_digest():
     matrix = np.ones((6, 2), dtype=np.float32)
     kept = np.array([0, 2, 4])
-    features = Features(label="", trained=True, matrix=matrix, kept=kept)
-    digest = Features(label="", trained=True, matrix=matrix.copy(), kept=kept).digest
+    features = Features(label="", trained=True, matrix=matrix, used_rows=kept)
+    digest = Features(label="", trained=True, matrix=matrix.copy(), used_rows=kept).digest
     matrix[1] = np.nan
-    assert features.unusable() is None
+    assert features.first_nonfinite() is None
     assert features.is_constant()
     assert features.digest == digest
 
 
 @pytest.fixture(scope="module", autouse=True)
-def nothing_left_behind() -> Iterator[None]:
+def warnings_restored() -> Iterator[None]:
     showing = warnings.showwarning
     yield
     assert warnings.showwarning is showing
 
 
-def test_two_runs_at_once_keep_the_same_fit_without_harm(make, told, tmp_path):
-    crews = [FitScheduler(kept=FitCache(tmp_path), reporter=told, jobs=1) for _ in range(4)]
+def test_two_runs_can_cache_the_same_fit_at_once(make, reporter, tmp_path):
+    schedulers = [FitScheduler(cache=FitCache(tmp_path), reporter=reporter, jobs=1) for _ in range(4)]
     fit = make()
-    wanted = fit.carry_out()
-    threads = [threading.Thread(target=scheduler.kept.keep, args=[fit, wanted]) for scheduler in crews]
+    expected = fit.run()
+    threads = [
+        threading.Thread(target=scheduler.cache.save, args=[fit, expected]) for scheduler in schedulers
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    found = FitCache(tmp_path).find(fit)
+    found = FitCache(tmp_path).load(fit)
     assert found is not None
-    assert_same(found, wanted)
+    assert_same(found, expected)
     assert len(list(Path(tmp_path).rglob("*.npz*"))) == 1
 
 
 @pytest.mark.parametrize("jobs", [1, 2, 3])
-def test_what_follows_from_a_batch_comes_before_the_next_one(make, told, jobs):
-    """So that the answers of few batches are in memory at a time."""
+def test_a_following_batch_runs_before_the_next_one(make, reporter, jobs):
+    """Otherwise the results of all batches would be in memory at once."""
     events: list[str] = []
 
     def batch(number: int) -> Batch:
         events.append(f"open {number}")
         return Batch(
             fits=[make(offset=10 * number + k) for k in range(3)],
-            then=lambda answers: Batch(
+            then=lambda results: Batch(
                 fits=[make(offset=10 * number + 5)],
                 then=lambda following: events.append(f"through {number}"),
             ),
         )
 
-    FitScheduler(kept=FitCache(None), reporter=told, jobs=jobs).carry_out(batch(k) for k in range(8))
+    FitScheduler(cache=FitCache(None), reporter=reporter, jobs=jobs).run(batch(k) for k in range(8))
     assert len(events) == 16
     half_done = np.cumsum([1 if event.startswith("open") else -1 for event in events])
     assert half_done.max() <= jobs + 1 if jobs > 1 else half_done.max() == 1
 
 
-def test_a_batch_without_fits_is_through_at_once(make, told):
+def test_a_batch_without_fits_is_finished_at_once(make, reporter):
     followed: list[int] = []
-    last = Batch(fits=[make()], then=lambda answers: followed.append(len(answers)))
-    empty = Batch(fits=[], then=lambda answers: last)
-    FitScheduler(kept=FitCache(None), reporter=told).carry_out(
-        [empty, Batch(fits=[], then=lambda answers: None)]
+    last = Batch(fits=[make()], then=lambda results: followed.append(len(results)))
+    empty = Batch(fits=[], then=lambda results: last)
+    FitScheduler(cache=FitCache(None), reporter=reporter).run(
+        [empty, Batch(fits=[], then=lambda results: None)]
     )
     assert followed == [1]
 
 
-def test_fits_under_way_beside_a_failing_one_are_finished_and_kept(make, told, tmp_path):
-    scheduler = FitScheduler(kept=FitCache(tmp_path), reporter=told, jobs=3)
-    fits = [make(offset=1), make(choice("Failing")), make(offset=2)]
+def test_fits_in_progress_beside_a_failing_one_are_finished_and_cached(make, reporter, tmp_path):
+    scheduler = FitScheduler(cache=FitCache(tmp_path), reporter=reporter, jobs=3)
+    fits = [make(offset=1), make(learner("Failing")), make(offset=2)]
     with pytest.raises(PluginError):
-        carried_out(scheduler, fits)
-    assert [FitCache(tmp_path).find(fit) is not None for fit in fits] == [True, False, True]
+        run_fits(scheduler, fits)
+    assert [FitCache(tmp_path).load(fit) is not None for fit in fits] == [True, False, True]
 
 
-def test_rows_of_a_mapped_file_are_read_again_after_they_were_let_go(tmp_path):
+def test_released_pages_of_a_mapped_file_are_read_again(tmp_path):
     matrix = np.arange(6000, dtype=np.float32).reshape(2000, 3)
     np.save(tmp_path / "features.npy", matrix)
-    features = Features.of("", np.asarray(np.load(tmp_path / "features.npy", mmap_mode="r")))
+    features = Features.from_matrix("", np.asarray(np.load(tmp_path / "features.npy", mmap_mode="r")))
     for _ in range(2):
         assert np.array_equal(features.take(np.arange(1999, -1, -1)), matrix[::-1])

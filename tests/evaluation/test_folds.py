@@ -1,4 +1,4 @@
-"""Protocols: which rows are learned from and which are predicted."""
+"""Folds: which rows are trained on and which are predicted."""
 
 from collections import Counter
 
@@ -50,8 +50,8 @@ def assert_every_row_is_tested_once(folds: list[Fold], rows: int) -> None:
 def test_stratified_folds_are_scikit_learns(labels, count, shuffle, seed):
     folds = stratified(labels, count, shuffle=shuffle, seed=seed)
     splitter = StratifiedKFold(count, shuffle=shuffle, random_state=seed if shuffle else None)
-    wanted = [(train.tolist(), test.tolist()) for train, test in splitter.split(labels, labels)]
-    assert seen_as_lists(folds) == wanted
+    expected = [(train.tolist(), test.tolist()) for train, test in splitter.split(labels, labels)]
+    assert seen_as_lists(folds) == expected
     assert_every_row_is_tested_once(folds, len(labels))
 
 
@@ -67,19 +67,19 @@ def test_a_class_with_fewer_images_than_folds_is_named_with_both_counts():
         stratified(np.array([0, 0, 0, 2, 2, 3, 3, 3]))
 
 
-def test_a_class_without_any_image_is_no_obstacle():
+def test_a_class_without_images_is_allowed():
     assert len(stratified(np.array([0, 0, 0, 4, 4, 4]))) == 3
 
 
 @pytest.mark.parametrize(("labels", "found"), [([1, 1, 1, 1], 1), ([], 0)])
 def test_fewer_than_two_classes_are_refused(labels, found):
-    with pytest.raises(EvaluationError, match=f"at least two classes.*show {found}"):
+    with pytest.raises(EvaluationError, match=f"at least two classes, got {found}"):
         stratified(np.array(labels, dtype=np.int64))
 
 
 @pytest.mark.parametrize("count", [1, 0, -3])
 def test_fewer_than_two_folds_are_refused(count):
-    with pytest.raises(EvaluationError, match=f"--cv {count}: at least 2 folds"):
+    with pytest.raises(EvaluationError, match=f"--cv must be at least 2, got {count}"):
         stratified(np.array([0, 0, 1, 1]), count)
 
 
@@ -87,7 +87,7 @@ def samples(*parts: str | None) -> list[Sample]:
     return [Sample(id=str(i), label=i % 2, split=part) for i, part in enumerate(parts)]
 
 
-def test_the_official_split_is_used_as_it_is_and_val_is_left_out():
+def test_the_official_split_is_used_unchanged_without_val():
     (fold,) = official_fold(samples("train", "test", "val", "train", None, "test", "train"))
     assert fold.train.tolist() == [0, 3, 6]
     assert fold.test.tolist() == [1, 5]
@@ -101,25 +101,25 @@ def test_the_official_split_is_used_as_it_is_and_val_is_left_out():
         (["val", "test"], "0 training and 1 test"),
     ],
 )
-def test_no_official_split_is_an_error_that_offers_the_other_protocol(parts, counted):
+def test_a_missing_official_split_is_an_error_that_suggests_cv(parts, counted):
     with pytest.raises(EvaluationError, match=f"{counted} images; use --cv"):
         official_fold(samples(*parts))
 
 
 @pytest.mark.parametrize(
-    ("parts", "told"),
+    ("parts", "described"),
     [
         (
             ["training", "testing", "training"],
-            "0 test images, and 1 marked 'testing', 2 marked 'training'",
+            "0 test images (its plugin marks 1 as 'testing', 2 as 'training'; expected",
         ),
-        (["train", "Test"], "1 training and 0 test images, and 1 marked 'Test'"),
+        (["train", "Test"], "1 training and 0 test images (its plugin marks 1 as 'Test'; expected"),
     ],
 )
-def test_words_for_the_parts_that_nobody_knows_are_told(parts, told):
+def test_unknown_names_of_parts_are_named(parts, described):
     with pytest.raises(EvaluationError) as caught:
         official_fold(samples(*parts))
-    assert f"{told}, where its plugin should say 'train', 'val' or 'test'" in str(caught.value)
+    assert f"{described} 'train', 'val' or 'test'); use --cv" in str(caught.value)
 
 
 def test_an_official_training_part_of_one_class_is_refused():
@@ -165,12 +165,12 @@ def test_another_seed_gives_other_inner_folds():
     assert seen_as_lists(first) != seen_as_lists(second)
 
 
-def test_a_class_with_one_member_is_predicted_by_a_learner_that_does_not_know_it():
+def test_the_only_image_of_a_class_is_predicted_by_a_learner_without_the_class():
     labels = np.array([0, 0, 0, 1, 1, 1, 2])
     (fold,) = [fold for fold in inner_folds(labels, 3, seed=0) if 6 in fold.test]
     assert set(labels[fold.train].tolist()) == {0, 1}
 
 
-def test_too_few_rows_for_inner_folds_are_an_error_that_says_what_else_can_be_done():
+def test_too_few_rows_for_inner_folds_are_an_error_with_a_remedy():
     with pytest.raises(EvaluationError, match=r"fold of 2 images is too small.*fit_on=in-sample"):
         inner_folds(np.array([0, 1]), 3, seed=0)

@@ -1,4 +1,4 @@
-"""Predictions to figures: each equals its textbook formula."""
+"""Metrics: each equals its textbook formula."""
 
 import math
 import statistics
@@ -51,13 +51,13 @@ def test_one_fold_has_no_spread():
     assert scored([[True, False]]).spread == 0
 
 
-def test_every_figure_is_a_plain_python_number():
+def test_all_values_are_plain_python_floats():
     result = scored([[True, False], [True]])
-    figures = [*result.fold_accuracy, result.accuracy, result.spread, *result.interval_95]
-    assert {type(figure) for figure in figures} == {float}
+    values = [*result.fold_accuracy, result.accuracy, result.spread, *result.interval_95]
+    assert {type(value) for value in values} == {float}
 
 
-def test_what_was_asked_comes_back_with_the_figures():
+def test_the_description_is_copied_to_the_result():
     pair = (np.array([1]), np.array([1]))
     result = score("soft-vote", "aggregator", ["a", "b"], [pair], untrained=True, converged=False)
     assert (result.name, result.kind, result.backbones) == ("soft-vote", "aggregator", ("a", "b"))
@@ -79,7 +79,7 @@ def result(kind: ResultKind, accuracy: float, name: str = "x") -> Result:
     )
 
 
-def test_the_best_single_is_no_aggregator():
+def test_the_best_single_is_not_an_aggregator():
     results = [result("baseline", 0.5), result("learner", 0.6), result("aggregator", 0.9)]
     assert best_single(results) is results[1]
 

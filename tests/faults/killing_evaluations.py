@@ -36,7 +36,7 @@ from support.installing import Site, stand_in_for_stackkit  # noqa: E402
 
 from stackkit import experiment  # noqa: E402, F401 - likewise
 from stackkit.cli import main as stackkit  # noqa: E402
-from stackkit.evaluation.fit_cache import kept_files, leftovers  # noqa: E402
+from stackkit.evaluation.fit_cache import cached_fits, leftovers  # noqa: E402
 
 BACKBONES = "colour-histogram,colour-histogram:bins=2"
 AGGREGATORS = "average-svm,average-svm:fit_on=out-of-fold,soft-vote"
@@ -89,7 +89,7 @@ class Evaluation:
 def kept(folder: Path) -> dict[str, tuple[int, float]]:
     """Every kept fit by name, with what changes if it is made anew; all are read to the end."""
     found = {}
-    for file in kept_files(folder):
+    for file in cached_fits(folder):
         with np.load(file.path, allow_pickle=False) as arrays:
             assert {"labels", "converged"} <= dict(arrays).keys()
         found[file.path.name] = (file.path.stat().st_ino, file.size)

@@ -23,10 +23,12 @@ from threadpoolctl import threadpool_limits
 import stackkit.evaluation.comparison
 from stackkit.api.images import squash
 from stackkit.api.types import SilentReporter
+from stackkit.evaluation.classifiers import check_classifiers
 from stackkit.evaluation.comparison import Comparison
 from stackkit.evaluation.features import Features
 from stackkit.evaluation.fit import LearnerFit
 from stackkit.evaluation.fit_cache import FitCache
+from stackkit.evaluation.fit_plan import FitPlan
 from stackkit.evaluation.folds import stratified_folds
 from stackkit.evaluation.metrics import Result
 from stackkit.evaluation.scheduler import FitScheduler
@@ -147,24 +149,29 @@ def compare(
     recipe = Recipe(dataset="mnist", **words)
     n_classes = n_classes or int(table.labels.max()) + 1
     return Comparison(
-        components=resolve(recipe, registry),
-        features=[Features.of(name, matrix) for name, matrix in zip(names, table.matrices, strict=True)],
-        labels=table.labels,
-        n_classes=n_classes,
+        fit_plan=FitPlan(
+            classifiers=check_classifiers(resolve(recipe, registry)),
+            features=[
+                Features.from_matrix(name, matrix)
+                for name, matrix in zip(names, table.matrices, strict=True)
+            ],
+            labels=table.labels,
+            n_classes=n_classes,
+            inner_cv=recipe.inner_cv,
+            seed=recipe.seed,
+        ),
         folds=stratified_folds(
             table.labels, [str(k) for k in range(n_classes)], recipe.cv, shuffle=False, seed=0
         ),
-        inner_cv=recipe.inner_cv,
-        seed=recipe.seed,
-        scheduler=FitScheduler(kept=FitCache(None), reporter=SilentReporter(), jobs=2),
-    ).results()
+        scheduler=FitScheduler(cache=FitCache(None), reporter=SilentReporter(), jobs=2),
+    ).run()
 
 
 def assert_rows_equal(found: Sequence[np.ndarray], stack: Any, table: Table) -> None:
     splits = StratifiedKFold(3).split(table.all, table.labels)
     for labels, (train, test) in zip(found, splits, strict=True):
-        wanted = stack.fit(table.all[train], table.labels[train]).predict(table.all[test])
-        assert labels.tolist() == wanted.tolist()
+        expected = stack.fit(table.all[train], table.labels[train]).predict(table.all[test])
+        assert labels.tolist() == expected.tolist()
 
 
 def test_average_svm_predicts_every_row_as_the_plain_recipe_does(table, registry, predicted):
@@ -224,28 +231,28 @@ def test_a_class_without_images_changes_no_row(registry, predicted):
 @pytest.mark.parametrize("name", SYNTHETIC)
 def test_the_mean_probabilities_are_the_recipes_to_the_last_bit(name, learner, registry):
     table = synthetic(*SYNTHETIC[name])
-    choice = registry.one("learner", learner)
+    configured = registry.one("learner", learner)
     train, test = next(StratifiedKFold(3).split(table.all, table.labels))
     found = [
         LearnerFit(
-            choice=choice,
-            features=Features.of("any", X),
+            learner=configured,
+            features=Features.from_matrix("any", X),
             labels=table.labels,
             n_classes=int(table.labels.max()) + 1,
             train=train,
             test=test,
             probabilities=True,
             in_sample=True,
-        ).carry_out()
+        ).run()
         for X in table.matrices
     ]
-    recipe = plain(table, choice.create(), LinearSVC(dual=True, random_state=0))
+    recipe = plain(table, configured.create(), LinearSVC(dual=True, random_state=0))
     recipe.fit(table.all[train], table.labels[train])
     for part, rows in (("in_sample", train), ("probabilities", test)):
-        wanted = recipe.predict_meta_features(table.all[rows])
-        probabilities = np.stack([getattr(answers, part) for answers in found])
-        assert probabilities.dtype == wanted.dtype
-        assert np.array_equal(np.average(probabilities, axis=0), wanted)
+        expected = recipe.predict_meta_features(table.all[rows])
+        probabilities = np.stack([getattr(result, part) for result in found])
+        assert probabilities.dtype == expected.dtype
+        assert np.array_equal(np.average(probabilities, axis=0), expected)
 
 
 def test_concat_predicts_every_row_as_a_plain_pipeline_does(table, registry, predicted):

@@ -1,4 +1,4 @@
-"""The report: a document that holds everything, written whole or not at all, and a readable table."""
+"""The report: a JSON document, written completely or not at all, and a table."""
 
 import io
 import json
@@ -15,7 +15,7 @@ from stackkit.api.types import FailedImage
 from stackkit.evaluation.metrics import Result, ResultKind
 from stackkit.evaluation.protocol import Protocol
 from stackkit.report.report import FILE_NAME, FoldSize, Report, prepare, write
-from stackkit.report.table import MOST_FAILURES, show
+from stackkit.report.table import MAX_FAILURES, show
 
 BACKBONES = ("efficientnet-lite0:weights=shared", "inception-v3:size=299,pooling=max", "vgg19")
 LONG = "average-svm:fit_on=out-of-fold,C=0.25,max_iter=20000"
@@ -85,7 +85,7 @@ def rows(text: str) -> list[str]:
     return [line.strip() for line in text.splitlines()]
 
 
-def test_the_document_has_every_promised_key():
+def test_the_document_has_every_documented_key():
     document = report().document()
     assert document.keys() >= {
         "dataset",
@@ -102,7 +102,7 @@ def test_the_document_has_every_promised_key():
     assert {entry["kind"] for entry in document["results"]} == {"baseline", "learner", "aggregator"}
 
 
-def test_the_document_holds_the_figures_to_the_last_digit():
+def test_the_document_holds_all_digits():
     document = json.loads(json.dumps(report().document()))
     assert [entry["accuracy"] for entry in document["results"]] == [r.accuracy for r in RESULTS]
     assert document["results"][3]["fold_accuracy"] == [0.61, 0.71, 0.81]
@@ -117,7 +117,7 @@ def test_the_document_says_untrained_if_any_result_is():
     assert report((random,)).document()["untrained"] is True
 
 
-def test_the_document_says_what_the_protocol_means():
+def test_the_document_explains_the_protocol():
     protocol = report().document()["protocol"]
     assert protocol["kind"] == "cross-validation"
     assert protocol["title"] == "3-fold stratified cross-validation, not shuffled"
@@ -134,8 +134,8 @@ def test_writing_and_reading_gives_the_document_back(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == [FILE_NAME]
 
 
-def test_a_report_is_renamed_into_place_whole(tmp_path, monkeypatch):
-    """Whoever looks at the moment of the rename sees the old report beside a complete new one."""
+def test_a_complete_report_replaces_the_old_one_at_once(tmp_path, monkeypatch):
+    """Until the rename, readers see the old report; afterwards, the complete new one."""
     target = tmp_path / FILE_NAME
     target.write_text("old")
     seen: list[tuple[str, Any]] = []
@@ -150,15 +150,15 @@ def test_a_report_is_renamed_into_place_whole(tmp_path, monkeypatch):
     assert seen == [("old", report().document())]
 
 
-def test_a_report_that_cannot_be_made_leaves_the_old_one(tmp_path):
+def test_a_report_that_cannot_be_serialised_leaves_the_old_one(tmp_path):
     (tmp_path / FILE_NAME).write_text("old")
     with pytest.raises(TypeError):
         write(report(versions={"python": object()}), tmp_path)
     assert (tmp_path / FILE_NAME).read_text() == "old"
 
 
-def test_a_folder_that_vanished_is_one_line(tmp_path):
-    with pytest.raises(UsageError, match=r"report\.json cannot be written: .*; features are kept"):
+def test_a_removed_folder_is_a_usage_error(tmp_path):
+    with pytest.raises(UsageError, match=r"report\.json cannot be written: .*; the features are kept"):
         write(report(), tmp_path / "gone")
 
 
@@ -177,7 +177,7 @@ def test_preparing_refuses_to_overwrite(tmp_path):
 
 
 @pytest.mark.parametrize("below", ["", "more"])
-def test_preparing_refuses_a_file_in_the_folders_place(tmp_path, below):
+def test_preparing_refuses_a_file_in_place_of_the_folder(tmp_path, below):
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match=r"cannot be written .*choose another folder"):
         prepare(tmp_path / "file" / below, overwrite=False)
@@ -193,7 +193,7 @@ def test_preparing_refuses_an_unwritable_folder(tmp_path):
         prepare(folder, overwrite=False)
 
 
-def test_in_a_pipe_every_name_is_whole_on_one_line():
+def test_in_a_pipe_names_do_not_wrap():
     text = shown(report())
     assert row(text, LONG)[1:3] == ["all", "3"]
     on = [line.split()[1] for line in rows(text) if line.startswith("linear-svm")]
@@ -201,7 +201,7 @@ def test_in_a_pipe_every_name_is_whole_on_one_line():
     assert "\x1b" not in text
 
 
-def test_on_80_columns_names_wrap_and_nothing_of_them_is_lost():
+def test_on_80_columns_names_wrap_and_are_complete():
     lines = Text.from_ansi(shown(report(), terminal=True)).plain.splitlines()
     assert max(map(len, lines)) <= 80
     heading = next(line for line in lines if "fold 1" in line)
@@ -213,7 +213,7 @@ def test_on_80_columns_names_wrap_and_nothing_of_them_is_lost():
     assert heading.split()[-4:] == ["±", "95", "%", "gain"]
 
 
-def test_on_any_width_no_figure_is_cut():
+def test_numbers_are_complete_at_any_width():
     text = Text.from_ansi(shown(report(), terminal=True, width=60)).plain
     assert "…" not in text
     assert max(map(len, text.splitlines())) <= 60
@@ -225,14 +225,14 @@ def test_rows_show_folds_mean_spread_half_interval_and_gain():
     assert row(text, LONG)[3:] == ["65.0", "75.0", "85.0", "75.0", "1.2", "2.0", "+4.0"]
 
 
-def test_the_best_single_backbone_is_marked_and_is_where_gains_start():
+def test_gains_are_relative_to_the_best_single_backbone():
     text = shown(report())
     best = [line for line in rows(text) if line.endswith("best")]
     assert [line.split()[:2] for line in best] == [["logistic:C=10", BACKBONES[0]]]
 
 
 @pytest.mark.parametrize("less", [0.0, 1e-9, 0.0004, 0.00049])
-def test_a_gain_of_nothing_is_plus_zero(less):
+def test_a_tiny_loss_is_shown_as_plus_zero(less):
     results = (
         result("logistic", "learner", (0.5,), "a"),
         result("soft-vote", "aggregator", (0.5 - less,), "a", "b"),
@@ -243,7 +243,7 @@ def test_a_gain_of_nothing_is_plus_zero(less):
 
 
 @pytest.mark.parametrize(("folds", "columns"), [(1, 1), (5, 5), (6, 0), (50, 0)])
-def test_folds_are_shown_as_long_as_they_fit(folds, columns):
+def test_up_to_five_folds_have_columns(folds, columns):
     results = (result("logistic", "learner", (0.5,) * folds, "vgg19"),)
     cells = row(shown(report(results)), "logistic")
     assert len(cells) == 2 + columns + 4
@@ -254,7 +254,7 @@ def test_the_one_fold_of_a_split_is_headed_test():
     assert "test" in row(shown(report(results)), "classifier")
 
 
-def test_an_untrained_stack_says_so_in_its_row():
+def test_an_untrained_aggregator_is_marked_in_its_row():
     results = (
         result("logistic", "learner", (0.1,), "vgg19 (untrained)", untrained=True),
         result("soft-vote", "aggregator", (0.1,), "vgg19 (untrained)", "vgg16", untrained=True),
@@ -264,7 +264,7 @@ def test_an_untrained_stack_says_so_in_its_row():
     assert "all 2 (untrained)" in text
 
 
-def test_notes_and_few_failures_are_told_in_full():
+def test_notes_and_few_failures_are_shown_in_full():
     text = shown(report())
     assert "- A note [not markup]." in text
     assert "failed: bird-000: empty\nfailed: bird-001: empty\n" in text
@@ -272,12 +272,12 @@ def test_notes_and_few_failures_are_told_in_full():
 
 
 def test_many_failures_are_cut_off_with_a_count():
-    text = shown(report(failed=MOST_FAILURES + 280))
-    assert text.count("failed: ") == MOST_FAILURES
+    text = shown(report(failed=MAX_FAILURES + 280))
+    assert text.count("failed: ") == MAX_FAILURES
     assert text.endswith("... and 280 more; report.json (--out) lists all\n")
 
 
-def test_the_title_says_dataset_size_and_protocol():
+def test_the_title_shows_dataset_size_and_protocol():
     title = shown(report()).splitlines()[1]
     assert title == (
         "cub200:root=/data/CUB_200_2011,limit=12: 1,234 images, 2 classes; "

@@ -73,8 +73,8 @@ def _carry_out(recipe: Recipe, store: FeatureStore, style: Style) -> ExtractionS
             Registry(host=the_host()),
             store,
             reporter,
-            begin=lambda plan: tell(reporter, plan_lines(plan, evaluable=False)),
-            expect=lambda forecast: tell(reporter, forecast_lines(forecast)),
+            begin=lambda preview: tell(reporter, plan_lines(preview, evaluable=False)),
+            expect=lambda estimate: tell(reporter, forecast_lines(estimate)),
         )
 
 

@@ -20,9 +20,7 @@ from stackkit.cli.engines import total
 from stackkit.cli.units import age
 from stackkit.extraction.recompute import TOLERANCE, Recomputed
 from stackkit.store.catalogue import Entry, RowStates
-
-UNLIMITED = 200
-"""Width in characters where nothing wraps: a file or a pipe has no edge."""
+from stackkit.utils.console import print_literal, unwrapped
 
 MOST_NAMED = 20
 
@@ -87,7 +85,7 @@ def verdict(entry: Entry, states: RowStates | None, again: Sequence[Recomputed])
 
 def show_entries(folder: Path, found: Sequence[Entry]) -> None:
     """One row per file."""
-    console = _console()
+    console = unwrapped(Console())
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for name in ("#", "dataset", "backbone", "setting", "dtype"):
         table.add_column(name, overflow="fold")
@@ -98,16 +96,20 @@ def show_entries(folder: Path, found: Sequence[Entry]) -> None:
         table.add_row(str(number), *_cells(entry))
     if found:
         console.print(table)
-    _say(console, f"{folder}: {len(found)} files, {decimal(sum(entry.size for entry in found))}")
+    print_literal(
+        console, f"{folder}: {len(found)} files, {decimal(sum(entry.size for entry in found))}"
+    )
     for entry in found:
         if entry.problem:
-            _say(console, f"{entry.state}: {entry.problem}")
+            print_literal(console, f"{entry.state}: {entry.problem}")
 
 
 def show_engines(found: Sequence[dict[str, Any]]) -> None:
     """What they take in all, unless that is nothing."""
     if found:
-        _say(_console(), f"{engines_dir()}: {len(found)} engines, {decimal(total(found))}")
+        print_literal(
+            unwrapped(Console()), f"{engines_dir()}: {len(found)} engines, {decimal(total(found))}"
+        )
 
 
 def _cells(entry: Entry) -> list[str]:
@@ -124,17 +126,17 @@ def _cells(entry: Entry) -> list[str]:
 
 def show_details(told: dict[str, Any]) -> None:
     """A line per fact."""
-    console = _console()
+    console = unwrapped(Console())
     counts = told.pop("classes")
     origins = told.pop("provenance")
     for name, value in told.items():
         if value not in (None, []):
-            _say(console, f"{name:<12} {_listed(value) if isinstance(value, list) else value}")
-    _say(console, f"{'classes':<12} {len(counts)}")
+            print_literal(console, f"{name:<12} {_listed(value) if isinstance(value, list) else value}")
+    print_literal(console, f"{'classes':<12} {len(counts)}")
     for name, count in counts.items():
-        _say(console, f"  {name}: {count:,}")
+        print_literal(console, f"  {name}: {count:,}")
     for origin in origins:
-        _say(console, f"{'origin':<12} {json.dumps(origin)}")
+        print_literal(console, f"{'origin':<12} {json.dumps(origin)}")
 
 
 def fault(verdicts: Sequence[dict[str, Any]]) -> str | None:
@@ -161,14 +163,14 @@ def _is_whole(told: dict[str, Any]) -> bool:
 
 def show_verdicts(verdicts: Sequence[dict[str, Any]]) -> None:
     """A line per file, and what is wrong with it."""
-    console = _console()
+    console = unwrapped(Console())
     for told in verdicts:
-        _say(console, f"{_word(told)}: {told['path']}: {_finding(told)}")
+        print_literal(console, f"{_word(told)}: {told['path']}: {_finding(told)}")
         for name in ("damaged", "disagreeing"):
             if told[name]:
-                _say(console, f"  {name}: {_listed(told[name])}")
+                print_literal(console, f"  {name}: {_listed(told[name])}")
         for sample, reason in told["skipped"].items():
-            _say(console, f"  not compared: {sample}: {reason}")
+            print_literal(console, f"  not compared: {sample}: {reason}")
 
 
 def _word(told: dict[str, Any]) -> str:
@@ -192,12 +194,3 @@ def _finding(told: dict[str, Any]) -> str:
 def _listed(names: Sequence[str]) -> str:
     more = len(names) - MOST_NAMED
     return f"{len(names):,}: {', '.join(names[:MOST_NAMED])}{f' and {more:,} more' if more > 0 else ''}"
-
-
-def _console() -> Console:
-    console = Console()
-    return console if console.is_terminal else Console(width=max(console.width, UNLIMITED))
-
-
-def _say(console: Console, text: str) -> None:
-    console.print(text, markup=False, highlight=False, soft_wrap=not console.is_terminal)

@@ -29,9 +29,9 @@ def ls(as_json: options.Json = False) -> None:
     """
     from rich.filesize import decimal
 
-    from stackkit.evaluation.fit_cache import kept_files
+    from stackkit.evaluation.fit_cache import cached_fits
 
-    files = kept_files(fits_dir())
+    files = cached_fits(fits_dir())
     size, uses = sum(file.size for file in files), sorted(file.used for file in files)
     if as_json:
         print_json(
@@ -83,11 +83,11 @@ def _clean(
     *, older_than_s: float | None, keep_bytes: int | None, everything: bool, dry_run: bool
 ) -> list[Removal]:
     """What went, or would go; a fit that was used meanwhile stays."""
-    from stackkit.evaluation.fit_cache import kept_files, leftovers
+    from stackkit.evaluation.fit_cache import cached_fits, leftovers
     from stackkit.utils.retention import Removal, disused
 
     now = time.time()
-    files, asides = kept_files(fits_dir()), leftovers(fits_dir(), now)
+    files, asides = cached_fits(fits_dir()), leftovers(fits_dir(), now)
     if everything:
         going = [Removal.of(file, "all may go") for file in files]
     else:

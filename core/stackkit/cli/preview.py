@@ -15,7 +15,7 @@ from stackkit.cli.progress import Style, clock, progress, rate
 
 if TYPE_CHECKING:
     from stackkit.extraction.estimate import BackboneEstimate, Estimate
-    from stackkit.preview import Plan
+    from stackkit.preview import Preview
     from stackkit.recipe import Recipe
     from stackkit.store import FeatureStore
 
@@ -33,12 +33,12 @@ def predict(
 
     registry = Registry(host=the_host())
     with stdout_set_aside(), progress(style) as reporter:
-        prediction = experiment.predict(recipe, registry, store, reporter, evaluable=evaluable)
+        dry_run = experiment.dry_run(recipe, registry, store, reporter, evaluable=evaluable)
     if as_json:
-        print_json(prediction.document())
+        print_json(dry_run.document())
         return
-    expected = forecast_lines(prediction.forecast) if prediction.forecast else [UNKNOWN]
-    for line in (*plan_lines(prediction.plan, evaluable=evaluable), *expected):
+    expected = forecast_lines(dry_run.estimate) if dry_run.estimate else [UNKNOWN]
+    for line in (*plan_lines(dry_run.preview, evaluable=evaluable), *expected):
         typer.echo(line)
 
 
@@ -48,32 +48,32 @@ def tell(reporter: Reporter, lines: Iterable[str]) -> None:
         reporter.message(line)
 
 
-def plan_lines(plan: Plan, *, evaluable: bool) -> Iterator[str]:
+def plan_lines(preview: Preview, *, evaluable: bool) -> Iterator[str]:
     """Dataset, backbones, learners, protocol and disk space, a line each.
 
     Learners, aggregators and protocol count only if figures are going to be made (`evaluable`).
     """
-    chosen = plan.components
-    images = f"{plan.n_images:,} images, {plan.n_classes} classes"
-    yield f"dataset     {chosen.dataset.text}: {plan.absent or images}"
-    for named in plan.backbones:
+    chosen = preview.components
+    images = f"{preview.n_images:,} images, {preview.n_classes} classes"
+    yield f"dataset     {chosen.dataset.text}: {preview.dataset_unavailable_reason or images}"
+    for named in preview.backbones:
         size, width = named.backbone.image_size, named.backbone.feature_dim
         yield f"backbone    {named.label}: {size}x{size} pixels -> {width} features"
-    for named, unavailable_reason in zip(plan.backbones, plan.unavailable_reason, strict=True):
+    for named, unavailable_reason in zip(preview.backbones, preview.unavailable_reasons, strict=True):
         if unavailable_reason:
             yield f"lacking     {named.label}: {unavailable_reason}"
     if evaluable:
         beside = ", ".join(choice.text for choice in chosen.baselines) or "none"
         yield f"learner     {chosen.learner.text}, beside baseline {beside}"
         yield f"aggregator  {', '.join(choice.text for choice in chosen.aggregators) or 'none'}"
-        yield f"protocol    {plan.protocol.title}"
+        yield f"protocol    {preview.protocol.title}"
     for choice in chosen.all if evaluable else (chosen.dataset, *chosen.backbones):
         for remark in choice.remarks:
             yield f"deprecated  {choice.text}: {remark}"
-    if plan.absent:
-        yield f"store       {decimal(sum(plan.row_bytes))} of features per image"
+    if preview.dataset_unavailable_reason:
+        yield f"store       {decimal(sum(preview.row_bytes))} of features per image"
     else:
-        yield f"store       {decimal(plan.feature_bytes)} of features at most"
+        yield f"store       {decimal(preview.feature_bytes)} of features at most"
 
 
 def forecast_lines(forecast: Estimate) -> Iterator[str]:

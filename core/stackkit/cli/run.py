@@ -14,7 +14,7 @@ from stackkit.recipe import AGGREGATORS, BASELINES, FOLDS, RECIPE_BACKBONES, Rec
 
 if TYPE_CHECKING:
     from stackkit.cli.progress import Style
-    from stackkit.preview import Plan
+    from stackkit.preview import Preview
     from stackkit.store import FeatureStore
 
 
@@ -143,8 +143,8 @@ def _carry_out(
     errors = Console(stderr=True)
     people = errors if as_json else Console()
 
-    def begin(plan: Plan) -> None:
-        tell(reporter, plan_lines(plan, evaluable=True))
+    def begin(preview: Preview) -> None:
+        tell(reporter, plan_lines(preview, evaluable=True))
         if out:  # refused before hours of work, and not made for a mistyped name
             report_file.prepare(out, overwrite=overwrite)
 
@@ -155,7 +155,7 @@ def _carry_out(
             store,
             reporter,
             begin=begin,
-            expect=lambda forecast: tell(reporter, forecast_lines(forecast)),
+            expect=lambda estimate: tell(reporter, forecast_lines(estimate)),
             may_extract=may_extract,
             fits=fits_dir(),
             out=out,

@@ -1,14 +1,14 @@
-"""Baselines, base learners and aggregators side by side on the same folds."""
+"""Run a fit plan: baselines, learners and aggregators side by side on the same folds."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from stackkit.evaluation.fit import Fit, FitResult, ProbabilityFit
-from stackkit.evaluation.fit_plan import Design, FoldPlan, Row
+from stackkit.evaluation.fit import Fit, FitResult
+from stackkit.evaluation.fit_plan import FitPlan, FoldFits, TableRow
 from stackkit.evaluation.folds import Fold
 from stackkit.evaluation.metrics import Result, score
 from stackkit.evaluation.probabilities import FoldProbabilities
@@ -17,110 +17,127 @@ from stackkit.evaluation.scheduler import TASK, Batch, FitScheduler
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoldOutcome:
-    """What was found in one fold: probabilities of the base learners, and every row's answers."""
+    """Everything that was computed in one fold.
+
+    Parameters
+    ----------
+    number : int
+        The fold's number, from 0.
+    fold : Fold
+        Its training and test rows.
+    rows : sequence of TableRow
+        The rows of the table.
+    results : sequence of FitResult
+        One entry per row of the table.
+    probabilities : FoldProbabilities or None
+        What aggregators were fitted on; None if no aggregator uses probabilities.
+
+    """
 
     number: int
     fold: Fold
-    rows: Sequence[Row]
-    stacked: FoldProbabilities | None
-    answers: Sequence[FitResult]
+    rows: Sequence[TableRow]
+    results: Sequence[FitResult]
+    probabilities: FoldProbabilities | None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparison(Design):
-    """A design, carried out on folds by a scheduler.
+class Comparison:
+    """A fit plan, the folds to run it on, and a scheduler to run it.
 
-    Each image is predicted `repeats` times, in as many rounds of folds. `tell` is handed each
-    fold's outcome as soon as it is there.
+    Parameters
+    ----------
+    fit_plan : FitPlan
+        What is fitted on which rows.
+    folds : sequence of Fold
+        The folds, repeat by repeat.
+    scheduler : FitScheduler
+        Runs the fits.
+    repeats : int
+        How often every image is predicted.
+    on_fold : callable
+        Called with the `FoldOutcome` of each fold as soon as it is complete.
+
     """
 
+    fit_plan: FitPlan
     folds: Sequence[Fold]
     scheduler: FitScheduler
     repeats: int = 1
-    tell: Callable[[FoldOutcome], None] = lambda outcome: None
+    on_fold: Callable[[FoldOutcome], None] = lambda outcome: None
 
     @property
     def n_images(self) -> int:
-        """Images that are learned from or predicted in some fold."""
+        """Number of images that are trained on or predicted in some fold."""
         used = [rows for fold in self.folds for rows in (fold.train, fold.test)]
         return len(np.unique(np.concatenate(used)))
 
-    def results(self) -> list[Result]:
-        """Every row's figures; each distinct fit is carried out once, whatever the number of rows."""
-        plans = [self.plan(number, fold) for number, fold in enumerate(self.folds)]
-        stacks = len(self._stacks)
-        self.scheduler.reporter.start(TASK, sum(len(plan.fits) + stacks for plan in plans))
-        found: dict[int, list[FitResult]] = {}
-        self.scheduler.carry_out(self._batch(plan, found) for plan in plans)
-        outcomes = [found[plan.number] for plan in plans]
+    def run(self) -> list[Result]:
+        """Run every distinct fit once and return the result of each row of the table."""
+        plan = self.fit_plan
+        fold_fits = [plan.fold_fits(number, fold) for number, fold in enumerate(self.folds)]
+        n_stacked = sum(a.fit_on != "features" for a in plan.classifiers.aggregators)
+        self.scheduler.reporter.start(TASK, sum(len(fits.all) + n_stacked for fits in fold_fits))
+        results: dict[int, list[FitResult]] = {}
+        # A generator, so that batches are created only as the scheduler opens them.
+        self.scheduler.run(self._batch(fits, results) for fits in fold_fits)
+        by_fold = [results[fits.number] for fits in fold_fits]
         return [
-            self._result(row, answers)
-            for row, answers in zip(self.rows, zip(*outcomes, strict=True), strict=True)
+            self._score(row, of_row)
+            for row, of_row in zip(plan.rows, zip(*by_fold, strict=True), strict=True)
         ]
 
-    @property
-    def _stacks(self) -> list[Row]:
-        return [row for row in self.rows if row.learns_from_probabilities]
+    def _batch(self, fits: FoldFits, results: dict[int, list[FitResult]]) -> Batch:
+        """Plan a fold in two steps: fits on features, then the aggregators on their probabilities."""
+        plan = self.fit_plan
 
-    def _batch(self, plan: FoldPlan, found: dict[int, list[FitResult]]) -> Batch:
-        """One fold: the fits that need no other, then the aggregators on what these answered.
+        def aggregate(first: list[FitResult]) -> Batch:
+            known = dict(zip(fits.all, first, strict=True))
+            probabilities = fits.probabilities(known) if plan.needs_probabilities else None
 
-        The answers in the order of the rows go to `found`; probabilities are let go.
-        """
-
-        def aggregate(answers: list[FitResult]) -> Batch:
-            made = dict(zip(plan.fits, answers, strict=True))
-            stacked = plan.stack(made) if self._stacks else None
-
-            def finish(aggregated: list[FitResult]) -> None:
-                in_order = [*plan.learned(made), *self._aggregated(plan, made, aggregated)]
-                found[plan.number] = [one.without_probabilities() for one in in_order]
-                self.tell(
+            def finish(second: list[FitResult]) -> None:
+                in_order = [*fits.single_results(known), *self._aggregated(fits, known, second)]
+                # Only labels are kept until the end of the run: the probabilities of all folds and
+                # inner folds together may not fit into memory.
+                results[fits.number] = [
+                    replace(result, probabilities=None, in_sample=None) for result in in_order
+                ]
+                self.on_fold(
                     FoldOutcome(
-                        number=plan.number,
-                        fold=plan.fold,
-                        rows=self.rows,
-                        stacked=stacked,
-                        answers=in_order,
+                        number=fits.number,
+                        fold=fits.fold,
+                        rows=plan.rows,
+                        results=in_order,
+                        probabilities=probabilities,
                     )
                 )
 
-            return Batch(fits=self._aggregators(plan, stacked), then=finish)
+            stacked = plan.probability_fits(fits, probabilities) if probabilities else []
+            return Batch(fits=stacked, then=finish)
 
-        return Batch(fits=plan.fits, then=aggregate)
-
-    def _aggregators(self, plan: FoldPlan, stacked: FoldProbabilities | None) -> list[ProbabilityFit]:
-        if stacked is None:
-            return []
-        labels = self.labels[plan.fold.train]
-        return [
-            ProbabilityFit(
-                choice=row.choice, stacked=stacked, labels=labels, origin=plan.learned_from(row.fit_on)
-            )
-            for row in self._stacks
-        ]
+        return Batch(fits=fits.all, then=aggregate)
 
     def _aggregated(
-        self, plan: FoldPlan, made: Mapping[Fit, FitResult], stacks: Sequence[FitResult]
+        self, fits: FoldFits, known: Mapping[Fit, FitResult], stacked: Sequence[FitResult]
     ) -> Iterator[FitResult]:
-        """The aggregators' answers in the order of their rows, whatever they learn from."""
-        others = iter(stacks)
-        for row in self.rows:
-            if row.kind == "aggregator":
-                fit = plan.feature_fits.get(row.choice.text)
-                yield made[fit] if fit else next(others)
+        """Yield the aggregators' results in the table's order, on features or on probabilities."""
+        remaining = iter(stacked)
+        for aggregator in self.fit_plan.classifiers.aggregators:
+            fit = fits.feature_fits.get(aggregator.component.text)
+            yield known[fit] if fit else next(remaining)
 
-    def _result(self, row: Row, answers: Sequence[FitResult]) -> Result:
+    def _score(self, row: TableRow, results: Sequence[FitResult]) -> Result:
+        labels = self.fit_plan.labels
         return score(
-            row.choice.text,
+            row.classifier.text,
             row.kind,
-            [features.label for features in row.on],
+            [features.label for features in row.features],
             [
-                (one.labels, self.labels[fold.test])
-                for one, fold in zip(answers, self.folds, strict=True)
+                (result.labels, labels[fold.test])
+                for result, fold in zip(results, self.folds, strict=True)
             ],
-            untrained=not all(features.trained for features in row.on),
-            converged=all(one.converged for one in answers),
+            untrained=not all(features.trained for features in row.features),
+            converged=all(result.converged for result in results),
             fit_on=row.fit_on,
             repeats=self.repeats,
         )

@@ -1,4 +1,4 @@
-"""Whether a fit converged, as scikit-learn says it: by a warning."""
+"""Find out whether a fit converged: scikit-learn reports it only by a warning."""
 
 from __future__ import annotations
 
@@ -11,38 +11,44 @@ from typing import Any
 from sklearn.exceptions import ConvergenceWarning
 
 
-class EarlyStops(threading.local):
-    """Whether a fit in this thread has stopped before it converged."""
+class ConvergenceWatch(threading.local):
+    """Whether a fit in the current thread stopped before it converged."""
 
-    seen = False
+    stopped_early = False
 
 
-_early = EarlyStops()
+_watch = ConvergenceWatch()
 
 
 @contextmanager
-def early_stops_noted() -> Iterator[None]:
-    """Take convergence warnings in, to be reported once and in plain words, not printed.
+def convergence_warnings_captured() -> Iterator[None]:
+    """Record scikit-learn's convergence warnings instead of printing them; pass others on.
 
-    Entered once around all fits: `warnings` belongs to the process, and the thread that warns is
-    the thread that fits. Other warnings pass on.
+    Notes
+    -----
+    Enter this once around all fits. `warnings.catch_warnings` changes state of the whole process and is
+    not thread-safe, so entering it per fit would let one thread restore the state that another still
+    uses. The warnings are assigned to fits by thread: a fit warns in the thread that runs it.
+
     """
     with warnings.catch_warnings():
         pass_on = warnings.showwarning
 
-        def note(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+        def record(message: Warning | str, category: type[Warning], *args: Any, **kwargs: Any) -> None:
             if issubclass(category, ConvergenceWarning):
-                _early.seen = True
+                _watch.stopped_early = True
             else:
-                pass_on(message, category, *where, **more)
+                pass_on(message, category, *args, **kwargs)
 
-        warnings.showwarning = note
+        warnings.showwarning = record
+        # "always": Python shows a warning once per line of code by default, and would hide the later
+        # fits'.
         warnings.simplefilter("always", ConvergenceWarning)
         yield
 
 
 @contextmanager
-def watching() -> Iterator[EarlyStops]:
-    """Afterwards `.seen` says whether a fit in this thread and block stopped early."""
-    _early.seen = False
-    yield _early
+def watch_convergence() -> Iterator[ConvergenceWatch]:
+    """Watch the fits of this thread; afterwards `.stopped_early` tells whether any did not converge."""
+    _watch.stopped_early = False
+    yield _watch

@@ -1,4 +1,4 @@
-"""Features of one backbone, read where they lie."""
+"""Read the features of one backbone from its file, without a copy of the whole matrix in memory."""
 
 from __future__ import annotations
 
@@ -12,26 +12,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 BLOCK_ROWS = 512
-"""Rows that are looked at or copied at a time, which bounds what is in memory twice."""
+"""Rows that are read or copied at a time; bounds the memory for temporary copies."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Features:
-    """Features of one backbone under the label users see.
+    """Features of one backbone.
 
-    `matrix` (m, d) float32 may be a view into the store's file; `kept` (n,) are the rows of it
-    that count, and all row numbers elsewhere are positions in `kept`.
+    Parameters
+    ----------
+    label : str
+        The backbone's name and options, as users see them.
+    trained : bool
+        False if the backbone has random weights.
+    matrix : ndarray of shape (n_stored, n_features), float32
+        All stored rows; may be a view of the memory-mapped file.
+    used_rows : ndarray of shape (n_samples,), int64
+        The rows of `matrix` that take part in the evaluation. Row numbers everywhere else in this
+        package are positions in `used_rows`.
+
     """
 
     label: str
     trained: bool
     matrix: NDArray[np.float32]
-    kept: NDArray[np.int64]
+    used_rows: NDArray[np.int64]
 
     @classmethod
-    def of(cls, label: str, matrix: NDArray[np.float32], *, trained: bool = True) -> Features:
-        """A matrix of which every row counts."""
-        return cls(label=label, trained=trained, matrix=matrix, kept=np.arange(len(matrix)))
+    def from_matrix(cls, label: str, matrix: NDArray[np.float32], *, trained: bool = True) -> Features:
+        """Use every row of a matrix."""
+        return cls(label=label, trained=trained, matrix=matrix, used_rows=np.arange(len(matrix)))
 
     @property
     def width(self) -> int:
@@ -39,47 +49,51 @@ class Features:
         return int(self.matrix.shape[1])
 
     def take(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """(len(rows), d), a copy in Fortran order, as mlxtend's ColumnSelector hands rows to a learner.
-
-        BLAS multiplies the two layouts by a vector in different orders, and probabilities that
-        differ in their last bits would be another recipe.
-        """
+        """Copy some rows, (n_rows,) int64, into a new (n_rows, n_features) array in Fortran order."""
+        # mlxtend's ColumnSelector passes arrays in Fortran order to its learners. BLAS sums products in
+        # another order for each memory layout, so with C order the probabilities would differ in their
+        # last bits from those of the published recipe, and a few predictions with them.
         taken = np.empty((len(rows), self.width), dtype=self.matrix.dtype, order="F")
+        # Block by block, because indexing with an array makes a temporary copy in C order.
         for start in range(0, len(rows), BLOCK_ROWS):
-            part = slice(start, start + BLOCK_ROWS)
-            taken[part] = self.matrix[self.kept[rows[part]]]
-        _let_go(self.matrix)
+            block = slice(start, start + BLOCK_ROWS)
+            taken[block] = self.matrix[self.used_rows[rows[block]]]
+        _release_pages(self.matrix)
         return taken
 
     def blocks(self) -> Iterator[tuple[int, NDArray[np.float32]]]:
-        """All rows that count, in order, a few at a time, each with the number of its first."""
-        for start in range(0, len(self.kept), BLOCK_ROWS):
-            yield start, self.matrix[self.kept[start : start + BLOCK_ROWS]]
+        """Yield all used rows in order, a few at a time, each block with the number of its first row."""
+        for start in range(0, len(self.used_rows), BLOCK_ROWS):
+            yield start, self.matrix[self.used_rows[start : start + BLOCK_ROWS]]
 
     @cached_property
     def digest(self) -> str:
-        """BLAKE2b over all rows that count: what was computed of these features is of no others."""
-        found = hashlib.blake2b(f"{self.matrix.dtype.str} {self.width}".encode(), digest_size=16)
+        """BLAKE2b digest of all used rows; names cached fits, so other features get other fits."""
+        digest = hashlib.blake2b(f"{self.matrix.dtype.str} {self.width}".encode(), digest_size=16)
         for _, block in self.blocks():
-            found.update(np.ascontiguousarray(block).data)
-        return found.hexdigest()
+            digest.update(np.ascontiguousarray(block).data)
+        return digest.hexdigest()
 
-    def unusable(self) -> int | None:
-        """The first row with a NaN or an infinite feature, None if there is none."""
+    def first_nonfinite(self) -> int | None:
+        """Return the first row with a NaN or infinite feature, or None."""
         for start, block in self.blocks():
-            usable = np.isfinite(block).all(axis=1)
-            if not usable.all():
-                return start + int(np.argmin(usable))
+            finite = np.isfinite(block).all(axis=1)
+            if not finite.all():
+                return start + int(np.argmin(finite))
         return None
 
     def is_constant(self) -> bool:
-        """Whether every image has the same features, so that nothing can be learned from them."""
-        first = self.matrix[self.kept[0]]
+        """Return whether all images have the same features."""
+        first = self.matrix[self.used_rows[0]]
         return all(bool((block == first).all()) for _, block in self.blocks())
 
 
-def _let_go(matrix: NDArray[np.float32]) -> None:
-    """Let the pages of a file that is mapped leave this process; they are read again when looked at."""
+def _release_pages(matrix: NDArray[np.float32]) -> None:
+    """Release the pages of a memory-mapped file, which otherwise count as this process's memory.
+
+    The kernel reads them again on the next access. Without this, the files of all backbones would stay
+    in memory until the end of the run.
+    """
     base: object = matrix
     while isinstance(base, np.ndarray):
         base = base.base

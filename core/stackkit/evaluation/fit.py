@@ -1,4 +1,4 @@
-"""One classifier, fitted on some rows and asked about others."""
+"""Fit one classifier on some rows and predict others."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from stackkit import __version__
 from stackkit.api.errors import PluginError
-from stackkit.evaluation.convergence import watching
+from stackkit.evaluation.classifiers import CheckedAggregator
+from stackkit.evaluation.convergence import watch_convergence
 from stackkit.evaluation.features import Features
 from stackkit.evaluation.probabilities import (
     FoldProbabilities,
@@ -29,10 +30,19 @@ from stackkit.utils.versions import code_digest, surroundings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FitResult:
-    """What a fitted classifier says of the rows it was asked about.
+    """What a fitted classifier predicts.
 
-    `labels` (n,) and `probabilities` (n, n_classes) are of held-out rows, `in_sample`
-    (m, n_classes) of the rows it was fitted on; None where nobody needs them.
+    Parameters
+    ----------
+    labels : ndarray of shape (n_test,), int64
+        Predicted labels of the test rows.
+    converged : bool
+        Whether the fit converged.
+    probabilities : ndarray of shape (n_test, n_classes) or None
+        Probabilities of the test rows; None if not requested.
+    in_sample : ndarray of shape (n_train, n_classes) or None
+        Probabilities of the training rows; None if not requested.
+
     """
 
     labels: NDArray[np.int64]
@@ -40,31 +50,42 @@ class FitResult:
     probabilities: Probabilities | None = None
     in_sample: Probabilities | None = None
 
-    def without_probabilities(self) -> FitResult:
-        """The rest, which is small."""
-        return FitResult(labels=self.labels, converged=self.converged)
-
 
 class Fit(Protocol):
-    """Something to be fitted once."""
+    """A classifier, the rows to fit it on and the rows to predict."""
 
     @property
     def digest(self) -> str:
-        """Name by content: two fits with the same digest have the same answers."""
+        """Digest of everything that the result depends on: equal digests mean equal results."""
 
-    def carry_out(self) -> FitResult:
-        """Fit and ask; raises PluginError that names the component at fault."""
+    def run(self) -> FitResult:
+        """Fit and predict; raises PluginError that names the component if this fails."""
 
 
+# `eq=False` in the fits below: they are keys of dictionaries by identity, and comparing arrays with `==`
+# does not give a single truth value.
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LearnerFit:
-    """A learner on one backbone's features: fitted on rows `train`, asked about rows `test`.
+    """A learner on the features of one backbone.
 
-    `labels` (n,) are those of all rows. With `probabilities` it is asked for these too, and with
-    `in_sample` also for those of the training rows.
+    Parameters
+    ----------
+    learner : ConfiguredComponent
+        The learner.
+    features : Features
+        Features of one backbone.
+    labels : ndarray of shape (n_samples,), int64
+        Labels of all rows.
+    n_classes : int
+        Number of classes of the dataset.
+    train, test : ndarray of int64
+        Rows to fit on and rows to predict.
+    probabilities, in_sample : bool
+        Whether to compute probabilities of the test rows, and of the training rows.
+
     """
 
-    choice: ConfiguredComponent
+    learner: ConfiguredComponent
     features: Features
     labels: NDArray[np.int64]
     n_classes: int
@@ -75,27 +96,27 @@ class LearnerFit:
 
     @cached_property
     def digest(self) -> str:
-        """Of the learner, the features, the labels to learn from, and the rows."""
+        """Digest of the learner, the features, the training labels and the rows."""
         return _digest(
-            ["learner", _identity(self.choice), self.features.digest, self.n_classes],
+            ["learner", _identity(self.learner), self.features.digest, self.n_classes],
             [self.probabilities, self.in_sample],
             self.train,
             self.labels[self.train],
             self.test,
         )
 
-    def carry_out(self) -> FitResult:
-        """The features of the training rows are let go before those of the others are read."""
-        with _named(self.choice):
-            learner, known = self.choice.create(), self.features.take(self.train)
-            with watching() as early:
+    def run(self) -> FitResult:
+        """Fit the learner and predict the test rows."""
+        with _errors_name(self.learner):
+            learner, known = self.learner.create(), self.features.take(self.train)
+            with watch_convergence() as watch:
                 learner.fit(known, self.labels[self.train])
             in_sample = class_probabilities(learner, known, self.n_classes) if self.in_sample else None
-            del known
+            del known  # frees the training rows before the test rows are read: half the peak memory
             new = self.features.take(self.test)
             return FitResult(
                 labels=checked_labels(learner.predict(new), len(new), self.n_classes),
-                converged=not early.seen,
+                converged=not watch.stopped_early,
                 probabilities=(
                     class_probabilities(learner, new, self.n_classes) if self.probabilities else None
                 ),
@@ -105,38 +126,55 @@ class LearnerFit:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ProbabilityFit:
-    """An aggregator on the probabilities of one fold; `origin` are the fits that they are of."""
+    """An aggregator on the probabilities of one fold.
 
-    choice: ConfiguredComponent
-    stacked: FoldProbabilities
+    Parameters
+    ----------
+    aggregator : CheckedAggregator
+        The aggregator, with the kind of probabilities that it is fitted on.
+    probabilities : FoldProbabilities
+        Probabilities of all learners in this fold.
+    labels : ndarray of shape (n_train,), int64
+        Labels of the fold's training rows.
+    sources : sequence of Fit
+        The fits that the aggregator's probabilities come from.
+
+    """
+
+    aggregator: CheckedAggregator
+    probabilities: FoldProbabilities
     labels: NDArray[np.int64]
-    origin: Sequence[Fit]
+    sources: Sequence[Fit]
 
     @cached_property
     def digest(self) -> str:
-        """Of the aggregator, the fits that it learns from, and the labels (m,) of the fold's rows."""
-        origin = [fit.digest for fit in self.origin]
-        return _digest(["aggregator", _identity(self.choice), origin], self.labels)
+        """Digest of the aggregator, the fits that its probabilities come from, and the labels."""
+        # The digests of the sources stand for the probabilities, so these need not be hashed.
+        sources = [fit.digest for fit in self.sources]
+        return _digest(["aggregator", _identity(self.aggregator.component), sources], self.labels)
 
-    def carry_out(self) -> FitResult:
-        """Hand the aggregator exactly the probabilities that its `fit_on` declares."""
-        with _named(self.choice):
-            aggregator = self.choice.create()
-            known, new = self.stacked.for_aggregator(aggregator.fit_on)
-            with watching() as early:
+    def run(self) -> FitResult:
+        """Fit the aggregator and predict the test rows."""
+        with _errors_name(self.aggregator.component):
+            known, new = self.probabilities.for_aggregator(self.aggregator.fit_on)
+            aggregator = self.aggregator.component.create()
+            with watch_convergence() as watch:
                 aggregator.fit(known, self.labels)
-            _, count, n_classes = new.shape
+            _, n_test, n_classes = new.shape
             return FitResult(
-                labels=checked_labels(aggregator.predict(new), count, n_classes),
-                converged=not early.seen,
+                labels=checked_labels(aggregator.predict(new), n_test, n_classes),
+                converged=not watch.stopped_early,
             )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FeatureFit:
-    """An aggregator that works on the features of all backbones instead of probabilities."""
+    """An aggregator on the features of all backbones, `fit_on` "features".
 
-    choice: ConfiguredComponent
+    The other parameters are those of `LearnerFit`; `learner` is passed to the aggregator.
+    """
+
+    aggregator: CheckedAggregator
     learner: ConfiguredComponent
     features: Sequence[Features]
     labels: NDArray[np.int64]
@@ -146,61 +184,63 @@ class FeatureFit:
 
     @cached_property
     def digest(self) -> str:
-        """Of the aggregator, its learner, the features, the labels to learn from, and the rows."""
+        """Digest of the aggregator, its learner, the features, the training labels and the rows."""
+        components = (self.aggregator.component, self.learner)
         return _digest(
-            ["features", _identity(self.choice), _identity(self.learner), self.n_classes],
+            ["features", *map(_identity, components), self.n_classes],
             [features.digest for features in self.features],
             self.train,
             self.labels[self.train],
             self.test,
         )
 
-    def carry_out(self) -> FitResult:
-        """The features of the training rows are let go before those of the others are read."""
-        with _named(self.choice):
-            aggregator = self.choice.create()
-            with watching() as early:
+    def run(self) -> FitResult:
+        """Fit the aggregator and predict the test rows."""
+        with _errors_name(self.aggregator.component):
+            aggregator = self.aggregator.component.create()
+            with watch_convergence() as watch:
                 known = [features.take(self.train) for features in self.features]
                 aggregator.fit(known, self.labels[self.train], self.learner.create())
-            del known
+            del known  # as in LearnerFit.run
             new = [features.take(self.test) for features in self.features]
             return FitResult(
                 labels=checked_labels(aggregator.predict(new), len(self.test), self.n_classes),
-                converged=not early.seen,
+                converged=not watch.stopped_early,
             )
 
 
 @contextmanager
-def _named(choice: ConfiguredComponent) -> Iterator[None]:
-    """Let errors say whose they are, also where the component's answer is at fault."""
+def _errors_name(component: ConfiguredComponent) -> Iterator[None]:
+    """Name the component in errors, also in those about what it returned."""
     try:
-        with choice.blamed():
+        with component.blamed():
             yield
     except PluginError as error:
-        origin = choice.component.qualified_name
-        if origin in str(error):
+        name = component.component.qualified_name
+        if name in str(error):
             raise
-        raise PluginError(f"{origin} (from {choice.component.distribution}): {error}") from error
+        raise PluginError(f"{name} (from {component.component.distribution}): {error}") from error
 
 
-def _identity(choice: ConfiguredComponent) -> list[Any]:
-    """Everything about a component that its fits depend on."""
-    component = choice.component
+def _identity(configured: ConfiguredComponent) -> list[Any]:
+    """List everything about a component that its fits depend on."""
+    component = configured.component
     return [
         component.qualified_name,
         component.distribution,
         component.version,
-        dict(choice.options),
+        dict(configured.options),
+        # The version of a plugin in development stays the same while its code changes.
         code_digest(component.spec.factory.partition(":")[0]),
         surroundings(component.distribution),
     ]
 
 
 def _digest(*parts: NDArray[np.int64] | list[Any]) -> str:
-    found = hashlib.blake2b(__version__.encode(), digest_size=16)
+    digest = hashlib.blake2b(__version__.encode(), digest_size=16)
     for part in parts:
         if isinstance(part, list):
-            found.update(json.dumps(part, sort_keys=True).encode())
+            digest.update(json.dumps(part, sort_keys=True).encode())
         else:
-            found.update(f"{part.dtype.str} {part.shape}".encode() + part.tobytes())
-    return found.hexdigest()
+            digest.update(f"{part.dtype.str} {part.shape}".encode() + part.tobytes())
+    return digest.hexdigest()

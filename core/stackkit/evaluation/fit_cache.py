@@ -1,10 +1,9 @@
-"""FitResult of finished fits, kept so that no run fits the same thing again."""
+"""Cache the results of finished fits, so that a rerun fits only what is new."""
 
 from __future__ import annotations
 
 import os
 import re
-import threading
 import zipfile
 from collections.abc import Iterator
 from contextlib import suppress
@@ -15,18 +14,19 @@ from typing import Any
 import numpy as np
 
 from stackkit.evaluation.fit import Fit, FitResult
+from stackkit.utils.files import atomic_write
 
 SUFFIX = ".npz"
 
-ASIDE_S = 86_400.0
-"""A file that is being made is finished or failed within seconds; after so long it is a leftover."""
+LEFTOVER_AGE_S = 86_400.0
+"""Age in seconds from which a temporary file counts as a leftover; writing one takes seconds at most."""
 
 _NAME = re.compile(rf"[0-9a-f]{{32}}{re.escape(SUFFIX)}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CachedFit:
-    """A kept fit as a file; `used` is seconds since 1970."""
+    """A file of the cache; `size` in bytes, `used` (time of last use) in seconds since 1970."""
 
     path: Path
     size: int
@@ -34,11 +34,11 @@ class CachedFit:
 
     @property
     def removable(self) -> bool:
-        """Always: what depends on it is fitted again."""
+        """Always True: a fit that is missing is run again."""
         return True
 
     def remove(self) -> bool:
-        """Remove it unless it was used since it was looked at; whether it is gone."""
+        """Remove the file unless it was used since it was listed; return whether it was removed."""
         with suppress(OSError):
             if self.path.stat().st_mtime == self.used:
                 self.path.unlink()
@@ -46,75 +46,76 @@ class CachedFit:
         return False
 
 
-def kept_files(folder: Path) -> list[CachedFit]:
-    """Every kept fit of a folder, by name; files of other names are not ours."""
+def cached_fits(folder: Path) -> list[CachedFit]:
+    """List the cached fits of a folder by name; files with other names are left alone."""
     return [file for file in _files(folder, f"*{SUFFIX}") if _NAME.fullmatch(file.path.name)]
 
 
 def leftovers(folder: Path, now: float) -> list[CachedFit]:
-    """Files that were being made when their process was killed; those being made now are younger."""
-    return [file for file in _files(folder, f".*{SUFFIX}.*") if now - file.used > ASIDE_S]
+    """List temporary files of killed processes; `now` in seconds since 1970."""
+    # `atomic_write` names temporary files .NAME.RANDOM. Young ones may belong to a run in progress.
+    return [file for file in _files(folder, f".*{SUFFIX}.*") if now - file.used > LEFTOVER_AGE_S]
 
 
 def _files(folder: Path, pattern: str) -> Iterator[CachedFit]:
     for path in sorted(folder.glob(f"[0-9a-f][0-9a-f]/{pattern}")):
-        with suppress(FileNotFoundError):  # a run has finished it, or another cleaning removed it
+        with suppress(FileNotFoundError):  # a run renamed it, or another cleanup removed it
             status = path.stat()
             yield CachedFit(path=path, size=status.st_size, used=status.st_mtime)
 
 
 class FitCache:
-    """A folder of answers, each file named by everything that they depend on; None keeps nothing.
+    """A folder with one file per fit, named by the fit's digest; without a folder nothing is cached.
 
-    A file is written aside and renamed. NumPy's zip archives carry a CRC-32 of every array: a file
-    that is cut short or damaged is no file, and its fit is done again.
+    Notes
+    -----
+    No locks are needed. A file is complete when it appears under its name, and two processes that write
+    the same name write the same content. NumPy's archives hold a CRC-32 of every array, so a damaged
+    file is detected when it is read; it counts as missing and is replaced.
+
     """
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
-        self._may_write = True
+        self._can_write = True
         self._problem: str | None = None
 
-    def find(self, fit: Fit) -> FitResult | None:
-        """The answers of a fit, None if they are not here."""
+    def load(self, fit: Fit) -> FitResult | None:
+        """Return the cached result of a fit, or None."""
         if self._folder is None:
             return None
         path = _path(self._folder, fit)
         try:
             with np.load(path, allow_pickle=False) as file:
                 arrays = dict(file)
-            answers = FitResult(converged=bool(arrays.pop("converged")), **arrays)
+            result = FitResult(converged=bool(arrays.pop("converged")), **arrays)
         except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile):
-            return None
+            return None  # missing, truncated, damaged, or an archive with other arrays
         with suppress(OSError):
-            os.utime(path)  # the time of last use, which cleaning goes by
-        return answers
+            os.utime(path)  # `fits gc` removes fits by the time of last use
+        return result
 
-    def keep(self, fit: Fit, answers: FitResult) -> None:
-        """Keep them if that is possible: a full disk costs a later run time, and this one nothing."""
-        if self._folder is None or not self._may_write:
+    def save(self, fit: Fit, result: FitResult) -> None:
+        """Save a result; if the disk refuses, stop saving for this run and remember why."""
+        if self._folder is None or not self._can_write:
             return
         path = _path(self._folder, fit)
-        aside = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
         arrays: dict[str, Any] = {
             name: value
             for name in ("labels", "converged", "probabilities", "in_sample")
-            if (value := getattr(answers, name)) is not None
+            if (value := getattr(result, name)) is not None
         }
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with aside.open("wb") as file:
+            # An open file, because np.savez appends ".npz" to paths that end differently.
+            with atomic_write(path) as temporary, temporary.open("wb") as file:
                 np.savez(file, **arrays)
-            aside.replace(path)
         except OSError as error:
             self._problem = f"{path.parent}: {error.strerror or error}"
-            self._may_write = False
-        finally:
-            with suppress(OSError):
-                aside.unlink(missing_ok=True)
+            self._can_write = False
 
-    def problem(self) -> str | None:
-        """Why no more is kept; None if all is well, and once it has been said."""
+    def take_problem(self) -> str | None:
+        """Return why results are no longer saved, once; afterwards, or if all is well, None."""
         problem, self._problem = self._problem, None
         return problem
 

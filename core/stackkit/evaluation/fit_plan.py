@@ -1,4 +1,4 @@
-"""What is fitted on which rows: the rows of the table to be, and each fold's distinct fits."""
+"""Decide what is fitted on which rows, so that each distinct fit runs once for all rows of the table."""
 
 from __future__ import annotations
 
@@ -11,101 +11,133 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stackkit.api.types import FitOn
+from stackkit.evaluation.classifiers import CheckedClassifiers
 from stackkit.evaluation.features import Features
-from stackkit.evaluation.fit import FeatureFit, Fit, FitResult, LearnerFit
+from stackkit.evaluation.fit import FeatureFit, Fit, FitResult, LearnerFit, ProbabilityFit
 from stackkit.evaluation.folds import Fold, inner_folds
 from stackkit.evaluation.metrics import ResultKind
 from stackkit.evaluation.probabilities import FoldProbabilities, Probabilities, out_of_fold
 from stackkit.host.component import ConfiguredComponent
-from stackkit.recipe import ResolvedRecipe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """A row of the table to be: a classifier on the features of some backbones.
+class TableRow:
+    """A row of the result table: a classifier on the features of one or all backbones.
 
-    `fit_on` says what an aggregator learns from, and is None for a learner.
+    `fit_on` is None for baselines and learners.
     """
 
-    choice: ConfiguredComponent
+    classifier: ConfiguredComponent
     kind: ResultKind
-    on: Sequence[Features]
+    features: Sequence[Features]
     fit_on: FitOn | None = None
-
-    @property
-    def learns_from_probabilities(self) -> bool:
-        """Whether base learners have to be fitted first."""
-        return self.fit_on in {"in-sample", "out-of-fold"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FoldPlan:
-    """The distinct fits of one fold: what any row needs is fitted once, for all of them.
+class FoldFits:
+    """The distinct fits of one fold that do not depend on other fits.
 
-    `baselines[b][i]` and `learners[i]` are of backbone i, `inner[i][k]` of inner fold k within
-    it, `feature_fits` of aggregators on features by their text.
+    Parameters
+    ----------
+    number : int
+        The fold's number, from 0.
+    fold : Fold
+        Its training and test rows.
+    inner_folds : sequence of Fold
+        Inner folds of the training rows; empty if no aggregator is fitted on out-of-fold probabilities.
+    average : bool
+        Whether the inner folds' learners also predict the test rows, for
+        `FoldProbabilities.test_averaged`.
+    baselines : sequence of sequence of LearnerFit
+        `baselines[b][i]` fits baseline b on backbone i. It is the learner's fit if both are the same.
+    learners : sequence of LearnerFit
+        `learners[i]` fits the learner on backbone i.
+    inner : sequence of sequence of LearnerFit
+        `inner[i][k]` fits the learner on backbone i without inner fold k.
+    feature_fits : mapping of str to FeatureFit
+        Fits of aggregators on features, by the aggregator's name and options.
+
     """
 
     number: int
     fold: Fold
     inner_folds: Sequence[Fold]
-    averages: bool
+    average: bool
     baselines: Sequence[Sequence[LearnerFit]]
     learners: Sequence[LearnerFit]
     inner: Sequence[Sequence[LearnerFit]]
     feature_fits: Mapping[str, FeatureFit]
 
     @property
-    def fits(self) -> list[Fit]:
-        """Everything that needs no other fit, each once."""
-        every: Iterator[Fit] = chain(
+    def all(self) -> list[Fit]:
+        """Every fit once."""
+        fits: Iterator[Fit] = chain(
             *self.baselines, self.feature_fits.values(), self.learners, *self.inner
         )
-        return list(dict.fromkeys(every))
+        return list(dict.fromkeys(fits))  # a baseline that equals the learner shares its fits
 
-    def learned_from(self, fit_on: FitOn | None) -> list[LearnerFit]:
-        """The fits whose probabilities an aggregator gets: others do not change its answers."""
+    def sources(self, fit_on: FitOn) -> list[LearnerFit]:
+        """Return the fits that the probabilities of an aggregator come from."""
+        # In-sample aggregators do not depend on the inner fits. Leaving these out of the digest keeps
+        # their cached fits valid when an out-of-fold aggregator is added or --inner-cv changes.
         return [*self.learners, *(chain(*self.inner) if fit_on == "out-of-fold" else ())]
 
-    def learned(self, made: Mapping[Fit, FitResult]) -> Iterator[FitResult]:
-        """FitResult of baselines, then learners; one of these converged if its inner fits did too."""
-        yield from (made[fit] for fit in chain(*self.baselines))
+    def single_results(self, results: Mapping[Fit, FitResult]) -> Iterator[FitResult]:
+        """Yield the results of the baselines, then of the learners, in the order of the table."""
+        yield from (results[fit] for fit in chain(*self.baselines))
         for fit, inner in zip(self.learners, self.inner, strict=True):
-            answers = made[fit]
-            yield replace(
-                answers, converged=answers.converged and all(made[one].converged for one in inner)
-            )
+            # The table has one row for a learner and its inner fits, which must report all warnings.
+            converged = all(results[one].converged for one in (fit, *inner))
+            yield replace(results[fit], converged=converged)
 
-    def stack(self, made: Mapping[Fit, FitResult]) -> FoldProbabilities:
-        """The learners' probabilities on top of each other."""
-        full = [made[fit] for fit in self.learners]
+    def probabilities(self, results: Mapping[Fit, FitResult]) -> FoldProbabilities:
+        """Stack the learners' probabilities along a new first axis, in the order of the backbones."""
+        in_sample = [results[fit].in_sample for fit in self.learners]
+        test = [results[fit].probabilities for fit in self.learners]
         held_out, averaged = [], []
         for fits in self.inner if self.inner_folds else ():
+            # An inner fit predicts its held-out rows and then, if `average`, the fold's test rows.
             parts = [
-                np.split(_probabilities(made[fit]), [len(part.test)])
-                for fit, part in zip(fits, self.inner_folds, strict=True)
+                np.split(_present(results[fit].probabilities), [len(inner.test)])
+                for fit, inner in zip(fits, self.inner_folds, strict=True)
             ]
             held_out.append(out_of_fold([known for known, _ in parts], self.inner_folds))
-            if self.averages:
+            if self.average:
                 averaged.append(np.mean([new for _, new in parts], axis=0))
         return FoldProbabilities(
-            in_sample=np.stack([answers.in_sample for answers in full if answers.in_sample is not None]),
+            in_sample=np.stack(list(map(_present, in_sample))),
             out_of_fold=np.stack(held_out) if held_out else None,
-            test=np.stack([_probabilities(answers) for answers in full]),
+            test=np.stack(list(map(_present, test))),
             test_averaged=np.stack(averaged) if averaged else None,
         )
 
 
 @dataclass(frozen=True, kw_only=True)
-class Design:
-    """Every classifier on the same features, labels (n,) and inner folds.
+class FitPlan:
+    """All classifiers of a run on the same features, labels and inner folds.
 
-    `inner_cv` inner folds make out-of-fold probabilities. With `refit`, learners fitted on a whole
-    training fold predict its test rows for aggregators that learned from out-of-fold probabilities,
-    as in scikit-learn's `StackingClassifier`; without it, the mean of the inner folds' learners does.
+    Parameters
+    ----------
+    classifiers : CheckedClassifiers
+        Learner, baselines and aggregators.
+    features : sequence of Features
+        One entry per backbone, all with the same rows.
+    labels : ndarray of shape (n_samples,), int64
+        Labels of the rows.
+    n_classes : int
+        Number of classes of the dataset.
+    inner_cv : int
+        Number of inner folds for out-of-fold probabilities.
+    seed : int
+        Seed of the inner folds.
+    refit : bool
+        How test rows are predicted for aggregators that are fitted on out-of-fold probabilities. True:
+        by learners fitted on the whole training fold, as in scikit-learn's `StackingClassifier`. False:
+        by the mean over the learners of the inner folds.
+
     """
 
-    components: ResolvedRecipe
+    classifiers: CheckedClassifiers
     features: Sequence[Features]
     labels: NDArray[np.int64]
     n_classes: int
@@ -114,68 +146,109 @@ class Design:
     refit: bool = True
 
     @cached_property
-    def rows(self) -> list[Row]:
-        """The rows of the table, in its order."""
-        chosen = self.components
+    def rows(self) -> list[TableRow]:
+        """The rows of the table in its order: baselines, learner, aggregators."""
         single: list[tuple[ConfiguredComponent, ResultKind]] = [
-            (choice, "baseline") for choice in chosen.baselines
+            *((baseline, "baseline") for baseline in self.classifiers.baselines),
+            (self.classifiers.learner, "learner"),
         ]
-        single.append((chosen.learner, "learner"))
-        rows = [
-            Row(choice=choice, kind=kind, on=[features])
-            for choice, kind in single
-            for features in self.features
+        return [
+            *(
+                TableRow(classifier=classifier, kind=kind, features=[features])
+                for classifier, kind in single
+                for features in self.features
+            ),
+            *(
+                TableRow(
+                    classifier=aggregator.component,
+                    kind="aggregator",
+                    features=self.features,
+                    fit_on=aggregator.fit_on,
+                )
+                for aggregator in self.classifiers.aggregators
+            ),
         ]
-        for choice in chosen.aggregators:
-            with choice.blamed():
-                fit_on = choice.create().fit_on
-            rows.append(Row(choice=choice, kind="aggregator", on=self.features, fit_on=fit_on))
-        return rows
 
-    def plan(self, number: int, fold: Fold) -> FoldPlan:
-        """Only what some row needs: no inner folds if nothing learns from out-of-fold probabilities."""
-        learns_out_of_fold = any(row.fit_on == "out-of-fold" for row in self.rows)
-        inside = self._inner_folds(fold) if learns_out_of_fold else []
-        learners = self._learners(fold)
-        return FoldPlan(
+    @property
+    def needs_probabilities(self) -> bool:
+        """Whether any aggregator is fitted on probabilities."""
+        return any(a.fit_on != "features" for a in self.classifiers.aggregators)
+
+    def fold_fits(self, number: int, fold: Fold) -> FoldFits:
+        """Plan the fits of one fold; nothing that no row of the table needs."""
+        aggregators, learner = self.classifiers.aggregators, self.classifiers.learner
+        needs_inner = any(aggregator.fit_on == "out-of-fold" for aggregator in aggregators)
+        inside = (
+            inner_folds(self.labels[fold.train], self.inner_cv, seed=self.seed) if needs_inner else []
+        )
+        learners = [self._learner_fit(features, fold) for features in self.features]
+        return FoldFits(
             number=number,
             fold=fold,
             inner_folds=inside,
-            averages=not self.refit,
-            baselines=[self._baseline(c, fold, learners) for c in self.components.baselines],
+            average=not self.refit,
+            baselines=[
+                learners
+                if baseline.text == learner.text
+                else [self._fit(baseline, one, fold.train, fold.test) for one in self.features]
+                for baseline in self.classifiers.baselines
+            ],
             learners=learners,
             inner=[
-                [self._inner_fit(features, fold, part) for part in inside] for features in self.features
+                [self._inner_fit(features, fold, inner) for inner in inside]
+                for features in self.features
             ],
             feature_fits={
-                row.choice.text: self._feature_fit(row.choice, fold)
-                for row in self.rows
-                if row.fit_on == "features"
+                aggregator.component.text: FeatureFit(
+                    aggregator=aggregator,
+                    learner=learner,
+                    features=self.features,
+                    labels=self.labels,
+                    n_classes=self.n_classes,
+                    train=fold.train,
+                    test=fold.test,
+                )
+                for aggregator in aggregators
+                if aggregator.fit_on == "features"
             },
         )
 
-    def _learners(self, fold: Fold) -> list[LearnerFit]:
-        """On the whole training fold; asked for probabilities if some row learns from them."""
-        choice, asked = self.components.learner, any(row.learns_from_probabilities for row in self.rows)
+    def probability_fits(self, fits: FoldFits, probabilities: FoldProbabilities) -> list[ProbabilityFit]:
+        """Plan the fits of the aggregators on the probabilities of one fold, in the table's order."""
         return [
-            self._fit(choice, features, fold.train, fold.test, probabilities=asked, in_sample=asked)
-            for features in self.features
+            ProbabilityFit(
+                aggregator=aggregator,
+                probabilities=probabilities,
+                labels=self.labels[fits.fold.train],
+                sources=fits.sources(aggregator.fit_on),
+            )
+            for aggregator in self.classifiers.aggregators
+            if aggregator.fit_on != "features"
         ]
 
-    def _baseline(
-        self, choice: ConfiguredComponent, fold: Fold, learners: Sequence[LearnerFit]
-    ) -> Sequence[LearnerFit]:
-        """A baseline's fits; those of the base learner serve if it is the same."""
-        if choice.text == self.components.learner.text:
-            return learners
-        return [self._fit(choice, features, fold.train, fold.test) for features in self.features]
+    def _learner_fit(self, features: Features, fold: Fold) -> LearnerFit:
+        return self._fit(
+            self.classifiers.learner,
+            features,
+            fold.train,
+            fold.test,
+            probabilities=self.needs_probabilities,
+            in_sample=self.needs_probabilities,
+        )
 
-    def _inner_folds(self, fold: Fold) -> list[Fold]:
-        return inner_folds(self.labels[fold.train], self.inner_cv, seed=self.seed)
+    def _inner_fit(self, features: Features, fold: Fold, inner: Fold) -> LearnerFit:
+        held_out = fold.train[inner.test]
+        return self._fit(
+            self.classifiers.learner,
+            features,
+            fold.train[inner.train],
+            held_out if self.refit else np.concatenate([held_out, fold.test]),
+            probabilities=True,
+        )
 
     def _fit(
         self,
-        choice: ConfiguredComponent,
+        learner: ConfiguredComponent,
         features: Features,
         train: NDArray[np.int64],
         test: NDArray[np.int64],
@@ -184,7 +257,7 @@ class Design:
         in_sample: bool = False,
     ) -> LearnerFit:
         return LearnerFit(
-            choice=choice,
+            learner=learner,
             features=features,
             labels=self.labels,
             n_classes=self.n_classes,
@@ -194,29 +267,7 @@ class Design:
             in_sample=in_sample,
         )
 
-    def _inner_fit(self, features: Features, fold: Fold, part: Fold) -> LearnerFit:
-        """On the rest of an inner fold, asked about its rows and, without refit, the test rows."""
-        asked = fold.train[part.test]
-        return self._fit(
-            self.components.learner,
-            features,
-            fold.train[part.train],
-            asked if self.refit else np.concatenate([asked, fold.test]),
-            probabilities=True,
-        )
 
-    def _feature_fit(self, choice: ConfiguredComponent, fold: Fold) -> FeatureFit:
-        return FeatureFit(
-            choice=choice,
-            learner=self.components.learner,
-            features=self.features,
-            labels=self.labels,
-            n_classes=self.n_classes,
-            train=fold.train,
-            test=fold.test,
-        )
-
-
-def _probabilities(answers: FitResult) -> Probabilities:
-    assert answers.probabilities is not None, "asked for by the plan"
-    return answers.probabilities
+def _present(probabilities: Probabilities | None) -> Probabilities:
+    assert probabilities is not None, "requested by the fit plan"
+    return probabilities

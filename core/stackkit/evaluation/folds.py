@@ -1,4 +1,4 @@
-"""Evaluation protocols: which samples are learned from and which are predicted."""
+"""Divide images into training and test rows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from stackkit.api.types import Sample
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fold:
-    """Row numbers to learn from and to predict; disjoint, each ascending."""
+    """Row numbers to train on and to predict: two disjoint int64 arrays, each in ascending order."""
 
     train: NDArray[np.int64]
     test: NDArray[np.int64]
@@ -30,82 +30,137 @@ def stratified_folds(
     seed: int,
     repeats: int = 1,
 ) -> list[Fold]:
-    """`sklearn.model_selection.StratifiedKFold`; unshuffled, it is what the recipe's `cv=3` means.
+    """Divide rows into folds with `sklearn.model_selection.StratifiedKFold`.
 
-    Shuffled folds are made `repeats` times, with the seeds `seed`, `seed + 1`, ...
-    Raises EvaluationError if a class has fewer images than there are folds.
+    Without shuffling, the folds are those of ``cross_val_score(..., cv=count)``, which the published
+    recipe uses.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_samples,), int64
+        Labels of all rows.
+    classes : sequence of str
+        Class names; a label is an index into them.
+    count : int
+        Number of folds, at least 2.
+    shuffle : bool
+        Whether to shuffle the rows of each class.
+    seed : int
+        Seed for shuffling. Repeat r uses ``seed + r``.
+    repeats : int
+        How often to divide the rows. More than 1 is useful only with `shuffle`.
+
+    Returns
+    -------
+    list of Fold
+        ``count * repeats`` folds, repeat by repeat.
+
+    Raises
+    ------
+    EvaluationError
+        If `count` is below 2, fewer than two classes have images, or a class has fewer images than
+        folds.
+
     """
     if count < 2:
-        raise EvaluationError(f"--cv {count}: at least 2 folds are wanted")
+        raise EvaluationError(f"--cv must be at least 2, got {count}")
     _require_two_classes(labels)
     present, sizes = np.unique(labels, return_counts=True)
     smallest = int(sizes.argmin())
     if sizes[smallest] < count:
         raise EvaluationError(
             f"class {classes[int(present[smallest])]!r} has {sizes[smallest]} usable image(s), fewer "
-            f"than the {count} folds; add images, leave the class out, or choose a smaller --cv"
+            f"than the {count} folds; add images, leave the class out, or use a smaller --cv"
         )
     return [
         Fold(train=train, test=test)
         for repeat in range(repeats)
         for train, test in StratifiedKFold(
-            n_splits=count, shuffle=shuffle, random_state=seed + repeat if shuffle else None
+            # scikit-learn refuses a random_state that has no effect.
+            n_splits=count,
+            shuffle=shuffle,
+            random_state=seed + repeat if shuffle else None,
         ).split(np.zeros(len(labels)), labels)
     ]
 
 
 def official_fold(samples: Sequence[Sample]) -> list[Fold]:
-    """One fold: learn from the official training part, predict the official test part.
+    """Return the dataset's official split as a single fold; images of other parts are not used.
 
-    Raises EvaluationError if the dataset has no official split.
+    Raises
+    ------
+    EvaluationError
+        If the dataset has no official training or test images, or the former show a single class.
+
     """
     parts = np.array([sample.split or "" for sample in samples])
     train, test = np.flatnonzero(parts == "train"), np.flatnonzero(parts == "test")
     if not len(train) or not len(test):
         raise EvaluationError(
             f"--split official: the dataset has {len(train)} training and {len(test)} test images"
-            f"{_other_words(parts)}; use --cv instead"
+            f"{_unknown_parts(parts)}; use --cv instead"
         )
     _require_two_classes(np.array([samples[int(i)].label for i in train]))
     return [Fold(train=train, test=test)]
 
 
-def _other_words(parts: NDArray[np.str_]) -> str:
-    """Which words for the parts of a split a dataset has that are none of the protocol's."""
-    words, counts = np.unique(parts, return_counts=True)
-    known = ("", "train", "val", "test")
-    others = [
-        f"{count} marked {str(word)!r}"
-        for word, count in zip(words, counts, strict=True)
-        if word not in known
+def _unknown_parts(parts: NDArray[np.str_]) -> str:
+    """Describe split names that a dataset plugin must not use, or return ""."""
+    names, counts = np.unique(parts, return_counts=True)
+    unknown = [
+        f"{count} as {str(name)!r}"
+        for name, count in zip(names, counts, strict=True)
+        if name not in {"", "train", "val", "test"}
     ]
-    if not others:
+    if not unknown:
         return ""
-    return f", and {', '.join(others)}, where its plugin should say 'train', 'val' or 'test'"
+    return f" (its plugin marks {', '.join(unknown)}; expected 'train', 'val' or 'test')"
 
 
 def inner_folds(labels: NDArray[np.int64], count: int, *, seed: int) -> list[Fold]:
-    """Shuffled stratified folds inside a training fold, for out-of-fold probabilities.
+    """Divide the rows of a training fold into shuffled stratified inner folds.
 
-    The number of folds drops to the size of the largest class if that is smaller. Members of a
-    class too small to reach every fold are still predicted once, by learners that may not know it.
-    Raises EvaluationError if a learner would see one class only.
+    Out-of-fold probabilities come from learners that are fitted on all inner folds but one.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_train,), int64
+        Labels of the training rows.
+    count : int
+        Number of inner folds. It is lowered to the size of the largest class.
+    seed : int
+        Seed for shuffling.
+
+    Returns
+    -------
+    list of Fold
+        At least two folds. Row numbers are positions in `labels`.
+
+    Raises
+    ------
+    EvaluationError
+        If a learner would be fitted on a single class.
+
     """
     count = max(2, min(count, int(np.bincount(labels).max())))
+    # StratifiedKFold refuses classes with fewer images than folds. Here these are allowed: their images
+    # are predicted once like all others, though by a learner that may not know the class. So rows are
+    # dealt out in turn, class by class, which also keeps the sizes of the folds within one of each
+    # other.
     order = np.argsort(np.random.default_rng(seed).permutation(len(labels)))
-    ranked = np.lexsort((order, labels))  # by class, shuffled within it
+    by_class = np.lexsort((order, labels))  # the last key comes first: by class, shuffled within it
     part = np.empty(len(labels), dtype=np.int64)
-    part[ranked] = np.arange(len(labels)) % count
+    part[by_class] = np.arange(len(labels)) % count
     rows = np.arange(len(labels))
     folds = [Fold(train=rows[part != k], test=rows[part == k]) for k in range(count)]
     if any(len(np.unique(labels[fold.train])) < 2 for fold in folds):
         raise EvaluationError(
             f"a training fold of {len(labels)} images is too small for out-of-fold probabilities: "
-            "without one part of it a single class is left; add images, or use fit_on=in-sample"
+            "a learner would be fitted on a single class; add images, or use fit_on=in-sample"
         )
     return folds
 
 
 def _require_two_classes(labels: NDArray[np.int64]) -> None:
     if (found := len(np.unique(labels))) < 2:
-        raise EvaluationError(f"at least two classes are wanted to learn from; the images show {found}")
+        raise EvaluationError(f"training needs images of at least two classes, got {found}")

@@ -1,121 +1,120 @@
-"""From stored features to a comparison: which images count, and how they are divided."""
+"""Prepare a comparison from a feature store: which images are used, and their features."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stackkit.api.errors import EvaluationError, UsageError
-from stackkit.api.specs import LearnerSpec
-from stackkit.api.types import Dataset, FitOn
+from stackkit.api.errors import EvaluationError
+from stackkit.api.types import Dataset
+from stackkit.evaluation.classifiers import CheckedClassifiers
 from stackkit.evaluation.comparison import Comparison, FoldOutcome
 from stackkit.evaluation.features import Features
+from stackkit.evaluation.fit_plan import FitPlan
 from stackkit.evaluation.protocol import folds_of
 from stackkit.evaluation.scheduler import FitScheduler
 from stackkit.extraction.backbone import CheckedBackbone
-from stackkit.recipe import Recipe, ResolvedRecipe
+from stackkit.recipe import Recipe
 from stackkit.store import DatasetRows, FeatureStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsableFeatures:
-    """Features of the images that every backbone has features of.
+    """Features of the images for which every backbone has features.
 
-    `kept` are the rows of the dataset that this leaves; `lost` counts those that each backbone lacks,
-    and is empty if all lack the same ones.
+    Parameters
+    ----------
+    features : sequence of Features
+        One entry per backbone, all with the same rows.
+    rows : ndarray of shape (n_samples,), int64
+        Indices of these images in the dataset.
+    missing : mapping of str to int
+        Number of images without features, per backbone label; empty if it is the same images for all.
+
     """
 
     features: Sequence[Features]
-    kept: NDArray[np.int64]
-    lost: Mapping[str, int]
+    rows: NDArray[np.int64]
+    missing: Mapping[str, int]
 
 
 def usable_features(
-    dataset: Dataset, rows: DatasetRows, named: Sequence[CheckedBackbone], store: FeatureStore
+    dataset: Dataset, rows: DatasetRows, backbones: Sequence[CheckedBackbone], store: FeatureStore
 ) -> UsableFeatures:
-    """Views of the stored features; raises EvaluationError for features that are no numbers.
+    """Open the stored features of the images for which every backbone has features.
 
-    So it does for a class that has lost all its images: it would change what the figures mean, unseen.
+    Returns
+    -------
+    UsableFeatures
+        Views of the files; nothing is read into memory yet.
+
+    Raises
+    ------
+    EvaluationError
+        If a feature is NaN or infinite, or a class has lost all its images: the accuracies would then
+        silently describe another dataset.
+
     """
     matrices, intact, paths = [], [], []
-    for backbone in named:
+    for backbone in backbones:
         with store.open(backbone.key, rows, {}, create=False) as file:
             intact.append(file.intact())
-            matrices.append(file.view())
+            matrices.append(file.view())  # a memory map stays valid after its file is closed
             paths.append(file.path)
     everywhere = np.all(intact, axis=0)
-    kept = np.flatnonzero(everywhere)
-    _refuse_lost_classes(dataset, kept)
+    used_rows = np.flatnonzero(everywhere)
+    _refuse_lost_classes(dataset, used_rows)
     features = [
-        Features(label=b.label, trained=b.backbone.trained, matrix=matrix, kept=kept)
-        for b, matrix in zip(named, matrices, strict=True)
+        Features(label=b.label, trained=b.backbone.trained, matrix=matrix, used_rows=used_rows)
+        for b, matrix in zip(backbones, matrices, strict=True)
     ]
     for one, path in zip(features, paths, strict=True):
-        if (row := one.unusable()) is not None:
+        if (row := one.first_nonfinite()) is not None:
             raise EvaluationError(
-                f"{one.label} has features that are no finite numbers, the first of image "
-                f"{dataset.samples[int(kept[row])].id}; remove {path} and run `stackkit extract` again"
+                f"{one.label} has NaN or infinite features, first for image "
+                f"{dataset.samples[int(used_rows[row])].id}; delete {path} and rerun `stackkit extract`"
             )
-    lost = {b.label: int(np.sum(~found)) for b, found in zip(named, intact, strict=True)}
-    uneven = bool(np.any(np.any(intact, axis=0) & ~everywhere))
-    return UsableFeatures(features=features, kept=kept, lost=lost if uneven else {})
+    missing = {b.label: int(np.sum(~found)) for b, found in zip(backbones, intact, strict=True)}
+    differs = bool(np.any(np.any(intact, axis=0) & ~everywhere))
+    return UsableFeatures(features=features, rows=used_rows, missing=missing if differs else {})
 
 
-def comparison(
+def make_comparison(
     recipe: Recipe,
-    components: ResolvedRecipe,
+    classifiers: CheckedClassifiers,
     dataset: Dataset,
     usable: UsableFeatures,
     scheduler: FitScheduler,
-    tell: Callable[[FoldOutcome], None],
+    on_fold: Callable[[FoldOutcome], None],
 ) -> Comparison:
-    """What a recipe compares."""
+    """Combine a recipe, its classifiers and the usable features to a comparison."""
+    labels = np.array([sample.label for sample in dataset.samples], dtype=np.int64)
     return Comparison(
-        components=components,
-        features=usable.features,
-        labels=np.array([sample.label for sample in dataset.samples], dtype=np.int64)[usable.kept],
-        n_classes=len(dataset.classes),
-        folds=folds_of(recipe, dataset, usable.kept.tolist()),
+        fit_plan=FitPlan(
+            classifiers=classifiers,
+            features=usable.features,
+            labels=labels[usable.rows],
+            n_classes=len(dataset.classes),
+            inner_cv=recipe.inner_cv,
+            refit=recipe.refit,
+            seed=recipe.seed,
+        ),
+        folds=folds_of(recipe, dataset, usable.rows.tolist()),
         repeats=recipe.repeats,
-        inner_cv=recipe.inner_cv,
-        refit=recipe.refit,
-        seed=recipe.seed,
         scheduler=scheduler,
-        tell=tell,
+        on_fold=on_fold,
     )
 
 
-def _refuse_lost_classes(dataset: Dataset, kept: NDArray[np.int64]) -> None:
-    left = {dataset.samples[int(row)].label for row in kept}
+def _refuse_lost_classes(dataset: Dataset, used_rows: NDArray[np.int64]) -> None:
+    left = {dataset.samples[int(row)].label for row in used_rows}
     lost = sorted({sample.label for sample in dataset.samples} - left)
     if lost:
         names = ", ".join(dataset.classes[label] for label in lost[:3])
         raise EvaluationError(
-            f"{len(lost)} class(es) have no image that can be read, such as {names}; "
-            "mend the images or leave the classes out"
+            f"{len(lost)} class(es) have no readable image, for example {names}; "
+            "repair the images or leave the classes out"
         )
-
-
-def make_classifiers(components: ResolvedRecipe) -> None:
-    """Make every classifier once, so that what cannot be made is refused before extraction.
-
-    Raises UsageError if an aggregator needs probabilities and the learner gives none.
-    """
-    learner = components.learner
-    gives_probabilities = cast(LearnerSpec, learner.component.spec).probabilities
-    for choice in components.classifiers:
-        choice.create()
-    for choice in components.aggregators:
-        with choice.blamed():
-            fit_on = choice.create().fit_on
-            if fit_on not in get_args(FitOn):
-                raise ValueError(f"fit_on is {fit_on!r}; one of {', '.join(get_args(FitOn))} is wanted")
-        if fit_on != "features" and not gives_probabilities:
-            raise UsageError(
-                f"learner {learner.name} gives no probabilities, which {choice.name} needs; use "
-                f"logistic, or --baseline {learner.name} to see it per backbone"
-            )

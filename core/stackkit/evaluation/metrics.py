@@ -1,4 +1,4 @@
-"""Predictions to figures with their uncertainty."""
+"""Turn predictions into accuracies with their uncertainty."""
 
 from __future__ import annotations
 
@@ -17,13 +17,31 @@ ResultKind = Literal["baseline", "learner", "aggregator"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """How well one classifier predicts held-out images.
+    """How well one classifier predicts images that it was not fitted on; one row of the table.
 
-    `fold_accuracy` in [0, 1], one per fold; `accuracy` their mean, as scikit-learn's
-    `cross_val_score(...).mean()`; `spread` their standard deviation, 0 for one fold;
-    `interval_95` Wilson's interval for the share of right predictions over all folds;
-    `converged` is False if any of its own fits stopped early; `fit_on` says what an aggregator
-    learned from, and is None for the others.
+    Parameters
+    ----------
+    name : str
+        The classifier's name and options.
+    kind : {"baseline", "learner", "aggregator"}
+        What the classifier is in this run.
+    backbones : tuple of str
+        Labels of the backbones that provide its features.
+    untrained : bool
+        Whether any of these backbones has random weights.
+    fold_accuracy : tuple of float
+        Accuracy in each fold, in [0, 1].
+    accuracy : float
+        Mean of `fold_accuracy`, equal to scikit-learn's ``cross_val_score(...).mean()``.
+    spread : float
+        Standard deviation of `fold_accuracy` (with ``ddof=0``); 0 for a single fold.
+    interval_95 : tuple of (float, float)
+        Wilson's 95 % confidence interval for the share of correct predictions over all folds.
+    converged : bool
+        False if any fit of this classifier stopped before it converged.
+    fit_on : {"in-sample", "out-of-fold", "features"} or None
+        What an aggregator was fitted on; None for baselines and learners.
+
     """
 
     name: str
@@ -49,16 +67,41 @@ def score(
     fit_on: FitOn | None = None,
     repeats: int = 1,
 ) -> Result:
-    """Accuracy of (predicted, true) label pairs, one pair of (n,) arrays per fold.
+    """Compute the accuracy of a classifier from its predictions.
 
-    Wilson's interval (E. B. Wilson, JASA 22, 1927; `scipy.stats.binomtest`) speaks of the
-    sampling of test images alone, not of the choice of training images; an image that is predicted
-    in each of several `repeats` of the folds is one image.
+    Parameters
+    ----------
+    name, kind, backbones, untrained, converged, fit_on
+        Copied to the result, see `Result`.
+    folds : sequence of (ndarray, ndarray)
+        Predicted and true labels of each fold, a pair of (n_test,) int64 arrays.
+    repeats : int
+        How often every image is predicted.
+
+    Returns
+    -------
+    Result
+        Accuracy per fold, mean, standard deviation and confidence interval.
+
+    Notes
+    -----
+    The interval describes the uncertainty from the choice of test images, not from the choice of
+    training images. Predicting the same image in several repeats adds no information about other images,
+    so the interval counts each image once.
+
+    References
+    ----------
+    E. B. Wilson, "Probable inference, the law of succession, and statistical inference", Journal of the
+    American Statistical Association 22, 1927; computed by `scipy.stats.binomtest`.
+
     """
     accuracies = [float(np.mean(predicted == true)) for predicted, true in folds]
-    right = sum(int(np.sum(predicted == true)) for predicted, true in folds)
-    total = sum(len(true) for _, true in folds)
-    interval = binomtest(round(right / repeats), total // repeats).proportion_ci(method="wilson")
+    n_correct = sum(int(np.sum(predicted == true)) for predicted, true in folds)
+    n_predicted = sum(len(true) for _, true in folds)
+    # `n_correct / repeats` may be fractional; binomtest accepts whole numbers only.
+    interval = binomtest(round(n_correct / repeats), n_predicted // repeats).proportion_ci(
+        method="wilson"
+    )
     return Result(
         name=name,
         kind=kind,
@@ -74,5 +117,5 @@ def score(
 
 
 def best_single(results: Sequence[Result]) -> Result:
-    """The most accurate classifier on one backbone alone; the first of equals."""
+    """Return the most accurate classifier on a single backbone; the first one of equals."""
     return max((r for r in results if r.kind != "aggregator"), key=lambda r: r.accuracy)

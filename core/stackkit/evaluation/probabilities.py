@@ -1,4 +1,4 @@
-"""Class probabilities of base learners, put in order for an aggregator; arrays only."""
+"""Check class probabilities of learners and arrange them for aggregators; arrays only."""
 
 from __future__ import annotations
 
@@ -14,21 +14,29 @@ from stackkit.api.types import FitOn
 from stackkit.evaluation.folds import Fold
 
 Probabilities: TypeAlias = NDArray[np.floating]
-"""float32 or float64, as the learner made them: the recipe averages float32 in float32."""
+"""float32 or float64, as the learner returned them: the published recipe averages float32 in float32."""
 
 
 SUM_TOLERANCE = 1e-3
-"""How far from 1 a row of probabilities may sum: float32 over a thousand classes errs by 1e-5."""
+"""How much a row's sum may differ from 1; float32 over 1,000 classes errs by 1e-5."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoldProbabilities:
-    """All learners' class probabilities in one fold, each (n_learners, rows, n_classes).
+    """Class probabilities of all learners in one fold.
 
-    `in_sample` are those of the rows the learners were fitted on; `out_of_fold` those of the same
-    rows by learners that had not seen them, None if nobody asked; `test` those of held-out rows,
-    and `test_averaged` the same rows' means over the learners of the inner folds, None unless
-    these stand in for a learner that is fitted on the whole training fold.
+    Parameters
+    ----------
+    in_sample : ndarray of shape (n_learners, n_train, n_classes)
+        Of the training rows, by learners that were fitted on these rows.
+    out_of_fold : ndarray of shape (n_learners, n_train, n_classes) or None
+        Of the training rows, each by a learner that was not fitted on it. None if no aggregator uses
+        them.
+    test : ndarray of shape (n_learners, n_test, n_classes)
+        Of the test rows, by learners that were fitted on all training rows.
+    test_averaged : ndarray of shape (n_learners, n_test, n_classes) or None
+        Of the test rows, the mean over the learners of the inner folds. None if learners are refitted.
+
     """
 
     in_sample: Probabilities
@@ -37,18 +45,39 @@ class FoldProbabilities:
     test_averaged: Probabilities | None = None
 
     def for_aggregator(self, fit_on: FitOn) -> tuple[Probabilities, Probabilities]:
-        """Probabilities to learn from and to predict, for an aggregator that declares `fit_on`."""
+        """Return what an aggregator is fitted on and what it predicts from, given its `fit_on`.
+
+        Raises
+        ------
+        ValueError
+            If `fit_on` is "out-of-fold" and there are no out-of-fold probabilities. In-sample ones never
+            take their place.
+
+        """
         if fit_on == "in-sample":
             return self.in_sample, self.test
         if self.out_of_fold is None:
-            raise ValueError("the aggregator wants out-of-fold probabilities and none were made")
+            raise ValueError(
+                "fit_on=out-of-fold needs out-of-fold probabilities, and none were computed"
+            )
         return self.out_of_fold, self.test if self.test_averaged is None else self.test_averaged
 
 
 def out_of_fold(parts: Sequence[Probabilities], folds: Sequence[Fold]) -> Probabilities:
-    """(n, n_classes) of n rows, each by the learner of the one fold that held it out.
+    """Put the probabilities of all inner folds back into the order of the training rows.
 
-    `parts[k]` are the probabilities of the rows `folds[k].test`.
+    Parameters
+    ----------
+    parts : sequence of ndarray, each of shape (n_held_out, n_classes)
+        `parts[k]` belongs to the rows `folds[k].test`.
+    folds : sequence of Fold
+        Inner folds; every row is in exactly one of their test parts.
+
+    Returns
+    -------
+    ndarray of shape (n_train, n_classes)
+        Row i holds the probabilities of training row i.
+
     """
     rows = np.concatenate([fold.test for fold in folds])
     ordered: Probabilities = np.concatenate(parts)[np.argsort(rows)]
@@ -56,36 +85,58 @@ def out_of_fold(parts: Sequence[Probabilities], folds: Sequence[Fold]) -> Probab
 
 
 def class_probabilities(learner: Any, X: NDArray[np.float32], n_classes: int) -> Probabilities:
-    """(n, d) -> (n, n_classes), columns by label; a class the learner never saw has probability 0.
+    """Ask a fitted learner for probabilities and give every class its own column.
 
-    Raises PluginError for anything that is no probabilities: no figure is made of it.
+    Parameters
+    ----------
+    learner : object
+        A fitted classifier with `predict_proba` and `classes_`, as in scikit-learn.
+    X : ndarray of shape (n_samples, n_features), float32
+        Features.
+    n_classes : int
+        Number of classes of the dataset.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_classes), float32 or float64
+        Column k belongs to label k. A class that the learner was not fitted on has probability 0.
+
+    Raises
+    ------
+    PluginError
+        If the learner does not return probabilities. No accuracy is computed from invalid ones.
+
     """
     known = np.asarray(learner.predict_proba(X))
-    wanted = (len(X), len(learner.classes_))
-    if known.shape != wanted or known.dtype.kind != "f":
-        raise PluginError(f"predict_proba must give floats {wanted}, not {known.dtype} {known.shape}")
+    expected = (len(X), len(learner.classes_))
+    if known.shape != expected or known.dtype.kind != "f":
+        raise PluginError(
+            f"predict_proba must return floats of shape {expected}, got {known.dtype} {known.shape}"
+        )
     if not (np.isfinite(known).all() and (known >= 0).all() and (known <= 1 + 1e-6).all()):
-        raise PluginError("predict_proba must give numbers from 0 to 1, and gave others or NaN")
+        raise PluginError("predict_proba must return values from 0 to 1, got values outside or NaN")
     sums = known.sum(axis=1)
     if len(X) and not np.abs(sums - 1).max() <= SUM_TOLERANCE:
         raise PluginError(
-            f"predict_proba must give rows that sum to 1, and gave sums of {sums.min():.4g} to "
+            f"predict_proba must return rows that sum to 1, got sums from {sums.min():.4g} to "
             f"{sums.max():.4g}; divide each row by its sum"
         )
+    # scikit-learn's columns cover only the classes of the training rows, and a small training fold may
+    # not contain every class of the dataset.
     probabilities: Probabilities = np.zeros((len(X), n_classes), dtype=known.dtype)
     probabilities[:, learner.classes_] = known
     return probabilities
 
 
 def checked_labels(predicted: Any, count: int, n_classes: int) -> NDArray[np.int64]:
-    """The (count,) labels that a classifier predicted; raises PluginError if they are none."""
+    """Return what `predict` returned as (count,) int64 labels; raise PluginError if it is not that."""
     labels: NDArray[Any] = np.asarray(predicted)
     if labels.shape != (count,) or labels.dtype.kind not in "iu":
         raise PluginError(
-            f"predict must give {count} whole numbers in one row, not {labels.dtype} {labels.shape}"
+            f"predict must return integers of shape {(count,)}, got {labels.dtype} {labels.shape}"
         )
     if count and not (labels.min() >= 0 and labels.max() < n_classes):
         raise PluginError(
-            f"predict must give labels from 0 to {n_classes - 1}, not {labels.min()} to {labels.max()}"
+            f"predict must return labels from 0 to {n_classes - 1}, got {labels.min()} to {labels.max()}"
         )
     return labels.astype(np.int64)

@@ -1,4 +1,4 @@
-"""How a recipe divides images into those to learn from and those to predict."""
+"""Describe how a recipe divides images into training and test images, and do it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from stackkit.recipe import Recipe
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Protocol:
-    """How training and test images were told apart."""
+    """How training and test images were chosen; accuracies of different protocols are not comparable."""
 
     kind: Literal["cross-validation", "official-split"]
     folds: int
@@ -29,12 +29,12 @@ class Protocol:
         if self.kind == "official-split":
             return "official split"
         order = f"shuffled, seed {self.seed}" if self.shuffle else "not shuffled"
-        often = f", repeated {self.repeats} times" if self.repeats > 1 else ""
-        return f"{self.folds}-fold stratified cross-validation, {order}{often}"
+        repeated = f", repeated {self.repeats} times" if self.repeats > 1 else ""
+        return f"{self.folds}-fold stratified cross-validation, {order}{repeated}"
 
     @property
     def meaning(self) -> str:
-        """What figures under this protocol say and do not say."""
+        """What accuracies under this protocol describe, and what they cannot be compared with."""
         if self.kind == "official-split":
             return (
                 "Official split: learned from the training part, measured once on the test part. "
@@ -48,7 +48,7 @@ class Protocol:
 
 
 def protocol_of(recipe: Recipe) -> Protocol:
-    """How a recipe's figures are going to be measured."""
+    """Return the protocol of a recipe."""
     if recipe.official:
         return Protocol(kind="official-split", folds=1, shuffle=False, seed=recipe.seed)
     return Protocol(
@@ -61,7 +61,28 @@ def protocol_of(recipe: Recipe) -> Protocol:
 
 
 def folds_of(recipe: Recipe, dataset: Dataset, rows: Sequence[int]) -> list[Fold]:
-    """How a recipe divides some rows of a dataset."""
+    """Divide some rows of a dataset as a recipe asks.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        The protocol and its seed.
+    dataset : Dataset
+        Provides labels, class names and the official split.
+    rows : sequence of int
+        Indices of samples of the dataset.
+
+    Returns
+    -------
+    list of Fold
+        Row numbers are positions in `rows`.
+
+    Raises
+    ------
+    EvaluationError
+        If these rows cannot be divided that way.
+
+    """
     samples = [dataset.samples[row] for row in rows]
     if recipe.official:
         return official_fold(samples)

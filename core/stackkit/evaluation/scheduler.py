@@ -1,4 +1,4 @@
-"""Carry fits out, several at a time, without more threads than cores."""
+"""Run fits in parallel without using more threads than there are cores."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from multiprocessing.pool import ThreadPool
 from queue import SimpleQueue
 
@@ -14,19 +13,26 @@ from joblib import cpu_count
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from stackkit.api.types import Reporter
-from stackkit.evaluation.convergence import early_stops_noted
+from stackkit.evaluation.convergence import convergence_warnings_captured
 from stackkit.evaluation.fit import Fit, FitResult
 from stackkit.evaluation.fit_cache import FitCache
 
 TASK = "fitting"
+"""Name of the progress bar."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """Fits whose answers are wanted together.
+    """Fits that can run in any order, and what to do with their results.
 
-    `then` is handed the answers in the order of the fits, and returns the batch that they make
-    possible, None if there is none.
+    Parameters
+    ----------
+    fits : sequence of Fit
+        The fits.
+    then : callable
+        Called with all results, in the order of `fits`. Returns the batch that these make possible, or
+        None.
+
     """
 
     fits: Sequence[Fit]
@@ -35,166 +41,191 @@ class Batch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FitScheduler:
-    """Whoever carries fits out: `jobs` of them at a time (None: as many as there are cores).
+    """Run fits in threads of this process.
 
-    Fits are threads of this process: solvers spend their time in code that lets other threads run,
-    features are in memory once, and a fit that is under way at Ctrl-C is finished and kept.
+    Parameters
+    ----------
+    cache : FitCache
+        Provides finished fits and receives new ones.
+    reporter : Reporter
+        Shows progress.
+    stop_if_asked : callable
+        Called after every fit; raises KeyboardInterrupt if the user pressed Ctrl-C.
+    jobs : int or None
+        Number of fits at a time; None means one per core.
+
+    Notes
+    -----
+    Threads rather than processes, because solvers spend their time in compiled code that releases the
+    GIL. Threads share one copy of the features, need no pickling of plugin objects, and a fit in
+    progress at Ctrl-C can finish and be cached, where the terminal would send SIGINT to every process.
+
     """
 
-    kept: FitCache
+    cache: FitCache
     reporter: Reporter
     stop_if_asked: Callable[[], None] = lambda: None
     jobs: int | None = None
 
     @property
-    def at_a_time(self) -> int:
-        """Fits under way at the same time, at most."""
-        return self.jobs or int(cpu_count())
+    def n_parallel(self) -> int:
+        """Largest number of fits at a time."""
+        return self.jobs or int(cpu_count())  # joblib's count respects CPU affinity and container limits
 
     @property
-    def threads_each(self) -> int:
-        """Threads of BLAS and OpenMP that each fit may use."""
-        return max(1, int(cpu_count()) // self.at_a_time)
+    def threads_per_fit(self) -> int:
+        """Number of BLAS and OpenMP threads for each fit, at least 1."""
+        return max(1, int(cpu_count()) // self.n_parallel)
 
-    def carry_out(self, batches: Iterable[Batch]) -> None:
-        """Work through batches in order, and first through those that follow from finished ones.
+    def run(self, batches: Iterable[Batch]) -> None:
+        """Run batches in order, and batches that follow from a finished one before the next one.
 
-        The next batch is opened when too little of the others is left for everyone, so that the
-        answers of few batches are in memory. Raises what a fit or `stop_if_asked` raises, once the
-        other fits under way are finished and kept.
+        A batch is taken from the iterable only when too few fits are left to keep all threads busy, so
+        only a few batches hold results in memory at a time. What a fit or `stop_if_asked` raises is
+        raised once the fits in progress are finished and cached.
         """
         with (
-            early_stops_noted(),
-            limited_threads(self.threads_each),
-            ThreadPool(self.at_a_time) as pool,  # joblib takes in no work that arises from work
+            convergence_warnings_captured(),
+            limited_threads(self.threads_per_fit),
+            # Not joblib.Parallel, which takes all tasks up front: aggregators become known fold by fold.
+            ThreadPool(self.n_parallel) as pool,
         ):
-            _Course(scheduler=self, pool=pool, coming=iter(batches)).run()
+            _Execution(scheduler=self, pool=pool, upcoming=iter(batches)).run()
 
-    def answer(self, fit: Fit) -> FitResult:
-        """The answers of a fit, kept ones or made now."""
-        if (known := self.kept.find(fit)) is not None:
-            return known
-        # OpenMP's number of threads belongs to each thread that uses it.
-        with threadpool_limits(self.threads_each, user_api="openmp"):
-            made = fit.carry_out()
-        self.kept.keep(fit, made)
-        return made
+    def result(self, fit: Fit) -> FitResult:
+        """Return the result of a fit, from the cache or by running it."""
+        if (cached := self.cache.load(fit)) is not None:
+            return cached
+        # OpenMP keeps its limit per calling thread, so it is set in the thread that fits. The limit of
+        # BLAS belongs to the process and was set once in `run`.
+        with threadpool_limits(self.threads_per_fit, user_api="openmp"):
+            result = fit.run()
+        self.cache.save(fit, result)
+        return result
 
     def advance(self) -> None:
-        """One fit is finished: say so, and what went wrong with keeping it."""
+        """Report a finished fit, and once why results cannot be cached."""
         self.reporter.advance(TASK, 1)
-        if problem := self.kept.problem():
+        if problem := self.cache.take_problem():
             self.reporter.message(
-                f"finished fits cannot be kept ({problem}); this run goes on, and another one would "
-                "have to fit again"
+                f"finished fits cannot be cached ({problem}); this run continues, but a rerun will fit "
+                "them again"
             )
 
 
 @dataclass(slots=True, eq=False)
-class _Open:
-    """A batch some of whose answers are missing."""
+class _OpenBatch:
+    """A batch in progress, with the results so far by position in `batch.fits`."""
 
     batch: Batch
-    answers: dict[int, FitResult] = field(default_factory=dict)
+    results: dict[int, FitResult] = field(default_factory=dict)
 
 
-_Job = tuple[_Open, int]
-"""A batch and the number of the fit in it."""
+_Job = tuple[_OpenBatch, int]
+"""A batch and the position of a fit in it."""
 
 
 @dataclass(slots=True, kw_only=True)
-class _Course:
-    """Batches on their way through a pool."""
+class _Execution:
+    """The state of one `FitScheduler.run`.
+
+    Only the main thread changes it. The pool's threads hand over results through `finished`, so no locks
+    are needed, and `Batch.then` and the reporter are never called from two threads at once.
+    """
 
     scheduler: FitScheduler
     pool: ThreadPool
-    coming: Iterator[Batch]
+    upcoming: Iterator[Batch]
     ready: deque[_Job] = field(default_factory=deque)
-    under_way: int = 0
-    done: SimpleQueue[tuple[_Job, FitResult | BaseException]] = field(default_factory=SimpleQueue)
+    running: int = 0
+    finished: SimpleQueue[tuple[_Job, FitResult | BaseException]] = field(default_factory=SimpleQueue)
 
     def run(self) -> None:
-        """Until nothing is left, or something is raised."""
+        """Run until nothing is left or something is raised."""
         while True:
-            while self.under_way < self.scheduler.at_a_time and self._is_ready():
+            while self.running < self.scheduler.n_parallel and self._has_ready():
                 self._start(self.ready.popleft())
-            if not self.under_way:
+            if not self.running:
                 return
-            finished = self._next_done()  # a second Ctrl-C ends this wait, and no other begins
+            # Outside the `try`: a second Ctrl-C raises here or in the wait below, and ends the run at
+            # once instead of starting another wait. The pool's threads are daemons and do not hold the
+            # process back.
+            job, result = self._next_finished()
             try:
-                self._take(*finished)
+                self._take(job, result)
                 self.scheduler.stop_if_asked()
             except BaseException:
-                while self.under_way:
-                    self._next_done()
+                # A fit cannot be cancelled, and its thread caches its result: wait for those in
+                # progress.
+                while self.running:
+                    self._next_finished()
                 raise
 
-    def _is_ready(self) -> bool:
-        """Whether a fit waits; opens batches until one does."""
+    def _has_ready(self) -> bool:
         while not self.ready:
-            if (batch := next(self.coming, None)) is None:
+            if (batch := next(self.upcoming, None)) is None:
                 return False
             self.ready.extend(self._open(batch))
         return True
 
     def _open(self, batch: Batch | None) -> list[_Job]:
-        """The fits of a batch; one that needs none is through already, and what follows is opened."""
+        # A batch without fits is finished already, so the one that follows from it is opened.
         while batch is not None and not batch.fits:
             batch = batch.then([])
         if batch is None:
             return []
-        opened = _Open(batch)
-        return [(opened, number) for number in range(len(batch.fits))]
+        opened = _OpenBatch(batch)
+        return [(opened, position) for position in range(len(batch.fits))]
 
     def _start(self, job: _Job) -> None:
-        opened, number = job
-        told = partial(self._told, job)
-        self.pool.apply_async(
-            _attempt, [self.scheduler.answer, opened.batch.fits[number]], callback=told
-        )
-        self.under_way += 1
+        opened, position = job
+        fit, result, finished = opened.batch.fits[position], self.scheduler.result, self.finished
 
-    def _told(self, job: _Job, found: FitResult | BaseException) -> None:
-        self.done.put((job, found))
+        def attempt() -> None:
+            # BaseException, because a pool's thread silently dies of anything that is not an Exception
+            # (a plugin may call sys.exit), and `_next_finished` would wait forever.
+            try:
+                finished.put((job, result(fit)))
+            except BaseException as error:
+                finished.put((job, error))
 
-    def _take(self, job: _Job, found: FitResult | BaseException) -> None:
-        opened, number = job
-        if isinstance(found, BaseException):
-            raise found
+        self.pool.apply_async(attempt)
+        self.running += 1
+
+    def _take(self, job: _Job, result: FitResult | BaseException) -> None:
+        opened, position = job
+        if isinstance(result, BaseException):
+            raise result
         self.scheduler.advance()
-        opened.answers[number] = found
-        if len(opened.answers) == len(opened.batch.fits):
-            follows = opened.batch.then([opened.answers[i] for i in range(len(opened.batch.fits))])
+        opened.results[position] = result
+        if len(opened.results) == len(opened.batch.fits):
+            follows = opened.batch.then([opened.results[i] for i in range(len(opened.batch.fits))])
+            # To the left: finishing a fold releases its probabilities before another fold adds its own.
             self.ready.extendleft(reversed(self._open(follows)))
 
-    def _next_done(self) -> tuple[_Job, FitResult | BaseException]:
-        found = self.done.get()
-        self.under_way -= 1
+    def _next_finished(self) -> tuple[_Job, FitResult | BaseException]:
+        found = self.finished.get()
+        self.running -= 1
         return found
 
 
-def _attempt(work: Callable[[Fit], FitResult], fit: Fit) -> FitResult | BaseException:
-    """What the work gives or raises: a pool's thread dies of what is no Exception, and nobody hears."""
-    try:
-        return work(fit)
-    except BaseException as error:
-        return error
-
-
 @contextmanager
-def limited_threads(each: int | None = None) -> Iterator[None]:
-    """Give every fit `each` threads of BLAS (None: as many as there are), and SciPy's copy one.
+def limited_threads(per_fit: int | None = None) -> Iterator[None]:
+    """Limit BLAS to `per_fit` threads (None: no limit), and SciPy's own BLAS to one.
 
-    NumPy and SciPy each bring an OpenBLAS with a pool as wide as the machine. Solvers alternate
-    between them, and the waiting pool spins on the cores that the other needs; what that costs is
-    measured by benchmarks/threads.py.
+    Notes
+    -----
+    The wheels of NumPy and SciPy each contain an OpenBLAS with a pool of one thread per core. Solvers
+    such as L-BFGS alternate between the two, and the waiting pool spins on the cores that the other one
+    needs. ``benchmarks/threads.py`` measures the cost.
+
     """
     controller = ThreadpoolController()
     scipys = [
         library.filepath for library in controller.lib_controllers if "scipy.libs" in library.filepath
     ]
     with (
-        controller.limit(limits=each, user_api="blas"),
+        controller.limit(limits=per_fit, user_api="blas"),
         controller.select(filepath=scipys).limit(limits=1),
     ):
         yield

@@ -1,1 +1,1 @@
-"""An experiment's records as a JSON document and as a table for people."""
+"""Write an experiment's results as JSON, as a table for people, and as an HDF5 file of probabilities."""

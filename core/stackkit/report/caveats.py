@@ -1,4 +1,4 @@
-"""What a reader has to know to take a report's figures for what they are."""
+"""Explain what a reader must know to interpret the accuracies of a report."""
 
 from __future__ import annotations
 
@@ -17,34 +17,53 @@ def notes(
     comparison: Comparison,
     results: Sequence[Result],
     failed: Sequence[FailedImage],
-    lost: Mapping[str, int],
+    missing: Mapping[str, int],
 ) -> Iterator[str]:
-    """Reservations in plain words.
+    """Yield the notes of a report, a sentence or two each.
 
-    `lost` are the images that each backbone has no features of, empty if they are the same for all.
+    Parameters
+    ----------
+    protocol : Protocol
+        How the images were divided.
+    comparison : Comparison
+        What was fitted.
+    results : sequence of Result
+        The rows of the table.
+    failed : sequence of FailedImage
+        Images that could not be read.
+    missing : mapping of str to int
+        Number of images without features per backbone label; empty if it is the same images for all.
+
     """
-    untrained = [features.label for features in comparison.features if not features.trained]
+    features = comparison.fit_plan.features
+    untrained = [one.label for one in features if not one.trained]
     if untrained:
-        yield f"Untrained (random weights), so that figures mean nothing: {', '.join(untrained)}."
+        yield f"Untrained (random weights), so accuracies mean nothing: {', '.join(untrained)}."
     yield protocol.meaning
     if failed:
-        yield f"{len(failed)} image(s) could not be read and count in no figure (see failed_images)."
-    if lost:
-        counts = ", ".join(f"{label} lacks {count}" for label, count in lost.items())
-        yield f"All classifiers use the images that every backbone has features of: {counts}."
-    if unused := len(comparison.labels) - comparison.n_images:
-        yield f"{unused} image(s) are in neither the official training nor test part and were not used."
-    if unknown := len(_never_learned(comparison)):
+        yield f"{len(failed)} image(s) could not be read and are not used (see failed_images)."
+    if missing:
+        counts = ", ".join(f"{count} for {label}" for label, count in missing.items())
+        yield f"Only images with features from every backbone are used (missing: {counts})."
+    if unused := len(comparison.fit_plan.labels) - comparison.n_images:
         yield (
-            f"{unknown} class(es) that are predicted have no image to learn from, so that none of their "
-            "images can be right."
+            f"{unused} image(s) are neither in the official training part nor in the test part and are "
+            "not used."
         )
+    if unknown := len(_never_trained(comparison)):
+        yield (
+            f"{unknown} class(es) have test images but no training images, so their test images always "
+            "count as errors."
+        )
+    constant = [one.label for one in features if one.is_constant()]
+    if constant:
+        yield f"All images have the same features, so nothing can be learned: {', '.join(constant)}."
     yield from _on_fits(comparison, results)
 
 
-def _never_learned(comparison: Comparison) -> set[int]:
-    """Labels that are asked for in a fold which does not show them."""
-    labels = comparison.labels
+def _never_trained(comparison: Comparison) -> set[int]:
+    """Return labels with test rows but no training rows in some fold."""
+    labels = comparison.fit_plan.labels
     return {
         int(label)
         for fold in comparison.folds
@@ -53,39 +72,29 @@ def _never_learned(comparison: Comparison) -> set[int]:
 
 
 def _on_fits(comparison: Comparison, results: Sequence[Result]) -> Iterator[str]:
-    constant = [features.label for features in comparison.features if features.is_constant()]
-    if constant:
-        yield f"The same features for every image, so that nothing is learned: {', '.join(constant)}."
-    early = [f"{r.name} on {_on(r)}" for r in results if not r.converged]
-    if early:
-        yield f"Stopped before they converged (max_iter or tol would change that): {'; '.join(early)}."
-    aggregators = comparison.components.aggregators  # one that is not asked learns nothing from them
-    in_sample = [c.text for c in aggregators if c.options.get("fit_on") == "in-sample"]
-    if in_sample:
+    stopped = [f"{r.name} on {', '.join(r.backbones)}" for r in results if not r.converged]
+    if stopped:
+        yield f"Stopped before convergence (raise max_iter or tol): {'; '.join(stopped)}."
+    if in_sample := [r.name for r in results if r.fit_on == "in-sample"]:
         yield (
-            f"{', '.join(in_sample)} learned from probabilities of the very rows that the base learners "
-            "were fitted on, as in the published recipe; figures are honest, the training is not ideal."
+            f"Fitted on in-sample probabilities, as in the published recipe: {', '.join(in_sample)}. "
+            "The base learners were trained on the same images and are too confident about them, which "
+            "can mislead an aggregator that learns from their probabilities. In each fold, test images "
+            "were not used to train any classifier."
         )
+    plan = comparison.fit_plan
     if any(r.fit_on == "out-of-fold" for r in results):
-        yield _inner(comparison)
-    if len(comparison.features) > 1:
-        yield (
-            "The gain is over the best single backbone of this table, chosen on the same test images: "
-            "it favours the single backbone."
+        predictor = (
+            "the learner fitted on the whole training fold"
+            if plan.refit
+            else "the mean of the inner folds' learners"
         )
-
-
-def _inner(comparison: Comparison) -> str:
-    who = (
-        "one that is fitted on the whole training fold"
-        if comparison.refit
-        else "the mean of those of the inner folds"
-    )
-    return (
-        f"Out-of-fold probabilities: {comparison.inner_cv} shuffled stratified folds inside each "
-        f"training fold; test images are predicted by {who}."
-    )
-
-
-def _on(result: Result) -> str:
-    return ", ".join(result.backbones)
+        yield (
+            f"Out-of-fold probabilities come from {plan.inner_cv} shuffled stratified folds inside each "
+            f"training fold; test images are predicted by {predictor}."
+        )
+    if len(plan.features) > 1:
+        yield (
+            "The gain is measured against the best single backbone of this table, chosen on the same "
+            "test images, which favours the single backbone."
+        )

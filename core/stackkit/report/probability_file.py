@@ -1,8 +1,7 @@
-"""Probabilities and predictions of a run as one HDF5 file, for anyone's own meta-analysis."""
+"""Write probabilities and predictions of a run to an HDF5 file, for analyses outside stackkit."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from io import FileIO
@@ -16,45 +15,47 @@ from numpy.typing import NDArray
 from stackkit.evaluation.comparison import FoldOutcome
 from stackkit.report.report import PROBABILITIES
 from stackkit.store.locks import lock, remove_idle
+from stackkit.utils.files import temporary_path
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer as Buffer
 
 
-class _Sink(FileIO):
-    """A new file for HDF5 to write to; a disk that fails is remembered and never shown to HDF5.
+class _DeferredErrorFile(FileIO):
+    """A new file for HDF5 to write to, which remembers the first error instead of raising it.
 
-    HDF5 cannot close a file that it could not write, and may take the process with it.
+    HDF5 cannot close a file that it failed to write, and may crash the process. So every write reports
+    success to HDF5, and `check` raises the error afterwards.
     """
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, "x+")
         self._problem: OSError | None = None
         with suppress(OSError):
-            lock(self)  # tells the next run that this is no leftover
+            lock(self)  # shows other runs that this file is not a leftover
 
     def write(self, data: Buffer, /) -> int:
-        """All of it, or nothing any more once something failed."""
+        """Write all data, or nothing after an earlier error; return the number of bytes of `data`."""
         view = memoryview(data).cast("B")
         done = 0
-        with self._remembering():
+        with self._remember_error():
             while done < len(view) and self._problem is None:
-                done += super().write(view[done:])
+                done += super().write(view[done:])  # a nearly full disk accepts only part of the data
         return len(view)
 
     def truncate(self, size: int | None = None, /) -> int:
-        """To this size, or to nothing once something failed, which frees the disk for others."""
-        with self._remembering():
+        """Set the size; after an error to 0, which frees the disk for other files of the run."""
+        with self._remember_error():
             super().truncate(0 if self._problem else size)
         return size or 0
 
     def check(self) -> None:
-        """Raise the OSError that something failed with."""
+        """Raise the first error, if there was one."""
         if self._problem:
             raise self._problem
 
     @contextmanager
-    def _remembering(self) -> Iterator[None]:
+    def _remember_error(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:
@@ -62,12 +63,21 @@ class _Sink(FileIO):
 
 
 class ProbabilityFile:
-    """A file that grows fold by fold; trouble with the disk costs this file and nothing else."""
+    """probabilities.h5, written fold by fold; an error of the disk costs this file and nothing else.
 
-    def __init__(self, path: Path, say: Callable[[str], None]) -> None:
+    Parameters
+    ----------
+    path : Path
+        Where to write until `finish` renames the file.
+    message : callable
+        Called with one line if the file cannot be written.
+
+    """
+
+    def __init__(self, path: Path, message: Callable[[str], None]) -> None:
         self._path = path
-        self._say = say
-        self._sink: _Sink | None = None
+        self._message = message
+        self._raw: _DeferredErrorFile | None = None
         self._file: h5py.File | None = None
 
     def begin(
@@ -79,73 +89,87 @@ class ProbabilityFile:
         learner: str,
     ) -> None:
         """Write what all folds share: row i is image `ids[i]` with label `labels[i]`."""
-        with self._giving_up():
-            self._sink = _Sink(self._path)
-            self._file = file = h5py.File(self._sink, "w")
+        with self._give_up_on_error():
+            self._raw = _DeferredErrorFile(self._path)
+            self._file = file = h5py.File(self._raw, "w")
             file.attrs["learner"] = learner
             file.attrs["backbones"] = list(backbones)
             file["sample_ids"], file["labels"], file["classes"] = list(ids), labels, list(classes)
 
     def add(self, outcome: FoldOutcome) -> None:
-        """One more fold: its rows, out-of-fold and held-out probabilities, and every prediction."""
+        """Append a fold: its rows, out-of-fold and test probabilities, and every classifier's labels."""
         if self._file is None:
             return
-        with self._giving_up():
+        with self._give_up_on_error():
             group = self._file.create_group(f"fold_{outcome.number}")
             group["train_rows"], group["test_rows"] = outcome.fold.train, outcome.fold.test
-            if stacked := outcome.stacked:
+            if probabilities := outcome.probabilities:
                 for name in ("out_of_fold", "test", "test_averaged"):
-                    if (probabilities := getattr(stacked, name)) is not None:
-                        group[name] = probabilities
-            for number, (row, answers) in enumerate(zip(outcome.rows, outcome.answers, strict=True)):
-                predicted = group.create_dataset(f"predicted/{number:03}", data=answers.labels)
-                predicted.attrs["classifier"] = row.choice.text
-                predicted.attrs["backbones"] = [features.label for features in row.on]
+                    if (array := getattr(probabilities, name)) is not None:
+                        group[name] = array
+            for number, (row, result) in enumerate(zip(outcome.rows, outcome.results, strict=True)):
+                predicted = group.create_dataset(f"predicted/{number:03}", data=result.labels)
+                predicted.attrs["classifier"] = row.classifier.text
+                predicted.attrs["backbones"] = [features.label for features in row.features]
 
     def finish(self, target: Path) -> None:
-        """Rename it into place; if there is none, an earlier run's goes too, as its report does."""
-        with self._giving_up():
-            if self._file and self._sink:
+        """Rename the file to `target`.
+
+        If writing it has failed, remove an older `target`: beside the new report it would mislead.
+        """
+        with self._give_up_on_error():
+            if self._file and self._raw:
                 self._file.close()
-                self._sink.check()
+                self._raw.check()
                 self._path.replace(target)
                 return
         with suppress(OSError):
             target.unlink(missing_ok=True)
 
     def discard(self) -> None:
-        """Leave nothing of it behind, if it is not in place."""
-        for each in (self._file, self._sink):
+        """Close the file, and remove it unless it was renamed."""
+        for each in (self._file, self._raw):  # in this order: HDF5 writes what is left when it closes
             if each:
                 each.close()
-        if self._sink:
+        if self._raw:
             with suppress(OSError):
                 self._path.unlink(missing_ok=True)
-        self._file = self._sink = None
+        self._file = self._raw = None
 
     @contextmanager
-    def _giving_up(self) -> Iterator[None]:
+    def _give_up_on_error(self) -> Iterator[None]:
         try:
             yield
-            if self._sink:
-                self._sink.check()
+            if self._raw:
+                self._raw.check()
         except OSError as error:
             self.discard()
             reason = error.strerror or error
-            self._say(f"{PROBABILITIES} cannot be written ({reason}); the run goes on without it")
+            self._message(f"{PROBABILITIES} cannot be written ({reason}); the run continues without it")
 
 
 @contextmanager
 def probability_file(
-    folder: Path | None, say: Callable[[str], None]
+    folder: Path | None, message: Callable[[str], None]
 ) -> Iterator[ProbabilityFile | None]:
-    """`probabilities.h5` in a run's folder, written aside and renamed if the block succeeds."""
+    """Yield a `ProbabilityFile` for a run's folder, and rename it into place if the block succeeds.
+
+    Parameters
+    ----------
+    folder : Path or None
+        The folder; None yields None.
+    message : callable
+        Called with one line if the file cannot be written.
+
+    """
     if folder is None:
         yield None
         return
     for leftover in folder.glob(f".{PROBABILITIES}.*"):
         remove_idle(leftover)
-    file = ProbabilityFile(folder / f".{PROBABILITIES}.{os.getpid()}", say)
+    # Not `atomic_write`: an error of the disk must discard the file without failing the run, and the
+    # file stays locked until it is closed, so that other runs do not remove it as a leftover.
+    file = ProbabilityFile(temporary_path(folder / PROBABILITIES), message)
     try:
         yield file
         file.finish(folder / PROBABILITIES)

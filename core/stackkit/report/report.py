@@ -1,11 +1,10 @@
-"""The report of one run, and its JSON form."""
+"""Define the report of a run and write it as JSON."""
 
 from __future__ import annotations
 
 import json
 import os
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from stackkit.api.errors import UsageError
 from stackkit.api.types import FailedImage
 from stackkit.evaluation.metrics import Result, best_single
 from stackkit.evaluation.protocol import Protocol
+from stackkit.utils.files import atomic_write, nearest_existing_parent, temporary_path
 
 FILE_NAME = "report.json"
 
@@ -22,7 +22,7 @@ PROBABILITIES = "probabilities.h5"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoldSize:
-    """Numbers of images that were learned from and that were predicted."""
+    """Numbers of training and test images of a fold."""
 
     train: int
     test: int
@@ -30,7 +30,10 @@ class FoldSize:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """Everything a run found out; `results` in the order of the table."""
+    """Everything that a run found out; docs/report.md describes each field.
+
+    `results` are in the order of the table, `timings` in seconds.
+    """
 
     stackkit: str
     created: str
@@ -48,7 +51,9 @@ class Report:
     notes: tuple[str, ...]
 
     def document(self) -> dict[str, Any]:
-        """The report as plain JSON types."""
+        """Return the report as plain JSON types."""
+        # Through JSON text, so that the document equals what a reader of report.json gets: tuples
+        # become lists, and a value that JSON cannot hold raises TypeError before anything is written.
         document: dict[str, Any] = json.loads(json.dumps(asdict(self)))
         document["protocol"] |= {"title": self.protocol.title, "meaning": self.protocol.meaning}
         best = best_single(self.results)
@@ -60,47 +65,68 @@ class Report:
 
 
 def check(folder: Path, *, overwrite: bool) -> None:
-    """Refuse by UsageError what `prepare` would refuse; makes nothing."""
-    _refuse_taken(folder, overwrite=overwrite)
-    there = folder.absolute()
-    while not os.path.lexists(there):
-        there = there.parent
-    if not (os.path.isdir(there) and os.access(there, os.W_OK)):  # noqa: PTH112 - Path.is_dir may raise
-        raise _cannot_be_written(folder, f"{there} is a file, or not yours to write in")
+    """Check whether `prepare` would succeed, as far as possible without creating anything.
+
+    Raises
+    ------
+    UsageError
+        If `folder` holds a report and `overwrite` is False, or cannot be created or written.
+
+    """
+    _refuse_existing(folder, overwrite=overwrite)
+    parent = nearest_existing_parent(folder)
+    # os.path, because Path.is_dir may raise PermissionError.
+    if not (os.path.isdir(parent) and os.access(parent, os.W_OK)):  # noqa: PTH112
+        raise _not_writable(folder, f"{parent} is not a writable directory")
 
 
 def prepare(folder: Path, *, overwrite: bool) -> None:
-    """Make sure before the work that a report can be written there; raises UsageError."""
-    _refuse_taken(folder, overwrite=overwrite)
+    """Create the folder and check that files can be written to it, before hours of work.
+
+    Raises
+    ------
+    UsageError
+        If `folder` holds a report and `overwrite` is False, or cannot be created or written.
+
+    """
+    _refuse_existing(folder, overwrite=overwrite)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".{FILE_NAME}.{os.getpid()}"
-        probe.touch()
-        probe.unlink()
+        # Permissions alone do not tell: root may write anywhere, except on read-only file systems.
+        trial = temporary_path(folder / FILE_NAME)
+        trial.touch()
+        trial.unlink()
     except OSError as error:
         reason = "it is a file" if folder.is_file() else error.strerror
-        raise _cannot_be_written(folder, reason) from error
+        raise _not_writable(folder, reason) from error
 
 
-def _refuse_taken(folder: Path, *, overwrite: bool) -> None:
+def _refuse_existing(folder: Path, *, overwrite: bool) -> None:
     for target in (folder / FILE_NAME, folder / PROBABILITIES):
-        if os.path.lexists(target) and not overwrite:  # Path.exists may raise
-            raise UsageError(f"{target} exists; choose another --out, or say --overwrite")
+        if os.path.lexists(target) and not overwrite:  # Path.exists may raise PermissionError
+            raise UsageError(f"{target} exists; choose another --out, or pass --overwrite")
 
 
-def _cannot_be_written(folder: Path, reason: str | None) -> UsageError:
+def _not_writable(folder: Path, reason: str | None) -> UsageError:
     return UsageError(f"--out {folder} cannot be written ({reason}); choose another folder")
 
 
 def write(report: Report, folder: Path) -> Path:
-    """Write report.json aside and rename it into place."""
-    target, aside = folder / FILE_NAME, folder / f".{FILE_NAME}.{os.getpid()}"
+    """Write report.json to a folder and return its path; an older one is replaced as a whole.
+
+    Raises
+    ------
+    UsageError
+        If the file cannot be written.
+
+    """
+    target = folder / FILE_NAME
+    text = json.dumps(report.document(), indent=2) + "\n"
     try:
-        aside.write_text(json.dumps(report.document(), indent=2) + "\n", encoding="utf-8")
-        aside.replace(target)
+        with atomic_write(target) as temporary:
+            temporary.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise UsageError(f"{target} cannot be written: {error.strerror}; features are kept") from error
-    finally:
-        with suppress(OSError):
-            aside.unlink(missing_ok=True)
+        raise UsageError(
+            f"{target} cannot be written: {error.strerror}; the features are kept"
+        ) from error
     return target

@@ -1,0 +1,78 @@
+"""Check a recipe's classifiers before hours of extraction, and read each `fit_on` once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast, get_args
+
+from stackkit.api.errors import UsageError
+from stackkit.api.specs import LearnerSpec
+from stackkit.api.types import FitOn
+from stackkit.host.component import ConfiguredComponent
+from stackkit.recipe import ResolvedRecipe
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedAggregator:
+    """An aggregator that can be created, with its `fit_on`.
+
+    `fit_on` may depend on an option and is known only once the aggregator exists. Everything that
+    follows uses the value recorded here, so the fits of a run cannot disagree about it.
+    """
+
+    component: ConfiguredComponent
+    fit_on: FitOn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedClassifiers:
+    """All classifiers of a recipe; each of them can be created."""
+
+    learner: ConfiguredComponent
+    baselines: tuple[ConfiguredComponent, ...]
+    aggregators: tuple[CheckedAggregator, ...]
+
+
+def check_classifiers(components: ResolvedRecipe) -> CheckedClassifiers:
+    """Create every classifier once and read the `fit_on` of every aggregator.
+
+    Parameters
+    ----------
+    components : ResolvedRecipe
+        The recipe's components.
+
+    Returns
+    -------
+    CheckedClassifiers
+        The classifiers, in the recipe's order.
+
+    Raises
+    ------
+    PluginError
+        If a classifier cannot be created, or an aggregator's `fit_on` is not one of `FitOn`.
+    UsageError
+        If an aggregator needs probabilities and the learner does not provide them.
+
+    """
+    learner = components.learner
+    for component in (*components.baselines, learner):
+        component.create()
+    aggregators = tuple(map(_check_aggregator, components.aggregators))
+    if not cast(LearnerSpec, learner.component.spec).probabilities:
+        for aggregator in aggregators:
+            if aggregator.fit_on != "features":
+                raise UsageError(
+                    f"aggregator {aggregator.component.name} needs probabilities, which learner "
+                    f"{learner.name} does not provide; use --learner logistic, or evaluate "
+                    f"{learner.name} on each backbone with --baseline {learner.name}"
+                )
+    return CheckedClassifiers(learner=learner, baselines=components.baselines, aggregators=aggregators)
+
+
+def _check_aggregator(component: ConfiguredComponent) -> CheckedAggregator:
+    aggregator = component.create()
+    with component.blamed():  # `fit_on` may be a property, so reading it runs plugin code
+        fit_on = aggregator.fit_on
+        if fit_on not in get_args(FitOn):
+            raise ValueError(f"fit_on must be one of {', '.join(get_args(FitOn))}, got {fit_on!r}")
+    return CheckedAggregator(component=component, fit_on=fit_on)
