@@ -44,11 +44,12 @@ _Contents: TypeAlias = dict[str, tuple[ModuleType, dict[str, Any]]]
 
 @dataclass(slots=True)
 class Observations:
-    """What a plugin's code did to the process; `restored` and `replaced` hold names."""
+    """What a plugin's code did to the process; all but `printed` are names."""
 
     printed: str = ""
     restored: list[str] = field(default_factory=list)
     replaced: list[str] = field(default_factory=list)
+    threads: list[str] = field(default_factory=list)
 
     def reasons(self) -> list[str]:
         """Return one line for each kind of change."""
@@ -57,6 +58,8 @@ class Observations:
             lines.append(f"changed {_listed(self.restored)} (restored)")
         if self.replaced:
             lines.append(f"replaced {_listed(self.replaced)} for the whole process (not restored)")
+        if self.threads:  # they delay the end of the process
+            lines.append(f"left threads running: {_listed(self.threads)}")
         return [*lines, f"printed {self.printed!r}"] if self.printed else lines
 
 
@@ -73,7 +76,7 @@ def guarded(observed: Observations, label: str, seconds: float, package: str) ->
     top-level module.
     """
     with _warnings_deferred(), _output_captured(observed), _ctrl_c_recognised():
-        state, libraries = _State(), _library_contents()
+        state, libraries, threads = _State(), _library_contents(), set(threading.enumerate())
         try:
             # Innermost: the limit must not interrupt what restores the process.
             with time_limit(label, seconds):
@@ -81,6 +84,7 @@ def guarded(observed: Observations, label: str, seconds: float, package: str) ->
         finally:
             observed.restored += state.restore()
             observed.replaced += _replaced(libraries, package)
+            observed.threads += sorted(each.name for each in set(threading.enumerate()) - threads)
 
 
 class _State:
