@@ -128,8 +128,8 @@ def test_only_the_broken_promise_of_a_component_is_found(toy, broken, promise):
             "failed at hook",
             "mend what the hook does",
         ),
-        ("STACKKIT_HOOKSPEC_VERSION = 99", "wants version 99", "upgrade stackkit"),
-        (LISTING.replace("@hookimpl", ""), "stackkit_learners lacks @hookimpl", "put @hookimpl above"),
+        ("STACKKIT_HOOKSPEC_VERSION = 99", "99", "upgrade stackkit"),
+        (LISTING.replace("@hookimpl", ""), "add @hookimpl above", "put @hookimpl above"),
     ],
 )
 def test_what_to_do_belongs_to_the_stage_that_failed(site: Site, loads, code, found, remedy):
