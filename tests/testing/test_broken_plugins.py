@@ -27,7 +27,7 @@ BROKEN_PLUGINS = {
             return ["a learner"]
     """,
     "light-import": "    import numpy\n" + LISTING,
-    "pure-hooks": "    import warnings\n    warnings.simplefilter('ignore')\n" + LISTING,
+    "pure-hooks": "    import os\n    os.environ['TOY'] = '1'\n" + LISTING,
     "repeatable-hooks": LISTING.replace('"a toy"', 'f"a toy of {os.getpid()}"').replace(
         "    from", "    import os\n    from", 1
     ),
@@ -44,7 +44,6 @@ BROKEN_PLUGINS = {
 
 IMPURE = {
     "os.environ": "import os; os.environ['TOY'] = '1'",
-    "logg": "import logging; logging.basicConfig()",
     "sys.path": "import sys; sys.path.append('toys')",
     "writes": "open('toy.txt', 'w').close()",
     "printed": "print('Toy, version 1')",

@@ -35,7 +35,9 @@ class Watch:
         if event in _NETWORK:
             self.network.append(event)
             raise OSError("no network: a plugin's hooks must answer offline")
-        written = event == "open" and arguments[2] & _WRITES and arguments[0] != os.devnull
+        # A number is a descriptor that is open already, such as the host's own file for prints.
+        is_new = event == "open" and not isinstance(arguments[0], int)
+        written = is_new and arguments[2] & _WRITES and arguments[0] != os.devnull
         if (written or event in _CHANGES_OF_FILES) and not _is_the_hosts(arguments[0]):
             self.files.append(str(arguments[0]))
 
