@@ -17,7 +17,7 @@ WRONG_WORDS = {
     "backbone": (["--backbones", "colour-histogrm"], "did you mean colour-histogram?"),
     "backbone of Keras": (["--backbones", "resnet5O"], "did you mean resnet50"),
     "pattern": (["--backbones", "colours*"], "no backbone matches 'colours*'; did you mean"),
-    "empty name": (["--backbones", ""], "names an empty component"),
+    "empty name": (["--backbones", ""], "contains an empty component name"),
     "learner": (["--learner", "logistc"], "did you mean logistic"),
     "baseline": (["--baseline", "linear-svn"], "did you mean linear-svm"),
     "aggregator": (["--aggregator", "softvote"], "did you mean soft-vote or"),
@@ -25,7 +25,7 @@ WRONG_WORDS = {
     "type": (["--backbones", f"{HISTOGRAM}:bins=x"], "bins=x: a whole number is wanted"),
     "value": (["--backbones", f"{HISTOGRAM}:bins=0"], "bins=0: a number from 1 to 16 is wanted"),
     "choice": (["--aggregator", "average-svm:fit_on=test"], "choose one of in-sample, out-of-fold"),
-    "repeated option": (["--backbones", f"{HISTOGRAM}:bins=2,bins=3"], "gives bins twice"),
+    "repeated option": (["--backbones", f"{HISTOGRAM}:bins=2,bins=3"], "sets bins twice"),
     "no probabilities": (
         ["--learner", "linear-svm"],
         "average-svm needs probabilities, which learner linear-svm does",

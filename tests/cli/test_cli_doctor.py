@@ -325,7 +325,7 @@ def test_a_plugin_that_is_asked_for_and_absent_is_a_problem(site: Site) -> None:
     document = in_a_process("doctor", "--json", STACKKIT_PLUGINS="colour-histgram").document
     assert of_state(document, "problem") == ["STACKKIT_PLUGINS"]
     assert finding(document, "plugins", "STACKKIT_PLUGINS")["text"] == (
-        "STACKKIT_PLUGINS names 'colour-histgram', and no plugin is called that; "
+        "STACKKIT_PLUGINS lists 'colour-histgram', but no plugin has that name; "
         "did you mean colour-histogram?"
     )
 

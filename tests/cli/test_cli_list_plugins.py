@@ -9,7 +9,19 @@ import pytest
 from support.commands import HISTOGRAM, Command, in_a_process, python, variables
 from support.installing import Site
 
-HEAVY = ("numpy", "h5py", "sklearn", "tensorflow", "keras", "torch", "mlxtend", "PIL", "scipy")
+HEAVY = (
+    "numpy",
+    "h5py",
+    "sklearn",
+    "tensorflow",
+    "keras",
+    "torch",
+    "mlxtend",
+    "PIL",
+    "scipy",
+    "pydantic",
+    "rich",
+)
 NEEDY = """
     from stackkit.api import BackboneSpec, hookimpl
 

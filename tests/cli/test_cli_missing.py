@@ -1,4 +1,4 @@
-"""Rows, classes and numbers that are missing: the same rows for everyone, and it is said."""
+"""Missing rows, classes and numbers: all classifiers use the same rows, and the report notes it."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def toys(site: Site) -> None:
 
 @pytest.fixture
 def aggregators() -> str:
-    """Every built-in way of stacking, by name."""
+    """The names of all built-in aggregators."""
     own = load_host(environ={"STACKKIT_PLUGINS": ""}).components
     names = [component.spec.name for component in own if component.kind == "aggregator"]
     return ",".join([*names, "average-svm:fit_on=out-of-fold"])
@@ -43,7 +43,7 @@ def stored(home: Path, label: str) -> Path:
     return path
 
 
-def test_rows_that_one_backbone_lacks_count_for_none_and_the_report_says_so(
+def test_rows_missing_for_one_backbone_are_used_by_none_and_the_report_notes_it(
     stackkit: Command, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stackkit("extract", *flaky())
@@ -62,7 +62,7 @@ def test_rows_that_one_backbone_lacks_count_for_none_and_the_report_says_so(
     assert ids == [f"s{i:02}" for i in range(36) if i not in (3, 8)]
 
 
-def test_rows_that_all_backbones_lack_alike_are_told_of_as_failed_images_only(
+def test_rows_missing_for_all_backbones_are_reported_as_failed_images_only(
     stackkit: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BROKEN", "3")
@@ -71,9 +71,7 @@ def test_rows_that_all_backbones_lack_alike_are_told_of_as_failed_images_only(
     assert not [note for note in document["notes"] if "every backbone" in note]
 
 
-def test_damaged_rows_whose_images_are_there_are_no_reason_to_go_without(
-    stackkit: Command, home: Path
-) -> None:
+def test_damaged_rows_of_readable_images_are_recomputed(stackkit: Command, home: Path) -> None:
     stackkit("extract", *flaky())
     before = stackkit("evaluate", *flaky(), "--json").document["results"]
     flip_row(stored(home, "toy:number=1"), 3)
@@ -85,7 +83,7 @@ def test_damaged_rows_whose_images_are_there_are_no_reason_to_go_without(
     assert document["results"] == before
 
 
-def test_a_class_without_training_images_keeps_its_column_and_is_told_of(
+def test_a_class_without_training_images_keeps_its_column_and_is_noted(
     stackkit: Command, tmp_path: Path, aggregators: str
 ) -> None:
     photographs(tmp_path / "pictures" / "train", a=5, b=6, d=1)
@@ -111,7 +109,7 @@ def test_a_class_with_one_image_is_named(stackkit: Command, tmp_path: Path) -> N
     assert "class 'lonely' has 1 usable image(s), fewer than the 3 folds" in outcome.error
 
 
-def test_a_class_that_loses_images_on_the_way_is_named_with_the_reason(
+def test_a_class_that_loses_images_to_reading_errors_is_named_with_the_reason(
     stackkit: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BROKEN", " ".join(str(i) for i in range(1, 32, 3)))
@@ -122,7 +120,7 @@ def test_a_class_that_loses_images_on_the_way_is_named_with_the_reason(
 
 
 @pytest.mark.parametrize("backbones", ["flat", f"flat,{TWO}"])
-def test_constant_features_are_learned_from_in_vain_and_that_is_said(
+def test_constant_features_give_chance_accuracy_and_a_note(
     stackkit: Command, backbones: str, aggregators: str
 ) -> None:
     document = stackkit("run", *flaky(backbones), "--aggregator", aggregators, "--json").document
@@ -133,7 +131,7 @@ def test_constant_features_are_learned_from_in_vain_and_that_is_said(
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_features_that_are_no_numbers_are_refused_with_the_images_name(
+def test_features_that_are_not_finite_are_refused_with_the_name_of_the_image(
     stackkit: Command, home: Path, value: float
 ) -> None:
     stackkit("extract", *flaky())
@@ -169,7 +167,7 @@ def test_forty_backbones_are_stacked(stackkit: Command, aggregators: str) -> Non
     assert all(len(result["backbones"]) == 40 for result in results[40:])
 
 
-def test_an_aggregator_that_is_named_twice_is_one_row(stackkit: Command) -> None:
+def test_an_aggregator_given_twice_is_one_row(stackkit: Command) -> None:
     twice = ["--aggregator", "soft-vote,soft-vote", "--aggregator", "average-svm:fit_on=in-sample"]
     document = stackkit(
         "run", *flaky("toy"), *twice, "--aggregator", "average-svm,soft-vote", "--json"

@@ -1,4 +1,4 @@
-"""`--plugin`, `--plugins-dir`, `--no-plugins`, and what `list-plugins` tells of misbehaviour."""
+"""`--plugin`, `--plugins-dir`, `--no-plugins`, and the warnings that `list-plugins` shows."""
 
 import os
 import sys
@@ -53,11 +53,11 @@ def test_a_run_uses_backbone_and_learner_of_a_file(
     document = stackkit("--plugin", mine, *run).document
     (backbone,) = (part for part in document["components"] if part["kind"] == "backbone")
     assert (backbone["name"], backbone["distribution"]) == ("mine/means", str(mine))
-    assert "STACKKIT_PLUGIN_FILES" not in os.environ, "the option is of one command"
+    assert "STACKKIT_PLUGIN_FILES" not in os.environ, "the option is valid for one command"
     assert "unknown backbone 'means'" in stackkit(*run).error
 
 
-def test_a_path_that_would_be_taken_for_two_is_refused(stackkit: Command, tmp_path: Path) -> None:
+def test_a_path_with_the_path_separator_is_refused(stackkit: Command, tmp_path: Path) -> None:
     file = tmp_path / "a:b" / "mine.py"
     file.parent.mkdir()
     file.write_text(dedent(MINE), encoding="utf-8")
@@ -66,7 +66,7 @@ def test_a_path_that_would_be_taken_for_two_is_refused(stackkit: Command, tmp_pa
     assert "use --plugins-dir" in " ".join(outcome.err.split())
 
 
-def test_a_changed_file_computes_its_features_and_its_fits_anew(
+def test_a_changed_file_recomputes_its_features_and_fits(
     stackkit: Command, mine: Path, bird_folder: Path
 ) -> None:
     run = ("--plugin", mine, "run", *chosen(bird_folder, "means"), "--learner", "nearest", "--json")
@@ -76,9 +76,7 @@ def test_a_changed_file_computes_its_features_and_its_fits_anew(
     assert stackkit(*run).document["extraction"]["means"]["computed"] == 18
 
 
-def test_several_files_and_a_folder_in_a_process_of_their_own(
-    site: Site, mine: Path, tmp_path: Path
-) -> None:
+def test_several_files_and_a_folder_in_one_command(site: Site, mine: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.py"
     other.write_text(mine.read_text().replace("mine:", "other:"))
     (tmp_path / "folder").mkdir()
@@ -91,12 +89,12 @@ def test_several_files_and_a_folder_in_a_process_of_their_own(
     assert "failed at import: ModuleNotFoundError: No module named 'nowhere_at_all'" in listing
 
 
-def test_no_plugins_leaves_a_file_that_is_named(stackkit: Command, mine: Path) -> None:
+def test_no_plugins_keeps_files_given_with_plugin(stackkit: Command, mine: Path) -> None:
     both = stackkit("--no-plugins", "--plugin", mine, "list-plugins", "--json").document["plugins"]
     assert [p["name"] for p in both if p["distribution"] != "stackkit"] == ["mine"]
 
 
-def test_no_plugins_means_none_that_variables_name(
+def test_no_plugins_ignores_files_in_environment_variables(
     stackkit: Command, mine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("STACKKIT_PLUGIN_FILES", str(mine))
@@ -106,7 +104,9 @@ def test_no_plugins_means_none_that_variables_name(
 
 
 @pytest.mark.parametrize("option", ["--plugin", "--plugins-dir"])
-def test_a_file_that_is_not_there_is_wrong_usage(stackkit: Command, tmp_path: Path, option: str) -> None:
+def test_a_file_that_does_not_exist_is_a_usage_error(
+    stackkit: Command, tmp_path: Path, option: str
+) -> None:
     outcome = stackkit(option, tmp_path / "gone", "list-plugins")
     assert outcome.code == 2
     assert "does not exist" in " ".join(outcome.err.split())
@@ -124,7 +124,7 @@ def test_a_file_that_is_not_there_is_wrong_usage(stackkit: Command, tmp_path: Pa
         (("doctor", "--version"), "stackkit --version doctor ..."),
     ],
 )
-def test_an_option_of_stackkit_itself_behind_a_command_is_told_its_place(
+def test_an_option_of_stackkit_itself_after_a_command_is_refused_with_its_place(
     stackkit: Command, words: tuple[str, ...], said: str
 ) -> None:
     outcome = stackkit(*words)
@@ -134,24 +134,24 @@ def test_an_option_of_stackkit_itself_behind_a_command_is_told_its_place(
     assert "Did you mean" not in said_at_all
 
 
-def test_an_option_of_nobody_is_no_such_option(stackkit: Command) -> None:
+def test_an_unknown_option_is_refused(stackkit: Command) -> None:
     outcome = stackkit("run", "--splitt", "official")
     assert outcome.code == 2
     assert "No such option: --splitt" in outcome.err
 
 
-def test_a_plugin_that_misbehaves_is_listed_with_what_it_did(site: Site, stackkit: Command) -> None:
+def test_a_plugin_with_warnings_is_listed_with_them(site: Site, stackkit: Command) -> None:
     site.install("chatty", f"print('hello')\nimport os; os.environ['CHATTY'] = 'yes'\n{dedent(MINE)}")
     lines = stackkit("list-plugins").out.splitlines()
     place = next(i for i, line in enumerate(lines) if line.startswith("  chatty "))
     assert lines[place].split() == ["chatty", "warned", "chatty", "1.0"]
     assert [line.strip() for line in lines[place + 1 : place + 3]] == [
-        "at import: changed os.environ['CHATTY'] (put back)",
+        "at import: changed os.environ['CHATTY'] (restored)",
         "at import: printed 'hello'",
     ]
 
 
-def test_json_has_the_same_as_records(site: Site, stackkit: Command) -> None:
+def test_json_has_the_same_content(site: Site, stackkit: Command) -> None:
     site.install("chatty", "print('hello')")
     record = plugin(stackkit, "chatty")
     assert (record["status"], record["distribution"], record["error"]) == ("warned", "chatty", "")
@@ -159,7 +159,7 @@ def test_json_has_the_same_as_records(site: Site, stackkit: Command) -> None:
     assert (record["slow"], record["heavy"]) == (False, [])
 
 
-def test_timings_name_slow_imports_and_the_heavy_modules_in_them(site: Site) -> None:
+def test_timings_show_slow_imports_and_their_heavy_modules(site: Site) -> None:
     site.install("slow", "import time; time.sleep(0.3)\nimport numpy")
     site.install("quick", "")
     assert "imports" not in in_a_process("list-plugins").out.splitlines()
@@ -171,7 +171,7 @@ def test_timings_name_slow_imports_and_the_heavy_modules_in_them(site: Site) -> 
     assert quick.endswith("ms")
 
 
-def test_strict_names_the_first_failure_and_ends(
+def test_strict_ends_at_the_first_failure(
     site: Site, stackkit: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site.install("broken", "import nowhere_at_all")
@@ -181,32 +181,32 @@ def test_strict_names_the_first_failure_and_ends(
     assert outcome.error.startswith("plugin broken (broken 1.0): import: ModuleNotFoundError")
 
 
-def test_a_run_with_a_file_that_fails_says_why_before_anything_else(
+def test_a_run_with_a_file_that_fails_to_load_reports_its_error(
     stackkit: Command, mine: Path, bird_folder: Path
 ) -> None:
     mine.write_text("import nowhere_at_all")
     outcome = stackkit("--plugin", mine, "run", *chosen(bird_folder, "means"))
     assert outcome.code == 4
-    assert outcome.error.startswith(f"plugin mine ({mine} ")
+    assert outcome.error.startswith(f"unknown backbone 'means': plugin mine ({mine} ")
     assert outcome.error.endswith(
-        "failed at import: ModuleNotFoundError: No module named 'nowhere_at_all'; "
-        "hence unknown backbone 'means'"
+        "failed at import: ModuleNotFoundError: No module named 'nowhere_at_all'"
     )
 
 
-def test_a_backbone_of_a_plugin_that_failed_is_answered_with_its_reason(
+def test_a_backbone_of_a_plugin_that_failed_is_refused_with_the_plugins_error(
     site: Site, stackkit: Command, bird_folder: Path
 ) -> None:
     site.install("eptypo", "from stackkit.api import Option\nOption(name='class', default=1, help='')")
     outcome = stackkit("run", *chosen(bird_folder, "eptypo"))
     assert outcome.code == 4
     assert outcome.error.startswith(
-        "plugin eptypo (eptypo 1.0) failed at import: ValueError: option 'class': the factory gets it"
+        "unknown backbone 'eptypo': plugin eptypo (eptypo 1.0) failed at import: "
+        "ValueError: option 'class': the factory gets it"
     )
     assert "did you mean" not in outcome.error
 
 
-def test_an_option_that_the_factory_has_and_the_spec_has_not_is_told_in_a_run(
+def test_an_option_that_the_factory_has_but_not_the_spec_is_reported_in_a_run(
     stackkit: Command, mine: Path, bird_folder: Path
 ) -> None:
     signature = "def __init__(self, bins): pass\n    def extract(self"
@@ -214,4 +214,4 @@ def test_an_option_that_the_factory_has_and_the_spec_has_not_is_told_in_a_run(
     outcome = stackkit("--plugin", mine, "run", *chosen(bird_folder, "means"))
     assert outcome.code == 4
     assert outcome.error.startswith(f"mine/means ({mine} ")
-    assert outcome.error.endswith("declare Option(name='bins', ...) in the spec of means")
+    assert outcome.error.endswith("not an option of means; add Option(name='bins', ...) to its spec")

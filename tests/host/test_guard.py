@@ -1,13 +1,8 @@
-"""What a stranger's import does to the process is undone and told, and costs nobody else anything."""
+"""Third-party code cannot end, block or silently change the process while its plugin is loaded."""
 
-import gc
-import json
-import locale
-import logging
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -22,10 +17,9 @@ import pytest
 from support.installing import Site, site_with_stackkit
 from test_host import OFFERS_COLOURS, of, record
 
-from stackkit import __version__
 from stackkit.api.errors import PluginError, UsageError
 from stackkit.host.host import load_host
-from stackkit.host.loader import PluginWarning
+from stackkit.host.load_failure import LoadFailure, PluginWarning
 from stackkit.host.registry import Registry
 
 
@@ -36,100 +30,205 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
         yield site
 
 
-def the_process() -> dict[str, object]:
-    """Everything that belongs to all plugins."""
-    acquainted = logging.getLogger("acquainted")
+def run_python(code: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run code in a process that finds the same distributions."""
+    return subprocess.run(
+        [sys.executable, "-c", dedent(code)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **environ},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def process_state() -> dict[str, object]:
+    """Everything that a guard restores."""
     return {
         "environ": dict(os.environ),
         "path": list(sys.path),
         "folder": Path.cwd(),
-        "locale": locale.setlocale(locale.LC_ALL),
         "filters": list(warnings.filters),
-        "showwarning": warnings.showwarning,
-        "loggers": [(x.level, x.propagate, list(x.handlers)) for x in (logging.root, acquainted)],
-        "disabled": logging.root.manager.disable,
         "random": random.getstate(),
-        "numpy": str(np.random.get_state()),
+        "numpy": (str(np.random.get_state()), np.geterr()),
         "handlers": [signal.getsignal(number) for number in (signal.SIGALRM, signal.SIGINT)],
-        "alarm": signal.getitimer(signal.ITIMER_REAL),
-        "streams": (sys.stdout, sys.stderr, sys.__stdout__, sys.excepthook, list(sys.meta_path)),
-        "descriptors": [os.fstat(number).st_ino for number in (0, 1, 2)],
-        "json": (sys.modules["json"], json.dumps, open, os._exit),
-        "timeout": (socket.getdefaulttimeout(), np.geterr(), gc.isenabled(), sys.getrecursionlimit()),
+        "streams": (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__),
+        "descriptor": os.fstat(1).st_ino,
     }
 
 
 @pytest.mark.parametrize(
-    ("deed", "said"),
+    ("code", "reason"),
     [
         ("print('hello')", "printed 'hello'"),
-        ("import os; os.write(1, b'from below')", "printed 'from below'"),
+        ("import os; os.write(1, b'from C')", "printed 'from C'"),
         ("import subprocess; subprocess.run(['echo', 'a child'])", "printed 'a child'"),
         ("import sys; print('to stderr', file=sys.stderr)", "printed 'to stderr'"),
         ("print('long ' * 99)", f"printed '{'long ' * 12}...'"),
-        ("import os; os.environ['HARM'] = '1'", "changed os.environ['HARM'] (put back)"),
-        ("import os; del os.environ['STACKKIT_HOME']", "changed os.environ['STACKKIT_HOME'] (put back)"),
-        ("import sys; sys.path.insert(0, '/nowhere')", "changed sys.path (put back)"),
-        ("import sys; sys.path = ['/nowhere']", "changed sys.path (put back)"),
-        ("import os; os.chdir('/')", "changed the working directory (put back)"),
-        (
-            "import locale; locale.setlocale(locale.LC_ALL, 'C.UTF-8' if "
-            "locale.setlocale(locale.LC_ALL) == 'C' else 'C')",
-            "changed the locale (put back)",
-        ),
-        ("import warnings; warnings.simplefilter('ignore')", "changed the warnings filters (put back)"),
-        ("import logging; logging.captureWarnings(True)", "changed warnings.showwarning (put back)"),
-        ("import logging; logging.basicConfig(force=True)", "changed logging (root) (put back)"),
-        ("import logging; logging.disable(50)", "changed logging (disable) (put back)"),
-        (
-            "import logging; logging.getLogger('acquainted').setLevel(50)",
-            "changed logging (acquainted) (put back)",
-        ),
-        ("import random; random.seed(0)", "changed the random state (put back)"),
-        ("import sys; sys.stdout = None", "changed sys.stdout (put back)"),
-        ("import sys; sys.meta_path.clear()", "changed sys.meta_path (put back)"),
-        ("import sys; sys.excepthook = print", "changed sys.excepthook (put back)"),
-        ("import sys; sys.setrecursionlimit(9999)", "changed the recursion limit (put back)"),
-        ("import sys; del sys.modules['json']", "changed sys.modules['json'] (put back)"),
-        ("import sys; sys.modules['this'] = None", "changed sys.modules['this'] (put back)"),
-        ("import json; json.dumps = repr", "changed json.dumps (put back)"),
-        ("import builtins; builtins.open = None", "changed builtins.open (put back)"),
-        ("import os; os.umask(0o777)", "changed the mask of file modes (put back)"),
-        ("import os; os.close(0)", "changed descriptor 0 (put back)"),
-        ("import os; os.close(1)", "changed descriptor 1 (put back)"),
-        ("import os; os.close(2)", "changed descriptor 2 (put back)"),
-        ("import gc; gc.disable()", "changed garbage collection (put back)"),
-        ("import signal; signal.alarm(1)", "changed the alarm (put back)"),
-        (
-            "from signal import *; signal(SIGINT, SIG_IGN); signal(SIGTERM, SIG_IGN)",
-            "changed the handler of SIGINT, the handler of SIGTERM (put back)",
-        ),
-        (
-            "import socket; socket.setdefaulttimeout(1)",
-            "changed the default timeout of sockets (put back)",
-        ),
-        ("import numpy; numpy.seterr(all='raise')", "changed NumPy's handling of errors (put back)"),
+        ("import sys; print('seen'); sys.stdout = None", "printed 'seen'"),
+        ("import os; os.environ['HARM'] = '1'", "changed os.environ['HARM'] (restored)"),
+        ("import os; del os.environ['STACKKIT_HOME']", "changed os.environ['STACKKIT_HOME'] (restored)"),
+        ("import sys; sys.path.insert(0, '/nowhere')", "changed sys.path (restored)"),
+        ("import sys; sys.path = ['/nowhere']", "changed sys.path (restored)"),
+        ("import os; os.chdir('/')", "changed the working directory (restored)"),
+        ("import random; random.seed(0)", "changed the random state (restored)"),
+        ("import numpy; numpy.random.seed(0)", "changed NumPy's random state (restored)"),
+        ("import numpy; numpy.seterr(all='raise')", "changed NumPy's error handling (restored)"),
         (
             "import threading, time; threading.Thread(target=time.sleep, args=[1], name='mine').start()",
             "left threads running: mine",
         ),
-        ("import numpy; numpy.random.seed(0)", "changed NumPy's random state (put back)"),
     ],
 )
-def test_what_an_import_does_to_all_is_undone_and_the_plugin_warned(
-    site: Site, deed: str, said: str, capfd: pytest.CaptureFixture[str]
+def test_what_an_import_changes_is_restored_and_reported(
+    site: Site, code: str, reason: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    logging.getLogger("acquainted")
-    site.install("acme", f"{deed}\n{dedent(OFFERS_COLOURS)}")
-    before = the_process()
+    site.install("acme", f"{code}\n{dedent(OFFERS_COLOURS)}")
+    before = process_state()
     host = load_host()
-    assert the_process() == before
+    assert process_state() == before
     acme = record(host, "acme")
     assert (acme.status, acme.error) == ("warned", "")
-    assert acme.warnings == (PluginWarning(stage="import", reason=said),)
+    assert acme.warnings == (PluginWarning(stage="import", reason=reason),)
     assert of(host, "acme", "zenith") == ["acme/colours", "zenith/colours"]
     assert record(host, "zenith").status == "ok"
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import warnings; warnings.simplefilter('ignore')",
+        "from signal import *; signal(SIGINT, SIG_IGN)",
+        "from signal import *; signal(SIGALRM, SIG_IGN)",
+    ],
+)
+def test_warning_filters_and_the_handlers_of_the_guard_are_restored(site: Site, code: str) -> None:
+    site.install("acme", f"{code}\n{dedent(OFFERS_COLOURS)}")
+    before = process_state()
+    assert record(load_host(), "acme").status == "ok"
+    assert process_state() == before
+
+
+def test_stackkits_own_plugins_run_without_a_guard(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    import stackkit.host.guard as guard
+    import stackkit.host.timeout as timeout
+
+    site.install("acme", OFFERS_COLOURS)
+    guarded, watched = [], []
+    real, real_watchdog = guard.guarded, timeout._Watchdog
+
+    def counting_guard(observed: guard.Observations, label: str, seconds: float, package: str):
+        guarded.append(label)
+        return real(observed, label, seconds, package)
+
+    def counting_watchdog(label: str, seconds: float) -> timeout._Watchdog:
+        watched.append(label)
+        return real_watchdog(label, seconds)
+
+    monkeypatch.setattr(guard, "guarded", counting_guard)
+    monkeypatch.setattr(timeout, "_Watchdog", counting_watchdog)
+    host = load_host()
+    registry = Registry(host=host)
+    for component in host.components:
+        registry.default(component).unavailable_reason()
+    assert set(guarded) == {"plugin acme (acme 1.0)", "plugin zenith (zenith 1.0)"}
+    assert watched == guarded
+    assert len(host.plugins) > 10
+
+
+def test_without_third_party_plugins_the_guard_is_not_even_imported(site: Site) -> None:
+    code = """
+        import sys
+        from stackkit.host.host import load_host
+        load_host()
+        print("stackkit.host.guard" in sys.modules)
+    """
+    assert run_python(code, STACKKIT_PLUGINS="").stdout == "False\n"
+    assert run_python(code).stdout == "True\n"
+
+
+def test_a_broken_plugin_of_stackkits_own_fails_alone(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "stackkit_plugins.logistic", None)
+    host = load_host()
+    broken = record(host, "logistic")
+    assert (broken.status, broken.stage) == ("failed", "import")
+    assert broken.failure == LoadFailure(kind="missing-module", name="stackkit_plugins.logistic")
+    assert [each.name for each in host.plugins if each.status == "failed"] == ["logistic"]
+
+
+REPLACING = {
+    "numpy.mean = lambda *args, **options: 0": "numpy.mean",
+    "numpy.add = numpy.subtract": "numpy.add",
+    "del numpy.mean": "numpy.mean",
+    "import numpy.linalg as la; la.norm = functools.partial(max)": "numpy.linalg.norm",
+    "import sklearn.svm as svm; svm.LinearSVC = type('Mine', (), {})": "sklearn.svm.LinearSVC",
+    "import random; random.shuffle = list": "random.shuffle",
+    "import sys; sys.modules['numpy'] = sys.modules[__name__]": "numpy",
+    "import stackkit.api.errors as errors; errors.plain = str": "stackkit.api.errors.plain",
+}
+
+
+@pytest.mark.parametrize(("code", "name"), REPLACING.items(), ids=REPLACING.values())
+def test_a_replaced_function_of_a_numerical_library_is_named(site: Site, code: str, name: str) -> None:
+    site.install("acme", f"import functools, numpy\n{code}\n{dedent(OFFERS_COLOURS)}")
+    program = """
+        import numpy, sklearn.svm
+        from stackkit.host.host import load_host
+        host = load_host()
+        print([(each.name, w.reason) for each in host.plugins for w in each.warnings])
+        print([each.qualified_name for each in host.components if not each.is_own])
+    """
+    done = run_python(program)
+    assert done.stdout.splitlines() == [
+        str([("acme", f"replaced {name} for the whole process (not restored)")]),
+        "['acme/colours', 'zenith/colours']",
+    ]
+
+
+def test_a_replaced_function_is_named_also_where_the_plugin_is_the_first_to_import_numpy(
+    site: Site,
+) -> None:
+    replace = """
+        import functools, numpy
+        mean = numpy.mean
+        @functools.wraps(mean)
+        def my_mean(*args, **options): return 0
+        numpy.mean = my_mean
+    """
+    site.install("acme", dedent(replace) + dedent(OFFERS_COLOURS))
+    code = """
+        from stackkit.host.host import load_host
+        (acme,) = (record for record in load_host().plugins if record.name == "acme")
+        print(acme.heavy, [warning.reason for warning in acme.warnings])
+    """
+    told = run_python(code).stdout
+    assert told.startswith("('numpy',) ['replaced numpy.mean for the whole process (not restored)', ")
+
+
+def test_replacing_a_function_in_a_hook_is_named_too(site: Site) -> None:
+    code = "import math; math.fsum = sum"
+    site.install("acme", OFFERS_COLOURS.replace("return [", f"{code}\n        return ["))
+    program = """
+        from stackkit.host.host import load_host
+        print([(w.stage, w.reason) for each in load_host().plugins for w in each.warnings])
+    """
+    reason = "stackkit_backbones: replaced math.fsum for the whole process (not restored)"
+    assert run_python(program).stdout == f"{[('hook', reason)]}\n"
+
+
+def test_importing_numerical_libraries_and_patching_other_modules_is_not_reported(site: Site) -> None:
+    code = "import typing, numpy, scipy.stats, sklearn.linear_model, PIL.Image, h5py, mlxtend\n"
+    site.install("acme", f"{code}typing._type_check = repr\n{dedent(OFFERS_COLOURS)}")
+    program = """
+        import numpy, typing
+        from stackkit.host.host import load_host
+        reasons = [w.reason for each in load_host().plugins for w in each.warnings]
+        print([reason for reason in reasons if "replaced" in reason], typing._type_check is repr)
+    """
+    assert run_python(program).stdout == "[] True\n"
 
 
 def test_a_module_that_is_loaded_lazily_stays_unloaded(site: Site) -> None:
@@ -153,26 +252,14 @@ def test_a_module_that_is_loaded_lazily_stays_unloaded(site: Site) -> None:
         assert type(sys.modules.pop(name)).__name__ == "_LazyModule"
 
 
-def test_a_hook_that_a_lazy_modules_dir_leaves_out_is_asked(site: Site) -> None:
+def test_a_hook_that_is_not_in_the_dir_of_its_module_is_called(site: Site) -> None:
     site.install("acme", dedent(OFFERS_COLOURS) + "def __dir__(): return ['nothing']\n")
     host = load_host()
     assert record(host, "acme").status == "ok"
     assert of(host, "acme") == ["acme/colours"]
 
 
-def test_a_library_that_mends_typing_is_let_do_so(site: Site) -> None:
-    site.install("acme", "import typing; typing._type_check = repr\n" + dedent(OFFERS_COLOURS))
-    code = (
-        "import typing; from stackkit.host.host import load_host; plugins = load_host().plugins; "
-        "print(typing._type_check is repr, [each.status for each in plugins][-2:])"
-    )
-    command = [sys.executable, "-c", code]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout == "True ['ok', 'ok']\n"
-
-
-def test_what_a_factory_misses_since_it_was_put_back_is_said(site: Site) -> None:
+def test_a_factory_that_fails_is_reported_with_what_was_restored(site: Site) -> None:
     code = """
         import os
         os.environ["MODEL_DIR"] = "here"
@@ -185,33 +272,40 @@ def test_what_a_factory_misses_since_it_was_put_back_is_said(site: Site) -> None
     """
     site.install("acme", code)
     choice = Registry(host=load_host()).one("backbone", "late")
-    with pytest.raises(PluginError, match=r"KeyError: 'MODEL_DIR'; its import changed"):
+    assert choice.component.restored == ("os.environ['MODEL_DIR']",)
+    with pytest.raises(PluginError) as caught:
         choice.create()
+    assert str(caught.value).endswith(
+        "KeyError: 'MODEL_DIR'; the plugin's import changed os.environ['MODEL_DIR'], which stackkit "
+        "restored: make the change in the factory instead"
+    )
 
 
-def test_the_warnings_of_one_plugin_are_all_told_also_if_it_then_fails(site: Site) -> None:
+def test_a_plugin_that_fails_keeps_its_warnings(site: Site) -> None:
     site.install(
         "acme", "import os, sys; print('on my way'); os.environ['A'] = ''; sys.path.clear(); 1 / 0"
     )
     acme = record(load_host(), "acme")
     assert (acme.status, acme.stage) == ("failed", "import")
     assert [warning.reason for warning in acme.warnings] == [
-        "changed os.environ['A'], sys.path (put back)",
+        "changed os.environ['A'], sys.path (restored)",
         "printed 'on my way'",
     ]
 
 
-def test_a_hook_is_watched_as_an_import_is(site: Site) -> None:
-    deed = "import random; random.seed(1); print('asked')"
-    site.install("acme", OFFERS_COLOURS.replace("return [", f"{deed}\n        return ["))
-    acme = record(load_host(), "acme")
-    assert acme.warnings == (
-        PluginWarning(stage="hook", reason="stackkit_backbones: changed the random state (put back)"),
-        PluginWarning(stage="hook", reason="stackkit_backbones: printed 'asked'"),
+def test_a_hook_is_guarded_as_an_import_is(site: Site) -> None:
+    code = "import random; random.seed(1); print('called')"
+    site.install("acme", OFFERS_COLOURS.replace("return [", f"{code}\n        return ["))
+    host = load_host()
+    assert record(host, "acme").warnings == (
+        PluginWarning(stage="hook", reason="stackkit_backbones: changed the random state (restored)"),
+        PluginWarning(stage="hook", reason="stackkit_backbones: printed 'called'"),
     )
+    (colours,) = (each for each in host.components if each.plugin == "acme")
+    assert colours.restored == (), "a factory can only miss what the import changed"
 
 
-def test_numpy_seeded_by_the_plugin_that_brings_it_in_is_no_longer_seeded(site: Site) -> None:
+def test_numpy_seeded_by_the_plugin_that_imports_it_is_no_longer_seeded(site: Site) -> None:
     site.install("acme", "import numpy; numpy.random.seed(0)")
     code = """
         from stackkit.host.host import load_host
@@ -220,36 +314,28 @@ def test_numpy_seeded_by_the_plugin_that_brings_it_in_is_no_longer_seeded(site: 
         print(acme.heavy, [warning.reason for warning in acme.warnings])
         print(numpy.random.randint(2**31) == numpy.random.RandomState(0).randint(2**31))
     """
-    done = subprocess.run(
-        [sys.executable, "-c", dedent(code)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    told, is_seeded = done.stdout.splitlines()
+    told, is_seeded = run_python(code).stdout.splitlines()
     assert told.startswith("('numpy',)")
     assert "NumPy's random state" in told
+    assert "imports numpy, which may have caused this; import it where" in told
     assert is_seeded == "False"
 
 
 @pytest.mark.parametrize(
-    ("deed", "error"),
+    ("code", "error"),
     [
-        ("import os; os._exit(0)", "SystemExit: os._exit(0)"),
-        ("from os import _exit; _exit(0)", "SystemExit: os._exit(0)"),
         (
             "raise KeyboardInterrupt",
-            "RuntimeError: raised KeyboardInterrupt, and nobody pressed Ctrl-C",
+            "RuntimeError: raised KeyboardInterrupt, but Ctrl-C was not pressed",
         ),
         ("class E(Exception):\n    def __str__(self): raise SystemExit\nraise E", "E: (it fails to say"),
         ("raise ValueError('\\x1b[31m' + 'long ' * 999)", "ValueError: \\x1b[31m" + "long " * 80),
     ],
 )
-def test_whoever_would_end_the_process_or_spoil_the_listing_fails_alone(
-    site: Site, deed: str, error: str
+def test_an_exception_that_could_end_the_process_or_spoil_the_listing_fails_its_plugin_only(
+    site: Site, code: str, error: str
 ) -> None:
-    site.install("acme", deed)
+    site.install("acme", code)
     host = load_host()
     acme = record(host, "acme")
     assert (acme.status, acme.stage) == ("failed", "import")
@@ -258,7 +344,7 @@ def test_whoever_would_end_the_process_or_spoil_the_listing_fails_alone(
     assert of(host, "zenith") == ["zenith/colours"]
 
 
-def test_an_error_whose_text_never_comes_is_ended_at_the_time_limit(
+def test_an_exception_that_takes_forever_to_format_is_ended_at_the_time_limit(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site.install(
@@ -269,7 +355,7 @@ def test_an_error_whose_text_never_comes_is_ended_at_the_time_limit(
 
 
 @pytest.mark.parametrize("then", ["", "raise SystemExit"])
-def test_ctrl_c_is_the_users_whatever_the_plugin_makes_of_it(site: Site, then: str) -> None:
+def test_ctrl_c_ends_the_command_even_if_the_plugin_catches_it(site: Site, then: str) -> None:
     interrupt = "import os, signal; os.kill(os.getpid(), signal.SIGINT)"
     site.install(
         "acme", f"try:\n    {interrupt}\n    import time; time.sleep(9)\nfinally:\n    pass; {then}"
@@ -277,25 +363,6 @@ def test_ctrl_c_is_the_users_whatever_the_plugin_makes_of_it(site: Site, then: s
     with pytest.raises(KeyboardInterrupt):
         load_host()
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-
-
-def test_a_copy_of_the_process_ends_where_the_plugin_does(site: Site) -> None:
-    site.install("forking", "import os; os.fork()\n" + dedent(OFFERS_COLOURS))
-    done = run_python("from stackkit.host.host import load_host; load_host(); print('loaded')")
-    assert done.stdout == "loaded\n"
-    assert done.stderr == (
-        "error: plugin forking (forking 1.0) made a copy of this process, which ends here\n"
-    )
-
-
-def test_a_function_put_into_a_module_that_came_with_the_plugin_is_named(site: Site) -> None:
-    (site.folder / "library.py").write_text("def load(): ...")
-    site.install(
-        "acme", "import library\ndef mine(): ...\nlibrary.load = mine\n" + dedent(OFFERS_COLOURS)
-    )
-    assert record(load_host(), "acme").warnings == (
-        PluginWarning(stage="import", reason="replaced library.load for everybody"),
-    )
 
 
 @pytest.mark.parametrize(
@@ -307,26 +374,14 @@ def test_a_function_put_into_a_module_that_came_with_the_plugin_is_named(site: S
         "sys.stderr.close(); sys.stdout.close(); sys.__stdout__.close()",
     ],
 )
-def test_the_streams_that_a_plugin_meets_are_as_good_as_real_ones(site: Site, use: str) -> None:
+def test_the_captured_streams_can_be_used_like_real_ones(site: Site, use: str) -> None:
     site.install("acme", f"import sys; {use}\n{dedent(OFFERS_COLOURS)}")
     acme = record(load_host(), "acme")
     assert (acme.error, acme.warnings) == ("", ())
-    sys.stdout.write("heard as before")
+    sys.stdout.write("still works")
 
 
-def run_python(code: str) -> subprocess.CompletedProcess[str]:
-    """Python itself, which finds the same distributions."""
-    return subprocess.run(
-        [sys.executable, "-c", dedent(code)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
-def test_who_keeps_the_stream_it_met_at_import_is_heard_later(
+def test_a_stream_that_a_plugin_kept_at_import_writes_to_stderr_later(
     site: Site, capfd: pytest.CaptureFixture[str]
 ) -> None:
     site.install("acme", "import sys; kept = sys.stdout\n" + dedent(OFFERS_COLOURS))
@@ -335,9 +390,9 @@ def test_who_keeps_the_stream_it_met_at_import_is_heard_later(
     assert capfd.readouterr() == ("", "later")
 
 
-def test_a_warning_of_python_is_shown_as_always(site: Site) -> None:
-    deed = "import warnings; warnings.warn('soon gone', FutureWarning)\n"
-    site.install("acme", deed + dedent(OFFERS_COLOURS))
+def test_a_python_warning_is_shown_and_not_counted_as_output(site: Site) -> None:
+    code = "import warnings; warnings.warn('soon gone', FutureWarning)\n"
+    site.install("acme", code + dedent(OFFERS_COLOURS))
     with pytest.warns(FutureWarning, match="soon gone"):
         host = load_host()
     assert record(host, "acme").status == "ok"
@@ -346,20 +401,20 @@ def test_a_warning_of_python_is_shown_as_always(site: Site) -> None:
 ENDLESS = {
     "asleep": "import time; time.sleep(60)",
     "busy": "while True: pass",
-    "deaf": """
+    "catches it once": """
         while True:
             try:
                 import time; time.sleep(60)
             except BaseException as error:
-                if 'heard' in globals(): raise
-                heard = True
+                if 'caught' in globals(): raise
+                caught = True
     """,
     "at a lock": "import threading; lock = threading.Lock(); lock.acquire(); lock.acquire()",
 }
 
 
 @pytest.mark.parametrize("code", ENDLESS.values(), ids=ENDLESS.keys())
-def test_an_import_that_hangs_is_ended_and_named(
+def test_an_import_that_hangs_is_ended_at_the_time_limit(
     site: Site, code: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site.install("hanging", code)
@@ -370,8 +425,10 @@ def test_an_import_that_hangs_is_ended_and_named(
     hanging = record(host, "hanging")
     assert (hanging.stage, hanging.status) == ("import", "failed")
     assert hanging.error == (
-        "TimeoutError: not done after 0.3 s; STACKKIT_PLUGIN_TIMEOUT sets another limit, 0 sets none"
+        "TimeLimitError: not done after 0.3 s; change the limit with STACKKIT_PLUGIN_TIMEOUT "
+        "(0: no limit)"
     )
+    assert hanging.failure == LoadFailure(kind="timeout")
     assert of(host, "zenith") == ["zenith/colours"]
     assert "stackkit-watchdog" not in {thread.name for thread in threading.enumerate()}
 
@@ -381,10 +438,10 @@ def test_a_hook_that_hangs_is_ended_too(site: Site, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("STACKKIT_PLUGIN_TIMEOUT", "0.3")
     hanging = record(load_host(), "hanging")
     assert hanging.stage == "hook"
-    assert hanging.error.startswith("stackkit_backbones: TimeoutError: not done after 0.3 s")
+    assert hanging.error.startswith("stackkit_backbones: TimeLimitError: not done after 0.3 s")
 
 
-def test_outside_the_main_thread_an_import_that_hangs_is_ended_as_well(
+def test_an_import_that_hangs_is_ended_outside_the_main_thread_too(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site.install("hanging", "while True: pass")
@@ -394,88 +451,42 @@ def test_outside_the_main_thread_an_import_that_hangs_is_ended_as_well(
     thread.start()
     thread.join(20)
     (host,) = hosts
-    assert record(host, "hanging").error.startswith("TimeoutError: not done after 0.3 s")
+    assert record(host, "hanging").error.startswith("TimeLimitError: not done after 0.3 s")
     assert of(host, "zenith") == ["zenith/colours"]
 
 
-def test_an_import_that_nothing_can_interrupt_ends_the_process_with_its_name(site: Site) -> None:
+def test_an_import_that_cannot_be_interrupted_ends_the_process_with_the_plugins_name(site: Site) -> None:
     site.install(
         "stuck",
         "import time; from signal import *; pthread_sigmask(SIG_BLOCK, [SIGALRM]); time.sleep(60)",
     )
-    code = (
+    done = run_python(
         "import stackkit.host.timeout as limit; limit.TRIES, limit.AGAIN_S = 3, 0.1;"
-        "from stackkit.host.host import load_host; load_host()"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "STACKKIT_PLUGIN_TIMEOUT": "0.3"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
+        "from stackkit.host.host import load_host; load_host()",
+        STACKKIT_PLUGIN_TIMEOUT="0.3",
     )
     assert done.returncode == 4
     assert done.stderr == (
         "error: plugin stuck (stuck 1.0) is not done after 0.6 s and cannot be interrupted; "
-        "uninstall it, or leave it out by STACKKIT_PLUGINS or --no-plugins\n"
+        "uninstall it, or exclude it with STACKKIT_PLUGINS or --no-plugins\n"
     )
 
 
 @pytest.mark.parametrize("text", ["soon", "-1", "nan", "inf"])
-def test_a_time_limit_that_is_none_is_refused(
+def test_an_invalid_time_limit_is_refused(
     site: Site, text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("STACKKIT_PLUGIN_TIMEOUT", text)
-    with pytest.raises(
-        UsageError, match=f"STACKKIT_PLUGIN_TIMEOUT={text}: a number of seconds is wanted"
-    ):
+    with pytest.raises(UsageError) as caught:
         load_host()
+    assert str(caught.value) == (
+        f"STACKKIT_PLUGIN_TIMEOUT must be a number of seconds, or 0 for no limit; got {text!r}"
+    )
 
 
-def test_no_limit_is_a_limit_too(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_time_limit_of_0_is_no_limit(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STACKKIT_PLUGIN_TIMEOUT", "0")
     assert record(load_host(), "zenith").status == "ok"
-
-
-@pytest.mark.parametrize(
-    "requirement", ["stackkit>=99", "stackkit (>=99)", "Stackkit>=99", "stackkit[fast]>=99,<100"]
-)
-def test_a_plugin_for_another_stackkit_is_not_even_imported(site: Site, requirement: str) -> None:
-    site.install("acme", "raise RuntimeError('imported')", requires=["numpy>=1", requirement])
-    host = load_host()
-    acme = record(host, "acme")
-    assert (acme.stage, acme.status) == ("find", "failed")
-    assert acme.error.startswith("requires stackkit")
-    assert acme.error.endswith(f">=99, and this is stackkit {__version__}".replace(">=99", ""))
-    assert of(host, "zenith") == ["zenith/colours"]
-
-
-@pytest.mark.parametrize(
-    "requirement",
-    [
-        "stackkit",
-        "stackkit>=0.0.1",
-        "stackkit-extras>=99",
-        'stackkit>=99; extra == "test"',
-        "stackkit ~~ 3",
-    ],
-)
-def test_a_plugin_for_this_stackkit_is(site: Site, requirement: str) -> None:
-    site.install("acme", OFFERS_COLOURS, requires=[requirement])
-    assert record(load_host(), "acme").status == "ok"
-
-
-@pytest.mark.parametrize("version", ["99", "'new'"])
-def test_a_plugin_for_newer_hooks_is_told_what_to_do(site: Site, version: str) -> None:
-    site.install("acme", f"STACKKIT_HOOKSPEC_VERSION = {version}\n" + dedent(OFFERS_COLOURS))
-    host = load_host()
-    acme = record(host, "acme")
-    assert acme.stage == "register"
-    assert acme.error == (
-        f"wants version {version} of the hooks, this stackkit has 1; run: pip install --upgrade stackkit"
-    )
-    assert of(host, "acme", "zenith") == ["zenith/colours"]
 
 
 def test_the_time_of_an_import_is_known_and_a_slow_one_is_slow(site: Site) -> None:
@@ -484,4 +495,4 @@ def test_the_time_of_an_import_is_known_and_a_slow_one_is_slow(site: Site) -> No
     slow, zenith = record(host, "slow"), record(host, "zenith")
     assert slow.import_ms >= 300
     assert (slow.is_slow, zenith.is_slow) == (True, False)
-    assert slow.status == "ok", "slow is not wrong"
+    assert slow.status == "ok", "a slow import is not a fault"

@@ -1,4 +1,4 @@
-"""Listing plugins stays light: nothing heavy is imported before a component is used."""
+"""Listing plugins imports no heavy module: that waits until a component is used."""
 
 import json
 import os
@@ -9,19 +9,7 @@ from pathlib import Path
 import pytest
 from support.installing import Site, own_entry_points, stand_in_for_stackkit
 
-HEAVY = {
-    "PIL",
-    "h5py",
-    "jax",
-    "keras",
-    "mlxtend",
-    "numpy",
-    "pandas",
-    "scipy",
-    "sklearn",
-    "tensorflow",
-    "torch",
-}
+from stackkit.host.heavy_modules import HEAVY
 
 STATEMENTS = [
     "import stackkit.api",
@@ -31,7 +19,7 @@ STATEMENTS = [
 
 
 def modules_after(statement: str, folder: Path) -> tuple[set[str], object]:
-    """Run a statement in a fresh interpreter: the top-level modules it loads, and its `answer`."""
+    """Run a statement in a new interpreter; return the top-level modules it imports, and `answer`."""
     stand_in_for_stackkit(Site(folder))
     environment = {
         **os.environ,
@@ -68,7 +56,7 @@ def test_every_built_in_plugin_is_listed_without_anything_heavy(tmp_path: Path) 
     assert loaded & HEAVY == set()
 
 
-def test_a_backbone_is_asked_what_it_lacks_without_anything_heavy(tmp_path: Path) -> None:
+def test_a_backbone_reports_why_it_is_unavailable_without_anything_heavy(tmp_path: Path) -> None:
     loaded, asked = modules_after(
         "from stackkit.host.host import load_host\n"
         "from stackkit.host.registry import Registry\n"

@@ -1,4 +1,4 @@
-"""The registry: from what a user types to one component, its options and an object."""
+"""The registry turns what a user types into components with options, and those into objects."""
 
 import shlex
 import sys
@@ -81,20 +81,20 @@ def refusal(text: str) -> str:
         ("zenith/ridge", "zenith/ridge"),
     ],
 )
-def test_a_name_means_stackkits_own_component_or_the_only_strangers(
+def test_a_name_selects_stackkits_own_component_or_the_only_one_of_a_third_party(
     text: str, qualified_name: str
 ) -> None:
     assert LEARNERS.one("learner", text).component.qualified_name == qualified_name
 
 
-def test_a_short_name_that_two_strangers_share_is_refused_with_both_of_them() -> None:
+def test_an_ambiguous_name_is_refused_with_the_qualified_names() -> None:
     assert refusal("ridge") == (
-        "'ridge' could mean acme/ridge (acme-dist), zenith/ridge (zenith-dist): "
-        "say which by its qualified name"
+        "learner 'ridge' is ambiguous; use the qualified name: "
+        "acme/ridge (acme-dist) or zenith/ridge (zenith-dist)"
     )
 
 
-def test_every_choice_carries_the_shortest_name_that_means_it_alone() -> None:
+def test_short_name_is_the_shortest_unambiguous_name() -> None:
     names = [LEARNERS.short_name(component) for component in LEARNERS.of_kind("learner")]
     assert names == [
         "forest",
@@ -105,8 +105,8 @@ def test_every_choice_carries_the_shortest_name_that_means_it_alone() -> None:
         "logistic-ovr",
         "zenith/ridge",
     ]
-    for name, wanted in zip(names, LEARNERS.of_kind("learner"), strict=True):
-        assert LEARNERS.one("learner", name).component == wanted
+    for name, expected in zip(names, LEARNERS.of_kind("learner"), strict=True):
+        assert LEARNERS.one("learner", name).component == expected
 
 
 def test_comma_lists_and_repeated_texts_keep_their_order() -> None:
@@ -139,21 +139,21 @@ def test_options_get_the_types_of_their_defaults() -> None:
     assert {key: type(value) for key, value in options.items()}["C"] is float
 
 
-def test_a_pattern_means_every_component_it_matches_by_short_or_qualified_name() -> None:
+def test_a_pattern_selects_every_component_it_matches_by_short_or_qualified_name() -> None:
     assert asked("logistic*") == ["acme/logistic", "logistic", "logistic-ovr"]
     assert asked("acme/*") == ["forest", "acme/logistic", "acme/ridge"]
     assert asked("*ridge:C=3") == ["acme/ridge:C=3.0", "zenith/ridge:C=3.0"]
     assert asked("logisti[c]") == ["acme/logistic", "logistic"]
 
 
-def test_asking_twice_for_the_same_thing_is_one_choice() -> None:
+def test_a_component_with_the_same_options_is_selected_once() -> None:
     assert asked("logistic", "own/logistic", "logistic:C=1", "logistic:C=1.0") == ["logistic"]
     assert asked("logistic:C=2,logistic,logistic:C=2.0") == ["logistic:C=2.0", "logistic"]
     assert asked("forest", "acme/*") == ["forest", "acme/logistic", "acme/ridge"]
 
 
-def test_one_component_is_wanted_where_one_is_wanted() -> None:
-    with pytest.raises(UsageError, match=r"one learner is wanted; 'logistic\*' means 3"):
+def test_one_refuses_a_text_that_selects_several() -> None:
+    with pytest.raises(UsageError, match=r"expected exactly one learner; 'logistic\*' selects 3"):
         LEARNERS.one("learner", "logistic*")
 
 
@@ -170,7 +170,7 @@ def test_one_component_is_wanted_where_one_is_wanted() -> None:
         ("", ""),
     ],
 )
-def test_a_value_may_hold_escaped_commas_and_any_backslash(text: str, value: str) -> None:
+def test_a_value_may_contain_escaped_commas_and_any_backslash(text: str, value: str) -> None:
     assert LEARNERS.one("learner", f"logistic:root={text}").options["root"] == value
 
 
@@ -179,20 +179,20 @@ def test_a_doubled_backslash_before_a_comma_ends_the_value() -> None:
     assert (options["root"], options["C"]) == ("C:\\data\\", 3.0)
 
 
-def test_an_unknown_name_is_refused_with_what_was_probably_meant() -> None:
+def test_an_unknown_name_is_refused_with_similar_names() -> None:
     assert refusal("logistik") == (
         "unknown learner 'logistik'; did you mean logistic or logistic-ovr or acme/logistic?"
     )
 
 
-def test_an_unknown_name_like_no_other_is_refused_with_all_there_is() -> None:
+def test_an_unknown_name_without_similar_ones_is_refused_with_all_names() -> None:
     few = registry(learner("logistic"), learner("linear-svm"))
     with pytest.raises(UsageError) as caught:
         few.one("learner", "qqq")
-    assert str(caught.value) == "unknown learner 'qqq'; there is linear-svm, logistic"
+    assert str(caught.value) == "unknown learner 'qqq'; available: linear-svm, logistic"
 
 
-def test_an_unknown_name_may_be_that_of_a_plugin_that_failed_and_this_is_said() -> None:
+def test_an_unknown_name_is_refused_with_the_plugins_that_failed_to_load() -> None:
     hurt = registry(learner("logistic"), broken=("acme",))
     with pytest.raises(UsageError, match=r"\(failed to load: acme; see `stackkit list-plugins`\)$"):
         hurt.one("learner", "forest")
@@ -206,15 +206,17 @@ def test_an_unknown_name_may_be_that_of_a_plugin_that_failed_and_this_is_said() 
         ("acm*", "no learner matches 'acm*'"),
     ],
 )
-def test_the_plugin_of_that_very_name_failed_and_no_guess_is_made(name: str, said: str) -> None:
+def test_the_name_of_a_failed_plugin_is_answered_with_its_error_instead_of_similar_names(
+    name: str, said: str
+) -> None:
     hurt = registry(learner("acne"), broken=("acme", "zenith"))
     with pytest.raises(PluginError) as caught:
         hurt.one("learner", name)
-    assert str(caught.value) == f"plugin acme (acme 1) failed at import: E: no; hence {said}"
+    assert str(caught.value) == f"{said}: plugin acme (acme 1) failed at import: E: no"
 
 
 def test_a_name_of_another_kind_is_unknown() -> None:
-    with pytest.raises(UsageError, match="unknown backbone 'logistic'; there is none"):
+    with pytest.raises(UsageError, match="unknown backbone 'logistic'; no backbone is available"):
         LEARNERS.one("backbone", "logistic")
 
 
@@ -225,37 +227,37 @@ def test_a_pattern_that_matches_nothing_is_refused() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("logistic:c=1", "logistic has no option 'c'; it has C, max_iter, fit_intercept, limit, "),
+        ("logistic:c=1", "logistic has no option 'c'; available: C, max_iter, fit_intercept, limit, "),
         ("logistic:max_itr=1", "logistic has no option 'max_itr'; did you mean max_iter?"),
-        ("logistic:C=1,C=2", "'logistic:C=1,C=2' gives C twice"),
+        ("logistic:C=1,C=2", "'logistic:C=1,C=2' sets C twice"),
         ("logistic:C=high", "logistic: option C=high: a number is wanted"),
         ("logistic:C=nan", "logistic: option C=nan: a number is wanted"),
         ("logistic:max_iter=1.5", "logistic: option max_iter=1.5: a whole number is wanted"),
         ("logistic:fit_intercept=2", "logistic: option fit_intercept=2: true or false is wanted"),
         ("logistic:solver=sgd", "logistic: option solver=sgd: choose one of lbfgs, saga"),
         ("acme/logistic:C=x", "acme/logistic: option C=x: a number is wanted"),
-        ("logistic:C", "'logistic:C': 'C' is not key=value"),
-        ("logistic:", "'logistic:': '' is not key=value"),
-        ("logistic:=1", "'logistic:=1': '=1' is not key=value"),
-        ("C=1", "'C=1' starts with an option; write a name first: name:key=value"),
-        ("", "'' names an empty component"),
-        ("logistic,,forest", "'logistic,,forest' names an empty component"),
-        (":C=1", "':C=1' names an empty component"),
+        ("logistic:C", "'logistic:C': expected key=value, got 'C'"),
+        ("logistic:", "'logistic:': expected key=value, got ''"),
+        ("logistic:=1", "'logistic:=1': expected key=value, got '=1'"),
+        ("C=1", "'C=1' starts with an option; write name:key=value"),
+        ("", "'' contains an empty component name"),
+        ("logistic,,forest", "'logistic,,forest' contains an empty component name"),
+        (":C=1", "':C=1' contains an empty component name"),
     ],
 )
-def test_what_cannot_be_understood_is_refused_with_what_can(text: str, message: str) -> None:
+def test_invalid_text_is_refused_with_what_is_valid(text: str, message: str) -> None:
     assert refusal(text).startswith(message)
 
 
 @pytest.mark.parametrize(
     ("text", "hint"),
     [
-        ("logistic:max_iter=6:note=l1", "; options are joined by commas: ...,note=l1"),
-        ("logistic:C=1:fit_intercept=no", "; options are joined by commas: ...,fit_intercept=no"),
+        ("logistic:max_iter=6:note=l1", "; separate options by commas: ...,note=l1"),
+        ("logistic:C=1:fit_intercept=no", "; separate options by commas: ...,fit_intercept=no"),
         ("logistic:max_iter=6:norm=l1", "a whole number is wanted"),
     ],
 )
-def test_a_colon_where_a_comma_belongs_is_seen(text: str, hint: str) -> None:
+def test_a_colon_instead_of_a_comma_is_recognised(text: str, hint: str) -> None:
     assert refusal(text).endswith(hint)
 
 
@@ -267,19 +269,21 @@ def test_a_colon_where_a_comma_belongs_is_seen(text: str, hint: str) -> None:
         ("forest,logistic:root=one, two", r"'logistic:root=one\,two'"),
     ],
 )
-def test_a_comma_inside_a_value_is_seen_and_how_it_is_written_is_said(text: str, written: str) -> None:
+def test_a_comma_inside_a_value_is_recognised_and_the_escaped_text_is_shown(
+    text: str, written: str
+) -> None:
     assert refusal(text).endswith(f"; if the comma belongs to root=, write {written}")
     (word,) = shlex.split(written)
     assert "," in str(LEARNERS.one("learner", word).options["root"])
 
 
-def test_an_unknown_name_after_one_without_options_has_nothing_to_do_with_commas() -> None:
+def test_an_unknown_name_after_one_without_options_has_no_hint_about_commas() -> None:
     assert "comma" not in refusal("logistic,b.zip")
 
 
-def test_an_option_of_nothing_says_that_there_is_none() -> None:
+def test_an_option_of_a_component_without_options_is_refused() -> None:
     bare = registry(learner("bare", options=()))
-    with pytest.raises(UsageError, match="bare has no option 'x'; it has none"):
+    with pytest.raises(UsageError, match="bare has no option 'x'; available: none"):
         bare.one("learner", "bare:x=1")
 
 
@@ -300,30 +304,32 @@ values = st.fixed_dictionaries(
 
 
 @given(options=values, seed=st.integers(0, 3))
-def test_the_canonical_text_means_the_same_choice_again(options: dict[str, Any], seed: int) -> None:
+def test_the_canonical_text_selects_the_same_component_and_options(
+    options: dict[str, Any], seed: int
+) -> None:
     seeded = with_seed(LEARNERS, seed)
     component = LEARNERS.one("learner", "acme/logistic").component
-    unadorned = seeded.default(component).unadorned
+    run_defaults = seeded.default(component).run_defaults
     choice = ConfiguredComponent(
-        component=component, options=options, name="acme/logistic", unadorned=unadorned
+        component=component, options=options, name="acme/logistic", run_defaults=run_defaults
     )
     assert seeded.one("learner", choice.text).options == options
     assert seeded.one("learner", choice.text).text == choice.text
 
 
-def test_the_canonical_text_holds_only_what_differs_from_the_defaults() -> None:
+def test_the_canonical_text_contains_only_what_differs_from_the_defaults() -> None:
     assert asked("logistic:C=1.0,max_iter=100,seed=0,limit=none") == ["logistic"]
     assert asked(r"own/logistic:root=a\,b,fit_intercept=no") == [
         r"logistic:fit_intercept=false,root=a\,b"
     ]
 
 
-def test_a_default_choice_is_what_the_bare_name_means() -> None:
+def test_default_is_what_the_name_without_options_selects() -> None:
     component = LEARNERS.one("learner", "forest").component
     assert LEARNERS.default(component) == LEARNERS.one("learner", "forest")
 
 
-def test_the_runs_seed_reaches_whoever_declares_one_and_nobody_else() -> None:
+def test_the_seed_of_the_run_reaches_components_that_declare_one() -> None:
     seeded = with_seed(registry(learner("a"), learner("b", options=())), 7)
     assert seeded.one("learner", "a").options["seed"] == 7
     assert seeded.one("learner", "b").options == {}
@@ -346,20 +352,20 @@ DEVICE = Option(name="device", default="auto", choices=("auto", "cpu", "gpu"), h
 THREADS = Option(name="threads", default=0, minimum=0, help="")
 
 
-def test_device_and_threads_reach_the_backbones_that_declare_them_and_are_in_no_text() -> None:
+def test_device_and_threads_reach_backbones_that_declare_them_and_are_not_in_the_text() -> None:
     machine = with_machine(registry(placed("both", THREADS, DEVICE), placed("none")), "cpu", 3)
     both, none = machine.several("backbone", ["both", "none"])
     assert (both.options, both.text) == ({"device": "cpu", "threads": 3}, "both")
     assert (none.options, none.text) == ({}, "none")
 
 
-def test_a_learners_threads_are_its_own_affair() -> None:
+def test_the_threads_of_the_run_do_not_reach_learners() -> None:
     machine = with_machine(registry(learner("a", options=(THREADS,))), None, 3)
     assert machine.one("learner", "a").options == {"threads": 0}
     assert machine.one("learner", "a:threads=2").text == "a:threads=2"
 
 
-def test_a_device_given_with_the_backbone_wins_and_its_text_means_it_again() -> None:
+def test_a_device_given_with_the_backbone_wins_and_is_in_its_text() -> None:
     machine = with_machine(registry(placed("net", DEVICE)), "cpu", None)
     for device, text in (("gpu", "net:device=gpu"), ("auto", "net:device=auto"), ("cpu", "net")):
         choice = machine.one("backbone", f"net:device={device}")
@@ -367,7 +373,7 @@ def test_a_device_given_with_the_backbone_wins_and_its_text_means_it_again() -> 
         assert machine.one("backbone", text).options["device"] == device
 
 
-def test_a_backbone_that_knows_no_such_device_is_named() -> None:
+def test_a_backbone_that_does_not_allow_the_device_is_named() -> None:
     tpu = Option(name="device", default="tpu", choices=("tpu",), help="")
     machine = with_machine(registry(placed("net", tpu)), "gpu", None)
     with pytest.raises(UsageError, match="net: option device=gpu: choose one of tpu"):
@@ -380,7 +386,7 @@ def test_a_factory_is_called_with_every_option() -> None:
     assert set(choice.options) == {option.name for option in OPTIONS}
 
 
-def test_choosing_imports_nothing_of_the_component(
+def test_selecting_does_not_import_the_component(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "late_learner.py").write_text("def make(**options): return 'made'")
@@ -412,17 +418,15 @@ def test_a_missing_requirement_is_named_with_the_pip_command() -> None:
     [
         (
             ("sklearn",),
-            "needs sklearn; sklearn is a module; its distribution is scikit-learn: "
-            "write that in requires=",
+            "needs sklearn; sklearn is a module; write its distribution scikit-learn in requires=",
         ),
         (
             ("PIL", "no-such-dist"),
-            "needs PIL, no-such-dist; PIL is a module; its distribution is pillow: "
-            "write that in requires=",
+            "needs PIL, no-such-dist; PIL is a module; write its distribution pillow in requires=",
         ),
     ],
 )
-def test_a_module_where_a_distribution_is_wanted_is_told_from_one_that_is_absent(
+def test_a_module_name_in_requires_is_answered_with_its_distribution(
     names: tuple[str, ...], said: str
 ) -> None:
     missing = missing_requirements(learner("a", requires=names, install="pip install what-is-here").spec)
@@ -435,7 +439,7 @@ def backbone(**changes: Any) -> ConfiguredComponent:
     return registry(component(BackboneSpec(**fields), "acme")).one("backbone", "net")
 
 
-def test_a_backbone_says_itself_what_it_lacks() -> None:
+def test_a_backbone_reports_itself_why_it_is_unavailable() -> None:
     told = backbone(
         unavailable_reason="builtins:str",
         options=(Option(name="object", default="the weights file", help=""),),
@@ -456,7 +460,7 @@ def test_a_backbone_says_itself_what_it_lacks() -> None:
         ("sys:exit", "cannot be used: SystemExit"),
     ],
 )
-def test_a_backbone_that_cannot_be_asked_lacks_just_that(unavailable_reason: str, answer: str) -> None:
+def test_a_failing_unavailable_reason_is_the_reason(unavailable_reason: str, answer: str) -> None:
     said = backbone(unavailable_reason=unavailable_reason).unavailable_reason()
     assert said is not None
     assert said.startswith(f"acme/net (acme-dist 1.2) {answer}")
@@ -486,19 +490,19 @@ def test_a_factory_that_fails_is_an_error_with_its_plugin_and_distribution(
 FACTORIES = """
 import functools
 
-def wants_bins(*, bins): return bins
+def needs_bins(*, bins): return bins
 def takes_none(): return None
 def takes_anything(**options): return options
 def errs(**options): return len()
 
-class Wants:
+class Needs:
     def __init__(self, bins, size=3): ...
 
 def filled(function):
     return functools.wraps(function)(lambda **options: function(bins=4, **options))
 
 @filled
-def bins_come_from_elsewhere(*, bins): return bins
+def gets_bins_from_a_decorator(*, bins): return bins
 """
 
 
@@ -514,21 +518,21 @@ def factories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
     ("factory", "options", "said"),
     [
         (
-            "wants_bins",
+            "needs_bins",
             "",
-            "its factory wants 'bins', which no option is called; declare Option(name='bins'",
+            "its factory requires 'bins', which is not an option of net; add Option(name='bins'",
         ),
         (
-            "Wants",
+            "Needs",
             "size",
-            "its factory wants 'bins', which no option is called; declare Option(name='bins'",
+            "its factory requires 'bins', which is not an option of net; add Option(name='bins'",
         ),
-        ("takes_none", "x", "the factory of net takes no option 'x' that its spec declares"),
-        ("wants_bins", "bins x y", "the factory of net takes no option 'x', 'y' that its spec declares"),
+        ("takes_none", "x", "the factory of net does not accept 'x', declared as an option"),
+        ("needs_bins", "bins x y", "the factory of net does not accept 'x', 'y', declared as an option"),
         ("errs", "x", "TypeError: len() takes exactly one argument"),
     ],
 )
-def test_a_factory_that_contradicts_its_spec_is_told_with_the_line_to_write(
+def test_a_factory_that_does_not_fit_its_spec_fails_with_the_line_to_write(
     factories: None, factory: str, options: str, said: str
 ) -> None:
     declared = tuple(Option(name=name, default=1, help="") for name in options.split())
@@ -538,17 +542,17 @@ def test_a_factory_that_contradicts_its_spec_is_told_with_the_line_to_write(
     assert isinstance(caught.value.__cause__, TypeError)
 
 
-def test_a_factory_is_called_before_it_is_judged(factories: None) -> None:
-    assert backbone(factory="some_factories:bins_come_from_elsewhere").create() == 4
+def test_a_factory_that_accepts_more_than_its_signature_says_is_called(factories: None) -> None:
+    assert backbone(factory="some_factories:gets_bins_from_a_decorator").create() == 4
     size = (Option(name="size", default=3, help=""),)
     assert backbone(factory="some_factories:takes_anything", options=size).create() == {"size": 3}
 
 
-def test_a_download_that_takes_no_reporter_is_told_so(factories: None) -> None:
+def test_a_download_without_the_keyword_reporter_is_refused(factories: None) -> None:
     spec = DatasetSpec(
         name="birds", summary="", factory="builtins:dict", fetch="some_factories:takes_none"
     )
-    with pytest.raises(PluginError, match="the fetch of birds takes no keyword 'reporter'"):
+    with pytest.raises(PluginError, match="the fetch of birds must accept the keyword 'reporter'"):
         registry(component(spec, "acme")).one("dataset", "birds").fetch(reporter=None)
 
 
@@ -575,7 +579,7 @@ def test_a_plugins_own_stackkit_error_passes_as_it_is(
     assert choice.fetch(reporter="the reporter") == {"root": "there", "reporter": "the reporter"}
 
 
-def test_what_has_no_download_says_so() -> None:
+def test_a_component_without_a_download_refuses_to_fetch() -> None:
     birds = component(DatasetSpec(name="birds", summary="", factory="builtins:dict"))
     for choice in (registry(birds).one("dataset", "birds"), LEARNERS.one("learner", "forest")):
         with pytest.raises(UsageError, match=f"^{choice.name} has nothing to download$"):

@@ -1,4 +1,4 @@
-"""Plugins in a single file: found where the user says, under the same rules as installed ones."""
+"""Plugins in a single file follow the same rules as installed ones."""
 
 import os
 import sys
@@ -41,7 +41,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 
 @pytest.fixture
 def mine(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A file that STACKKIT_PLUGIN_FILES names."""
+    """A plugin file that STACKKIT_PLUGIN_FILES lists."""
     file = write(tmp_path / "mine.py", COLOURS)
     monkeypatch.setenv("STACKKIT_PLUGIN_FILES", str(file))
     return file
@@ -53,7 +53,7 @@ def write(file: Path, code: str) -> Path:
     return file
 
 
-def test_a_file_offers_components_by_its_stem_and_is_blamed_by_its_path(mine: Path) -> None:
+def test_a_file_is_a_plugin_named_by_its_stem_and_located_by_its_path(mine: Path) -> None:
     host = load_host()
     found = record(host, "mine")
     assert (found.status, found.distribution) == ("ok", str(mine))
@@ -75,19 +75,19 @@ def test_a_changed_file_is_read_again_and_is_another_version(mine: Path) -> None
     assert first.create().revision == "1"
     times = mine.stat()
     write(mine, COLOURS.replace('"1"', '"2"'))
-    os.utime(mine, ns=(times.st_atime_ns, times.st_mtime_ns))  # same size and second: no matter
+    os.utime(mine, ns=(times.st_atime_ns, times.st_mtime_ns))  # Python would take its bytecode
     second = Registry(host=load_host()).one("backbone", "colours")
     assert second.create().revision == "2"
     assert first.component.version != second.component.version
     assert second.component.code == second.component.version
 
 
-def test_features_and_fits_belong_to_the_code_of_a_file(mine: Path) -> None:
+def test_features_and_fits_are_keyed_by_the_content_of_a_file(mine: Path) -> None:
     from stackkit.evaluation.fit import _identity
     from stackkit.extraction.backbone import make_backbone
 
     keys, identities = [], []
-    for extra in ("", "    # whether this matters nobody can know"):
+    for extra in ("", "    # a comment"):
         write(mine, COLOURS + extra)
         choice = Registry(host=load_host()).one("backbone", "colours")
         keys.append(make_backbone(choice).key)
@@ -97,14 +97,14 @@ def test_features_and_fits_belong_to_the_code_of_a_file(mine: Path) -> None:
     assert identities[0] != identities[1]
 
 
-def test_a_file_that_stays_as_it_is_is_executed_once(mine: Path) -> None:
+def test_a_file_that_did_not_change_is_executed_once(mine: Path) -> None:
     load_host()
     module = sys.modules["mine"]
     load_host()
     assert sys.modules["mine"] is module
 
 
-def test_every_file_of_the_plugins_folder_is_a_plugin_but_those_with_an_underscore(
+def test_every_python_file_in_the_plugins_folder_is_a_plugin_except_with_an_underscore(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "folder"
@@ -114,35 +114,35 @@ def test_every_file_of_the_plugins_folder_is_a_plugin_but_those_with_an_undersco
     host = load_host()
     assert [r.name for r in host.plugins if r.distribution != "stackkit"] == ["alpha", "beta"]
     monkeypatch.setenv("STACKKIT_PLUGIN_FILES", str(folder / "alpha.py"))
-    assert record(load_host(), "alpha").status == "ok", "named twice, and found once"
+    assert record(load_host(), "alpha").status == "ok", "given twice, loaded once"
 
 
-def test_stackkit_plugins_picks_from_the_folder_and_a_named_file_is_picked_already(
+def test_stackkit_plugins_selects_from_the_folder_and_a_named_file_is_always_loaded(
     mine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("alpha.py", "beta.py"):
         write(tmp_path / "folder" / name, OFFERS_COLOURS)
     monkeypatch.setenv("STACKKIT_PLUGINS_DIR", str(tmp_path / "folder"))
-    for picked, names in (("beta", ["beta", "mine"]), ("", ["mine"])):
-        monkeypatch.setenv("STACKKIT_PLUGINS", picked)
+    for selected, names in (("beta", ["beta", "mine"]), ("", ["mine"])):
+        monkeypatch.setenv("STACKKIT_PLUGINS", selected)
         assert [r.name for r in load_host().plugins if r.distribution != "stackkit"] == names
 
 
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("my-plugin.py", "'my-plugin.py' cannot be imported; a name like my_plugin.py is wanted"),
-        ("plugin.txt", "'plugin.txt' cannot be imported; a name like my_plugin.py is wanted"),
-        ("json.py", "there is a module 'json' already"),
-        ("numpy.py", "there is a module 'numpy' already"),
-        ("__main__.py", "there is a module '__main__' already"),
-        ("sys.py", "there is a module 'sys' already"),
-        ("stackkit.py", "there is a module 'stackkit' already"),
-        ("logistic.py", "stackkit has a plugin 'logistic' of its own"),
-        ("acme.py", "there is a module 'acme' already"),
+        ("my-plugin.py", "'my-plugin.py' cannot be imported; use a Python name with .py"),
+        ("plugin.txt", "'plugin.txt' cannot be imported; use a Python name with .py"),
+        ("json.py", "a module 'json' exists already"),
+        ("numpy.py", "a module 'numpy' exists already"),
+        ("__main__.py", "a module '__main__' exists already"),
+        ("sys.py", "a module 'sys' exists already"),
+        ("stackkit.py", "a module 'stackkit' exists already"),
+        ("logistic.py", "stackkit itself has a plugin 'logistic'"),
+        ("acme.py", "a module 'acme' exists already"),
     ],
 )
-def test_a_file_whose_name_will_not_do_is_refused_with_the_reason(
+def test_a_file_with_an_invalid_or_taken_name_is_refused(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, said: str
 ) -> None:
     site.install("acme", OFFERS_COLOURS)
@@ -152,6 +152,8 @@ def test_a_file_whose_name_will_not_do_is_refused_with_the_reason(
     refused = record(host, file.stem, str(file))
     assert (refused.status, refused.stage) == ("failed", "find")
     assert refused.error.startswith(said)
+    assert refused.failure is not None
+    assert refused.failure.kind == "name"
     assert own(host)
     assert type(sys.modules["json"].__loader__).__module__ != "stackkit.host.single_file"
 
@@ -169,7 +171,7 @@ def test_two_files_of_one_name_are_both_refused(
 
 
 @pytest.mark.parametrize("variable", ["STACKKIT_PLUGIN_FILES", "STACKKIT_PLUGINS_DIR"])
-def test_what_is_not_there_is_said(
+def test_a_file_or_folder_that_does_not_exist_is_reported(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
     monkeypatch.setenv(variable, str(tmp_path / "gone"))
@@ -181,7 +183,7 @@ def test_what_is_not_there_is_said(
 @pytest.mark.parametrize(
     ("code", "stage", "said"),
     [
-        ("import a_module_that_nobody_has", "import", "ModuleNotFoundError"),
+        ("import a_module_that_is_missing", "import", "ModuleNotFoundError"),
         ("def broken(:", "import", "SyntaxError"),
         ("text = 'caf\xe9'", "import", "SyntaxError"),
         (
@@ -191,7 +193,9 @@ def test_what_is_not_there_is_said(
         ),
     ],
 )
-def test_a_broken_file_costs_nobody_else_anything(mine: Path, code: str, stage: str, said: str) -> None:
+def test_a_broken_file_is_reported_and_the_others_load(
+    mine: Path, code: str, stage: str, said: str
+) -> None:
     mine.write_bytes(code.encode("latin-1"))
     host = load_host()
     broken = record(host, "mine")
@@ -202,13 +206,13 @@ def test_a_broken_file_costs_nobody_else_anything(mine: Path, code: str, stage: 
         assert "mine" not in sys.modules
 
 
-def test_a_file_that_misbehaves_is_warned_like_any_other(mine: Path) -> None:
+def test_a_file_that_prints_is_warned_like_an_installed_plugin(mine: Path) -> None:
     write(mine, "print('hello')\n" + dedent(COLOURS))
     (warning,) = record(load_host(), "mine").warnings
     assert (warning.stage, warning.reason) == ("import", "printed 'hello'")
 
 
-def test_a_link_is_a_plugin_by_its_own_name(
+def test_a_symbolic_link_is_a_plugin_by_its_own_name(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     target = write(tmp_path / "third_try.py", OFFERS_COLOURS)
@@ -217,14 +221,14 @@ def test_a_link_is_a_plugin_by_its_own_name(
     assert record(load_host(), "best").status == "ok"
 
 
-def test_a_pipe_or_a_keyword_is_no_plugin(
+def test_a_pipe_and_a_keyword_are_refused(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     os.mkfifo(tmp_path / "pipe.py")
     write(tmp_path / "class.py", COLOURS)
     monkeypatch.setenv("STACKKIT_PLUGINS_DIR", str(tmp_path))
     host = load_host()
-    assert record(host, "pipe").error == "cannot be read: no regular file"
+    assert record(host, "pipe").error == "cannot be read: not a regular file"
     assert record(host, "class").error == (
-        "'class.py' cannot be imported; a name like my_plugin.py is wanted"
+        "'class.py' cannot be imported; use a Python name with .py, such as my_plugin.py"
     )

@@ -12,7 +12,7 @@ import typer
 from stackkit.api.errors import PluginError, UsageError
 from stackkit.cli import options
 from stackkit.cli.output import print_json, stdout_set_aside
-from stackkit.host.timeout import PROMISE_S
+from stackkit.host.timeout import CHECK_S
 
 if TYPE_CHECKING:
     from stackkit.testing.cases import Case
@@ -34,7 +34,7 @@ def check_plugin(
     ] = None,
     time_limit: Annotated[
         float, typer.Option("--time-limit", min=1, help="Seconds that one promise may take.")
-    ] = PROMISE_S,
+    ] = CHECK_S,
     as_json: options.Json = False,
 ) -> None:
     """Try a plugin and its components: one line for each promise, and the remedy if it is broken.

@@ -1,9 +1,10 @@
-"""A component chosen and its options settled: made into an object when it is needed."""
+"""A component of a plugin, and one with a value for each of its options."""
 
 from __future__ import annotations
 
+import inspect
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,18 +15,28 @@ from stackkit.api.specs import ComponentSpec, DatasetSpec, Kind, Option, OptionV
 from stackkit.host.discovery import OWN_DISTRIBUTION
 from stackkit.host.option_syntax import unparse
 from stackkit.host.requirements import missing_requirements
-from stackkit.host.signatures import contradiction
 from stackkit.host.timeout import plugin_seconds, time_limit
 
 MACHINE = ("device", "threads")
-"""Options of backbones that say how this machine is used, and change no feature."""
+"""Options of backbones that say how to use this machine and do not change features."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Component:
-    """A spec and where it came from; `code` is a digest if its plugin is a single file, else "".
+    """What a plugin offers, and where it comes from.
 
-    `undone` tells what its import changed for everybody and no longer is so, or "".
+    Parameters
+    ----------
+    spec : ComponentSpec
+        Name, options and factory.
+    plugin, distribution, version : str
+        As in the plugin's `PluginRecord`.
+    code : str
+        Digest of the plugin's content if it is a single file, else "".
+    restored : tuple of str
+        What the plugin's import changed in the process, such as "os.environ['A']", and stackkit
+        restored. The component's code may depend on it.
+
     """
 
     spec: ComponentSpec
@@ -33,7 +44,7 @@ class Component:
     distribution: str
     version: str
     code: str = ""
-    undone: str = field(default="", compare=False, repr=False)
+    restored: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def kind(self) -> Kind:
@@ -47,28 +58,42 @@ class Component:
 
     @property
     def is_own(self) -> bool:
-        """Whether stackkit itself ships it."""
+        """Whether it is part of stackkit."""
         return self.distribution == OWN_DISTRIBUTION
 
 
 @dataclass(frozen=True, kw_only=True)
 class ConfiguredComponent:
-    """A component with a value for each of its options: what the user asked for, resolved.
+    """A component with a value for each of its options, ready to be created.
 
-    `unadorned` holds what the bare name means here where that is not the declared default;
-    of it, the options in MACHINE are in no text, since they change no figure.
-    `remarks` are lines for whoever gave the options, such as that one of them is deprecated.
+    Parameters
+    ----------
+    component : Component
+        What is configured.
+    options : mapping of str to value
+        All options that the spec declares.
+    name : str
+        The shortest name that is not ambiguous.
+    run_defaults : mapping of str to value
+        Defaults of this run (seed, device, threads) that replace the declared ones.
+    remarks : tuple of str
+        Notes for the user, for example that an option is deprecated.
+
     """
 
     component: Component
     options: Mapping[str, OptionValue]
     name: str
-    unadorned: Mapping[str, OptionValue] = field(default_factory=dict)
+    run_defaults: Mapping[str, OptionValue] = field(default_factory=dict)
     remarks: tuple[str, ...] = field(default=(), compare=False)
 
     @cached_property
     def text(self) -> str:
-        """Canonical text: the name and the options that differ from their defaults."""
+        """Canonical text: the name and the options that differ from their defaults.
+
+        A seed that the run sets is part of the text, because it changes figures; a device or a
+        number of threads that the run sets is not.
+        """
         changed = {
             option.name: self.options[option.name]
             for option in self.component.spec.options
@@ -78,20 +103,38 @@ class ConfiguredComponent:
 
     def _is_changed(self, option: Option) -> bool:
         value = self.options[option.name]
-        bare = self.unadorned.get(option.name, option.default)
-        return value != bare or (value != option.default and option.name not in MACHINE)
+        default = self.run_defaults.get(option.name, option.default)
+        return value != default or (value != option.default and option.name not in MACHINE)
 
     def create(self) -> Any:
-        """Import the component's code and make the object; raises PluginError or StackkitError."""
+        """Import the component's factory and call it with the options.
+
+        Raises
+        ------
+        PluginError
+            If a requirement is missing, or the factory fails.
+        StackkitError
+            As the factory raises it.
+
+        """
         self._require()
         return _call(self.component, "factory", self.options)
 
     def blamed(self) -> AbstractContextManager[None]:
-        """Whatever the component's code raises in the block becomes an error that names it."""
+        """Return a context in which exceptions of the component's code become a PluginError."""
         return _blaming(self.component, "failed")
 
     def fetch(self, **context: Any) -> Any:
-        """Run a dataset's download; raises UsageError if it has none."""
+        """Call a dataset's download with its options and `context`; return the folder.
+
+        Raises
+        ------
+        UsageError
+            If the component has no download.
+        PluginError
+            If a requirement is missing, or the download fails unexpectedly.
+
+        """
         spec = self.component.spec
         if not isinstance(spec, DatasetSpec) or not spec.fetch:
             raise UsageError(f"{self.name} has nothing to download")
@@ -99,71 +142,94 @@ class ConfiguredComponent:
         return _call(self.component, "fetch", {**self.options, **context})
 
     def unavailable_reason(self) -> str | None:
-        """What stands between this choice and running offline now, or None."""
+        """Return why the component cannot run offline now and what to do about it, or None."""
         if missing := missing_requirements(self.component.spec):
             return missing
-        spec = self.component.spec
-        if not spec.unavailable_reason:
+        if not self.component.spec.unavailable_reason:
             return None
+        seconds = 0 if self.component.is_own else plugin_seconds(os.environ)
         try:
-            return self._answered()
-        except StackkitError as error:  # a listing asks every component; one must not end it
+            reason = _call(self.component, "unavailable_reason", self.options, seconds)
+            with _blaming(self.component, "cannot be used"):
+                if not isinstance(reason, str | None):
+                    got = type(reason).__name__
+                    raise TypeError(f"unavailable_reason must return str or None, got {got}")
+        except StackkitError as error:  # a listing asks all components, and must not end at one
             return plain(str(error))
-
-    def _answered(self) -> str | None:
-        answer = _call(self.component, "unavailable_reason", self.options, plugin_seconds(os.environ))
-        with _blaming(self.component, "cannot be used"):
-            if not isinstance(answer, str | None):
-                raise TypeError(
-                    f"unavailable_reason answered {type(answer).__name__}; text or None is wanted"
-                )
-        return answer and plain(answer)
+        return reason and plain(reason)
 
     def _require(self) -> None:
         if missing := missing_requirements(self.component.spec):
             raise PluginError(f"{self.name} {missing}")
 
 
-def describe(choices: Sequence[ConfiguredComponent]) -> list[dict[str, Any]]:
-    """Provenance of components: qualified name, options, distribution, version."""
+def describe(configured: Sequence[ConfiguredComponent]) -> list[dict[str, Any]]:
+    """Return the provenance of components: qualified name, options, distribution, version."""
     return [
         {
-            "kind": choice.component.kind,
-            "name": choice.component.qualified_name,
-            "label": choice.text,
-            "options": dict(choice.options),
-            "distribution": choice.component.distribution,
-            "version": choice.component.version,
+            "kind": each.component.kind,
+            "name": each.component.qualified_name,
+            "label": each.text,
+            "options": dict(each.options),
+            "distribution": each.component.distribution,
+            "version": each.component.version,
         }
-        for choice in choices
+        for each in configured
     ]
 
 
 def _call(component: Component, role: str, keywords: Mapping[str, Any], seconds: float = 0) -> Any:
-    """Call what the spec's field `role` names; whatever a stranger raises becomes a StackkitError.
+    """Call the function that the spec's field `role` names; exceptions become StackkitErrors.
 
-    Each of import and call may take so many seconds; 0: as long as it likes.
+    `seconds` limits the import and the call, each; 0 for no limit.
     """
-    whose = f"{component.qualified_name} ({component.distribution})"
-    with _blaming(component, "cannot be imported"), time_limit(whose, seconds):
+    label = f"{component.qualified_name} ({component.distribution})"
+    with _blaming(component, "cannot be imported"), time_limit(label, seconds):
         function = load_text(getattr(component.spec, role))
-    with _blaming(component, "cannot be used"), time_limit(whose, seconds):
+    with _blaming(component, "cannot be used"), time_limit(label, seconds):
         try:
             return function(**keywords)
         except TypeError as error:
-            if not (said := contradiction(component.spec, role, function, keywords)):
+            # Only now: a signature may declare less than the function takes (functools.wraps, C).
+            if not (mismatch := _mismatch(component.spec, role, function, keywords)):
                 raise
-            raise PluginError(f"{_named(component)} cannot be used: {said}") from error
+            raise PluginError(f"{_origin(component)} cannot be used: {mismatch}") from error
+
+
+def _mismatch(
+    spec: ComponentSpec, role: str, function: Callable[..., Any], keywords: Collection[str]
+) -> str:
+    """Say how the parameters of `function` and the options of its spec differ, or ""."""
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):  # functions written in C need not have a signature
+        return ""
+    named = [each for each in parameters if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)]
+    for each in named:
+        if each.default is each.empty and each.name not in keywords:
+            return (
+                f"its {role} requires {each.name!r}, which is not an option of {spec.name}; "
+                f"add Option(name={each.name!r}, ...) to its spec"
+            )
+    unknown = [key for key in keywords if key not in {each.name for each in named}]
+    if not unknown or any(each.kind == each.VAR_KEYWORD for each in parameters):
+        return ""
+    what = ", ".join(map(repr, unknown))
+    if {option.name for option in spec.options}.issuperset(unknown):
+        return f"the {role} of {spec.name} does not accept {what}, declared as an option in its spec"
+    return f"the {role} of {spec.name} must accept the keyword {what}"
 
 
 def _blaming(component: Component, what: str) -> AbstractContextManager[None]:
-    hint = (
-        f"; its import {component.undone}, which its factory can do for itself"
-        if component.undone
-        else ""
-    )
-    return blaming(lambda text: PluginError(f"{_named(component)} {what}: {text}{hint}"))
+    hint = ""
+    if component.restored:
+        names = ", ".join(component.restored)
+        hint = (
+            f"; the plugin's import changed {names}, which stackkit restored: "
+            "make the change in the factory instead"
+        )
+    return blaming(lambda text: PluginError(f"{_origin(component)} {what}: {text}{hint}"))
 
 
-def _named(component: Component) -> str:
+def _origin(component: Component) -> str:
     return f"{component.qualified_name} ({component.distribution} {component.version})"

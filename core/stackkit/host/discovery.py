@@ -1,4 +1,4 @@
-"""Where plugins come from: installed distributions and single files, as the user lets them in."""
+"""Find plugins, in installed distributions and in single files, without running their code."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ from pathlib import Path
 
 from stackkit import __version__
 from stackkit.api.errors import one_line
+from stackkit.host.load_failure import LoadFailure, PluginLoadError
 from stackkit.host.single_file import PluginFile, plugin_files
 
 GROUP = "stackkit"
 OWN_DISTRIBUTION = "stackkit"
 
-_NAME = re.compile(r"[\w.-]+")  # anything else could not be written on a command line
+_NAME = re.compile(r"[\w.-]+")  # other characters have a meaning on the command line
 _NEEDS_STACKKIT = re.compile(r"stackkit\s*([\[(<>=!~;@]|$)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A plugin of which no code has run.
+    """A plugin that was found and not yet imported.
 
-    `distribution` and `version` are, of a plugin in a single file, its path and a digest of its
-    `code`. `package` is its top-level module, `requires` are its distribution's requirements; `fault`
-    says why it is of no use, or "".
+    `distribution` and `version` of a plugin in a single file are its path and a digest of its
+    content, which `code` has too. `package` is its top-level module, `requires` are its
+    distribution's requirements. `error` is why it cannot be loaded, if that is known already.
     """
 
     name: str
@@ -36,139 +37,168 @@ class Candidate:
     package: str = ""
     requires: tuple[str, ...] = ()
     code: str = ""
-    fault: str = ""
+    error: PluginLoadError | None = field(default=None, compare=False)
 
     @property
     def is_own(self) -> bool:
-        """Whether stackkit itself ships it."""
+        """Whether it is part of stackkit."""
         return self.distribution == OWN_DISTRIBUTION
 
     @property
     def is_file(self) -> bool:
-        """Whether it is a single file, which `distribution` then names."""
+        """Whether it is a single file, with `distribution` as its path."""
         return bool(self.code)
 
     @property
     def label(self) -> str:
-        """The plugin and who is to blame for it."""
+        """The plugin's name and origin, for messages."""
         return f"plugin {self.name} ({self.distribution} {self.version})"
 
 
 def candidates(
     found: Iterable[EntryPoint] | None, environ: Mapping[str, str]
 ) -> tuple[list[Candidate], list[str]]:
-    """Stackkit's own plugins first, then by name; strangers only as the user allows.
+    """Return the plugins to load, stackkit's own first and then by name, and notes for the user.
 
-    And what to tell the user about names in STACKKIT_PLUGINS that nobody has.
-
-    STACKKIT_PLUGINS picks among installed strangers and files of the plugins folder; a file that
-    is named itself has been picked already.
+    STACKKIT_PLUGINS selects among installed third-party plugins and files of the plugins folder;
+    a note names each of its entries that no plugin has. A file that is given by itself is always
+    loaded.
     """
-    named, beside = plugin_files(environ)
-    offered = [*(_everyone() if found is None else map(_installed, found)), *map(_single, beside)]
+    named, in_folder = plugin_files(environ)
+    installed = _installed() if found is None else _of_entry_points(found)
+    offered = [*installed, *map(_of_file, in_folder)]
     notes = []
     if (text := environ.get("STACKKIT_PLUGINS")) is not None:
         names = [name.strip() for name in text.split(",") if name.strip()]
-        notes = [_unknown(name, offered) for name in names if name not in {one.name for one in offered}]
-        offered = [one for one in offered if one.is_own or one.name in names]
-    offered += map(_single, named)
-    order = sorted(offered, key=lambda one: (not one.is_own, one.name, one.distribution, one.version))
+        known = {each.name for each in offered}
+        notes = [_unknown_name(name, offered) for name in names if name not in known]
+        offered = [each for each in offered if each.is_own or each.name in names]
+    offered += map(_of_file, named)
+    order = sorted(
+        offered, key=lambda each: (not each.is_own, each.name, each.distribution, each.version)
+    )
     return order, notes
 
 
-def _unknown(name: str, offered: Sequence[Candidate]) -> str:
-    """What to say of a name that nobody has; a distribution is easily taken for its plugin."""
-    strangers = [one for one in offered if not one.is_own]
-    near = [one.name for one in strangers if one.distribution == name]
-    near = near or get_close_matches(name, {one.name for one in strangers}, n=3, cutoff=0.5)
-    known = f"did you mean {' or '.join(near)}?" if near else "`stackkit list-plugins` shows all names"
-    return f"STACKKIT_PLUGINS names {name!r}, and no plugin is called that; {known}"
+def _unknown_name(name: str, offered: Sequence[Candidate]) -> str:
+    """Suggest plugins for an unknown name: often it is that of a plugin's distribution."""
+    others = [each for each in offered if not each.is_own]
+    near = [each.name for each in others if each.distribution == name]
+    near = near or get_close_matches(name, {each.name for each in others}, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else "`stackkit list-plugins` shows all names"
+    return f"STACKKIT_PLUGINS lists {name!r}, but no plugin has that name; {hint}"
 
 
-def refusal(candidate: Candidate, others: Sequence[Candidate]) -> str:
-    """Why a candidate cannot be loaded, or "".
+def check_loadable(candidate: Candidate, others: Sequence[Candidate]) -> None:
+    """Raise PluginLoadError if a plugin must not be imported.
 
-    Stackkit's own names win; among strangers nobody does, for no order of theirs means anything.
+    The reasons are an invalid or taken name, unreadable metadata, and a requirement of another
+    version of stackkit. Stackkit's own plugins keep their names. Two third-party plugins with one
+    name are both refused, because no order among them could be relied on.
     """
-    if candidate.fault:
-        return candidate.fault
-    name, same = candidate.name, [other for other in others if other.name == candidate.name]
+    if candidate.error:
+        raise candidate.error
+    name = candidate.name
+    same = [other for other in others if other.name == name]
+    clash = ""
     if not _NAME.fullmatch(name):
-        return f"{name!r} cannot be typed; a name is letters, digits, '.', '_', '-'"
-    if len(same) > 1 and not candidate.is_own:
+        clash = f"invalid plugin name {name!r}; use letters, digits, '.', '_' and '-'"
+    elif len(same) > 1 and not candidate.is_own:
         if any(other.is_own for other in same):
-            whose = candidate.distribution
-            return f"stackkit has a plugin {name!r} of its own; {whose} must rename its plugin"
-        rivals = " and ".join(sorted(other.distribution for other in same))
-        return f"{rivals} each have a plugin {name!r}; uninstall or rename all but one"
-    return _other_stackkit(candidate)
+            clash = f"stackkit itself has a plugin {name!r}; {candidate.distribution} must rename it"
+        else:
+            rivals = " and ".join(sorted(other.distribution for other in same))
+            clash = f"{rivals} each have a plugin {name!r}; uninstall or rename all but one"
+    if clash:
+        raise PluginLoadError("find", clash, LoadFailure(kind="name", name=name))
+    _check_stackkit_version(candidate)
 
 
-def _other_stackkit(candidate: Candidate) -> str:
-    """Whether its distribution requires a version of stackkit that is not this one."""
-    asking = [text for text in candidate.requires if _NEEDS_STACKKIT.match(text)]
-    if not asking or candidate.is_own:
-        return ""
-    from packaging.requirements import InvalidRequirement, Requirement  # most hosts have no stranger
+def _check_stackkit_version(candidate: Candidate) -> None:
+    requirements = [text for text in candidate.requires if _NEEDS_STACKKIT.match(text)]
+    if not requirements or candidate.is_own:
+        return
+    from packaging.requirements import InvalidRequirement, Requirement  # for third-party plugins only
 
-    for text in asking:
+    for text in requirements:
         try:
             requirement = Requirement(text)
         except InvalidRequirement:
             continue
         applies = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
         if applies and not requirement.specifier.contains(__version__, prereleases=True):
-            return f"requires stackkit{requirement.specifier}, and this is stackkit {__version__}"
-    return ""
+            raise PluginLoadError(
+                "find",
+                f"requires stackkit{requirement.specifier}, but this is stackkit {__version__}",
+                LoadFailure(kind="stackkit-version", name=text),
+            )
 
 
-def _everyone() -> list[Candidate]:
-    """Whoever has entry points; what one distribution has made unreadable costs only itself."""
+def _installed() -> list[Candidate]:
+    """Find all entry points; a distribution with unreadable metadata does not hide the others."""
     try:
-        return [_installed(point) for point in entry_points(group=GROUP)]
-    except Exception:  # importlib.metadata parses as it goes, and lets a single fault end it
+        return _of_entry_points(entry_points(group=GROUP))
+    except Exception:
+        # `entry_points` parses all files and stops at the first error: read them one by one.
         found = dict[str, list[Candidate]]()
-        for each in distributions():  # the first of a name is the one that is imported
-            if of_it := _of_distribution(each):
+        for distribution in distributions():
+            if of_it := _of_distribution(distribution):
+                # The first of a name is the one that Python imports.
                 found.setdefault(of_it[0].distribution, of_it)
-        return [one for of_it in found.values() for one in of_it]
+        return [candidate for of_it in found.values() for candidate in of_it]
 
 
 def _of_distribution(distribution: Distribution) -> list[Candidate]:
     try:
-        return [_installed(point) for point in distribution.entry_points.select(group=GROUP)]
+        return _of_entry_points(distribution.entry_points.select(group=GROUP))
     except Exception as error:
+        # importlib.metadata has no public name for the folder, and the name may be what is unreadable.
         folder = Path(str(getattr(distribution, "_path", "unknown")))
-        fault = f"its metadata cannot be read ({one_line(error)}); install it anew, or remove {folder}"
+        text = f"its metadata cannot be read ({one_line(error)}); reinstall it, or remove {folder}"
         return [
             Candidate(
                 name=folder.name.partition("-")[0],
                 distribution=folder.name,
                 version="",
                 load=object,
-                fault=fault,
+                error=PluginLoadError("find", text, LoadFailure(kind="metadata", name=folder.name)),
             )
         ]
 
 
-def _installed(point: EntryPoint) -> Candidate:
-    name, version = "unknown", ""
-    requires: Iterable[str] = ()
-    if point.dist is not None:
-        # A half-removed distribution has entry points and no METADATA: importlib then answers None.
-        name, version = point.dist.name or name, point.dist.version or version
-        requires = point.dist.requires or ()
-    return Candidate(
-        name=point.name,
-        distribution=name,
-        version=version,
-        load=point.load,
-        package=point.value.partition(":")[0].partition(".")[0].strip(),
-        requires=tuple(requires),
-    )
+def _of_entry_points(points: Iterable[EntryPoint]) -> list[Candidate]:
+    origins: dict[Distribution | None, tuple[str, str, tuple[str, ...]]] = {}
+    found = []
+    for point in points:
+        if point.dist not in origins:
+            origins[point.dist] = _origin(point.dist)
+        name, version, requires = origins[point.dist]
+        package = point.value.partition(":")[0].partition(".")[0].strip()
+        found.append(
+            Candidate(
+                name=point.name,
+                distribution=name,
+                version=version,
+                load=point.load,
+                package=package,
+                requires=requires,
+            )
+        )
+    return found
 
 
-def _single(file: PluginFile) -> Candidate:
+def _origin(distribution: Distribution | None) -> tuple[str, str, tuple[str, ...]]:
+    """Return a distribution's name, version and requirements."""
+    if distribution is None:
+        return "unknown", "", ()
+    metadata = distribution.metadata  # parsed again at each access
+    # A half-removed distribution has entry points but no METADATA: then there is no name.
+    name = str((metadata.get_all("Name") or ["unknown"])[0])
+    version = str((metadata.get_all("Version") or [""])[0])
+    return name, version, () if name == OWN_DISTRIBUTION else tuple(distribution.requires or ())
+
+
+def _of_file(file: PluginFile) -> Candidate:
     return Candidate(
         name=file.path.stem,
         distribution=str(file.path),
@@ -176,5 +206,5 @@ def _single(file: PluginFile) -> Candidate:
         load=file.load,
         package=file.path.stem,
         code=file.code,
-        fault=file.fault,
+        error=file.error,
     )

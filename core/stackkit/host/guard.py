@@ -1,78 +1,205 @@
-"""What a plugin's import and its answers may not do: print, hang, end the process, or change it.
+"""Protect the process while a third-party plugin is imported and asked what it offers.
 
-Each such piece of the process is noted before a stranger's code runs; afterwards it is as it was,
-and a line says what had changed.
+Output is captured, a KeyboardInterrupt that the plugin raises is told apart from Ctrl-C, and state
+that the run depends on is restored. Nothing else is undone: plugins run in this process and can
+harm it in ways that no guard sees (docs/plugins.md).
 """
 
 from __future__ import annotations
 
 import io
 import os
+import random
 import signal
 import sys
 import tempfile
 import threading
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from types import FrameType
+from dataclasses import dataclass, field
+from functools import cache
+from types import FrameType, FunctionType, ModuleType
+from typing import Any, TypeAlias
 
-from stackkit.api.errors import PluginError, one_line, plain
-from stackkit.host.guard_patches import modules, planted
-from stackkit.host.guard_pieces import PIECES, Undo
+from stackkit.api.errors import plain
+from stackkit.host.heavy_modules import HEAVY, is_loaded
 from stackkit.host.timeout import time_limit
 from stackkit.utils.streams import STDERR, descriptor_1_to
 
-PUT_BACK = "(put back)"
-"""How a misdeed ends that was undone."""
+WATCHED = HEAVY | {"math", "random", "stackkit", "stackkit_plugins"}
+"""Top-level modules that figures depend on: a function that is replaced in one of them is reported."""
 
-MOST_QUOTED = 60
-"""More characters than this of what a plugin prints do not fit a line."""
+MAX_QUOTED = 60
+"""Maximum length of a plugin's output in a warning, in characters."""
 
-MOST_NAMED = 12
-"""More things than this that changed do not fit one either."""
+MAX_NAMED = 12
+"""Maximum number of changes that one warning names."""
 
-_really_exit = os._exit
+_NUMPY_ERRORS = {"divide": "warn", "over": "warn", "under": "ignore", "invalid": "warn"}
+"""`numpy.geterr()` of a NumPy that was just imported."""
+
+_Contents: TypeAlias = dict[str, tuple[ModuleType, dict[str, Any]]]
+
+
+@dataclass(slots=True)
+class Observations:
+    """What a plugin's code did to the process; all but `printed` are names."""
+
+    printed: str = ""
+    restored: list[str] = field(default_factory=list)
+    replaced: list[str] = field(default_factory=list)
+    threads: list[str] = field(default_factory=list)
+
+    def reasons(self) -> list[str]:
+        """Return one line for each kind of change."""
+        lines = []
+        if self.restored:
+            lines.append(f"changed {_listed(self.restored)} (restored)")
+        if self.replaced:
+            lines.append(f"replaced {_listed(self.replaced)} for the whole process (not restored)")
+        if self.threads:  # they delay the end of the process
+            lines.append(f"left threads running: {_listed(self.threads)}")
+        return [*lines, f"printed {self.printed!r}"] if self.printed else lines
+
+
+def _listed(names: list[str]) -> str:
+    more = [f"{len(names) - MAX_NAMED} more"] if len(names) > MAX_NAMED else []
+    return ", ".join(names[:MAX_NAMED] + more)
 
 
 @contextmanager
-def guarded(whose: str, seconds: float, package: str = "") -> Iterator[list[str]]:
-    """Run a block of a stranger's code; the list then says what it should not have done.
+def guarded(observed: Observations, label: str, seconds: float, package: str) -> Iterator[None]:
+    """Run third-party code in the block, and note in `observed` what it did to the process.
 
-    With the name of the stranger's top-level `package`, other modules are watched too.
+    `label` names the plugin if its code cannot be interrupted after `seconds`; `package` is its
+    top-level module.
     """
-    misdeeds: list[str] = []
-    with _warnings_kept(), _overheard(misdeeds), _no_way_out(whose), _ctrl_c_told_apart():
-        undoings, threads = [note() for note in PIECES], set(threading.enumerate())
-        if package:
-            undoings.append(modules(package))
+    with _warnings_deferred(), _output_captured(observed), _ctrl_c_recognised():
+        state, libraries, threads = _State(), _library_contents(), set(threading.enumerate())
         try:
-            with time_limit(whose, seconds):
-                yield misdeeds
+            # Innermost: the limit must not interrupt what restores the process.
+            with time_limit(label, seconds):
+                yield
         finally:
-            if changed := list(_undone(undoings)):
-                more = [f"{len(changed) - MOST_NAMED} more"] if len(changed) > MOST_NAMED else []
-                misdeeds.append(f"changed {', '.join(changed[:MOST_NAMED] + more)} {PUT_BACK}")
-            misdeeds += planted(package) if package else []
-            misdeeds += _left_running(threads)
+            observed.restored += state.restore()
+            observed.replaced += _replaced(libraries, package)
+            observed.threads += sorted(each.name for each in set(threading.enumerate()) - threads)
 
 
-def _left_running(before: set[threading.Thread]) -> list[str]:
-    left = sorted(thread.name for thread in set(threading.enumerate()) - before)
-    return [f"left threads running: {', '.join(left)}"] if left else []
+class _State:
+    """Process-wide state as it is now, except for replaced functions."""
+
+    def __init__(self) -> None:
+        self.environ, self.path, self.random = dict(os.environ), list(sys.path), random.getstate()
+        self.folder = _working_directory()
+        numpy = _numpy()
+        self.numpy_random = _numpy_random(numpy)
+        self.numpy_errors = numpy.geterr() if numpy else _NUMPY_ERRORS
+
+    def restore(self) -> list[str]:
+        """Restore the state; return the names of what had changed."""
+        changed = [f"os.environ[{name!r}]" for name in self._restore_environ()]
+        if sys.path != self.path:
+            sys.path[:] = self.path
+            changed.append("sys.path")
+        if self.folder and _working_directory() != self.folder:
+            with suppress(OSError):  # the plugin may have removed the folder
+                os.chdir(self.folder)
+            changed.append("the working directory")
+        if random.getstate() != self.random:
+            random.setstate(self.random)
+            changed.append("the random state")
+        return changed + self._restore_numpy()
+
+    def _restore_environ(self) -> list[str]:
+        before, now = self.environ, dict(os.environ)
+        names = sorted(before.keys() | now.keys())
+        changed = [name for name in names if before.get(name) != now.get(name)]
+        for name in changed:
+            os.environ.pop(name, None)
+        os.environ.update({name: before[name] for name in changed if name in before})
+        return changed
+
+    def _restore_numpy(self) -> list[str]:
+        changed: list[str] = []
+        if (numpy := _numpy()) is None:
+            return changed
+        if numpy.geterr() != self.numpy_errors:
+            numpy.seterr(**self.numpy_errors)
+            changed.append("NumPy's error handling")
+        if self.numpy_random is None:
+            # The plugin imported NumPy. Only a generator that was seeded has no seed sequence.
+            if numpy.random.get_bit_generator().seed_seq is None:
+                numpy.random.seed()
+                changed.append("NumPy's random state")
+        elif _numpy_random(numpy) != self.numpy_random:
+            numpy.random.set_state(self.numpy_random)
+            changed.append("NumPy's random state")
+        return changed
 
 
-def _undone(undoings: Iterable[Undo]) -> Iterator[str]:
-    for undo in undoings:
-        try:
-            yield from undo()
-        except Exception as error:  # what was changed may be what is needed to change it back
-            yield f"what cannot be restored: {one_line(error)}"
+def _working_directory() -> str:
+    try:
+        return os.getcwd()  # noqa: PTH109  # as text, because it need not exist
+    except OSError:
+        return ""
+
+
+def _numpy() -> Any:
+    """NumPy if it has been imported and executed, else None: the guard does not import it."""
+    module = sys.modules.get("numpy")
+    return module if is_loaded(module) and hasattr(module, "random") else None
+
+
+def _numpy_random(numpy: Any) -> tuple[Any, ...] | None:
+    if numpy is None:
+        return None
+    name, key, *rest = numpy.random.get_state()
+    return name, tuple(key.tolist()), *rest  # arrays have no single answer to ==
+
+
+def _library_contents() -> _Contents:
+    """Names and values of all watched modules that have been executed."""
+    return {
+        # Not vars(module): a lazy module would load itself when its attributes are read.
+        name: (module, dict(object.__getattribute__(module, "__dict__")))
+        for name, module in list(sys.modules.items())
+        if name.partition(".")[0] in WATCHED and isinstance(module, ModuleType) and is_loaded(module)
+    }
+
+
+def _replaced(before: _Contents, package: str) -> list[str]:
+    """Names of modules and functions that were replaced in watched modules other than `package`."""
+    found = []
+    for name, (module, content) in _library_contents().items():
+        if name.partition(".")[0] == package:
+            continue
+        old_module, old = before.get(name, (module, {}))
+        if module is not old_module:
+            found.append(name)
+            continue
+        for key in old.keys() | content.keys():
+            value = content.get(key)
+            if value is old.get(key) or isinstance(value, ModuleType):  # imported submodules
+                continue
+            # A module that the plugin itself imported was not seen before: there, only functions
+            # that were defined in the plugin's package can be told to be replaced.
+            if callable(old.get(key)) or _is_defined_in(value, package):
+                found.append(f"{name}.{key}")
+    return sorted(found)
+
+
+def _is_defined_in(value: object, package: str) -> bool:
+    if type(value) is not FunctionType:
+        return False
+    # `__module__` would be that of the original where functools.wraps was used.
+    return str(value.__globals__.get("__name__")).partition(".")[0] == package
 
 
 @contextmanager
-def _warnings_kept() -> Iterator[None]:
-    """The filters are as they were afterwards; the warnings are shown then, as they always are."""
+def _warnings_deferred() -> Iterator[None]:
+    """Show warnings after the block, where stderr is the user's; restore the filters."""
     shown: list[warnings.WarningMessage] = []
     try:
         with warnings.catch_warnings(record=True) as shown:
@@ -82,71 +209,51 @@ def _warnings_kept() -> Iterator[None]:
             warnings.showwarning(each.message, each.category, each.filename, each.lineno)
 
 
-class _Ear(io.TextIOWrapper):
-    """Stands for all text streams of the process, and is not closed with them."""
+class _Stream(io.TextIOWrapper):
+    """A text stream that stays open when plugins close it."""
 
     def close(self) -> None:
-        """Keep it open: its descriptor is for the process to use."""
+        """Flush instead."""
         self.flush()
 
 
-def _new_ear() -> _Ear:
+@cache
+def _stream() -> _Stream:
+    """The stream that replaces stdout and stderr in all guarded blocks.
+
+    A logging handler that is made at import keeps it for good. So it has a descriptor of its own,
+    which is pointed at a file during a block and at stderr afterwards.
+    """
     raw = io.FileIO(os.open(os.devnull, os.O_WRONLY), "w", closefd=False)
-    return _Ear(raw, encoding="utf-8", errors="backslashreplace", write_through=True)
-
-
-_EAR = _new_ear()
-"""One for all plugins, since any of them may keep it for good."""
+    return _Stream(raw, encoding="utf-8", errors="backslashreplace", write_through=True)
 
 
 @contextmanager
-def _overheard(misdeeds: list[str]) -> Iterator[None]:
-    """What is printed is kept and quoted; who holds on to the stream writes to stderr later."""
+def _output_captured(observed: Observations) -> Iterator[None]:
+    """Keep output off stdout and stderr: that of Python, and what C and child processes print to 1."""
+    stream = _stream()
     with tempfile.TemporaryFile() as file:
-        os.dup2(file.fileno(), _EAR.fileno())
+        os.dup2(file.fileno(), stream.fileno())
         names = ("stdout", "stderr", "__stdout__", "__stderr__")
         kept = {name: getattr(sys, name) for name in names}
         try:
             with descriptor_1_to(file.fileno()):
                 try:
-                    vars(sys).update(dict.fromkeys(names, _EAR))
+                    vars(sys).update(dict.fromkeys(names, stream))
                     yield
                 finally:
                     vars(sys).update(kept)
         finally:
             with suppress(OSError):  # stderr is closed
-                os.dup2(STDERR, _EAR.fileno())
+                os.dup2(STDERR, stream.fileno())
             file.seek(0)
             text = plain(file.read(10_000).decode(errors="replace"))
-            if text:
-                short = text if len(text) <= MOST_QUOTED else f"{text[:MOST_QUOTED]}..."
-                misdeeds.append(f"printed {short!r}")
+            observed.printed = text if len(text) <= MAX_QUOTED else f"{text[:MAX_QUOTED]}..."
 
 
 @contextmanager
-def _no_way_out(whose: str) -> Iterator[None]:
-    """os._exit raises SystemExit instead, and a copy of the process that comes back here is ended."""
-    process, inside = os.getpid(), True
-
-    def refuse(status: int) -> None:
-        if os.getpid() != process or not inside:
-            _really_exit(status)
-        raise SystemExit(f"os._exit({status})")
-
-    os._exit = refuse  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        inside = False
-        os._exit = _really_exit
-        if os.getpid() != process:
-            os.write(STDERR, f"error: {whose} made a copy of this process, which ends here\n".encode())
-            _really_exit(PluginError.exit_code)
-
-
-@contextmanager
-def _ctrl_c_told_apart() -> Iterator[None]:
-    """A KeyboardInterrupt is the user's if there was a Ctrl-C, whatever came of it; else it is none."""
+def _ctrl_c_recognised() -> Iterator[None]:
+    """Raise KeyboardInterrupt if and only if the user pressed Ctrl-C, even if a plugin caught it."""
     pressed = False
 
     def note(number: int, frame: FrameType | None) -> None:
@@ -154,20 +261,21 @@ def _ctrl_c_told_apart() -> Iterator[None]:
         pressed = True
         raise KeyboardInterrupt
 
-    ours = (
+    # Python runs handlers in the main thread alone; a host with a handler of its own keeps it.
+    is_ours = (
         threading.current_thread() is threading.main_thread()
         and signal.getsignal(signal.SIGINT) is signal.default_int_handler
     )
-    if ours:
+    if is_ours:
         signal.signal(signal.SIGINT, note)
     try:
         yield
     except KeyboardInterrupt as error:
-        if pressed or not ours:
+        if pressed or not is_ours:
             raise
-        raise RuntimeError("raised KeyboardInterrupt, and nobody pressed Ctrl-C") from error
+        raise RuntimeError("raised KeyboardInterrupt, but Ctrl-C was not pressed") from error
     finally:
-        if ours:
+        if is_ours:
             signal.signal(signal.SIGINT, signal.default_int_handler)
         if pressed:
             raise KeyboardInterrupt

@@ -1,36 +1,54 @@
-"""Find the plugins, ask each one alone, and survive the broken ones."""
+"""Load all plugins, each on its own, and record those that fail."""
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint
 from typing import Literal
 
 from stackkit.api.errors import PluginError
-from stackkit.api.specs import ComponentSpec
 from stackkit.host.component import Component
-from stackkit.host.discovery import Candidate, candidates, refusal
-from stackkit.host.guard import PUT_BACK
-from stackkit.host.loader import PluginLoader, PluginLoadError, PluginWarning, Stage
+from stackkit.host.discovery import Candidate, candidates, check_loadable
+from stackkit.host.load_failure import LoadFailure, PluginLoadError, PluginWarning, Stage
+from stackkit.host.loader import PluginLoader
 from stackkit.host.timeout import plugin_seconds
 
 SLOW_MS = 200.0
-"""An import that takes longer is felt by everybody who lists plugins."""
+"""Milliseconds; a plugin with a longer import is reported as slow."""
 
-_ONE_AT_A_TIME = threading.RLock()  # what guards watch belongs to all threads
+# The guard replaces streams and handlers of the whole process, so threads must take turns.
+_ONE_AT_A_TIME = threading.RLock()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PluginRecord:
-    """One plugin and what became of it; `stage` and `error` are empty if it works.
+    """One plugin that was found, whether or not it loaded.
 
-    One in a single file (`is_file`) has its path for a distribution.
+    Parameters
+    ----------
+    name : str
+        Its entry point's name, or the stem of a single file.
+    distribution, version : str
+        Where it comes from; for a single file, its path and a digest of its content.
+    stage : str
+        The stage that failed: "find", "import", "register", "hook" or "specs"; "" if none did.
+    error : str
+        One line that says why it failed, or "".
+    failure : LoadFailure or None
+        The kind of the error, for code that chooses a remedy; None if the plugin works.
+    warnings : tuple of PluginWarning
+        What it should not have done while it was loaded.
+    is_file : bool
+        Whether it is a single file.
+    import_ms : float
+        Duration of its import in milliseconds. Another plugin may have imported the same modules
+        before; then this one's import is shorter.
+    heavy : tuple of str
+        Heavy modules, such as "numpy", that its import brought in.
 
-    `import_ms` and the heavy modules that its import brought in are of this process, in which
-    another plugin may have imported the same before.
     """
 
     name: str
@@ -38,6 +56,7 @@ class PluginRecord:
     version: str
     stage: Stage | Literal[""] = ""
     error: str = ""
+    failure: LoadFailure | None = None
     warnings: tuple[PluginWarning, ...] = ()
     is_file: bool = False
     import_ms: float = field(default=0.0, compare=False)
@@ -45,20 +64,28 @@ class PluginRecord:
 
     @property
     def status(self) -> Literal["ok", "warned", "failed"]:
-        """Whether it works, works and did what it should not, or does not work."""
+        """Whether it works, works but has warnings, or failed."""
         return "failed" if self.error else "warned" if self.warnings else "ok"
 
     @property
     def is_slow(self) -> bool:
-        """Whether its import is felt."""
+        """Whether its import took longer than `SLOW_MS`."""
         return self.import_ms > SLOW_MS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Host:
-    """All plugins that were found and all components that the working ones offer.
+    """All plugins that were found, and all components of those that loaded.
 
-    `notes` are for the user, about plugins that were asked for and not found.
+    Parameters
+    ----------
+    plugins : tuple of PluginRecord
+        Stackkit's own first, then by name.
+    components : tuple of Component
+        Sorted by kind and qualified name.
+    notes : tuple of str
+        Messages for the user about names in STACKKIT_PLUGINS that no plugin has.
+
     """
 
     plugins: tuple[PluginRecord, ...]
@@ -69,60 +96,79 @@ class Host:
 def load_host(
     found: Iterable[EntryPoint] | None = None, environ: Mapping[str, str] = os.environ
 ) -> Host:
-    """Load every plugin of the entry-point group "stackkit" and every single file, stackkit's own first.
+    """Load every plugin: installed ones, and single files that the user names.
 
-    `STACKKIT_PLUGINS=a,b` loads only these strangers (empty: none); `STACKKIT_STRICT=1` raises
-    PluginError at the first failure instead of recording it. docs/plugins.md has the other variables.
+    Parameters
+    ----------
+    found : iterable of EntryPoint, optional
+        The installed plugins; by default, all entry points of the group "stackkit".
+    environ : mapping
+        Holds the settings: `STACKKIT_PLUGINS=a,b` loads only these third-party plugins (empty: none),
+        and docs/plugins.md describes the others.
+
+    Returns
+    -------
+    Host
+        A plugin that fails is recorded and offers no component.
+
+    Raises
+    ------
+    PluginError
+        With `STACKKIT_STRICT=1`, at the first plugin that fails.
+    UsageError
+        If STACKKIT_PLUGIN_TIMEOUT is not a number of seconds.
+
     """
     records: list[PluginRecord] = []
     components: list[Component] = []
-    seconds = plugin_seconds(environ)
+    seconds, is_strict = plugin_seconds(environ), environ.get("STACKKIT_STRICT") == "1"
     with _ONE_AT_A_TIME:
         everyone, notes = candidates(found, environ)
-        if notes and environ.get("STACKKIT_STRICT") == "1":
+        if notes and is_strict:
             raise PluginError(notes[0])
         for candidate in everyone:
-            interview = PluginLoader(candidate, seconds)
-            stage: Stage | Literal[""] = ""
-            error = ""
-            try:
-                if why := refusal(candidate, everyone):
-                    raise PluginLoadError("find", why)
-                components += [_component(interview, candidate, spec) for spec in interview.specs()]
-            except PluginLoadError as broken:
-                stage, error = broken.stage, broken.error
-                if environ.get("STACKKIT_STRICT") == "1":
-                    raise PluginError(f"{candidate.label}: {stage}: {error}") from broken
-            records.append(
-                PluginRecord(
-                    name=candidate.name,
-                    distribution=candidate.distribution,
-                    version=candidate.version,
-                    stage=stage,
-                    error=error,
-                    warnings=tuple(interview.complaints),
-                    is_file=candidate.is_file,
-                    import_ms=interview.import_ms,
-                    heavy=interview.heavy,
-                )
-            )
+            record, offered, error = _load(candidate, everyone, seconds)
+            if error and is_strict:
+                raise PluginError(f"{candidate.label}: {error.stage}: {error.error}") from error
+            records.append(record)
+            components += offered
     return Host(
         plugins=tuple(records),
-        components=tuple(sorted(components, key=_component_order)),
+        components=tuple(sorted(components, key=lambda each: (each.kind, each.qualified_name))),
         notes=tuple(notes),
     )
 
 
-def _component(interview: PluginLoader, candidate: Candidate, spec: ComponentSpec) -> Component:
-    return Component(
-        spec=spec,
-        plugin=candidate.name,
+def _load(
+    candidate: Candidate, everyone: Sequence[Candidate], seconds: float
+) -> tuple[PluginRecord, list[Component], PluginLoadError | None]:
+    loader, error = PluginLoader(candidate, seconds), None
+    components: list[Component] = []
+    try:
+        check_loadable(candidate, everyone)
+        components = [
+            Component(
+                spec=spec,
+                plugin=candidate.name,
+                distribution=candidate.distribution,
+                version=candidate.version,
+                code=candidate.code,
+                restored=tuple(loader.restored),
+            )
+            for spec in loader.load()
+        ]
+    except PluginLoadError as failed:
+        error = failed
+    record = PluginRecord(
+        name=candidate.name,
         distribution=candidate.distribution,
         version=candidate.version,
-        code=candidate.code,
-        undone="; ".join(c.reason for c in interview.complaints if c.reason.endswith(PUT_BACK)),
+        stage=error.stage if error else "",
+        error=error.error if error else "",
+        failure=error.failure if error else None,
+        warnings=tuple(loader.warnings),
+        is_file=candidate.is_file,
+        import_ms=loader.import_ms,
+        heavy=loader.heavy,
     )
-
-
-def _component_order(component: Component) -> tuple[str, str]:
-    return component.kind, component.qualified_name
+    return record, components, error

@@ -1,13 +1,12 @@
-"""Ask one plugin, alone and guarded, what it offers."""
+"""Import one plugin and collect the components that it offers."""
 
 from __future__ import annotations
 
 import sys
 import time
 from collections.abc import Callable, Coroutine, Iterable
-from dataclasses import dataclass
 from types import ModuleType, SimpleNamespace
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 import pluggy
 
@@ -16,144 +15,141 @@ from stackkit.api.errors import one_line
 from stackkit.api.hookspecs import HOOKS, HOOKSPEC_VERSION
 from stackkit.api.specs import SPEC_TYPES, ComponentSpec, Kind
 from stackkit.host.discovery import Candidate
-from stackkit.host.guard import guarded
-from stackkit.host.guard_pieces import is_loaded
-
-Stage: TypeAlias = Literal["find", "import", "register", "hook", "specs"]
-"""Where a plugin can fail, in this order."""
-
-HEAVY = frozenset(
-    "PIL cv2 h5py jax keras matplotlib mlxtend MNN numpy onnxruntime openvino pandas pyarrow scipy "  # noqa: SIM905
-    "skimage sklearn tensorflow timm torch torchvision transformers".split()
-)
-"""Modules that take long to import, and belong where a component's work is."""
+from stackkit.host.heavy_modules import heavy_imports, is_loaded
+from stackkit.host.load_failure import LoadFailure, PluginLoadError, PluginWarning, Stage, failure_of
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PluginWarning:
-    """Something that a plugin should not have done, and that costs it nothing."""
-
-    stage: Stage
-    reason: str
-
-
-class PluginLoadError(Exception):
-    """A plugin failed at a stage; becomes its record."""
-
-    def __init__(self, stage: Stage, error: str) -> None:
-        super().__init__(error)
-        self.stage: Stage = stage
-        self.error = error
-
-
 class PluginLoader:
-    """One plugin and what was learned of it, also where it fails: complaints, time of its import.
+    """Load one plugin; what was learned about it is kept also if it fails.
 
-    It sits in a manager of its own, where no other plugin can be met, compared or wrapped.
+    Attributes
+    ----------
+    warnings : list of PluginWarning
+        What the plugin should not have done.
+    restored : list of str
+        Names of what its import changed in the process and the guard restored.
+    import_ms : float
+        Duration of its import in milliseconds.
+    heavy : tuple of str
+        Heavy modules that its import brought in.
+
     """
 
     def __init__(self, candidate: Candidate, seconds: float) -> None:
         self._candidate, self._seconds = candidate, seconds
-        self.complaints: list[PluginWarning] = []
+        self.warnings: list[PluginWarning] = []
+        self.restored: list[str] = []
         self.import_ms = 0.0
         self.heavy: tuple[str, ...] = ()
 
-    def specs(self) -> list[ComponentSpec]:
-        """Everything the plugin offers, or PluginLoadError with the stage that failed."""
-        manager = pluggy.PluginManager("stackkit")
-        manager.add_hookspecs(hookspecs)
+    def load(self) -> list[ComponentSpec]:
+        """Return the specs of all components; raise PluginLoadError with the stage that failed."""
         plugin = self._import()
-        self._check_version(plugin)
-        self._guard("register", lambda: manager.register(_in_full(plugin), self._candidate.name))
-        _refuse_unknown_hooks(manager)
-        self._mind_undecorated(manager, plugin)
+        manager = self._run("register", lambda: self._register(plugin))
         callers = [(getattr(manager.hook, hook), kind) for hook, kind in HOOKS.items()]
-        return [spec for caller, kind in callers for spec in self._answer(caller, kind)]
+        return [spec for caller, kind in callers for spec in self._ask(caller, kind)]
 
     def _import(self) -> object:
         before, start = set(sys.modules), time.perf_counter()
         try:
-            return self._guard("import", self._candidate.load)
+            return self._run("import", self._candidate.load)
         finally:
             self.import_ms = round((time.perf_counter() - start) * 1000, 1)
-            new = HEAVY.intersection(sys.modules.keys() - before)
-            self.heavy = tuple(sorted(name for name in new if is_loaded(sys.modules[name])))
-            if self.heavy and self.complaints:
-                brought = f"imports {', '.join(self.heavy)}, which may be what did so: import it where"
-                self.complaints.append(
-                    PluginWarning(stage="import", reason=f"{brought} the component is made")
+            self.heavy = heavy_imports(before)
+            if self.heavy and self.warnings:
+                self._warn(
+                    "import",
+                    f"imports {', '.join(self.heavy)}, which may have caused this; "
+                    "import it where the component is created",
                 )
 
-    def _check_version(self, plugin: object) -> None:
-        wanted = self._guard("register", lambda: getattr(plugin, "STACKKIT_HOOKSPEC_VERSION", 1))
-        if not isinstance(wanted, int) or wanted > HOOKSPEC_VERSION:
+    def _register(self, plugin: object) -> pluggy.PluginManager:
+        """Register a plugin in a manager of its own, where it cannot wrap or block other plugins."""
+        required = getattr(plugin, "STACKKIT_HOOKSPEC_VERSION", 1)
+        if not isinstance(required, int) or required > HOOKSPEC_VERSION:
             raise PluginLoadError(
                 "register",
-                f"wants version {wanted!r} of the hooks, this stackkit has {HOOKSPEC_VERSION}; run: "
-                "pip install --upgrade stackkit",
+                f"requires hook version {required!r}, but this stackkit has {HOOKSPEC_VERSION}; "
+                "run: pip install --upgrade stackkit",
+                LoadFailure(kind="hookspec-version", name=repr(required)),
             )
+        manager = pluggy.PluginManager("stackkit")
+        manager.add_hookspecs(hookspecs)
+        manager.register(_visible_to_pluggy(plugin), self._candidate.name)
+        for name, caller in vars(manager.hook).items():
+            # optionalhook=True is pluggy's way to mark a hook that only newer hosts have.
+            if not caller.has_spec() and not all(impl.optionalhook for impl in caller.get_hookimpls()):
+                known = ", ".join(HOOKS)
+                raise PluginLoadError("register", f"unknown hook {name}; the hooks are {known}")
+        implemented = {hook for hook in HOOKS if getattr(manager.hook, hook).get_hookimpls()}
+        if bare := sorted((HOOKS.keys() - implemented) & set(dir(plugin))):
+            self._warn("register", f"{', '.join(bare)} is ignored: add @hookimpl above it")
+        elif not implemented:
+            self._warn("register", f"offers nothing: it has none of the hooks {', '.join(HOOKS)}")
+        return manager
 
-    def _mind_undecorated(self, manager: pluggy.PluginManager, plugin: object) -> None:
-        asked = {hook for hook in HOOKS if getattr(manager.hook, hook).get_hookimpls()}
-        bare = self._guard("register", lambda: sorted((HOOKS.keys() - asked) & set(dir(plugin))))
-        if bare:
-            reason = f"{', '.join(bare)} lacks @hookimpl and is not asked"
-        elif not asked:
-            reason = f"has no hook, so that it offers nothing; stackkit asks {', '.join(HOOKS)}"
-        else:
-            return
-        self.complaints.append(PluginWarning(stage="register", reason=reason))
-
-    def _answer(self, caller: pluggy.HookCaller, kind: Kind) -> list[ComponentSpec]:
+    def _ask(self, caller: pluggy.HookCaller, kind: Kind) -> list[ComponentSpec]:
         if not caller.get_hookimpls():
             return []
-        hook, wanted = caller.name, f"a list of {SPEC_TYPES[kind].__name__} is wanted"
-        answers = self._guard("hook", lambda: _listed(caller), f"{hook}: ")
-        if not answers:
-            raise PluginLoadError("specs", f"{hook} answered None; {wanted}")
+        hook, expected = caller.name, f"a list of {SPEC_TYPES[kind].__name__}"
+        answers = self._run("hook", lambda: _answers(caller), f"{hook}: ")
+        if not answers:  # pluggy leaves out answers that are None
+            raise PluginLoadError("specs", f"{hook} must return {expected}, got None")
         for answer in answers:
             if not isinstance(answer, list):
                 if isinstance(answer, Coroutine):
-                    answer.close()  # else Python itself would warn of it, and name our line
-                raise PluginLoadError("specs", f"{hook} answered {type(answer).__name__}; {wanted}")
+                    answer.close()  # otherwise Python warns that it was never awaited
+                got = type(answer).__name__
+                raise PluginLoadError("specs", f"{hook} must return {expected}, got {got}")
         specs = [spec for answer in answers for spec in answer]
         _check_specs(hook, kind, specs)
         return specs
 
-    def _guard(self, stage: Stage, work: Callable[[], T], where: str = "") -> T:
-        """Run a stranger's code: whatever it raises, prints or changes costs only itself."""
-        misdeeds: list[str] = []
-        stranger = self._candidate
-        package = stranger.package if stage == "import" and not stranger.is_own else ""
+    def _run(self, stage: Stage, work: Callable[[], T], where: str = "") -> T:
+        """Run a plugin's code; every exception becomes a PluginLoadError that starts with `where`.
+
+        Stackkit's own code needs no guard, which takes longer than most of its plugins' imports.
+        """
+        if self._candidate.is_own:
+            return _described(stage, work, where)
+        # Imported here since most installations have no third-party plugin.
+        from stackkit.host.guard import Observations, guarded
+
+        observed, candidate = Observations(), self._candidate
         try:
-            with guarded(stranger.label, self._seconds, package) as misdeeds:
-                return _told(stage, work, where)
+            with guarded(observed, candidate.label, self._seconds, candidate.package):
+                return _described(stage, work, where)
         except (PluginLoadError, KeyboardInterrupt):
             raise
-        except BaseException as error:
-            raise PluginLoadError(stage, where + one_line(error)) from error
+        except BaseException as error:  # also SystemExit, and panics of extensions in Rust
+            raise PluginLoadError(stage, where + one_line(error), failure_of(error)) from error
         finally:
-            self.complaints += [
-                PluginWarning(stage=stage, reason=where + misdeed) for misdeed in misdeeds
-            ]
+            for reason in observed.reasons():
+                self._warn(stage, where + reason)
+            if stage == "import":
+                self.restored += observed.restored
+
+    def _warn(self, stage: Stage, reason: str) -> None:
+        self.warnings.append(PluginWarning(stage=stage, reason=reason))
 
 
-def _told(stage: Stage, work: Callable[[], T], where: str) -> T:
-    """The work's result; the text of what it raises is had here, for to make it is a stranger's code."""
+def _described(stage: Stage, work: Callable[[], T], where: str) -> T:
+    """Describe exceptions inside the guard: `str(error)` runs the plugin's code as well."""
     try:
         return work()
-    except KeyboardInterrupt:
+    except PluginLoadError:
         raise
     except Exception as error:
-        raise PluginLoadError(stage, where + one_line(error)) from error
+        raise PluginLoadError(stage, where + one_line(error), failure_of(error)) from error
 
 
-def _in_full(plugin: object) -> object:
-    """What pluggy is to look through: it goes by `dir`, and by a look at each value.
+def _visible_to_pluggy(plugin: object) -> object:
+    """Return the plugin, or a namespace with its hooks where pluggy must not look at a module.
 
-    A module's own __dir__ may hide hooks from it, and the look would load modules that are lazy.
+    pluggy goes by `dir(plugin)` and reads each attribute: a `__dir__` of the module may hide hooks,
+    and reading an attribute of a lazily imported module loads that.
     """
     if not isinstance(plugin, ModuleType):
         return plugin
@@ -163,27 +159,19 @@ def _in_full(plugin: object) -> object:
     return plugin
 
 
-def _refuse_unknown_hooks(manager: pluggy.PluginManager) -> None:
-    for name, caller in vars(manager.hook).items():
-        # optionalhook=True is pluggy's word for a hook that only newer hosts know.
-        if not caller.has_spec() and not all(impl.optionalhook for impl in caller.get_hookimpls()):
-            raise PluginLoadError("register", f"unknown hook {name}; stackkit asks {', '.join(HOOKS)}")
-
-
-def _listed(caller: pluggy.HookCaller) -> list[Any]:
-    """Every answer as a list, made here for a generator is a stranger's code; no iterable as it is."""
+def _answers(caller: pluggy.HookCaller) -> list[Any]:
+    """Call a hook; generators are read here, inside the guard, since that runs the plugin's code."""
     return [list(answer) if isinstance(answer, Iterable) else answer for answer in caller()]
 
 
 def _check_specs(hook: str, kind: Kind, specs: list[ComponentSpec]) -> None:
-    wanted = SPEC_TYPES[kind]
+    expected = SPEC_TYPES[kind]
     names: set[str] = set()
     for spec in specs:
-        if type(spec) is not wanted:  # a subclass could say one thing now and another later, or raise
-            came = type(spec).__name__
-            raise PluginLoadError(
-                "specs", f"{hook} answered {came} records; {wanted.__name__} is wanted"
-            )
+        # Not isinstance: a subclass could compute its fields, and raise while stackkit reads them.
+        if type(spec) is not expected:
+            got = type(spec).__name__
+            raise PluginLoadError("specs", f"{hook} must return {expected.__name__} records, got {got}")
         if spec.name in names:
-            raise PluginLoadError("specs", f"{hook} offers two {kind}s called {spec.name!r}")
+            raise PluginLoadError("specs", f"{hook} returned two {kind}s named {spec.name!r}")
         names.add(spec.name)

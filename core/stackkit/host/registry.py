@@ -1,4 +1,4 @@
-"""From names and patterns that users type to the components they mean."""
+"""Find components by the names and patterns that users type, and set their options."""
 
 from __future__ import annotations
 
@@ -21,16 +21,23 @@ from stackkit.host.single_file import named_files
 
 _OPTION_BEHIND_COLON = re.compile(r":(\w+)=.*")
 
-MOST_LISTED = 12
-"""More names than this do not fit an error of one line."""
+MAX_LISTED = 12
+"""Maximum number of names that an error message lists."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Registry:
     """The components of a host, found by name or pattern.
 
-    `seed` is handed to every component that declares an option of that name, `machine` ("device"
-    and "threads", as text) to every backbone that does.
+    Parameters
+    ----------
+    host : Host
+        The loaded plugins.
+    seed : int
+        Value of the option `seed` for every component that declares it.
+    machine : mapping of str to str
+        Values of the options "device" and "threads" for every backbone that declares them.
+
     """
 
     host: Host
@@ -38,39 +45,78 @@ class Registry:
     machine: Mapping[str, str] = field(default_factory=dict)
 
     def of_kind(self, kind: Kind) -> list[Component]:
-        """All components of a kind, sorted by qualified name."""
+        """Return all components of a kind, sorted by qualified name."""
         return self._by_kind[kind]
 
     def one(self, kind: Kind, text: str) -> ConfiguredComponent:
-        """The one component that `text` means; raises UsageError otherwise."""
-        choices = self.several(kind, [text])
-        if len(choices) != 1:
-            raise UsageError(f"one {kind} is wanted; {text!r} means {len(choices)}")
-        return choices[0]
+        """Return the component that `text` selects.
+
+        Parameters
+        ----------
+        kind : str
+            "dataset", "backbone", "learner" or "aggregator".
+        text : str
+            A name or qualified name with options, such as "logistic:C=10".
+
+        Returns
+        -------
+        ConfiguredComponent
+            The component with its options set.
+
+        Raises
+        ------
+        UsageError
+            If it selects none or several, or an option is invalid.
+        PluginError
+            If it names a plugin that failed to load.
+
+        """
+        selected = self.several(kind, [text])
+        if len(selected) != 1:
+            raise UsageError(f"expected exactly one {kind}; {text!r} selects {len(selected)}")
+        return selected[0]
 
     def several(self, kind: Kind, texts: Iterable[str]) -> list[ConfiguredComponent]:
-        """All components that names, comma lists and glob patterns mean, in that order.
+        """Return all components that the texts select, in their order.
 
-        Asking twice for the same component with the same options is one choice.
+        Parameters
+        ----------
+        kind : str
+            "dataset", "backbone", "learner" or "aggregator".
+        texts : iterable of str
+            Names, comma-separated lists or glob patterns, each with options.
+
+        Returns
+        -------
+        list of ConfiguredComponent
+            A component with the same options appears once.
+
+        Raises
+        ------
+        UsageError
+            If a name is unknown or ambiguous, or an option is invalid.
+        PluginError
+            If a text names a plugin that failed to load.
+
         """
-        choices: dict[str, ConfiguredComponent] = {}
+        selected: dict[str, ConfiguredComponent] = {}
         for text in texts:
-            for name, options, before in _with_their_commas(text):
-                for component in self._matching(kind, name, before):
-                    choice = self._choose(component, options)
-                    choices.setdefault(choice.text, choice)
-        return list(choices.values())
+            for name, options, comma_hint in _with_comma_hints(text):
+                for component in self._matching(kind, name, comma_hint):
+                    configured = self._configure(component, options)
+                    selected.setdefault(configured.text, configured)
+        return list(selected.values())
 
     def short_name(self, component: Component) -> str:
-        """The shortest name that means this component and no other."""
-        same = self._called(component.kind, component.spec.name)
+        """Return the plain name if it selects this component, else the qualified name."""
+        same = self._by_name[component.kind, component.spec.name]
         own = [rival for rival in same if rival.is_own]
         unambiguous = own == [component] or (not own and len(same) == 1)
         return component.spec.name if unambiguous else component.qualified_name
 
     def default(self, component: Component) -> ConfiguredComponent:
-        """A component with nothing but its default options."""
-        return self._choose(component, {})
+        """Return a component with its default options and those of the run."""
+        return self._configure(component, {})
 
     @cached_property
     def _by_kind(self) -> Mapping[Kind, list[Component]]:
@@ -86,9 +132,6 @@ class Registry:
             found[component.kind, component.spec.name].append(component)
         return found
 
-    def _called(self, kind: Kind, name: str) -> list[Component]:
-        return self._by_name[kind, name]
-
     def _matching(self, kind: Kind, name: str, comma_hint: str) -> list[Component]:
         if any(sign in name for sign in "*?["):
             matches = [
@@ -97,7 +140,7 @@ class Registry:
                 if fnmatchcase(component.spec.name, name) or fnmatchcase(component.qualified_name, name)
             ]
             if not matches:
-                raise self._unknown(kind, name, f"no {kind} matches {name!r}", comma_hint)
+                raise self._not_found(kind, name, f"no {kind} matches {name!r}", comma_hint)
             return matches
         return [self._named(kind, name, comma_hint)]
 
@@ -105,68 +148,75 @@ class Registry:
         for component in self.of_kind(kind):
             if component.qualified_name == name:
                 return component
-        candidates = self._called(kind, name)
+        candidates = self._by_name[kind, name]
         own = [component for component in candidates if component.is_own]
         if len(own or candidates) == 1:
             return (own or candidates)[0]
         if candidates:
-            names = ", ".join(f"{c.qualified_name} ({c.distribution})" for c in candidates)
-            raise UsageError(f"{name!r} could mean {names}: say which by its qualified name")
-        raise self._unknown(kind, name, f"unknown {kind} {name!r}", comma_hint)
+            names = " or ".join(f"{c.qualified_name} ({c.distribution})" for c in candidates)
+            raise UsageError(f"{kind} {name!r} is ambiguous; use the qualified name: {names}")
+        raise self._not_found(kind, name, f"unknown {kind} {name!r}", comma_hint)
 
-    def _unknown(self, kind: Kind, name: str, said: str, comma_hint: str) -> StackkitError:
-        """Whose name it was, if the user named a plugin that failed; else what was probably meant."""
+    def _not_found(self, kind: Kind, name: str, problem: str, comma_hint: str) -> StackkitError:
+        """Blame a plugin that failed to load if the name points to one; else suggest names."""
         plugin = name.partition("/")[0]
         files = set(map(str, named_files(os.environ)))
         failed = [record for record in self.host.plugins if record.error]
         meant = [record for record in failed if fnmatchcase(record.name, plugin)]
+        # Who gives a file with --plugin means its components, under names that are not known now.
         meant += [record for record in failed if record.distribution in files and record not in meant]
         if meant:
-            return PluginError(f"{'; '.join(map(_failure, meant))}; hence {said}")
-        return UsageError(f"{said}{self._hint(kind, name)}{comma_hint}")
+            return PluginError(f"{problem}: {'; '.join(map(_failure, meant))}")
+        return UsageError(f"{problem}{self._hint(kind, name)}{comma_hint}")
 
     def _hint(self, kind: Kind, name: str) -> str:
         known = [self.short_name(component) for component in self.of_kind(kind)]
-        broken = [record.name for record in self.host.plugins if record.error]
-        note = f" (failed to load: {', '.join(broken)}; see `stackkit list-plugins`)" if broken else ""
+        failed = [record.name for record in self.host.plugins if record.error]
+        note = f" (failed to load: {', '.join(failed)}; see `stackkit list-plugins`)" if failed else ""
         if close := difflib.get_close_matches(name.strip("*?"), known, n=3, cutoff=0.5):
             return f"; did you mean {' or '.join(close)}?{note}"
-        if len(known) > MOST_LISTED:
+        if len(known) > MAX_LISTED:
             return f"; `stackkit list-plugins --kind {kind}` shows all {len(known)}{note}"
-        return f"; there is {', '.join(known) or 'none'}{note}"
+        if not known:
+            return f"; no {kind} is available{note}"
+        return f"; available: {', '.join(known)}{note}"
 
-    def _choose(self, component: Component, given: Mapping[str, str]) -> ConfiguredComponent:
+    def _configure(self, component: Component, given: Mapping[str, str]) -> ConfiguredComponent:
         declared = {option.name: option for option in component.spec.options}
         name = self.short_name(component)
-        for key in [key for key in given if key not in declared]:
-            raise UsageError(f"{name} has no option {key!r}{_option_hint(key, declared)}")
-        unadorned: dict[str, OptionValue] = {"seed": self.seed} if "seed" in declared else {}
+        for key in given:
+            if key not in declared:
+                raise UsageError(f"{name} has no option {key!r}{_option_hint(key, declared)}")
+        run_defaults: dict[str, OptionValue] = {"seed": self.seed} if "seed" in declared else {}
         try:
             if component.kind == "backbone":
-                unadorned |= _parsed(declared, self.machine)
-            values = unadorned | _parsed(declared, given)
+                run_defaults |= _parsed(declared, self.machine)
+            values = run_defaults | _parsed(declared, given)
         except UsageError as error:
             raise UsageError(f"{name}: {error}{_colon_hint(given, declared)}") from None
-        defaults = {option.name: option.default for option in declared.values()}
         return ConfiguredComponent(
             component=component,
-            options=defaults | values,
+            options={option.name: option.default for option in declared.values()} | values,
             name=name,
-            unadorned=unadorned,
-            remarks=tuple(_deprecations(declared[key] for key in given)),
+            run_defaults=run_defaults,
+            remarks=tuple(
+                f"{key}= is deprecated; {declared[key].deprecated}"
+                for key in given
+                if declared[key].deprecated
+            ),
         )
 
 
 def with_seed(registry: Registry, seed: int) -> Registry:
-    """The same registry, handing `seed` to every component that declares that option."""
+    """Return a copy of the registry that sets `seed` for every component that declares it."""
     return replace(registry, seed=seed)
 
 
 def with_machine(registry: Registry, device: str | None, threads: int | None) -> Registry:
-    """The same registry, handing these to every backbone that declares them; None: not given.
+    """Return a copy of the registry that sets device and threads for backbones that declare them.
 
-    A backbone that declares no such option goes without; one whose option takes other values
-    is a UsageError when it is chosen.
+    None leaves the backbone's default. A value that a backbone's option does not allow raises
+    UsageError when that backbone is selected.
     """
     given = {"device": device, "threads": threads}
     return replace(
@@ -178,8 +228,11 @@ def _parsed(declared: Mapping[str, Option], texts: Mapping[str, str]) -> dict[st
     return {key: declared[key].parse(text) for key, text in texts.items() if key in declared}
 
 
-def _with_their_commas(text: str) -> Iterator[tuple[str, dict[str, str], str]]:
-    """Each name of a text with its options, and what to say of the comma before an unknown one."""
+def _with_comma_hints(text: str) -> Iterator[tuple[str, dict[str, str], str]]:
+    """Yield each name with its options, and a hint in case the comma before it belongs to an option.
+
+    "cub200:root=a,b" is a component `b` to the parser, but the user may mean the folder "a,b".
+    """
     hint = ""
     before: tuple[str, dict[str, str]] = ("", {})
     for name, options in parse(text):
@@ -191,27 +244,21 @@ def _with_their_commas(text: str) -> Iterator[tuple[str, dict[str, str], str]]:
         before = name, options
 
 
-def _deprecations(given: Iterable[Option]) -> Iterator[str]:
-    for option in given:
-        if option.deprecated:
-            yield f"{option.name}= is deprecated; {option.deprecated}"
-
-
 def _colon_hint(given: Mapping[str, str], declared: Mapping[str, Option]) -> str:
-    """What to say if a value seems to hold another option behind a colon."""
+    """Return a hint if a value contains another option after a colon, or ""."""
     for text in given.values():
         found = _OPTION_BEHIND_COLON.search(text)
         if found and found[1] in declared:
-            return f"; options are joined by commas: ...,{found[0][1:]}"
+            return f"; separate options by commas: ...,{found[0][1:]}"
     return ""
 
 
 def _failure(record: PluginRecord) -> str:
-    whose = f"{record.distribution} {record.version}"
-    return f"plugin {record.name} ({whose}) failed at {record.stage}: {record.error}"
+    origin = f"{record.distribution} {record.version}"
+    return f"plugin {record.name} ({origin}) failed at {record.stage}: {record.error}"
 
 
 def _option_hint(key: str, declared: Mapping[str, Option]) -> str:
     if close := difflib.get_close_matches(key, declared, n=1):
         return f"; did you mean {close[0]}?"
-    return f"; it has {', '.join(declared) or 'none'}"
+    return f"; available: {', '.join(declared) or 'none'}"

@@ -1,4 +1,4 @@
-"""Tell which of the distributions that a component requires are absent."""
+"""Find out which distributions that a component requires are not installed."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from stackkit.api.specs import ComponentSpec
 
 
 def missing_requirements(spec: ComponentSpec) -> str | None:
-    """Text "needs X; run: pip install ..." if a required distribution is absent, else None."""
-    absent = [name for name in spec.requires if not _is_installed(name)]
-    if not absent:
+    """Return "needs X; run: pip install X" if a required distribution is missing, else None."""
+    missing = [name for name in spec.requires if not _is_installed(name)]
+    if not missing:
         return None
-    if misnamed := [said for name in absent if (said := _as_distribution(name))]:
-        return f"needs {', '.join(absent)}; {'; '.join(misnamed)}"
-    command = spec.install or f"pip install {shlex.join(absent)}"
-    return f"needs {', '.join(absent)}; run: {command}"
+    if misnamed := [hint for name in missing if (hint := _module_hint(name))]:
+        return f"needs {', '.join(missing)}; {'; '.join(misnamed)}"
+    command = spec.install or f"pip install {shlex.join(missing)}"
+    return f"needs {', '.join(missing)}; run: {command}"
 
 
 def _is_installed(requirement: str) -> bool:
@@ -30,18 +30,19 @@ def _is_installed(requirement: str) -> bool:
         return False
     if name == requirement:
         return True
-    from packaging.requirements import Requirement  # most components name no version
+    from packaging.requirements import Requirement  # only needed for a requirement with a version
 
     return Requirement(requirement).specifier.contains(found, prereleases=True)
 
 
 @cache
-def _as_distribution(name: str) -> str:
-    """What to say of an absent distribution whose name is that of a module which is there, or ""."""
+def _module_hint(name: str) -> str:
+    """Say which distribution to require if a missing one has the name of an installed module, or ""."""
     try:
         found = name.isidentifier() and find_spec(name)
     except ValueError:  # a module without a spec, such as __main__
         return ""
-    if not found or not (whose := packages_distributions().get(name)):  # which reads all that is there
+    # Last, because packages_distributions reads the file lists of everything that is installed.
+    if not found or not (distributions := packages_distributions().get(name)):
         return ""
-    return f"{name} is a module; its distribution is {' or '.join(whose)}: write that in requires="
+    return f"{name} is a module; write its distribution {' or '.join(distributions)} in requires="

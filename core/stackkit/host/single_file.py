@@ -1,4 +1,4 @@
-"""Plugins in a single file that nobody installed, for experiments."""
+"""Load plugins that are a single Python file and not installed, for experiments."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import hashlib
 import os
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.machinery import SourceFileLoader
 from importlib.util import find_spec, module_from_spec, spec_from_loader
 from keyword import iskeyword
@@ -15,57 +15,65 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from stackkit.host.load_failure import LoadFailure, PluginLoadError
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PluginFile:
-    """A Python file as it was when it was found; `fault` says why it is of no use, or ""."""
+    """A Python file with the content that it had when it was found.
+
+    `error` is why it cannot be loaded, or None.
+    """
 
     path: Path
     source: bytes = b""
-    fault: str = ""
+    error: PluginLoadError | None = field(default=None, compare=False)
 
     @property
     def code(self) -> str:
-        """Digest of the source: what stands in for a version."""
+        """Digest of the source, in place of a version."""
         return hashlib.blake2b(self.source, digest_size=6).hexdigest()
 
     def load(self) -> ModuleType:
-        """Import it as a module by its stem, where "stem:callable" finds it again."""
+        """Import the file as a module named by its stem, where "stem:callable" finds it."""
         name = self.path.stem
         loader = _Loader(name, self)
-        before = sys.modules.get(name)
-        if before is not None and getattr(before, "__loader__", None) == loader:
-            return before
+        existing = sys.modules.get(name)
+        if existing is not None and getattr(existing, "__loader__", None) == loader:
+            return existing
         spec = spec_from_loader(name, loader)
-        assert spec is not None, "a file has an origin"
+        assert spec is not None, "spec_from_loader returns None only for a loader that cannot be asked"
         module = sys.modules[name] = module_from_spec(spec)
         try:
             loader.exec_module(module)
         except BaseException:
+            # As `import` does: a module that failed must not be found half-executed.
             del sys.modules[name]
             raise
         return module
 
 
 def plugin_files(environ: Mapping[str, str]) -> tuple[list[PluginFile], list[PluginFile]]:
-    """Those that STACKKIT_PLUGIN_FILES names one by one, and the others of STACKKIT_PLUGINS_DIR."""
+    """Return the files of STACKKIT_PLUGIN_FILES, and the others in STACKKIT_PLUGINS_DIR."""
     named = named_files(environ)
-    beside: list[Path] = []
-    if folder := environ.get("STACKKIT_PLUGINS_DIR"):
-        beside = sorted(_whole(folder).glob("[!_]*.py"))
-        if not _whole(folder).is_dir():
-            beside = [_whole(folder)]  # whose fault is then told like any other
-    return _read(named), _read(path for path in beside if path not in named)
+    in_folder: list[Path] = []
+    if text := environ.get("STACKKIT_PLUGINS_DIR"):
+        folder = _absolute(text)
+        # A folder that does not exist is reported like a file that cannot be read.
+        in_folder = sorted(folder.glob("[!_]*.py")) if folder.is_dir() else [folder]
+    return _read(named), _read(path for path in in_folder if path not in named)
 
 
 def named_files(environ: Mapping[str, str]) -> list[Path]:
-    """The files that STACKKIT_PLUGIN_FILES names, as `--plugin` does."""
-    return [_whole(text) for text in environ.get("STACKKIT_PLUGIN_FILES", "").split(os.pathsep) if text]
+    """Return the paths in STACKKIT_PLUGIN_FILES, where `--plugin` stores its paths too."""
+    return [
+        _absolute(text) for text in environ.get("STACKKIT_PLUGIN_FILES", "").split(os.pathsep) if text
+    ]
 
 
-def _whole(text: str) -> Path:
+def _absolute(text: str) -> Path:
     path = Path(text).expanduser()
-    return path.parent.resolve() / path.name  # the name stays that of a link
+    return path.parent.resolve() / path.name  # a link keeps its name, which is the plugin's
 
 
 def _read(paths: Iterable[Path]) -> list[PluginFile]:
@@ -73,31 +81,39 @@ def _read(paths: Iterable[Path]) -> list[PluginFile]:
     for path in dict.fromkeys(paths):
         try:
             if path.exists() and not (path.is_file() or path.is_dir()):
-                raise OSError(errno.EINVAL, "no regular file")  # a pipe would be waited for
+                raise OSError(errno.EINVAL, "not a regular file")  # reading a pipe could block
             source = path.read_bytes()
         except OSError as error:
-            files.append(PluginFile(path=path, fault=f"cannot be read: {error.strerror}"))
+            unreadable = PluginLoadError("find", f"cannot be read: {error.strerror}")
+            files.append(PluginFile(path=path, error=unreadable))
         else:
-            files.append(PluginFile(path=path, source=source, fault=_fault(path)))
+            files.append(PluginFile(path=path, source=source, error=_name_error(path)))
     return files
 
 
-def _fault(path: Path) -> str:
-    if path.suffix != ".py" or not path.stem.isidentifier() or iskeyword(path.stem):
-        return f"{path.name!r} cannot be imported; a name like my_plugin.py is wanted"
+def _name_error(path: Path) -> PluginLoadError | None:
+    """Return why the file cannot be imported by its stem, or None."""
+    stem, taken = path.stem, ""
+    if path.suffix != ".py" or not stem.isidentifier() or iskeyword(stem):
+        text = f"{path.name!r} cannot be imported; use a Python name with .py, such as my_plugin.py"
+        return PluginLoadError("find", text, LoadFailure(kind="name", name=path.name))
     try:
-        spec = find_spec(path.stem)
-    except (ImportError, ValueError):  # a module that has no spec, such as __main__
-        return f"there is a module {path.stem!r} already; give the file another name"
-    if spec is not None and _whole(spec.origin or "") != path:
-        return f"there is a module {path.stem!r} already ({spec.origin}); give the file another name"
-    return ""
+        spec = find_spec(stem)
+    except (ImportError, ValueError):  # a module without a spec, such as __main__
+        taken = f"a module {stem!r} exists already"
+    else:
+        if spec is not None and _absolute(spec.origin or "") != path:
+            taken = f"a module {stem!r} exists already ({spec.origin})"
+    if not taken:
+        return None
+    return PluginLoadError("find", f"{taken}; rename the file", LoadFailure(kind="name", name=stem))
 
 
 class _Loader(SourceFileLoader):
-    """Executes what was read, whatever the file has become, and keeps no bytecode beside it.
+    """Execute the source that was read, even if the file has changed, and write no bytecode.
 
-    Bytecode is known by its file's size and second; a file that is being written can keep both.
+    Python finds bytecode by the source's size and modification time in seconds, so an edit within
+    one second that keeps the size would run the old code.
     """
 
     def __init__(self, name: str, file: PluginFile) -> None:
@@ -111,9 +127,9 @@ class _Loader(SourceFileLoader):
         return hash(self.file)
 
     def get_data(self, path: Any) -> bytes:
-        """The source, for no other path is asked about."""
+        """Return the source: without bytecode, no other path is requested."""
         return self.file.source
 
     def path_stats(self, path: Any) -> Mapping[str, Any]:
-        """Refused, so that no bytecode is looked for or kept."""
+        """Raise OSError, which makes `SourceLoader` neither read nor write bytecode."""
         raise OSError("no bytecode")

@@ -1,4 +1,4 @@
-"""Stop code that does not come back; where it cannot be stopped, say whose it is and end the process."""
+"""Limit how long a plugin's code may take, and end the process if that code cannot be interrupted."""
 
 from __future__ import annotations
 
@@ -12,25 +12,26 @@ from types import FrameType
 from stackkit.api.errors import PluginError, UsageError
 
 PLUGIN_S = 10.0
-"""STACKKIT_PLUGIN_TIMEOUT unless the user sets it: of each import, and of each answer."""
+"""Default of STACKKIT_PLUGIN_TIMEOUT in seconds: the limit of each import and of each hook."""
 
-PROMISE_S = 120.0
-"""What one promise may take unless somebody says otherwise: a large network on two old cores."""
+CHECK_S = 120.0
+"""Default limit of one check of the conformance kit in seconds: a large network on two old cores."""
 
 TRIES = 10
 AGAIN_S = 0.5
-"""So often, so far apart, is code interrupted that catches whatever it is sent."""
+"""How often, and with how many seconds in between, code that catches the interruption is interrupted."""
 
 
-_exit = os._exit  # guards put another one in its place while a stranger's code runs
+class TimeLimitError(TimeoutError):
+    """The block of a `time_limit` took too long."""
 
 
 class _Overtime(BaseException):
-    """Raised inside the code that takes too long; no `except Exception` of its own stops it."""
+    """Raised in code that takes too long, where `except Exception` does not catch it."""
 
 
 def plugin_seconds(environ: Mapping[str, str]) -> float:
-    """How long a plugin may take to be imported, and for each answer; 0: as long as it likes."""
+    """Return STACKKIT_PLUGIN_TIMEOUT in seconds, 0 for no limit; raise UsageError if it is invalid."""
     text = environ.get("STACKKIT_PLUGIN_TIMEOUT", "")
     try:
         seconds = float(text) if text else PLUGIN_S
@@ -38,42 +39,58 @@ def plugin_seconds(environ: Mapping[str, str]) -> float:
         seconds = -1
     if not 0 <= seconds < threading.TIMEOUT_MAX:
         raise UsageError(
-            f"STACKKIT_PLUGIN_TIMEOUT={text}: a number of seconds is wanted, 0 for no limit"
+            f"STACKKIT_PLUGIN_TIMEOUT must be a number of seconds, or 0 for no limit; got {text!r}"
         )
     return seconds
 
 
 @contextmanager
-def time_limit(whose: str, seconds: float) -> Iterator[None]:
-    """Raise TimeoutError inside the block after so many seconds; 0: never.
+def time_limit(label: str, seconds: float) -> Iterator[None]:
+    """Limit the duration of a block.
 
-    Code that cannot be interrupted, for it waits inside C, keeps Ctrl-C away as well: then a line
-    on stderr says `whose` it is, and the process ends.
+    Parameters
+    ----------
+    label : str
+        Names the code in the message if it cannot be interrupted.
+    seconds : float
+        0 for no limit.
+
+    Raises
+    ------
+    TimeLimitError
+        In the block, after `seconds`.
+
+    Notes
+    -----
+    Code that waits inside C cannot be interrupted, by Ctrl-C either. After `TRIES` attempts a line
+    on stderr names it, and the process ends with the exit code of PluginError.
+
     """
     if not seconds:
         yield
         return
-    watchdog = _Watchdog(whose, seconds)
+    watchdog = _Watchdog(label, seconds)
     try:
         try:
             yield
         finally:
             watchdog.stop()
     except _Overtime:
-        watchdog.stop()  # the first call may be where the exception came up
-        raise TimeoutError(
-            f"not done after {seconds:g} s; STACKKIT_PLUGIN_TIMEOUT sets another limit, 0 sets none"
+        watchdog.stop()  # again: the exception may have been raised inside the first call
+        raise TimeLimitError(
+            f"not done after {seconds:g} s; change the limit with STACKKIT_PLUGIN_TIMEOUT (0: no limit)"
         ) from None
 
 
 class _Watchdog:
-    """A thread that interrupts the one which made it."""
+    """A thread that interrupts the thread which made it."""
 
-    def __init__(self, whose: str, seconds: float) -> None:
-        self._whose, self._seconds = whose, seconds
+    def __init__(self, label: str, seconds: float) -> None:
+        self._label, self._seconds = label, seconds
         self._done = threading.Event()
         self._watched = threading.get_ident()
-        # A signal wakes the main thread also from waiting; other threads can be sent an exception only.
+        # A signal ends system calls such as sleep, but Python runs handlers in the main thread only.
+        # In another thread an exception can be raised, once that thread runs Python code again.
         self._by_signal = (
             hasattr(signal, "pthread_kill") and threading.current_thread() is threading.main_thread()
         )
@@ -83,13 +100,14 @@ class _Watchdog:
         self._thread.start()
 
     def stop(self) -> None:
-        """After this nothing is interrupted any more."""
+        """Stop interrupting; safe to call twice."""
         self._done.set()
         self._thread.join()
         if self._by_signal:
+            # `signal` returned None if the handler was not installed from Python.
             signal.signal(signal.SIGALRM, self._before or signal.SIG_DFL)
         else:
-            _send(self._watched, None)
+            _send(self._watched, None)  # an exception that is still pending would hit later code
 
     def _watch(self) -> None:
         if self._done.wait(self._seconds):
@@ -100,11 +118,12 @@ class _Watchdog:
                 return
         seconds = self._seconds + TRIES * AGAIN_S
         line = (
-            f"error: {self._whose} is not done after {seconds:g} s and cannot be interrupted; "
-            "uninstall it, or leave it out by STACKKIT_PLUGINS or --no-plugins\n"
+            f"error: {self._label} is not done after {seconds:g} s and cannot be interrupted; "
+            "uninstall it, or exclude it with STACKKIT_PLUGINS or --no-plugins\n"
         )
+        # Not sys.stderr and sys.exit: the main thread may hold the stream's lock, and never ends.
         os.write(2, line.encode())
-        _exit(PluginError.exit_code)
+        os._exit(PluginError.exit_code)
 
     def _interrupt(self) -> None:
         if self._by_signal:
@@ -113,13 +132,13 @@ class _Watchdog:
             _send(self._watched, _Overtime)
 
     def _ring(self, number: int, frame: FrameType | None) -> None:
-        if not self._done.is_set():
+        if not self._done.is_set():  # a signal may arrive after the block has ended
             raise _Overtime
 
 
 def _send(thread: int, exception: type[BaseException] | None) -> None:
-    """Raise an exception in another thread at its next step of Python; None takes it back."""
-    import ctypes
+    """Raise an exception in another thread at its next bytecode; None cancels one that is pending."""
+    import ctypes  # slow to import, and rarely needed
 
     what = None if exception is None else ctypes.py_object(exception)
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), what)

@@ -12,14 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from stackkit.host.guard_pieces import is_loaded
+from stackkit.host.heavy_modules import heavy_imports
 from stackkit.testing.target import Target, in_words
-
-HEAVY = {
-    *("PIL", "h5py", "matplotlib", "mlxtend", "numpy", "pandas", "requests", "scipy", "sklearn"),
-    *("jax", "keras", "onnxruntime", "openvino", "tensorflow", "timm", "torch", "torchvision"),
-}
-"""What no listing of plugins should have to wait for."""
 
 _NETWORK = ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto")
 _CHANGES_OF_FILES = ("os.mkdir", "os.remove", "os.rename")
@@ -41,7 +35,9 @@ class Watch:
         if event in _NETWORK:
             self.network.append(event)
             raise OSError("no network: a plugin's hooks must answer offline")
-        written = event == "open" and arguments[2] & _WRITES and arguments[0] != os.devnull
+        # A number is a descriptor that is open already, such as the host's own file for prints.
+        is_new = event == "open" and not isinstance(arguments[0], int)
+        written = is_new and arguments[2] & _WRITES and arguments[0] != os.devnull
         if (written or event in _CHANGES_OF_FILES) and not _is_the_hosts(arguments[0]):
             self.files.append(str(arguments[0]))
 
@@ -72,7 +68,7 @@ def hooks(target: Target) -> dict[str, Any]:
         first = target.load()
         second = target.load()
     return {
-        "heavy": sorted(n for n in HEAVY & (set(sys.modules) - before) if is_loaded(sys.modules[n])),
+        "heavy": heavy_imports(before),
         "network": watch.network,
         "files": watch.files,
         "complaints": [each.reason for record in first.plugins for each in record.warnings],

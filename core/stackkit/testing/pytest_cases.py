@@ -7,7 +7,7 @@ from pathlib import Path
 
 from stackkit.api.errors import UsageError
 from stackkit.api.specs import OptionValue
-from stackkit.host.timeout import PROMISE_S
+from stackkit.host.timeout import CHECK_S
 from stackkit.testing.cases import Case, Wish, cases, matching
 from stackkit.testing.check import CheckFailedError
 
@@ -19,7 +19,7 @@ def conformance(
     options: Mapping[str, Mapping[str, OptionValue]] | None = None,
     images: Sequence[str | Path] = (),
     components: Sequence[str] = (),
-    time_limit: float | None = PROMISE_S,
+    time_limit: float | None = CHECK_S,
 ) -> Callable[..., None]:
     """A test with one case for each promise of the plugin `name` and of its components.
 

@@ -1,4 +1,4 @@
-"""Plugins of strangers that break a promise: each is named, and none makes a figure."""
+"""Components of third-party plugins that violate their contract: each ends the run and is named."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import pytest
 from support.commands import Command, chosen
 from support.installing import Site
 
-STRANGERS = """
+INVALID = """
     import numpy as np
     from PIL import Image
     from stackkit.api import *
@@ -90,8 +90,8 @@ STRANGERS = """
 
 
 @pytest.fixture
-def strangers(site: Site) -> Site:
-    site.install("odd", STRANGERS)
+def odd(site: Site) -> Site:
+    site.install("odd", INVALID)
     return site
 
 
@@ -137,21 +137,21 @@ def strangers(site: Site) -> Site:
         (("--dataset", "noteless"), "odd/noteless (odd 1.0) failed: KeyError"),
     ],
 )
-def test_a_broken_promise_is_an_error_that_names_whose_it_is(
-    options: tuple[str, str], said: str, strangers: Site, stackkit: Command, bird_folder: Path
+def test_a_component_that_violates_its_contract_ends_the_run_and_is_named(
+    options: tuple[str, str], said: str, odd: Site, stackkit: Command, bird_folder: Path
 ) -> None:
     arguments = [*chosen(bird_folder), *options]
     if options[0] in ("--backbones", "--dataset"):  # the last one given would not replace the first
         place = arguments.index(options[0])
         del arguments[place : place + 2]
     outcome = stackkit("run", *arguments, "--json")
-    assert outcome.code not in (0, 1), "neither a success nor unforeseen"
+    assert outcome.code not in (0, 1), "neither success nor an unexpected error"
     assert outcome.out == ""
     assert said in outcome.error
 
 
-def test_one_image_that_a_strangers_decoder_chokes_on_is_counted_and_the_run_goes_on(
-    strangers: Site, stackkit: Command
+def test_one_image_that_a_plugin_cannot_decode_is_counted_and_the_run_continues(
+    odd: Site, stackkit: Command
 ) -> None:
     outcome = stackkit("run", "--dataset", "mixed", "--backbones", "twice", "--json")
     assert outcome.code == 0
@@ -159,7 +159,7 @@ def test_one_image_that_a_strangers_decoder_chokes_on_is_counted_and_the_run_goe
     assert outcome.document["n_images"] == 19
 
 
-def test_two_folders_that_are_typed_alike_keep_their_features(
+def test_two_folders_with_the_same_relative_path_keep_their_features(
     stackkit: Command, bird_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     extract = ("extract", "--dataset", "image-folder:root=photos", "--backbones", "colour-histogram")
@@ -187,7 +187,9 @@ def test_an_official_split_counts_only_the_images_it_uses(
     assert any("6 image(s) are neither in the" in note for note in outcome.document["notes"])
 
 
-def test_the_document_says_who_is_best_and_what_each_gains(stackkit: Command, bird_folder: Path) -> None:
+def test_the_document_names_the_best_single_classifier_and_each_gain(
+    stackkit: Command, bird_folder: Path
+) -> None:
     outcome = stackkit("run", *chosen(bird_folder), "--json")
     singles = [r for r in outcome.document["results"] if r["kind"] != "aggregator"]
     best = max(r["accuracy"] for r in singles)
@@ -196,7 +198,7 @@ def test_the_document_says_who_is_best_and_what_each_gains(stackkit: Command, bi
         assert result["gain"] == result["accuracy"] - best
 
 
-def test_folds_that_find_no_column_are_listed_below_the_table(
+def test_folds_that_do_not_fit_a_column_are_listed_below_the_table(
     stackkit: Command, bird_folder: Path
 ) -> None:
     outcome = stackkit("run", *chosen(bird_folder), "--cv", "6", "--aggregator", "soft-vote")

@@ -1,4 +1,4 @@
-"""Components that do at work what nobody expects: the run ends, in one line that says whose they are."""
+"""Components that fail during a run: it ends with one line that names their distribution."""
 
 from textwrap import dedent
 
@@ -48,7 +48,7 @@ RUN = [
 
 
 def install(site: Site, part: str, deed: str) -> None:
-    """The good plugin, a part of which does something else."""
+    """Install the good plugin, with one part replaced."""
     site.install("odd", f"{dedent(GOOD)}\nclass {part}({part}):\n    {deed}\n", version="0.7")
 
 
@@ -96,7 +96,7 @@ def test_a_run_ends_in_one_line_that_names_the_distribution(
         ("Aggregator", "predict(self, p)"),
     ],
 )
-def test_whatever_is_printed_at_work_stdout_is_one_json_document(
+def test_stdout_is_one_json_document_even_if_components_print(
     site: Site, part: str, method: str
 ) -> None:
     noise = "print('NOISE'); os.write(1, b'NOISE'); os.system('echo NOISE')"
@@ -111,13 +111,16 @@ def test_whatever_is_printed_at_work_stdout_is_one_json_document(
 @pytest.mark.parametrize(
     ("deed", "said"),
     [
-        ("while True: pass", "cannot be used: TimeoutError: not done after 0.3 s"),
+        ("while True: pass", "cannot be used: TimeLimitError: not done after 0.3 s"),
         ("raise Panic('in Rust')", "cannot be used: Panic: in Rust"),
-        ("return object()", "cannot be used: TypeError: lacking answered object; text or None"),
+        (
+            "return object()",
+            "cannot be used: TypeError: unavailable_reason must return str or None, got object",
+        ),
         ("return 'first\\n\\x1b[31msecond'", "first \\x1b[31msecond"),
     ],
 )
-def test_a_listing_is_whole_whatever_a_component_does_when_asked_what_it_lacks(
+def test_a_listing_is_complete_even_if_an_unavailable_reason_fails(
     site: Site, stackkit: Command, monkeypatch: pytest.MonkeyPatch, deed: str, said: str
 ) -> None:
     monkeypatch.setenv("STACKKIT_PLUGIN_TIMEOUT", "0.3")
@@ -142,7 +145,7 @@ def test_a_plugin_with_very_many_components_is_listed(site: Site, stackkit: Comm
     assert len([name for name in names if name.startswith("b")]) == 5000
 
 
-def test_who_closes_stdout_at_work_closes_it_for_nobody(site: Site) -> None:
+def test_a_component_that_closes_stdout_does_not_affect_the_output(site: Site) -> None:
     install(site, "Backbone", "def __init__(self): sys.stdout.close()")
     assert in_a_process(*RUN).document["extraction"]["mean"]["computed"] == 8
 
@@ -155,14 +158,14 @@ def test_who_closes_stdout_at_work_closes_it_for_nobody(site: Site) -> None:
         "import atexit, os; atexit.register(os.write, 1, b'NOISE')",
     ],
 )
-def test_what_is_printed_when_python_ends_is_not_on_stdout(site: Site, deed: str) -> None:
+def test_what_is_printed_by_atexit_is_not_on_stdout(site: Site, deed: str) -> None:
     site.install("odd", f"{deed}\n{dedent(GOOD)}")
     outcome = in_a_process("list-plugins", "--json")
     assert outcome.document["plugins"]
     assert "NOISE" in outcome.err
 
 
-def test_a_thread_that_never_ends_does_not_keep_the_process(site: Site) -> None:
+def test_a_thread_that_never_ends_does_not_keep_the_process_alive(site: Site) -> None:
     deed = "import threading; threading.Thread(target=threading.Event().wait, name='mine').start()"
     site.install("odd", f"{deed}\n{dedent(GOOD)}")
     code = (
@@ -178,7 +181,7 @@ def test_a_thread_that_never_ends_does_not_keep_the_process(site: Site) -> None:
     )
 
 
-def test_a_crash_in_c_says_which_files_led_there(site: Site) -> None:
+def test_a_crash_in_c_shows_the_files_that_led_to_it(site: Site) -> None:
     site.install("odd", "import ctypes; ctypes.string_at(0)")
     outcome = in_a_process("list-plugins")
     assert outcome.code < 0
@@ -193,12 +196,12 @@ def test_a_crash_in_c_says_which_files_led_there(site: Site) -> None:
         ("zzzzz", "`stackkit list-plugins` shows all names"),
     ],
 )
-def test_a_name_in_stackkit_plugins_that_nobody_has_is_said(
+def test_an_unknown_name_in_stackkit_plugins_is_a_warning(
     site: Site, stackkit: Command, monkeypatch: pytest.MonkeyPatch, named: str, hint: str
 ) -> None:
     site.install("odd-dist", GOOD, plugin="odd")
     monkeypatch.setenv("STACKKIT_PLUGINS", f"odd,{named}")
-    said = f"STACKKIT_PLUGINS names {named!r}, and no plugin is called that; {hint}"
+    said = f"STACKKIT_PLUGINS lists {named!r}, but no plugin has that name; {hint}"
     listing = stackkit("list-plugins", "--json")
     assert listing.document["notes"] == [said]
     assert listing.err == f"warning: {said}\n"
