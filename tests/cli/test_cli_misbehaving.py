@@ -111,7 +111,7 @@ def test_whatever_is_printed_at_work_stdout_is_one_json_document(
 @pytest.mark.parametrize(
     ("deed", "said"),
     [
-        ("while True: pass", "cannot be used: TimeoutError: not done after 0.3 s"),
+        ("while True: pass", "cannot be used: TimeLimitError: not done after 0.3 s"),
         ("raise Panic('in Rust')", "cannot be used: Panic: in Rust"),
         ("return object()", "cannot be used: TypeError: lacking answered object; text or None"),
         ("return 'first\\n\\x1b[31msecond'", "first \\x1b[31msecond"),

@@ -25,7 +25,7 @@ from test_host import OFFERS_COLOURS, of, record
 from stackkit import __version__
 from stackkit.api.errors import PluginError, UsageError
 from stackkit.host.host import load_host
-from stackkit.host.loader import PluginWarning
+from stackkit.host.load_failure import PluginWarning
 from stackkit.host.registry import Registry
 
 
@@ -370,7 +370,7 @@ def test_an_import_that_hangs_is_ended_and_named(
     hanging = record(host, "hanging")
     assert (hanging.stage, hanging.status) == ("import", "failed")
     assert hanging.error == (
-        "TimeoutError: not done after 0.3 s; STACKKIT_PLUGIN_TIMEOUT sets another limit, 0 sets none"
+        "TimeLimitError: not done after 0.3 s; STACKKIT_PLUGIN_TIMEOUT sets another limit, 0 sets none"
     )
     assert of(host, "zenith") == ["zenith/colours"]
     assert "stackkit-watchdog" not in {thread.name for thread in threading.enumerate()}
@@ -381,7 +381,7 @@ def test_a_hook_that_hangs_is_ended_too(site: Site, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("STACKKIT_PLUGIN_TIMEOUT", "0.3")
     hanging = record(load_host(), "hanging")
     assert hanging.stage == "hook"
-    assert hanging.error.startswith("stackkit_backbones: TimeoutError: not done after 0.3 s")
+    assert hanging.error.startswith("stackkit_backbones: TimeLimitError: not done after 0.3 s")
 
 
 def test_outside_the_main_thread_an_import_that_hangs_is_ended_as_well(
@@ -394,7 +394,7 @@ def test_outside_the_main_thread_an_import_that_hangs_is_ended_as_well(
     thread.start()
     thread.join(20)
     (host,) = hosts
-    assert record(host, "hanging").error.startswith("TimeoutError: not done after 0.3 s")
+    assert record(host, "hanging").error.startswith("TimeLimitError: not done after 0.3 s")
     assert of(host, "zenith") == ["zenith/colours"]
 
 

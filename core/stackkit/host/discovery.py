@@ -11,6 +11,7 @@ from pathlib import Path
 
 from stackkit import __version__
 from stackkit.api.errors import one_line
+from stackkit.host.load_failure import LoadFailure, PluginLoadError
 from stackkit.host.single_file import PluginFile, plugin_files
 
 GROUP = "stackkit"
@@ -25,8 +26,8 @@ class Candidate:
     """A plugin of which no code has run.
 
     `distribution` and `version` are, of a plugin in a single file, its path and a digest of its
-    `code`. `package` is its top-level module, `requires` are its distribution's requirements; `fault`
-    says why it is of no use, or "".
+    `code`. `package` is its top-level module, `requires` are its distribution's requirements; `error`
+    is why it cannot be loaded, or None.
     """
 
     name: str
@@ -36,7 +37,7 @@ class Candidate:
     package: str = ""
     requires: tuple[str, ...] = ()
     code: str = ""
-    fault: str = ""
+    error: PluginLoadError | None = field(default=None, compare=False)
 
     @property
     def is_own(self) -> bool:
@@ -85,31 +86,34 @@ def _unknown(name: str, offered: Sequence[Candidate]) -> str:
     return f"STACKKIT_PLUGINS names {name!r}, and no plugin is called that; {known}"
 
 
-def refusal(candidate: Candidate, others: Sequence[Candidate]) -> str:
-    """Why a candidate cannot be loaded, or "".
+def check_loadable(candidate: Candidate, others: Sequence[Candidate]) -> None:
+    """Raise PluginLoadError if a candidate cannot be loaded, before any of its code runs.
 
-    Stackkit's own names win; among strangers nobody does, for no order of theirs means anything.
+    Stackkit's own plugins keep their names; two third-party plugins of one name are both refused,
+    because their order means nothing.
     """
-    if candidate.fault:
-        return candidate.fault
+    if candidate.error:
+        raise candidate.error
     name, same = candidate.name, [other for other in others if other.name == candidate.name]
+    clash = ""
     if not _NAME.fullmatch(name):
-        return f"{name!r} cannot be typed; a name is letters, digits, '.', '_', '-'"
-    if len(same) > 1 and not candidate.is_own:
+        clash = f"{name!r} cannot be typed; a name is letters, digits, '.', '_', '-'"
+    elif len(same) > 1 and not candidate.is_own:
+        rivals = " and ".join(sorted(other.distribution for other in same))
+        clash = f"{rivals} each have a plugin {name!r}; uninstall or rename all but one"
         if any(other.is_own for other in same):
             whose = candidate.distribution
-            return f"stackkit has a plugin {name!r} of its own; {whose} must rename its plugin"
-        rivals = " and ".join(sorted(other.distribution for other in same))
-        return f"{rivals} each have a plugin {name!r}; uninstall or rename all but one"
-    return _other_stackkit(candidate)
+            clash = f"stackkit has a plugin {name!r} of its own; {whose} must rename its plugin"
+    if clash:
+        raise PluginLoadError("find", clash, LoadFailure(kind="name", name=name))
+    _check_stackkit_version(candidate)
 
 
-def _other_stackkit(candidate: Candidate) -> str:
-    """Whether its distribution requires a version of stackkit that is not this one."""
+def _check_stackkit_version(candidate: Candidate) -> None:
     asking = [text for text in candidate.requires if _NEEDS_STACKKIT.match(text)]
     if not asking or candidate.is_own:
-        return ""
-    from packaging.requirements import InvalidRequirement, Requirement  # most hosts have no stranger
+        return
+    from packaging.requirements import InvalidRequirement, Requirement  # only third parties need it
 
     for text in asking:
         try:
@@ -118,8 +122,11 @@ def _other_stackkit(candidate: Candidate) -> str:
             continue
         applies = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
         if applies and not requirement.specifier.contains(__version__, prereleases=True):
-            return f"requires stackkit{requirement.specifier}, and this is stackkit {__version__}"
-    return ""
+            raise PluginLoadError(
+                "find",
+                f"requires stackkit{requirement.specifier}, and this is stackkit {__version__}",
+                LoadFailure(kind="stackkit-version", name=text),
+            )
 
 
 def _everyone() -> list[Candidate]:
@@ -146,7 +153,7 @@ def _of_distribution(distribution: Distribution) -> list[Candidate]:
                 distribution=folder.name,
                 version="",
                 load=object,
-                fault=fault,
+                error=PluginLoadError("find", fault, LoadFailure(kind="metadata", name=folder.name)),
             )
         ]
 
@@ -176,5 +183,5 @@ def _single(file: PluginFile) -> Candidate:
         load=file.load,
         package=file.path.stem,
         code=file.code,
-        fault=file.fault,
+        error=file.error,
     )

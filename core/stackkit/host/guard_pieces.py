@@ -15,15 +15,12 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
+from stackkit.host.heavy_modules import is_loaded
+
 Undo = Callable[[], list[str]]
 """Puts a piece of global state back; the names of what had changed."""
 
 Note = Callable[[], Undo]
-
-
-def is_loaded(module: object) -> bool:
-    """Whether a module has been executed; `importlib.util.LazyLoader` puts that off until it is used."""
-    return type(module).__name__ != "_LazyModule"
 
 
 def _module(name: str) -> Any:

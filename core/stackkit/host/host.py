@@ -12,9 +12,10 @@ from typing import Literal
 from stackkit.api.errors import PluginError
 from stackkit.api.specs import ComponentSpec
 from stackkit.host.component import Component
-from stackkit.host.discovery import Candidate, candidates, refusal
+from stackkit.host.discovery import Candidate, candidates, check_loadable
 from stackkit.host.guard import PUT_BACK
-from stackkit.host.loader import PluginLoader, PluginLoadError, PluginWarning, Stage
+from stackkit.host.load_failure import LoadFailure, PluginLoadError, PluginWarning, Stage
+from stackkit.host.loader import PluginLoader
 from stackkit.host.timeout import plugin_seconds
 
 SLOW_MS = 200.0
@@ -27,6 +28,8 @@ _ONE_AT_A_TIME = threading.RLock()  # what guards watch belongs to all threads
 class PluginRecord:
     """One plugin and what became of it; `stage` and `error` are empty if it works.
 
+    `failure` classifies the error of one that does not, for code that chooses a remedy.
+
     One in a single file (`is_file`) has its path for a distribution.
 
     `import_ms` and the heavy modules that its import brought in are of this process, in which
@@ -38,6 +41,7 @@ class PluginRecord:
     version: str
     stage: Stage | Literal[""] = ""
     error: str = ""
+    failure: LoadFailure | None = None
     warnings: tuple[PluginWarning, ...] = ()
     is_file: bool = False
     import_ms: float = field(default=0.0, compare=False)
@@ -84,13 +88,12 @@ def load_host(
         for candidate in everyone:
             interview = PluginLoader(candidate, seconds)
             stage: Stage | Literal[""] = ""
-            error = ""
+            error, failure = "", None
             try:
-                if why := refusal(candidate, everyone):
-                    raise PluginLoadError("find", why)
+                check_loadable(candidate, everyone)
                 components += [_component(interview, candidate, spec) for spec in interview.specs()]
             except PluginLoadError as broken:
-                stage, error = broken.stage, broken.error
+                stage, error, failure = broken.stage, broken.error, broken.failure
                 if environ.get("STACKKIT_STRICT") == "1":
                     raise PluginError(f"{candidate.label}: {stage}: {error}") from broken
             records.append(
@@ -100,6 +103,7 @@ def load_host(
                     version=candidate.version,
                     stage=stage,
                     error=error,
+                    failure=failure,
                     warnings=tuple(interview.complaints),
                     is_file=candidate.is_file,
                     import_ms=interview.import_ms,

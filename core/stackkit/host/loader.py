@@ -5,9 +5,8 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Coroutine, Iterable
-from dataclasses import dataclass
 from types import ModuleType, SimpleNamespace
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 import pluggy
 
@@ -17,35 +16,10 @@ from stackkit.api.hookspecs import HOOKS, HOOKSPEC_VERSION
 from stackkit.api.specs import SPEC_TYPES, ComponentSpec, Kind
 from stackkit.host.discovery import Candidate
 from stackkit.host.guard import guarded
-from stackkit.host.guard_pieces import is_loaded
-
-Stage: TypeAlias = Literal["find", "import", "register", "hook", "specs"]
-"""Where a plugin can fail, in this order."""
-
-HEAVY = frozenset(
-    "PIL cv2 h5py jax keras matplotlib mlxtend MNN numpy onnxruntime openvino pandas pyarrow scipy "  # noqa: SIM905
-    "skimage sklearn tensorflow timm torch torchvision transformers".split()
-)
-"""Modules that take long to import, and belong where a component's work is."""
+from stackkit.host.heavy_modules import heavy_imports, is_loaded
+from stackkit.host.load_failure import LoadFailure, PluginLoadError, PluginWarning, Stage, failure_of
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PluginWarning:
-    """Something that a plugin should not have done, and that costs it nothing."""
-
-    stage: Stage
-    reason: str
-
-
-class PluginLoadError(Exception):
-    """A plugin failed at a stage; becomes its record."""
-
-    def __init__(self, stage: Stage, error: str) -> None:
-        super().__init__(error)
-        self.stage: Stage = stage
-        self.error = error
 
 
 class PluginLoader:
@@ -78,8 +52,7 @@ class PluginLoader:
             return self._guard("import", self._candidate.load)
         finally:
             self.import_ms = round((time.perf_counter() - start) * 1000, 1)
-            new = HEAVY.intersection(sys.modules.keys() - before)
-            self.heavy = tuple(sorted(name for name in new if is_loaded(sys.modules[name])))
+            self.heavy = heavy_imports(before)
             if self.heavy and self.complaints:
                 brought = f"imports {', '.join(self.heavy)}, which may be what did so: import it where"
                 self.complaints.append(
@@ -93,6 +66,7 @@ class PluginLoader:
                 "register",
                 f"wants version {wanted!r} of the hooks, this stackkit has {HOOKSPEC_VERSION}; run: "
                 "pip install --upgrade stackkit",
+                LoadFailure(kind="hookspec-version", name=repr(wanted)),
             )
 
     def _mind_undecorated(self, manager: pluggy.PluginManager, plugin: object) -> None:
@@ -133,7 +107,7 @@ class PluginLoader:
         except (PluginLoadError, KeyboardInterrupt):
             raise
         except BaseException as error:
-            raise PluginLoadError(stage, where + one_line(error)) from error
+            raise PluginLoadError(stage, where + one_line(error), failure_of(error)) from error
         finally:
             self.complaints += [
                 PluginWarning(stage=stage, reason=where + misdeed) for misdeed in misdeeds
@@ -147,7 +121,7 @@ def _told(stage: Stage, work: Callable[[], T], where: str) -> T:
     except KeyboardInterrupt:
         raise
     except Exception as error:
-        raise PluginLoadError(stage, where + one_line(error)) from error
+        raise PluginLoadError(stage, where + one_line(error), failure_of(error)) from error
 
 
 def _in_full(plugin: object) -> object:

@@ -7,7 +7,7 @@ import hashlib
 import os
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.machinery import SourceFileLoader
 from importlib.util import find_spec, module_from_spec, spec_from_loader
 from keyword import iskeyword
@@ -15,14 +15,16 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from stackkit.host.load_failure import LoadFailure, PluginLoadError
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PluginFile:
-    """A Python file as it was when it was found; `fault` says why it is of no use, or ""."""
+    """A Python file as it was when it was found; `error` is why it cannot be loaded, or None."""
 
     path: Path
     source: bytes = b""
-    fault: str = ""
+    error: PluginLoadError | None = field(default=None, compare=False)
 
     @property
     def code(self) -> str:
@@ -76,22 +78,29 @@ def _read(paths: Iterable[Path]) -> list[PluginFile]:
                 raise OSError(errno.EINVAL, "no regular file")  # a pipe would be waited for
             source = path.read_bytes()
         except OSError as error:
-            files.append(PluginFile(path=path, fault=f"cannot be read: {error.strerror}"))
+            refused = PluginLoadError("find", f"cannot be read: {error.strerror}")
+            files.append(PluginFile(path=path, error=refused))
         else:
-            files.append(PluginFile(path=path, source=source, fault=_fault(path)))
+            files.append(PluginFile(path=path, source=source, error=_name_error(path)))
     return files
 
 
-def _fault(path: Path) -> str:
+def _name_error(path: Path) -> PluginLoadError | None:
+    """Why the file cannot be imported by its stem, or None."""
     if path.suffix != ".py" or not path.stem.isidentifier() or iskeyword(path.stem):
-        return f"{path.name!r} cannot be imported; a name like my_plugin.py is wanted"
+        return _name_refused(f"{path.name!r} cannot be imported; a name like my_plugin.py is wanted")
+    taken = f"there is a module {path.stem!r} already"
     try:
         spec = find_spec(path.stem)
     except (ImportError, ValueError):  # a module that has no spec, such as __main__
-        return f"there is a module {path.stem!r} already; give the file another name"
+        return _name_refused(f"{taken}; give the file another name")
     if spec is not None and _whole(spec.origin or "") != path:
-        return f"there is a module {path.stem!r} already ({spec.origin}); give the file another name"
-    return ""
+        return _name_refused(f"{taken} ({spec.origin}); give the file another name")
+    return None
+
+
+def _name_refused(text: str) -> PluginLoadError:
+    return PluginLoadError("find", text, LoadFailure(kind="name"))
 
 
 class _Loader(SourceFileLoader):

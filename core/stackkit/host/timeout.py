@@ -25,6 +25,10 @@ AGAIN_S = 0.5
 _exit = os._exit  # guards put another one in its place while a stranger's code runs
 
 
+class TimeLimitError(TimeoutError):
+    """The block of a `time_limit` took too long."""
+
+
 class _Overtime(BaseException):
     """Raised inside the code that takes too long; no `except Exception` of its own stops it."""
 
@@ -45,7 +49,7 @@ def plugin_seconds(environ: Mapping[str, str]) -> float:
 
 @contextmanager
 def time_limit(whose: str, seconds: float) -> Iterator[None]:
-    """Raise TimeoutError inside the block after so many seconds; 0: never.
+    """Raise TimeLimitError inside the block after so many seconds; 0: never.
 
     Code that cannot be interrupted, for it waits inside C, keeps Ctrl-C away as well: then a line
     on stderr says `whose` it is, and the process ends.
@@ -61,7 +65,7 @@ def time_limit(whose: str, seconds: float) -> Iterator[None]:
             watchdog.stop()
     except _Overtime:
         watchdog.stop()  # the first call may be where the exception came up
-        raise TimeoutError(
+        raise TimeLimitError(
             f"not done after {seconds:g} s; STACKKIT_PLUGIN_TIMEOUT sets another limit, 0 sets none"
         ) from None
 

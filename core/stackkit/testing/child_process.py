@@ -12,14 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from stackkit.host.guard_pieces import is_loaded
+from stackkit.host.heavy_modules import heavy_imports
 from stackkit.testing.target import Target, in_words
-
-HEAVY = {
-    *("PIL", "h5py", "matplotlib", "mlxtend", "numpy", "pandas", "requests", "scipy", "sklearn"),
-    *("jax", "keras", "onnxruntime", "openvino", "tensorflow", "timm", "torch", "torchvision"),
-}
-"""What no listing of plugins should have to wait for."""
 
 _NETWORK = ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto")
 _CHANGES_OF_FILES = ("os.mkdir", "os.remove", "os.rename")
@@ -72,7 +66,7 @@ def hooks(target: Target) -> dict[str, Any]:
         first = target.load()
         second = target.load()
     return {
-        "heavy": sorted(n for n in HEAVY & (set(sys.modules) - before) if is_loaded(sys.modules[n])),
+        "heavy": heavy_imports(before),
         "network": watch.network,
         "files": watch.files,
         "complaints": [each.reason for record in first.plugins for each in record.warnings],
