@@ -24,7 +24,9 @@ def tables() -> str:
     parts = []
     for title, checks in KINDS.items():
         rows = [f"| `{each.name}` | {each.sentence} | {each.remedy} |" for each in checks]
-        parts.append("\n".join([f"### {title}\n", "| check | | if it fails |", "| --- | --- | --- |", *rows]))
+        parts.append(
+            "\n".join([f"### {title}\n", "| check | | if it fails |", "| --- | --- | --- |", *rows])
+        )
     return "\n" + "\n\n".join(parts) + "\n\n"
 
 

@@ -11,10 +11,6 @@ from PIL import Image
 from stackkit.testing.checks import dataset
 
 BROKEN = {
-    "members": """
-        class Made(Sound):
-            notes = property()  # as if there were none
-    """,
     "unique-ids": """
         class Made(Sound):
             def sample(self, i, file):
@@ -162,9 +158,10 @@ def test_a_dataset_that_refuses_a_wrong_download_passes(toy, failed, options):
             "a fingerprint must be 1 to 64 ASCII characters",
         ),
         ("dense-labels", "classes = ('cat', 'dog\\n')", "is not one line of text"),
+        ("runs", "notes = property()", "AttributeError: property 'notes' of 'Made' object"),
     ],
 )
-def test_fingerprints_and_names_must_be_short_lines(toy, failed, options, check, code, found):
+def test_members_must_be_there_and_texts_must_be_lines(toy, failed, options, check, code, found):
     sample = "def sample(self, i, file):\n        return Sample(id=str(i), label=i // 2)"
     toy("dataset", f"class Made(Sound):\n    {sample}\n\n    {code}\n")
     (fault,) = failed(options=options).items()

@@ -5,10 +5,6 @@ import pytest
 from stackkit.testing.checks import learner
 
 BROKEN = {
-    "members": """
-        class Made(Sound):
-            predict = property()
-    """,
     "declared-probabilities": """
         class Made(Sound):
             predict_proba = property()  # as scikit-learn hides a method that an option switches off
@@ -46,18 +42,6 @@ BROKEN = {
         class Made(Sound):
             def predict(self, X):
                 return np.where(len(X) == 40, 0, super().predict(X))
-    """,
-    "dead-features": """
-        class Made(Sound):
-            def fit(self, X, y):
-                self.scale_ = X.std(axis=0)
-                return super().fit(X / self.scale_, y)
-
-            def predict_proba(self, X):
-                return super().predict_proba(X / getattr(self, "scale_", 1))
-
-            def predict(self, X):
-                return super().predict(X / getattr(self, "scale_", 1))
     """,
     "clonable": """
         class Made(Sound):
@@ -105,6 +89,27 @@ def test_every_check_has_its_toy():
 def test_only_the_faulty_property_is_found(toy, failed, check):
     toy("learner", BROKEN[check])
     assert list(failed()) == [check]
+
+
+def test_features_that_never_vary_must_do_no_harm(toy, failed):
+    toy(
+        "learner",
+        """
+        class Made(Sound):
+            def fit(self, X, y):
+                self.scale_ = X.std(axis=0)
+                return super().fit(X / self.scale_, y)
+
+            def predict_proba(self, X):
+                return super().predict_proba(X / getattr(self, "scale_", 1))
+
+            def predict(self, X):
+                return super().predict(X / getattr(self, "scale_", 1))
+    """,
+    )
+    (found,) = failed().items()
+    assert found[0] == "learns"
+    assert "with two more features that never vary" in found[1]
 
 
 def test_classes_in_another_order_fail(toy, failed):

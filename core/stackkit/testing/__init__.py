@@ -7,8 +7,8 @@ component; `stackkit check-plugin stackkit_mine` runs the same checks without py
 import warnings
 from typing import Any
 
+from stackkit.testing.cases import conformance
 from stackkit.testing.check import Check, CheckFailedError, CheckSkippedError
-from stackkit.testing.pytest_cases import conformance
 
 __all__ = ["Check", "CheckFailedError", "CheckSkippedError", "conformance"]
 

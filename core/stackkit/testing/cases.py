@@ -1,16 +1,17 @@
-"""The cases of a plugin: every check of the plugin and of each selected component."""
+"""The cases of a plugin, for pytest and the command: each check of the plugin and of its components."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stackkit.api.errors import UsageError
-from stackkit.api.specs import Kind, OptionValue
+from stackkit.api.specs import OptionValue
 from stackkit.host.option_syntax import parse
-from stackkit.testing.check import CheckRun
+from stackkit.testing.check import LIMIT_S, CheckFailedError, CheckRun
 from stackkit.testing.checks import plugin as plugin_checks
 from stackkit.testing.discovery import find
 from stackkit.testing.under_test import ComponentUnderTest, PluginUnderTest
@@ -70,14 +71,7 @@ def selection(name: str, texts: Sequence[str], images: Sequence[str | Path]) -> 
 
 
 def cases(name: str, selected: Selection) -> list[Case]:
-    """Return all cases of the plugins that are called `name`.
-
-    Raises
-    ------
-    UsageError
-        If there is no plugin, component or option of a given name.
-
-    """
+    """Return all cases of the plugins called `name`; raises UsageError if any given name is unknown."""
     plugins = [PluginUnderTest(target=target) for target in find(name)]
     _check_names(selected, [each for plugin in plugins for each in plugin.host.components])
     return [case for plugin in plugins for case in _cases(plugin, selected)]
@@ -106,37 +100,19 @@ def _cases(plugin: PluginUnderTest, selected: Selection) -> Iterator[Case]:
     for each in plugin.host.components:
         if selected.components and each.spec.name not in selected.components:
             continue
-        make, checks = _of_kind(each.kind)
-        component = make(
+        # Imported only if the plugin has this kind, as these modules import NumPy and scikit-learn.
+        of_kind = import_module(f"stackkit.testing.checks.{each.kind}")
+        component = getattr(of_kind, f"{each.kind.title()}UnderTest")(
             target=plugin.target,
             component=each,
             given=selected.options.get(each.spec.name, {}),
             images=tuple(Path(image) for image in selected.images),
         )
         of_component = CheckRun[ComponentUnderTest](
-            component, (*plugin_checks.COMPONENT_CHECKS, *checks)
+            component, (*plugin_checks.COMPONENT_CHECKS, *of_kind.CHECKS)
         )
         for check in of_component.checks.values():
             yield Case(subject=f"{each.kind}:{each.spec.name}", check=check, checks=of_component)
-
-
-def _of_kind(kind: Kind) -> tuple[type[ComponentUnderTest], Sequence[Check]]:
-    # Imported only for the kinds that the plugin has, as they import NumPy and scikit-learn.
-    if kind == "dataset":
-        from stackkit.testing.checks import dataset
-
-        return dataset.DatasetUnderTest, dataset.CHECKS
-    if kind == "backbone":
-        from stackkit.testing.checks import backbone
-
-        return backbone.BackboneUnderTest, backbone.CHECKS
-    if kind == "learner":
-        from stackkit.testing.checks import learner
-
-        return learner.LearnerUnderTest, learner.CHECKS
-    from stackkit.testing.checks import aggregator
-
-    return aggregator.AggregatorUnderTest, aggregator.CHECKS
 
 
 def not_tested(results: Iterable[tuple[Case, Verdict]]) -> dict[str, str]:
@@ -146,3 +122,71 @@ def not_tested(results: Iterable[tuple[Case, Verdict]]) -> dict[str, str]:
         for case, verdict in results
         if case.check is plugin_checks.CREATION and verdict.status == "skipped"
     }
+
+
+def conformance(
+    name: str,
+    *,
+    known: Mapping[str, str] | None = None,
+    options: Mapping[str, Mapping[str, OptionValue]] | None = None,
+    images: Sequence[str | Path] = (),
+    components: Sequence[str] = (),
+    time_limit: float | None = LIMIT_S,
+) -> Callable[..., None]:
+    """Return a pytest test with one case for each check of a plugin and of its components.
+
+    Parameters
+    ----------
+    name : str
+        Name of the plugin, its module or its distribution, or the path of a single file.
+    known : mapping of str to str, optional
+        Checks that fail, and why: ``{"my-net:row-independence": "reason"}``. A key is a case id,
+        "component:check" or the name of a check. These cases must fail, or pytest reports an error.
+    options : mapping of str to mapping, optional
+        Options that components are made with: ``{"my-net": {"weights": "random"}}``.
+    images : sequence of paths, default=()
+        Image files to test backbones with, in addition to synthetic images.
+    components : sequence of str, default=()
+        Names of the components to check. Empty: all.
+    time_limit : float or None, default=120.0
+        Seconds that one check may take. None: no limit, and checks run in pytest's own thread.
+
+    Returns
+    -------
+    callable
+        A parametrised test function; assign it to a name that begins with ``test_``.
+
+    Raises
+    ------
+    UsageError
+        If there is no plugin, component, option or case of a given name.
+
+    Examples
+    --------
+    >>> test_mine = conformance("stackkit_mine")  # doctest: +SKIP
+
+    """
+    import pytest  # the command check-plugin works without it
+
+    known = known or {}
+    every = cases(name, Selection(options=options or {}, images=images, components=components))
+    for key in known:
+        if not any(case.is_named(key) for case in every):
+            raise UsageError(f"known={key!r} is not a check of {name}; ids are such as {every[0].id}")
+
+    def parameter(case: Case) -> object:
+        reasons = [reason for key, reason in known.items() if case.is_named(key)]
+        marks = [pytest.mark.xfail(reason=reason, strict=True) for reason in reasons[:1]]
+        return pytest.param(case, id=case.id, marks=marks)
+
+    @pytest.mark.parametrize("case", [parameter(case) for case in every])
+    def test_conformance(case: Case) -> None:
+        __tracebackhide__ = True
+        verdict = case.verdict(time_limit)
+        if verdict.status == "skipped":
+            pytest.skip(verdict.found)
+        if verdict.status == "FAILED":
+            text = f"{case.check.sentence} But {verdict.found}. Remedy: {verdict.remedy}."
+            raise CheckFailedError(text) from verdict.cause
+
+    return test_conformance

@@ -82,16 +82,10 @@ class CheckList(list[Check]):
         """Add the decorated function as a check; its docstring is the check's sentence."""
 
         def decorate(function: Function) -> Function:
+            sentence = " ".join((function.__doc__ or name).split())  # `python -OO` strips docstrings
+            before = self._after if after is None else after
             self.append(
-                Check(
-                    name=name,
-                    sentence=" ".join(
-                        (function.__doc__ or name).split()
-                    ),  # `python -OO` has no docstrings
-                    remedy=remedy,
-                    function=function,
-                    after=self._after if after is None else after,
-                )
+                Check(name=name, sentence=sentence, remedy=remedy, function=function, after=before)
             )
             return function
 

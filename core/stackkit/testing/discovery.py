@@ -55,12 +55,7 @@ def find(name: str) -> list[Target]:
 
     A file is named by its path, or by its stem if STACKKIT_PLUGIN_FILES or STACKKIT_PLUGINS_DIR
     includes it. A module needs no distribution, so that it can be tested before it is packaged.
-
-    Raises
-    ------
-    UsageError
-        If nothing has this name.
-
+    Raises UsageError if nothing has this name.
     """
     if files := _files(name):
         return files

@@ -112,20 +112,8 @@ def ask_process(
 ) -> Any:
     """Return the answer of `stackkit.testing.child_process`, run in a new process.
 
-    Parameters
-    ----------
-    target : Target
-        The plugin to load there.
-    request : mapping
-        What to do, see `child_process.answer`.
-    environ : mapping, optional
-        Environment variables to set in addition to those of this process.
-
-    Raises
-    ------
-    CheckFailedError
-        If the process ends without an answer, or does not end.
-
+    The request says what to do there, see `child_process.answer`; `environ` is added to the environment
+    of this process. Fails the check if the process ends without an answer, or does not end.
     """
     whole = {**request, "target": (target.point.name, target.point.value, target.file)}
     with TemporaryDirectory(prefix="stackkit-check-") as folder:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -21,7 +22,6 @@ from stackkit.testing.child_process import contents
 from stackkit.testing.corruption import changes, copied
 from stackkit.testing.end_to_end import runs_after
 from stackkit.testing.fakes import serving
-from stackkit.testing.protocols import METHOD, REMEDY, SEQUENCE, require_members
 from stackkit.testing.under_test import ComponentUnderTest, ask_process
 
 MAX_HASHED = 2000
@@ -65,17 +65,12 @@ class DatasetUnderTest(ComponentUnderTest):
         return found
 
 
-CHECKS = CheckList(after=("members",))
+CHECKS = CheckList(after=("unique-ids",))
 
 
-@CHECKS.add("members", REMEDY, after=())
-def members(component: DatasetUnderTest) -> None:
-    """It has the sequences `classes`, `samples`, `notes` and the methods `image`, `fingerprint`."""
-    sequences = dict.fromkeys(("classes", "samples", "notes"), SEQUENCE)
-    require_members(component.dataset, {**sequences, "image": METHOD, "fingerprint": METHOD})
-
-
-@CHECKS.add("unique-ids", "use the path relative to the root, or a number with the dataset's name")
+@CHECKS.add(
+    "unique-ids", "use the path relative to the root, or a number with the dataset's name", after=()
+)
 def unique_ids(component: DatasetUnderTest) -> None:
     """Every sample is a `Sample` with its own id, one line of text."""
     samples = component.dataset.samples
@@ -85,7 +80,7 @@ def unique_ids(component: DatasetUnderTest) -> None:
     ids = [sample.id for sample in samples]
     wrong = [name for name in ids if not _is_line(name)]
     require(not wrong, f"sample id {wrong[:1]} is not one line of text")
-    repeated = sorted({name for name in ids if ids.count(name) > 1}) if len(set(ids)) < len(ids) else []
+    repeated = sorted(name for name, count in Counter(ids).items() if count > 1)
     require(not repeated, f"{len(repeated)} ids belong to several samples, such as {repeated[:1]}")
 
 
@@ -115,9 +110,7 @@ def stable_samples(component: DatasetUnderTest) -> None:
 
 
 @CHECKS.add(
-    "dense-labels",
-    "number the classes that have samples; use int(label) and str(name) for other types",
-    after=("unique-ids",),
+    "dense-labels", "number the classes that have samples; use int(label) and str(name) for other types"
 )
 def dense_labels(component: DatasetUnderTest) -> None:
     """Labels are integers from 0 that index `classes`, which are different names, each with a sample."""
@@ -130,9 +123,10 @@ def dense_labels(component: DatasetUnderTest) -> None:
     labels = [sample.label for sample in dataset.samples]
     kinds = sorted({type(label).__name__ for label in labels} - {"int"})
     require(not kinds, f"labels must be int, got {', '.join(kinds)}")
-    outside = sorted(set(labels) - set(range(len(classes))))
+    used = set(labels)
+    outside = sorted(used - set(range(len(classes))))
     require(not outside, f"labels must be from 0 to {len(classes) - 1}, got {outside[:1]}")
-    empty = [name for label, name in enumerate(classes) if label not in set(labels)]
+    empty = [name for label, name in enumerate(classes) if label not in used]
     require(not empty, f"{len(empty)} classes have no sample, such as {empty[:1]}")
 
 
@@ -163,9 +157,7 @@ def disjoint_splits(component: DatasetUnderTest) -> None:
         require(same, f"{first} ({split}) and {sample.id} ({sample.split}) are the same image")
 
 
-@CHECKS.add(
-    "rgb-images", "return stackkit.api.read_image(path), or image.convert('RGB')", after=("unique-ids",)
-)
+@CHECKS.add("rgb-images", "return stackkit.api.read_image(path), or image.convert('RGB')")
 def rgb_images(component: DatasetUnderTest) -> None:
     """`image(i)` is a Pillow image of mode RGB, the same every time."""
     dataset = component.dataset
