@@ -1,6 +1,5 @@
 """Each check of a plugin finds a toy with one fault, and a plugin that does not load gets a remedy."""
 
-import warnings
 from textwrap import dedent, indent
 
 import pytest
@@ -28,7 +27,7 @@ BROKEN_PLUGINS = {
             return ["a learner"]
     """,
     "light-import": "    import numpy\n" + LISTING,
-    "pure-hooks": "    import warnings\n    warnings.simplefilter('ignore')\n" + LISTING,
+    "pure-hooks": "    import os\n    os.environ['TOY'] = '1'\n" + LISTING,
     "repeatable-hooks": LISTING.replace('"a toy"', 'f"a toy of {os.getpid()}"').replace(
         "    from", "    import os\n    from", 1
     ),
@@ -36,11 +35,10 @@ BROKEN_PLUGINS = {
 
 IMPURE = {
     "os.environ": "import os; os.environ['TOY'] = '1'",
-    "logg": "import logging; logging.basicConfig()",
     "sys.path": "import sys; sys.path.append('toys')",
-    "writes": "open('toy.txt', 'w').close()",
+    "wrote": "open('toy.txt', 'w').close()",
     "printed": "print('Toy, version 1')",
-    "uses the network": """
+    "used the network": """
         import contextlib, socket
         with contextlib.suppress(OSError):
             socket.getaddrinfo("localhost", 9)
@@ -66,8 +64,7 @@ def test_every_check_has_its_toy():
 @pytest.mark.parametrize("check", BROKEN_PLUGINS)
 def test_only_the_faulty_property_of_a_plugin_is_found(site: Site, failed, check):
     site.install("stackkit-toy", BROKEN_PLUGINS[check], plugin="toy")
-    with warnings.catch_warnings():
-        assert list(failed(of_plugin=True)) == [check]
+    assert list(failed(of_plugin=True)) == [check]
 
 
 @pytest.mark.parametrize("what", IMPURE)

@@ -31,14 +31,14 @@ def watching() -> Iterator[list[str]]:
         if not is_on:
             return  # Python cannot remove an audit hook
         if event in _NETWORK:
-            actions.append(f"uses the network ({event})")
+            actions.append(f"used the network ({event})")
             raise OSError("no network: a plugin's hooks must work offline")
         written = event == "open" and arguments[2] & _WRITES and arguments[0] != os.devnull
         if written or event in _CHANGES_OF_FILES:
             path = str(arguments[0])
             # The host captures prints in an unnamed file in the temporary folder.
             if folder not in (path, os.path.dirname(path)):  # noqa: PTH120
-                actions.append(f"writes {path}")
+                actions.append(f"wrote {path}")
 
     sys.addaudithook(watch)
     try:

@@ -73,8 +73,8 @@ def light_import(plugin: PluginUnderTest) -> None:
     after=("loads", "light-import"),
 )
 def pure_hooks(plugin: PluginUnderTest) -> None:
-    """Importing the plugin and calling its hooks prints nothing, writes no file, uses no network and
-    changes no state of the process.
+    """Importing the plugin and calling its hooks prints nothing, writes no file, uses no network, and
+    changes neither the environment nor other libraries.
     """
     actions = plugin.seen["actions"]
     require(not actions, f"importing the plugin or calling its hooks {'; '.join(actions)}")
