@@ -144,11 +144,13 @@ def run_check(check: Check, under_test: object, limit_s: float | None) -> Verdic
     )
     thread.start()
     thread.join(limit_s)
+    # The list is empty if the thread still runs, or if the plugin ended it with a KeyboardInterrupt.
     return verdicts[0] if verdicts else _failed(check, f"no answer within {limit_s:g} s")
 
 
 def _run(check: Check, under_test: object) -> Verdict:
     try:
+        # The filters belong to all threads, which is safe here because checks run one at a time.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the plugin's warnings are not the kit's
             check.function(under_test)

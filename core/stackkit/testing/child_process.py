@@ -29,7 +29,7 @@ def watching() -> Iterator[list[str]]:
 
     def watch(event: str, arguments: tuple[Any, ...]) -> None:
         if not is_on:
-            return  # Python cannot remove an audit hook
+            return  # Python cannot remove an audit hook, so it stays until the process ends
         if event in _NETWORK:
             actions.append(f"used the network ({event})")
             raise OSError("no network: a plugin's hooks must work offline")
@@ -49,6 +49,7 @@ def watching() -> Iterator[list[str]]:
 
 def hooks(target: Target) -> dict[str, Any]:
     """Load the plugin twice; return the heavy modules, what it does to the process, and the specs."""
+    # Modules that the host itself imports count for no plugin: they are there before.
     before = set(sys.modules)
     with watching() as actions:
         first, second = target.load(), target.load()
@@ -74,6 +75,7 @@ def answer(request: Mapping[str, Any]) -> Any:
     target = target_of(*request["target"])
     if request["ask"] == "hooks":
         return hooks(target)
+    # Imported late: what the kit imports must not hide what the plugin imports.
     from stackkit.testing.under_test import component_of, is_crash
 
     component = component_of(request, target)

@@ -36,6 +36,7 @@ def copied(path: Path, target: Path) -> Path:
 
 def changes(copies: Sequence[Path]) -> Iterator[Callable[[], None]]:
     """Yield ways to corrupt the original files: inverted images first, then changed bytes."""
+    # Each change starts from the original bytes: several changes at once leave no readable image.
     contents = {file: file.read_bytes() for path in copies for file in _files(path)}
     yield lambda: _invert_images(contents)
     for offset in OFFSETS:
@@ -111,5 +112,6 @@ def _change_bytes(contents: Mapping[Path, bytes], offset: float) -> None:
     for file, content in contents.items():
         changed = bytearray(content)
         for number in range(min(CHANGED_BYTES, len(changed))):
+            # One bit, so that most formats still decode; a large one, so that a pixel really changes.
             changed[int(len(changed) * (number + offset) / CHANGED_BYTES)] ^= 0x10
         file.write_bytes(changed)

@@ -30,7 +30,7 @@ BASE = Recipe(
     baselines=(),
     cv=2,
     shuffle=True,
-    strict=True,
+    strict=True,  # an image that cannot be read must end the run, not be left out
     jobs=1,
 )
 """A run of sample components only; the component under test replaces one of them."""

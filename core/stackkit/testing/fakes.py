@@ -13,6 +13,7 @@ from typing import Any
 @contextmanager
 def reversed_listing() -> Iterator[None]:
     """List every folder in reverse in the block, as another file system might."""
+    # pathlib, glob and os.walk all use these two.
     listdir, scandir = os.listdir, os.scandir
 
     def reversed_scandir(*arguments: Any) -> Any:

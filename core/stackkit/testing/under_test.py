@@ -118,8 +118,10 @@ def ask_process(
     whole = {**request, "target": (target.point.name, target.point.value, target.file)}
     with TemporaryDirectory(prefix="stackkit-check-") as folder:
         (Path(folder) / "request").write_bytes(pickle.dumps(whole))
+        # The child must find what this process finds, also where a test or pytest extended sys.path.
         search = os.pathsep.join(path or "." for path in sys.path)
         try:
+            # -B: bytecode that Python writes would be taken for files that the plugin writes.
             done = subprocess.run(  # noqa: S603 - our own interpreter and our own module
                 [sys.executable, "-B", "-m", "stackkit.testing.child_process", folder],
                 env={**os.environ, "PYTHONPATH": search, **(environ or {})},

@@ -143,6 +143,7 @@ def _row(inputs: Inputs, i: int) -> Inputs:
 def absent_class(component: AggregatorUnderTest) -> None:
     """A class without training samples, whose probabilities are 0, is never predicted."""
     known, new, labels = component.inputs(9, 0), component.inputs(9, 1), component.labels
+    # Samples of class 3 count as class 2 in fit, and their true label is ignored below.
     seen = np.where(labels == 3, 2, labels)
     for inputs in (known, new):
         if isinstance(inputs, np.ndarray):
@@ -170,6 +171,7 @@ def order_of_learners(component: AggregatorUnderTest) -> None:
     other = component.fitted(component.inputs(1, 0)[::-1], component.labels)
     reversed_labels = np.asarray(other.predict(component.inputs(1, 1)[::-1]))
     changed = float(np.mean(first.predict(component.inputs(1, 1)) != reversed_labels))
+    # Sums in another order may decide a tie.
     require(changed <= 0.01, f"{changed:.0%} of labels change if the order of learners is reversed")
 
 
@@ -191,7 +193,7 @@ def _same(mine: Inputs, before: Inputs) -> bool:
 @CHECKS.add("repeatability", "declare a seed option, and draw from np.random.default_rng(seed)")
 def repeatability(component: AggregatorUnderTest) -> None:
     """The same rows and options give the same labels, whatever NumPy's global random state is."""
-    kept = np.random.get_state()
+    state_before = np.random.get_state()
     try:
         labels = []
         for state in (1, 2):
@@ -199,7 +201,7 @@ def repeatability(component: AggregatorUnderTest) -> None:
             aggregator = component.fitted(component.inputs(1, 0), component.labels.copy())
             labels.append(np.asarray(aggregator.predict(component.inputs(1, 1))))
     finally:
-        np.random.set_state(kept)
+        np.random.set_state(state_before)
     require(np.array_equal(labels[0], labels[1]), "two fits on the same rows predict other labels")
 
 

@@ -66,7 +66,7 @@ def difference(found: NDArray[Any], expected: NDArray[Any]) -> str | None:
     """Describe how features differ by more than the tolerance; None if they do not."""
     if found.shape != expected.shape:
         return f"shapes {found.shape} and {expected.shape}"
-    finite = np.isfinite(expected)  # finite-features looks at the others
+    finite = np.isfinite(expected)  # NaN equals nothing; the check finite-features reports it
     if not np.array_equal(np.isfinite(found), finite):
         return "other features are finite"
     found, expected = found[finite].astype(np.float64), expected[finite].astype(np.float64)
@@ -111,6 +111,7 @@ def row_independence(component: BackboneUnderTest) -> None:
     require(gap is None, f"with other images in its batch an image has other features: {gap}")
     gap = difference(component.extract(pixels[::-1])[::-1], features)
     require(gap is None, f"in another place of its batch an image has other features: {gap}")
+    # Copies of one image: only their number changes, so that padding or len(images) is found.
     alone = component.extract(pixels[:1])
     for count in (3, 40):
         gap = difference(component.extract(np.repeat(pixels[:1], count, axis=0))[:1], alone)

@@ -59,6 +59,7 @@ class DatasetUnderTest(ComponentUnderTest):
     @cached_property
     def elsewhere(self) -> dict[str, list[str]]:
         """The contents in a new process with other hashes of text and another order of files."""
+        # Hashes of text are random unless PYTHONHASHSEED is set: it must differ from that of this process.
         seed = "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1"
         request = self.request("contents", some=list(self.some))
         found: dict[str, list[str]] = ask_process(self.target, request, {"PYTHONHASHSEED": seed})
@@ -177,6 +178,7 @@ def rgb_images(component: DatasetUnderTest) -> None:
 def thread_safety(component: DatasetUnderTest) -> None:
     """Images can be read from several threads at once."""
     dataset = component.dataset
+    # Three rounds: a race between threads does not show every time.
     alone = [dataset.image(i).tobytes() for i in component.some] * 3
     with ThreadPoolExecutor(4) as pool:
         together = list(pool.map(lambda i: dataset.image(i).tobytes(), [*component.some] * 3))
@@ -220,7 +222,7 @@ def following_fingerprint(component: DatasetUnderTest) -> None:
                 same = original[each][1] == found[each][1]
                 require(not same, f"image {each} has changed, but not its fingerprint")
             if changed:
-                return
+                return  # one change that the fingerprint follows is enough
     skip("changing the copied files changed no image: does the dataset read other files?")
 
 

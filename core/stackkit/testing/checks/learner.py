@@ -109,7 +109,8 @@ def whole_labels(component: LearnerUnderTest) -> None:
 )
 def probability_rows(component: LearnerUnderTest) -> None:
     """Probabilities are from 0 to 1, and each row sums to 1."""
-    overlapping = component.rows_around(distance=0.2, seed=8)  # where no probability is near 0 or 1
+    # Where classes are far apart, rows that are not normalised sum to 1 all the same.
+    overlapping = component.rows_around(distance=0.2, seed=8)
     unsure = component.fit(overlapping, component.labels)
     for learner, rows in ((component.fitted, component.rows), (unsure, overlapping)):
         component.probabilities(learner, rows)
@@ -179,7 +180,7 @@ def clonable(component: LearnerUnderTest) -> None:
 )
 def same_seed_same_result(component: LearnerUnderTest) -> None:
     """The same seed gives the same result, whatever NumPy's global random state is."""
-    kept = np.random.get_state()
+    state_before = np.random.get_state()
     try:
         outputs = []
         for state in (1, 2):
@@ -188,7 +189,7 @@ def same_seed_same_result(component: LearnerUnderTest) -> None:
                 component.outputs(component.fit(component.rows, component.labels, **component.seed))
             )
     finally:
-        np.random.set_state(kept)
+        np.random.set_state(state_before)
     require(np.array_equal(outputs[0], outputs[1]), "two fits with the same seed have other outputs")
 
 
