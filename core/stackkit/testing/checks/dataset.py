@@ -59,7 +59,7 @@ class DatasetUnderTest(ComponentUnderTest):
     @cached_property
     def elsewhere(self) -> dict[str, list[str]]:
         """The contents in a new process with other hashes of text and another order of files."""
-        # Hashes of text are random unless PYTHONHASHSEED is set: it must differ from that of this process.
+        # Hashes of text must differ from those here, also if PYTHONHASHSEED fixes them.
         seed = "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1"
         request = self.request("contents", some=list(self.some))
         found: dict[str, list[str]] = ask_process(self.target, request, {"PYTHONHASHSEED": seed})
