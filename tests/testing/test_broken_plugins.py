@@ -108,7 +108,7 @@ def test_a_component_that_the_host_cannot_make_fails_creation(toy, failed, fault
             "fix what the hook does",
         ),
         ("STACKKIT_HOOKSPEC_VERSION = 99", "99", "upgrade stackkit"),
-        (LISTING.replace("@hookimpl", ""), "stackkit_learners lacks @hookimpl", "put @hookimpl above"),
+        (LISTING.replace("@hookimpl", ""), "it offers no component: ", "put @hookimpl above"),
     ],
 )
 def test_the_remedy_fits_the_stage_that_failed(site: Site, loads, code, found, remedy):

@@ -33,7 +33,9 @@ def watching() -> Iterator[list[str]]:
         if event in _NETWORK:
             actions.append(f"used the network ({event})")
             raise OSError("no network: a plugin's hooks must work offline")
-        written = event == "open" and arguments[2] & _WRITES and arguments[0] != os.devnull
+        # A number is a descriptor that is open already, such as the host's own file for prints.
+        is_new = event == "open" and not isinstance(arguments[0], int)
+        written = is_new and arguments[2] & _WRITES and arguments[0] != os.devnull
         if written or event in _CHANGES_OF_FILES:
             path = str(arguments[0])
             # The host captures prints in an unnamed file in the temporary folder.
