@@ -1,49 +1,48 @@
-"""docs/testing.md lists every promise as the kit has it.
+"""docs/testing.md lists every check of the conformance kit.
 
-After a change of the promises: `python tests/docs/test_testing_page.py` writes the table anew.
+After a change of the checks, `python tests/docs/test_testing_page.py` rewrites its tables.
 """
 
 import re
 from pathlib import Path
 
-from stackkit.testing.checks import aggregator, backbone, component, dataset, learner, plugin
+from stackkit.testing.checks import aggregator, backbone, dataset, learner, plugin
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "testing.md"
-TABLE = re.compile(r"(?<=<!-- promises -->\n).*?(?=<!-- end of promises)", re.DOTALL)
-PARTS = {
-    "Any plugin": plugin,
-    "Any component": component,
-    "A dataset": dataset,
-    "A backbone": backbone,
-    "A learner": learner,
-    "An aggregator": aggregator,
+TABLES = re.compile(r"(?<=<!-- checks -->\n).*?(?=<!-- end of checks)", re.DOTALL)
+KINDS = {
+    "Any plugin": plugin.CHECKS,
+    "Any component": plugin.COMPONENT_CHECKS,
+    "A dataset": dataset.CHECKS,
+    "A backbone": backbone.CHECKS,
+    "A learner": learner.CHECKS,
+    "An aggregator": aggregator.CHECKS,
 }
 
 
-def table() -> str:
+def tables() -> str:
     parts = []
-    for title, module in PARTS.items():
-        rows = [f"| `{each.name}` | {each.sentence} | {each.remedy} |" for each in module.PROMISES]
+    for title, checks in KINDS.items():
+        rows = [f"| `{each.name}` | {each.sentence} | {each.remedy} |" for each in checks]
         parts.append(
-            "\n".join([f"### {title}\n", "| promise | | if broken |", "| --- | --- | --- |", *rows])
+            "\n".join([f"### {title}\n", "| check | | if it fails |", "| --- | --- | --- |", *rows])
         )
     return "\n" + "\n\n".join(parts) + "\n\n"
 
 
-def test_the_page_has_every_promise_in_the_kits_words() -> None:
-    assert TABLE.findall(PAGE.read_text(encoding="utf-8")) == [table()]
+def test_the_page_lists_every_check_in_the_words_of_the_kit() -> None:
+    assert TABLES.findall(PAGE.read_text(encoding="utf-8")) == [tables()]
 
 
-def test_promises_have_names_of_their_own_and_say_what_is_promised() -> None:
-    for module in PARTS.values():
-        names = [each.name for each in module.PROMISES]
+def test_checks_have_unique_names_sentences_and_remedies() -> None:
+    for checks in KINDS.values():
+        names = [each.name for each in checks]
         assert len(set(names)) == len(names)
         assert all(re.fullmatch(r"[a-z]+(-[a-z]+)*", name) for name in names)
-        assert all(
-            each.sentence.endswith(".") and not each.remedy.endswith(".") for each in module.PROMISES
-        )
+        assert all(each.sentence.endswith(".") and not each.remedy.endswith(".") for each in checks)
+        assert all(after in names for each in checks for after in each.after)
 
 
 if __name__ == "__main__":
     page = PAGE.read_text(encoding="utf-8")
-    PAGE.write_text(TABLE.sub(lambda found: table(), page), encoding="utf-8")
+    PAGE.write_text(TABLES.sub(lambda found: tables(), page), encoding="utf-8")

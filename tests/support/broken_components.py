@@ -1,4 +1,4 @@
-"""A sound toy of each kind, as text: what is broken in a test is broken by overriding it."""
+"""Source code of a sound toy of each kind; a test overrides what it needs to be faulty."""
 
 OFFERS = {
     "backbone": {"options": "(Option(name='seed', default=0, help='of the weights'),)"},
@@ -35,10 +35,10 @@ DATASET = """
 
         def __init__(self, *, root):
             if root is None:
-                raise UsageError("root= is wanted")
+                raise UsageError("root= is required")
             self.root = Path(root)
             if not self.root.is_dir():
-                raise DatasetError(f"{root} is not there; point root= at a folder")
+                raise DatasetError(f"{root} not found; pass root=FOLDER")
             self.files = sorted(self.root.rglob("*.png"))
             self.samples = [self.sample(i, file) for i, file in enumerate(self.files)]
 

@@ -1,25 +1,23 @@
-"""What the conformance kit finds of stackkit's own plugins."""
+"""Run the conformance kit on stackkit's own plugins."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from stackkit.testing.cases import cases, not_tried, wish
-from stackkit.testing.subject import Subject
+from stackkit.testing.cases import cases, not_tested, selection
 
 
 def broken(
     plugin: str, *components: str, but: Sequence[str] = (), images: Sequence[Path] = ()
 ) -> dict[str, str]:
-    """{promise: what is wrong}; of components such as "logistic:C=auto", or of a plugin and all of its.
+    """Return {case id: what is wrong} of a plugin, or of components such as "logistic:C=auto" only.
 
-    `but` are promises that are left out, `images` photographs to try backbones with. A component
-    that cannot be made is an error.
+    `but` are checks that are left out, `images` photographs to test backbones with. A component that
+    cannot be made is an error.
     """
-    found = cases(plugin, wish(plugin, components, images))
-    judged = [
-        (case, case.judge())
-        for case in found
-        if case.promise.name not in but and (isinstance(case.subject, Subject) or not components)
+    results = [
+        (case, case.verdict())
+        for case in cases(plugin, selection(plugin, components, images))
+        if case.check.name not in but and not (components and case.of_plugin)
     ]
-    assert not_tried(judged) == {}
-    return {case.id: verdict.found for case, verdict in judged if verdict.word == "BROKEN"}
+    assert not_tested(results) == {}
+    return {case.id: verdict.found for case, verdict in results if verdict.status == "FAILED"}

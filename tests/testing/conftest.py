@@ -1,4 +1,4 @@
-"""Toy plugins that keep every promise but one."""
+"""Install toy plugins, each sound except for one fault, and run the checks on them."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,8 +8,7 @@ import pytest
 from support.broken_components import FACTORIES, OFFERS
 from support.installing import Site, site_with_stackkit
 
-from stackkit.testing.cases import Wish, cases
-from stackkit.testing.subject import Subject
+from stackkit.testing.cases import Selection, cases
 
 
 @pytest.fixture
@@ -20,7 +19,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 
 @pytest.fixture
 def toy(site: Site) -> Callable[..., None]:
-    """Install the plugin `toy` with one component of a kind, whose sound class `code` may override."""
+    """Install the plugin `toy` with one component of a kind; `code` may override its class `Sound`."""
 
     def install(kind: str, code: str = "", **spec: str) -> None:
         words = {
@@ -47,16 +46,16 @@ def toy(site: Site) -> Callable[..., None]:
 
 
 @pytest.fixture
-def broken() -> Callable[..., dict[str, str]]:
-    """What the kit finds: {promise: what is wrong}; of components, or of the plugin itself."""
+def failed() -> Callable[..., dict[str, str]]:
+    """Run the checks of the component, or of the plugin; return {check: what is wrong} of the failed."""
 
-    def find(*, of_plugin: bool = False, **wish) -> dict[str, str]:
-        judged = [
-            (case.promise.name, case.judge())
-            for case in cases("toy", Wish(**wish))
-            if isinstance(case.subject, Subject) != of_plugin
+    def run(*, of_plugin: bool = False, **selected) -> dict[str, str]:
+        results = [
+            (case.check.name, case.verdict())
+            for case in cases("toy", Selection(**selected))
+            if case.of_plugin == of_plugin
         ]
-        assert judged
-        return {name: verdict.found for name, verdict in judged if verdict.word == "BROKEN"}
+        assert results
+        return {name: verdict.found for name, verdict in results if verdict.status == "FAILED"}
 
-    return find
+    return run

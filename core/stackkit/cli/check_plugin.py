@@ -1,102 +1,95 @@
-"""`stackkit check-plugin`: whether a plugin keeps what stackkit relies on, and what to do if not."""
+"""`stackkit check-plugin`: check a plugin and its components, and say how to fix what fails."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from stackkit.api.errors import PluginError, UsageError
 from stackkit.cli import options
 from stackkit.cli.output import print_json, stdout_set_aside
-from stackkit.host.timeout import CHECK_S
 
 if TYPE_CHECKING:
     from stackkit.testing.cases import Case
     from stackkit.testing.check import Verdict
 
-    Judged: TypeAlias = Sequence[tuple[Case, Verdict]]
-
 
 def check_plugin(
-    name: Annotated[
-        str, typer.Argument(help="A plugin's, a module's or a distribution's name, or a file.")
-    ],
+    name: Annotated[str, typer.Argument(help="Plugin, module or distribution name, or a .py file.")],
     components: Annotated[
         list[str] | None,
-        typer.Option("--component", help="Try these only, with options: my-net:weights=random"),
+        typer.Option(
+            "--component",
+            metavar="NAME[:OPTIONS]",
+            help="Check this component only, as in my-net:weights=random; repeatable.",
+        ),
     ] = None,
     images: Annotated[
-        list[Path] | None, typer.Option("--image", help="Image files to try backbones with, too.")
+        list[Path] | None,
+        typer.Option("--image", metavar="FILE", help="Check backbones with this image too; repeatable."),
     ] = None,
     time_limit: Annotated[
-        float, typer.Option("--time-limit", min=1, help="Seconds that one promise may take.")
-    ] = CHECK_S,
+        float | None,
+        typer.Option(
+            "--time-limit", metavar="SECONDS", min=1, help="Maximum time of each check. Default: 120."
+        ),
+    ] = None,
     as_json: options.Json = False,
 ) -> None:
-    """Try a plugin and its components: one line for each promise, and the remedy if it is broken.
+    """Check that a plugin works as stackkit expects.
 
     Try: stackkit check-plugin logistic
     """
-    from stackkit.testing.cases import cases, not_tried, wish
+    from stackkit.testing.cases import cases, not_tested, selection
+    from stackkit.testing.check import LIMIT_S
 
-    judged: list[tuple[Case, Verdict]] = []
+    results: list[tuple[Case, Verdict]] = []
     with stdout_set_aside():
-        every = cases(name, wish(name, components or (), images or ()))
+        every = cases(name, selection(name, components or (), images or ()))
     for case in every:
         with stdout_set_aside():
-            verdict = case.judge(time_limit)
-        judged.append((case, verdict))
+            verdict = case.verdict(time_limit or LIMIT_S)
+        results.append((case, verdict))
         if not as_json:
             _show(case, verdict)
-    untried = not_tried(judged)
+    untested = not_tested(results)
     if as_json:
-        promises = [_entry(*pair) for pair in judged]
-        print_json({"name": name, "promises": promises, "not_tried": untried})
+        checks = [_entry(*result) for result in results]
+        print_json({"name": name, "checks": checks, "not_tested": untested})
     else:
-        _sum_up(name, judged, untried)
-    _refuse(name, judged, untried)
-
-
-def _sum_up(name: str, judged: Judged, untried: Mapping[str, str]) -> None:
-    for component, reason in untried.items():
-        typer.secho(f"nothing of {component} was tried: {reason}", bold=True)
-    counts = Counter(verdict.word for _, verdict in judged)
-    line = f"{name}: {counts['kept']} kept, {counts['BROKEN']} broken, {counts['skipped']} skipped"
-    typer.echo(line + (f"; NOT TRIED: {', '.join(untried)}" if untried else ""))
-
-
-def _refuse(name: str, judged: Judged, untried: Mapping[str, str]) -> None:
-    """End in another exit code than 0 unless all that was asked for is sound."""
-    broken = [case.id for case, verdict in judged if verdict.word == "BROKEN"]
-    if broken:
-        raise PluginError(f"{name} breaks {', '.join(broken)}")
-    if untried:
+        for component, reason in untested.items():
+            typer.secho(f"{component} was not tested: {reason}", bold=True)
+        counts = Counter(verdict.status for _, verdict in results)
+        words = ", ".join(f"{counts[word]} {word.lower()}" for word in ("passed", "FAILED", "skipped"))
+        typer.echo(f"{name}: {words}" + (f"; NOT TESTED: {', '.join(untested)}" if untested else ""))
+    if failed := [case.id for case, verdict in results if verdict.status == "FAILED"]:
+        raise PluginError(f"{name} fails {', '.join(failed)}")
+    if untested:
         raise UsageError(
-            f"nothing of {', '.join(untried)} was tried; --component NAME:key=value gives it what it "
-            "wants, and --component names what else is to be tried"
+            f"{', '.join(untested)} could not be tested; give the missing options by --component "
+            "NAME:key=value, or name only the other components by --component"
         )
 
 
 def _show(case: Case, verdict: Verdict) -> None:
     found = f"  {' '.join(verdict.found.split())}" if verdict.found else ""
-    typer.secho(f"{verdict.word:<8} {case.id}{found}", bold=verdict.word == "BROKEN")
-    if verdict.word == "BROKEN":
+    typer.secho(f"{verdict.status:<8} {case.id}{found}", bold=verdict.status == "FAILED")
+    if verdict.status == "FAILED":
         typer.echo(f"{'':<8} remedy: {verdict.remedy}")
 
 
 def _entry(case: Case, verdict: Verdict) -> dict[str, Any]:
-    kind, component, promise = case.id.split(":")
+    kind, component, check = case.id.split(":")
     return {
         "id": case.id,
         "kind": kind,
         "component": component,
-        "promise": promise,
-        "sentence": case.promise.sentence,
-        "verdict": verdict.word,
+        "check": check,
+        "sentence": case.check.sentence,
+        "verdict": verdict.status,
         "found": verdict.found,
         "remedy": verdict.remedy,
     }

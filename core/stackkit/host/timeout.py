@@ -14,9 +14,6 @@ from stackkit.api.errors import PluginError, UsageError
 PLUGIN_S = 10.0
 """Default of STACKKIT_PLUGIN_TIMEOUT in seconds: the limit of each import and of each hook."""
 
-CHECK_S = 120.0
-"""Default limit of one check of the conformance kit in seconds: a large network on two old cores."""
-
 TRIES = 10
 AGAIN_S = 0.5
 """How often, and with how many seconds in between, code that catches the interruption is interrupted."""

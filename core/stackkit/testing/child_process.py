@@ -1,134 +1,108 @@
-"""Run in a process of its own: what a plugin does there, as nothing of the parent can hide it."""
+"""Run in a new process: load a plugin there and report what it does, without any state of the parent.
+
+`python -m stackkit.testing.child_process FOLDER` reads FOLDER/request and writes FOLDER/answer.
+"""
 
 from __future__ import annotations
 
-import json
 import os
+import pickle
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from stackkit.host.heavy_modules import heavy_imports
-from stackkit.testing.target import Target, in_words
+from stackkit.testing.discovery import Target, target_of
 
 _NETWORK = ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto")
 _CHANGES_OF_FILES = ("os.mkdir", "os.remove", "os.rename")
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 
-@dataclass
-class Watch:
-    """What was tried while it was on."""
+@contextmanager
+def watching() -> Iterator[list[str]]:
+    """Record in the list what the block writes, and refuse connections."""
+    folder, actions, is_on = tempfile.gettempdir(), list[str](), True
 
-    on: bool = False
-    network: list[str] = field(default_factory=list)
-    files: list[str] = field(default_factory=list)
-
-    def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
-        """Python tells of every opened file and socket; a connection is refused here."""
-        if not self.on:
-            return
+    def watch(event: str, arguments: tuple[Any, ...]) -> None:
+        if not is_on:
+            return  # Python cannot remove an audit hook, so it stays until the process ends
         if event in _NETWORK:
-            self.network.append(event)
-            raise OSError("no network: a plugin's hooks must answer offline")
+            actions.append(f"used the network ({event})")
+            raise OSError("no network: a plugin's hooks must work offline")
         # A number is a descriptor that is open already, such as the host's own file for prints.
         is_new = event == "open" and not isinstance(arguments[0], int)
         written = is_new and arguments[2] & _WRITES and arguments[0] != os.devnull
-        if (written or event in _CHANGES_OF_FILES) and not _is_the_hosts(arguments[0]):
-            self.files.append(str(arguments[0]))
+        if written or event in _CHANGES_OF_FILES:
+            path = str(arguments[0])
+            # The host captures prints in an unnamed file in the temporary folder.
+            if folder not in (path, os.path.dirname(path)):  # noqa: PTH120
+                actions.append(f"wrote {path}")
 
-
-def _is_the_hosts(path: object) -> bool:
-    """The host overhears what a plugin prints by a nameless file among the temporary ones."""
-    folder = tempfile.gettempdir()
-    return str(path) == folder or os.path.dirname(str(path)) == folder  # noqa: PTH120
-
-
-@contextmanager
-def watching() -> Iterator[Watch]:
-    """Write down files and connections in the block."""
-    tempfile.gettempdir()  # looks for the folder by writing, once
-    watch = Watch()
     sys.addaudithook(watch)
-    watch.on = True
     try:
-        yield watch
+        yield actions
     finally:
-        watch.on = False
+        is_on = False
 
 
 def hooks(target: Target) -> dict[str, Any]:
-    """What happens while the plugin is imported and its hooks are asked twice."""
+    """Load the plugin twice; return the heavy modules, what it does to the process, and the specs."""
+    # Modules that the host itself imports count for no plugin: they are there before.
     before = set(sys.modules)
-    with watching() as watch:
-        first = target.load()
-        second = target.load()
+    with watching() as actions:
+        first, second = target.load(), target.load()
+    warnings = [each.reason for record in first.plugins for each in record.warnings]
     return {
         "heavy": heavy_imports(before),
-        "network": watch.network,
-        "files": watch.files,
-        "complaints": [each.reason for record in first.plugins for each in record.warnings],
-        "first": repr(first.components),
-        "second": repr(second.components),
+        "actions": list(dict.fromkeys([*warnings, *actions])),
+        "specs": [repr([each.spec for each in host.components]) for host in (first, second)],
     }
 
 
-def backbone(target: Target, request: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """The revision of a backbone; its features of images.npy go to features.npy."""
-    import numpy as np
-
-    from stackkit.testing.subject import subject_of
-
-    made = subject_of("backbone", request, target).create()
-    np.save(folder / "features.npy", made.extract(np.load(folder / "images.npy")))
-    return {"revision": made.revision}
+def contents(dataset: Any, some: Sequence[int]) -> dict[str, list[str]]:
+    """Return classes, samples and some fingerprints as text."""
+    return {
+        "classes": [str(name) for name in dataset.classes],
+        "samples": [repr(sample) for sample in dataset.samples],
+        "fingerprints": [str(dataset.fingerprint(i)) for i in some],
+    }
 
 
-def dataset(target: Target, request: dict[str, Any]) -> dict[str, Any]:
-    """Classes, samples and some fingerprints, where the file system lists everything backwards."""
-    from stackkit.testing.fakes import listing_backwards
-    from stackkit.testing.subject import subject_of
+def answer(request: Mapping[str, Any]) -> Any:
+    """Do what `request["ask"]` names, and return the answer."""
+    target = target_of(*request["target"])
+    if request["ask"] == "hooks":
+        return hooks(target)
+    # Imported late: what the kit imports must not hide what the plugin imports.
+    from stackkit.testing.under_test import component_of, is_crash
 
-    with listing_backwards():
-        made = subject_of("dataset", request, target).create()
-        return {
-            "classes": [str(name) for name in made.classes],
-            "samples": [repr(sample) for sample in made.samples],
-            "fingerprints": [str(made.fingerprint(i)) for i in request["some"]],
-        }
+    component = component_of(request, target)
+    if request["ask"] == "features":
+        backbone = component.create()
+        return backbone.revision, backbone.extract(request["images"])
+    if request["ask"] == "contents":
+        from stackkit.testing.fakes import reversed_listing
 
-
-def fetch(target: Target, request: dict[str, Any]) -> dict[str, str]:
-    """What a dataset's download comes to."""
+        with reversed_listing():
+            return contents(component.create(), request["some"])
     from stackkit.api.errors import StackkitError
     from stackkit.api.types import SilentReporter
-    from stackkit.testing.subject import is_crash, subject_of
 
+    assert request["ask"] == "fetch"
     try:
-        folder = subject_of("dataset", request, target).choice().fetch(reporter=SilentReporter())
+        return "accepted", str(component.configured().fetch(reporter=SilentReporter()))
     except StackkitError as error:
-        return {"outcome": "crash" if is_crash(error) else "refused", "text": str(error)}
-    return {"outcome": "taken", "text": str(folder)}
+        return "crash" if is_crash(error) else "refused", str(error)
 
 
 def main(folder: Path) -> None:
     """Answer the request in `folder`."""
-    request = json.loads((folder / "request.json").read_text(encoding="utf-8"))
-    target = in_words(request)
-    answer: dict[str, Any]
-    if request["ask"] == "hooks":
-        answer = hooks(target)
-    elif request["ask"] == "backbone":
-        answer = backbone(target, request, folder)
-    elif request["ask"] == "dataset":
-        answer = dataset(target, request)
-    else:
-        answer = fetch(target, request)
-    (folder / "answer.json").write_text(json.dumps(answer), encoding="utf-8")
+    request = pickle.loads((folder / "request").read_bytes())  # noqa: S301 - the parent wrote it
+    (folder / "answer").write_bytes(pickle.dumps(answer(request)))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Change a dataset's files, so that its fingerprints must follow."""
+"""Corrupt copies of a dataset's files, to see whether its fingerprints change with its images."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ from PIL import Image, ImageOps
 
 from stackkit.testing.check import skip
 
-MOST_COPIED = 64 * 1024 * 1024
-"""Bytes of a dataset that are copied to change them."""
+MAX_COPY_BYTES = 64 * 1024 * 1024
+"""A larger dataset is not copied."""
 
-BYTES = 4
-PLACES = (0.5, 0.9, 0.3, 0.7, 0.1)
-"""How many bytes of a file are changed, and where between one and the next."""
+CHANGED_BYTES = 4
+OFFSETS = (0.5, 0.9, 0.3, 0.7, 0.1)
+"""How many bytes of a file are changed, and where: as a fraction of the distance between two of them."""
 
 
 def copied(path: Path, target: Path) -> Path:
-    """A copy of a file or folder in the new folder `target`; skips the promise if it is too large."""
+    """Copy a file or folder into the new folder `target`; skips the check if it is too large."""
     size = sum(file.stat().st_size for file in _files(path))
-    if size > MOST_COPIED:
-        skip(f"{path} has {size / 1e6:.0f} MB: give a small dataset to have it copied and changed")
+    if size > MAX_COPY_BYTES:
+        limit = f"{MAX_COPY_BYTES / 1e6:.0f} MB"
+        skip(f"{path} has {size / 1e6:.0f} MB, more than {limit}: run this check with a smaller dataset")
     target.mkdir()
     if path.is_file():
         return Path(copy2(path, target))
@@ -34,48 +35,49 @@ def copied(path: Path, target: Path) -> Path:
 
 
 def changes(copies: Sequence[Path]) -> Iterator[Callable[[], None]]:
-    """Ways to change files, each of which starts from what they were: as images, then byte by byte."""
+    """Yield ways to corrupt the original files: inverted images first, then changed bytes."""
+    # Each change starts from the original bytes: several changes at once leave no readable image.
     contents = {file: file.read_bytes() for path in copies for file in _files(path)}
-    yield lambda: _turn_into_negatives(contents)
-    for place in PLACES:
-        yield lambda place=place: _change_bytes(contents, place)  # type: ignore[misc]
+    yield lambda: _invert_images(contents)
+    for offset in OFFSETS:
+        yield lambda offset=offset: _change_bytes(contents, offset)  # type: ignore[misc]
 
 
 def _files(path: Path) -> list[Path]:
     return [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
 
 
-def _turn_into_negatives(contents: Mapping[Path, bytes]) -> None:
-    """Change the pixels of all image files, also of those in archives; names and forms stay."""
+def _invert_images(contents: Mapping[Path, bytes]) -> None:
+    """Invert the pixels of all image files, also in archives; names and formats stay."""
     for file, content in contents.items():
-        if negative := _changed(file.name, content):
-            file.write_bytes(negative)
+        if inverted := _inverted(file.name, content):
+            file.write_bytes(inverted)
 
 
-def _changed(name: str, content: bytes) -> bytes | None:
-    """An image file's negative, an archive of them; None if it is neither."""
+def _inverted(name: str, content: bytes) -> bytes | None:
+    """Return the inverted image, or the archive of inverted images; None if it is neither."""
     try:
         if zipfile.is_zipfile(io.BytesIO(content)):
-            return _changed_zip(content)
+            return _inverted_zip(content)
         if tarfile.is_tarfile(io.BytesIO(content)):
-            return _changed_tar(content)
-        return _negative(name, content)
-    except (OSError, tarfile.TarError, zipfile.BadZipFile):  # no whole file; it is left out anyway
+            return _inverted_tar(content)
+        return _inverted_image(name, content)
+    except (OSError, tarfile.TarError, zipfile.BadZipFile):  # it is damaged already
         return None
 
 
-def _negative(name: str, content: bytes) -> bytes | None:
+def _inverted_image(name: str, content: bytes) -> bytes | None:
     form = Image.registered_extensions().get(Path(name).suffix.lower())
     if form not in Image.SAVE:
         return None
     with Image.open(io.BytesIO(content)) as image:
-        negative = ImageOps.invert(image.convert("RGB"))
+        inverted = ImageOps.invert(image.convert("RGB"))
     target = io.BytesIO()
-    negative.save(target, format=form)
+    inverted.save(target, format=form)
     return target.getvalue()
 
 
-def _changed_tar(content: bytes) -> bytes:
+def _inverted_tar(content: bytes) -> bytes:
     target = io.BytesIO()
     with (
         tarfile.open(fileobj=io.BytesIO(content)) as old,
@@ -83,32 +85,33 @@ def _changed_tar(content: bytes) -> bytes:
     ):
         for member in old:
             stream = old.extractfile(member) if member.isfile() else None
-            whole = stream.read() if stream else b""
-            whole = _changed(member.name, whole) or whole
-            member.size = len(whole)
-            new.addfile(member, io.BytesIO(whole))
+            data = stream.read() if stream else b""
+            data = _inverted(member.name, data) or data
+            member.size = len(data)
+            new.addfile(member, io.BytesIO(data))
     return target.getvalue()
 
 
 def _tar_mode(content: bytes) -> Any:
-    """The mode that compresses as the archive is compressed."""
+    """Return the mode that compresses as the archive is compressed."""
     signs = {b"\x1f\x8b": "w:gz", b"BZh": "w:bz2", b"\xfd7zXZ": "w:xz"}
     return next((mode for sign, mode in signs.items() if content.startswith(sign)), "w")
 
 
-def _changed_zip(content: bytes) -> bytes:
+def _inverted_zip(content: bytes) -> bytes:
     target = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(target, "w") as new:
         for member in old.infolist():
-            whole = old.read(member)
-            new.writestr(member, _changed(member.filename, whole) or whole)
+            data = old.read(member)
+            new.writestr(member, _inverted(member.filename, data) or data)
     return target.getvalue()
 
 
-def _change_bytes(contents: Mapping[Path, bytes], place: float) -> None:
-    """Some bytes of every file, evenly spread, as damage to an archive or a table of pixels."""
+def _change_bytes(contents: Mapping[Path, bytes], offset: float) -> None:
+    """Change a few bytes of every file, evenly spread: pixels of an archive or a table of pixels."""
     for file, content in contents.items():
         changed = bytearray(content)
-        for number in range(min(BYTES, len(changed))):
-            changed[int(len(changed) * (number + place) / BYTES)] ^= 0x10
+        for number in range(min(CHANGED_BYTES, len(changed))):
+            # One bit, so that most formats still decode; a large one, so that a pixel really changes.
+            changed[int(len(changed) * (number + offset) / CHANGED_BYTES)] ^= 0x10
         file.write_bytes(changed)

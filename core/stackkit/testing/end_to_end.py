@@ -1,7 +1,8 @@
-"""The last promise of every component: that a real run with it ends in a report."""
+"""The last check of every component: a real run with it ends in a report."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,14 +15,14 @@ from stackkit.host.option_syntax import unparse
 from stackkit.host.registry import Registry
 from stackkit.recipe import Recipe
 from stackkit.store import FeatureStore
-from stackkit.testing.check import Check, CheckFailedError, skip
-from stackkit.testing.sample_components import COMPANY
-from stackkit.testing.subject import Subject
+from stackkit.testing.check import TRACEBACK, Check, CheckFailedError, skip
+from stackkit.testing.sample_components import SAMPLE_COMPONENTS
+from stackkit.testing.under_test import ComponentUnderTest
 
-MOST_IMAGES = 300
-"""Of a dataset; a run takes seconds for so many."""
+MAX_IMAGES = 300
+"""A run with so many images takes seconds."""
 
-ALONE = Recipe(
+BASE = Recipe(
     dataset="kit/squares",
     backbones=("kit/means", "kit/means:upright=true"),
     learner="kit/logistic",
@@ -29,46 +30,48 @@ ALONE = Recipe(
     baselines=(),
     cv=2,
     shuffle=True,
-    strict=True,
+    strict=True,  # an image that cannot be read must end the run, not be left out
     jobs=1,
 )
-"""A run in which everything is the kit's."""
+"""A run of sample components only; the component under test replaces one of them."""
 
 
-def runs(subject: Subject) -> None:
-    """Let the host's own code run it among components of the kit."""
-    made = subject.made
-    if subject.component.kind == "dataset" and len(made.samples) > MOST_IMAGES:
-        skip(f"it has {len(made.samples)} images; a run is tried with {MOST_IMAGES} at most")
-    registry = Registry(host=Host(plugins=(), components=(*COMPANY, subject.component)))
+def runs(component: ComponentUnderTest) -> None:
+    """`stackkit run` with the component and a few small images ends in a report."""
+    made = component.made
+    if component.component.kind == "dataset" and len(made.samples) > MAX_IMAGES:
+        skip(
+            f"the dataset has {len(made.samples)} images, and a run is tested with at most {MAX_IMAGES}"
+        )
+    host = Host(plugins=(), components=(*SAMPLE_COMPONENTS, component.component))
     with TemporaryDirectory(prefix="stackkit-run-", ignore_cleanup_errors=True) as folder:
         try:
-            run(_recipe(subject), registry, FeatureStore(Path(folder)), SilentReporter())
+            run(_recipe(component), Registry(host=host), FeatureStore(Path(folder)), SilentReporter())
         except StackkitError as error:
-            if isinstance(error, EvaluationError) and subject.component.kind == "dataset":
-                skip(f"a run wants more images: {error}")
-            raise CheckFailedError(f"a run with it ends: {error}") from error
+            if isinstance(error, EvaluationError) and component.component.kind == "dataset":
+                skip(f"the dataset is too small for a run: {error}")
+            raise CheckFailedError(f"a run with it fails: {error}") from error
 
 
-def _recipe(subject: Subject) -> Recipe:
-    text = unparse(subject.component.qualified_name, subject.given)
-    match subject.component.kind:
+def _recipe(component: ComponentUnderTest) -> Recipe:
+    text = unparse(component.component.qualified_name, component.given)
+    match component.component.kind:
         case "dataset":
-            return replace(ALONE, dataset=text)
+            return replace(BASE, dataset=text)
         case "backbone":
-            return replace(ALONE, dataset="kit/squares:n=18", backbones=(text,))
+            return replace(BASE, dataset="kit/squares:n=18", backbones=(text,))
         case "learner":
-            return replace(ALONE, learner=text)
+            return replace(BASE, learner=text)
         case "aggregator":
-            return replace(ALONE, aggregators=(text,))
+            return replace(BASE, aggregators=(text,))
 
 
-def runs_after(promises: tuple[Check, ...], *immaterial: str) -> Check:
-    """The promise, to be tried where all others are kept but those that no run depends on."""
+def runs_after(checks: Iterable[Check], *irrelevant: str) -> Check:
+    """Return the check `runs`, skipped if any other check fails that is not `irrelevant` to a run."""
     return Check(
         name="runs",
-        sentence="`stackkit run` with it and a few small images ends in a report.",
-        remedy="mend what the message names; the test of `conformance` shows the traceback",
-        check=runs,
-        after=tuple(each.name for each in promises if each.name not in immaterial),
+        sentence=runs.__doc__ or "runs",
+        remedy=f"fix what the message names; {TRACEBACK}",
+        function=runs,
+        after=tuple(each.name for each in checks if each.name not in irrelevant),
     )

@@ -1,4 +1,4 @@
-"""What takes the place of a dataset's file system and of its server."""
+"""Fakes that datasets are tested with: a file system in another order, and a download server."""
 
 from __future__ import annotations
 
@@ -11,30 +11,28 @@ from typing import Any
 
 
 @contextmanager
-def listing_backwards() -> Iterator[None]:
-    """Let this process list every folder from its end, as another file system might."""
+def reversed_listing() -> Iterator[None]:
+    """List every folder in reverse in the block, as another file system might."""
+    # pathlib, glob and os.walk all use these two.
     listdir, scandir = os.listdir, os.scandir
 
-    def backwards(*arguments: Any) -> Any:
+    def reversed_scandir(*arguments: Any) -> Any:
         with scandir(*arguments) as entries:
             return _Entries(list(entries)[::-1])
 
     os.listdir = lambda *arguments: listdir(*arguments)[::-1]  # type: ignore[assignment]
-    os.scandir = backwards  # type: ignore[assignment]
+    os.scandir = reversed_scandir  # type: ignore[assignment]
     try:
         yield
     finally:
         os.listdir, os.scandir = listdir, scandir
 
 
-class _Entries:
-    """What os.scandir returns: an iterator that can be closed."""
+class _Entries(Iterator[Any]):
+    """The result of os.scandir: an iterator that is also a context manager."""
 
     def __init__(self, entries: Sequence[Any]) -> None:
         self._entries = iter(entries)
-
-    def __iter__(self) -> Iterator[Any]:
-        return self._entries
 
     def __next__(self) -> Any:
         return next(self._entries)
@@ -43,15 +41,15 @@ class _Entries:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Nothing is open any more."""
+        pass
 
     def close(self) -> None:
-        """Nothing is open any more."""
+        """Do nothing: the folder is closed already."""
 
 
 @contextmanager
 def serving(content: bytes) -> Iterator[str]:
-    """The address on this machine from which `content` can be downloaded in the block."""
+    """Serve `content` on this machine in the block; yields the address."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -61,7 +59,7 @@ def serving(content: bytes) -> Iterator[str]:
             self.wfile.write(content)
 
         def log_message(self, *arguments: object) -> None:
-            """Say nothing."""
+            """Keep stderr clean."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     Thread(target=server.serve_forever, daemon=True).start()

@@ -1,4 +1,4 @@
-"""Components that keep one which is tried company in a real run: small, quick and easily told apart."""
+"""Small and quick components that complete a run with the component under test."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ from stackkit.api.specs import BackboneSpec, ComponentSpec, DatasetSpec, Learner
 from stackkit.api.types import Sample
 from stackkit.host.component import Component
 
-PLUGIN = "kit"
 SIDE = 16
 CLASSES = 3
 
 
 class Squares:
-    """Images of noise, each class with a brightness of its own."""
+    """`n` images of noise whose brightness depends on the class."""
 
     classes, notes = ("dark", "grey", "bright"), ()
 
@@ -27,17 +26,17 @@ class Squares:
         self.samples = [Sample(id=f"square-{i}", label=i % CLASSES) for i in range(n)]
 
     def image(self, i: int) -> Image.Image:
-        """Noise around the class's brightness."""
+        """Return image i, the same every time."""
         noise = np.random.default_rng(i).integers(0, 80, (SIDE, SIDE, 3))
         return Image.fromarray((noise + 80 * (i % CLASSES)).astype(np.uint8))
 
     def fingerprint(self, i: int) -> str:
-        """Of the pixels."""
+        """Return a digest of the pixels."""
         return bytes_fingerprint(self.image(i).tobytes())
 
 
 class Means:
-    """Means of an image's rows: one feature for each."""
+    """Mean brightness of each row or column: 16 features."""
 
     image_size, feature_dim, trained = SIDE, SIDE, True
 
@@ -51,36 +50,18 @@ class Means:
 
 
 def logistic() -> LogisticRegression:
-    """A learner with probabilities."""
+    """Return a learner with probabilities."""
     return LogisticRegression(max_iter=1000)
 
 
-def _component(spec: ComponentSpec) -> Component:
-    return Component(spec=spec, plugin=PLUGIN, distribution="stackkit", version=__version__)
+def _component(spec_of: type[ComponentSpec], name: str, factory: str, *options: Option) -> Component:
+    spec = spec_of(name=name, summary=name, factory=f"{__name__}:{factory}", options=options)
+    return Component(spec=spec, plugin="kit", distribution="stackkit", version=__version__)
 
 
-COMPANY = tuple(
-    map(
-        _component,
-        (
-            DatasetSpec(
-                name="squares",
-                summary="noise of three brightnesses",
-                factory="stackkit.testing.sample_components:Squares",
-                options=(Option(name="n", default=120, help="how many images"),),
-            ),
-            BackboneSpec(
-                name="means",
-                summary="means of rows or columns",
-                factory="stackkit.testing.sample_components:Means",
-                options=(Option(name="upright", default=False, help="columns in place of rows"),),
-            ),
-            LearnerSpec(
-                name="logistic",
-                summary="logistic regression",
-                factory="stackkit.testing.sample_components:logistic",
-            ),
-        ),
-    )
+SAMPLE_COMPONENTS = (
+    _component(DatasetSpec, "squares", "Squares", Option(name="n", default=120, help="images")),
+    _component(BackboneSpec, "means", "Means", Option(name="upright", default=False, help="columns")),
+    _component(LearnerSpec, "logistic", "logistic"),
 )
-"""One of each kind that a run cannot do without."""
+"""One component of each kind that a run needs."""

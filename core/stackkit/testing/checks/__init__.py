@@ -1,1 +1,1 @@
-"""The checks of the conformance kit: one module for each kind of component."""
+"""The checks of the conformance kit: one module for plugins, and one for each kind of component."""

@@ -1,142 +1,187 @@
-"""What an aggregator promises: to learn from what it is handed, and from nothing else."""
+"""Checks of an aggregator: it learns from the arrays it is given, and from nothing else."""
 
 from __future__ import annotations
 
-from functools import partial
-from typing import get_args
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeAlias, get_args
 
 import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
 
 from stackkit.api.types import FitOn
-from stackkit.testing.check import Check, CheckFailedError, promise, require, skip, worked
+from stackkit.evaluation.probabilities import checked_labels
+from stackkit.testing.check import CheckList, attempt, require, skip
 from stackkit.testing.end_to_end import runs_after
-from stackkit.testing.fixtures.aggregator import (
-    CLASSES,
-    LEARNERS,
-    AggregatorSubject,
-    Inputs,
-    N,
-    rows_of,
+from stackkit.testing.under_test import ComponentUnderTest
+
+Inputs: TypeAlias = Sequence[NDArray[Any]] | NDArray[Any]
+"""(n_learners, n, n_classes) probabilities, or one (n, d) matrix of features for each backbone."""
+
+N, CLASSES, LEARNERS = 200, 5, 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class AggregatorUnderTest(ComponentUnderTest):
+    """An aggregator, and inputs as its `fit_on` requires them."""
+
+    @cached_property
+    def labels(self) -> NDArray[np.int64]:
+        """(200,) labels of 5 classes in random order."""
+        return np.random.default_rng(4).permutation(N) % CLASSES
+
+    @property
+    def on_features(self) -> bool:
+        """Whether it works on features, in place of a whole stack."""
+        return getattr(self.made, "fit_on", None) == "features"
+
+    def inputs(self, sharpness: float, seed: int, count: int = LEARNERS) -> Inputs:
+        """Return inputs from `count` learners or backbones; they favour the labels by `sharpness`."""
+        random = np.random.default_rng(seed)
+        if self.on_features:
+            means = [
+                sharpness * np.random.default_rng(width).normal(size=(CLASSES, width))
+                for width in ([16, 5, 9, 7] * (count // 4 + 1))[:count]
+            ]
+            return [
+                (mean[self.labels] + random.normal(size=(N, mean.shape[1]))).astype(np.float32)
+                for mean in means
+            ]
+        scores = random.normal(size=(count, N, CLASSES)) + sharpness * np.eye(CLASSES)[self.labels]
+        exponentials = np.exp(scores)
+        probabilities: NDArray[Any] = exponentials / exponentials.sum(axis=2, keepdims=True)
+        return probabilities
+
+    def fitted(self, inputs: Inputs, labels: NDArray[np.int64]) -> Any:
+        """Return a new aggregator, fitted as in a run; `fit` need not return it."""
+        aggregator = self.create()
+        learner = (LogisticRegression(),) if self.on_features else ()
+        aggregator.fit(inputs, labels, *learner)
+        return aggregator
+
+
+CHECKS = CheckList(after=("whole-labels",))
+
+
+@CHECKS.add("fit-on", "set fit_on on the class, or from an option of that name", after=())
+def fit_on(component: AggregatorUnderTest) -> None:
+    """`fit_on` is "in-sample", "out-of-fold" or "features", and `fit` takes what that means."""
+    words, found = get_args(FitOn), getattr(component.made, "fit_on", None)
+    require(found in words, f"fit_on must be one of {', '.join(words)}, got {found!r}")
+
+
+@CHECKS.add(
+    "whole-labels",
+    "return the column of the class, as in scores.argmax(axis=1) of (n_samples, n_classes)",
+    after=("fit-on",),
 )
-from stackkit.testing.protocols import REMEDY, anything, method, require_members
+def whole_labels(component: AggregatorUnderTest) -> None:
+    """`predict` returns one integer for each row, a label from 0 to n_classes - 1."""
+    known, new = component.inputs(1, 0), component.inputs(1, 1)
+    aggregator = attempt("fit", lambda: component.fitted(known, component.labels.copy()))
+    checked_labels(attempt("predict", lambda: aggregator.predict(new)), N, CLASSES)
 
 
-def members(subject: AggregatorSubject) -> None:
-    """Read each of them."""
-    fit_on = anything("fit_on", f"one of {', '.join(get_args(FitOn))}")
-    require_members(subject.made, (fit_on, method("fit"), method("predict")))
+@CHECKS.add(
+    "recovers-labels",
+    "check the axes: (n_learners, n_samples, n_classes), or one (n_samples, d) per backbone; guard what "
+    "compares learners (a variance, a correlation) against a single learner",
+)
+def recovers_labels(component: AggregatorUnderTest) -> None:
+    """If the learners are sure of a label, it predicts this label, be it one learner or forty."""
+    for count, expected in ((LEARNERS, 0.99), (1, 0.95), (40, 0.95)):
+        aggregator = component.fitted(component.inputs(9, 0, count), component.labels.copy())
+        right = np.mean(aggregator.predict(component.inputs(9, 1, count)) == component.labels)
+        require(right > expected, f"if {count} learners are sure of the labels, {right:.0%} are right")
 
 
-def fit_on(subject: AggregatorSubject) -> None:
-    """Read the word."""
-    words, found = get_args(FitOn), getattr(subject.made, "fit_on", None)
-    require(found in words, f"fit_on is {found!r}; one of {', '.join(words)} is wanted")
-
-
-def recovers_labels(subject: AggregatorSubject) -> None:
-    """Fit on inputs that leave no doubt."""
-    right = subject.recovered
-    require(right > 0.99, f"where the learners leave no doubt, {right:.0%} of new rows are right")
-
-
-def whole_labels(subject: AggregatorSubject) -> None:
-    """Look at shape, type and range of what it predicts."""
-    known, new = subject.inputs(1, 0), subject.inputs(1, 1)
-    aggregator = worked("fit", lambda: subject.fitted(known, subject.labels.copy()))
-    predicted = worked("predict", lambda: np.asarray(aggregator.predict(new)))
-    require(predicted.shape == (N,), f"shape {predicted.shape} for {N} rows")
-    require(predicted.dtype.kind in "iu", f"it predicts {predicted.dtype}, not whole numbers")
-    others = sorted(set(predicted.tolist()) - set(range(CLASSES)))
-    require(not others, f"there are {CLASSES} classes, and it predicts {others[:1]}")
-
-
-def chance_on_shuffled(subject: AggregatorSubject) -> None:
-    """Fit on labels that the inputs say nothing about: within 5 standard errors of chance."""
-    labels = np.random.default_rng(2).permutation(subject.labels)
-    aggregator = subject.fitted(subject.inputs(0, 0), labels.copy())
-    right = float(np.mean(aggregator.predict(subject.inputs(0, 1)) == labels))
+@CHECKS.add(
+    "chance-on-shuffled-labels",
+    "let predict depend on the rows it is given, and on nothing that fit kept of single rows",
+    after=("repeatability",),
+)
+def chance_on_shuffled_labels(component: AggregatorUnderTest) -> None:
+    """Labels that its inputs do not predict are met by chance only, within 5 standard errors."""
+    labels = np.random.default_rng(2).permutation(component.labels)
+    aggregator = component.fitted(component.inputs(0, 0), labels.copy())
+    right = float(np.mean(aggregator.predict(component.inputs(0, 1)) == labels))
     chance = 1 / CLASSES
-    gap = 5 * (chance * (1 - chance) / N) ** 0.5
-    require(abs(right - chance) <= gap, f"{right:.0%} of labels that were shuffled are right")
+    allowed = 5 * (chance * (1 - chance) / N) ** 0.5
+    require(abs(right - chance) <= allowed, f"{right:.0%} of shuffled labels are right")
 
 
-def row_independence(subject: AggregatorSubject) -> None:
-    """Ask for some rows one by one, and for all at once; sums in another order may decide ties."""
-    aggregator = subject.fitted(subject.inputs(1, 0), subject.labels.copy())
-    together = np.asarray(aggregator.predict(subject.inputs(1, 1)))[:50]
-    new = subject.inputs(1, 1)
-    alone = np.concatenate([aggregator.predict(rows_of(new, np.array([i]))) for i in range(50)])
-    require(alone.shape == together.shape, f"50 rows, one by one, are given {len(alone)} labels")
+@CHECKS.add(
+    "row-independence",
+    "take means, ranks and orders from the rows of fit, never from those of predict",
+    after=("chance-on-shuffled-labels",),
+)
+def row_independence(component: AggregatorUnderTest) -> None:
+    """The label that it predicts for a row does not depend on the other rows."""
+    aggregator = component.fitted(component.inputs(1, 0), component.labels.copy())
+    together = np.asarray(aggregator.predict(component.inputs(1, 1)))[:50]
+    new = component.inputs(1, 1)  # the call above may have written into its argument
+    alone = np.concatenate([aggregator.predict(_row(new, i)) for i in range(50)])
+    require(alone.shape == together.shape, f"50 rows, one by one, have {len(alone)} labels")
     changed = float(np.mean(alone != together))
-    require(changed <= 0.02, f"{changed:.0%} of rows have another label alone than among others")
+    # Sums in another order may decide a tie.
+    require(changed <= 0.02, f"{changed:.0%} of rows have another label alone than in a batch")
 
 
-def number_of_learners(subject: AggregatorSubject) -> None:
-    """Fit on those of one, and of forty."""
-    for count in (1, 40):
-        right = subject.right(count)
-        require(right > 0.95, f"with {count} instead of {LEARNERS}, {right:.0%} of new rows are right")
+def _row(inputs: Inputs, i: int) -> Inputs:
+    if isinstance(inputs, np.ndarray):
+        return inputs[:, i : i + 1]
+    return [matrix[i : i + 1] for matrix in inputs]
 
 
-def absent_class(subject: AggregatorSubject) -> None:
-    """Leave a class out: what no learner ever saw has probability 0."""
-    known, new, labels = subject.inputs(9, 0), subject.inputs(9, 1), subject.labels
+@CHECKS.add(
+    "absent-class",
+    "guard logarithms and divisions by a class's share against 0",
+    after=("recovers-labels",),
+)
+def absent_class(component: AggregatorUnderTest) -> None:
+    """A class without training samples, whose probabilities are 0, is never predicted."""
+    known, new, labels = component.inputs(9, 0), component.inputs(9, 1), component.labels
+    # Samples of class 3 count as class 2 in fit, and their true label is ignored below.
     seen = np.where(labels == 3, 2, labels)
     for inputs in (known, new):
         if isinstance(inputs, np.ndarray):
             inputs[:, :, 3] = 0
             inputs /= inputs.sum(axis=2, keepdims=True)
-    predicted = np.asarray(subject.fitted(known, seen.copy()).predict(new))
+    predicted = np.asarray(component.fitted(known, seen.copy()).predict(new))
     wrong = int(np.sum(predicted == 3))
-    require(not wrong, f"{wrong} of {N} rows are given a class that it never saw")
+    require(not wrong, f"for {wrong} of {N} rows it predicts a class that it has never seen")
     right = float(np.mean(predicted[labels != 3] == labels[labels != 3]))
-    require(right > 0.95, f"where a class has no sample, {right:.0%} of the others' rows are right")
+    require(right > 0.95, f"if a class has no sample, {right:.0%} of the others' rows are right")
 
 
-def order_of_learners(subject: AggregatorSubject) -> None:
-    """Turn the learners round, for fitting and for predicting."""
-    if subject.on_features:
-        skip("features side by side may stand in any order that is kept")
-    if getattr(subject.made, "ordered", False):
-        skip("it declares ordered = True: the order of learners means something to it")
-    first = subject.fitted(subject.inputs(1, 0), subject.labels)
-    other = subject.fitted(subject.inputs(1, 0)[::-1], subject.labels)
-    turned = np.asarray(other.predict(subject.inputs(1, 1)[::-1]))
-    changed = float(np.mean(first.predict(subject.inputs(1, 1)) != turned))
-    require(changed <= 0.01, f"{changed:.0%} of predictions change when the learners are turned round")
+@CHECKS.add(
+    "order-of-learners",
+    "treat learners alike, or declare ordered = True on the class",
+    after=("repeatability",),
+)
+def order_of_learners(component: AggregatorUnderTest) -> None:
+    """Results do not depend on the order of learners, or the aggregator declares `ordered = True`."""
+    if component.on_features:
+        skip("the order of features side by side need not be immaterial")
+    if getattr(component.made, "ordered", False):
+        skip("it declares ordered = True")
+    first = component.fitted(component.inputs(1, 0), component.labels)
+    other = component.fitted(component.inputs(1, 0)[::-1], component.labels)
+    reversed_labels = np.asarray(other.predict(component.inputs(1, 1)[::-1]))
+    changed = float(np.mean(first.predict(component.inputs(1, 1)) != reversed_labels))
+    # Sums in another order may decide a tie.
+    require(changed <= 0.01, f"{changed:.0%} of labels change if the order of learners is reversed")
 
 
-def refit_forgets(subject: AggregatorSubject) -> None:
-    """Fit one object twice, and a new one on the second rows only."""
-    aggregator = subject.fitted(subject.inputs(1, 0), (subject.labels + 1) % CLASSES)
-    subject.fit(aggregator, subject.inputs(1, 1), subject.labels)
-    fresh = subject.fitted(subject.inputs(1, 1), subject.labels)
-    again, wanted = (each.predict(subject.inputs(1, 0)) for each in (aggregator, fresh))
-    same = np.array_equal(again, wanted)
-    require(same, "fitted again, it predicts other labels than one that saw the last rows only")
-
-
-def unfitted_use(subject: AggregatorSubject) -> None:
-    """Predict before fitting, if fitting changes anything."""
-    try:
-        subject.create().predict(subject.inputs(3, 1))
-    except ValueError:  # as scikit-learn's NotFittedError is one
-        return
-    straight, turned = (
-        subject.fitted(subject.inputs(3, 0), labels).predict(subject.inputs(3, 1))
-        for labels in (subject.labels, (subject.labels + 1) % CLASSES)
-    )
-    if np.array_equal(straight, turned):
-        skip("it learns nothing, so it can predict at once")
-    raise CheckFailedError("predict answers before fit was called")
-
-
-def input_untouched(subject: AggregatorSubject) -> None:
-    """Compare the arrays before and after."""
-    mine, before, labels = subject.inputs(1, 0), subject.inputs(1, 0), subject.labels.copy()
-    aggregator = subject.fitted(mine, labels)
+@CHECKS.add("input-untouched", "work on a copy when you clip, scale or normalise")
+def input_untouched(component: AggregatorUnderTest) -> None:
+    """`fit` and `predict` do not change the arrays they are given."""
+    mine, before, labels = component.inputs(1, 0), component.inputs(1, 0), component.labels.copy()
+    aggregator = component.fitted(mine, labels)
     require(_same(mine, before), "fit writes into its inputs")
-    require(np.array_equal(labels, subject.labels), "fit writes into the labels")
+    require(np.array_equal(labels, component.labels), "fit writes into the labels")
     aggregator.predict(mine)
     require(_same(mine, before), "predict writes into its inputs")
 
@@ -145,101 +190,19 @@ def _same(mine: Inputs, before: Inputs) -> bool:
     return all(np.array_equal(*pair) for pair in zip(mine, before, strict=True))
 
 
-def repeatability(subject: AggregatorSubject) -> None:
-    """Fit twice with the same options while NumPy's global state differs."""
-    require(subject.is_repeatable, "two fits on the same rows predict other labels")
+@CHECKS.add("repeatability", "declare a seed option, and draw from np.random.default_rng(seed)")
+def repeatability(component: AggregatorUnderTest) -> None:
+    """The same rows and options give the same labels, whatever NumPy's global random state is."""
+    state_before = np.random.get_state()
+    try:
+        labels = []
+        for state in (1, 2):
+            np.random.seed(state)
+            aggregator = component.fitted(component.inputs(1, 0), component.labels.copy())
+            labels.append(np.asarray(aggregator.predict(component.inputs(1, 1))))
+    finally:
+        np.random.set_state(state_before)
+    require(np.array_equal(labels[0], labels[1]), "two fits on the same rows predict other labels")
 
 
-_promise = partial(promise, after=("whole-labels",))
-
-
-_OWN = (
-    Check(
-        name="members",
-        check=members,
-        sentence="It has `fit_on` and the methods `fit` and `predict`.",
-        remedy=REMEDY,
-    ),
-    _promise(
-        "fit-on",
-        fit_on,
-        '`fit_on` is "in-sample", "out-of-fold" or "features", and `fit` takes what that promises.',
-        "set fit_on on the class, or from an option of that name",
-        after=("members",),
-    ),
-    _promise(
-        "recovers-labels",
-        recovers_labels,
-        "Where the learners leave no doubt, it predicts what they say.",
-        "check the axes: (n_learners, n_samples, n_classes), or one (n_samples, d) per backbone",
-    ),
-    _promise(
-        "whole-labels",
-        whole_labels,
-        "`predict` gives one whole number for each row, a label from 0 to n_classes - 1.",
-        "return the column of the class, such as scores.argmax(axis=1) of (n_samples, n_classes) scores",
-        after=("fit-on",),
-    ),
-    _promise(
-        "chance-on-shuffled-labels",
-        chance_on_shuffled,
-        "Labels that its inputs say nothing about are met by chance only.",
-        "let predict depend on the rows it is given, and on nothing that fit kept of single rows",
-        after=("repeatability",),
-    ),
-    _promise(
-        "row-independence",
-        row_independence,
-        "What it predicts for a row depends on that row only.",
-        "take means, ranks and orders from the rows of fit, never from those of predict",
-        after=("chance-on-shuffled-labels",),
-    ),
-    _promise(
-        "number-of-learners",
-        number_of_learners,
-        "One learner or backbone is enough, and forty are not too many.",
-        "guard what compares learners (a variance, a correlation) against there being one",
-        after=("recovers-labels",),
-    ),
-    _promise(
-        "absent-class",
-        absent_class,
-        "A class without a sample to learn from, whose probabilities are 0, is never predicted.",
-        "guard logarithms and divisions by a class's share against 0",
-        after=("recovers-labels",),
-    ),
-    _promise(
-        "order-of-learners",
-        order_of_learners,
-        "The order of learners is immaterial, or the aggregator has `ordered = True`.",
-        "treat learners alike, or declare ordered = True on the class",
-        after=("repeatability",),
-    ),
-    _promise(
-        "refit-forgets",
-        refit_forgets,
-        "`fit` forgets an earlier fit.",
-        "set every attribute anew in fit; append to nothing",
-        after=("repeatability",),
-    ),
-    _promise(
-        "unfitted-use",
-        unfitted_use,
-        "If it learns, `predict` before `fit` raises ValueError.",
-        "raise ValueError (or NotFittedError) in predict until fit was called",
-    ),
-    _promise(
-        "input-untouched",
-        input_untouched,
-        "`fit` and `predict` leave their arrays as they were.",
-        "work on a copy where you clip, scale or normalise",
-    ),
-    _promise(
-        "repeatability",
-        repeatability,
-        "The same rows and options give the same predictions, whatever NumPy's global random state.",
-        "take a seed option, and draw from np.random.default_rng(seed)",
-    ),
-)
-
-PROMISES = (*_OWN, runs_after(_OWN, "unfitted-use"))
+CHECKS.append(runs_after(CHECKS))

@@ -1,257 +1,229 @@
-"""What a backbone promises: rows that depend on their own image and on nothing else."""
+"""Checks of a backbone: an image's features depend on the image and on the revision only."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from typing import TypeAlias
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
+from stackkit.api.images import read_image, squash
 from stackkit.api.specs import OptionValue
 from stackkit.api.types import PreparableBackbone
 from stackkit.host.option_syntax import unparse
-from stackkit.testing.check import Check, promise, require, skip, worked
+from stackkit.testing.check import CheckList, attempt, require, skip
 from stackkit.testing.end_to_end import runs_after
-from stackkit.testing.fixtures.backbone import TOLERANCE, BackboneSubject, differs
-from stackkit.testing.protocols import REMEDY, instance, method, positive, require_members
+from stackkit.testing.under_test import ComponentUnderTest, ask_process
 
 Options: TypeAlias = Mapping[str, OptionValue]
 
+TOLERANCE = 1e-4
+"""Allowed difference of features in standard deviations: batches of other sizes round differently."""
 
-MEMBERS = (
-    positive("image_size"),
-    positive("feature_dim"),
-    instance("revision", "text", str),
-    instance("trained", "True or False", bool),
-    method("extract"),
+
+@dataclass(frozen=True, kw_only=True)
+class BackboneUnderTest(ComponentUnderTest):
+    """A backbone, and at least six images of its size."""
+
+    @cached_property
+    def pixels(self) -> NDArray[np.uint8]:
+        """(n, size, size, 3): noise, black, white, two ramps, noise, then the author's images."""
+        size = self.made.image_size
+        pixels = np.random.default_rng(7).integers(0, 256, (6, size, size, 3)).astype(np.uint8)
+        pixels[1], pixels[2] = 0, 255
+        ramp = np.linspace(0, 255, size).astype(np.uint8)
+        pixels[3], pixels[4] = ramp[:, None, None], ramp[None, :, None]
+        own = [squash(read_image(path), size) for path in self.images]
+        return np.concatenate([pixels, np.stack(own)]) if own else pixels
+
+    def extract(self, pixels: NDArray[np.uint8], backbone: Any = None) -> NDArray[np.float32]:
+        """Return the features of the first object, or of `backbone`."""
+        images = pixels.copy()
+        images.flags.writeable = False  # as in a run, where backbones of one size share the images
+        features: NDArray[np.float32] = (backbone or self.made).extract(images)
+        # A framework may share the memory of the array and ignore its flag.
+        remedy = "work on a copy, such as images.astype(np.float32)"
+        require(np.array_equal(images, pixels), "extract writes into the images it is given", remedy)
+        return features
+
+    @cached_property
+    def features(self) -> NDArray[np.float32]:
+        """Features of all images by the first object."""
+        return self.extract(self.pixels)
+
+    @cached_property
+    def elsewhere(self) -> tuple[str, NDArray[np.float32]]:
+        """The revision, and the features of all images, in a new process."""
+        revision, features = ask_process(self.target, self.request("features", images=self.pixels))
+        return revision, features
+
+
+def difference(found: NDArray[Any], expected: NDArray[Any]) -> str | None:
+    """Describe how features differ by more than the tolerance; None if they do not."""
+    if found.shape != expected.shape:
+        return f"shapes {found.shape} and {expected.shape}"
+    finite = np.isfinite(expected)  # NaN equals nothing; the check finite-features reports it
+    if not np.array_equal(np.isfinite(found), finite):
+        return "other features are finite"
+    found, expected = found[finite].astype(np.float64), expected[finite].astype(np.float64)
+    scale = float(expected.std()) if expected.size else 0.0
+    gap = float(np.abs(found - expected).max(initial=0)) / (scale or 1.0)
+    return None if gap <= TOLERANCE else f"{gap:.2g} standard deviations, {TOLERANCE:g} allowed"
+
+
+CHECKS = CheckList(after=("repeatability",))
+
+
+@CHECKS.add(
+    "feature-width",
+    "declare the width that the network really has, and end with .astype(np.float32)",
+    after=(),
 )
-
-
-def members(subject: BackboneSubject) -> None:
-    """Read each of them."""
-    require_members(subject.made, MEMBERS)
-
-
-def feature_width(subject: BackboneSubject) -> None:
-    """Compare shape and type with what is declared."""
-    made = subject.made
-    features = worked("extract", lambda: subject.features)
+def feature_width(component: BackboneUnderTest) -> None:
+    """`extract` takes read-only images and returns float32 of shape (images, `feature_dim`); `trained`
+    is True or False.
+    """
+    trained = component.made.trained
+    require(isinstance(trained, bool), f"trained must be True or False, got {trained!r}")
+    features = attempt("extract", lambda: component.features)
     came = type(features).__name__
     remedy = "return a NumPy array with a row for each image"
     require(isinstance(features, np.ndarray), f"extract returns {came}, not an array", remedy)
-    wanted = (len(subject.pixels), made.feature_dim)
-    require(features.shape == wanted, f"shape {features.shape}; feature_dim says {wanted}")
-    require(features.dtype == np.float32, f"dtype {features.dtype}")
+    expected = (len(component.pixels), component.made.feature_dim)
+    require(features.shape == expected, f"expected features of shape {expected}, got {features.shape}")
+    require(features.dtype == np.float32, f"expected float32, got {features.dtype}")
 
 
-def images_untouched(subject: BackboneSubject) -> None:
-    """Compare the array before and after."""
-    mine = subject.pixels.copy()
-    subject.made.extract(mine)
-    require(np.array_equal(mine, subject.pixels), "extract writes into the array it is given")
-
-
-def row_independence(subject: BackboneSubject) -> None:
-    """Put the first image among other neighbours, and in another place."""
-    pixels = subject.pixels
-    neighbours = np.concatenate([pixels[:1], 255 - pixels[1:][::-1] // 2])
-    gap = differs(subject.extract(neighbours)[:1], subject.features[:1])
-    require(gap is None, f"with other neighbours in its batch an image has other features: {gap}")
-    gap = differs(subject.extract(pixels[::-1].copy())[::-1], subject.features)
+@CHECKS.add(
+    "row-independence",
+    "put the network into inference mode (training=False, model.eval()): batch normalisation must use "
+    "its stored statistics; normalise by constants; let nothing depend on len(images)",
+)
+def row_independence(component: BackboneUnderTest) -> None:
+    """An image's features do not depend on the other images of its batch, its place, or their number."""
+    pixels, features = component.pixels, component.features
+    others = np.concatenate([pixels[:1], 255 - pixels[1:][::-1] // 2])
+    gap = difference(component.extract(others)[:1], features[:1])
+    require(gap is None, f"with other images in its batch an image has other features: {gap}")
+    gap = difference(component.extract(pixels[::-1])[::-1], features)
     require(gap is None, f"in another place of its batch an image has other features: {gap}")
-
-
-def batch_size(subject: BackboneSubject) -> None:
-    """Give one image alone, then the same one thrice and forty times: only the number changes."""
-    image = subject.pixels[:1]
-    alone = subject.extract(image)
+    # Copies of one image: only their number changes, so that padding or len(images) is found.
+    alone = component.extract(pixels[:1])
     for count in (3, 40):
-        gap = differs(subject.extract(np.repeat(image, count, axis=0))[:1], alone)
+        gap = difference(component.extract(np.repeat(pixels[:1], count, axis=0))[:1], alone)
         require(gap is None, f"in a batch of {count} an image has other features than alone: {gap}")
 
 
-def repeatability(subject: BackboneSubject) -> None:
-    """Extract again, with the same object and with another."""
-    require(subject.is_steady, "the same object gives other features for the same images")
-    gap = subject.gap_to_another
-    require(gap is None, f"another object gives other features: {gap}")
+@CHECKS.add(
+    "repeatability",
+    "switch dropout and augmentation off, draw random weights from the seed, and use nothing that "
+    "differs between processes: hash() of text, id(), time, global random state",
+    after=("feature-width",),
+)
+def repeatability(component: BackboneUnderTest) -> None:
+    """The same images have the same features again, from the same object, another one, and in another
+    process.
+    """
+    pixels, features = component.pixels, component.features
+    gap = difference(component.extract(pixels), features)
+    require(gap is None, f"the same object returns other features when it is called again: {gap}")
+    gap = difference(component.extract(pixels, component.create()), features)
+    require(gap is None, f"another object returns other features: {gap}")
+    gap = difference(component.elsewhere[1], features)
+    require(gap is None, f"another process returns other features: {gap}")
 
 
-def other_process(subject: BackboneSubject) -> None:
-    """Extract in a new process, where no state, address or hash seed is the same."""
-    gap = differs(subject.elsewhere[1], subject.features)
-    require(gap is None, f"another process gives other features: {gap}")
-
-
-def stable_revision(subject: BackboneSubject) -> None:
-    """Compare the revisions of two objects and of a new process."""
-    revision = subject.made.revision
-    require(isinstance(revision, str) and revision, f"its revision is {revision!r}")
-    require(revision.isascii() and revision.isprintable(), f"revision {revision!r} is no line of ASCII")
-    another = subject.create().revision
+@CHECKS.add(
+    "stable-revision",
+    "derive it from the weights' bytes, the options and a version number of your own",
+    after=("feature-width",),
+)
+def stable_revision(component: BackboneUnderTest) -> None:
+    """`revision` is one line of ASCII, the same for every object and in every process."""
+    revision = component.made.revision
+    fine = isinstance(revision, str) and revision and revision.isascii() and revision.isprintable()
+    require(fine, f"revision must be one line of ASCII, got {revision!r}")
+    another = component.create().revision
     require(another == revision, f"another object's revision is {another!r}, not {revision!r}")
-    elsewhere = subject.elsewhere[0]
-    require(elsewhere == revision, f"another process's revision is {elsewhere!r}, not {revision!r}")
+    elsewhere = component.elsewhere[0]
+    require(elsewhere == revision, f"in another process the revision is {elsewhere!r}, not {revision!r}")
 
 
-def telling_revision(subject: BackboneSubject) -> None:
-    """Make it with other weights, and with other values of options that have few."""
-    tried = [_is_told(subject, *pair) for pair in _pairs(subject)]
-    if not any(tried):
-        skip("no other seed of random weights, choice, or true and false could be tried")
+@CHECKS.add(
+    "telling-revision",
+    "build the revision from a digest of the weights, or the seed of random ones, and from the "
+    "options that features depend on",
+    after=("repeatability", "stable-revision"),
+)
+def telling_revision(component: BackboneUnderTest) -> None:
+    """`revision` changes with the weights, and with every other option that changes the features."""
+    compared = [_compared(component, *pair) for pair in _pairs(component)]
+    if not any(compared):
+        skip("no `seed`, boolean or `choices` option with another value that can be used here")
 
 
-def _pairs(subject: BackboneSubject) -> Iterator[tuple[Options, Options]]:
-    """Options of two objects each, which differ in one of them."""
-    if subject.declares("seed"):
-        random: Options = {"weights": "random"} if subject.declares("weights") else {}
+def _pairs(component: BackboneUnderTest) -> Iterator[tuple[Options, Options]]:
+    """Yield the options of two objects, which differ in one option; {} is the first object."""
+    if component.declares("seed"):
+        random: Options = {"weights": "random"} if component.declares("weights") else {}
         yield {**random, "seed": 1}, {**random, "seed": 2}
-    for option in subject.component.spec.options:
-        if option.name == "device":  # the same network elsewhere, which may round otherwise
+    for option in component.component.spec.options:
+        if option.name == "device":  # another device may round differently
             continue
         for value in (False, True) if option.value_type is bool else option.choices:
-            if value != subject.choice().options[option.name]:
+            if value != component.configured().options[option.name]:
                 yield {}, {option.name: value}
 
 
-def _is_told(subject: BackboneSubject, one: Options, other: Options) -> bool:
-    """Whether both could be made; they must not share a place in the store if their features differ."""
+def _compared(component: BackboneUnderTest, one: Options, other: Options) -> bool:
+    """Return whether both objects could be made; fail if one revision has two sets of features."""
     try:
-        made = [subject.create(**options) if options else subject.made for options in (one, other)]
+        made = [component.create(**options) if options else component.made for options in (one, other)]
         if len({(each.revision, each.image_size, each.feature_dim) for each in made}) == 2:
             return True
-        gap = differs(*(each.extract(subject.pixels.copy()) for each in made))
-    except Exception:  # an engine that is not here, two options that exclude each other
+        gap = difference(*(component.extract(component.pixels, each) for each in made))
+    except Exception:  # such as an engine that is not installed, or two options that exclude each other
         return False
-    words = " and ".join(unparse(subject.name, options) for options in (one, other))
-    require(gap is None, f"{words} give other features ({gap}), and both are {made[0].revision!r}")
+    names = " and ".join(unparse(component.name, options) for options in (one, other))
+    require(gap is None, f"{names} have other features ({gap}), but both are {made[0].revision!r}")
     return True
 
 
-def finite_features(subject: BackboneSubject) -> None:
-    """Look at noise, black, white and ramps."""
+@CHECKS.add(
+    "finite-features",
+    "guard divisions and logarithms against images of one colour",
+    after=("feature-width",),
+)
+def finite_features(component: BackboneUnderTest) -> None:
+    """Noise, black and white images and ramps have finite features."""
     names = ("noise", "black", "white", "a ramp", "a ramp", "noise")
-    finite = np.array([np.isfinite(row).all() for row in subject.features])
-    broken = sorted({name for name, fine in zip(names, finite.tolist(), strict=False) if not fine})
+    finite = np.array([np.isfinite(row).all() for row in component.features])
+    wrong = sorted({name for name, fine in zip(names, finite.tolist(), strict=False) if not fine})
     remedy = "" if finite.any() else "look for NaN in the weights and for divisions by 0"
-    where = ", ".join(broken) or "an image of yours"
+    where = ", ".join(wrong) or "one of your images"
     require(finite.all(), f"features are not finite for {where}", remedy)
 
 
-def thread_safety(subject: BackboneSubject) -> None:
-    """Extract from two threads at once, other images in each."""
-    batches = [subject.pixels[:3], subject.pixels[3:6]] * 3
-    alone = [subject.extract(batch) for batch in batches[:2]] * 3
-    with ThreadPoolExecutor(2) as pool:
-        together = list(pool.map(subject.extract, batches))
-    gaps = [gap for pair in zip(together, alone, strict=True) if (gap := differs(*pair))]
-    require(not gaps, f"two threads at once get other features than one alone: {', '.join(gaps[:1])}")
-
-
-def readiness(subject: BackboneSubject) -> None:
-    """Let another object prepare itself, and compare."""
-    revision, other = subject.made.revision, subject.create()
+@CHECKS.add(
+    "readiness",
+    "let prepare choose among ways that give the same features; options choose among the others",
+)
+def readiness(component: BackboneUnderTest) -> None:
+    """`prepare` returns settings that JSON can hold, and changes neither revision nor features."""
+    revision, other = component.made.revision, component.create()
     if not isinstance(other, PreparableBackbone):
         skip("it has no prepare()")
-    ready = other.prepare(subject.pixels[:6].copy(), lambda line: None)
+    ready = other.prepare(component.pixels[:6].copy(), lambda line: None)
     settings = dict(ready.settings)
-    require(json.loads(json.dumps(settings)) == settings, f"settings {settings} are not what JSON holds")
-    require(ready.batch_size >= 1, f"it wants batches of {ready.batch_size}")
-    require(other.revision == revision, f"prepare turns revision {revision!r} into {other.revision!r}")
-    gap = differs(other.extract(subject.pixels.copy()), subject.features)
+    require(json.loads(json.dumps(settings)) == settings, f"settings {settings} do not survive JSON")
+    require(ready.batch_size >= 1, f"batch_size must be at least 1, got {ready.batch_size}")
+    require(other.revision == revision, f"prepare changes revision {revision!r} to {other.revision!r}")
+    gap = difference(component.extract(component.pixels, other), component.features)
     require(gap is None, f"prepare changes the features: {gap}")
 
 
-_promise = partial(promise, after=("feature-width",))
-
-
-_OWN = (
-    Check(
-        name="members",
-        check=members,
-        sentence="It has `image_size` and `feature_dim`, whole numbers above 0, the text `revision`, "
-        "`trained`, which is True or False, and the method `extract`.",
-        remedy=REMEDY,
-    ),
-    _promise(
-        "feature-width",
-        feature_width,
-        "`extract` returns float32 of shape (images, `feature_dim`).",
-        "declare the width that the network really has, and end with .astype(np.float32)",
-        after=("members",),
-    ),
-    _promise(
-        "images-untouched",
-        images_untouched,
-        "`extract` leaves the array of images as it was.",
-        "work on a copy, such as images.astype(np.float32); *= and preprocess_input write in place",
-    ),
-    _promise(
-        "row-independence",
-        row_independence,
-        "An image's features do not change with its neighbours in the batch.",
-        "put the network into inference mode (training=False, model.eval()): batch normalisation must "
-        "use its stored statistics; normalise by constants",
-        after=("repeatability",),
-    ),
-    _promise(
-        "batch-size-invariance",
-        batch_size,
-        f"An image's features are the same whatever the number of images, to {TOLERANCE:g} of their "
-        "standard deviation.",
-        "let nothing depend on len(images); keep padding of a batch out of the rows",
-        after=("repeatability",),
-    ),
-    _promise(
-        "repeatability",
-        repeatability,
-        "The same images give the same features again, from the same object and from another.",
-        "switch dropout and augmentation off, and draw random weights from the seed",
-    ),
-    _promise(
-        "repeatability-across-processes",
-        other_process,
-        "The same images give the same features in another process.",
-        "use nothing that a process has of its own: hash() of text, id(), time, global random state",
-        after=("repeatability",),
-    ),
-    _promise(
-        "stable-revision",
-        stable_revision,
-        "`revision` is one line of ASCII, the same for every object and in every process.",
-        "derive it from the weights' bytes, the options and a version number of your own",
-    ),
-    _promise(
-        "telling-revision",
-        telling_revision,
-        "`revision` changes when the weights do, and with any other option that changes the features.",
-        "make a digest of the weights, or the seed of random ones, part of the revision, and the "
-        "options that features depend on",
-        after=("repeatability",),
-    ),
-    _promise(
-        "finite-features",
-        finite_features,
-        "Noise, black and white images have finite features.",
-        "guard divisions and logarithms against images of one colour",
-    ),
-    _promise(
-        "thread-safety",
-        thread_safety,
-        "Two threads may extract at the same time.",
-        "keep no buffer in the object, or take a lock in extract",
-        after=("repeatability",),
-    ),
-    _promise(
-        "readiness",
-        readiness,
-        "What `prepare` settles on is JSON, and changes neither revision nor features.",
-        "let prepare choose among ways that give the same features; options choose the others",
-        after=("repeatability",),
-    ),
-)
-
-PROMISES = (*_OWN, runs_after(_OWN, "telling-revision"))
+CHECKS.append(runs_after(CHECKS, "telling-revision"))

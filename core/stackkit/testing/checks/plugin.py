@@ -1,86 +1,119 @@
-"""What any plugin promises, whatever it offers."""
+"""Checks of a plugin as a whole, and of how each component is made."""
 
 from __future__ import annotations
 
-from stackkit.testing import load_errors
-from stackkit.testing.check import Check, require
-from stackkit.testing.subject import PluginSubject
+from stackkit.api.errors import StackkitError
+from stackkit.api.hookspecs import HOOKS
+from stackkit.api.specs import load_text
+from stackkit.host.host import PluginRecord
+from stackkit.host.load_failure import LoadFailure
+from stackkit.host.requirements import missing_requirements
+from stackkit.testing.check import CheckList, attempt, require, skip
+from stackkit.testing.discovery import Target
+from stackkit.testing.under_test import ComponentUnderTest, PluginUnderTest, is_crash
+
+_OTHER_OPTIONS = " (give other options: --component NAME:key=value, or options= of conformance)"
+NO_COMPONENT = "put @hookimpl above each hook, and return a list of at least one spec from it"
+BY_STAGE = {
+    "find": "correct the metadata or the file name that the error names, and install the plugin again",
+    "import": "fix what the module does when it is imported",
+    "register": f"give the functions below @hookimpl the names of stackkit's hooks: {', '.join(HOOKS)}",
+    "hook": "fix what the hook does; it returns a list of specs, built from constants",
+    "specs": "return a list of DatasetSpec, BackboneSpec, LearnerSpec or AggregatorSpec from each hook",
+}
+BY_FAILURE = {
+    "syntax": "correct the line that the error names",
+    "stackkit-version": "install a stackkit that fits, or widen the requirement in dependencies",
+    "hookspec-version": "upgrade stackkit, or lower STACKKIT_HOOKSPEC_VERSION",
+}
+
+CHECKS = CheckList(after=("loads",))
 
 
-def loads(subject: PluginSubject) -> None:
-    """Ask as the host does."""
-    (record,) = subject.host.plugins
-    what_to_do = load_errors.remedy(record, subject.target) if record.error else ""
-    require(not record.error, f"failed at {record.stage}: {record.error}", what_to_do)
+@CHECKS.add(
+    "loads", f"{BY_STAGE['specs']}; if an earlier stage fails, its own remedy is shown", after=()
+)
+def loads(plugin: PluginUnderTest) -> None:
+    """The plugin can be imported, and each of its hooks returns a list of specs of its kind."""
+    (record,) = plugin.host.plugins
+    remedy = _load_remedy(record, plugin.target)
+    require(not record.error, f"failed at {record.stage}: {record.error}", remedy)
     why = "".join(f": {each.reason}" for each in record.warnings if each.stage == "register")
-    require(subject.host.components, f"it offers no component{why}", load_errors.NO_COMPONENT)
-    if fault := load_errors.undeclared(subject.target):
-        require(False, *fault)
+    require(plugin.host.components, f"it offers no component{why}", NO_COMPONENT)
 
 
-def light_import(subject: PluginSubject) -> None:
-    """Look at sys.modules of a process that did nothing but list the plugin."""
-    heavy = subject.seen["heavy"]
+def _load_remedy(record: PluginRecord, target: Target) -> str:
+    failure = record.failure or LoadFailure()
+    module, _, attributes = target.point.value.replace(" ", "").partition(":")
+    wrong = f"{module}.".startswith(f"{failure.name}.") or failure.name in attributes.split(".")
+    if record.stage == "import" and failure.kind in ("missing-module", "missing-attribute") and wrong:
+        line = f'entry point {target.name} = "{target.point.value}"'
+        return f"{line} in pyproject.toml names it: correct that line and install it again"
+    if record.stage == "import" and failure.kind == "missing-module":
+        return (
+            f"install {failure.name} and add it to dependencies, or import it where the component is "
+            "made and name it in requires="
+        )
+    return BY_FAILURE.get(failure.kind) or BY_STAGE[record.stage or "specs"]
+
+
+@CHECKS.add(
+    "light-import", "move the work and its imports to a module of their own, and name it in factory="
+)
+def light_import(plugin: PluginUnderTest) -> None:
+    """Listing the plugin imports no NumPy, no framework and no other slow library."""
+    heavy = plugin.seen["heavy"]
     require(not heavy, f"listing the plugin imports {', '.join(heavy)}")
 
 
-def pure_hooks(subject: PluginSubject) -> None:
-    """Compare the process before and after."""
-    seen = subject.seen
-    require(not seen["complaints"], f"importing or asking it {', '.join(seen['complaints'])}")
-    require(not seen["files"], f"importing and asking it writes {', '.join(seen['files'][:3])}")
-
-
-def repeatable_hooks(subject: PluginSubject) -> None:
-    """Compare two answers in one process, and those of two processes."""
-    seen = subject.seen
-    require(seen["first"] == seen["second"], "the second answer of the hooks is not the first")
-    again = subject.seen_again
-    require(again["first"] == seen["first"], "another process gets other answers of the hooks")
-
-
-def offline_hooks(subject: PluginSubject) -> None:
-    """Refuse connections in the process that lists the plugin, and count them."""
-    tried = subject.seen["network"]
-    require(not tried, f"importing and asking it uses the network ({', '.join(sorted(set(tried)))})")
-
-
-PROMISES = (
-    Check(
-        name="loads",
-        sentence="The plugin is imported, and every hook answers with a list of its kind's specs.",
-        remedy="each hook returns a list of DatasetSpec, BackboneSpec, LearnerSpec or AggregatorSpec; "
-        "where an earlier stage fails, what to do is said with it",
-        check=loads,
-    ),
-    Check(
-        name="light-import",
-        sentence="Listing the plugin imports no NumPy, no framework and nothing else that is slow.",
-        remedy="move the work and its imports to a module of their own, and name it in factory=",
-        check=light_import,
-        after=("loads",),
-    ),
-    Check(
-        name="pure-hooks",
-        sentence="Importing the plugin and asking its hooks changes nothing of the process, writes no "
-        "file and prints nothing.",
-        remedy="do it in the factory, or in the component's methods, when somebody uses the component",
-        check=pure_hooks,
-        after=("loads", "light-import"),
-    ),
-    Check(
-        name="repeatable-hooks",
-        sentence="The hooks give the same answer every time, in every process.",
-        remedy="build the specs from constants: no clock, counter, random number or folder listing",
-        check=repeatable_hooks,
-        after=("loads",),
-    ),
-    Check(
-        name="offline-hooks",
-        sentence="Importing the plugin and asking its hooks opens no connection.",
-        remedy="download in fetch or when the component is made; say what is missing in "
-        "unavailable_reason=",
-        check=offline_hooks,
-        after=("loads",),
-    ),
+@CHECKS.add(
+    "pure-hooks",
+    "do this in the factory or in the component's methods; download in fetch or when the component is "
+    "made, and report what is missing in unavailable_reason=",
+    after=("loads", "light-import"),
 )
+def pure_hooks(plugin: PluginUnderTest) -> None:
+    """Importing the plugin and calling its hooks prints nothing, writes no file, uses no network, and
+    changes neither the environment nor other libraries.
+    """
+    actions = plugin.seen["actions"]
+    require(not actions, f"importing the plugin or calling its hooks {'; '.join(actions)}")
+
+
+@CHECKS.add(
+    "repeatable-hooks",
+    "build the specs from constants: no clock, counter, random number or folder listing",
+)
+def repeatable_hooks(plugin: PluginUnderTest) -> None:
+    """The hooks return the same specs every time and in every process."""
+    first, second = plugin.seen["specs"]
+    require(first == second, "the hooks return other specs when they are called again")
+    here = repr([each.spec for each in plugin.host.components])
+    require(first == here, "the hooks return other specs in another process")
+
+
+COMPONENT_CHECKS = CheckList()
+
+
+@COMPONENT_CHECKS.add(
+    "creation",
+    "let the factory take each declared option as a keyword, and raise UsageError, DatasetError or "
+    "WeightsError for problems that users can solve",
+)
+def creation(component: ComponentUnderTest) -> None:
+    """The factory takes every option as a keyword, and returns the component or raises one of
+    stackkit's errors; `unavailable_reason` can be imported.
+    """
+    spec = component.component.spec
+    if spec.unavailable_reason and not missing_requirements(spec):
+        attempt("importing unavailable_reason", lambda: load_text(spec.unavailable_reason))
+    if reason := component.configured().unavailable_reason():
+        skip(f"the component cannot be used here: {reason}{_OTHER_OPTIONS}")
+    outcome = component.outcome
+    if isinstance(outcome, StackkitError):
+        require(not is_crash(outcome), str(outcome))
+        skip(f"the component cannot be made with these options: {outcome}{_OTHER_OPTIONS}")
+
+
+CREATION = COMPONENT_CHECKS[0]
+"""If this check is skipped, there is no object for the other checks."""

@@ -1,4 +1,4 @@
-"""All that stackkit relies on, one case for each promise."""
+"""Everything that stackkit relies on, one case for each check."""
 
 from stackkit.testing import conformance
 
