@@ -100,7 +100,7 @@ def test_an_installed_stranger_is_found_with_its_distribution_and_version(site: 
         pytest.param(
             "class Shy(Exception):\n    def __str__(self): raise RuntimeError\nraise Shy",
             "import",
-            "Shy: (it fails to say why)",
+            "Shy: (its text is not available: __str__ raises an exception)",
             id="its error has no text",
         ),
         pytest.param(
