@@ -145,7 +145,7 @@ def test_an_installed_stranger_is_found_with_its_distribution_and_version(site: 
             HOOK_HEAD + "@hookimpl\ndef stackkit_learners():\n"
             "    return [LearnerSpec(name='a', summary=None, factory='a:b')]",
             "hook",
-            "stackkit_learners: TypeError: a: summary is NoneType; str is wanted",
+            "stackkit_learners: TypeError: a: summary must be str, got NoneType",
             id="its spec has a field of another type",
         ),
         pytest.param(
@@ -171,7 +171,7 @@ def test_an_installed_stranger_is_found_with_its_distribution_and_version(site: 
             HOOK_HEAD + "@hookimpl\ndef stackkit_learners():\n"
             "    return [LearnerSpec(name='Not A Name', summary='', factory='a:b')]",
             "hook",
-            "stackkit_learners: ValueError: 'Not A Name': a name is lower-case letters",
+            "stackkit_learners: ValueError: name must be lower-case letters",
             id="its spec is malformed",
         ),
         pytest.param(

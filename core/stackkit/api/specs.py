@@ -86,8 +86,8 @@ class Option:
         _check_items(self, "words", str)
         if not self.name.isidentifier() or keyword.iskeyword(self.name):
             raise ValueError(
-                f"option name must be letters, digits and '_' and not a Python keyword, got {self.name!r}; "
-                "the factory receives the option as a keyword argument"
+                "option name must be letters, digits and '_' and not a Python keyword, got "
+                f"{self.name!r}; the factory receives the option as a keyword argument"
             )
         if self.type is None and self.default is None:
             raise ValueError(f"option {self.name}: default=None requires type=")
@@ -97,7 +97,7 @@ class Option:
             )
         if self.words and (self.choices or self.value_type not in (int, float)):
             raise ValueError(
-                f"option {self.name}: words= is for numbers without choices=; list all values in choices="
+                f"option {self.name}: words= is for numbers without choices=; use choices= instead"
             )
 
     @property
@@ -182,16 +182,16 @@ class ComponentSpec:
     options : tuple of Option
         What the user can set.
     requires : tuple of str
-        Distributions that the component needs beyond the plugin's own dependencies, with versions if they
-        matter: "torch>=2". If one of several distributions is enough, such as the builds of OpenCV, check
-        that in `unavailable_reason` instead.
+        Distributions that the component needs beyond the plugin's own dependencies, with versions if
+        they matter: "torch>=2". If one of several distributions is enough, such as the builds of OpenCV,
+        check that in `unavailable_reason` instead.
     install : str
         The command that installs what `requires` names; shown if something is missing.
     unavailable_reason : str
         "package.module:callable", or "" if the component needs nothing further. The callable takes every
-        option as a keyword argument and must be fast: no heavy imports, no network. It returns None if the
-        component can be used offline now; else one line that says what is missing (a weights file, a
-        package, a folder) and how to get it.
+        option as a keyword argument and must be fast: no heavy imports, no network. It returns None if
+        the component can be used offline now; else one line that says what is missing (a weights file,
+        a package, a folder) and how to get it.
     diagnoses : tuple of str
         "package.module:callable" each. `stackkit doctor` calls each one once without arguments, in a
         separate process. It imports the libraries that the component uses, and returns a dict of facts
@@ -227,15 +227,14 @@ class ComponentSpec:
     lacking: str = field(default="", repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        _check_types(
-            self, ("name", "summary", "factory", "install", "unavailable_reason", "lacking"), str
-        )
+        texts = ("name", "summary", "factory", "install", "unavailable_reason", "lacking")
+        _check_types(self, texts, str)
         _check_items(self, "options", Option)
         _check_items(self, "requires", str)
         _check_items(self, "diagnoses", str)
         if not _NAME.fullmatch(self.name):
             raise ValueError(
-                "name must be lower-case letters, digits, '.', '_' and '-', and begin with a letter or a "
+                "name must be lower-case letters, digits, '.', '_' and '-', and begin with a letter or "
                 f"digit, got {self.name!r}"
             )
         self._accept_deprecated_name()
@@ -243,8 +242,8 @@ class ComponentSpec:
         for text in self.requires:
             if not _DISTRIBUTION.fullmatch(text):
                 raise ValueError(
-                    f"{self.name}: requires= takes names of distributions, with versions if they matter, "
-                    f"such as 'torch>=2', got {text!r}"
+                    f"{self.name}: requires= takes names of distributions, with versions if "
+                    f"they matter, such as 'torch>=2', got {text!r}"
                 )
         names = [option.name for option in self.options]
         if len(set(names)) != len(names):
@@ -256,12 +255,12 @@ class ComponentSpec:
         if self.lacking and not isinstance(self.lacking, _Repeated):
             if self.unavailable_reason:
                 raise ValueError(
-                    f"{self.kind} {self.name}: unavailable_reason= and its deprecated name lacking= are both "
-                    "given; remove lacking="
+                    f"{self.kind} {self.name}: got both unavailable_reason= and its deprecated name "
+                    "lacking=; remove lacking="
                 )
             warnings.warn(
-                f"{self.kind} {self.name}: lacking= is deprecated and will be removed in stackkit 0.3 or "
-                "later; use unavailable_reason=",
+                f"{self.kind} {self.name}: lacking= is deprecated and will be removed in stackkit 0.3 "
+                "or later; use unavailable_reason=",
                 FutureWarning,
                 stacklevel=4,  # the line that makes the spec, above __init__ and __post_init__
             )
@@ -269,10 +268,10 @@ class ComponentSpec:
         object.__setattr__(self, "lacking", _Repeated(self.unavailable_reason))
 
     def _check_texts(self) -> None:
-        for field in ("factory", "fetch", "unavailable_reason"):
-            text = getattr(self, field, "")
-            if not _FACTORY.fullmatch(text) and (text or field == "factory"):
-                raise ValueError(f"{self.name}: {field} must be 'package.module:callable', got {text!r}")
+        for role in ("factory", "fetch", "unavailable_reason"):
+            text = getattr(self, role, "")
+            if not _FACTORY.fullmatch(text) and (text or role == "factory"):
+                raise ValueError(f"{self.name}: {role} must be 'package.module:callable', got {text!r}")
         if not all(map(_FACTORY.fullmatch, self.diagnoses)):
             raise ValueError(
                 f"{self.name}: diagnoses must be a tuple of 'package.module:callable', "
@@ -361,14 +360,14 @@ class _Repeated(str):
 
 def _check_types(record: Option | ComponentSpec, fields: Iterable[str], types: _Types) -> None:
     # Listings format these fields without looking at them, so a wrong type is refused here.
-    for field in fields:
-        actual = type(getattr(record, field))
+    for name in fields:
+        actual = type(getattr(record, name))
         if not issubclass(actual, types):
-            raise TypeError(f"{record.name}: {field} must be {_names(types)}, got {actual.__name__}")
+            raise TypeError(f"{record.name}: {name} must be {_names(types)}, got {actual.__name__}")
 
 
-def _check_items(record: Option | ComponentSpec, field: str, types: _Types) -> None:
-    items = getattr(record, field)
+def _check_items(record: Option | ComponentSpec, name: str, types: _Types) -> None:
+    items = getattr(record, name)
     if isinstance(items, tuple) and all(isinstance(item, types) for item in items):
         return
     hint = ""
@@ -379,7 +378,7 @@ def _check_items(record: Option | ComponentSpec, field: str, types: _Types) -> N
     if isinstance(items, tuple):
         wrong = next(item for item in items if not isinstance(item, types))
         actual = f"a tuple with {type(wrong).__name__}"
-    raise TypeError(f"{record.name}: {field} must be a tuple of {_names(types)}, got {actual}{hint}")
+    raise TypeError(f"{record.name}: {name} must be a tuple of {_names(types)}, got {actual}{hint}")
 
 
 def _names(types: _Types) -> str:

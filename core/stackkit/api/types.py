@@ -20,10 +20,10 @@ BoundingBox: TypeAlias = tuple[float, float, float, float]
 FitOn = Literal["in-sample", "out-of-fold", "features"]
 """What an aggregator is fitted on; the type of its attribute `fit_on`.
 
-- "in-sample": probabilities of the training rows from learners that were fitted on the same rows. They
-  are overconfident. Use it for aggregators that learn nothing; the published recipe uses it too.
-- "out-of-fold": probabilities of each training row from learners that were not fitted on this row. Use it
-  for aggregators that learn weights.
+- "in-sample": probabilities of the training rows from learners that were fitted on the same rows.
+  They are overconfident. Use it for aggregators that learn nothing; the published recipe uses it too.
+- "out-of-fold": probabilities of each training row from learners that were not fitted on this row.
+  Use it for aggregators that learn weights.
 - "features": the features of all backbones instead of probabilities; see `FeatureAggregator`.
 """
 
@@ -216,12 +216,12 @@ class Learner(Protocol):
 
     - `predict_proba(X)`, which takes (n, d) features and returns (n, n_classes) floats from 0 to 1, and
       each row sums to 1;
-    - after fitting, `classes_`: the labels seen in `fit`, ascending, in the order of the columns. Labels may
-      have gaps.
+    - after fitting, `classes_`: the labels seen in `fit`, ascending, in the order of the columns.
+      Labels may have gaps.
 
     A learner has `get_params` and `set_params`, because aggregators may clone it. Subclasses of
-    `sklearn.base.BaseEstimator` inherit both if their constructor stores each argument as an attribute of
-    the same name.
+    `sklearn.base.BaseEstimator` inherit both if their constructor stores each argument as an attribute
+    of the same name.
 
     References
     ----------
