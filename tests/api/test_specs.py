@@ -296,8 +296,6 @@ def test_no_plugin_can_change_which_hooks_are_called() -> None:
 def test_the_deprecated_name_of_unavailable_reason_works_and_warns_with_the_component() -> None:
     expected = r"^backbone colours: lacking= is deprecated .* use unavailable_reason=$"
     with pytest.warns(FutureWarning, match=expected) as seen:
-        FutureWarning, match=r"^backbone colours: lacking= .* use unavailable_reason=$"
-    ) as seen:
         old = spec(lacking="a:why")
     assert len(seen) == 1
     assert seen[0].filename == __file__
