@@ -252,7 +252,7 @@ def test_what_cannot_be_understood_is_refused_with_what_can(text: str, message: 
     [
         ("logistic:max_iter=6:note=l1", "; options are joined by commas: ...,note=l1"),
         ("logistic:C=1:fit_intercept=no", "; options are joined by commas: ...,fit_intercept=no"),
-        ("logistic:max_iter=6:norm=l1", "must be an integer"),
+        ("logistic:max_iter=6:norm=l1", "must be an integer, got '6:norm=l1'"),
     ],
 )
 def test_a_colon_where_a_comma_belongs_is_seen(text: str, hint: str) -> None:
