@@ -34,14 +34,19 @@ LITTLE = 10**9
 
 def machine() -> Iterator[Finding]:
     """Processors, memory and encodings."""
+    from rich.filesize import decimal
+
     affinity = getattr(os, "sched_getaffinity", None)  # Linux only
     usable, cores = len(affinity(0)) if affinity else os.cpu_count(), os.cpu_count()
     model = re.search(r"model name\s*: (.*)", _read("/proc/cpuinfo"))
     text = f"{usable} of {cores} cores, {model[1] if model else platform.machine()}"
     yield ok("processor", text, cores=cores, usable_cores=usable)
-    figures = dict(re.findall(r"(MemTotal|MemAvailable): +(\d+ kB)", _read("/proc/meminfo")))
-    figures["container limit"] = _read("/sys/fs/cgroup/memory.max").strip() or "unknown"
-    yield ok("memory", ", ".join(f"{name} {amount}" for name, amount in figures.items()), **figures)
+    amounts = re.findall(r"Mem(Total|Available): +(\d+) kB", _read("/proc/meminfo"))
+    figures = {name.lower(): int(kib) * 1024 for name, kib in amounts}
+    if (limit := _read("/sys/fs/cgroup/memory.max").strip()).isdigit():  # else "max" or no such file
+        figures["container limit"] = int(limit)
+    text = ", ".join(f"{name} {decimal(size)}" for name, size in figures.items())
+    yield ok("memory", text or "unknown", bytes=figures)
     files, texts = sys.getfilesystemencoding(), locale.getpreferredencoding(False)
     text = f"file names {files}, texts {texts}, output {getattr(sys.stdout, 'encoding', None)}"
     if files.lower().replace("-", "") == "utf8":
