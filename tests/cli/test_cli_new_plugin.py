@@ -20,6 +20,8 @@ from stackkit.scaffold import project
 KINDS: tuple[Kind, ...] = get_args(Kind)
 SORTS = (*KINDS, "all")
 """What new distributions offer: a component of one kind, or one of each kind."""
+EACH = [*(pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS), "all"]
+"""One component of each kind has every template in it, so it stands for the others in quick runs."""
 LONGEST = "leaf-shapes-and-veins-of-many-young-oaks"
 STACKKIT_ITSELF = REPOSITORY / "pyproject.toml"
 
@@ -58,7 +60,7 @@ def shell(generated: Path, bird_folder: Path, tmp_path_factory: pytest.TempPathF
     return shell
 
 
-@pytest.mark.parametrize("sort", SORTS)
+@pytest.mark.parametrize("sort", EACH)
 def test_its_own_test_passes_when_it_is_installed(sort: str, generated: Path, shell: Shell) -> None:
     printed = shell.run(
         f"cd {generated}/stackkit-{plugin_of(sort)} && python -m pytest -p no:cacheprovider"
@@ -78,7 +80,7 @@ def test_list_plugins_shows_all_of_them_as_working(shell: Shell) -> None:
         assert origins[f"leaf-all/leaf-all-{kind}"] == "stackkit-leaf-all"
 
 
-@pytest.mark.parametrize("sort", ["all", "dataset", "learner"])
+@pytest.mark.parametrize("sort", EACH)
 def test_the_commands_in_its_readme_work(sort: str, generated: Path, shell: Shell) -> None:
     page = (generated / f"stackkit-{plugin_of(sort)}" / "README.md").read_text()
     run, check = (line for line in page.splitlines() if line.startswith("stackkit "))
@@ -89,20 +91,15 @@ def test_the_commands_in_its_readme_work(sort: str, generated: Path, shell: Shel
         assert f"kept     {kind}:" in tried
 
 
-def test_check_plugin_finds_nothing_broken(shell: Shell) -> None:
-    printed = shell.run(f"stackkit check-plugin {plugin_of('aggregator')}").stdout
-    assert " 0 broken" in printed
-
-
-@pytest.mark.parametrize("alone", [*KINDS, "all"])
-def test_a_run_with_it_gives_a_report(alone: str, shell: Shell) -> None:
+@pytest.mark.parametrize("sort", EACH)
+def test_a_run_with_it_gives_a_report(sort: str, shell: Shell) -> None:
     chosen = {
         "dataset": "image-folder:root=birds",
         "backbone": f"{plugin_of('backbone')}:bins=8",
         "learner": "logistic",
         "aggregator": "soft-vote",
     }
-    mine = KINDS if alone == "all" else (alone,)
+    mine = kinds_of(sort)
     for kind in mine:
         chosen[kind] = plugin_of(kind)
     if "dataset" in mine:
@@ -132,10 +129,10 @@ def test_ruff_finds_nothing_with_short_and_long_names(tmp_path: Path) -> None:
         shell.run(f"{sys.executable} -m ruff format --no-cache --check {settings} .")
 
 
-def test_mypy_strict_finds_nothing(generated: Path, shell: Shell) -> None:
+@pytest.mark.parametrize("sort", EACH)
+def test_mypy_strict_finds_nothing(sort: str, generated: Path, shell: Shell) -> None:
     pytest.importorskip("mypy", reason="mypy is absent: it comes with the extra dev")
-    for sort in SORTS:
-        mypy(shell, generated / f"stackkit-{plugin_of(sort)}", "src", "tests")
+    mypy(shell, generated / f"stackkit-{plugin_of(sort)}", "src", "tests")
 
 
 def test_mypy_accepts_an_import_of_scikit_learn_in_any_kind(generated: Path, shell: Shell) -> None:

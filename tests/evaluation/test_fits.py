@@ -186,10 +186,10 @@ def test_a_fit_with_another_scikit_learn_is_another_fit(make, monkeypatch):
     monkeypatch.setattr(
         versions, "version", lambda name: "0.1" if name == "scikit-learn" else version(name)
     )
-    versions.surroundings.cache_clear()
+    versions.dependency_versions.cache_clear()
     assert make().digest != before
     monkeypatch.undo()
-    versions.surroundings.cache_clear()
+    versions.dependency_versions.cache_clear()
     assert make().digest == before
 
 

@@ -24,7 +24,7 @@ from stackkit.evaluation.probabilities import (
     class_probabilities,
 )
 from stackkit.host.component import ConfiguredComponent
-from stackkit.utils.versions import code_digest, surroundings
+from stackkit.utils.versions import dependency_versions, source_digest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,8 +191,8 @@ def _identity(choice: ConfiguredComponent) -> list[Any]:
         component.distribution,
         component.version,
         dict(choice.options),
-        code_digest(component.spec.factory.partition(":")[0]),
-        surroundings(component.distribution),
+        source_digest(component.spec.factory.partition(":")[0]),
+        dependency_versions(component.distribution),
     ]
 
 

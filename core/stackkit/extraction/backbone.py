@@ -21,7 +21,7 @@ from stackkit.api.types import Backbone, PreparableBackbone, Readiness
 from stackkit.host.component import Component, ConfiguredComponent, describe
 from stackkit.host.registry import Registry
 from stackkit.store import BackboneKey
-from stackkit.utils.versions import code_digest, surroundings, versions
+from stackkit.utils.versions import dependency_versions, source_digest, versions
 
 UNPREPARED = Readiness(settings={}, batch_size=32)
 """What is known of a backbone that settles nothing beforehand."""
@@ -150,8 +150,8 @@ def make_backbone(choice: ConfiguredComponent) -> CheckedBackbone:
 def _maker(choice: ConfiguredComponent) -> str:
     """A digest of what computes a stranger's features: its code, what that needs, and every option."""
     component = choice.component
-    code = component.code or code_digest(component.spec.factory.partition(":")[0])
-    needed = surroundings(component.distribution)
+    code = component.code or source_digest(component.spec.factory.partition(":")[0])
+    needed = dependency_versions(component.distribution)
     content = [component.distribution, component.version, code, needed, dict(choice.options)]
     return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=8).hexdigest()
 
