@@ -15,7 +15,7 @@ STDERR = 2
 def descriptor_1_to(target: int) -> Iterator[None]:
     """Send everything that is written to file descriptor 1 to the descriptor `target`.
 
-    Libraries in C and child processes write to descriptor 1; replacing `sys.stdout` does not affect them.
+    Libraries in C and child processes write to it; replacing `sys.stdout` does not affect them.
     """
     _flush()  # text that was written before belongs to the old target
     try:
