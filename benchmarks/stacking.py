@@ -88,7 +88,7 @@ class Data:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Words:
+class Components:
     """Components for stackkit: the SVM on one backbone, the learner to stack, and three aggregators."""
 
     svm: str
@@ -98,12 +98,12 @@ class Words:
 
 TIGHT = "tol=1e-6,max_iter=100000"
 SETTINGS = {
-    "default": Words(
+    "default": Components(
         svm="linear-svm",
         learner="logistic",
         aggregators=("average-svm", "soft-vote", "average-svm:fit_on=out-of-fold"),
     ),
-    "optimum": Words(
+    "optimum": Components(
         svm=f"linear-svm:{TIGHT}",
         learner="logistic:solver=batched,tol=1e-3",  # proven within 1e-6 of the minimum
         aggregators=(
@@ -149,9 +149,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--folds", type=int, default=3, help="number of folds to compute, 1 to 3")
     parser.add_argument("--rounds", type=int, default=1, help="number of runs of each way")
     parser.add_argument("--settings", default="default,optimum", help="settings to compare")
-    parser.add_argument(
-        "--objective", action="store_true", help="also compare objectives of single fits"
-    )
+    parser.add_argument("--objective", action="store_true", help="also compare objectives of fits")
     parser.add_argument("--plot", type=Path, help="only plot CPU time of (b) to this file")
     return parser.parse_args()
 
@@ -307,7 +305,7 @@ def ours(data: Data, setting: str, folds: int, more: Sequence[str]) -> Predictio
     from stackkit.host.registry import Registry
     from stackkit.recipe import Recipe, resolve
 
-    words = SETTINGS[setting]
+    components = SETTINGS[setting]
     features = [Features.of(str(i), matrix) for i, matrix in enumerate(data.matrices)]
     one = features[min(1, len(features) - 1)]
     found: Predictions = {name: [] for name in RESULTS}
@@ -333,8 +331,8 @@ def ours(data: Data, setting: str, folds: int, more: Sequence[str]) -> Predictio
             tell=tell,
         )
 
-    comparison([one], words.svm, (), RESULTS[:1]).results()
-    comparison(features, words.learner, (*words.aggregators, *more), RESULTS[1:]).results()
+    comparison([one], components.svm, (), RESULTS[:1]).results()
+    comparison(features, components.learner, (*components.aggregators, *more), RESULTS[1:]).results()
     return found
 
 
@@ -420,13 +418,13 @@ def plot(data: Data, path: Path) -> None:
     figure.savefig(path, metadata={"Date": None})
 
 
-def work(words: dict[str, Any]) -> None:
+def work(order: dict[str, Any]) -> None:
     """Run one way in this process and save the predicted labels."""
-    way = {"a": plain, "b": ours}[words["way"]]
+    way = {"a": plain, "b": ours}[order["way"]]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the defaults stop early, which --objective measures
-        found = way(Data(folder=Path(words["data"])), words["setting"], words["folds"], words["more"])
-    np.savez(words["out"], **{name: np.concatenate(labels) for name, labels in found.items()})
+        found = way(Data(folder=Path(order["data"])), order["setting"], order["folds"], order["more"])
+    np.savez(order["out"], **{name: np.concatenate(labels) for name, labels in found.items()})
 
 
 if __name__ == "__main__":

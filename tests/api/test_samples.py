@@ -27,7 +27,7 @@ def test_no_limit_keeps_everything(samples):
 
 
 @given(datasets(), LIMITS)
-def test_every_class_keeps_the_limit_or_all_it_has(samples, limit):
+def test_every_class_keeps_the_limit_or_all_its_samples(samples, limit):
     had = Counter(sample.label for sample in samples)
     kept = Counter(sample.label for sample in limit_per_class(samples, limit))
     assert kept == {label: min(limit, count) for label, count in had.items()}

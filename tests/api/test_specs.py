@@ -1,4 +1,4 @@
-"""Specs: what a plugin may say about a component, and what is refused at once."""
+"""Specs: what a plugin can declare about a component, and what is refused."""
 
 import math
 import pickle
@@ -28,7 +28,7 @@ def spec(**changes: Any) -> BackboneSpec:
 
 
 @pytest.mark.parametrize("kind", [DatasetSpec, BackboneSpec, LearnerSpec, AggregatorSpec])
-def test_every_kind_of_spec_is_known_by_its_kind(kind: type[ComponentSpec]) -> None:
+def test_every_type_of_spec_is_found_by_its_kind(kind: type[ComponentSpec]) -> None:
     assert SPEC_TYPES[kind.kind] is kind
 
 
@@ -54,7 +54,7 @@ def test_a_name_that_would_be_ambiguous_on_a_command_line_is_refused(name: str) 
 
 
 @pytest.mark.parametrize("text", ["", "a.b", "a:", ":c", "a b:c", "a/b.py:c"])
-def test_a_factory_that_names_no_callable_is_refused(text: str) -> None:
+def test_a_factory_that_does_not_name_a_callable_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"factory must be 'package.module:callable', got "):
         spec(factory=text)
 
@@ -89,7 +89,7 @@ def test_an_option_declared_twice_is_refused() -> None:
         ("requires", (1,), "must be a tuple of str, got a tuple with int"),
     ],
 )
-def test_a_tuple_without_its_comma_is_refused_with_the_field_and_what_was_meant(
+def test_a_tuple_without_its_comma_is_refused_with_the_field_and_the_correction(
     field: str, value: Any, said: str
 ) -> None:
     with pytest.raises(TypeError, match=f"^colours: {field} {re.escape(said)}$"):
@@ -115,7 +115,7 @@ def test_diagnoses_are_a_tuple_of_callables(diagnoses: Any) -> None:
 
 
 def test_a_factory_is_imported_when_it_is_loaded_and_not_before() -> None:
-    late = spec(factory="a_module_that_nobody_has:fly")
+    late = spec(factory="a_missing_module:fly")
     with pytest.raises(ModuleNotFoundError):
         late.load()
     assert spec(factory="collections:OrderedDict.fromkeys").load()("ab") == {"a": None, "b": None}
@@ -224,7 +224,7 @@ def test_a_number_outside_the_declared_bounds_is_refused_with_the_bound(bounds, 
     assert option.parse("2") == 2.0
 
 
-def test_a_word_may_stand_beside_numbers():
+def test_a_word_may_be_allowed_besides_numbers():
     strength = Option(name="C", default=1.0, help="", words=("auto",), above=0)
     assert strength.parse("auto") == "auto"
     assert strength.parse("3") == 3.0
@@ -244,7 +244,7 @@ def test_a_word_may_be_the_default_if_the_type_is_given():
 @pytest.mark.parametrize(
     "stated", [{"default": "a"}, {"default": True}, {"default": 1, "choices": (1, 2)}]
 )
-def test_words_beside_anything_but_numbers_are_refused(stated):
+def test_words_without_numbers_are_refused(stated):
     with pytest.raises(
         ValueError, match="option x: words= is for numbers without choices=; use choices= instead"
     ):
@@ -304,7 +304,7 @@ def test_the_deprecated_name_of_unavailable_reason_works_and_warns_with_the_comp
 
 
 @pytest.mark.filterwarnings("error")
-def test_only_who_gives_the_deprecated_name_is_warned() -> None:
+def test_only_giving_the_deprecated_name_warns() -> None:
     new = spec(unavailable_reason="a:why")
     assert new.lacking == "a:why"
     assert pickle.loads(pickle.dumps(new)) == replace(new, summary="") == new
