@@ -69,6 +69,7 @@ def stackkit_aggregators() -> Iterable[AggregatorSpec]:  # type: ignore[empty-bo
     """
 
 
+# Read-only, because plugins run in the same process and could change it.
 HOOKS: Mapping[str, Kind] = MappingProxyType(
     {
         "stackkit_datasets": "dataset",

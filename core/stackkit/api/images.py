@@ -57,6 +57,7 @@ def file_fingerprint(path: Path) -> str:
         If the file cannot be read.
 
     """
+    # The same digest as bytes_fingerprint; file_digest releases the GIL and uses a fixed buffer.
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
@@ -175,6 +176,7 @@ def _from_16_bit(image: Image.Image) -> Image.Image:
     import numpy as np
     from PIL import Image
 
+    # Pillow opens 16-bit files as 32-bit integers or in byte orders of their own; int64 holds them all.
     pixels = np.asarray(image).astype(np.int64)
     if pixels.min() < 0 or pixels.max() > 65535:
         raise ImageError("32-bit pixels have no defined range; save the image as 8 or 16 bits")

@@ -21,9 +21,11 @@ ValueType: TypeAlias = type[str] | type[int] | type[float] | type[bool]
 
 Kind = Literal["dataset", "backbone", "learner", "aggregator"]
 
+# Other characters have a meaning on the command line: "name:key=value,key=value", "plugin/name", "vgg*".
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _FACTORY = re.compile(r"[\w.]+:[\w.]+")
 _VERSIONS = r"(~=|==|!=|<=|>=|<|>)\s*[\w.*+!-]+"
+# A subset of PEP 508 without extras and markers, so that no parser has to be imported for listings.
 _DISTRIBUTION = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]*(\s*{_VERSIONS}(\s*,\s*{_VERSIONS})*)?")
 _Types: TypeAlias = type | tuple[type, ...]
 
@@ -245,6 +247,7 @@ class ComponentSpec:
                     f"{self.name}: requires= takes names of distributions, with versions if "
                     f"they matter, such as 'torch>=2', got {text!r}"
                 )
+        # The factory receives options as keyword arguments, so a second one would replace the first.
         names = [option.name for option in self.options]
         if len(set(names)) != len(names):
             raise ValueError(f"{self.name}: option names must be unique, got {names}")
@@ -347,6 +350,7 @@ class AggregatorSpec(ComponentSpec):
     kind = "aggregator"
 
 
+# Read-only, because plugins run in the same process and could change it.
 SPEC_TYPES: Mapping[Kind, type[ComponentSpec]] = MappingProxyType(
     {spec.kind: spec for spec in (DatasetSpec, BackboneSpec, LearnerSpec, AggregatorSpec)}
 )

@@ -108,6 +108,7 @@ def check_free(names: Names, kinds: Sequence[Kind], host: Host) -> None:
                 f"{component.distribution} already has a {component.kind} named {component.spec.name}; "
                 "choose another name"
             )
+    # An author who creates the project again has the module installed; it is not a conflict then.
     if len(others) == len(host.plugins) and find_spec(names.module):
         raise UsageError(f"a module named {names.module} is already installed; choose another name")
 
@@ -118,7 +119,7 @@ def render(names: Names, kinds: Sequence[Kind]) -> dict[PurePosixPath, str]:
 
     environment = Environment(  # noqa: S701 - the output is not HTML
         loader=FileSystemLoader(TEMPLATES),
-        undefined=StrictUndefined,
+        undefined=StrictUndefined,  # a misspelt variable raises instead of leaving a gap
         trim_blocks=True,
         keep_trailing_newline=True,
     )
@@ -191,7 +192,7 @@ def write(names: Names, kinds: Sequence[Kind], parent: Path) -> tuple[Path, list
     texts = render(names, kinds)
     folder = parent / names.distribution
     try:
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True)  # fails if it exists, also if another process has just created it
     except FileExistsError:
         raise UsageError(
             f"{folder} already exists and is not changed; remove it, or choose another name or --out"
@@ -201,7 +202,7 @@ def write(names: Names, kinds: Sequence[Kind], parent: Path) -> tuple[Path, list
     try:
         for path, text in texts.items():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            (folder / path).write_text(text, encoding="utf-8", newline="\n")
+            (folder / path).write_text(text, encoding="utf-8", newline="\n")  # the same bytes on Windows
     except OSError as error:
         raise StackkitError(
             f"cannot write all files of {folder} ({error}); remove it and try again"

@@ -57,6 +57,7 @@ def ctrl_c_waits(
 
     ours = (
         threading.current_thread() is threading.main_thread()
+        # Another handler belongs to the program that uses stackkit as a library: leave it alone.
         and signal.getsignal(signal.SIGINT) is signal.default_int_handler
     )
     # Report from a thread: the handler may interrupt a write to the same stream that `tell` uses.
@@ -71,4 +72,4 @@ def ctrl_c_waits(
             signal.signal(signal.SIGINT, signal.default_int_handler)
             messages.put(None)
             reporter.join()
-    stop_if_asked()
+    stop_if_asked()  # also if the last piece of work was under way

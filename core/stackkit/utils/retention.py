@@ -75,6 +75,7 @@ def select_unused(
         else:
             kept.append(file)
     total = sum(file.size for file in kept)
+    # Still sorted, so that the least recently used ones go first.
     for file in kept:
         if keep_bytes is not None and total > keep_bytes and file.removable:
             total -= file.size

@@ -79,6 +79,7 @@ def dependency_versions(distribution: str) -> list[str]:
     with suppress(PackageNotFoundError):  # a plugin in a single file belongs to no distribution
         required = [text for text in requires(distribution) or () if "extra ==" not in text]
     names = {"numpy", "scipy", "scikit-learn"}
+    # The name in front of versions and markers, as in "numpy>=1.26; python_version < '3.12'".
     names |= {match[0] for text in required if (match := re.match(r"[\w.-]+", text))}
     found = []
     for name in sorted(names):
