@@ -1,17 +1,18 @@
-"""Extraction three ways on the same real images, in turn, each in a process of its own.
+"""Compare three ways to extract features from the same real images.
 
     python benchmarks/extraction.py --images ../shared/data/CUB_200_2011/images --count 256
     python benchmarks/extraction.py --images FOLDER --backbones 'efficientnet-lite*' --count 1000
     python benchmarks/extraction.py --images FOLDER --memory 500,5000
 
-(a) the plain Keras way: load_img, img_to_array, preprocess_input, predict_on_batch, network by network,
-with XLA off, which Keras switches on by itself and which makes it slower here (--xla leaves it on);
-(b) `stackkit extract` with engine=tensorflow; (c) `stackkit extract` with engine=auto.
+(a) plain Keras: load_img, img_to_array, preprocess_input and predict_on_batch, one network after the
+other. XLA is off: Keras enables it by default, but it is slower here (--xla leaves it on).
+(b) `stackkit extract` with engine=tensorflow.
+(c) `stackkit extract` with engine=auto.
 
-Times are those of whole processes, imports and the building of networks included; (c) is timed after
-its trial of engines, which is done once per machine and printed apart. Ratios compare neighbours of
-one round, so that a machine that slows down slows both. The store is fresh in every run.
-Random weights stand in for ImageNet's where these are not at hand: the arithmetic is the same.
+The ways take turns, each in a separate process with an empty feature store. Times are those of whole
+processes, including imports and building the networks. The engine trial of (c) runs once per machine;
+its time is printed separately. Ratios compare runs of the same round, so that background load affects
+all ways equally. Without the ImageNet weights, use random ones: the arithmetic is the same.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ BATCH = 32
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """One way's run: wall seconds, peak resident memory in bytes, features by backbone."""
+    """One run: wall time in s, peak resident memory in bytes, features (n, d) by backbone."""
 
     seconds: float
     peak_bytes: int
@@ -47,7 +48,7 @@ class Outcome:
 
 
 def main() -> None:
-    """Measure, and print tables."""
+    """Measure and print tables."""
     options = _options()
     with tempfile.TemporaryDirectory(prefix="stackkit-benchmark-") as scratch:
         bench = Bench(Path(scratch), options.images, options.backbones, options.weights, options.xla)
@@ -60,19 +61,19 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        "--images", type=Path, required=True, help="folder of JPEG files, searched below"
+        "--images", type=Path, required=True, help="folder with JPEG files, searched recursively"
     )
-    parser.add_argument("--backbones", default=RECIPE, help=f"as in stackkit; default {RECIPE}")
-    parser.add_argument("--weights", default="random", help="weights of keras.applications' models")
+    parser.add_argument("--backbones", default=RECIPE, help=f"as for stackkit; default: {RECIPE}")
+    parser.add_argument("--weights", default="random", help="weights of the keras.applications models")
     parser.add_argument("--count", type=int, default=256, help="number of images")
-    parser.add_argument("--rounds", type=int, default=3, help="how often each way is run")
-    parser.add_argument("--xla", action="store_true", help="leave XLA on in (a), as Keras has it")
-    parser.add_argument("--memory", help="peak memory of (c) at these numbers of images: 500,5000")
+    parser.add_argument("--rounds", type=int, default=3, help="number of runs of each way")
+    parser.add_argument("--xla", action="store_true", help="leave XLA on in (a), as Keras does")
+    parser.add_argument("--memory", help="only peak memory of (c), at numbers of images: 500,5000")
     return parser.parse_args()
 
 
 class Bench:
-    """The same images and networks for every way."""
+    """Run every way on the same images and networks."""
 
     def __init__(
         self, scratch: Path, images: Path, backbones: str, weights: str, xla: bool = False
@@ -80,19 +81,19 @@ class Bench:
         self.scratch = scratch
         self.found = sorted(images.rglob("*.jpg"))
         if len(self.found) < 2:
-            raise SystemExit(f"{images}: {len(self.found)} files *.jpg below it; two or more are wanted")
+            raise SystemExit(f"{images} must contain at least 2 *.jpg files, got {len(self.found)}")
         self.names = _names(backbones)
         self.weights = weights
         self.xla = xla
 
     def speed(self, count: int, rounds: int) -> None:
-        """Images per second, ratios, memory, difference of features, share of the machine's peak."""
+        """Print images per second, ratios, memory, and differences between the features."""
         folder = self.folder(count)
         print(f"{count} images, {', '.join(self.names)}, {rounds} rounds, {os.cpu_count()} cores")
         start = time.perf_counter()
         self.stackkit(folder, "auto")
-        print(f"first run of (c), with its trial of engines: {time.perf_counter() - start:.1f} s")
-        print(f"(c) computes with {_engines(self.scratch / 'store')}\n", flush=True)
+        print(f"first run of (c), including the engine trial: {time.perf_counter() - start:.1f} s")
+        print(f"engines of (c): {_engines(self.scratch / 'store')}\n", flush=True)
         ways: dict[str, list[Outcome]] = {"a": [], "b": [], "c": []}
         for number in range(rounds):
             ways["a"].append(self._plain(folder))
@@ -104,7 +105,7 @@ class Bench:
         self._print_peak(ways, count)
 
     def memory(self, counts: Sequence[int]) -> None:
-        """Peak memory of (c), its trial done before."""
+        """Print the peak memory of (c) after its engine trial."""
         self.stackkit(self.folder(64), "auto")
         for count in counts:
             outcome = self.stackkit(self.folder(count), "auto")
@@ -116,7 +117,7 @@ class Bench:
             )
 
     def folder(self, count: int) -> Path:
-        """Distinct files in two classes: beyond the real number, copies with a few bytes at the end."""
+        """Create an image folder of two classes; copies get a few more bytes, so all files differ."""
         root = self.scratch / f"images-{count}"
         if root.is_dir():
             return root
@@ -136,8 +137,8 @@ class Bench:
         ]
 
     def stackkit(self, folder: Path, engine: str) -> Outcome:
-        """Ways (b) and (c): `stackkit extract` into a fresh store."""
-        # A home of its own: no trial that this machine remembers, perhaps of a busy hour, counts.
+        """Run (b) or (c): `stackkit extract` with an empty store."""
+        # With a separate home, earlier engine trials on this machine, perhaps under load, do not count.
         os.environ["STACKKIT_HOME"] = str(self.scratch / "home")
         store = self.scratch / "store"
         shutil.rmtree(store, ignore_errors=True)
@@ -165,7 +166,7 @@ class Bench:
         words = _answer([__file__, "--flops", json.dumps(self._texts("tensorflow"))])
         flops = json.loads(words.splitlines()[-1])
         peak = _gemm()
-        print(f"\nof this machine's GEMM, {peak / 1e9:.0f} GFLOP/s, each way reaches, start included:")
+        print(f"\nshare of the peak of a matrix product, {peak / 1e9:.0f} GFLOP/s, including the start:")
         for way, runs in ways.items():
             rate = sum(flops) * count / statistics.median(run.seconds for run in runs)
             print(f"  ({way}) {rate / 1e9:.0f} GFLOP/s, {100 * rate / peak:.0f} %")
@@ -181,12 +182,12 @@ def _names(text: str) -> list[str]:
 
 
 def _answer(arguments: list[str]) -> str:
-    """What a Python process prints."""
+    """Return the output of a Python process."""
     return subprocess.check_output([sys.executable, *arguments], text=True)
 
 
 def run_process(arguments: list[str], *, python: str = sys.executable) -> tuple[float, int]:
-    """Wall seconds and peak resident bytes of a Python process."""
+    """Run a Python process; return its wall time in s and its peak resident memory in bytes."""
     start = time.perf_counter()
     process = subprocess.Popen([python, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     assert process.stderr
@@ -194,7 +195,7 @@ def run_process(arguments: list[str], *, python: str = sys.executable) -> tuple[
     _, status, usage = os.wait4(process.pid, 0)
     if os.waitstatus_to_exitcode(status):
         raise SystemExit(words.decode()[-2000:])
-    # The kernel counts in KiB, macOS in bytes.
+    # Linux reports ru_maxrss in KiB, macOS in bytes.
     return time.perf_counter() - start, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
@@ -211,7 +212,7 @@ def _stored(store: Path, names: Sequence[str]) -> dict[str, NDArray[np.float32]]
 
 
 def _engines(store: Path) -> str:
-    """What computed the features of a store, by its own record."""
+    """Return the engines that computed the features, from the provenance in the store."""
     import h5py
 
     found = []
@@ -229,8 +230,8 @@ def _print_ways(ways: dict[str, list[Outcome]], count: int) -> None:
         rates = sorted(count / run.seconds for run in runs)
         rate = f"{statistics.median(rates):.2f} ({rates[0]:.2f} to {rates[-1]:.2f})"
         peak = max(run.peak_bytes for run in runs) / 1e9
-        found, wanted = runs[-1].features, ways["a"][-1].features
-        far = max(_difference(found[name], wanted[name]) for name in found)
+        found, expected = runs[-1].features, ways["a"][-1].features
+        far = max(_difference(found[name], expected[name]) for name in found)
         print(f"({way})   {rate:<25}  {peak:.2f} GB       {far:.0e}")
     print("\nratio of speed (range over rounds)")
     for faster, slower in (("b", "a"), ("c", "a"), ("c", "b")):
@@ -239,13 +240,13 @@ def _print_ways(ways: dict[str, list[Outcome]], count: int) -> None:
         print(f"{faster}/{slower}   {statistics.median(ratios):.2f} ({span})")
 
 
-def _difference(found: NDArray[np.float32], wanted: NDArray[np.float32]) -> float:
-    """Largest norm of a row's difference, relative to the row's norm."""
-    return float((np.linalg.norm(found - wanted, axis=1) / np.linalg.norm(wanted, axis=1)).max())
+def _difference(found: NDArray[np.float32], expected: NDArray[np.float32]) -> float:
+    """Return the largest norm of the difference of two rows, relative to the norm of the row."""
+    return float((np.linalg.norm(found - expected, axis=1) / np.linalg.norm(expected, axis=1)).max())
 
 
 def _gemm(size: int = 2048, rounds: int = 8) -> float:
-    """Floating-point operations per second of NumPy's float32 matrix product, the best of some."""
+    """Measure a float32 matrix product of NumPy; return operations per second of the best round."""
     left, right = np.ones((2, size, size), np.float32)
     best = float("inf")
     for _ in range(rounds):
@@ -263,7 +264,7 @@ def _backbone(text: str) -> Any:
 
 
 def _networks(texts: Sequence[str]) -> Iterator[tuple[Any, Any]]:
-    """Stackkit's backbone, which names size and preprocessing, and its Keras network."""
+    """Yield stackkit's backbone, which defines size and preprocessing, and its Keras network."""
     from stackkit_plugins.keras_network import import_keras
     from stackkit_plugins.keras_network.weights import draw_weights
 
@@ -277,7 +278,7 @@ def _networks(texts: Sequence[str]) -> Iterator[tuple[Any, Any]]:
 
 
 def plain(work: dict[str, Any]) -> None:
-    """Way (a): what a careful user of Keras writes; features to a file, rows by file name."""
+    """Run (a): what a careful user of Keras writes. Save the features, rows sorted by file name."""
     from keras.utils import img_to_array, load_img
 
     files = sorted(Path(work["folder"]).rglob("*.jpg"))
@@ -298,7 +299,7 @@ def plain(work: dict[str, Any]) -> None:
 
 
 def flops(texts: Sequence[str]) -> None:
-    """Print the floating-point operations per image of each network, as its graph counts them."""
+    """Print the floating-point operations per image of each network, counted in its graph."""
     counts = []
     for backbone, model in _networks(texts):
         import tensorflow as tf

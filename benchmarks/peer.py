@@ -1,13 +1,13 @@
-"""stackkit beside timm on torch, the usual way from a folder of images to features.
+"""Compare stackkit with timm on PyTorch, from a folder of images to features.
 
     python3 -m venv peer && peer/bin/pip install torch timm
     python benchmarks/peer.py --images ../shared/data/CUB_200_2011/images --python peer/bin/python
 
-Both compute ResNet50 at 224 pixels with random weights (the arithmetic is that of trained ones) on
-the same JPEGs: timm with a PyTorch DataLoader as its documentation shows, stackkit with `extract`,
-its trial of engines done before. Each runs in a process of its own, in turn; whole processes are
-timed, imports included. Features differ (the architectures' details and weights do); speed and
-memory are compared.
+Both compute ResNet50 at 224 pixels with random weights (the arithmetic is the same as with trained
+ones) on the same JPEG files: timm with a PyTorch DataLoader as in its documentation, stackkit with
+`extract` after its engine trial. They take turns, each in a separate process. Times are those of
+whole processes, including imports. Speed and memory are compared, not the features: details of the
+architectures and the weights differ.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ np.save(sys.argv[2], np.concatenate(rows))
 
 
 def main() -> None:
-    """Measure, and print images per second, memory and the ratio."""
+    """Measure and print images per second, memory and the ratio."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--images", type=Path, required=True, help="folder with JPEG files below it")
-    parser.add_argument("--python", type=Path, required=True, help="a Python that has timm and torch")
+    parser.add_argument("--images", type=Path, required=True, help="folder with JPEG files")
+    parser.add_argument("--python", type=Path, required=True, help="Python with timm and torch")
     parser.add_argument("--count", type=int, default=512, help="number of images")
-    parser.add_argument("--rounds", type=int, default=3, help="how often each is run")
+    parser.add_argument("--rounds", type=int, default=3, help="number of runs of each")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="stackkit-peer-") as name:
         scratch = Path(name)

@@ -1,18 +1,23 @@
-"""Stacking two ways on the same features and folds, in turn, each in a process of its own.
+"""Compare two ways of stacking on the same features and folds.
 
-    python benchmarks/stacking.py                              synthetic features at CUB's size
-    python benchmarks/stacking.py --store DIR                  real ones: every file of a feature store
+    python benchmarks/stacking.py                              synthetic features of the size of CUB
+    python benchmarks/stacking.py --store DIR                  real features from a feature store
     python benchmarks/stacking.py --images 2000 --classes 50   a smaller problem
-    python benchmarks/stacking.py --plot cost.svg              CPU time as each size of a problem grows
+    python benchmarks/stacking.py --plot cost.svg              CPU time as each size of the problem grows
 
-Both ways give the same four results: LinearSVC on one backbone, mlxtend's StackingClassifier (averaged
-probabilities into LinearSVC), soft voting, and the same SVM on out-of-fold averages.
-(a) the plain way: mlxtend, scikit-learn's VotingClassifier and cross_val_predict over the matrices
-side by side, one score after the other; (b) stackkit.
-Settings: `default`, scikit-learn's (rows must be predicted alike), and `optimum`, tolerance 1e-6, where
-stackkit uses its own solver of the same convex problem.
+Both ways compute the same four results: LinearSVC on one backbone, mlxtend's StackingClassifier
+(averaged probabilities into LinearSVC), soft voting, and the same SVM on averages of out-of-fold
+probabilities.
 
-Times are those of whole processes, imports and reading included. Nothing is kept between runs.
+(a) mlxtend, scikit-learn's VotingClassifier and cross_val_predict on concatenated matrices, one
+result after the other.
+(b) stackkit.
+
+Settings: `default` uses scikit-learn's defaults, and both ways must predict the same labels;
+`optimum` uses a tolerance of 1e-6, where stackkit uses its own solver of the same convex problem.
+
+The ways take turns, each in a separate process. Times are those of whole processes, including imports
+and reading. Nothing is cached between runs.
 """
 
 from __future__ import annotations
@@ -46,7 +51,7 @@ Predictions = dict[str, list[Labels]]
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """One way's run: wall and CPU seconds, peak resident bytes, all folds' labels per result."""
+    """One run: wall and CPU time in s, peak resident memory in bytes, labels of all folds per result."""
 
     seconds: float
     cpu_seconds: float
@@ -62,7 +67,7 @@ class Data:
 
     @property
     def matrices(self) -> list[NDArray[np.float32]]:
-        """Read when they are looked at."""
+        """Memory-mapped features."""
         return [np.load(path, mmap_mode="r") for path in sorted(self.folder.glob("features-*.npy"))]
 
     @property
@@ -72,7 +77,7 @@ class Data:
         return labels
 
     def keep(self, matrices: Sequence[NDArray[np.float32]], labels: Labels) -> Data:
-        """Write them."""
+        """Write features and labels, and remove earlier ones."""
         self.folder.mkdir(parents=True, exist_ok=True)
         for old in self.folder.glob("*.npy"):
             old.unlink()
@@ -83,8 +88,8 @@ class Data:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Words:
-    """What stackkit is told: the SVM on one backbone, the learner to stack, and three aggregators."""
+class Components:
+    """Components for stackkit: the SVM on one backbone, the learner to stack, and three aggregators."""
 
     svm: str
     learner: str
@@ -93,12 +98,12 @@ class Words:
 
 TIGHT = "tol=1e-6,max_iter=100000"
 SETTINGS = {
-    "default": Words(
+    "default": Components(
         svm="linear-svm",
         learner="logistic",
         aggregators=("average-svm", "soft-vote", "average-svm:fit_on=out-of-fold"),
     ),
-    "optimum": Words(
+    "optimum": Components(
         svm=f"linear-svm:{TIGHT}",
         learner="logistic:solver=batched,tol=1e-3",  # proven within 1e-6 of the minimum
         aggregators=(
@@ -111,7 +116,7 @@ SETTINGS = {
 
 
 def main() -> None:
-    """Measure, and print tables."""
+    """Measure and print tables."""
     options = _options()
     with tempfile.TemporaryDirectory(prefix="stackkit-benchmark-") as scratch:
         data = Data(folder=Path(scratch) / "data")
@@ -137,20 +142,20 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--store", type=Path, help="feature store with files of one dataset")
+    parser.add_argument("--store", type=Path, help="feature store with the files of one dataset")
     parser.add_argument("--images", type=int, default=IMAGES, help="number of synthetic images")
-    parser.add_argument("--classes", type=int, default=CLASSES)
+    parser.add_argument("--classes", type=int, default=CLASSES, help="number of synthetic classes")
     parser.add_argument("--widths", default=",".join(map(str, WIDTHS)), help="features per backbone")
-    parser.add_argument("--folds", type=int, default=3, help="how many of the 3 folds are computed")
-    parser.add_argument("--rounds", type=int, default=1, help="how often each way is run")
-    parser.add_argument("--settings", default="default,optimum")
-    parser.add_argument("--objective", action="store_true", help="also compare objectives of one fit")
-    parser.add_argument("--plot", type=Path, help="file for the cost of (b) as each size grows")
+    parser.add_argument("--folds", type=int, default=3, help="number of folds to compute, 1 to 3")
+    parser.add_argument("--rounds", type=int, default=1, help="number of runs of each way")
+    parser.add_argument("--settings", default="default,optimum", help="settings to compare")
+    parser.add_argument("--objective", action="store_true", help="also compare objectives of fits")
+    parser.add_argument("--plot", type=Path, help="only plot CPU time of (b) to this file")
     return parser.parse_args()
 
 
 def synthetic(data: Data, images: int, classes: int, widths: Sequence[int]) -> Data:
-    """Rectified mixtures of some hundred factors whose means depend on the class: as pooled features."""
+    """Create features that resemble pooled ones: rectified mixtures of factors with class means."""
     random = np.random.default_rng(0)
     labels = np.sort(np.arange(images) % classes)
     matrices = []
@@ -166,7 +171,7 @@ def synthetic(data: Data, images: int, classes: int, widths: Sequence[int]) -> D
 
 
 def stored(data: Data, store: Path) -> Data:
-    """The features that every file of a store has, checked."""
+    """Read the features of all files of a store; keep rows that are intact in each of them."""
     from stackkit.store.catalogue import entries
     from stackkit.store.file import FeatureFile
     from stackkit.store.metadata import read_contents
@@ -184,7 +189,7 @@ def stored(data: Data, store: Path) -> Data:
 
 
 def compare(data: Data, setting: str, folds: int, rounds: int) -> None:
-    """Run both ways in turn; print time, ratio, memory and agreement."""
+    """Run both ways in turn; print time, ratio, memory and agreement of the labels."""
     ways: dict[str, list[Outcome]] = {"a": [], "b": []}
     for _ in range(rounds):
         for way, runs in ways.items():
@@ -197,7 +202,7 @@ def compare(data: Data, setting: str, folds: int, rounds: int) -> None:
     ratios = [a.seconds / b.seconds for a, b in zip(ways["a"], ways["b"], strict=True)]
     memory = max(r.peak_bytes for r in ways["b"]) / max(r.peak_bytes for r in ways["a"])
     print(f"a/b   {statistics.median(ratios):.2f} times faster, {memory:.2f} of the memory")
-    print(f"{'result':<26}{'accuracy (a)':>14}{'(b)':>8}   rows predicted alike")
+    print(f"{'result':<26}{'accuracy (a)':>14}{'(b)':>8}   same labels")
     truth = np.concatenate([data.labels[test] for _, test in splits(data.labels, folds)])
     for name in RESULTS:
         found = [ways[way][-1].predicted[name] for way in ("a", "b")]
@@ -207,7 +212,7 @@ def compare(data: Data, setting: str, folds: int, rounds: int) -> None:
 
 
 def run(way: str, data: Data, setting: str, folds: int, more: Sequence[str] = ()) -> Outcome:
-    """One way in a process of its own; `more` aggregators are for (b)."""
+    """Run one way in a separate process; (b) also computes the aggregators `more`."""
     out = data.folder / "predicted.npz"
     work = {"way": way, "data": str(data.folder), "setting": setting, "folds": folds, "out": str(out)}
     work["more"] = list(more)
@@ -218,7 +223,7 @@ def run(way: str, data: Data, setting: str, folds: int, more: Sequence[str] = ()
     if os.waitstatus_to_exitcode(status):
         raise SystemExit(f"({way}) failed")
     with np.load(out) as predicted:
-        # The kernel counts in KiB, macOS in bytes.
+        # Linux reports ru_maxrss in KiB, macOS in bytes.
         peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
         return Outcome(
             seconds=seconds,
@@ -229,7 +234,7 @@ def run(way: str, data: Data, setting: str, folds: int, more: Sequence[str] = ()
 
 
 def splits(labels: Labels, folds: int) -> Iterator[tuple[Labels, Labels]]:
-    """The first of the recipe's three folds."""
+    """Yield training and test rows of the first of the three folds of the recipe."""
     from sklearn.model_selection import StratifiedKFold
 
     for number, rows in enumerate(StratifiedKFold(3).split(np.zeros(len(labels)), labels)):
@@ -238,7 +243,7 @@ def splits(labels: Labels, folds: int) -> Iterator[tuple[Labels, Labels]]:
 
 
 def plain(data: Data, setting: str, folds: int, more: Sequence[str]) -> Predictions:
-    """Way (a): what a careful user of mlxtend and scikit-learn writes."""
+    """Run (a): what a careful user of mlxtend and scikit-learn writes."""
     from mlxtend.classifier import StackingClassifier
     from mlxtend.feature_selection import ColumnSelector
     from sklearn.base import BaseEstimator, ClassifierMixin, clone
@@ -259,7 +264,7 @@ def plain(data: Data, setting: str, folds: int, more: Sequence[str]) -> Predicti
     learners = [make_pipeline(ColumnSelector(part), logistic) for part in columns]
 
     class OutOfFoldStack(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-        """scikit-learn's StackingClassifier, but for the average that the recipe takes."""
+        """scikit-learn's StackingClassifier with averaged probabilities, as in the recipe."""
 
         def fit(self, X: Any, y: Any) -> Any:
             parts = [(fold.train, fold.test) for fold in inner_folds(y, INNER, seed=0)]
@@ -289,7 +294,7 @@ def plain(data: Data, setting: str, folds: int, more: Sequence[str]) -> Predicti
 
 
 def ours(data: Data, setting: str, folds: int, more: Sequence[str]) -> Predictions:
-    """Way (b): the code path of `stackkit evaluate`, on matrices instead of a store."""
+    """Run (b): the code of `stackkit evaluate`, on matrices instead of a store."""
     from stackkit.api.types import SilentReporter
     from stackkit.evaluation.classifiers import check_classifiers
     from stackkit.evaluation.comparison import Comparison, FoldOutcome
@@ -302,7 +307,7 @@ def ours(data: Data, setting: str, folds: int, more: Sequence[str]) -> Predictio
     from stackkit.host.registry import Registry
     from stackkit.recipe import Recipe, resolve
 
-    words = SETTINGS[setting]
+    components = SETTINGS[setting]
     features = [Features.from_matrix(str(i), matrix) for i, matrix in enumerate(data.matrices)]
     one = features[min(1, len(features) - 1)]
     found: Predictions = {name: [] for name in RESULTS}
@@ -330,13 +335,13 @@ def ours(data: Data, setting: str, folds: int, more: Sequence[str]) -> Predictio
             on_fold=on_fold,
         )
 
-    comparison([one], words.svm, (), RESULTS[:1]).run()
-    comparison(features, words.learner, (*words.aggregators, *more), RESULTS[1:]).run()
+    comparison([one], components.svm, (), RESULTS[:1]).run()
+    comparison(features, components.learner, (*components.aggregators, *more), RESULTS[1:]).run()
     return found
 
 
 def print_objectives(data: Data) -> None:
-    """How far single fits of one backbone are above the least objective that any of them found."""
+    """Print how far single fits of one backbone are above the smallest objective of all fits."""
     from sklearn.linear_model import LogisticRegression
 
     from stackkit.host.host import load_host
@@ -361,14 +366,14 @@ def print_objectives(data: Data) -> None:
         rows.append((name, seconds, objective(learner, X, y), learner.predict(new)))
     least, best = min((value, number) for number, (_, _, value, _) in enumerate(rows))
     print(f"\nmultinomial logistic regression, {X.shape[0]} x {X.shape[1]}, alone on this machine")
-    print(f"{'fit':<28}{'seconds':>8}{'above the least objective':>28}   rows as the best one")
+    print(f"{'fit':<28}{'seconds':>8}{'above the smallest objective':>30}   labels as the best fit")
     for name, seconds, value, predicted in rows:
         alike = 100 * np.mean(predicted == rows[best][3])
-        print(f"{name:<28}{seconds:>8.1f}{value / least - 1:>28.1e}   {alike:.2f} %")
+        print(f"{name:<28}{seconds:>8.1f}{value / least - 1:>30.1e}   {alike:.2f} %")
 
 
 def objective(learner: Any, X: NDArray[np.float32], y: Labels) -> float:
-    """C times the summed log-loss plus half the squared norm of the coefficients, in float64."""
+    """Return the summed log-loss plus half the squared norm of the coefficients, in float64."""
     total = 0.0
     coefficients, constants = learner.coef_.astype(np.float64), learner.intercept_.astype(np.float64)
     columns = np.searchsorted(learner.classes_, y)
@@ -390,11 +395,11 @@ GROWN = {
     "backbones": (1, 2, 4, 8),
     "aggregators": (3, 5, 7),
 }
-"""Sizes of a problem, and the values that one of them takes while the others are in the middle."""
+"""Values of each size of the problem, while the other sizes are those of MIDDLE."""
 
 
 def plot(data: Data, path: Path) -> None:
-    """CPU seconds of (b) at scikit-learn's defaults, one fold, as each size of the problem grows."""
+    """Plot CPU seconds of (b) with scikit-learn's defaults, one fold, as each size grows."""
     import matplotlib
 
     matplotlib.use("svg")
@@ -417,13 +422,13 @@ def plot(data: Data, path: Path) -> None:
     figure.savefig(path, metadata={"Date": None})
 
 
-def work(words: dict[str, Any]) -> None:
-    """What a process of one way does."""
-    way = {"a": plain, "b": ours}[words["way"]]
+def work(order: dict[str, Any]) -> None:
+    """Run one way in this process and save the predicted labels."""
+    way = {"a": plain, "b": ours}[order["way"]]
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that defaults stop early is what the objectives show
-        found = way(Data(folder=Path(words["data"])), words["setting"], words["folds"], words["more"])
-    np.savez(words["out"], **{name: np.concatenate(labels) for name, labels in found.items()})
+        warnings.simplefilter("ignore")  # the defaults stop early, which --objective measures
+        found = way(Data(folder=Path(order["data"])), order["setting"], order["folds"], order["more"])
+    np.savez(order["out"], **{name: np.concatenate(labels) for name, labels in found.items()})
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
-"""What keeping SciPy's OpenBLAS to one thread is worth: both ways in turn, in one run.
+"""Measure what limiting SciPy's OpenBLAS to one thread gains when classifiers are fitted.
 
     python benchmarks/threads.py
 
-Prints seconds per fit of scikit-learn's LogisticRegression and the ratio, median of the rounds.
+Prints seconds per fit of scikit-learn's LogisticRegression without and with the limit, and their
+ratio, as medians over rounds in which both take turns.
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ from stackkit.evaluation.scheduler import limited_threads
 
 ROUNDS = 3
 SHAPES = ((200, 1280, 10, 100), (3333, 1280, 10, 100), (7859, 2048, 200, 15))
-"""Rows, features, classes, iterations: few images, MNIST's folds, CUB's folds (cut short)."""
+"""Rows, features, classes, iterations: few images, folds of MNIST, folds of CUB (stopped early)."""
 
 
 def seconds(
     shape: tuple[int, int, int, int], threads: Callable[[], AbstractContextManager[None]]
 ) -> float:
-    """Wall time of one fit on seeded random features."""
+    """Return the wall time of one fit on random features, in seconds."""
     rows, features, classes, iterations = shape
     X = np.random.default_rng(0).random((rows, features), dtype=np.float32)
     start = time.perf_counter()
@@ -41,10 +42,11 @@ def main() -> None:
     warnings.simplefilter("ignore", ConvergenceWarning)
     for shape in SHAPES:
         pairs = [(seconds(shape, nullcontext), seconds(shape, limited_threads)) for _ in range(ROUNDS)]
-        plain, calm = (statistics.median(column) for column in zip(*pairs, strict=True))
-        ratios = sorted(p / c for p, c in pairs)
+        without, limited = (statistics.median(column) for column in zip(*pairs, strict=True))
+        ratios = sorted(one / other for one, other in pairs)
         spread = f"{ratios[0]:.1f} to {ratios[-1]:.1f}"
-        print(f"{shape}: plain {plain:.2f} s, calm {calm:.2f} s, ratio {plain / calm:.1f} ({spread})")
+        ratio = f"ratio {without / limited:.1f} ({spread})"
+        print(f"{shape}: without limit {without:.2f} s, with limit {limited:.2f} s, {ratio}")
 
 
 if __name__ == "__main__":

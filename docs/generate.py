@@ -10,6 +10,7 @@ import inspect
 import io
 import json
 import os
+import re
 import sys
 import tempfile
 import tomllib
@@ -61,13 +62,13 @@ def hooks_page() -> str:
     parts = [
         "# Hooks, specs and protocols",
         NOTE,
-        "All that a plugin can rely on. A plugin implements hooks, marked with "
-        "`stackkit.api.hookimpl`; their answers are specs; what a spec's `factory` makes fulfils a "
-        "protocol. Everything is imported from `stackkit.api`. `HOOKSPEC_VERSION` is "
+        "The whole public API for plugins. A plugin implements hooks, marked with "
+        "`stackkit.api.hookimpl`. A hook returns specs. The `factory` of a spec returns an object that "
+        "implements a protocol. Import everything from `stackkit.api`. `HOOKSPEC_VERSION` is "
         f"{api.HOOKSPEC_VERSION}; [versioning.md](versioning.md) says what it counts, "
         "[HOWTO_PLUGIN.md](../HOWTO_PLUGIN.md) how to write a plugin.",
         "## Hooks",
-        _paragraphs(hookspecs),
+        _docstring(hookspecs),
     ]
     for hook in hookspecs.HOOKS:
         parts += [f"### `{hook}`", *_callable(hook, getattr(hookspecs, hook))]
@@ -76,7 +77,7 @@ def hooks_page() -> str:
         parts.append(f"## {heading}")
         for name in kinds.pop(heading):
             thing = specs.ComponentSpec if name == "ComponentSpec" else getattr(api, name)
-            title = "What all specs of components share" if thing is specs.ComponentSpec else f"`{name}`"
+            title = "Fields of all specs" if thing is specs.ComponentSpec else f"`{name}`"
             parts += [f"### {title}", *_described(name, thing)]
     assert not kinds, f"no heading for {kinds}"
     return _page(parts)
@@ -103,12 +104,13 @@ def _described(name: str, thing: Any) -> Iterator[str]:
         yield f"```python\n{name} = {_type(thing)}\n```"
         yield _told_below(name)
     elif issubclass(thing, Exception):
-        yield f"{_paragraphs(thing)} Exit code {getattr(thing, 'exit_code', 1)}."
+        yield _docstring(thing)
+        yield f"Exit code {getattr(thing, 'exit_code', 1)}."
     elif is_dataclass(thing):
-        yield _paragraphs(thing)
         yield _signature_block(name, fields(thing))
+        yield _docstring(thing)
     else:
-        yield _paragraphs(thing)
+        yield _docstring(thing)
         for base in (base for base in thing.__bases__ if base.__module__.startswith("stackkit")):
             yield f"It has everything that `{base.__name__}` has, and:"
         for own, member in vars(thing).items():
@@ -128,12 +130,13 @@ def _told_below(name: str) -> str:
                     | ast.AnnAssign(target=ast.Name(id=target)),
                     ast.Expr(value=ast.Constant(value=str(text))),
                 ) if target == name:
-                    return "\n\n".join(" ".join(each.split()) for each in text.split("\n\n"))
+                    return _paragraphs(inspect.cleandoc(text))
     return ""
 
 
 def _signature_block(name: str, declared: tuple[Field[Any], ...]) -> str:
-    lines = [f"    {one.name}: {one.type}{_default(one)}," for one in declared]
+    # A deprecated field is the only one without a repr; the docstring explains it.
+    lines = [f"    {one.name}: {one.type}{_default(one)}," for one in declared if one.repr]
     return "\n".join(["```python", f"{name}(", *lines, ")", "```"])
 
 
@@ -147,7 +150,7 @@ def _member(name: str, member: FunctionType | property) -> Iterator[str]:
         return
     result = inspect.signature(member.fget).return_annotation  # type: ignore[arg-type]
     yield f"```python\n{name}: {_type(result)}\n```"
-    yield _paragraphs(member)
+    yield _docstring(member)
 
 
 def _callable(name: str, function: FunctionType) -> Iterator[str]:
@@ -155,7 +158,7 @@ def _callable(name: str, function: FunctionType) -> Iterator[str]:
     bare = [each.replace(annotation=_bare(each.annotation)) for each in signature.parameters.values()]
     shown = signature.replace(parameters=bare, return_annotation=_bare(signature.return_annotation))
     yield f"```python\n{name}{shown}\n```"
-    yield _paragraphs(function)
+    yield _docstring(function)
 
 
 class _Bare(str):
@@ -176,10 +179,44 @@ def _type(annotation: Any) -> str:
     return text.removeprefix("typing.")
 
 
-def _paragraphs(thing: Any) -> str:
-    """A docstring, each paragraph on one line, as Markdown wraps it."""
-    paragraphs = (inspect.getdoc(thing) or "").split("\n\n")
-    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+HEADING = re.compile(r"^(\w[\w ]*)\n-{3,}$", re.MULTILINE)
+"""Heading of a section of a numpydoc docstring."""
+
+PROSE = ("Notes", "References", "Examples")
+"""Sections of paragraphs."""
+
+NAMED = ("Parameters", "Attributes")
+"""Sections of entries with a name and a type; entries of the other sections are types."""
+
+
+def _docstring(thing: Any) -> str:
+    """A numpydoc docstring as Markdown: headings in bold, parameters as lists."""
+    first, *rest = HEADING.split(inspect.getdoc(thing) or "")
+    parts = [_paragraphs(first)]
+    for heading, body in zip(rest[::2], rest[1::2], strict=True):
+        shown = _paragraphs(body) if heading in PROSE else "\n".join(_entries(heading, body))
+        parts += [f"**{heading}**", shown]
+    return "\n\n".join(parts)
+
+
+def _entries(heading: str, body: str) -> Iterator[str]:
+    """Items such as "name : type", each with an indented description below."""
+    for entry in re.split(r"\n(?=\S)", body.strip("\n")):
+        if heading == "See Also":  # the description begins on the same line
+            name, _, text = " ".join(entry.split()).partition(" : ")
+            yield f"- `{name}`: {text}"
+            continue
+        head, *lines = (line.strip() for line in entry.split("\n"))
+        name, _, kind = head.partition(" : ")
+        shown = f"`{name}` (*{kind}*)" if heading in NAMED else f"*{head}*"
+        yield f"- {shown}: {' '.join(lines)}"
+
+
+def _paragraphs(text: str) -> str:
+    """Paragraphs and items of lists, each on one line, as Markdown wraps it."""
+    paragraphs = text.strip("\n").split("\n\n")
+    items = [re.split(r"\n(?=- )", paragraph) for paragraph in paragraphs]
+    return "\n\n".join("\n".join(" ".join(line.split()) for line in each) for each in items)
 
 
 # docs/gallery.md

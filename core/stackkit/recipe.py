@@ -1,4 +1,4 @@
-"""An experiment in words, and the components those words mean."""
+"""Describe an experiment by names and settings, and resolve the names to components."""
 
 from __future__ import annotations
 
@@ -15,13 +15,50 @@ FOLDS = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """An experiment in words; the defaults are the published recipe (plus soft-vote beside it).
+    """An experiment, described by names and settings.
 
-    `cv` is the number of stratified folds, made anew `repeats` times if they are shuffled;
-    `official` asks for the dataset's own split instead. `baselines` are learners shown per backbone
-    and not stacked. `inner_cv` folds make out-of-fold probabilities for the aggregators that want
-    them; for what `refit` means, see `FitPlan`. `device` ("cpu" or "gpu") and `threads` say where
-    backbones work, `jobs` how many fits at a time; None leaves it to them, or means all cores.
+    The defaults are the published recipe, plus the aggregator soft-vote for comparison.
+
+    Attributes
+    ----------
+    dataset : str
+        Name and options of the dataset, such as "mnist:limit=50".
+    backbones : tuple of str
+        Names, patterns and options of the backbones.
+    learner : str
+        The learner that is fitted on each backbone and stacked.
+    aggregators : tuple of str
+        The meta-classifiers to compare.
+    baselines : tuple of str
+        Learners that are reported per backbone and not stacked.
+    cv : int
+        Number of stratified folds, >= 2.
+    repeats : int
+        How often to repeat cross-validation with other folds, >= 1; needs `shuffle`.
+    official : bool
+        Use the official training and test split of the dataset instead of folds.
+    shuffle : bool
+        Shuffle the samples before they are divided into folds.
+    seed : int
+        Seed of folds and of every component with an option `seed`.
+    inner_cv : int
+        Number of folds inside a training fold that give out-of-fold probabilities, >= 2.
+    refit : bool
+        Whether learners of out-of-fold aggregators are fitted again on the whole training fold to
+        predict test images. If False, the learners of the inner folds are averaged.
+    strict : bool
+        Stop at the first image that cannot be read, instead of leaving it out.
+    device : {"cpu", "gpu"} or None
+        Where backbones compute; None lets each of them choose.
+    threads : int or None
+        Threads per backbone, >= 1; None lets each of them choose.
+    jobs : int or None
+        Number of fits at the same time, >= 1; None uses all cores.
+
+    References
+    ----------
+    Y. Resheff, "Transfer learning from multiple pre-trained computer vision models", 2017.
+
     """
 
     dataset: str
@@ -44,7 +81,22 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResolvedRecipe:
-    """A recipe's components: every name resolved, nothing imported yet."""
+    """The components of a recipe: all names are resolved, and no component is imported yet.
+
+    Attributes
+    ----------
+    dataset : ConfiguredComponent
+        The dataset.
+    backbones : tuple of ConfiguredComponent
+        The backbones, patterns expanded.
+    learner : ConfiguredComponent
+        The learner to stack.
+    aggregators : tuple of ConfiguredComponent
+        The meta-classifiers.
+    baselines : tuple of ConfiguredComponent
+        Learners to report per backbone.
+
+    """
 
     dataset: ConfiguredComponent
     backbones: tuple[ConfiguredComponent, ...]
@@ -54,18 +106,37 @@ class ResolvedRecipe:
 
     @property
     def classifiers(self) -> list[ConfiguredComponent]:
-        """Everything that is fitted."""
+        """Everything that is fitted: baselines, the learner, and aggregators."""
         return [*self.baselines, self.learner, *self.aggregators]
 
     @property
     def all(self) -> list[ConfiguredComponent]:
-        """Every component once."""
-        classifiers = {(choice.component.kind, choice.text): choice for choice in self.classifiers}
+        """All components, each once."""
+        classifiers = {(one.component.kind, one.text): one for one in self.classifiers}
         return [self.dataset, *self.backbones, *classifiers.values()]
 
 
 def resolve(recipe: Recipe, registry: Registry) -> ResolvedRecipe:
-    """Look every name of a recipe up; raises UsageError before any work is done."""
+    """Resolve all names of a recipe.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        The experiment.
+    registry : Registry
+        The available components.
+
+    Returns
+    -------
+    ResolvedRecipe
+        The components, with the recipe's seed, device and threads as defaults of their options.
+
+    Raises
+    ------
+    UsageError
+        If a name or an option is invalid. Nothing is imported or computed before.
+
+    """
     registry = with_machine(with_seed(registry, recipe.seed), recipe.device, recipe.threads)
     return ResolvedRecipe(
         dataset=registry.one("dataset", recipe.dataset),

@@ -1,4 +1,4 @@
-"""Options that many components have, as the host and its helpers take their values."""
+"""Options that many components declare."""
 
 import pytest
 
@@ -16,7 +16,7 @@ def test_a_seed_is_one_that_every_generator_takes() -> None:
             seed.parse(text)
 
 
-def test_no_limit_and_any_limit_are_what_limit_per_class_takes() -> None:
+def test_limit_per_class_takes_no_limit_and_any_limit() -> None:
     limit = limit_option()
     assert limit_per_class([], limit.default) == limit_per_class([], limit.parse("3")) == []  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="at least 1"):
@@ -24,8 +24,8 @@ def test_no_limit_and_any_limit_are_what_limit_per_class_takes() -> None:
 
 
 @pytest.mark.parametrize("default", ["in-sample", "out-of-fold"])
-def test_fit_on_says_what_an_aggregator_learns_from_and_offers_no_features(default) -> None:
+def test_fit_on_takes_both_kinds_of_probabilities_and_not_features(default) -> None:
     fit_on = fit_on_option(default)
     assert fit_on.default == default
-    with pytest.raises(UsageError, match="choose one of in-sample, out-of-fold"):
+    with pytest.raises(UsageError, match="must be one of in-sample, out-of-fold"):
         fit_on.parse("features")

@@ -1,4 +1,4 @@
-"""Reading image files: every kind in, RGB out, and one clear reason where that cannot be."""
+"""Reading image files of every kind as RGB, or refusing them with one clear reason."""
 
 import contextlib
 import hashlib
@@ -25,7 +25,7 @@ ON_ONE_FILE = settings(
 
 
 def pixels(path: Path) -> np.ndarray:
-    """(height, width, 3) of what `read_image` makes of a file, and `decode_image` of its bytes."""
+    """(height, width, 3) array of a file, by `read_image` and by `decode_image`."""
     image = read_image(path)
     assert image.mode == "RGB"
     assert decode_image(path.read_bytes(), path.name) == image
@@ -43,21 +43,21 @@ def photograph(cub_root) -> Path:
 
 
 class TestBrokenFiles:
-    def test_a_missing_file_is_said_to_be_missing(self, tmp_path):
+    def test_a_missing_file_is_reported_as_missing(self, tmp_path):
         with pytest.raises(ImageError, match=r"^the file is missing$"):
             read_image(tmp_path / "gone.jpg")
 
-    def test_an_empty_file_is_said_to_be_empty(self, tmp_path):
+    def test_an_empty_file_is_reported_as_empty(self, tmp_path):
         (tmp_path / "empty.jpg").touch()
         with pytest.raises(ImageError, match=r"^the file is empty$"):
             read_image(tmp_path / "empty.jpg")
 
-    def test_text_named_jpg_is_no_image_and_named_without_its_folder(self, tmp_path):
+    def test_text_named_jpg_is_not_an_image_and_named_without_its_folder(self, tmp_path):
         (tmp_path / "page.jpg").write_text("<html>404 Not Found</html>")
         with pytest.raises(ImageError, match=r"^cannot identify image file 'page.jpg'$"):
             read_image(tmp_path / "page.jpg")
 
-    def test_a_folder_is_no_image(self, tmp_path):
+    def test_a_folder_is_not_an_image(self, tmp_path):
         with pytest.raises(ImageError, match="directory"):
             read_image(tmp_path)
 
@@ -118,11 +118,11 @@ def _outcome(read: Callable[[], Image.Image]) -> bytes | str:
 
 
 class TestBytes:
-    def test_no_bytes_are_said_to_be_an_empty_file(self):
+    def test_no_bytes_are_reported_as_an_empty_file(self):
         with pytest.raises(ImageError, match=r"^the file is empty$"):
             decode_image(b"", "a.jpg")
 
-    def test_what_is_no_image_is_named_as_its_caller_names_it(self):
+    def test_bytes_that_are_not_an_image_have_the_name_of_the_caller(self):
         with pytest.raises(ImageError, match=r"^cannot identify image file 'shard-3.tar/a.jpg'$"):
             decode_image(b"<html>404 Not Found</html>", "shard-3.tar/a.jpg")
 
@@ -147,7 +147,7 @@ class TestDecompressionBombs:
             read_image(path)
         assert time.perf_counter() - start < 1
 
-    def test_a_large_but_allowed_image_warns_nobody_and_leaves_the_filters_alone(self, tmp_path):
+    def test_a_large_but_allowed_image_gives_no_warning_and_changes_no_filter(self, tmp_path):
         path = saved(Image.new("1", (10_000, 9_000)), tmp_path / "large.png")
         with warnings.catch_warnings():
             warnings.simplefilter("error")
@@ -226,7 +226,7 @@ class TestKindsOfPixels:
             assert pixels(path).tolist() == [[[10, 20, 30], [40, 50, 60]]]
 
     @pytest.mark.parametrize(
-        ("mode", "colour", "wanted"),
+        ("mode", "colour", "expected"),
         [
             ("RGBA", (10, 20, 30, 0), [10, 20, 30]),
             ("LA", (77, 0), [77, 77, 77]),
@@ -234,13 +234,13 @@ class TestKindsOfPixels:
             ("1", 1, [255, 255, 255]),
         ],
     )
-    def test_alpha_is_dropped_and_grey_repeated(self, tmp_path, mode, colour, wanted):
+    def test_alpha_is_dropped_and_grey_repeated(self, tmp_path, mode, colour, expected):
         path = saved(Image.new(mode, (3, 2), colour), tmp_path / "a.png")
-        assert (pixels(path) == wanted).all()
+        assert (pixels(path) == expected).all()
         assert pixels(path).shape == (2, 3, 3)
 
     @pytest.mark.parametrize("kind", ["gif", "webp"])
-    def test_of_an_animation_the_first_frame_is_read(self, tmp_path, kind):
+    def test_the_first_frame_of_an_animation_is_read(self, tmp_path, kind):
         frames = [Image.new("RGB", (4, 4), colour) for colour in ((255, 0, 0), (0, 255, 0))]
         path = tmp_path / f"moving.{kind}"
         frames[0].save(path, save_all=True, append_images=frames[1:], lossless=True)
@@ -267,7 +267,7 @@ class TestKindsOfPixels:
 
 class TestFingerprints:
     @given(st.binary(max_size=200), st.binary(max_size=200))
-    def test_equal_bytes_and_only_they_have_equal_fingerprints(self, one, other):
+    def test_fingerprints_are_equal_exactly_if_the_bytes_are(self, one, other):
         assert (bytes_fingerprint(one) == bytes_fingerprint(other)) == (one == other)
 
     def test_a_file_has_the_fingerprint_of_its_bytes(self, photograph):
@@ -282,7 +282,7 @@ class TestFingerprints:
         (tmp_path / "other.jpg").write_bytes(content)
         assert file_fingerprint(tmp_path / "other.jpg") != file_fingerprint(photograph)
 
-    def test_a_missing_file_has_none(self, tmp_path):
+    def test_a_missing_file_raises_an_error(self, tmp_path):
         with pytest.raises(FileNotFoundError):
             file_fingerprint(tmp_path / "gone.jpg")
 
@@ -298,9 +298,9 @@ class TestSquash:
 
     def test_the_whole_image_is_squashed_bilinearly(self, photograph):
         image = read_image(photograph)
-        wanted = image.resize((32, 32), Image.Resampling.BILINEAR)
-        assert (squash(image, 32) == np.asarray(wanted)).all()
+        expected = image.resize((32, 32), Image.Resampling.BILINEAR)
+        assert (squash(image, 32) == np.asarray(expected)).all()
 
-    def test_an_image_of_the_size_wanted_keeps_its_pixels(self):
+    def test_an_image_of_the_requested_size_keeps_its_pixels(self):
         image = Image.radial_gradient("L").convert("RGB")
         assert (squash(image, 256) == np.asarray(image)).all()

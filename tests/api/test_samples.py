@@ -27,7 +27,7 @@ def test_no_limit_keeps_everything(samples):
 
 
 @given(datasets(), LIMITS)
-def test_every_class_keeps_the_limit_or_all_it_has(samples, limit):
+def test_every_class_keeps_the_limit_or_all_its_samples(samples, limit):
     had = Counter(sample.label for sample in samples)
     kept = Counter(sample.label for sample in limit_per_class(samples, limit))
     assert kept == {label: min(limit, count) for label, count in had.items()}
@@ -71,5 +71,7 @@ def test_no_split_of_a_class_runs_empty_while_there_is_room(samples, limit):
 
 @pytest.mark.parametrize("limit", [0, -3])
 def test_a_limit_below_one_is_refused_with_its_value(limit):
-    with pytest.raises(UsageError, match=re.escape(f"limit={limit}: at least one image")):
+    with pytest.raises(
+        UsageError, match=re.escape(f"limit must be at least 1 image per class, got {limit}")
+    ):
         limit_per_class([], limit)

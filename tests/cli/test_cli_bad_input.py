@@ -22,9 +22,9 @@ WRONG_WORDS = {
     "baseline": (["--baseline", "linear-svn"], "did you mean linear-svm"),
     "aggregator": (["--aggregator", "softvote"], "did you mean soft-vote or"),
     "option": (["--backbones", f"{HISTOGRAM}:bin=3"], "has no option 'bin'; did you mean bins?"),
-    "type": (["--backbones", f"{HISTOGRAM}:bins=x"], "bins=x: a whole number is wanted"),
+    "type": (["--backbones", f"{HISTOGRAM}:bins=x"], "option bins must be an integer, got 'x'"),
     "value": (["--backbones", f"{HISTOGRAM}:bins=0"], "bins=0: a number from 1 to 16 is wanted"),
-    "choice": (["--aggregator", "average-svm:fit_on=test"], "choose one of in-sample, out-of-fold"),
+    "choice": (["--aggregator", "average-svm:fit_on=test"], "must be one of in-sample, out-of-fold"),
     "repeated option": (["--backbones", f"{HISTOGRAM}:bins=2,bins=3"], "sets bins twice"),
     "no probabilities": (
         ["--learner", "linear-svm"],
@@ -374,5 +374,5 @@ def test_a_learner_that_raises_is_named_with_its_distribution(
 def test_an_option_that_no_fit_can_use_is_refused_before_extraction(stackkit, bird_folder, home):
     done = stackkit("run", "--dataset", f"image-folder:root={bird_folder}", "--learner", "logistic:C=-1")
     assert done.code == 2
-    assert "option C=-1.0: a number above 0 is wanted" in done.err
+    assert "option C must be > 0, got -1.0" in done.err
     assert not list(home.rglob("*.h5"))

@@ -66,7 +66,7 @@ class TestGc:
         for path in cached[:3]:
             used(path, 31)
         lines = stackkit("fits", "gc", "--older-than", "30d").out.splitlines()
-        assert lines[0].startswith("removed 3 fits: not used for so long, ")
+        assert lines[0].startswith("removed 3 fits: unused for too long, ")
         assert [path.exists() for path in cached] == [False] * 3 + [True] * 9
 
     def test_the_longest_unused_are_removed_first_until_the_rest_fits(

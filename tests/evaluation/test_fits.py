@@ -188,10 +188,10 @@ def test_another_scikit_learn_version_gives_another_digest(make, monkeypatch):
     monkeypatch.setattr(
         versions, "version", lambda name: "0.1" if name == "scikit-learn" else version(name)
     )
-    versions.surroundings.cache_clear()
+    versions.dependency_versions.cache_clear()
     assert make().digest != before
     monkeypatch.undo()
-    versions.surroundings.cache_clear()
+    versions.dependency_versions.cache_clear()
     assert make().digest == before
 
 

@@ -230,12 +230,12 @@ def test_a_pattern_that_matches_nothing_is_refused() -> None:
         ("logistic:c=1", "logistic has no option 'c'; available: C, max_iter, fit_intercept, limit, "),
         ("logistic:max_itr=1", "logistic has no option 'max_itr'; did you mean max_iter?"),
         ("logistic:C=1,C=2", "'logistic:C=1,C=2' sets C twice"),
-        ("logistic:C=high", "logistic: option C=high: a number is wanted"),
-        ("logistic:C=nan", "logistic: option C=nan: a number is wanted"),
-        ("logistic:max_iter=1.5", "logistic: option max_iter=1.5: a whole number is wanted"),
-        ("logistic:fit_intercept=2", "logistic: option fit_intercept=2: true or false is wanted"),
-        ("logistic:solver=sgd", "logistic: option solver=sgd: choose one of lbfgs, saga"),
-        ("acme/logistic:C=x", "acme/logistic: option C=x: a number is wanted"),
+        ("logistic:C=high", "logistic: option C must be a number, got 'high'"),
+        ("logistic:C=nan", "logistic: option C must be a number, got 'nan'"),
+        ("logistic:max_iter=1.5", "logistic: option max_iter must be an integer, got '1.5'"),
+        ("logistic:fit_intercept=2", "logistic: option fit_intercept must be true or false, got '2'"),
+        ("logistic:solver=sgd", "logistic: option solver must be one of lbfgs, saga, got sgd"),
+        ("acme/logistic:C=x", "acme/logistic: option C must be a number, got 'x'"),
         ("logistic:C", "'logistic:C': expected key=value, got 'C'"),
         ("logistic:", "'logistic:': expected key=value, got ''"),
         ("logistic:=1", "'logistic:=1': expected key=value, got '=1'"),
@@ -254,7 +254,7 @@ def test_invalid_text_is_refused_with_what_is_valid(text: str, message: str) -> 
     [
         ("logistic:max_iter=6:note=l1", "; separate options by commas: ...,note=l1"),
         ("logistic:C=1:fit_intercept=no", "; separate options by commas: ...,fit_intercept=no"),
-        ("logistic:max_iter=6:norm=l1", "a whole number is wanted"),
+        ("logistic:max_iter=6:norm=l1", "must be an integer, got '6:norm=l1'"),
     ],
 )
 def test_a_colon_instead_of_a_comma_is_recognised(text: str, hint: str) -> None:
@@ -376,7 +376,7 @@ def test_a_device_given_with_the_backbone_wins_and_is_in_its_text() -> None:
 def test_a_backbone_that_does_not_allow_the_device_is_named() -> None:
     tpu = Option(name="device", default="tpu", choices=("tpu",), help="")
     machine = with_machine(registry(placed("net", tpu)), "gpu", None)
-    with pytest.raises(UsageError, match="net: option device=gpu: choose one of tpu"):
+    with pytest.raises(UsageError, match="net: option device must be one of tpu, got gpu"):
         machine.one("backbone", "net")
 
 

@@ -471,7 +471,7 @@ def test_only_the_mobilenets_have_a_width_multiplier():
         if "alpha" in {option.name for option in spec.options}
     }
     assert with_alpha == {name for name in BY_NAME if name.startswith("mobilenet")}
-    with pytest.raises(UsageError, match=r"alpha=0\.3: choose one of 0\.25, 0\.5, 0\.75, 1\.0"):
+    with pytest.raises(UsageError, match=r"alpha must be one of 0\.25, 0\.5, 0\.75, 1\.0, got 0\.3"):
         create(plugin, "mobilenet", alpha=0.3)
 
 

@@ -62,7 +62,7 @@ def test_all_but_extracting_is_done_without_a_framework(setting):
     code = (
         "import sys\nfrom stackkit.api.specs import load_text\n"
         f"options = {options_of(spec, **setting.given)!r}\n"
-        f"assert load_text({spec.lacking!r})(**options) is None\n"
+        f"assert load_text({spec.unavailable_reason!r})(**options) is None\n"
         f"b = load_text({spec.factory!r})(**options)\n"
         "b.revision, b.image_size, b.feature_dim, b.trained\nprint(*sys.modules)"
     )

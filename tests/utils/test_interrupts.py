@@ -1,4 +1,4 @@
-"""A first Ctrl-C waits for the work in hand, and is answered while that goes on."""
+"""A first Ctrl-C is delayed until the current piece of work is finished, and is reported at once."""
 
 import signal
 import threading
@@ -12,7 +12,7 @@ def press_ctrl_c() -> None:
     signal.raise_signal(signal.SIGINT)
 
 
-def test_a_first_ctrl_c_is_answered_at_once_and_heard_between_two_pieces_of_work():
+def test_a_first_ctrl_c_is_reported_at_once_and_raised_between_two_pieces_of_work():
     told, answered = [], threading.Event()
 
     def tell(text):
@@ -32,7 +32,7 @@ def test_a_first_ctrl_c_is_answered_at_once_and_heard_between_two_pieces_of_work
     assert told == [IN_FLIGHT]
 
 
-def test_ctrl_c_in_the_midst_of_a_message_does_not_wait_for_itself():
+def test_ctrl_c_during_a_message_does_not_deadlock():
     stream, told = threading.Lock(), []
 
     def tell(text):
@@ -48,7 +48,7 @@ def test_ctrl_c_in_the_midst_of_a_message_does_not_wait_for_itself():
     assert told == [IN_FLIGHT]
 
 
-def test_a_second_ctrl_c_stops_at_once_and_all_is_as_it_was_before():
+def test_a_second_ctrl_c_stops_at_once_and_restores_handler_and_threads():
     threads, reached = threading.active_count(), []
 
     def work():

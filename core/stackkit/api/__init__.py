@@ -1,4 +1,4 @@
-"""The whole public surface for plugins: import from here and from nowhere else in stackkit."""
+"""The public API for plugins. Import from here, and from no other module of stackkit."""
 
 from stackkit.api.common_options import fit_on_option, limit_option, seed_option
 from stackkit.api.errors import (

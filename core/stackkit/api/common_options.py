@@ -1,4 +1,4 @@
-"""Options that many components have, so that each is called the same and means the same everywhere."""
+"""Options that many components declare, so that each has the same name and meaning everywhere."""
 
 from __future__ import annotations
 
@@ -7,11 +7,23 @@ from typing import Literal
 from stackkit.api.specs import Option
 
 MOST_SEED = 2**32 - 1
-"""The largest seed that NumPy's and scikit-learn's generators take."""
+"""The largest seed that NumPy's and scikit-learn's generators accept."""
 
 
 def seed_option(decides: str) -> Option:
-    """`seed`: the run's own unless the user gives another. `decides` says what depends on it."""
+    """Return the option `seed`, which defaults to the seed of the run.
+
+    Parameters
+    ----------
+    decides : str
+        What depends on the seed, as help text: "order of the rows".
+
+    Returns
+    -------
+    Option
+        An integer from 0 to 2**32 - 1, default 0. `stackkit run --seed` replaces the default.
+
+    """
     return Option(
         name="seed",
         default=0,
@@ -22,17 +34,41 @@ def seed_option(decides: str) -> Option:
 
 
 def limit_option() -> Option:
-    """`limit` of a dataset, whose value `limit_per_class` takes."""
+    """Return the option `limit` of a dataset; pass its value to `limit_per_class`.
+
+    Returns
+    -------
+    Option
+        An integer >= 1, or None (the default) for all images.
+
+    """
     return Option(
         name="limit", default=None, type=int, minimum=1, help="at most this many images per class"
     )
 
 
 def fit_on_option(default: Literal["in-sample", "out-of-fold"]) -> Option:
-    """`fit_on` of an aggregator that learns from probabilities: its attribute of that name."""
+    """Return the option `fit_on` of an aggregator that learns from probabilities.
+
+    Parameters
+    ----------
+    default : {"in-sample", "out-of-fold"}
+        The value if the user gives none.
+
+    Returns
+    -------
+    Option
+        Text; the aggregator keeps it as its attribute `fit_on`.
+
+    See Also
+    --------
+    FitOn : What each value means.
+
+    """
     return Option(
         name="fit_on",
         default=default,
         choices=("in-sample", "out-of-fold"),
-        help="in-sample: probabilities of rows the learners know; out-of-fold: of rows held out",
+        help="probabilities of rows that the learners were fitted on (in-sample), "
+        "or of rows held out (out-of-fold)",
     )

@@ -1,6 +1,6 @@
-"""Every failure a user can meet, each class with the exit code its kind of trouble ends in.
+"""All failures that a user can meet, each class with its exit code.
 
-A message is one line that says what was wanted, what came, and what to do next.
+A message is one line: what is wrong, the value, what is allowed, and what to do next.
 """
 
 from __future__ import annotations
@@ -10,41 +10,48 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 LONGEST = 500
-"""More characters than this of a stranger's text are no line any more."""
+"""Maximum length of plugin text in a message, in characters."""
 
 
 class StackkitError(Exception):
-    """Base of all errors that stackkit reports without a traceback."""
+    """Base class of all errors that stackkit reports in one line, without a traceback.
+
+    Attributes
+    ----------
+    exit_code : int
+        Exit code of the command that the error ends.
+
+    """
 
     exit_code = 1
 
 
 class UsageError(StackkitError):
-    """The command line, a component's name or one of its options is wrong."""
+    """The command line, the name of a component or one of its options is invalid."""
 
     exit_code = 2
 
 
 class DatasetError(StackkitError):
-    """The dataset is missing, cut short or contradicts itself."""
+    """A dataset is missing, incomplete or inconsistent."""
 
     exit_code = 3
 
 
 class PluginError(StackkitError):
-    """A plugin is broken, clashes with another one, or lacks what it requires."""
+    """A plugin is broken, conflicts with another plugin, or misses something that it requires."""
 
     exit_code = 4
 
 
 class WeightsError(StackkitError):
-    """A backbone's pretrained weights are missing, unreadable or do not fit."""
+    """The pretrained weights of a backbone are missing, unreadable or do not fit the network."""
 
     exit_code = 5
 
 
 class StoreError(StackkitError):
-    """Features cannot be read or kept."""
+    """Features cannot be read or written."""
 
     exit_code = 6
 
@@ -56,50 +63,61 @@ class ExtractionError(StackkitError):
 
 
 class EvaluationError(StackkitError):
-    """The samples cannot be evaluated as asked."""
+    """The samples cannot be evaluated with the requested settings."""
 
     exit_code = 8
 
 
 class ImageError(StackkitError):
-    """One image cannot be read; counted and listed, fatal only with `--strict`."""
+    """One image cannot be read.
+
+    stackkit counts and lists these images and leaves them out; with `--strict` the first one ends the
+    command.
+    """
 
     exit_code = 9
 
 
 def one_line(error: BaseException) -> str:
-    """The type and text of an exception without line breaks, even if its text cannot be had."""
+    """Return "TypeName: text" of an exception as one printable line."""
     try:
         text = str(error)
     except KeyboardInterrupt:
         raise
-    except BaseException:  # a __str__ may panic or exit like any other code of a stranger
-        text = "(it fails to say why)"
+    except BaseException:  # __str__ is plugin code: it may panic or exit like any other
+        text = "(its text is not available: __str__ raises an exception)"
     return plain(f"{type(error).__name__}: {text}").removesuffix(":")
 
 
 def plain(text: str) -> str:
-    """A stranger's text as one line that every terminal shows and none obeys."""
+    """Escape control characters; return one line of at most `LONGEST` characters."""
+    # Escape sequences in text of a plugin could otherwise move the cursor or clear the terminal.
     shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(text.split()))
     return shown if len(shown) <= LONGEST else f"{shown[:LONGEST]}..."
 
 
 @contextmanager
 def blaming(name: Callable[[str], StackkitError]) -> Iterator[None]:
-    """Whatever a stranger's code raises in the block becomes the error that `name` makes of its text.
+    """Turn every exception that plugin code raises in the block into a StackkitError.
 
-    Extensions that panic and code that exits raise no Exception. Only the main thread is sent Ctrl-C:
-    a KeyboardInterrupt in another one is the stranger's as well.
+    Parameters
+    ----------
+    name : callable
+        Takes the exception as one line of text and returns the error to raise.
+
+    Notes
+    -----
+    A StackkitError passes through unchanged, since the plugin raised it on purpose.
+
     """
     try:
         yield
     except (StackkitError, GeneratorExit):
         raise
     except BaseException as error:
-        if isinstance(error, KeyboardInterrupt) and _is_main_thread():
+        # Extensions that panic and code that calls sys.exit() raise no subclass of Exception. Python
+        # delivers Ctrl-C to the main thread only: a KeyboardInterrupt elsewhere comes from the plugin.
+        is_ctrl_c = isinstance(error, KeyboardInterrupt)
+        if is_ctrl_c and threading.current_thread() is threading.main_thread():
             raise
         raise name(one_line(error)) from error
-
-
-def _is_main_thread() -> bool:
-    return threading.current_thread() is threading.main_thread()

@@ -1,7 +1,8 @@
-"""The questions the host asks every plugin.
+"""The hooks that stackkit calls in every plugin.
 
-Each answer is an iterable of specs. FitResult must be cheap, pure and offline: the host asks
-once per process and lists plugins without importing any framework.
+Each hook returns an iterable of specs. A hook must be fast, need no network and import no framework:
+stackkit calls it once per process, also when it only lists plugins. Specs name their factories as
+text, so slow imports belong in the module of the factory.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import pluggy
 from stackkit.api.specs import AggregatorSpec, BackboneSpec, DatasetSpec, Kind, LearnerSpec
 
 HOOKSPEC_VERSION = 1
-"""Counts additions to the hooks and specs; they only grow."""
+"""Counts the releases that added hooks, specs or fields; nothing is removed without deprecation."""
 
 hookspec = pluggy.HookspecMarker("stackkit")
 hookimpl = pluggy.HookimplMarker("stackkit")
@@ -22,24 +23,53 @@ hookimpl = pluggy.HookimplMarker("stackkit")
 
 @hookspec
 def stackkit_datasets() -> Iterable[DatasetSpec]:  # type: ignore[empty-body]
-    """The datasets this plugin offers."""
+    """Return the datasets that this plugin offers.
+
+    Returns
+    -------
+    iterable of DatasetSpec
+        One spec per dataset, each with a different name.
+
+    """
 
 
 @hookspec
 def stackkit_backbones() -> Iterable[BackboneSpec]:  # type: ignore[empty-body]
-    """The backbones this plugin offers."""
+    """Return the backbones that this plugin offers.
+
+    Returns
+    -------
+    iterable of BackboneSpec
+        One spec per backbone, each with a different name.
+
+    """
 
 
 @hookspec
 def stackkit_learners() -> Iterable[LearnerSpec]:  # type: ignore[empty-body]
-    """The base learners this plugin offers."""
+    """Return the base learners that this plugin offers.
+
+    Returns
+    -------
+    iterable of LearnerSpec
+        One spec per learner, each with a different name.
+
+    """
 
 
 @hookspec
 def stackkit_aggregators() -> Iterable[AggregatorSpec]:  # type: ignore[empty-body]
-    """The meta-aggregators this plugin offers."""
+    """Return the aggregators (meta-classifiers) that this plugin offers.
+
+    Returns
+    -------
+    iterable of AggregatorSpec
+        One spec per aggregator, each with a different name.
+
+    """
 
 
+# Read-only, because plugins run in the same process and could change it.
 HOOKS: Mapping[str, Kind] = MappingProxyType(
     {
         "stackkit_datasets": "dataset",
@@ -48,3 +78,4 @@ HOOKS: Mapping[str, Kind] = MappingProxyType(
         "stackkit_aggregators": "aggregator",
     }
 )
+"""The kind of component that each hook returns."""

@@ -1,4 +1,4 @@
-"""Read any image as RGB from a file or from bytes, fingerprint it, squash it to a network's square."""
+"""Read images as RGB from files or bytes, compute their fingerprints, and resize them for networks."""
 
 from __future__ import annotations
 
@@ -21,32 +21,101 @@ _FILTERS = threading.Lock()
 
 
 def bytes_fingerprint(content: bytes) -> str:
-    """32 hexadecimal digits (BLAKE2b-128) of `content`."""
+    """Return the fingerprint of an image's encoded bytes.
+
+    Parameters
+    ----------
+    content : bytes
+        The whole content of an image file.
+
+    Returns
+    -------
+    str
+        32 hexadecimal digits (BLAKE2b with a digest of 128 bits). Equal content has an equal
+        fingerprint, wherever it is kept.
+
+    """
     return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
 def file_fingerprint(path: Path) -> str:
-    """The fingerprint of a file's bytes; raises OSError if it cannot be read."""
+    """Return the fingerprint of a file, which is `bytes_fingerprint` of its content.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        An image file. It is read in blocks, so its size does not matter.
+
+    Returns
+    -------
+    str
+        32 hexadecimal digits.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+
+    """
+    # The same digest as bytes_fingerprint; file_digest releases the GIL and uses a fixed buffer.
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
 def read_image(path: Path) -> Image.Image:
-    """The first frame of an image file, mode RGB, fully decoded.
+    """Read an image file and return its first frame as RGB.
 
-    Pixels are those of Pillow's `convert("RGB")`, which is also what Keras' `load_img` gives:
-    alpha is dropped and EXIF orientation is not applied. 16-bit grey is scaled to 8 bits,
-    where Pillow would clip it. Raises ImageError with the reason if the file is no whole image.
+    Parameters
+    ----------
+    path : pathlib.Path
+        A file in any format that Pillow reads.
+
+    Returns
+    -------
+    PIL.Image.Image
+        Mode RGB, fully decoded; the file is closed.
+
+    Raises
+    ------
+    ImageError
+        With the reason, if the file is missing, empty, truncated or not an image, or if its pixels
+        have no defined range (floating-point, 32-bit).
+
+    Notes
+    -----
+    Pixels equal those of Pillow's `convert("RGB")` and of `keras.utils.load_img`: alpha is dropped, and
+    the EXIF orientation is not applied. 16-bit grey is scaled to 8 bits, where Pillow clips it.
+    Safe to call from several threads.
+
     """
     return _decoded(path, path.name)
 
 
 def decode_image(content: bytes, name: str) -> Image.Image:
-    """The image that a file of these bytes would be to `read_image`, wherever they are kept.
+    """Decode the bytes of an image file, for images in archives or databases.
 
-    So that archives and databases need not be unpacked. `bytes_fingerprint(content)` is the image's
-    fingerprint, the same as that of such a file, so that features serve both. `name` stands in errors
-    where a file's would. Raises ImageError with the reason if the bytes are no whole image.
+    Parameters
+    ----------
+    content : bytes
+        The whole content of an image file.
+    name : str
+        What error messages call the image, instead of a file name.
+
+    Returns
+    -------
+    PIL.Image.Image
+        The same image as `read_image` returns for a file with this content.
+
+    Raises
+    ------
+    ImageError
+        As for `read_image`.
+
+    See Also
+    --------
+    bytes_fingerprint : The fingerprint of the same bytes. It equals that of an unpacked file, so stored
+        features are reused for both.
+
     """
     return _decoded(io.BytesIO(content), name)
 
@@ -60,17 +129,17 @@ def _decoded(source: Path | io.BytesIO, name: str) -> Image.Image:
         raise
     except Exception as error:
         # Pillow's decoders raise many types on broken files (OSError, SyntaxError, ValueError,
-        # struct.error, DecompressionBombError ...); each means the same to the user.
+        # struct.error, DecompressionBombError). They all mean the same to the user.
         raise ImageError(_reason(source, name, error)) from error
 
 
 def _open(source: Path | io.BytesIO) -> Image.Image:
     from PIL import Image
 
-    # Warning filters belong to the whole process: two threads that change them at once could
-    # leave them changed. The lock spans the file's header only; pixels are decoded outside it.
+    # Warning filters belong to the whole process: two threads that change them at the same time
+    # could leave them changed. Only the header is read under the lock; pixels are decoded outside.
     with _FILTERS, warnings.catch_warnings():
-        # Pillow warns from 89 megapixels on and refuses at twice that; only the refusal counts.
+        # Pillow warns above 89 megapixels and raises above twice that. Large photographs are valid.
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         return Image.open(source)
 
@@ -80,9 +149,9 @@ def _reason(source: Path | io.BytesIO, name: str, error: Exception) -> str:
         return "the file is missing"
     if _is_empty(source):
         return "the file is empty"
-    # Pillow shows a path within quotes, and of bytes the object that they are read from.
-    shown, wanted = (str(source), name) if isinstance(source, Path) else (repr(source), repr(name))
-    return " ".join(str(error).replace(shown, wanted).split()) or repr(error)
+    # Pillow's message has the full path in quotes or, for bytes, the repr of the BytesIO object.
+    shown, better = (str(source), name) if isinstance(source, Path) else (repr(source), repr(name))
+    return " ".join(str(error).replace(shown, better).split()) or repr(error)
 
 
 def _is_empty(source: Path | io.BytesIO) -> bool:
@@ -99,7 +168,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode == "F":
         raise ImageError("floating-point pixels have no defined range; save the image as 8 or 16 bits")
     if image.mode == "P" and "transparency" in image.info:
-        image = image.convert("RGBA")  # Pillow's own advice for palettes with transparency
+        image = image.convert("RGBA")  # as Pillow recommends: convert("RGB") warns otherwise
     return image.convert("RGB")
 
 
@@ -107,14 +176,19 @@ def _from_16_bit(image: Image.Image) -> Image.Image:
     import numpy as np
     from PIL import Image
 
+    # Pillow opens 16-bit files as 32-bit integers or in byte orders of their own; int64 holds them all.
     pixels = np.asarray(image).astype(np.int64)
     if pixels.min() < 0 or pixels.max() > 65535:
         raise ImageError("32-bit pixels have no defined range; save the image as 8 or 16 bits")
+    # 65535 = 255 * 257, so this rounds to the nearest 8-bit value, in integers only.
     return Image.fromarray(((pixels + 128) // 257).astype(np.uint8)).convert("RGB")
 
 
 def squash(image: Image.Image, size: int) -> NDArray[np.uint8]:
-    """RGB image of any shape -> (size, size, 3) uint8, squashed with Pillow's bilinear filter."""
+    """Resize an RGB image to a square, without keeping its aspect ratio.
+
+    Returns a (size, size, 3) uint8 array, resized with Pillow's bilinear filter.
+    """
     import numpy as np
     from PIL import Image
 

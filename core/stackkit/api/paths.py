@@ -1,4 +1,4 @@
-"""Where stackkit keeps what it downloads and computes."""
+"""The folders in which stackkit keeps what it downloads and computes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def home() -> Path:
-    """The managed folder: `$STACKKIT_HOME`, else the platform's cache folder for stackkit."""
+    """Return the managed folder: `$STACKKIT_HOME`, else the cache folder of the platform."""
     if chosen := os.environ.get("STACKKIT_HOME"):
         return Path(chosen).expanduser()
     from platformdirs import user_cache_path
@@ -16,20 +16,35 @@ def home() -> Path:
 
 
 def datasets_dir() -> Path:
-    """Where `stackkit fetch` unpacks datasets."""
+    """Return the folder into which `stackkit fetch` unpacks datasets.
+
+    Returns
+    -------
+    pathlib.Path
+        `datasets` in `$STACKKIT_HOME`. The folder may not exist yet.
+
+    """
     return home() / "datasets"
 
 
 def features_dir() -> Path:
-    """Where the feature store lives unless told otherwise."""
+    """Return the default folder of the feature store."""
     return home() / "features"
 
 
 def fits_dir() -> Path:
-    """Where the answers of finished fits are kept, so that no run does them again."""
+    """Return the folder that caches the results of finished fits."""
     return home() / "fits"
 
 
 def engines_dir() -> Path:
-    """Where backbones keep converted networks and what they measured on this machine."""
+    """Return the folder for converted networks and for what backbones measured on this machine.
+
+    Returns
+    -------
+    pathlib.Path
+        `engines` in `$STACKKIT_HOME`. The folder may not exist yet. Its content can be deleted at any
+        time, and must be specific to this machine: it is never copied to another one.
+
+    """
     return home() / "engines"

@@ -11,15 +11,31 @@ from stackkit.api.types import Sample
 
 
 def limit_per_class(samples: Sequence[Sample], limit: int | None) -> list[Sample]:
-    """At most `limit` samples of every class, in their original order; None keeps all.
+    """Return at most `limit` samples of every class, in their original order.
 
-    The first ones are taken, in turn from each official split, so that none of them runs empty.
-    Raises UsageError for a limit below 1.
+    Parameters
+    ----------
+    samples : sequence of Sample
+        All samples of a dataset.
+    limit : int or None
+        Maximum number of samples per class, >= 1. None keeps all samples.
+
+    Returns
+    -------
+    list of Sample
+        The first samples of each class, taken in turn from each official split, so that no split
+        loses all samples of a class while another one keeps several. A larger limit only adds samples.
+
+    Raises
+    ------
+    UsageError
+        If `limit` is less than 1.
+
     """
     if limit is None:
         return list(samples)
     if limit < 1:
-        raise UsageError(f"limit={limit}: at least one image per class is wanted")
+        raise UsageError(f"limit must be at least 1 image per class, got {limit}")
     groups: dict[int, dict[str | None, list[int]]] = defaultdict(lambda: defaultdict(list))
     for index, sample in enumerate(samples):
         groups[sample.label][sample.split].append(index)

@@ -1,4 +1,4 @@
-"""What a plugin says about its components before any of their code is imported."""
+"""Describe the components of a plugin without importing their code."""
 
 from __future__ import annotations
 
@@ -6,41 +6,68 @@ import keyword
 import math
 import pkgutil
 import re
+import warnings
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType, NoneType
 from typing import Any, ClassVar, Literal, TypeAlias
 
 from stackkit.api.errors import UsageError
 
 OptionValue: TypeAlias = str | int | float | bool | None
-"""What an option of a component can be; None is typed as `none`."""
+"""Value of an option. On the command line None is written `none`."""
 
 ValueType: TypeAlias = type[str] | type[int] | type[float] | type[bool]
 
 Kind = Literal["dataset", "backbone", "learner", "aggregator"]
 
+# Other characters have a meaning on the command line: "name:key=value,key=value", "plugin/name", "vgg*".
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _FACTORY = re.compile(r"[\w.]+:[\w.]+")
 _VERSIONS = r"(~=|==|!=|<=|>=|<|>)\s*[\w.*+!-]+"
+# A subset of PEP 508 without extras and markers, so that no parser has to be imported for listings.
 _DISTRIBUTION = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]*(\s*{_VERSIONS}(\s*,\s*{_VERSIONS})*)?")
 _Types: TypeAlias = type | tuple[type, ...]
 
 _VALUES = (str, int, float, bool, NoneType)
 _BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-_WANTED = {bool: "true or false", int: "a whole number", float: "a number"}
+_EXPECTED = {bool: "true or false", int: "an integer", float: "a number"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
-    """One `key=value` that a component takes.
+    """One `key=value` that a component accepts.
 
-    The type of a value is that of `default`; a default of None needs `type`, and then the
-    text "none" means None. `choices`, if any, are the only values allowed; a number must
-    be at least `minimum`, at most `maximum`, and finite and more than `above`, where these are given.
-    `words` are allowed beside the values of the type, as in `C=auto` for a number.
-    `deprecated` says what to write instead, as in "use side=": the option goes on working, and
-    whoever gives it is told.
+    Attributes
+    ----------
+    name : str
+        A Python identifier: the factory receives the value as a keyword argument of this name.
+    default : str, int, float, bool or None
+        The value if the user gives none. Its type is the type of all values.
+    help : str
+        One line for listings.
+    type : type, optional
+        `str`, `int`, `float` or `bool`; required if `default` is None. The text "none" then means None.
+    choices : tuple, optional
+        The only allowed values.
+    words : tuple of str, optional
+        Texts that are allowed besides numbers, such as "auto" in `C=auto`.
+    minimum : float, optional
+        Smallest allowed number.
+    maximum : float, optional
+        Largest allowed number.
+    above : float, optional
+        Allowed numbers are finite and greater than this.
+    deprecated : str, optional
+        What to use instead, such as "use side=". The option keeps working; using it shows this text.
+
+    Raises
+    ------
+    TypeError
+        If a field has the wrong type.
+    ValueError
+        If the fields contradict each other or `name` is not an identifier.
+
     """
 
     name: str
@@ -61,26 +88,47 @@ class Option:
         _check_items(self, "words", str)
         if not self.name.isidentifier() or keyword.iskeyword(self.name):
             raise ValueError(
-                f"option {self.name!r}: the factory gets it as a keyword argument, and Python has none "
-                "of that name; letters, digits and '_' are wanted, and no word of Python's own"
+                "option name must be letters, digits and '_' and not a Python keyword, got "
+                f"{self.name!r}; the factory receives the option as a keyword argument"
             )
         if self.type is None and self.default is None:
-            raise ValueError(f"option {self.name}: a default of None needs type=")
+            raise ValueError(f"option {self.name}: default=None requires type=")
         if self.choices and self.default is not None and self.default not in self.choices:
-            raise ValueError(f"option {self.name}: the default {self.default!r} is none of the choices")
+            raise ValueError(
+                f"option {self.name}: default must be one of the choices, got {self.default!r}"
+            )
         if self.words and (self.choices or self.value_type not in (int, float)):
-            raise ValueError(f"option {self.name}: words stand beside numbers; use choices")
+            raise ValueError(
+                f"option {self.name}: words= is for numbers without choices=; use choices= instead"
+            )
 
     @property
     def value_type(self) -> ValueType:
-        """The Python type of this option's values."""
+        """The Python type of the values: `type`, else the type of `default`."""
         if self.type is not None:
             return self.type
         assert self.default is not None, "refused on construction"
         return type(self.default)
 
     def parse(self, text: str) -> OptionValue:
-        """Turn command-line text into a value; raises UsageError if it is none of this option."""
+        """Convert command-line text into a value.
+
+        Parameters
+        ----------
+        text : str
+            What the user wrote behind `name=`.
+
+        Returns
+        -------
+        str, int, float, bool or None
+            The value.
+
+        Raises
+        ------
+        UsageError
+            If the text is not a value of this option.
+
+        """
         if self.default is None and text.lower() == "none":
             return None
         if text in self.words:
@@ -88,20 +136,20 @@ class Option:
         value = self._convert(text)
         if self.choices and value not in self.choices:
             allowed = ", ".join(str(choice) for choice in self.choices)
-            raise UsageError(f"option {self.name}={text}: choose one of {allowed}")
+            raise UsageError(f"option {self.name} must be one of {allowed}, got {text}")
         if isinstance(value, int | float):
             self._check_bounds(value)
         return value
 
     def _check_bounds(self, value: float) -> None:
         limits = [
-            (self.above is None or math.isfinite(value), "that is finite"),
+            (self.above is None or math.isfinite(value), "finite"),
             (self.minimum is None or value >= self.minimum, f"at least {self.minimum}"),
             (self.maximum is None or value <= self.maximum, f"at most {self.maximum}"),
-            (self.above is None or value > self.above, f"above {self.above}"),
+            (self.above is None or value > self.above, f"> {self.above}"),
         ]
-        if broken := [text for kept, text in limits if not kept]:
-            raise UsageError(f"option {self.name}={value}: a number {' and '.join(broken)} is wanted")
+        if broken := [limit for kept, limit in limits if not kept]:
+            raise UsageError(f"option {self.name} must be {' and '.join(broken)}, got {value}")
 
     def _convert(self, text: str) -> OptionValue:
         try:
@@ -109,31 +157,63 @@ class Option:
                 return _BOOLEANS[text.lower()]
             value: OptionValue = self.value_type(text)
             if isinstance(value, float) and math.isnan(value):
-                raise ValueError("not a number equals nothing, not even itself")
+                # NaN equals nothing, not even itself: the value could not be compared with a default.
+                raise ValueError
         except (ValueError, KeyError):
-            wanted = " or ".join([_WANTED[self.value_type], *self.words])
-            raise UsageError(f"option {self.name}={text}: {wanted} is wanted") from None
+            expected = " or ".join([_EXPECTED[self.value_type], *self.words])
+            raise UsageError(f"option {self.name} must be {expected}, got {text!r}") from None
         return value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComponentSpec:
-    """A component by name; `factory` ("package.module:callable") stays text until it is used.
+    """What all specs of components have in common.
 
-    The factory is called with every option as a keyword. `requires` names distributions beyond the
-    plugin's own dependencies, with the versions that will do where that matters ("torch>=2"), and
-    `install` the pip command printed if one is missing; where one of several would do, such as the
-    builds of OpenCV, say so in `unavailable_reason` instead. An option called `seed` receives the run's
-    seed unless the user gives it; a backbone's `device` ("cpu" or "gpu") and `threads` (a whole
-    number) receive --device and --threads where given.
+    Attributes
+    ----------
+    name : str
+        Lower-case letters, digits, ".", "_" and "-"; begins with a letter or a digit. Unique among the
+        components of its kind in the plugin.
+    summary : str
+        One line for listings.
+    factory : str
+        "package.module:callable". stackkit imports it when the component is used, not before, and calls
+        it with every option as a keyword argument. An option named `seed` receives the seed of the run
+        unless the user gives one. The options `device` ("cpu" or "gpu") and `threads` (an integer) of a
+        backbone receive `--device` and `--threads`.
+    options : tuple of Option
+        What the user can set.
+    requires : tuple of str
+        Distributions that the component needs beyond the plugin's own dependencies, with versions if
+        they matter: "torch>=2". If one of several distributions is enough, such as the builds of OpenCV,
+        check that in `unavailable_reason` instead.
+    install : str
+        The command that installs what `requires` names; shown if something is missing.
+    unavailable_reason : str
+        "package.module:callable", or "" if the component needs nothing further. The callable takes every
+        option as a keyword argument and must be fast: no heavy imports, no network. It returns None if
+        the component can be used offline now; else one line that says what is missing (a weights file,
+        a package, a folder) and how to get it.
+    diagnoses : tuple of str
+        "package.module:callable" each. `stackkit doctor` calls each one once without arguments, in a
+        separate process. It imports the libraries that the component uses, and returns a dict of facts
+        for a bug report, or raises. The key "problem" is for something that is wrong although the
+        component works, and what to do about it.
+    lacking : str
+        Deprecated name of `unavailable_reason`. It will be removed in stackkit 0.3 or later.
 
-    `unavailable_reason` names a callable that takes every option as a keyword, imports nothing heavy,
-    and returns None if the component can be used offline now, else what is missing with these
-    options (a weights file, a package, a dataset's folder) and what to do about it.
+    Raises
+    ------
+    TypeError
+        If a field has the wrong type.
+    ValueError
+        If the value of a field is invalid, or both `unavailable_reason` and `lacking` are given.
 
-    `diagnoses` name callables without arguments. `stackkit doctor` calls each once, in a process of
-    its own: it imports what the component runs on and returns {name: value} of what a bug report
-    should tell, or raises. "problem" among the names tells what is amiss though it runs, and what to do.
+    Warns
+    -----
+    FutureWarning
+        If `lacking` is given.
+
     """
 
     kind: ClassVar[Kind]
@@ -146,49 +226,86 @@ class ComponentSpec:
     install: str = ""
     unavailable_reason: str = ""
     diagnoses: tuple[str, ...] = ()
+    lacking: str = field(default="", repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        _check_types(self, ("name", "summary", "factory", "install", "unavailable_reason"), str)
+        texts = ("name", "summary", "factory", "install", "unavailable_reason", "lacking")
+        _check_types(self, texts, str)
         _check_items(self, "options", Option)
         _check_items(self, "requires", str)
         _check_items(self, "diagnoses", str)
         if not _NAME.fullmatch(self.name):
-            raise ValueError(f"{self.name!r}: a name is lower-case letters, digits, '.', '_', '-'")
+            raise ValueError(
+                "name must be lower-case letters, digits, '.', '_' and '-', and begin with a letter or "
+                f"digit, got {self.name!r}"
+            )
+        self._accept_deprecated_name()
         self._check_texts()
-        self._check_requirements()
+        for text in self.requires:
+            if not _DISTRIBUTION.fullmatch(text):
+                raise ValueError(
+                    f"{self.name}: requires= takes names of distributions, with versions if "
+                    f"they matter, such as 'torch>=2', got {text!r}"
+                )
+        # The factory receives options as keyword arguments, so a second one would replace the first.
         names = [option.name for option in self.options]
         if len(set(names)) != len(names):
-            raise ValueError(f"{self.name}: an option is declared twice in {names}")
+            raise ValueError(f"{self.name}: option names must be unique, got {names}")
+
+    def _accept_deprecated_name(self) -> None:
+        # `lacking` can still be read, so it repeats `unavailable_reason`. The text is marked, because
+        # dataclasses.replace() passes it on as if somebody had given it.
+        if self.lacking and not isinstance(self.lacking, _Repeated):
+            if self.unavailable_reason:
+                raise ValueError(
+                    f"{self.kind} {self.name}: got both unavailable_reason= and its deprecated name "
+                    "lacking=; remove lacking="
+                )
+            warnings.warn(
+                f"{self.kind} {self.name}: lacking= is deprecated and will be removed in stackkit 0.3 "
+                "or later; use unavailable_reason=",
+                FutureWarning,
+                stacklevel=4,  # the line that makes the spec, above __init__ and __post_init__
+            )
+            object.__setattr__(self, "unavailable_reason", self.lacking)
+        object.__setattr__(self, "lacking", _Repeated(self.unavailable_reason))
 
     def _check_texts(self) -> None:
-        for field in ("factory", "fetch", "unavailable_reason"):
-            text = getattr(self, field, "")
-            if not _FACTORY.fullmatch(text) and (text or field == "factory"):
-                raise ValueError(f"{self.name}: {field} {text!r} is not 'package.module:callable'")
+        for role in ("factory", "fetch", "unavailable_reason"):
+            text = getattr(self, role, "")
+            if not _FACTORY.fullmatch(text) and (text or role == "factory"):
+                raise ValueError(f"{self.name}: {role} must be 'package.module:callable', got {text!r}")
         if not all(map(_FACTORY.fullmatch, self.diagnoses)):
             raise ValueError(
-                f"{self.name}: diagnoses {self.diagnoses!r} is not a tuple of 'package.module:callable'"
+                f"{self.name}: diagnoses must be a tuple of 'package.module:callable', "
+                f"got {self.diagnoses!r}"
             )
 
-    def _check_requirements(self) -> None:
-        for name in self.requires:
-            if not _DISTRIBUTION.fullmatch(name):
-                raise ValueError(
-                    f"{self.name}: requires {name!r}; a distribution's name is wanted, and its versions "
-                    "where that matters, as in 'torch>=2'"
-                )
-
     def load(self) -> Callable[..., Any]:
-        """Import the factory. The only place where a component's code is imported."""
+        """Import the factory.
+
+        Returns
+        -------
+        callable
+            What `factory` names.
+
+        """
         return load_text(self.factory)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetSpec(ComponentSpec):
-    """A source of labelled images; its factory makes a `Dataset`.
+    """A source of labelled images. Its factory returns a `Dataset`.
 
-    `fetch` names a callable that downloads the dataset: it takes every option as a keyword
-    and `reporter`, returns the folder, and raises StackkitError. Empty: nothing to download.
+    It has all fields of `ComponentSpec`, and one more.
+
+    Attributes
+    ----------
+    fetch : str
+        "package.module:callable" that downloads the dataset for `stackkit fetch`, or "" if there is
+        nothing to download. The callable takes every option and `reporter` (a `Reporter`) as keyword
+        arguments, returns the folder as a `pathlib.Path`, and raises a StackkitError if it fails.
+
     """
 
     kind = "dataset"
@@ -197,16 +314,26 @@ class DatasetSpec(ComponentSpec):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackboneSpec(ComponentSpec):
-    """A frozen network; its factory makes a `Backbone`, or a `PreparableBackbone`."""
+    """A frozen network. Its factory returns a `Backbone` or a `PreparableBackbone`.
+
+    It has the fields of `ComponentSpec` and no others.
+    """
 
     kind = "backbone"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LearnerSpec(ComponentSpec):
-    """A classifier fitted on one backbone's features; its factory makes a `Learner`.
+    """A classifier that is fitted on the features of one backbone. Its factory returns a `Learner`.
 
-    `probabilities` says whether it has `predict_proba`, without which it feeds no stack.
+    It has all fields of `ComponentSpec`, and one more.
+
+    Attributes
+    ----------
+    probabilities : bool
+        Whether the learner has `predict_proba`. Without it the learner can be a baseline, but cannot be
+        stacked.
+
     """
 
     kind = "learner"
@@ -215,46 +342,54 @@ class LearnerSpec(ComponentSpec):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AggregatorSpec(ComponentSpec):
-    """A meta-classifier over base learners' probabilities; its factory makes an `Aggregator`.
+    """A meta-classifier. Its factory returns an `Aggregator` or a `FeatureAggregator`.
 
-    Or a `FeatureAggregator`, which works on features instead.
+    It has the fields of `ComponentSpec` and no others.
     """
 
     kind = "aggregator"
 
 
+# Read-only, because plugins run in the same process and could change it.
 SPEC_TYPES: Mapping[Kind, type[ComponentSpec]] = MappingProxyType(
     {spec.kind: spec for spec in (DatasetSpec, BackboneSpec, LearnerSpec, AggregatorSpec)}
 )
 
 
+class _Repeated(str):
+    """Value of a deprecated field that was copied from the field that replaces it."""
+
+    __slots__ = ()
+
+
 def _check_types(record: Option | ComponentSpec, fields: Iterable[str], types: _Types) -> None:
-    """Raise TypeError that says whose field has none of these types: listings trust all of them."""
-    for field in fields:
-        came = type(getattr(record, field))
-        if not issubclass(came, types):
-            raise TypeError(f"{record.name}: {field} is {came.__name__}; {_names(types)} is wanted")
+    # Listings format these fields without looking at them, so a wrong type is refused here.
+    for name in fields:
+        actual = type(getattr(record, name))
+        if not issubclass(actual, types):
+            raise TypeError(f"{record.name}: {name} must be {_names(types)}, got {actual.__name__}")
 
 
-def _check_items(record: Option | ComponentSpec, field: str, types: _Types) -> None:
-    items = getattr(record, field)
-    if not isinstance(items, tuple) or not all(isinstance(item, types) for item in items):
-        raise TypeError(f"{record.name}: {field} is no tuple of {_names(types)}{_comma(items, types)}")
-
-
-def _comma(item: object, types: _Types) -> str:
-    """What to say of a tuple of one that lacks its comma."""
-    if not isinstance(item, types):
-        return ""
-    shown = f"Option(name={item.name!r}, ...)" if isinstance(item, Option) else repr(item)
-    return f"; the comma is missing: ({shown},)"
+def _check_items(record: Option | ComponentSpec, name: str, types: _Types) -> None:
+    items = getattr(record, name)
+    if isinstance(items, tuple) and all(isinstance(item, types) for item in items):
+        return
+    hint = ""
+    if isinstance(items, types):  # ("torch") is a text: the comma makes the tuple
+        shown = f"Option(name={items.name!r}, ...)" if isinstance(items, Option) else repr(items)
+        hint = f"; write ({shown},) with a comma"
+    actual = type(items).__name__
+    if isinstance(items, tuple):
+        wrong = next(item for item in items if not isinstance(item, types))
+        actual = f"a tuple with {type(wrong).__name__}"
+    raise TypeError(f"{record.name}: {name} must be a tuple of {_names(types)}, got {actual}{hint}")
 
 
 def _names(types: _Types) -> str:
-    return types.__name__ if isinstance(types, type) else "text, numbers, true, false, None"
+    return types.__name__ if isinstance(types, type) else "str, int, float, bool or None"
 
 
 def load_text(text: str) -> Callable[..., Any]:
-    """Import what "package.module:callable" names."""
+    """Import and return what "package.module:callable" names."""
     target: Callable[..., Any] = pkgutil.resolve_name(text)
     return target

@@ -1,6 +1,6 @@
-"""The domain's records and the protocols that plugins fulfil.
+"""The domain's records and the protocols that plugins implement.
 
-Nothing here imports NumPy or Pillow when stackkit runs: the listing of plugins stays light.
+No module of this package imports NumPy or Pillow at import time, so that listing plugins stays fast.
 """
 
 from __future__ import annotations
@@ -15,15 +15,16 @@ if TYPE_CHECKING:
     from PIL import Image
 
 BoundingBox: TypeAlias = tuple[float, float, float, float]
-"""x and y of the top left corner, width, height; in pixels of the original image."""
+"""x and y of the top left corner, width and height, in pixels of the original image."""
 
 FitOn = Literal["in-sample", "out-of-fold", "features"]
-"""What aggregators learn from, which they say as `fit_on`.
+"""What an aggregator is fitted on; the type of its attribute `fit_on`.
 
-"in-sample": probabilities of the training rows by learners that were fitted on these rows, too sure of
-themselves, which does no harm where nothing is learned from them, and is what the published recipe does.
-"out-of-fold": by learners that did not see the row; for whatever learns weights.
-"features": no probabilities but the features of all backbones, handed to a `FeatureAggregator`.
+- "in-sample": probabilities of the training rows from learners that were fitted on the same rows.
+  They are overconfident. Use it for aggregators that learn nothing; the published recipe uses it too.
+- "out-of-fold": probabilities of each training row from learners that were not fitted on this row.
+  Use it for aggregators that learn weights.
+- "features": the features of all backbones instead of probabilities; see `FeatureAggregator`.
 """
 
 Unit = Literal["items", "bytes"]
@@ -33,8 +34,17 @@ Unit = Literal["items", "bytes"]
 class Sample:
     """One labelled image of a dataset, without its pixels.
 
-    `id` is unique and stable in its dataset; `label` indexes the dataset's `classes`;
-    `split` is the official part ("train", "val", "test") or None where there is none.
+    Attributes
+    ----------
+    id : str
+        Unique in its dataset, and the same every time the dataset is opened.
+    label : int
+        Index into the dataset's `classes`.
+    split : str or None
+        The official split, "train", "val" or "test"; None if the dataset defines none.
+    bounding_box : BoundingBox or None
+        Where the object is in the image; None if unknown.
+
     """
 
     id: str
@@ -45,43 +55,80 @@ class Sample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailedImage:
-    """An image that could not be turned into features, and why."""
+    """An image that could not be turned into features, and the reason."""
 
     id: str
     reason: str
 
 
 class Dataset(Protocol):
-    """Labelled images in a fixed order. Its constructor reads metadata and downloads nothing."""
+    """Labelled images in a fixed order.
+
+    The constructor reads metadata only and downloads nothing.
+    """
 
     @property
     def classes(self) -> Sequence[str]:
-        """Class names; a sample's label is an index into them."""
+        """Names of the classes. The label of a sample is an index into them."""
 
     @property
     def samples(self) -> Sequence[Sample]:
-        """All samples; row i of every feature matrix belongs to sample i."""
+        """All samples in a fixed order. Row i of every feature matrix belongs to sample i."""
 
     @property
     def notes(self) -> Sequence[str]:
-        """What a reader of a report should know, such as files that were left out."""
+        """Remarks for the report, such as the number of files that were left out."""
 
     def image(self, i: int) -> Image.Image:
-        """Image i, mode RGB. Called from several threads; raises OSError or ImageError."""
+        """Return image i. stackkit calls it from several threads.
+
+        Parameters
+        ----------
+        i : int
+            Index into `samples`.
+
+        Returns
+        -------
+        PIL.Image.Image
+            Mode RGB, any size.
+
+        Raises
+        ------
+        ImageError or OSError
+            If the image cannot be read. stackkit counts and lists it and continues with the others.
+
+        """
 
     def fingerprint(self, i: int) -> str:
-        """Short ASCII text (at most 64 characters) that changes whenever image i's content does.
+        """Return a text that changes whenever the content of image i changes.
 
-        Called from several threads, once before image i is decoded and once after that.
+        stackkit reuses stored features only for images with the same fingerprint. It calls this method
+        from several threads, once before image i is decoded and once afterwards.
+
+        Parameters
+        ----------
+        i : int
+            Index into `samples`.
+
+        Returns
+        -------
+        str
+            ASCII, at most 64 characters; see `file_fingerprint` and `bytes_fingerprint`.
+
+        Raises
+        ------
+        ImageError or OSError
+            If the image cannot be read.
+
         """
 
 
 class Backbone(Protocol):
-    """A frozen network without its top: images in, features out."""
+    """A frozen network without its classification layers: images in, features out."""
 
     @property
     def image_size(self) -> int:
-        """Side in pixels of the square images that `extract` takes."""
+        """Height and width in pixels of the images that `extract` takes."""
 
     @property
     def feature_dim(self) -> int:
@@ -89,28 +136,48 @@ class Backbone(Protocol):
 
     @property
     def revision(self) -> str:
-        """Changes whenever weights, architecture or preprocessing do; part of the store's key."""
+        """Identifies weights, architecture and preprocessing. Change it whenever the features change.
+
+        It is part of the key under which features are stored.
+        """
 
     @property
     def trained(self) -> bool:
-        """False for random weights; every output then says "untrained"."""
+        """False if the weights are random. Every output then says "untrained"."""
 
     def extract(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """(n, size, size, 3) RGB -> (n, feature_dim); row i depends on image i only.
+        """Compute the features of a batch of images.
 
-        The images are read-only, since backbones of one size share them: `torch.tensor(images)` copies.
+        Parameters
+        ----------
+        images : ndarray of shape (n, image_size, image_size, 3), dtype uint8
+            RGB, values from 0 to 255. Read-only, because all backbones of the same size share the array;
+            `torch.tensor(images)` and `images.astype(...)` make copies.
+
+        Returns
+        -------
+        ndarray of shape (n, feature_dim), dtype float32
+            Finite values. Row i must depend on image i only.
+
         """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Readiness:
-    """How a backbone is going to work on this machine, settled before its first row is kept.
+    """How a backbone works on this machine; the result of `PreparableBackbone.prepare`.
 
-    `settings` is provenance: a dict that JSON can hold (engine, device, precision, threads ...).
-    `batch_size` is the number of images that the backbone wants at a time. All backbones advance
-    together, so `extract` is handed as many as the one that wants most (32 at least), fewer where
-    fewer are left, and splits them itself if that is too many.
-    `images_per_s` was measured on this machine, None if it was not.
+    Attributes
+    ----------
+    settings : mapping
+        Provenance that is stored with the features: a dict of JSON values, such as engine, device,
+        precision and threads.
+    batch_size : int
+        Number of images that the backbone processes best at a time, > 0. All backbones of a run receive
+        the same batches. The batch size is the largest that any of them requests, and at least 32; the
+        last batch may be smaller. Split the batch in `extract` if it is too large.
+    images_per_s : float or None
+        Speed measured on this machine, > 0; None if it was not measured.
+
     """
 
     settings: Mapping[str, Any]
@@ -120,97 +187,232 @@ class Readiness:
 
 @runtime_checkable
 class PreparableBackbone(Backbone, Protocol):
-    """A backbone that has something to settle before it works; optional for plugins."""
+    """A backbone that chooses its engine, device or batch size before it works. Optional."""
 
     def prepare(self, probe: NDArray[np.uint8], tell: Callable[[str], None]) -> Readiness:
-        """Settle how to work, on (n, size, size, 3) real images; called once, before `extract`.
+        """Choose how to work on this machine. stackkit calls it once, before `extract`.
 
-        n is from 1 to 32. `tell` shows a user one line, such as why an engine was refused.
+        Parameters
+        ----------
+        probe : ndarray of shape (n, image_size, image_size, 3), dtype uint8
+            Real images of the run, 1 <= n <= 32.
+        tell : callable
+            Shows one line of text to the user, such as the reason why an engine is not used.
+
+        Returns
+        -------
+        Readiness
+            The settings that `extract` will use.
+
         """
 
 
 class Learner(Protocol):
-    """An unfitted classifier as scikit-learn defines it.
+    """An unfitted classifier with scikit-learn's interface.
 
-    If its spec says `probabilities=True`, as it does by default, it also has `predict_proba(X)`, which
-    feeds aggregators: (n, d) -> (n, n_classes) floats from 0 to 1, each row with a sum of 1; and, once
-    fitted, `classes_`: the labels it saw, which may have gaps, ascending, in the order of the columns.
+    Notes
+    -----
+    A learner that has `probabilities=True` in its spec (the default) feeds aggregators. It also has:
 
-    It has `get_params` and `set_params`, as `sklearn.base.BaseEstimator` gives them to a class whose
-    constructor keeps its arguments under their own names: a `FeatureAggregator` may clone it.
+    - `predict_proba(X)`, which takes (n, d) features and returns (n, n_classes) floats from 0 to 1, and
+      each row sums to 1;
+    - after fitting, `classes_`: the labels seen in `fit`, ascending, in the order of the columns.
+      Labels may have gaps.
+
+    A learner has `get_params` and `set_params`, because aggregators may clone it. Subclasses of
+    `sklearn.base.BaseEstimator` inherit both if their constructor stores each argument as an attribute
+    of the same name.
+
+    References
+    ----------
+    https://scikit-learn.org/stable/developers/develop.html
+
     """
 
     def fit(self, X: NDArray[np.float32], y: NDArray[np.int64], /) -> object:
-        """Learn from (n, d) features and (n,) labels."""
+        """Fit the classifier.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, d), dtype float32
+            Features.
+        y : ndarray of shape (n,), dtype int64
+            Labels, >= 0; they may have gaps.
+
+        Returns
+        -------
+        object
+            Ignored; scikit-learn's classifiers return self.
+
+        """
 
     def predict(self, X: NDArray[np.float32], /) -> NDArray[np.int64]:
-        """(n, d) -> (n,) labels."""
+        """Predict labels.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, d), dtype float32
+            Features.
+
+        Returns
+        -------
+        ndarray of shape (n,), dtype int64
+            Labels out of those seen in `fit`.
+
+        """
 
 
 class Aggregator(Protocol):
-    """A meta-classifier over the base learners' class probabilities.
+    """A meta-classifier that combines the class probabilities of the base learners.
 
-    The order of learners, which is that of the backbones, is to be immaterial to it. One to which it
-    means something says so by a further attribute, `ordered = True`.
+    Notes
+    -----
+    There is one base learner per backbone, in the order of the backbones. Results must not depend on
+    this order. An aggregator that depends on it declares so by an attribute `ordered = True`.
+
+    References
+    ----------
+    D. H. Wolpert, "Stacked generalization", Neural Networks 5(2), 1992.
+
+    K. M. Ting and I. H. Witten, "Issues in stacked generalization", Journal of Artificial Intelligence
+    Research 10, 1999.
+
     """
 
     @property
     def fit_on(self) -> FitOn:
-        """Which probabilities of the training rows `fit` is handed, "in-sample" or "out-of-fold".
+        """The probabilities of the training rows that `fit` receives: "in-sample" or "out-of-fold".
 
-        Its third value, "features", makes it a `FeatureAggregator`, whose methods take other arrays.
+        The third value, "features", makes it a `FeatureAggregator`, which has other parameters.
         """
 
     def fit(self, probabilities: NDArray[np.floating], labels: NDArray[np.int64]) -> object:
-        """Learn from (n_learners, n_samples, n_classes) probabilities and (n_samples,) labels.
+        """Fit the aggregator.
 
-        Probabilities are float32 or float64, as the learners made them.
+        Parameters
+        ----------
+        probabilities : ndarray of shape (n_learners, n_samples, n_classes), dtype float32 or float64
+            Class probabilities of the training rows, from 0 to 1; each row sums to 1.
+        labels : ndarray of shape (n_samples,), dtype int64
+            Labels from 0 to n_classes - 1.
+
+        Returns
+        -------
+        object
+            Ignored.
+
         """
 
     def predict(self, probabilities: NDArray[np.floating]) -> NDArray[np.int64]:
-        """(n_learners, n_samples, n_classes) -> (n_samples,) labels."""
+        """Predict labels.
+
+        Parameters
+        ----------
+        probabilities : ndarray of shape (n_learners, n_samples, n_classes), dtype float32 or float64
+            Class probabilities of new rows, with the learners in the same order as in `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,), dtype int64
+            Labels from 0 to n_classes - 1.
+
+        """
 
 
 class FeatureAggregator(Protocol):
-    """A classifier over the features of all backbones, for comparison with stacks."""
+    """A classifier on the features of all backbones, to compare stacking with."""
 
     @property
     def fit_on(self) -> Literal["features"]:
-        """That it works on features instead of probabilities."""
+        """The text "features"."""
 
     def fit(
         self, features: Sequence[NDArray[np.float32]], labels: NDArray[np.int64], learner: Learner
     ) -> object:
-        """Learn from one (n_samples, d) array per backbone and (n_samples,) labels.
+        """Fit the classifier.
 
-        `learner` is an unfitted learner as the run fits on every single backbone.
+        Parameters
+        ----------
+        features : sequence of ndarray of shape (n_samples, d), dtype float32
+            One array per backbone; d differs between backbones.
+        labels : ndarray of shape (n_samples,), dtype int64
+            Labels, >= 0.
+        learner : Learner
+            An unfitted copy of the learner that the run fits on each single backbone.
+
+        Returns
+        -------
+        object
+            Ignored.
+
         """
 
     def predict(self, features: Sequence[NDArray[np.float32]]) -> NDArray[np.int64]:
-        """One (n_samples, d) array per backbone, in the same order -> (n_samples,) labels."""
+        """Predict labels.
+
+        Parameters
+        ----------
+        features : sequence of ndarray of shape (n_samples, d), dtype float32
+            One array per backbone, in the same order as in `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,), dtype int64
+            Labels out of those seen in `fit`.
+
+        """
 
 
 class Reporter(Protocol):
-    """Where progress goes: a terminal, a log, or nowhere."""
+    """Receives progress and messages, for a terminal or a log."""
 
     def start(self, task: str, total: int, done: int = 0, unit: Unit = "items") -> None:
-        """Work named `task` begins: `total` items or bytes, `done` of them finished earlier."""
+        """Announce a task.
+
+        Parameters
+        ----------
+        task : str
+            Name of the task.
+        total : int
+            Number of items or bytes of the whole task.
+        done : int, default 0
+            Number of items or bytes that an earlier run finished.
+        unit : {"items", "bytes"}, default "items"
+            What is counted.
+
+        """
 
     def advance(self, task: str, count: int) -> None:
-        """`count` more of `task` are finished."""
+        """Report progress.
+
+        Parameters
+        ----------
+        task : str
+            Name of a task that was announced by `start`.
+        count : int
+            Number of items or bytes finished since the last call.
+
+        """
 
     def message(self, text: str) -> None:
-        """Something a user should read now."""
+        """Show one line of text to the user.
+
+        Parameters
+        ----------
+        text : str
+            The line.
+
+        """
 
 
 class SilentReporter:
-    """A reporter for callers that want no progress."""
+    """A reporter that ignores everything."""
 
     def start(self, task: str, total: int, done: int = 0, unit: Unit = "items") -> None:
-        """Ignore the start of a task."""
+        """Do nothing."""
 
     def advance(self, task: str, count: int) -> None:
-        """Ignore finished items."""
+        """Do nothing."""
 
     def message(self, text: str) -> None:
-        """Ignore a message."""
+        """Do nothing."""

@@ -84,14 +84,14 @@ def _clean(
 ) -> list[Removal]:
     """What went, or would go; a fit that was used meanwhile stays."""
     from stackkit.evaluation.fit_cache import cached_fits, leftovers
-    from stackkit.utils.retention import Removal, disused
+    from stackkit.utils.retention import Removal, select_unused
 
     now = time.time()
     files, asides = cached_fits(fits_dir()), leftovers(fits_dir(), now)
     if everything:
         going = [Removal.of(file, "all may go") for file in files]
     else:
-        going = disused(files, now, older_than_s=older_than_s, keep_bytes=keep_bytes)
+        going = select_unused(files, now, older_than_s=older_than_s, keep_bytes=keep_bytes)
     going += [Removal.of(aside, "left over") for aside in asides]
     known = {file.path: file for file in (*files, *asides)}
     return [one for one in going if dry_run or known[one.path].remove()]

@@ -25,7 +25,7 @@ from stackkit.evaluation.probabilities import (
     class_probabilities,
 )
 from stackkit.host.component import ConfiguredComponent
-from stackkit.utils.versions import code_digest, surroundings
+from stackkit.utils.versions import dependency_versions, source_digest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,8 +231,8 @@ def _identity(configured: ConfiguredComponent) -> list[Any]:
         component.version,
         dict(configured.options),
         # The version of a plugin in development stays the same while its code changes.
-        code_digest(component.spec.factory.partition(":")[0]),
-        surroundings(component.distribution),
+        source_digest(component.spec.factory.partition(":")[0]),
+        dependency_versions(component.distribution),
     ]
 
 

@@ -21,7 +21,7 @@ from stackkit.api.types import Backbone, PreparableBackbone, Readiness
 from stackkit.host.component import MACHINE, ConfiguredComponent, describe
 from stackkit.host.registry import Registry
 from stackkit.store import BackboneKey
-from stackkit.utils.versions import code_digest, surroundings, versions
+from stackkit.utils.versions import dependency_versions, source_digest, versions
 
 DEFAULT_READINESS = Readiness(settings={}, batch_size=32)
 """For backbones without `prepare`, and for those that have nothing to compute."""
@@ -229,8 +229,8 @@ def third_party_code(component: ConfiguredComponent) -> str:
         defaults = {option.name: option.default for option in source.spec.options}
         changed = {name: value for name, value in options.items() if value != defaults.get(name)}
         return f"{source.code}-{_digest(changed)}" if changed else source.code
-    code = code_digest(source.spec.factory.partition(":")[0])
-    required = surroundings(source.distribution)
+    code = source_digest(source.spec.factory.partition(":")[0])
+    required = dependency_versions(source.distribution)
     return _digest([source.distribution, source.version, code, required, options])
 
 

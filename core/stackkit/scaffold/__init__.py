@@ -1,1 +1,1 @@
-"""Write the project of a new plugin from Jinja2 templates."""
+"""Create the project of a new plugin from Jinja2 templates."""

@@ -1,4 +1,4 @@
-"""Write a plugin's distribution from templates: an author begins with one that works."""
+"""Create a plugin project from templates, so that authors start with one that works."""
 
 from __future__ import annotations
 
@@ -17,85 +17,109 @@ if TYPE_CHECKING:
     from stackkit.host.host import Host
 
 TEMPLATES = Path(__file__).parent / "templates"
-"""Those in `any` are for all kinds, the others for the kind of their folder; `hook.part` is included."""
+"""The folder `any` is for all kinds, the others are for one kind; `hook.part` files are included."""
 
 EFFICIENTNETS = "'efficientnet-lite*'"
-"""Backbones that everybody can have soon, quoted for a shell."""
+"""Small backbones to try a new plugin with, quoted for a shell."""
 
 PREFIX = "stackkit-"
 LONGEST = 40
-"""Characters of a name; the longest line of a template has room for so many."""
+"""Maximum length of a name in characters; the lines of the templates have room for it."""
 
 _WORDS = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Names:
-    """What a plugin is called: by users, by pip, and by Python."""
+    """The names of one plugin.
+
+    Attributes
+    ----------
+    name : str
+        What users write, such as "leaf-shapes".
+
+    """
 
     name: str
 
     @property
     def distribution(self) -> str:
-        """The name under which it is published."""
+        """What pip installs, such as "stackkit-leaf-shapes"."""
         return PREFIX + self.name
 
     @property
     def module(self) -> str:
-        """The package that answers for it."""
+        """What Python imports, such as "stackkit_leaf_shapes"."""
         return self.distribution.replace("-", "_")
 
 
 def names(text: str) -> Names:
-    """Names from what an author typed, with `stackkit-` in front or without; raises UsageError."""
+    """Return the names for a plugin name with or without the prefix `stackkit-`.
+
+    Raises
+    ------
+    UsageError
+        If pip, Python and stackkit cannot all use the name.
+
+    """
     name = text.removeprefix(PREFIX)
     if _WORDS.fullmatch(name) and len(name) <= LONGEST:
         return Names(name=name)
-    wanted = f"lower-case letters and digits, words joined by '-', at most {LONGEST} in all, are wanted"
     likely = "-".join(re.findall(r"[a-z0-9]+", name.lower()))[:LONGEST].strip("-")
     example = likely if _WORDS.fullmatch(likely) else "leaf-shapes"
-    raise UsageError(f"{text!r} is no name for a plugin: {wanted}, such as {example}")
+    raise UsageError(
+        f"plugin name must be lower-case letters and digits, with '-' between words, at most {LONGEST} "
+        f"characters, got {text!r}; for example: {example}"
+    )
 
 
 def kinds(texts: Sequence[str]) -> list[Kind]:
-    """Kinds from what an author typed, each once; raises UsageError."""
+    """Return the kinds that `texts` name, each once; raises UsageError for an unknown one."""
     known = {str(kind): kind for kind in SPEC_TYPES}
     if unknown := [text for text in texts if text not in known]:
-        raise UsageError(f"{unknown[0]!r} is no kind of component; there is {', '.join(known)}")
+        raise UsageError(f"kind must be one of {', '.join(known)}, got {unknown[0]!r}")
     return [kind for text, kind in known.items() if text in texts]
 
 
 def components_of(names: Names, kinds: Sequence[Kind]) -> dict[Kind, str]:
-    """What each component is called: like the plugin if there is one, else with its kind behind it."""
+    """Return the names of the components: the plugin's, with the kind appended if there are several."""
     return {kind: names.name if len(kinds) == 1 else f"{names.name}-{kind}" for kind in kinds}
 
 
 def check_free(names: Names, kinds: Sequence[Kind], host: Host) -> None:
-    """Refuse a name that another plugin has here: one of the two would be passed over."""
-    called = components_of(names, kinds)
+    """Refuse names that are taken in this environment, because stackkit would ignore the second plugin.
+
+    Raises
+    ------
+    UsageError
+        If another distribution has a plugin, a component or a module of the same name.
+
+    """
+    own = components_of(names, kinds)
     others = [plugin for plugin in host.plugins if plugin.distribution != names.distribution]
     if rivals := [plugin for plugin in others if plugin.name == names.name]:
         raise UsageError(
-            f"{rivals[0].distribution} has a plugin called {names.name}; choose another name"
+            f"{rivals[0].distribution} already has a plugin named {names.name}; choose another name"
         )
     for component in host.components:
-        same = called.get(component.kind) == component.spec.name
+        same = own.get(component.kind) == component.spec.name
         if same and component.distribution != names.distribution:
             raise UsageError(
-                f"{component.distribution} has a {component.kind} called {component.spec.name}; "
+                f"{component.distribution} already has a {component.kind} named {component.spec.name}; "
                 "choose another name"
             )
+    # An author who creates the project again has the module installed; it is not a conflict then.
     if len(others) == len(host.plugins) and find_spec(names.module):
-        raise UsageError(f"a module {names.module} is installed already; choose another name")
+        raise UsageError(f"a module named {names.module} is already installed; choose another name")
 
 
 def render(names: Names, kinds: Sequence[Kind]) -> dict[PurePosixPath, str]:
-    """Every file of the distribution, by its path in there."""
+    """Return the text of every file of the project, by its path in the project."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    environment = Environment(  # noqa: S701 - what it makes is no HTML
+    environment = Environment(  # noqa: S701 - the output is not HTML
         loader=FileSystemLoader(TEMPLATES),
-        undefined=StrictUndefined,
+        undefined=StrictUndefined,  # a misspelt variable raises instead of leaving a gap
         trim_blocks=True,
         keep_trailing_newline=True,
     )
@@ -110,7 +134,7 @@ def render(names: Names, kinds: Sequence[Kind]) -> dict[PurePosixPath, str]:
 
 
 def _words(names: Names, components: Mapping[Kind, str]) -> dict[str, Any]:
-    """What stands in the gaps of templates."""
+    """Return the variables of the templates."""
     major, minor, *_ = __version__.split(".")
     modules = [f"{kind}.py" for kind in components]
     specs = sorted(f"{kind.capitalize()}Spec" for kind in components)
@@ -125,7 +149,7 @@ def _words(names: Names, components: Mapping[Kind, str]) -> dict[str, Any]:
         "components": components,
         "offer": _listing([f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}" for kind in components]),
         "listed": _listing([f"`{name}`" for name in components.values()]),
-        "where": modules[0] if len(modules) == 1 else "a module for each kind",
+        "where": f"`{modules[0]}`" if len(modules) == 1 else "one module for each kind",
         "imports": ", ".join([*specs, *["Option"] * (components.keys() != {"aggregator"}), "hookimpl"]),
         "needs": ["numpy"] * (components.keys() != {"dataset"})
         + ["scikit-learn"] * ("learner" in components),
@@ -136,36 +160,51 @@ def _words(names: Names, components: Mapping[Kind, str]) -> dict[str, Any]:
 
 
 def _chosen(components: Mapping[Kind, str]) -> str:
-    """The options with which `stackkit run` uses all of them."""
+    """Return the options of `stackkit run` that use all components."""
     words = [f"--dataset {components.get('dataset', 'image-folder')}:root=FOLDER"]
     words += [f"--{kind} {components[kind]}" for kind in ("learner", "aggregator") if kind in components]
     return " ".join([*words, f"--backbones {components.get('backbone', EFFICIENTNETS)}"])
 
 
 def _listing(words: Sequence[str]) -> str:
-    """Text such as "a, b and c"."""
+    """Return text such as "a, b and c"."""
     return " and ".join([", ".join(words[:-1])] * (len(words) > 1) + [words[-1]])
 
 
 def write(names: Names, kinds: Sequence[Kind], parent: Path) -> tuple[Path, list[PurePosixPath]]:
-    """Write the distribution into a new folder in `parent`: that folder, and its files in order.
+    """Write the project into a new folder in `parent`.
 
-    Nothing is overwritten; raises UsageError if the folder is there.
+    Returns
+    -------
+    folder : pathlib.Path
+        The new folder.
+    files : list of pathlib.PurePosixPath
+        The files in it, sorted.
+
+    Raises
+    ------
+    UsageError
+        If the folder already exists or cannot be created. Nothing is overwritten.
+    StackkitError
+        If a file cannot be written.
+
     """
     texts = render(names, kinds)
     folder = parent / names.distribution
     try:
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True)  # fails if it exists, also if another process has just created it
     except FileExistsError:
         raise UsageError(
-            f"{folder} is there already and stays as it is; remove it, or choose another name or --out"
+            f"{folder} already exists and is not changed; remove it, or choose another name or --out"
         ) from None
     except OSError as error:
-        raise UsageError(f"{folder} cannot be made ({error}); choose another --out") from error
+        raise UsageError(f"cannot create {folder} ({error}); choose another --out") from error
     try:
         for path, text in texts.items():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            (folder / path).write_text(text, encoding="utf-8", newline="\n")
+            (folder / path).write_text(text, encoding="utf-8", newline="\n")  # the same bytes on Windows
     except OSError as error:
-        raise StackkitError(f"{folder} is incomplete ({error}); remove it and try again") from error
+        raise StackkitError(
+            f"cannot write all files of {folder} ({error}); remove it and try again"
+        ) from error
     return folder, sorted(texts)

@@ -15,7 +15,7 @@ from stackkit.store.errors import DamagedFileError, NewerFormatError, OtherFileE
 from stackkit.store.metadata import Contents, read_contents
 from stackkit.store.rows import intact_rows, read_checksums
 from stackkit.store.store import TEMPORARY_FILES
-from stackkit.utils.retention import Removal, disused
+from stackkit.utils.retention import Removal, select_unused
 
 State = Literal["complete", "partial", "damaged", "newer format", "other", "unreadable"]
 
@@ -186,5 +186,5 @@ def to_remove(
     others = [entry for entry in found if entry not in damaged]
     return [
         *(Removal.of(entry, "damaged") for entry in damaged),
-        *disused(others, now, older_than_s=older_than_s, keep_bytes=keep_bytes),
+        *select_unused(others, now, older_than_s=older_than_s, keep_bytes=keep_bytes),
     ]

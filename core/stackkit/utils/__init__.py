@@ -1,1 +1,1 @@
-"""What any part may need and none owns: Ctrl-C, streams, versions, files, which kept files may go."""
+"""Helpers without knowledge of the domain: files, interrupts, streams, versions, retention."""

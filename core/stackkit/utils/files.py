@@ -40,9 +40,10 @@ def atomic_write(target: Path) -> Iterator[Path]:
     temporary = temporary_path(target)
     try:
         yield temporary
+        # Renaming within one folder is atomic: readers see the old file or the whole new one.
         temporary.replace(target)
     finally:
-        with suppress(OSError):
+        with suppress(OSError):  # the error of the block matters more than a leftover file
             temporary.unlink(missing_ok=True)
 
 

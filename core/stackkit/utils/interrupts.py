@@ -1,4 +1,4 @@
-"""Let a first Ctrl-C wait until the work in hand is finished; a second one does not wait."""
+"""Delay a first Ctrl-C until the current piece of work is finished; a second one stops at once."""
 
 from __future__ import annotations
 
@@ -9,50 +9,67 @@ from contextlib import contextmanager
 from queue import SimpleQueue
 from types import FrameType
 
-IN_FLIGHT = "stopping after the batch in flight; Ctrl-C again stops at once"
+IN_FLIGHT = "stopping after the current batch; press Ctrl-C again to stop at once"
 
 
 @contextmanager
 def ctrl_c_waits(
     tell: Callable[[str], None], last_words: str = IN_FLIGHT
 ) -> Iterator[Callable[[], None]]:
-    """Yield a function to call between two pieces of work: it raises KeyboardInterrupt if asked to.
+    """Delay the first Ctrl-C in the block; a second one raises KeyboardInterrupt at once.
 
-    So does the end of the block. `last_words` say what is finished first. Where Ctrl-C does not mean
-    KeyboardInterrupt (another thread, another handler), nothing changes.
+    Parameters
+    ----------
+    tell : callable
+        Shows one line of text to the user. It is called from another thread.
+    last_words : str
+        The line to show after the first Ctrl-C: what will be finished first.
+
+    Yields
+    ------
+    callable
+        Call it between two pieces of work: it raises KeyboardInterrupt after a Ctrl-C. The end of the
+        block raises it too.
+
+    Notes
+    -----
+    Nothing is delayed in threads other than the main thread, or if SIGINT has another handler than
+    Python's own.
+
     """
-    asked = False
-    words: SimpleQueue[str | None] = SimpleQueue()
+    pressed = False
+    messages: SimpleQueue[str | None] = SimpleQueue()
 
-    def keep(number: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        if asked:
+    def handle(number: int, frame: FrameType | None) -> None:
+        nonlocal pressed
+        if pressed:
             raise KeyboardInterrupt
-        asked = True
-        words.put(last_words)  # of all queues this one alone may be filled by a signal handler
+        pressed = True
+        messages.put(last_words)  # SimpleQueue.put is reentrant; Queue.put in a handler can deadlock
 
-    def speak() -> None:
-        for text in iter(words.get, None):
+    def report() -> None:
+        for text in iter(messages.get, None):
             tell(text)
 
     def stop_if_asked() -> None:
-        if asked:
+        if pressed:
             raise KeyboardInterrupt
 
     ours = (
         threading.current_thread() is threading.main_thread()
+        # Another handler belongs to the program that uses stackkit as a library: leave it alone.
         and signal.getsignal(signal.SIGINT) is signal.default_int_handler
     )
-    # A thread speaks, for the handler may have cut into a write to the very stream that `tell` uses.
-    speaker = threading.Thread(target=speak, daemon=True)
+    # Report from a thread: the handler may interrupt a write to the same stream that `tell` uses.
+    reporter = threading.Thread(target=report, daemon=True)
     if ours:
-        speaker.start()
-        signal.signal(signal.SIGINT, keep)
+        reporter.start()
+        signal.signal(signal.SIGINT, handle)
     try:
         yield stop_if_asked
     finally:
         if ours:
             signal.signal(signal.SIGINT, signal.default_int_handler)
-            words.put(None)
-            speaker.join()
-    stop_if_asked()
+            messages.put(None)
+            reporter.join()
+    stop_if_asked()  # also if the last piece of work was under way

@@ -1,4 +1,4 @@
-"""Send what is written to stdout elsewhere for a while, also where Python has no say in it."""
+"""Redirect stdout for a while, also for libraries in C and child processes."""
 
 from __future__ import annotations
 
@@ -13,20 +13,22 @@ STDERR = 2
 
 @contextmanager
 def descriptor_1_to(target: int) -> Iterator[None]:
-    """What libraries in C and started programs write to stdout goes to this descriptor."""
-    # They write to descriptor 1, whatever sys.stdout is.
-    _flush()
+    """Send everything that is written to file descriptor 1 to the descriptor `target`.
+
+    Libraries in C and child processes write to it; replacing `sys.stdout` does not affect them.
+    """
+    _flush()  # text that was written before belongs to the old target
     try:
         kept = os.dup(1)
-    except OSError:  # stdout is closed: nothing to keep
+    except OSError:  # stdout is closed: there is nothing to redirect
         yield
         return
     try:
-        with contextlib.suppress(OSError):  # the target is closed
+        with contextlib.suppress(OSError):  # the target is closed: go on without redirecting
             os.dup2(target, 1)
         yield
     finally:
-        _flush()  # whoever held the old sys.stdout may have filled its buffer
+        _flush()  # code that kept a reference to sys.__stdout__ may have filled its buffer
         os.dup2(kept, 1)
         os.close(kept)
 

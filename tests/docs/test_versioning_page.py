@@ -1,6 +1,7 @@
-"""docs/versioning.md: nothing that a HOOKSPEC_VERSION promised is ever gone."""
+"""docs/versioning.md: no release removes what an earlier HOOKSPEC_VERSION contained."""
 
 import inspect
+import json
 import os
 import re
 import subprocess
@@ -16,18 +17,19 @@ from stackkit import api, testing
 from stackkit.api import hookspecs
 from stackkit.api.specs import ComponentSpec
 from stackkit.host.host import load_host
+from stackkit.host.registry import Registry
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "versioning.md").read_text(encoding="utf-8")
 
 SPEC = "name summary factory"
-PROMISED: dict[int, dict[str, str]] = {
+CONTENT: dict[int, dict[str, str]] = {
     1: {
         "hooks": "stackkit_datasets stackkit_backbones stackkit_learners stackkit_aggregators",
         "api": "HOOKSPEC_VERSION bytes_fingerprint datasets_dir decode_image engines_dir"
         " file_fingerprint fit_on_option hookimpl limit_option limit_per_class read_image seed_option"
         " BoundingBox FitOn OptionValue DatasetError ExtractionError ImageError PluginError"
         " StackkitError UsageError WeightsError",
-        "ComponentSpec": f"{SPEC} options requires install lacking diagnoses",
+        "ComponentSpec": f"{SPEC} options requires install unavailable_reason lacking diagnoses",
         "DatasetSpec": f"{SPEC} fetch",
         "BackboneSpec": SPEC,
         "LearnerSpec": f"{SPEC} probabilities",
@@ -45,7 +47,7 @@ PROMISED: dict[int, dict[str, str]] = {
         "SilentReporter": "start advance message",
     }
 }
-"""What each version added. Entries are never removed; a new version gets an entry of its own."""
+"""What each HOOKSPEC_VERSION added. Never remove an entry; a new version gets a new one."""
 
 REQUIRED = {
     "ComponentSpec": {"name", "summary", "factory"},
@@ -53,7 +55,7 @@ REQUIRED = {
     "Sample": {"id", "label"},
     "Readiness": {"settings", "batch_size"},
 }
-"""Fields without a default; there will be no more of them."""
+"""Fields without a default. A new field has one, so that existing plugins remain valid."""
 
 
 def members(name: str) -> set[str]:
@@ -66,25 +68,25 @@ def members(name: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("name", "promised"), [item for promises in PROMISED.values() for item in promises.items()]
+    ("name", "content"), [item for version in CONTENT.values() for item in version.items()]
 )
-def test_what_was_promised_is_there(name: str, promised: str) -> None:
-    assert set(promised.split()) - members(name) == set()
+def test_nothing_of_an_earlier_version_is_removed(name: str, content: str) -> None:
+    assert set(content.split()) - members(name) == set()
 
 
-def test_what_is_there_is_promised() -> None:
-    """So that an addition is not forgotten here: it belongs to the newest version, or to the next."""
-    assert max(PROMISED) == api.HOOKSPEC_VERSION
-    known = set(" ".join(text for each in PROMISED.values() for text in each.values()).split())
-    known |= {name for each in PROMISED.values() for name in each}
+def test_everything_that_exists_is_listed_here() -> None:
+    """An addition belongs to the next version, or to the newest one until that is released."""
+    assert max(CONTENT) == api.HOOKSPEC_VERSION
+    known = set(" ".join(text for each in CONTENT.values() for text in each.values()).split())
+    known |= {name for each in CONTENT.values() for name in each}
     assert set(api.__all__) - known == set()
-    for name in {name for each in PROMISED.values() for name in each} - {"hooks", "api"}:
-        promised = set(" ".join(each.get(name, "") for each in PROMISED.values()).split())
+    for name in {name for each in CONTENT.values() for name in each} - {"hooks", "api"}:
+        listed = set(" ".join(each.get(name, "") for each in CONTENT.values()).split())
         if is_dataclass(getattr(api, name, ComponentSpec)):
             shared = (
                 members("ComponentSpec") if name.endswith("Spec") and name != "ComponentSpec" else set()
             )
-            assert members(name) - promised - shared == set(), name
+            assert members(name) - listed - shared == set(), name
 
 
 @pytest.mark.parametrize("name", REQUIRED)
@@ -112,12 +114,12 @@ def stackkit_hook_of_the_future():
 
 @pytest.fixture
 def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> EntryPoint:
-    (tmp_path / "promising_plugin.py").write_text(PLUGIN)
+    (tmp_path / "future_plugin.py").write_text(PLUGIN)
     monkeypatch.syspath_prepend(tmp_path)
-    return EntryPoint(name="promising", value="promising_plugin", group="stackkit")
+    return EntryPoint(name="future", value="future_plugin", group="stackkit")
 
 
-def test_a_hook_that_is_going_to_go_warns_whoever_lists_its_plugins(
+def test_loading_a_plugin_with_a_deprecated_hook_warns(
     plugin: EntryPoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     declared = hookspecs.stackkit_learners.stackkit_spec  # type: ignore[attr-defined]
@@ -127,14 +129,65 @@ def test_a_hook_that_is_going_to_go_warns_whoever_lists_its_plugins(
     assert record.status == "ok"
 
 
-def test_an_optional_hook_that_this_stackkit_does_not_know_is_passed_over(plugin: EntryPoint) -> None:
+def test_an_optional_hook_of_a_newer_stackkit_is_ignored(plugin: EntryPoint) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         (record,) = load_host([plugin], environ={}).plugins
     assert record.status == "ok"
 
 
-def test_a_renamed_option_works_by_both_names_and_one_line_says_so(
+OLD_FIELD = """
+from stackkit.api import LearnerSpec, hookimpl
+
+def why(**options):
+    return "moon.bin is missing; download it"
+
+@hookimpl
+def stackkit_learners():
+    return [LearnerSpec(name="moon", summary="", factory="old_field:why", lacking="old_field:why")]
+"""
+DEPRECATED = "FutureWarning: learner moon: lacking= is deprecated"
+
+
+@pytest.fixture
+def old_field(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file of a plugin that still uses the deprecated field `lacking`."""
+    file = tmp_path / "old_field.py"
+    file.write_text(OLD_FIELD)
+    monkeypatch.syspath_prepend(tmp_path)
+    return file
+
+
+def test_a_plugin_that_gives_a_deprecated_field_works_and_warns(old_field: Path) -> None:
+    point = EntryPoint(name="old-field", value=old_field.stem, group="stackkit")
+    with pytest.warns(FutureWarning, match="learner moon: lacking= is deprecated") as seen:
+        host = load_host([point], environ={})
+    assert len(seen) == 1
+    assert [record.status for record in host.plugins] == ["ok"]
+    registry = Registry(host=host)
+    assert registry.one("learner", "moon").unavailable_reason() == "moon.bin is missing; download it"
+
+
+def test_list_plugins_shows_the_warning_of_a_deprecated_field_once(old_field: Path) -> None:
+    command = [sys.executable, "-m", "stackkit", "--plugin", str(old_field), "list-plugins"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+
+    def listed(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*command, *words], env=environment, capture_output=True, text=True, check=True
+        )
+
+    people, program = listed("--kind", "learner"), listed("--kind", "learner", "--json")
+    for done in (people, program):
+        assert done.stderr.count(DEPRECATED) == 1
+        assert "FutureWarning" not in done.stdout
+        assert "moon.bin is missing; download it" in done.stdout
+    document = json.loads(program.stdout)
+    (plugin,) = (each for each in document["plugins"] if each["name"] == "old_field")
+    assert (plugin["status"], plugin["warnings"]) == ("ok", [])
+
+
+def test_a_renamed_option_works_by_both_names_and_prints_one_line(
     tmp_path: Path, bird_folder: Path
 ) -> None:
     (code,) = re.findall(r"<!-- brightness\.py -->\n```python\n(.*?)```", PAGE, re.S)
@@ -159,7 +212,7 @@ def test_a_renamed_option_works_by_both_names_and_one_line_says_so(
     assert marked in listed
 
 
-def test_the_conformance_kit_keeps_the_keywords_that_were_promised() -> None:
+def test_the_conformance_kit_keeps_its_keywords() -> None:
     assert set(testing.__all__) >= {"conformance"}
     assert set(inspect.signature(testing.conformance).parameters) >= {
         "name",
