@@ -4,14 +4,14 @@ import re
 import shlex
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from support.pages import text_of
 
 from stackkit.api.specs import LearnerSpec
 from stackkit_plugins import linear_svm, logistic
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "learners.md").read_text(encoding="utf-8")
+PAGE = text_of("learners.md")
 SPECS = [*logistic.stackkit_learners(), *linear_svm.stackkit_learners()]
 
 

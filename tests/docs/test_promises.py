@@ -11,13 +11,14 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
+from support.pages import text_of
 
 from stackkit import api, testing
 from stackkit.api import hookspecs
 from stackkit.api.specs import ComponentSpec
 from stackkit.host.host import load_host
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "versioning.md").read_text(encoding="utf-8")
+PAGE = text_of("versioning.md")
 
 SPEC = "name summary factory"
 PROMISED: dict[int, dict[str, str]] = {

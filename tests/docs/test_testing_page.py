@@ -8,7 +8,7 @@ from pathlib import Path
 
 from stackkit.testing.checks import aggregator, backbone, component, dataset, learner, plugin
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "testing.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "testing.md"
 TABLE = re.compile(r"(?<=<!-- promises -->\n).*?(?=<!-- end of promises)", re.DOTALL)
 PARTS = {
     "Any plugin": plugin,
