@@ -97,7 +97,7 @@ def test_all_are_listed_with_their_state(shell: Shell) -> None:
     assert [name for name in EXAMPLES if plugins[name]["warnings"] or plugins[name]["heavy"]] == []
     unavailable_reason = {each["name"]: each["unavailable_reason"] for each in found["components"]}
     assert unavailable_reason["knn"] is unavailable_reason["borda"] is None
-    assert "model= is wanted" in unavailable_reason["tflite"]
+    assert "model= is required" in unavailable_reason["tflite"]
     assert ("pip install 'stackkit-timm[torch]'" in (unavailable_reason["timm"] or "")) != TORCH
 
 
