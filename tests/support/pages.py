@@ -27,3 +27,11 @@ def site_pages() -> list[Path]:
 def blocks(text: str, language: str) -> list[str]:
     """The content of every fenced block of that language, in the order of the page."""
     return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def pattern(expected: str) -> re.Pattern[str]:
+    """What a block of output allows: any decimal number for one, anything for `...`."""
+    words = [re.escape(word) for word in expected.split()]
+    words = [r".*?" if word == re.escape("...") else word for word in words]
+    decimals = [re.sub(r"(\\[+-])?\d+\\\.\d+", r"[+-]?\\d+\\.\\d+", word) for word in words]
+    return re.compile(r"\s*".join(decimals), re.DOTALL)

@@ -97,8 +97,8 @@ def _refuse(path: Path, packer: str) -> NoReturn:
     bare = re.sub(r"\.(tar\.\w+|t\w+)\Z", "", path.name) + ".tar"
     target = bare if bare != path.name else f"unpacked-{bare}"
     raise DatasetError(
-        f"{path} is compressed with {packer} and can only be read from its beginning, so reading an image "
-        "would decompress everything before it. Decompress all shards first (they hardly grow, because "
+        f"{path} is compressed with {packer} and can only be read from its beginning, so every image "
+        "would require decompressing everything before it. Decompress all shards first (they hardly grow, because "
         f"images are compressed already): `{packer} -dc {path.name} > {target}`"
     )
 
