@@ -98,8 +98,8 @@ def _refuse(path: Path, packer: str) -> NoReturn:
     target = bare if bare != path.name else f"unpacked-{bare}"
     raise DatasetError(
         f"{path} is compressed with {packer} and can only be read from its beginning, so every image "
-        "would require decompressing everything before it. Decompress all shards first (they hardly grow, because "
-        f"images are compressed already): `{packer} -dc {path.name} > {target}`"
+        "would require decompressing everything before it. Decompress all shards first (they hardly "
+        f"grow, because images are compressed already): `{packer} -dc {path.name} > {target}`"
     )
 
 
