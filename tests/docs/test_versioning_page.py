@@ -155,8 +155,8 @@ def test_a_renamed_option_works_by_both_names_and_one_line_says_so(
     again = printed(*extract, "brightness:side=32")
     assert "0 images computed, 18 were stored already" in again
     assert "deprecated" not in again
-    listed = printed("list-plugins", "--kind", "backbone")
-    (marked,) = re.findall(r"`(options: side=.*?)`", PAGE)
+    listed = printed("list-plugins", "brightness")
+    (marked,) = re.findall(r"`stackkit list-plugins brightness` marks .*`(\(.*?\))`", PAGE)
     assert marked in listed
 
 
