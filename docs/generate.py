@@ -23,6 +23,7 @@ from types import FunctionType
 from typing import Any
 
 DOCS = Path(__file__).resolve().parent
+REFERENCE = DOCS / "reference"
 PAGES = ("hooks.md", "gallery.md", "cli.md")
 HINT = "generated; run `python docs/generate.py` to bring it up to date"
 NOTE = "<!-- Taken from the code by docs/generate.py: change the code, then run it. -->"
@@ -32,14 +33,14 @@ def main(arguments: list[str]) -> int:
     """Write every page, or with --check say which differ; returns the exit code."""
     made = {"hooks.md": hooks_page(), "gallery.md": gallery_page(), "cli.md": cli_page()}
     assert tuple(made) == PAGES
-    drifted = [name for name, text in made.items() if _text_of(DOCS / name) != text]
+    drifted = [name for name, text in made.items() if _text_of(REFERENCE / name) != text]
     if "--check" in arguments:
         for name in drifted:
-            sys.stdout.write(f"docs/{name} is not what the code says. It is {HINT}.\n")
+            sys.stdout.write(f"docs/reference/{name} is not what the code says. It is {HINT}.\n")
         return int(bool(drifted))
     for name in drifted:
-        (DOCS / name).write_text(made[name], encoding="utf-8")
-        sys.stdout.write(f"docs/{name} written\n")
+        (REFERENCE / name).write_text(made[name], encoding="utf-8")
+        sys.stdout.write(f"docs/reference/{name} written\n")
     return 0
 
 
@@ -47,7 +48,7 @@ def _text_of(path: Path) -> str:
     return path.read_text(encoding="utf-8") if path.exists() else ""
 
 
-# docs/hooks.md
+# docs/reference/hooks.md
 
 
 def hooks_page() -> str:
@@ -65,8 +66,8 @@ def hooks_page() -> str:
         "The whole public API for plugins. A plugin implements hooks, marked with "
         "`stackkit.api.hookimpl`. A hook returns specs. The `factory` of a spec returns an object that "
         "implements a protocol. Import everything from `stackkit.api`. `HOOKSPEC_VERSION` is "
-        f"{api.HOOKSPEC_VERSION}; [versioning.md](versioning.md) says what it counts, "
-        "[HOWTO_PLUGIN.md](../HOWTO_PLUGIN.md) how to write a plugin.",
+        f"{api.HOOKSPEC_VERSION}; [versioning.md](../explanation/versioning.md) says what it counts, "
+        "[HOWTO_PLUGIN.md](../../HOWTO_PLUGIN.md) how to write a plugin.",
         "## Hooks",
         _docstring(hookspecs),
     ]
@@ -219,7 +220,7 @@ def _paragraphs(text: str) -> str:
     return "\n\n".join("\n".join(" ".join(line.split()) for line in each) for each in items)
 
 
-# docs/gallery.md
+# docs/reference/gallery.md
 
 
 def gallery_page() -> str:
@@ -313,7 +314,7 @@ def _own_plugins() -> Iterator[None]:
             sys.path.remove(place)
 
 
-# docs/cli.md
+# docs/reference/cli.md
 
 
 def cli_page() -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from support.environments import OFFLINE, Shell, create_environment
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -23,6 +24,16 @@ def shared_data() -> Path:
 def cub_root(shared_data: Path) -> Path:
     """20 species of CUB-200-2011 in the official layout."""
     return shared_data / "CUB_200_2011"
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A virtual environment with stackkit, made once for all tests that install plugins into it."""
+    pytest.importorskip("hatchling", reason="hatchling, of the extra test, is not installed")
+    environment = tmp_path_factory.mktemp("environment")
+    create_environment(environment)
+    Shell(environment, environment, home=environment).run(f"{OFFLINE} '{REPOSITORY}'")
+    return environment
 
 
 @pytest.fixture(scope="session", autouse=True)

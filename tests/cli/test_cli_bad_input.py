@@ -23,7 +23,7 @@ WRONG_WORDS = {
     "aggregator": (["--aggregator", "softvote"], "did you mean soft-vote or"),
     "option": (["--backbones", f"{HISTOGRAM}:bin=3"], "has no option 'bin'; did you mean bins?"),
     "type": (["--backbones", f"{HISTOGRAM}:bins=x"], "option bins must be an integer, got 'x'"),
-    "value": (["--backbones", f"{HISTOGRAM}:bins=0"], "bins=0: a number from 1 to 16 is wanted"),
+    "value": (["--backbones", f"{HISTOGRAM}:bins=0"], "bins must be from 1 to 16, got 0"),
     "choice": (["--aggregator", "average-svm:fit_on=test"], "must be one of in-sample, out-of-fold"),
     "repeated option": (["--backbones", f"{HISTOGRAM}:bins=2,bins=3"], "sets bins twice"),
     "no probabilities": (

@@ -1,16 +1,15 @@
-"""docs/aggregators.md names every aggregator, says what each is fitted on, and its code runs."""
+"""aggregators.md lists every aggregator and what it is fitted on, and its code runs."""
 
 import importlib
 import re
 import tomllib
-from pathlib import Path
 
 import pytest
+from support.pages import REPOSITORY, text_of
 
 from stackkit.api import AggregatorSpec
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-PAGE = (REPOSITORY / "docs" / "aggregators.md").read_text(encoding="utf-8")
+PAGE = text_of("aggregators.md")
 ROWS = dict(re.findall(r"^\| `([\w-]+)` \|[^|]+\| ([\w-]+) \|[^|]+\|$", PAGE, re.M))
 LEARN_NOTHING = {"soft-vote", "geometric-vote", "majority-vote"}
 

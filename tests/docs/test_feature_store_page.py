@@ -1,14 +1,15 @@
-"""docs/feature-store.md: its blocks run on, and its tables describe, a file made by stackkit extract."""
+"""feature-store.md: its blocks run on a file from stackkit extract, and its tables match the file."""
 
 import re
 from pathlib import Path
 
 import h5py
 import pytest
+from support.pages import text_of
 
 from stackkit.cli import main
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "feature-store.md").read_text()
+PAGE = text_of("feature-store.md")
 BLOCKS = re.findall(r"^```python\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL)
 
 

@@ -1,4 +1,4 @@
-"""The pages that docs/generate.py writes are those that the code asks for, and leave nothing out."""
+"""The pages that docs/generate.py writes match the code and are complete."""
 
 import os
 import shutil
@@ -14,6 +14,7 @@ from stackkit.cli.main import _app
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DOCS = REPOSITORY / "docs"
+REFERENCE = DOCS / "reference"
 
 
 def generate(docs: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -27,50 +28,49 @@ def generate(docs: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_pages_are_what_the_code_says() -> None:
+def test_the_pages_match_the_code() -> None:
     done = generate(DOCS, "--check")
     assert done.returncode == 0, f"{done.stdout}{done.stderr}"
 
 
-def test_a_page_that_drifted_is_named_with_the_command_that_mends_it(tmp_path: Path) -> None:
+def test_check_names_outdated_pages_and_the_command_that_updates_them(tmp_path: Path) -> None:
     docs = tmp_path / "docs"
-    docs.mkdir()
     shutil.copy(REPOSITORY / "pyproject.toml", tmp_path)
-    for name in ("generate.py", "hooks.md", "gallery.md", "cli.md"):
-        shutil.copy(DOCS / name, docs)
-    (docs / "gallery.md").write_text("something else")
-    (docs / "cli.md").unlink()
+    shutil.copytree(REFERENCE, docs / "reference")
+    shutil.copy(DOCS / "generate.py", docs)
+    (docs / "reference" / "gallery.md").write_text("something else")
+    (docs / "reference" / "cli.md").unlink()
     done = generate(docs, "--check")
     assert done.returncode == 1
-    assert "docs/hooks.md" not in done.stdout
-    assert "docs/gallery.md is not what the code says" in done.stdout
-    assert "docs/cli.md is not" in done.stdout
+    assert "docs/reference/hooks.md" not in done.stdout
+    assert "docs/reference/gallery.md is not what the code says" in done.stdout
+    assert "docs/reference/cli.md is not" in done.stdout
     assert "python docs/generate.py" in done.stdout
     assert generate(docs).returncode == 0
-    assert (docs / "gallery.md").read_bytes() == (DOCS / "gallery.md").read_bytes()
+    assert (docs / "reference" / "gallery.md").read_bytes() == (REFERENCE / "gallery.md").read_bytes()
     assert generate(docs, "--check").returncode == 0
 
 
 @pytest.mark.parametrize("name", [*hookspecs.HOOKS, *api.__all__])
 def test_hooks_md_has_every_hook_and_every_name_of_the_api(name: str) -> None:
-    page = (DOCS / "hooks.md").read_text(encoding="utf-8")
+    page = (REFERENCE / "hooks.md").read_text(encoding="utf-8")
     assert f"`{name}`" in page or f"`stackkit.api.{name}`" in page
 
 
 @pytest.mark.parametrize("word", ["ordered = True", "classes_", "get_params", "set_params"])
-def test_hooks_md_has_what_the_protocols_cannot_declare(word: str) -> None:
-    assert f"`{word}`" in (DOCS / "hooks.md").read_text(encoding="utf-8")
+def test_hooks_md_has_members_that_protocols_cannot_declare(word: str) -> None:
+    assert f"`{word}`" in (REFERENCE / "hooks.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("alias", ["BoundingBox", "FitOn", "OptionValue"])
-def test_hooks_md_says_what_a_type_means(alias: str) -> None:
-    page = (DOCS / "hooks.md").read_text(encoding="utf-8")
+def test_hooks_md_explains_type_aliases(alias: str) -> None:
+    page = (REFERENCE / "hooks.md").read_text(encoding="utf-8")
     _, _, below = page.partition(f"### `{alias}`")
     assert below.split("```")[2].split("###")[0].strip()
 
 
 def test_cli_md_has_every_command() -> None:
-    page = (DOCS / "cli.md").read_text(encoding="utf-8")
+    page = (REFERENCE / "cli.md").read_text(encoding="utf-8")
     for name, command in _app().commands.items():
         for path in (name, *(f"{name} {each}" for each in getattr(command, "commands", {}))):
             assert f"\n## `stackkit {path}`\n" in page

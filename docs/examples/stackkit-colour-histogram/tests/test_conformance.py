@@ -1,4 +1,4 @@
-"""Everything that stackkit relies on, one case for each check."""
+"""Everything that stackkit relies on, as one test case per check."""
 
 from stackkit.testing import conformance
 

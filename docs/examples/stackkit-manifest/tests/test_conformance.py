@@ -1,4 +1,4 @@
-"""What stackkit relies on, tried on six small pictures with boxes and splits."""
+"""Run all checks of stackkit on six small images with boxes and splits."""
 
 import shutil
 import tempfile
@@ -25,7 +25,7 @@ b/3.png,more noise,test,1,1,5,7
 
 @pytest.fixture(scope="module", autouse=True)
 def _files() -> Iterator[None]:
-    """What the cases name: they are made before any fixture is."""
+    """Make the files of the cases, which pytest collects before it runs any fixture."""
     random = np.random.default_rng(0)
     for line in LINES.splitlines()[1:]:
         path = PICTURES / line.split(",")[0]

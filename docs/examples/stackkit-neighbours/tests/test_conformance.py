@@ -1,4 +1,4 @@
-"""What stackkit relies on."""
+"""Run all checks of stackkit."""
 
 from stackkit.testing import conformance
 

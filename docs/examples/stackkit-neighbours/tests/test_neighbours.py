@@ -1,4 +1,4 @@
-"""What `knn` and `borda` promise beside what every learner and aggregator does."""
+"""Test what `knn` and `borda` do beyond the requirements for every learner and aggregator."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from stackkit_neighbours.learner import Neighbours
 NEAR_AND_FAR = np.array([[1, 0], [1, 0.1], [0, 1]], dtype=np.float32)
 
 
-def test_near_images_count_for_more() -> None:
+def test_nearer_images_have_more_weight() -> None:
     learner = Neighbours(k=3).fit(NEAR_AND_FAR, np.array([4, 7, 7]))
     ((four, seven),) = learner.predict_proba(np.array([[1, 0.01]], dtype=np.float32))
     assert four > seven
@@ -24,19 +24,19 @@ def test_fewer_images_than_k_all_vote() -> None:
     assert learner.predict(NEAR_AND_FAR).tolist() == [1, 1, 1]
 
 
-def test_a_shouting_learner_does_not_outvote_two_that_agree() -> None:
-    modest, shouting = [0.4, 0.3, 0.3], [0.0, 1.0, 0.0]
-    stacked = np.array([[modest], [modest], [shouting]])
+def test_an_overconfident_learner_does_not_outvote_two_that_agree() -> None:
+    modest, overconfident = [0.4, 0.3, 0.3], [0.0, 1.0, 0.0]
+    stacked = np.array([[modest], [modest], [overconfident]])
     assert stacked.mean(axis=0).argmax() == 1
     assert Borda().fit(stacked, np.array([0, 1, 2])).predict(stacked).tolist() == [0]
 
 
-def test_between_equal_counts_the_mean_probability_decides() -> None:
+def test_ties_go_to_the_higher_mean_probability() -> None:
     stacked = np.array([[[0.9, 0.1]], [[0.4, 0.6]]])
     for learners in (stacked, stacked[::-1]):
         assert Borda().fit(learners, np.array([0, 1])).predict(learners).tolist() == [0]
 
 
-def test_a_class_that_nobody_saw_is_never_predicted() -> None:
+def test_a_class_without_training_samples_is_never_predicted() -> None:
     stacked = np.array([[[0.2, 0.8, 0.0]]])
     assert Borda().fit(stacked, np.array([0, 2])).predict(stacked).tolist() == [0]

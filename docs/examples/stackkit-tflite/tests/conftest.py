@@ -1,4 +1,4 @@
-"""One model file for all tests."""
+"""Make one model file for all tests."""
 
 from pathlib import Path
 

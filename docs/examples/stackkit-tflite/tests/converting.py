@@ -1,7 +1,7 @@
-"""Make the model file that the tests run: a quarter-width MobileNet, eight bits throughout.
+"""Make the model file of the tests: a MobileNet of a quarter of the width, quantized to eight bits.
 
-`python converting.py mobilenet.tflite` makes it too. Where STACKKIT_TEST_DATA names a folder with the
-real ImageNet weights these are used, else random ones.
+Run `python converting.py mobilenet.tflite` to make it yourself. It has ImageNet weights if the folder
+STACKKIT_TEST_DATA contains them, else random weights.
 """
 
 import os
@@ -15,13 +15,13 @@ SIZE, WIDTH = 224, 256
 
 
 def weights() -> str | None:
-    """The file of real weights, if it is here."""
+    """Return the file with ImageNet weights, if it exists."""
     file = Path(os.environ.get("STACKKIT_TEST_DATA", "")) / "weights" / "mobilenet_v1_0.25_224.h5"
     return str(file) if file.is_file() else None
 
 
 def examples() -> Iterator[list[np.ndarray]]:
-    """Inputs that span the range of -1 to 1, by which the converter chooses its scales."""
+    """Yield inputs from -1 to 1, from which the converter computes its scales."""
     random = np.random.default_rng(0)
     for _ in range(8):
         coarse = random.uniform(-1, 1, (1, 7, 7, 3)).repeat(32, axis=1).repeat(32, axis=2)

@@ -1,4 +1,4 @@
-"""What stackkit relies on."""
+"""Run all checks of stackkit."""
 
 import shutil
 import tempfile
@@ -14,7 +14,7 @@ MODEL = FOLDER / "mobilenet.tflite"
 
 @pytest.fixture(scope="module", autouse=True)
 def _file(model: Path) -> Iterator[None]:
-    """The file that the cases name: they are made before any fixture is."""
+    """Make the file of the cases, which pytest collects before it runs any fixture."""
     shutil.copy(model, MODEL)
     yield
     shutil.rmtree(FOLDER)

@@ -1,4 +1,4 @@
-"""What stackkit relies on, with random weights: nothing is downloaded."""
+"""Run all checks of stackkit with random weights, so nothing is downloaded."""
 
 import pytest
 from stackkit.testing import conformance
@@ -9,6 +9,6 @@ test_conformance = conformance(
 
 
 @pytest.mark.parametrize("name", ["timm", "torch"])
-def test_the_networks_are_here(name: str) -> None:
-    """So that what was skipped above has its reason in the report."""
-    pytest.importorskip(name, reason=f"{name} is absent: the backbone itself is not tried")
+def test_dependencies_are_installed(name: str) -> None:
+    """Report why the checks above were skipped."""
+    pytest.importorskip(name, reason=f"{name} is not installed, so the backbone was not checked")

@@ -1,4 +1,4 @@
-"""What `timm` promises beside what every backbone does."""
+"""Test what `timm` does beyond the requirements for every backbone."""
 
 from pathlib import Path
 from typing import Any
@@ -9,8 +9,8 @@ from PIL import Image
 from stackkit.api import UsageError, WeightsError
 from stackkit_timm.backbone import Timm
 
-torch = pytest.importorskip("torch", reason="torch is absent")
-timm = pytest.importorskip("timm", reason="timm is absent")
+torch = pytest.importorskip("torch", reason="torch is not installed")
+timm = pytest.importorskip("timm", reason="timm is not installed")
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, 224, 224, 3), dtype=np.uint8)
 
@@ -20,20 +20,20 @@ def backbone(**given: Any) -> Timm:
     return Timm(**{**options, **given})
 
 
-def test_features_are_those_of_timms_own_way_from_pixels() -> None:
+def test_features_equal_those_of_timms_own_preprocessing() -> None:
     made = backbone()
     network = made._network.module
     transform = timm.data.create_transform(
         **{**timm.data.resolve_model_data_config(network), "crop_pct": 1.0}, is_training=False
     )
     with torch.inference_mode():
-        wanted = network(torch.stack([transform(Image.fromarray(image)) for image in IMAGES])).numpy()
+        expected = network(torch.stack([transform(Image.fromarray(image)) for image in IMAGES])).numpy()
     found = made.extract(IMAGES)
     assert found.shape == (3, 512)
-    assert np.abs(found - wanted).max() <= 1e-4 * wanted.std()
+    assert np.abs(found - expected).max() <= 1e-4 * expected.std()
 
 
-def test_another_seed_and_another_network_are_other_revisions_and_no_training_goes_on() -> None:
+def test_seed_and_network_change_the_revision_and_extraction_does_not() -> None:
     made = [backbone(), backbone(seed=1), backbone(name="resnet34")]
     assert len({each.revision for each in made}) == 3
     assert not made[0].trained
@@ -43,15 +43,15 @@ def test_another_seed_and_another_network_are_other_revisions_and_no_training_go
     assert not made[0]._network.module.training
 
 
-def test_the_callers_random_numbers_go_on_as_they_were() -> None:
+def test_the_callers_random_state_is_unchanged() -> None:
     torch.manual_seed(5)
-    wanted = torch.rand(1)
+    expected = torch.rand(1)
     torch.manual_seed(5)
     _ = backbone().image_size
-    assert torch.rand(1) == wanted
+    assert torch.rand(1) == expected
 
 
-def test_a_checkpoint_with_its_classifier_gives_its_network(tmp_path: Path) -> None:
+def test_a_checkpoint_is_loaded_without_its_classifier(tmp_path: Path) -> None:
     file = tmp_path / "resnet18.pth"
     torch.save(timm.create_model("resnet18").state_dict(), file)
     loaded = backbone(weights=str(file))
@@ -59,21 +59,21 @@ def test_a_checkpoint_with_its_classifier_gives_its_network(tmp_path: Path) -> N
     assert loaded.feature_dim == 512
     with pytest.raises(WeightsError, match="does not fit resnet50"):
         _ = backbone(name="resnet50", weights=str(file)).revision
-    with pytest.raises(WeightsError, match="there is no such file"):
+    with pytest.raises(WeightsError, match="file not found"):
         _ = backbone(weights=str(tmp_path / "none.pth")).revision
 
 
-def test_what_timm_does_not_have_is_named_with_what_is_like_it() -> None:
-    with pytest.raises(UsageError, match=r"timm has no network resnet81; see .*resnet"):
+def test_an_unknown_name_is_an_error_with_similar_names() -> None:
+    with pytest.raises(UsageError, match=r"timm has no network 'resnet81'; similar names: .*resnet"):
         _ = backbone(name="resnet81").image_size
 
 
-def test_pretrained_weights_that_cannot_be_had_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_download_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     def offline(*names: object, **options: object) -> None:
         raise OSError("no route\nto the hub")
 
     monkeypatch.setattr(timm, "create_model", offline)
     with pytest.raises(
-        WeightsError, match=r"cannot be had \(no route to the hub\); give weights=random"
+        WeightsError, match=r"cannot load .*\(no route to the hub\); pass weights=random"
     ):
         _ = backbone(weights="pretrained").image_size

@@ -1,4 +1,4 @@
-"""What stackkit relies on, tried on three small shards in the parts of an official split."""
+"""Run all checks of stackkit on three small shards with an official split."""
 
 import shutil
 import tempfile
@@ -15,7 +15,7 @@ FOLDER = Path(tempfile.mkdtemp(prefix="stackkit-webdataset-"))
 
 @pytest.fixture(scope="module", autouse=True)
 def _shards() -> Iterator[None]:
-    """What the cases name: they are made before any fixture is."""
+    """Make the shards of the cases, which pytest collects before it runs any fixture."""
     for part, numbers in {"train": range(8), "val": range(8, 10), "test": range(10, 14)}.items():
         members = [each for number in numbers for each in pair(number, ("cat", "dog")[number % 2])]
         shard(FOLDER / part / "shard-000000.tar", members)

@@ -1,4 +1,4 @@
-"""Small shards of real JPEG files."""
+"""Make small shards of real JPEG files."""
 
 import io
 import json
@@ -13,7 +13,7 @@ Members = Iterable[tuple[str, bytes]]
 
 
 def jpeg(number: int, *, form: str = "JPEG") -> bytes:
-    """A file of 24x16 pixels, another one for each number."""
+    """Return an image of 24x16 pixels, different for each number."""
     colours = np.random.default_rng(number).integers(0, 256, (2, 3, 3), dtype=np.uint8)
     file = io.BytesIO()
     Image.fromarray(colours).resize((24, 16), Image.Resampling.BICUBIC).save(file, form)
@@ -21,7 +21,7 @@ def jpeg(number: int, *, form: str = "JPEG") -> bytes:
 
 
 def shard(path: Path, members: Members) -> Path:
-    """A tar file of these members in this order."""
+    """Write a tar file of these members in this order."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tarfile.open(path, "w") as archive:
         for name, content in members:
@@ -32,10 +32,10 @@ def shard(path: Path, members: Members) -> Path:
 
 
 def pair(number: int, label: str | int) -> Members:
-    """An image and its label, by the key 000007 for 7."""
+    """Return an image and its label; the key is 000007 for 7."""
     return [(f"{number:06}.jpg", jpeg(number)), (f"{number:06}.cls", str(label).encode())]
 
 
 def record(number: int, **fields: object) -> Members:
-    """An image and a JSON object."""
+    """Return an image and a JSON object."""
     return [(f"{number:06}.jpg", jpeg(number)), (f"{number:06}.json", json.dumps(fields).encode())]

@@ -1,11 +1,11 @@
-"""Tell stackkit what this plugin offers; the work stands in backbone.py."""
+"""Declare the components of this plugin; backbone.py implements them."""
 
 from stackkit.api import BackboneSpec, Option, hookimpl
 
 
 @hookimpl
 def stackkit_backbones() -> list[BackboneSpec]:
-    """Offer `colour-histogram`."""
+    """Return the backbone `colour-histogram`."""
     return [
         BackboneSpec(
             name="colour-histogram",

@@ -1,25 +1,25 @@
-"""Tell stackkit of the dataset `manifest`; the work stands in dataset.py and table.py."""
+"""Declare the dataset `manifest`; dataset.py and table.py implement it."""
 
 from stackkit.api import DatasetSpec, Option, hookimpl, limit_option
 
 
 @hookimpl
 def stackkit_datasets() -> list[DatasetSpec]:
-    """Offer `manifest`."""
+    """Return the dataset `manifest`."""
     return [
         DatasetSpec(
             name="manifest",
-            summary="images that a CSV table lists: path, label and, if you like, split and box",
+            summary="images listed in a CSV table: path, label, optionally split and box",
             factory="stackkit_manifest.dataset:manifest",
             options=(
-                Option(name="file", default=None, type=str, help="the table, CSV or TSV (required)"),
+                Option(name="file", default=None, type=str, help="CSV or TSV file (required)"),
                 Option(
                     name="root",
                     default=None,
                     type=str,
-                    help="the folder that paths start from; by default the table's own",
+                    help="folder that paths are relative to; default: the folder of the table",
                 ),
-                Option(name="crop", default=False, help="whether to cut every image to its box"),
+                Option(name="crop", default=False, help="crop every image to its box"),
                 limit_option(),
             ),
         )

@@ -1,4 +1,4 @@
-"""Read a manifest line by line, and name the line of whatever cannot be meant."""
+"""Read a manifest; errors name the line."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from stackkit.api import BoundingBox, DatasetError
 _NEEDED = ("path", "label")
 _BOX = ("x", "y", "w", "h")
 _KNOWN = (*_NEEDED, "split", *_BOX)
-_WANTED = "path,label and, if you like, split and x,y,w,h"
+_EXPECTED = "path,label and optionally split and x,y,w,h"
 _SPLITS = {
     "": None,
     "train": "train",
@@ -29,7 +29,7 @@ _SPLITS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One image as its line says; `split` is stackkit's word."""
+    """One line of the table; `split` is train, val, test or None."""
 
     line: int
     path: str
@@ -40,30 +40,30 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """All rows in their order, and the columns that nobody reads."""
+    """All rows in their order, and the columns that are not used."""
 
     rows: tuple[Row, ...]
     unread: tuple[str, ...]
 
 
 def read_manifest(file: Path) -> Manifest:
-    """Read the table; raises DatasetError with file and line."""
+    """Read the table; raise DatasetError with file and line if it is invalid."""
     try:
         with file.open(encoding="utf-8-sig", newline="") as stream:
             return _Reader(file, stream).manifest()
     except OSError as error:
         raise DatasetError(f"{file} cannot be read ({error}); check its path and permissions") from error
     except UnicodeDecodeError as error:
-        raise DatasetError(f"{file} is no UTF-8 text ({error}); save it as UTF-8") from error
+        raise DatasetError(f"{file} is not UTF-8 text ({error}); save it as UTF-8") from error
 
 
 def refuse(file: Path, line: int, found: str) -> NoReturn:
-    """Raise the DatasetError of a line."""
+    """Raise a DatasetError about a line."""
     raise DatasetError(f"{file}, line {line}: {found}")
 
 
 class _Reader:
-    """One pass over the lines of a file."""
+    """Reads the lines of a file once."""
 
     def __init__(self, file: Path, stream: TextIO) -> None:
         first = stream.readline()
@@ -78,34 +78,34 @@ class _Reader:
         rows = []
         for fields in records:
             if len(fields) != len(columns):
-                self._refuse(f"{len(columns)} fields are wanted, as in line 1, and {len(fields)} came")
+                self._refuse(f"expected {len(columns)} fields as in line 1, got {len(fields)}")
             rows.append(self._row(dict(zip(columns, map(str.strip, fields), strict=True))))
         if not rows:
-            raise DatasetError(f"{self.file} lists no image; a line of {_WANTED} each is wanted")
+            raise DatasetError(f"{self.file} lists no images; add lines of {_EXPECTED}")
         return Manifest(rows=tuple(rows), unread=tuple(name for name in columns if name not in _KNOWN))
 
     def _records(self) -> Iterator[list[str]]:
         try:
             yield from (fields for fields in self.lines if any(map(str.strip, fields)))
         except csv.Error as error:
-            self._refuse(f"no CSV ({error})")
+            self._refuse(f"not valid CSV ({error})")
 
     def _check_columns(self, columns: Sequence[str]) -> None:
         if not set(_NEEDED) <= set(columns):
-            refuse(self.file, 1, f"names of columns are wanted, {_WANTED}; {','.join(columns)!r} came")
+            refuse(self.file, 1, f"expected column names {_EXPECTED}, got {','.join(columns)!r}")
         known = [name for name in columns if name in _KNOWN]
         if len(set(known)) < len(known):
-            refuse(self.file, 1, f"a column stands there twice: {','.join(columns)}")
+            refuse(self.file, 1, f"column names must be unique, got {','.join(columns)!r}")
         if 0 < len(set(_BOX) & set(columns)) < len(_BOX):
-            refuse(self.file, 1, f"a box is the four columns x,y,w,h; {','.join(columns)!r} came")
+            refuse(self.file, 1, f"a box needs the four columns x,y,w,h, got {','.join(columns)!r}")
 
     def _row(self, row: dict[str, str]) -> Row:
         for name in _NEEDED:
             if not row[name].isprintable() or not row[name]:
-                self._refuse(f"{name} is {row[name]!r}; one line of text is wanted")
+                self._refuse(f"{name} must be one line of text, got {row[name]!r}")
         split = row.get("split", "").lower()
         if split not in _SPLITS:
-            self._refuse(f"split is {row['split']!r}; train, val, test or nothing is wanted")
+            self._refuse(f"split must be train, val, test or empty, got {row['split']!r}")
         return Row(
             line=self.lines.line_num,
             path=row["path"],
@@ -120,9 +120,9 @@ class _Reader:
         try:
             x, y, width, height = map(float, texts)
         except ValueError:
-            self._refuse(f"the box is {','.join(texts)!r}; four numbers, or none, are wanted")
+            self._refuse(f"a box must be four numbers or empty, got {','.join(texts)!r}")
         if not all(map(math.isfinite, (x, y, width, height))) or width <= 0 or height <= 0:
-            self._refuse(f"the box is {','.join(texts)!r}; a width and height above 0 are wanted")
+            self._refuse(f"width and height of a box must be > 0, got {','.join(texts)!r}")
         return x, y, width, height
 
     def _refuse(self, found: str) -> NoReturn:

@@ -1,29 +1,29 @@
-"""Tell stackkit of a learner and an aggregator that need no optimiser; the work stands beside this."""
+"""Declare a learner and an aggregator that need no optimiser."""
 
 from stackkit.api import AggregatorSpec, LearnerSpec, Option, hookimpl
 
 
 @hookimpl
 def stackkit_learners() -> list[LearnerSpec]:
-    """Offer `knn`."""
+    """Return the learner `knn`."""
     return [
         LearnerSpec(
             name="knn",
-            summary="the k nearest training images vote, near ones more",
+            summary="majority vote of the k nearest training images",
             factory="stackkit_neighbours.learner:Neighbours",
             options=(
-                Option(name="k", default=15, minimum=1, help="how many of the nearest images vote"),
+                Option(name="k", default=15, minimum=1, help="number of nearest images that vote"),
                 Option(
                     name="weights",
                     default="distance",
                     choices=("distance", "uniform"),
-                    help="distance: votes count by the inverse of the distance; uniform: all the same",
+                    help="distance: weight votes by inverse distance; uniform: equal votes",
                 ),
                 Option(
                     name="metric",
                     default="cosine",
                     choices=("cosine", "euclidean"),
-                    help="cosine compares directions of features, and suits most networks",
+                    help="cosine compares the direction of features and suits most networks",
                 ),
             ),
         )
@@ -32,11 +32,11 @@ def stackkit_learners() -> list[LearnerSpec]:
 
 @hookimpl
 def stackkit_aggregators() -> list[AggregatorSpec]:
-    """Offer `borda`."""
+    """Return the aggregator `borda`."""
     return [
         AggregatorSpec(
             name="borda",
-            summary="Borda count: every learner ranks the classes, ranks are added; learns nothing",
+            summary="Borda count: the sum of the learners' rankings of the classes; no fit",
             factory="stackkit_neighbours.aggregator:Borda",
         )
     ]

@@ -1,4 +1,4 @@
-"""Vote by ranks: an overconfident learner counts for no more than a modest one."""
+"""Combine learners by their rankings, so that overconfident learners get no extra weight."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from stackkit.api import FitOn
 
 
 class Borda:
-    """Predicts the class whose ranks, added over learners, are highest.
+    """Predict the class with the highest sum of ranks over all learners.
 
-    Equal probabilities share their ranks. Source: T. K. Ho, J. J. Hull and S. N. Srihari, "Decision
+    Equal probabilities get the same rank. Reference: T. K. Ho, J. J. Hull and S. N. Srihari, "Decision
     combination in multiple classifier systems", 1994, after J.-C. de Borda, 1781.
     """
 
-    fit_on: FitOn = "in-sample"  # it learns nothing from the probabilities, and these cost least
+    fit_on: FitOn = "in-sample"  # it fits nothing, and in-sample probabilities are the cheapest
 
     classes_: NDArray[np.int64]
 
     def fit(self, probabilities: NDArray[np.floating], labels: NDArray[np.int64]) -> Borda:
-        """Remember which classes have samples; a count has no parameters."""
+        """Store which classes have samples; there are no parameters to fit."""
         self.classes_ = np.unique(labels)
         return self
 
     def predict(self, probabilities: NDArray[np.floating]) -> NDArray[np.int64]:
-        """(n_learners, n_samples, n_classes) -> (n_samples,) labels; the mean decides between equals."""
+        """(n_learners, n_samples, n_classes) -> (n_samples,) labels; ties go to the higher mean."""
         if not hasattr(self, "classes_"):
-            raise ValueError("fit comes before predict")
+            raise ValueError("call fit before predict")
         among = probabilities[:, :, self.classes_].astype(np.float64)
         points = rankdata(among, axis=2).sum(axis=0)
-        # Sorted, so that rounding does not depend on the order of learners.
+        # Sort before summing: rounding must not depend on the order of learners.
         mean = np.sort(among, axis=0).mean(axis=0)
-        # Ranks come in halves: less than a half changes the order of equals only.
+        # Sums of ranks are multiples of 0.5, so a term below 0.5 only breaks ties.
         winners = (points + mean / 4).argmax(axis=1)
         labels: NDArray[np.int64] = self.classes_[winners]
         return labels

@@ -1,4 +1,4 @@
-"""Classify an image by the training images that are most like it."""
+"""Classify an image by the most similar training images."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from sklearn.utils.validation import check_is_fitted
 
 
 class Neighbours(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """scikit-learn's `KNeighborsClassifier`, which votes with all rows where there are fewer than k.
+    """scikit-learn's `KNeighborsClassifier`; if there are fewer than k rows, all of them vote.
 
-    Folds inside the training rows are smaller than the training rows; a k that suits these must
-    not be an error there. The arguments keep their names: `sklearn.base.clone` makes copies by them.
+    Inner folds are smaller than the training set, so a suitable k may exceed their number of rows.
+    Attributes have the names of the arguments because `sklearn.base.clone` requires it.
     """
 
     classes_: NDArray[np.int64]
@@ -24,20 +24,20 @@ class Neighbours(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.metric = metric
 
     def fit(self, X: NDArray[np.float32], y: NDArray[np.int64]) -> Neighbours:
-        """Keep the (n, d) features and (n,) labels; there is nothing to optimise."""
+        """Store the (n, d) features and (n,) labels."""
         search = KNeighborsClassifier(min(self.k, len(X)), weights=self.weights, metric=self.metric)
         self.search_ = search.fit(X, y)
         self.classes_ = search.classes_
         return self
 
     def predict(self, X: NDArray[np.float32]) -> NDArray[np.int64]:
-        """(n, d) -> (n,) labels; the first of equal classes wins."""
+        """(n, d) -> (n,) labels; ties go to the first class."""
         check_is_fitted(self)
         labels: NDArray[np.int64] = self.search_.predict(X)
         return labels
 
     def predict_proba(self, X: NDArray[np.float32]) -> NDArray[np.floating]:
-        """(n, d) -> (n, n_classes): each class's share of the votes, in the order of `classes_`."""
+        """(n, d) -> (n, n_classes) shares of the votes, in the order of `classes_`."""
         check_is_fitted(self)
         shares: NDArray[np.floating] = self.search_.predict_proba(X)
         return shares

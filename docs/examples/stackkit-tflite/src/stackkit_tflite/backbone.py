@@ -1,4 +1,4 @@
-"""The backbone: a model file on TensorFlow Lite's interpreter."""
+"""The backbone: run a model file with the interpreter of TensorFlow Lite."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from stackkit_tflite.modelfile import ModelFile, Tensor, unavailable_reason, rea
 from stackkit_tflite.pixels import features, input_levels
 
 VERSION = 1
-"""Part of every revision; to be raised when the way from pixels to features changes."""
+"""Part of every revision; increase it when the computation from pixels to features changes."""
 
 _TAKEN = ("float32", "uint8", "int8")
 
 
 class TFLite:
-    """A network of one image at a time, as the file has it.
+    """A network that processes one image at a time.
 
-    Images go through it one by one: a fixed batch of 1 is what converted networks have and what their
-    kernels are made for, and no row can depend on another.
+    Converted networks have a fixed batch size of 1, and their kernels are optimised for it. It also
+    guarantees that rows are independent.
     """
 
     trained = True
@@ -48,7 +48,7 @@ class TFLite:
     def extract(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(n, size, size, 3) uint8 RGB -> (n, feature_dim) float32."""
         rows = np.empty((len(images), self.feature_dim), np.float32)
-        with self._lock:  # an interpreter has one set of buffers
+        with self._lock:  # an interpreter has only one set of buffers
             interpreter = self._interpreter
             source = interpreter.get_input_details()[0]["index"]
             target = interpreter.get_output_details()[self._number]["index"]
@@ -66,14 +66,16 @@ class TFLite:
             interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             reason = " ".join(str(error).split())
-            raise WeightsError(f"{self._model.path} cannot be run: {reason}") from error
+            raise WeightsError(
+                f"{self._model.path} cannot be run ({reason}); convert or download it again"
+            ) from error
         return interpreter
 
 
 def tflite(
     *, model: str | None, low: float | str, high: float | str, output: int, threads: int
 ) -> TFLite:
-    """A backbone from the file `model`; raises UsageError or WeightsError if it cannot be one."""
+    """Make a backbone from the file `model`; raise UsageError or WeightsError if it is unsuitable."""
     if not model:
         raise UsageError(f"tflite: {unavailable_reason(model=model)}")
     if missing := unavailable_reason(model=model):
@@ -83,13 +85,13 @@ def tflite(
 
 
 def _interpreter_class() -> Any:
-    """LiteRT's, which is small, or the same in TensorFlow, which stackkit brings along."""
+    """Return the interpreter of LiteRT, or the same one from TensorFlow, which stackkit depends on."""
     try:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError:
         import tensorflow as tf
 
-        # Here for good: a filter that is put back may put back another thread's, too.
+        # Not in catch_warnings(): restoring filters may undo a change of another thread.
         warnings.filterwarnings("ignore", message=r"\s*Warning: tf\.lite\.Interpreter is deprecated")
         return tf.lite.Interpreter
     return Interpreter
@@ -97,24 +99,24 @@ def _interpreter_class() -> Any:
 
 def _input(model: ModelFile) -> Tensor:
     found = ", ".join(f"{each.dtype} {each.shape}" for each in model.inputs)
-    wanted = "one input of shape (1, size, size, 3), float32, uint8 or int8, is wanted"
+    expected = "one input of shape (1, size, size, 3) and type float32, uint8 or int8"
     if len(model.inputs) != 1 or model.inputs[0].dtype not in _TAKEN:
-        raise WeightsError(f"{model.path} takes {found}; {wanted}")
+        raise WeightsError(f"{model.path} must have {expected}, got {found}")
     (tensor,) = model.inputs
     if len(tensor.shape) != 4 or tensor.shape != (1, tensor.shape[1], tensor.shape[1], 3):
-        raise WeightsError(f"{model.path} takes {found}; {wanted}")
+        raise WeightsError(f"{model.path} must have {expected}, got {found}")
     return tensor
 
 
 def _chosen(model: ModelFile, output: int) -> Tensor:
     if output >= len(model.outputs):
         raise UsageError(
-            f"output={output}: {model.path} has {len(model.outputs)} outputs, numbered from 0"
+            f"output must be < {len(model.outputs)}, the number of outputs of {model.path}, got {output}"
         )
     tensor = model.outputs[output]
     if len(tensor.shape) not in (2, 4) or tensor.dtype not in _TAKEN:
         raise WeightsError(
-            f"{model.path} gives {tensor.dtype} {tensor.shape} at output={output}; "
-            "(1, features) or (1, height, width, features), float32, uint8 or int8, is wanted"
+            f"output={output} of {model.path} must have shape (1, features) or (1, height, width, "
+            f"features) and type float32, uint8 or int8, got {tensor.dtype} {tensor.shape}"
         )
     return tensor

@@ -1,8 +1,7 @@
-"""Read what a .tflite file says of its input and outputs, without the runtime that runs it.
+"""Read the inputs and outputs of a .tflite file without importing a runtime.
 
-A backbone knows its size, width and revision from here, so that nothing slow is imported in a run
-whose features are all stored. The file is a FlatBuffer; the numbers of fields are those of
-TensorFlow's schema.fbs.
+The backbone takes image size, feature dimension and revision from here. If all features are stored, a
+run imports nothing slow. The file is a FlatBuffer; field numbers are those of TensorFlow's schema.fbs.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ _TYPES = {0: "float32", 1: "float16", 2: "int32", 3: "uint8", 4: "int64", 7: "in
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tensor:
-    """An input or output; a quantized value q means scale * (q - zero_point), scale 0 is unquantized."""
+    """An input or output; a value q means scale * (q - zero_point), and scale 0 means unquantized."""
 
     shape: tuple[int, ...]
     dtype: str
@@ -31,7 +30,7 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelFile:
-    """What a file says of itself."""
+    """Description of a model file."""
 
     path: Path
     sha256: str
@@ -39,7 +38,7 @@ class ModelFile:
     outputs: tuple[Tensor, ...]
 
     def content(self) -> bytes:
-        """The bytes once more; raises WeightsError if they are no longer those that were described."""
+        """Read the file again; raise WeightsError if it changed since it was described."""
         content = _read(self.path)
         if hashlib.sha256(content).hexdigest() != self.sha256:
             raise WeightsError(f"{self.path} changed while it was in use; run the command again")
@@ -47,20 +46,20 @@ class ModelFile:
 
 
 def unavailable_reason(*, model: str | None, **others: object) -> str | None:
-    """What to give before the backbone can be used, or None."""
+    """Return what is missing before the backbone can be used, or None."""
     del others
     if not model:
-        return "model= is wanted, the path of a model file, such as tflite:model=mobilenet.tflite"
+        return "model= is required, the path of a model file, for example tflite:model=mobilenet.tflite"
     path = Path(model).expanduser()
-    return None if path.is_file() else f"model={model}: there is no such file"
+    return None if path.is_file() else f"model={model}: file not found"
 
 
 def read_model(path: Path) -> ModelFile:
-    """Describe the file; raises WeightsError if it is no whole TensorFlow Lite model."""
+    """Describe the file; raise WeightsError if it is not a complete TensorFlow Lite model."""
     content = _read(path)
     if content[4:8] != _IDENTIFIER:
         raise WeightsError(
-            f"{path} is no TensorFlow Lite model; a file of tf.lite's converter is wanted"
+            f"{path} is not a TensorFlow Lite model; pass a file written by tf.lite's converter"
         )
     try:
         graph = _Table.root(content).tables(2)[0]
@@ -78,7 +77,7 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise WeightsError(f"{path} cannot be read ({error}); give another file") from error
+        raise WeightsError(f"{path} cannot be read ({error}); pass another file") from error
 
 
 def _tensor(table: _Table) -> Tensor:
@@ -97,28 +96,28 @@ def _tensor(table: _Table) -> Tensor:
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """A FlatBuffer's table; a vtable before it says where each field lies, if it is there."""
+    """A table of a FlatBuffer; its vtable has the offset of each field, or 0 if it is absent."""
 
     content: bytes
     start: int
 
     @classmethod
     def root(cls, content: bytes) -> _Table:
-        """The table that all others hang on."""
+        """Return the root table of the file."""
         return cls(content, struct.unpack_from("<I", content)[0])
 
     def number(self, field: int, code: str) -> int:
-        """A number in the table itself, 0 if it is left out."""
+        """Return a number stored in the table, 0 if it is absent."""
         place = self._place(field)
         return int(self._unpack(code, place)[0]) if place else 0
 
     def numbers(self, field: int, code: str) -> tuple[Any, ...]:
-        """A vector of numbers."""
+        """Return a vector of numbers."""
         place = self._target(field)
         return self._unpack(f"{self._length(place)}{code}", place + 4) if place else ()
 
     def tables(self, field: int) -> list[_Table]:
-        """A vector of tables."""
+        """Return a vector of tables."""
         place = self._target(field)
         if not place:
             return []
@@ -126,7 +125,7 @@ class _Table:
         return [_Table(self.content, item + self._unpack("I", item)[0]) for item in items]
 
     def optional_table(self, field: int) -> list[_Table]:
-        """A table of one's own, as a list of one or none."""
+        """Return a single table as a list, empty if it is absent."""
         place = self._target(field)
         return [_Table(self.content, place)] if place else []
 
@@ -144,10 +143,10 @@ class _Table:
     def _length(self, place: int) -> int:
         length = int(self._unpack("I", place)[0])
         if length > len(self.content):
-            raise struct.error(f"a vector of {length} items")
+            raise struct.error(f"a vector with {length} items")
         return length
 
     def _unpack(self, code: str, place: int) -> tuple[Any, ...]:
         if place < 0:
-            raise struct.error("an offset before the file's start")
+            raise struct.error("an offset before the start of the file")
         return struct.unpack_from(f"<{code}", self.content, place)

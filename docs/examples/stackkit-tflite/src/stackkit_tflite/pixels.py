@@ -1,4 +1,4 @@
-"""From the 256 values of a pixel to those of a network's input, and from its output to features."""
+"""Convert pixels to the values of a network's input, and its output to features."""
 
 from __future__ import annotations
 
@@ -12,20 +12,23 @@ from stackkit_tflite.modelfile import Tensor
 
 
 def input_levels(tensor: Tensor, low: float | str, high: float | str) -> NDArray[Any]:
-    """(256,) in the input's own type: what each of a pixel's values is for the network.
+    """Return (256,) in the type of the input: the input value for each pixel value.
 
-    Raises UsageError if it takes unquantized numbers and nobody says which ones are black and white.
+    Raises UsageError if the input is not quantized and `low` and `high` are "auto".
     """
     steps = np.arange(256)
     if isinstance(low, str) or isinstance(high, str):
         if low != high:
-            raise UsageError(f"low={low}, high={high}: give both numbers, or neither")
+            raise UsageError(
+                f"low and high must both be numbers or both be auto, got low={low}, high={high}"
+            )
         if not tensor.scale:
             raise UsageError(
-                f"low=, high=: the network takes {tensor.dtype}, and the file cannot say what black and "
-                "white are; give what it was trained on, such as low=-1,high=1 or low=0,high=1"
+                f"low= and high= are required: the input is {tensor.dtype}, and the file does not have "
+                "the values for black and white; pass those of the training, for example low=-1,high=1 "
+                "or low=0,high=1"
             )
-        # A quantized input spans, in its 256 steps, the range of pixels that it was calibrated on.
+        # The 256 steps of a quantized input span the range of pixels that it was calibrated on.
         return (steps + np.iinfo(tensor.dtype).min).astype(tensor.dtype)
     real = low + (high - low) * (steps / 255)
     if not tensor.scale:
@@ -36,7 +39,7 @@ def input_levels(tensor: Tensor, low: float | str, high: float | str) -> NDArray
 
 
 def features(answer: NDArray[Any], tensor: Tensor) -> NDArray[np.float32]:
-    """(1, d), or (1, height, width, d), in the output's own type -> (d,); maps are averaged."""
+    """(1, d) or (1, height, width, d) in the type of the output -> (d,); maps are averaged."""
     real = answer.reshape(-1, answer.shape[-1]).astype(np.float32)
     if tensor.scale:
         real = (real - np.float32(tensor.zero_point)) * np.float32(tensor.scale)

@@ -1,11 +1,11 @@
-"""Tell stackkit of the backbone `timm`: one name, a thousand networks; the work stands beside this."""
+"""Declare the backbone `timm`, which gives access to every network of timm."""
 
 from stackkit.api import BackboneSpec, Option, hookimpl, seed_option
 
 
 @hookimpl
 def stackkit_backbones() -> list[BackboneSpec]:
-    """Offer `timm`."""
+    """Return the backbone `timm`."""
     return [
         BackboneSpec(
             name="timm",
@@ -14,19 +14,19 @@ def stackkit_backbones() -> list[BackboneSpec]:
             requires=("timm", "torch"),
             install="pip install 'stackkit-timm[torch]'",
             options=(
-                Option(name="name", default="resnet18", help="as timm.list_models() has it"),
+                Option(name="name", default="resnet18", help="a name from timm.list_models()"),
                 Option(
                     name="weights",
                     default="pretrained",
-                    help="pretrained (timm downloads them once), random, or a checkpoint's path",
+                    help="pretrained (downloaded once by timm), random, or the path of a checkpoint",
                 ),
                 Option(
                     name="device",
                     default="auto",
                     choices=("auto", "cpu", "gpu"),
-                    help="where torch computes; auto: a GPU if there is one",
+                    help="device for torch; auto: a GPU if there is one",
                 ),
-                Option(name="batch_size", default=32, minimum=1, help="images per pass"),
+                Option(name="batch_size", default=32, minimum=1, help="images per batch"),
                 seed_option("seed of weights=random"),
             ),
         )

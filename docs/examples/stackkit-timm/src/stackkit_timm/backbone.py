@@ -1,4 +1,4 @@
-"""The backbone: a frozen network of timm, built when it is first asked anything.
+"""The backbone: a frozen network of timm that is built on first use.
 
 Importing this module imports no framework.
 """
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
     from stackkit_timm.network import Network
 
 VERSION = 1
-"""Part of every revision; to be raised when the way from pixels to features changes."""
+"""Part of every revision; increase it when the computation from pixels to features changes."""
 
 
 class Timm:
-    """timm's network `name` without its classifier, on images as its own data config wants them.
+    """The network `name` of timm without its classifier, with the preprocessing of its data config.
 
-    Size, width and revision are the network's own, so that asking for one of them builds it.
+    Image size, feature dimension and revision come from the network, so reading one of them builds it.
     """
 
     def __init__(self, *, name: str, weights: str, device: str, batch_size: int, seed: int) -> None:
         if not name:
-            raise UsageError("timm: name= is wanted, such as timm:name=resnet18")
+            raise UsageError("timm: name= is required, for example timm:name=resnet18")
         self.name = name
         self.weights = weights
         self.device = device
@@ -42,17 +42,17 @@ class Timm:
 
     @property
     def image_size(self) -> int:
-        """As timm's data config says."""
+        """Width and height of the input in pixels, from timm's data config."""
         return self._network.size
 
     @property
     def feature_dim(self) -> int:
-        """As the network has it."""
+        """Number of features."""
         return self._network.width
 
     @property
     def revision(self) -> str:
-        """Architecture, preprocessing and the weights' content as one line of text."""
+        """One line that identifies architecture, preprocessing and weights."""
         return f"{VERSION};{self.name};{self._network.identity()}"
 
     def extract(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""What needs timm and torch: build a network, name its weights, and send images through it."""
+"""Build and run a network; the only module that imports timm and torch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from stackkit.api import UsageError, WeightsError
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
-    """A frozen network on its device; `mean` and `std` are of RGB from 0 to 1."""
+    """A frozen network on its device; `mean` and `std` refer to RGB values from 0 to 1."""
 
     module: Any
     device: Any
@@ -29,7 +29,7 @@ class Network:
     std: tuple[float, ...]
 
     def identity(self) -> str:
-        """Text that names weights, preprocessing and the code that the features come from."""
+        """Identify the weights, the preprocessing and the version of timm."""
         mean, std = (",".join(f"{value:g}" for value in each) for each in (self.mean, self.std))
         return f"timm-{version('timm')};mean={mean};std={std};sha256-{digest(self.module)}"
 
@@ -49,12 +49,14 @@ class Network:
 
 
 def build(name: str, *, weights: str, device: str, seed: int) -> Network:
-    """A network in inference mode; raises UsageError or WeightsError if there is none."""
+    """Build a network in inference mode; raise UsageError or WeightsError if that is impossible."""
     place = _device(device)
     if not timm.is_model(name):
-        near = ", ".join(get_close_matches(name, timm.list_models(), n=3)) or "timm.list_models()"
-        raise UsageError(f"timm has no network {name}; see {near}")
-    with torch.random.fork_rng(devices=[]):  # the caller's random numbers go on as they were
+        near = (
+            ", ".join(get_close_matches(name, timm.list_models(), n=3)) or "none, see timm.list_models()"
+        )
+        raise UsageError(f"timm has no network {name!r}; similar names: {near}")
+    with torch.random.fork_rng(devices=[]):  # keep the caller's random state
         torch.manual_seed(seed)
         module = _created(name, pretrained=weights == "pretrained")
     if weights not in ("pretrained", "random"):
@@ -63,11 +65,13 @@ def build(name: str, *, weights: str, device: str, seed: int) -> Network:
     config = timm.data.resolve_model_data_config(module)
     channels, height, width = config["input_size"]
     if channels != 3 or height != width:
-        raise UsageError(f"{name} takes {channels}x{height}x{width}; square RGB images are wanted")
+        raise UsageError(
+            f"{name} must take square RGB images, got an input of {channels}x{height}x{width}"
+        )
     with torch.inference_mode():
         answer = module(torch.zeros(1, channels, height, width, device=place))
     if not isinstance(answer, torch.Tensor) or answer.ndim != 2:
-        raise UsageError(f"{name} gives no vector of features for an image; choose another network")
+        raise UsageError(f"{name} must return one feature vector per image; choose another network")
     return Network(
         module=module,
         device=place,
@@ -79,7 +83,7 @@ def build(name: str, *, weights: str, device: str, seed: int) -> Network:
 
 
 def digest(module: Any) -> str:
-    """SHA-256 of all weights and running statistics, by name."""
+    """Return the SHA-256 of all weights and running statistics, in the order of their names."""
     content = hashlib.sha256()
     for name, tensor in sorted(module.state_dict().items()):
         content.update(f"{name} {tensor.dtype} {tuple(tensor.shape)};".encode())
@@ -90,33 +94,33 @@ def digest(module: Any) -> str:
 def _created(name: str, *, pretrained: bool) -> Any:
     try:
         return timm.create_model(name, pretrained=pretrained, num_classes=0)
-    except Exception as error:  # a hub's client raises many types; without it, the network is at fault
+    except Exception as error:  # clients of model hubs raise many types; without a download it is a bug
         if not pretrained:
             raise
         reason = " ".join(str(error).split()) or type(error).__name__
         raise WeightsError(
-            f"the pretrained weights of {name} cannot be had ({reason}); give weights=random, or a "
-            "checkpoint's path"
+            f"cannot load the pretrained weights of {name} ({reason}); pass weights=random or the path "
+            "of a checkpoint"
         ) from error
 
 
 def _load(module: Any, name: str, file: Path) -> None:
-    """Set every weight from a checkpoint; what it has beyond that is its classifier."""
+    """Load every weight from a checkpoint; its classifier is ignored."""
     if not file.is_file():
-        raise WeightsError(f"weights={file}: there is no such file; give pretrained, random, or a path")
+        raise WeightsError(f"weights={file}: file not found; pass pretrained, random, or a path")
     try:
         state = timm.models.load_state_dict(str(file), weights_only=True)
         missing = module.load_state_dict(state, strict=False).missing_keys
-    except Exception as error:  # pickle, zip and shapes: many types, and each means the same
+    except Exception as error:  # pickle, zip and shape errors have many types
         raise WeightsError(f"{file} does not fit {name}: {' '.join(str(error).split())}") from error
     if missing:
         raise WeightsError(
-            f"{file} does not fit {name}: it lacks {len(missing)} weights ({missing[0]}, ...)"
+            f"{file} does not fit {name}: {len(missing)} weights are missing ({missing[0]}, ...)"
         )
 
 
 def _device(device: str) -> Any:
     found = torch.cuda.is_available()
     if device == "gpu" and not found:
-        raise UsageError("timm: device=gpu, but torch sees no GPU; use device=cpu")
+        raise UsageError("timm: device=gpu, but torch found no GPU; use device=cpu")
     return torch.device("cuda" if found and device != "cpu" else "cpu")

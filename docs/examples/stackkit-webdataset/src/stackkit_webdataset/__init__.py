@@ -1,11 +1,11 @@
-"""Tell stackkit of the dataset `webdataset`; dataset.py, the top of four modules, does the work."""
+"""Declare the dataset `webdataset`; dataset.py implements it with four other modules."""
 
 from stackkit.api import DatasetSpec, Option, hookimpl, limit_option
 
 
 @hookimpl
 def stackkit_datasets() -> list[DatasetSpec]:
-    """Offer `webdataset`."""
+    """Return the dataset `webdataset`."""
     return [
         DatasetSpec(
             name="webdataset",
@@ -16,24 +16,24 @@ def stackkit_datasets() -> list[DatasetSpec]:
                     name="root",
                     default=None,
                     type=str,
-                    help="a folder of shards, a shard, or a pattern with {000..009}, * or ? (required)",
+                    help="folder of shards, one shard, or a pattern with {000..009}, * or ? (required)",
                 ),
                 Option(
                     name="label",
                     default="cls",
-                    help="the ending of the members that hold the label, or json.KEY",
+                    help="ending of the members with labels, or json.KEY",
                 ),
                 Option(
                     name="image",
                     default=None,
                     type=str,
-                    help="the ending of the images, such as left.png; by default any image format",
+                    help="ending of the images, for example left.png; default: any image format",
                 ),
                 Option(
                     name="classes",
                     default=None,
                     type=str,
-                    help="a text file with a class name per line: label 0 is the first",
+                    help="text file with one class name per line; label 0 is the first",
                 ),
                 limit_option(),
             ),

@@ -1,4 +1,4 @@
-"""The dataset object: a labelled image in a shard is a sample."""
+"""The dataset: each labelled image in a shard is a sample."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from stackkit.api import (
     decode_image,
     limit_per_class,
 )
-from stackkit_webdataset.index import Entry, Wanted, read_index
+from stackkit_webdataset.index import Entry, Selection, read_index
 from stackkit_webdataset.shards import find_shards, split_of
 from stackkit_webdataset.tally import Tally
 
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 
 
 class WebDataset:
-    """The images in the shards that `root` means, by shard and then as they lie in it.
+    """The images in the shards of `root`, in the order of shards and members.
 
-    An id is shard and member, as in "train/shard-000000.tar/0007.jpg". `names`, if any, are those of
-    the labels 0, 1, ...; otherwise classes are called as their labels.
+    The id of a sample is shard and member, for example "train/shard-000000.tar/0007.jpg". `names` are
+    the class names of the labels 0, 1, ...; without them labels are the class names.
     """
 
     def __init__(
-        self, root: str, wanted: Wanted, names: Sequence[str] | None, *, limit: int | None
+        self, root: str, selection: Selection, names: Sequence[str] | None, *, limit: int | None
     ) -> None:
         tally = Tally()
-        entries = read_index(find_shards(root, tally), wanted, tally)
+        entries = read_index(find_shards(root, tally), selection, tally)
         called = _called(entries, names)
         self.classes = _classes(root, called, names, tally)
         label_of = {name: label for label, name in enumerate(self.classes)}
@@ -47,12 +47,12 @@ class WebDataset:
         self._entries = [entry for entry in entries if entry.id in kept]
 
     def image(self, i: int) -> Image.Image:
-        """Image i, RGB; raises OSError or ImageError."""
+        """Return image i as RGB; raise OSError or ImageError if it cannot be read."""
         entry = self._entries[i]
         return decode_image(entry.shard.read(entry.image), entry.image.name)
 
     def fingerprint(self, i: int) -> str:
-        """Fingerprint of image i's bytes, as if unpacked; raises OSError or ImageError."""
+        """Return the fingerprint of image i, the same as for the unpacked file."""
         entry = self._entries[i]
         return bytes_fingerprint(entry.shard.read(entry.image))
 
@@ -60,41 +60,39 @@ class WebDataset:
 def webdataset(
     *, root: str | None, label: str, image: str | None, classes: str | None, limit: int | None
 ) -> WebDataset:
-    """List all shards; raises UsageError without `root`, DatasetError for what cannot be meant."""
+    """List all shards; raise UsageError without `root` and DatasetError for invalid shards."""
     if not root:
-        raise UsageError("webdataset: root= is wanted, such as webdataset:root=shards")
+        raise UsageError("webdataset: root= is required, for example webdataset:root=shards")
     if not label.removeprefix("json."):
-        raise UsageError(f"label={label}: an ending such as cls, or json.KEY, is wanted")
-    wanted = Wanted(
+        raise UsageError(f"label must be an ending such as cls, or json.KEY, got {label!r}")
+    selection = Selection(
         image=image.removeprefix(".").lower() if image else None,
         label=label if label.startswith("json.") else label.removeprefix(".").lower(),
     )
     names = _names(Path(classes).expanduser().absolute()) if classes else None
-    return WebDataset(root, wanted, names, limit=limit)
+    return WebDataset(root, selection, names, limit=limit)
 
 
 def _names(file: Path) -> list[str]:
     try:
         names = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(
-            f"{file} cannot be read ({error}); a class name per line is wanted"
-        ) from error
+        raise DatasetError(f"classes={file} cannot be read ({error}); expected UTF-8 text") from error
     if len(set(names)) < len(names) or "" in names:
-        raise DatasetError(f"{file}: every line is wanted to be a class name of its own")
+        raise DatasetError(f"classes={file} must have one unique class name per line")
     return names
 
 
 def _called(entries: Sequence[Entry], names: Sequence[str] | None) -> list[str]:
-    """The name of each image's class."""
+    """Return the class name of each image."""
     if names is None:
         return [entry.label for entry in entries]
     places = {str(number): name for number, name in enumerate(names)}
     for entry in entries:
         if entry.label not in places:
             raise DatasetError(
-                f"{entry.id} has the label {entry.label}; with the {len(names)} names of classes= "
-                f"a number from 0 to {len(names) - 1} is wanted"
+                f"the label of {entry.id} must be a number from 0 to {len(names) - 1}, because classes= "
+                f"has {len(names)} names, got {entry.label}"
             )
     return [places[entry.label] for entry in entries]
 
@@ -102,13 +100,13 @@ def _called(entries: Sequence[Entry], names: Sequence[str] | None) -> list[str]:
 def _classes(
     root: str, called: Sequence[str], names: Sequence[str] | None, tally: Tally
 ) -> tuple[str, ...]:
-    """Names in the order of `names`, or else by number where all are numbers: 10 comes after 9."""
+    """Sort class names: in the order of `names`, by number if all are numbers, else by text."""
     found = set(called)
     if len(found) < 2:
         hint = "".join(f"; {note}" for note in tally.notes())
         raise DatasetError(
-            f"the shards of {root} have {len(called)} labelled images of {len(found)} classes, two or "
-            f"more are wanted; label= says where labels are{hint}"
+            f"expected images of two or more classes in the shards of {root}, got {len(called)} "
+            f"labelled images of {len(found)} classes; pass label=, where labels are{hint}"
         )
     if names is not None:
         return tuple(name for name in names if name in found)
@@ -119,8 +117,8 @@ def _classes(
 def _notes(samples: Sequence[Sample], names: Sequence[str] | None, classes: Sequence[str]) -> list[str]:
     notes = []
     if empty := [name for name in names or () if name not in classes]:
-        notes.append(f"names of classes= without an image: {len(empty)} (such as {empty[0]})")
+        notes.append(f"classes without an image: {len(empty)} (for example {empty[0]})")
     apart = [sample.id for sample in samples if sample.split is None]
     if 0 < len(apart) < len(samples):
-        notes.append(f"images in no part beside those of a split: {len(apart):,} (such as {apart[0]})")
+        notes.append(f"images outside any split: {len(apart):,} (for example {apart[0]})")
     return notes

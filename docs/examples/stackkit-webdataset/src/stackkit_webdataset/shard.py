@@ -1,4 +1,4 @@
-"""One tar file: where each member's bytes are, and those bytes, in any order and from any thread."""
+"""List a tar file and read its members in any order from any thread."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ State = tuple[int, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """A regular file within a shard; place and size in bytes."""
+    """A regular file in a shard; offset and size in bytes."""
 
     name: str
     offset: int
@@ -36,29 +36,30 @@ class Member:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shard:
-    """A tar file as it was when its members were listed."""
+    """A tar file, with its state at the time of listing."""
 
     name: str
     path: Path
     state: State
 
     def read(self, member: Member) -> bytes:
-        """The member's bytes. Raises OSError, or ImageError if the file is not what it was.
+        """Return the content of a member. Raises OSError, or ImageError if the file changed.
 
-        Each call opens the file for itself: threads share no position, and no thousand files stay open.
+        Each call opens the file: threads must not share a position, and there may be too many shards to
+        keep all of them open.
         """
         with self.path.open("rb") as file:
             if _state(file) != self.state:
-                raise ImageError(f"{self.name} was changed meanwhile; the next run lists it anew")
+                raise ImageError(f"{self.name} changed during the run; run the command again")
             file.seek(member.offset)
             return file.read(member.size)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """The members that a shard has up to its end, or to its `damage` ("" if it is whole).
+    """The members of a shard up to its end, or up to its `damage` ("" if there is none).
 
-    `special` are names of links and the like, whose content is elsewhere.
+    `special` has the names of links and other members without content of their own.
     """
 
     shard: Shard
@@ -69,17 +70,17 @@ class Listing:
 
 @contextmanager
 def listed(name: str, path: Path) -> Iterator[tuple[Listing, IO[bytes]]]:
-    """What a shard has, and its open file; raises DatasetError for one that is compressed."""
+    """Yield the listing of a shard and its open file; raise DatasetError if it is compressed."""
     try:
         with path.open("rb") as file:
             _refuse_compressed(path, file)
             yield _listing(Shard(name=name, path=path, state=_state(file)), file), file
     except OSError as error:
-        raise DatasetError(f"{path} cannot be read ({error}); check it and its permissions") from error
+        raise DatasetError(f"{path} cannot be read ({error}); check its permissions") from error
 
 
 def _state(file: IO[bytes]) -> State:
-    """Size in bytes and time of the last change in nanoseconds."""
+    """Return size in bytes and time of the last change in nanoseconds."""
     status = os.fstat(file.fileno())
     return status.st_size, status.st_mtime_ns
 
@@ -96,9 +97,9 @@ def _refuse(path: Path, packer: str) -> NoReturn:
     bare = re.sub(r"\.(tar\.\w+|t\w+)\Z", "", path.name) + ".tar"
     target = bare if bare != path.name else f"unpacked-{bare}"
     raise DatasetError(
-        f"{path} is compressed by {packer}, so that it can be read from its beginning only: every image "
-        "would cost all that lies before it. Plain tar takes hardly more room, for images are small "
-        f"already: run `{packer} -dc {path.name} > {target}`, the like for all shards, and read those"
+        f"{path} is compressed with {packer} and can only be read from its beginning, so every image "
+        "would require decompressing everything before it. Decompress all shards first (they hardly "
+        f"grow, because images are compressed already): `{packer} -dc {path.name} > {target}`"
     )
 
 
@@ -118,7 +119,7 @@ def _listing(shard: Shard, file: IO[bytes]) -> Listing:
     except OSError:
         raise
     except Exception as error:
-        # Broken headers raise many types beside tarfile's own (ValueError, OverflowError ...).
+        # Damaged headers raise many types besides tarfile's own, such as ValueError and OverflowError.
         damage = str(error) or type(error).__name__
     return Listing(shard=shard, members=tuple(members), special=tuple(special), damage=damage)
 
@@ -130,17 +131,17 @@ def _member(info: tarfile.TarInfo) -> Member:
 
 def _require(fits: bool) -> None:
     if not fits:
-        raise tarfile.ReadError("the file ends within the next")
+        raise tarfile.ReadError("the file ends within the next member")
 
 
 def _damage(file: IO[bytes], end: int) -> str:
-    """Whether the end that tarfile saw is one: it takes any header that is none for the end."""
+    """Return what is wrong with the end of the archive: tarfile stops at any invalid header."""
     file.seek(end)
     mark = file.read(_BLOCK)
     if len(mark) < _BLOCK:
-        return "a tar file's end mark is lacking"
+        return "the end mark is missing"
     if mark.strip(b"\0"):
-        return "no header of a member follows"
+        return "the next header is invalid"
     if any(chunk.strip(b"\0") for chunk in iter(lambda: file.read(1 << 20), b"")):
-        return "an end mark, and more behind it"
+        return "there is data after the end mark"
     return ""

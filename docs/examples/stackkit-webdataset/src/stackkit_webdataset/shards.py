@@ -1,4 +1,4 @@
-"""Find the shards that `root` means, the part that each belongs to, and what cannot be one."""
+"""Find the shards of `root` and the split of each."""
 
 from __future__ import annotations
 
@@ -28,35 +28,37 @@ _COMPRESSED = re.compile(r"\.(tar\.\w+|tgz|tbz2?|txz|tzst)\Z")
 
 
 def find_shards(root: str, tally: Tally) -> list[tuple[str, Path]]:
-    """Name and path of every shard, sorted by name: its path below the folder that `root` means.
+    """Return name and path of every shard, sorted by name. The name is the path below the folder.
 
-    The folder of a pattern is that before its first wildcard. Raises DatasetError if there is none.
+    The folder of a pattern is the part before its first wildcard. Raises DatasetError without shards.
     """
     place = Path(root).expanduser().absolute()
     try:
-        base, paths = _meant(place, tally)
+        base, paths = _folder_and_shards(place, tally)
     except OSError as error:
         raise DatasetError(f"{place} cannot be listed ({error}); check its permissions") from error
     if not paths:
         hint = "".join(f"; {note}" for note in tally.notes())
-        raise DatasetError(f"{place} has no shards; files ending in .tar are wanted{hint}")
+        raise DatasetError(f"{place} has no shards (files ending in .tar){hint}")
     return sorted(_once(base, paths, tally))
 
 
 @functools.cache
 def split_of(name: str) -> str | None:
-    """The part that a folder of the shard's name means, or else a word of its file's name."""
+    """Return the split named by a folder in the shard's name, else by a word of its file name."""
     *folders, file = name.lower().split("/")
     words = re.split(r"[-_.]", file)
     parts = {_SPLITS[word] for word in folders if word in _SPLITS}
     parts = parts or {_SPLITS[word] for word in words if word in _SPLITS}
     if len(parts) > 1:
-        raise DatasetError(f"the shard {name} names two parts, {' and '.join(sorted(parts))}; rename it")
+        raise DatasetError(
+            f"the name of shard {name} contains two splits, {' and '.join(sorted(parts))}; rename it"
+        )
     return parts.pop() if parts else None
 
 
 def expanded(pattern: str) -> list[str]:
-    """What a shell makes of braces: {08..11} are numbers of two digits, {a,b} alternatives."""
+    """Expand braces as a shell does: {08..11} to numbers of two digits, {a,b} to alternatives."""
     braces = _BRACES.search(pattern)
     if not braces:
         return [pattern]
@@ -71,34 +73,34 @@ def _alternatives(text: str) -> Sequence[str]:
     return text.split(",")
 
 
-def _meant(place: Path, tally: Tally) -> tuple[Path, list[Path]]:
-    """The folder that names start from, and the shards."""
+def _folder_and_shards(place: Path, tally: Tally) -> tuple[Path, list[Path]]:
+    """Return the folder that names are relative to, and the shards."""
     if place.is_dir():
         return place, list(_below(place, tally))
     if place.is_file():
         return place.parent, [place]
     if not _MAGIC.search(str(place)):
-        raise DatasetError(f"{place} does not exist; point root= at a folder of .tar shards")
-    base = Path(os.path.dirname(_MAGIC.split(str(place))[0]))  # noqa: PTH120 - a/ means a
+        raise DatasetError(f"root={place} does not exist; pass a folder of .tar shards")
+    base = Path(os.path.dirname(_MAGIC.split(str(place))[0]))  # noqa: PTH120 - a/ gives a
     return base, _matched(str(place))
 
 
 def _matched(pattern: str) -> list[Path]:
-    """Every file of a pattern; one that it names outright has to be there."""
+    """Return every file of a pattern; files named without a wildcard must exist."""
     texts = expanded(pattern)
     found = (glob.glob(text) if _WILD.search(text) else [text] for text in texts)  # noqa: PTH207
     paths = [path for each in found for path in each]
     missing = [path for path in paths if not os.path.isfile(path)]  # noqa: PTH113
     if missing or not paths:
         raise DatasetError(
-            f"root={pattern} means {len(paths)} shards, of which {len(missing)} are no files"
-            + (f", such as {missing[0]}" if missing else "")
+            f"root={pattern} matches {len(paths)} shards, {len(missing)} of them do not exist"
+            + (f", for example {missing[0]}" if missing else "")
         )
     return [Path(path) for path in paths]
 
 
 def _below(folder: Path, tally: Tally) -> Iterator[Path]:
-    """Shards at any depth; links to folders are followed once, hidden names never count."""
+    """Yield shards at any depth; links to folders are followed once, hidden names are ignored."""
     seen = {os.path.realpath(folder)}
     for place, folders, files in os.walk(folder, followlinks=True, onerror=_raise):
         kept = []
@@ -112,11 +114,11 @@ def _below(folder: Path, tally: Tally) -> Iterator[Path]:
             if _is_shard(path):
                 yield path
             else:
-                tally.add("files that are no shards", path.relative_to(folder).as_posix())
+                tally.add("files that are not shards", path.relative_to(folder).as_posix())
 
 
 def _is_shard(path: Path) -> bool:
-    """Also a compressed one, which is refused later, unless it lies there unpacked as well."""
+    """Also accept compressed shards, to refuse them later, unless a plain copy is beside them."""
     name = path.name.lower()
     bare = path.with_name(_COMPRESSED.sub(".tar", path.name))
     if name.startswith("."):
@@ -125,12 +127,12 @@ def _is_shard(path: Path) -> bool:
 
 
 def _once(base: Path, paths: Sequence[Path], tally: Tally) -> Iterator[tuple[str, Path]]:
-    """A shard that is found by two names counts once: an image could be learned and tested on."""
+    """Yield each shard once: an image found twice could be in the training and the test set."""
     seen = set[str]()
     for path in sorted(paths):
         name, real = Path(os.path.relpath(path, base)).as_posix(), os.path.realpath(path)
         if real in seen:
-            tally.add("shards that are read already", name)
+            tally.add("duplicate shards", name)
         else:
             yield name, path
         seen.add(real)

@@ -1,4 +1,4 @@
-"""Count what did not become samples, so that nothing is left out in silence."""
+"""Count what did not become samples, so that nothing is skipped silently."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _SHOWN = 3
 
 @dataclass
 class Tally:
-    """How many there were for each reason, and the first few: there may be millions."""
+    """The count for each reason, and the first few examples."""
 
     counts: dict[str, int] = field(default_factory=dict)
     examples: dict[str, list[str]] = field(default_factory=dict)
@@ -24,6 +24,6 @@ class Tally:
     def notes(self) -> list[str]:
         """One line for each reason."""
         return [
-            f"left out, {reason}: {count:,} (such as {', '.join(self.examples[reason])})"
+            f"skipped, {reason}: {count:,} (for example {', '.join(self.examples[reason])})"
             for reason, count in sorted(self.counts.items())
         ]
