@@ -13,7 +13,7 @@ from support.installing import Site
 
 from stackkit.store import FeatureStore
 from stackkit.store.catalogue import entries
-from stackkit.utils.versions import code_digest
+from stackkit.utils.versions import source_digest
 
 HEAD = """
     import numpy as np
@@ -69,7 +69,7 @@ def command(stackkit: Command, monkeypatch: pytest.MonkeyPatch) -> Command:
     def fresh(*arguments: str | Path) -> Outcome:
         sys.modules.pop("means", None)
         importlib.invalidate_caches()
-        code_digest.cache_clear()
+        source_digest.cache_clear()
         return stackkit(*arguments)
 
     return fresh
