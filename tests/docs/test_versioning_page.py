@@ -32,7 +32,7 @@ CONTENT: dict[int, dict[str, str]] = {
         " StackkitError UsageError WeightsError",
         "ComponentSpec": f"{SPEC} options requires install unavailable_reason lacking diagnoses",
         "DatasetSpec": f"{SPEC} fetch",
-        "BackboneSpec": SPEC,
+        "BackboneSpec": f"{SPEC} image_size feature_dim download_bytes",
         "LearnerSpec": f"{SPEC} probabilities",
         "AggregatorSpec": SPEC,
         "Option": "name default help type choices words minimum maximum above deprecated",
