@@ -202,7 +202,7 @@ def test_a_backbone_of_a_plugin_that_failed_is_refused_with_the_plugins_error(
     assert outcome.code == 4
     assert outcome.error.startswith(
         "unknown backbone 'eptypo': plugin eptypo (eptypo 1.0) failed at import: "
-        "ValueError: option 'class': the factory gets it"
+        "ValueError: option name must be letters, "
     )
     assert "did you mean" not in outcome.error
 
