@@ -14,7 +14,7 @@ import re
 import sys
 import tempfile
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import MISSING, Field, fields, is_dataclass
 from itertools import pairwise
@@ -224,17 +224,17 @@ def _paragraphs(text: str) -> str:
 
 
 def gallery_page() -> str:
-    """Every component of stackkit itself, from `stackkit list-plugins --json`."""
+    """Return the page of stackkit's own components, from `stackkit list-plugins --json`."""
     components = _listed()
     parts = [
         "# Gallery",
         NOTE,
-        "Every component that comes with stackkit, with its options and their defaults; "
-        "`stackkit list-plugins` shows those of other plugins too, and what each lacks on your "
-        "machine. An option is given as in `mnist:limit=50`, several as in "
-        "`resnet50:size=160,pooling=max`. A comma inside a value is written `\\,`, and a shell wants "
-        "quotes around it: `'image-folder:root=birds\\, 2024'`. Components are listed together where "
-        "they differ in the defaults of their options at most.",
+        "Every component that comes with stackkit, with its options and their defaults. "
+        "`stackkit list-plugins` also shows third-party components and what is missing on your "
+        "machine. Write an option as in `mnist:limit=50`, several as in "
+        "`resnet50:size=160,pooling=max`. Write a comma inside a value as `\\,`, in quotes for the "
+        "shell: `'image-folder:root=birds\\, 2024'`. Components share a table if they have the same "
+        "options, apart from defaults.",
     ]
     for kind in ("dataset", "backbone", "learner", "aggregator"):
         parts.append(f"## {kind.capitalize()}s")
@@ -244,46 +244,36 @@ def gallery_page() -> str:
                 alike = [{**option, "default": None} for option in component["options"]]
                 groups.setdefault(json.dumps(alike), []).append(component)
         for group in groups.values():
-            parts += [_table(["name", "what it is"], [_named(each) for each in group]), _options(group)]
+            heads = ["name", "what it is"]
+            heads += ["input", "features", "download"] if kind == "backbone" else []
+            parts += [_table(heads, [_named(each) for each in group]), _options(group)]
     return _page(parts)
 
 
 def _named(component: dict[str, Any]) -> list[str]:
+    from stackkit.cli.plugin_tables import megabytes
+
     needs = component["requires"]
     needed = f"; needs {', '.join(needs)} (`{component['install']}`)" if needs else ""
-    return [f"`{component['name']}`", component["summary"] + needed]
+    cells = [f"`{component['name']}`", component["summary"] + needed]
+    if component["kind"] == "backbone":
+        cells += [f"{component['image_size']} px", f"{component['feature_dim']:,}"]
+        cells.append(megabytes(component["download_bytes"]) or "none")
+    return cells
 
 
 def _options(group: list[dict[str, Any]]) -> str:
-    """The options of components that differ in their defaults at most."""
+    """Return the table of options that a group of components share, apart from defaults."""
+    from stackkit.cli.plugin_tables import allowed_values, value_text
+
     rows = []
     for alike in zip(*(component["options"] for component in group), strict=True):
-        defaults = {f"`{_word(option['default'])}`" for option in alike}
+        defaults = {f"`{value_text(option['default'])}`" for option in alike}
         default = defaults.pop() if len(defaults) == 1 else "its own"
         going = f" (deprecated: {alike[0]['deprecated']})" if alike[0]["deprecated"] else ""
-        rows.append([f"`{alike[0]['name']}`", default, _allowed(alike[0]), alike[0]["help"] + going])
+        allowed = allowed_values(alike[0], mark="`{}`".format)
+        rows.append([f"`{alike[0]['name']}`", default, allowed, alike[0]["help"] + going])
     return _table(["option", "default", "values", "what it does"], rows) if rows else "No options."
-
-
-def _allowed(option: dict[str, Any]) -> str:
-    if option["choices"]:
-        choices = dict.fromkeys([*option["choices"], *([None] if option["default"] is None else [])])
-        return ", ".join(f"`{_word(choice)}`" for choice in choices)
-    kinds = {"str": "text", "int": "whole number", "float": "number", "bool": "true or false"}
-    bounds = {"minimum": "at least", "maximum": "at most", "above": "above"}
-    told = [f"{word} {_number(option[key])}" for key, word in bounds.items() if option[key] is not None]
-    words = [f"`{word}`" for word in option.get("words", [])]
-    if option["default"] is None:
-        words.append("`none`")
-    return " or ".join([" ".join([kinds[option["type"]], " and ".join(told)]).strip(), *words])
-
-
-def _number(value: float) -> str:
-    return f"{int(value):,}" if value == int(value) else f"{value:,}"
-
-
-def _word(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool | None) else str(value)
 
 
 def _listed() -> list[dict[str, Any]]:
@@ -318,20 +308,20 @@ def _own_plugins() -> Iterator[None]:
 
 
 def cli_page() -> str:
-    """Every command with its arguments and options."""
+    """Return the page of every command with its arguments and options."""
     from stackkit.cli.main import _app
 
     root = _app()
     parts = [
         "# The command line",
         NOTE,
-        "Every command has `--help` with the same texts. [report.md](report.md) lists the exit codes.",
+        "`stackkit COMMAND --help` shows the same texts. [report.md](report.md) lists the exit codes.",
         "## `stackkit`",
         _texts(root),
         _parameters(root),
     ]
     for path, command in _commands(root, "stackkit"):
-        parts += [f"## `{path}`", _texts(command), _parameters(command)]
+        parts += [f"## `{path}`", _texts(command), *_sections(command)]
     return _page(parts)
 
 
@@ -353,9 +343,26 @@ def _texts(command: Any) -> str:
 
 def _parameters(command: Any) -> str:
     context = command.make_context("stackkit", [], resilient_parsing=True)
-    records = [each.get_help_record(context) for each in command.params if each.name != "help"]
+    return _records(each.get_help_record(context) for each in command.params if each.name != "help")
+
+
+def _records(records: Iterable[tuple[str, str]]) -> str:
     rows = [[f"`{usage}`", " ".join(what.split())] for usage, what in records]
     return _table(["option", "what it does"], rows) if rows else ""
+
+
+def _sections(command: Any) -> Iterator[str]:
+    """Yield the tables of a command, with the headings that --help shows."""
+    from stackkit.cli.click_commands import OTHER
+
+    if not hasattr(command, "sections"):
+        yield _parameters(command)
+        return
+    context = command.make_context("stackkit", [], resilient_parsing=True)
+    for title, records in command.sections(context).items():
+        if title != OTHER:
+            yield f"**{title}**"
+            yield _records(records)
 
 
 # Markdown

@@ -1,4 +1,4 @@
-"""Fixtures of the command line: the example plugin installed, and `stackkit` as a function."""
+"""Fixtures of the command line: an installed example plugin, and `stackkit` as a function."""
 
 import shutil
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ EXAMPLE = REPOSITORY / "docs/examples/stackkit-colour-histogram/src/stackkit_col
 
 @pytest.fixture
 def site(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    """A place for plugins; the example of HOWTO_PLUGIN.md, a cheap real backbone, is there."""
+    """A folder of installed plugins with the cheap backbone of HOWTO_PLUGIN.md."""
     with site_with_stackkit(tmp_path_factory.mktemp("site"), monkeypatch) as site:
         shutil.copytree(EXAMPLE, site.folder / EXAMPLE.name)
         site.declare("stackkit-colour-histogram", {HISTOGRAM: EXAMPLE.name})
@@ -24,8 +24,8 @@ def site(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
 
 @pytest.fixture
 def stackkit(site: Site, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
-    """`stackkit ARGUMENTS` in this process."""
-    monkeypatch.setenv("STACKKIT_DEBUG", "0")  # so that what --debug sets ends with the test
+    """Run `stackkit ARGUMENTS` in this process."""
+    monkeypatch.setenv("STACKKIT_DEBUG", "0")  # restored after the test, also if --debug sets it
 
     def command(*arguments: str | Path) -> Outcome:
         capfd.readouterr()

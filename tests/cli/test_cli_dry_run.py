@@ -63,15 +63,13 @@ def test_it_shows_time_disk_and_downloads_and_stores_nothing(
     lines = outcome.out.splitlines()
     assert "dataset     image-folder:root=" in lines[0]
     assert "backbone    paced: 8x8 pixels -> 3 features" in lines
-    assert "lacking     far: far.bin is downloaded at first use" in lines
-    assert "expected    paced: 18 images at 0.01/s: about 30:00" in lines
-    assert (
-        "expected    far: time unknown, for it has to be here to be timed (18 images at most)" in lines
-    )
+    assert "missing     far: far.bin is downloaded at first use" in lines
+    assert "estimate    paced: 18 images at 0.01/s: about 30:00" in lines
+    assert "estimate    far: time unknown until it is available (at most 18 images)" in lines
     assert any(
-        line.startswith("expected    extraction at least 30:00 in the networks") for line in lines
+        line.startswith("estimate    extraction takes at least 30:00 in the networks") for line in lines
     )
-    assert "expected    72.2 kB more on disk, " in lines[-1]
+    assert "estimate    72.2 kB more on disk, " in lines[-1]
     assert any(line.startswith("protocol") for line in lines) == (command == "run")
     assert "shown 18 images" in outcome.err
     assert list(home.iterdir()) == []
@@ -120,9 +118,9 @@ def test_an_unfetched_dataset_shows_what_is_known(stackkit: Command, home: Path)
     assert outcome.code == 0
     lines = outcome.out.splitlines()
     assert "run `stackkit fetch --dataset cub200` (1.1 GB)" in lines[0]
-    assert "lacking     far: far.bin is downloaded at first use" in lines
+    assert "missing     far: far.bin is downloaded at first use" in lines
     assert "store       4.0 kB of features per image" in lines
-    assert lines[-1] == "expected    time and disk are unknown until the dataset is here"
+    assert lines[-1] == "estimate    time and disk are unknown until the dataset is available"
     document = stackkit(*arguments, "--json").document
     assert "fetch --dataset cub200" in document["unavailable_reason"]
     assert (document["n_images"], document["seconds"], document["new_bytes"]) == (None, None, None)
@@ -149,7 +147,7 @@ def test_a_backbone_without_prepare_is_timed(stackkit: Command, bird_folder: Pat
 def test_stored_features_take_no_time(stackkit: Command, bird_folder: Path) -> None:
     stackkit("extract", *chosen(bird_folder))
     outcome = stackkit("run", *chosen(bird_folder), "--dry-run")
-    assert f"expected    {HISTOGRAM}: nothing to compute" in outcome.out
+    assert f"estimate    {HISTOGRAM}: nothing to compute" in outcome.out
     document = stackkit("run", *chosen(bird_folder), "--dry-run", "--json").document
     assert (document["seconds"], document["new_bytes"]) == (0.0, 0)
 
@@ -166,7 +164,7 @@ def test_a_disk_that_is_too_small_is_shown_and_ends_the_run(
     monkeypatch.setattr("stackkit.extraction.extract.free_bytes", lambda folder: 100)
     dry = stackkit("extract", *chosen(bird_folder, "paced"), "--dry-run")
     assert dry.code == 0
-    assert "216 bytes more on disk, 100 bytes are free: TOO LITTLE" in dry.out
+    assert "216 bytes more on disk, 100 bytes free: NOT ENOUGH" in dry.out
     outcome = stackkit("extract", *chosen(bird_folder, "paced"))
     assert outcome.code == 6
     assert "choose another disk with --store" in outcome.error
@@ -176,8 +174,8 @@ def test_a_disk_that_is_too_small_is_shown_and_ends_the_run(
 def test_a_run_shows_preview_and_estimate(stackkit: Command, bird_folder: Path, tmp_path: Path) -> None:
     for command in ("run", "extract"):
         err = stackkit(command, *chosen(bird_folder, "paced"), "--store", tmp_path / command).err
-        assert "expected    paced: 18 images at 0.01/s: about 30:00" in err
-        assert err.index("backbone    paced") < err.index("expected    paced")
+        assert "estimate    paced: 18 images at 0.01/s: about 30:00" in err
+        assert err.index("backbone    paced") < err.index("estimate    paced")
 
 
 class TestTheMachine:
@@ -221,7 +219,7 @@ class TestTheMachine:
     ) -> None:
         outcome = stackkit(command, *chosen(bird_folder, "paced"), "--threads", threads)
         assert outcome.code == 2
-        assert outcome.error == f"--threads {threads}: a whole number above 0 is wanted"
+        assert outcome.error == f"--threads must be at least 1, got {threads}"
 
     def test_evaluating_needs_no_device(self, stackkit: Command, bird_folder: Path) -> None:
         for option in (["--device", "cpu"], ["--threads", "2"], ["--dry-run"]):

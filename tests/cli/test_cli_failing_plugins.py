@@ -133,7 +133,7 @@ def test_a_listing_is_complete_even_if_an_unavailable_reason_fails(
         each for each in document["components"] if each["plugin"] == "odd" and each["unavailable_reason"]
     )
     assert said in entry["unavailable_reason"]
-    assert said in stackkit("list-plugins").out
+    assert said in stackkit("list-plugins", entry["name"]).out
 
 
 def test_a_plugin_with_very_many_components_is_listed(site: Site, stackkit: Command) -> None:
@@ -170,14 +170,14 @@ def test_a_thread_that_never_ends_does_not_keep_the_process_alive(site: Site) ->
     site.install("odd", f"{deed}\n{dedent(GOOD)}")
     code = (
         "import sys, stackkit.cli.shutdown as ending; from stackkit.cli import main;"
-        "ending.answered.__defaults__ = (0.5,); sys.argv[1:] = ['list-plugins']; sys.exit(main())"
+        "ending.end_process.__defaults__ = (0.5,); sys.argv[1:] = ['list-plugins']; sys.exit(main())"
     )
     outcome = python("-c", code)
     assert outcome.code == 0
     assert "left threads running: mine" in outcome.out
     assert outcome.err == (
-        "warning: ended though threads still run: mine; `stackkit list-plugins` says which plugin left "
-        "them\n"
+        "warning: ended while threads were still running: mine; `stackkit list-plugins` shows which "
+        "plugin left them\n"
     )
 
 

@@ -1,4 +1,4 @@
-"""`stackkit features`: what is stored is listed, checked, cleared out and exported as it is."""
+"""`stackkit features`: list, show, verify, delete and export what is stored."""
 
 import json
 import os
@@ -58,7 +58,7 @@ def writing(path: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 class TestLs:
-    def test_files_are_listed_with_what_they_are(self, stackkit: Command, stored: Path) -> None:
+    def test_files_are_listed_with_their_contents(self, stackkit: Command, stored: Path) -> None:
         (file,) = stackkit("features", "ls", "--json").document["files"]
         assert file["path"] == str(stored)
         assert (file["stored"], file["images"], file["state"]) == (7, 7, "complete")
@@ -72,10 +72,10 @@ class TestLs:
         assert "complete" in out
         assert "1 files" in out
 
-    def test_an_empty_store_is_said_to_be_empty(self, stackkit: Command) -> None:
+    def test_an_empty_store_has_0_files(self, stackkit: Command) -> None:
         assert "0 files" in stackkit("features", "ls").out
 
-    def test_states_are_told_apart(self, stackkit: Command, stored: Path) -> None:
+    def test_states_are_distinguished(self, stackkit: Command, stored: Path) -> None:
         sound = stored.read_bytes()
         folder = stored.parent
         (folder / "cut-0123456789ab.h5").write_bytes(sound[:900])
@@ -107,27 +107,29 @@ class TestLs:
 
 class TestShow:
     @pytest.mark.parametrize("how", ["1", "colour", "image-folder", "path"])
-    def test_a_file_is_found_by_number_path_and_beginning(
+    def test_a_file_is_found_by_number_path_and_prefix(
         self, stackkit: Command, stored: Path, how: str
     ) -> None:
-        told = stackkit("features", "show", str(stored) if how == "path" else how, "--json").document
-        assert told["path"] == str(stored)
-        assert told["classes"] == {"a": 3, "b": 4}
-        assert told["provenance"][0]["component"]["label"] == HISTOGRAM
+        shown = stackkit("features", "show", str(stored) if how == "path" else how, "--json").document
+        assert shown["path"] == str(stored)
+        assert shown["classes"] == {"a": 3, "b": 4}
+        assert shown["provenance"][0]["component"]["label"] == HISTOGRAM
 
     @pytest.mark.parametrize("text", ["2", "nothing"])
-    def test_what_means_no_file_is_said(self, stackkit: Command, stored: Path, text: str) -> None:
+    def test_a_name_that_matches_no_file_is_refused(
+        self, stackkit: Command, stored: Path, text: str
+    ) -> None:
         outcome = stackkit("features", "show", text)
         assert outcome.code == 2
-        assert "is no file" in outcome.error
+        assert "matches no file" in outcome.error
 
-    def test_a_beginning_that_means_two_files_is_refused(
+    def test_a_prefix_that_matches_two_files_is_refused(
         self, stackkit: Command, stored: Path, root: Path
     ) -> None:
         stackkit("extract", *chosen(root, f"{HISTOGRAM}:bins=2"))
-        assert "means 2 files" in stackkit("features", "show", "colour").error
+        assert "matches 2 files" in stackkit("features", "show", "colour").error
 
-    def test_rows_that_are_absent_or_damaged_are_named(self, stackkit: Command, stored: Path) -> None:
+    def test_missing_and_damaged_rows_are_named(self, stackkit: Command, stored: Path) -> None:
         flip_row(stored, 2)
         out = stackkit("features", "show", "1").out
         assert "a/002.png" in out
@@ -135,22 +137,20 @@ class TestShow:
 
 
 class TestVerify:
-    def test_a_sound_store_is_said_to_be_sound(self, stackkit: Command, stored: Path) -> None:
+    def test_intact_rows_are_counted(self, stackkit: Command, stored: Path) -> None:
         outcome = stackkit("features", "verify")
         assert outcome.code == 0
-        assert "7 rows sound" in outcome.out
+        assert "7 rows intact" in outcome.out
 
-    def test_a_damaged_row_is_named_and_ends_in_an_error(self, stackkit: Command, stored: Path) -> None:
+    def test_a_damaged_row_is_named_and_is_an_error(self, stackkit: Command, stored: Path) -> None:
         flip_row(stored, 3)
         outcome = stackkit("features", "verify", "--json")
         assert outcome.code == 6
         assert json.loads(outcome.out)["files"][0]["damaged"] == ["b/000.png"]
-        assert "1 of 1 files are not sound" in outcome.err
+        assert "1 of 1 files failed verification" in outcome.err
         assert "stackkit extract" in outcome.err
 
-    def test_a_damaged_file_is_mended_by_extract(
-        self, stackkit: Command, stored: Path, root: Path
-    ) -> None:
+    def test_extract_repairs_a_damaged_file(self, stackkit: Command, stored: Path, root: Path) -> None:
         flip(stored, stored.stat().st_size - 3)
         assert stackkit("features", "verify").code == 6
         assert stackkit("extract", *chosen(root), "--json").document["reused"] == {HISTOGRAM: 7}
@@ -160,7 +160,7 @@ class TestVerify:
         (file,) = stackkit("features", "verify", "--recompute", "5", "--json").document["files"]
         assert (file["recomputed"], file["disagreeing"], file["skipped"]) == (5, [], {})
 
-    def test_where_nothing_is_stored_there_is_nothing_to_recompute(
+    def test_a_file_without_rows_has_nothing_to_recompute(
         self, stackkit: Command, tmp_path: Path
     ) -> None:
         for name in "ab":
@@ -170,9 +170,7 @@ class TestVerify:
         (file,) = stackkit("features", "verify", "--recompute", "5", "--json").document["files"]
         assert (file["sound"], file["recomputed"]) == (True, 0)
 
-    def test_a_row_that_the_network_does_not_give_is_found(
-        self, stackkit: Command, stored: Path
-    ) -> None:
+    def test_a_row_that_differs_from_the_network_is_found(self, stackkit: Command, stored: Path) -> None:
         contents = read_contents(stored)
         from stackkit.store.rows import checksum, write_rows
 
@@ -183,7 +181,7 @@ class TestVerify:
         outcome = stackkit("features", "verify", "--recompute", "7", "--json")
         assert outcome.code == 6
         assert json.loads(outcome.out)["files"][0]["disagreeing"] == ["b/001.png"]
-        assert "gives other features by now, under the same revision" in outcome.err
+        assert "computes other features now under the same revision" in outcome.err
         assert "extract" not in outcome.err, "which would find every row stored"
 
     def test_an_image_that_changed_is_not_compared(
@@ -194,7 +192,7 @@ class TestVerify:
         assert file["skipped"] == {"a/000.png": "the image has changed since its features were stored"}
         assert file["recomputed"] == 6
 
-    def test_a_backbone_that_is_gone_is_named(
+    def test_a_missing_backbone_is_named(
         self, stackkit: Command, stored: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("STACKKIT_PLUGINS", "")
@@ -202,7 +200,7 @@ class TestVerify:
         assert outcome.code == 2
         assert "unknown backbone 'colour-histogram'" in outcome.error
 
-    def test_a_setting_that_changed_since_is_said(
+    def test_a_changed_revision_is_named(
         self, stackkit: Command, stored: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         from stackkit_colour_histogram import backbone  # type: ignore[import-not-found]
@@ -219,7 +217,7 @@ class TestVerify:
         assert "revision 2" in outcome.error
 
 
-class TestBesideOthers:
+class TestConcurrentProcesses:
     @pytest.fixture
     def writer(self, stored: Path) -> Iterator[None]:
         """Another process that has the file open for writing."""
@@ -228,7 +226,7 @@ class TestBesideOthers:
             process.kill()
 
     @pytest.mark.usefixtures("writer")
-    def test_reading_goes_on_beside_a_writer(
+    def test_reading_works_while_another_process_writes(
         self, stackkit: Command, root: Path, tmp_path: Path
     ) -> None:
         assert stackkit("evaluate", *chosen(root)).code == 0
@@ -238,14 +236,14 @@ class TestBesideOthers:
         assert stackkit("features", "export", "1", "--out", tmp_path / "out").code == 0
 
     @pytest.mark.usefixtures("writer")
-    def test_a_second_writer_is_told_which_file_is_in_use(
+    def test_a_second_writer_is_refused_with_the_file_in_use(
         self, stackkit: Command, stored: Path, root: Path
     ) -> None:
         outcome = stackkit("extract", *chosen(root))
         assert outcome.code == 6
         assert f"{stored} is in use by another process" in outcome.error
 
-    def test_a_store_that_may_not_be_written_is_read(
+    def test_a_read_only_store_is_read(
         self, stackkit: Command, stored: Path, root: Path, home: Path
     ) -> None:
         with read_only(home / "features"):
@@ -259,13 +257,13 @@ class TestBesideOthers:
 
 
 class TestGc:
-    def test_nothing_goes_without_a_criterion(self, stackkit: Command, stored: Path) -> None:
+    def test_nothing_is_deleted_without_a_criterion(self, stackkit: Command, stored: Path) -> None:
         outcome = stackkit("features", "gc")
         assert outcome.code == 2
         assert "--older-than" in outcome.error
         assert stored.exists()
 
-    def test_engines_are_counted_and_go_only_when_they_are_named(
+    def test_engines_are_counted_and_deleted_only_with_engines(
         self, stackkit: Command, stored: Path, home: Path
     ) -> None:
         unused_for(stored, 31)
@@ -277,8 +275,8 @@ class TestGc:
         assert known == [{"path": str(engine), "bytes": 4000}]
         dry = stackkit("features", "gc", "--engines", "--dry-run").out.splitlines()
         assert dry == [
-            f"would remove {engine}: engine, 4.0 kB",
-            "would remove 0 files, 1 engines, 4.0 kB",
+            f"would delete {engine}: engine, 4.0 kB",
+            "would delete 0 files, 1 engines, 4.0 kB",
         ]
         assert stackkit("features", "gc", "--keep-size", "1GB", "--json").document["engines"] == []
         assert engine.exists()
@@ -288,7 +286,7 @@ class TestGc:
         assert f"{home / 'engines'}" not in stackkit("features", "ls").out
 
     @pytest.mark.parametrize(("age", "stays"), [("30d", False), ("8w", True), ("1000h", True)])
-    def test_what_was_not_used_for_long_goes(
+    def test_unused_files_are_deleted(
         self, stackkit: Command, stored: Path, age: str, stays: bool
     ) -> None:
         unused_for(stored, 31)
@@ -296,13 +294,13 @@ class TestGc:
         assert stored.exists() == stays
         assert stored.parent.exists() == stays
 
-    def test_a_dry_run_lists_and_removes_nothing(self, stackkit: Command, stored: Path) -> None:
+    def test_a_dry_run_lists_and_deletes_nothing(self, stackkit: Command, stored: Path) -> None:
         unused_for(stored, 31)
         outcome = stackkit("features", "gc", "--older-than", "30d", "--dry-run")
-        assert f"would remove {stored}" in outcome.out
+        assert f"would delete {stored}" in outcome.out
         assert stored.exists()
 
-    def test_the_longest_unused_go_first_until_the_rest_fits(
+    def test_the_longest_unused_are_deleted_until_the_rest_fits(
         self, stackkit: Command, root: Path, home: Path
     ) -> None:
         for bins in (2, 3, 4):
@@ -321,7 +319,7 @@ class TestGc:
         stackkit("features", "gc", "--older-than", "30d")
         assert stored.exists()
 
-    def test_damaged_files_and_leftovers_go_and_other_files_stay(
+    def test_damaged_files_and_leftovers_are_deleted_and_other_files_kept(
         self, stackkit: Command, stored: Path
     ) -> None:
         damaged, other = stored.with_name("cut-0123456789ab.h5"), stored.with_name("mine.h5")
@@ -331,7 +329,7 @@ class TestGc:
         stackkit("features", "gc", "--older-than", "9000d")
         assert sorted(stored.parent.glob("*.h5*")) == sorted([stored, other])
 
-    def test_files_that_go_while_they_are_looked_at_are_passed_over(
+    def test_files_that_vanish_in_the_meantime_are_skipped(
         self, stackkit: Command, stored: Path
     ) -> None:
         for name in ("gone.h5", f".{stored.name}.1234"):
@@ -339,7 +337,7 @@ class TestGc:
         assert len(stackkit("features", "ls", "--json").document["files"]) == 1
         assert not stackkit("features", "gc", "--older-than", "30d", "--json").document["removed"]
 
-    def test_a_file_in_use_stays(self, stackkit: Command, stored: Path) -> None:
+    def test_a_file_in_use_is_kept(self, stackkit: Command, stored: Path) -> None:
         unused_for(stored, 31)
         with writing(stored) as process:
             stackkit("features", "gc", "--older-than", "30d")
@@ -347,12 +345,13 @@ class TestGc:
             process.kill()
 
     @pytest.mark.parametrize("criterion", [("--older-than", "soon"), ("--keep-size", "10 parsecs")])
-    def test_amounts_that_make_no_sense_are_refused(
+    def test_invalid_amounts_are_refused(
         self, stackkit: Command, stored: Path, criterion: tuple[str, str]
     ) -> None:
         outcome = stackkit("features", "gc", *criterion)
         assert outcome.code == 2
-        assert "is wanted" in outcome.error
+        assert f"{criterion[0]} must be a" in outcome.error
+        assert f"got {criterion[1]!r}" in outcome.error
 
 
 class TestExport:
@@ -372,7 +371,7 @@ class TestExport:
         assert about["splits"] == [""] * 7
         assert about["provenance"][0]["component"]["label"] == HISTOGRAM
 
-    def test_hdf5_is_one_plain_file(self, stackkit: Command, stored: Path, tmp_path: Path) -> None:
+    def test_hdf5_is_one_file(self, stackkit: Command, stored: Path, tmp_path: Path) -> None:
         out = tmp_path / "out.h5"
         assert stackkit("features", "export", "1", "--format", "hdf5", "--out", out).code == 0
         with h5py.File(out) as file:
@@ -394,7 +393,7 @@ class TestExport:
         assert table["split"].to_pylist() == [None] * 7
         assert json.loads(table.schema.metadata[b"stackkit"])["class_names"] == ["a", "b"]
 
-    def test_parquet_without_its_package_says_what_to_install(
+    def test_parquet_without_its_package_names_what_to_install(
         self, stackkit: Command, stored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setitem(sys.modules, "pyarrow", None)
@@ -404,7 +403,7 @@ class TestExport:
         assert list(tmp_path.glob("*parquet*")) == []
 
     @pytest.mark.parametrize("kind", ["npy", "hdf5", "parquet"])
-    def test_only_sound_rows_are_exported(
+    def test_only_intact_rows_are_exported(
         self, stackkit: Command, stored: Path, tmp_path: Path, kind: str
     ) -> None:
         pytest.importorskip("pyarrow", reason="the extra parquet is absent")
@@ -413,7 +412,7 @@ class TestExport:
         assert stackkit("features", "export", *arguments).document["rows"] == 6
 
     @pytest.mark.parametrize("kind", ["npy", "hdf5"])
-    def test_what_is_there_is_replaced_only_if_asked(
+    def test_an_export_is_replaced_only_with_overwrite(
         self, stackkit: Command, stored: Path, tmp_path: Path, kind: str
     ) -> None:
         arguments = ["features", "export", "1", "--format", kind, "--out", tmp_path / "out"]
@@ -421,7 +420,7 @@ class TestExport:
         assert "exists" in stackkit(*arguments).error
         assert stackkit(*arguments, "--overwrite").code == 0
 
-    def test_a_folder_of_other_things_is_never_replaced(
+    def test_a_folder_that_export_did_not_write_is_never_replaced(
         self, stackkit: Command, stored: Path, root: Path
     ) -> None:
         outcome = stackkit("features", "export", "1", "--out", root, "--overwrite")

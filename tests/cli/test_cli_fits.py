@@ -47,7 +47,7 @@ class TestLs:
         assert listed["oldest_use"] < listed["newest_use"]
         first, second = stackkit("fits", "ls").out.splitlines()
         assert first.startswith(f"{home / 'fits'}: 12 fits, ")
-        assert second == "last used < 1 h ago, the longest unused 5 w ago"
+        assert second == "most recently used < 1 h ago, least recently used 5 w ago"
 
     def test_an_empty_cache_is_listed_as_such(self, stackkit: Command, home: Path) -> None:
         assert stackkit("fits", "ls").out == f"{home / 'fits'}: 0 fits, 0 bytes\n"
@@ -66,7 +66,7 @@ class TestGc:
         for path in cached[:3]:
             used(path, 31)
         lines = stackkit("fits", "gc", "--older-than", "30d").out.splitlines()
-        assert lines[0].startswith("removed 3 fits: unused for too long, ")
+        assert lines[0].startswith("deleted 3 fits: unused for too long, ")
         assert [path.exists() for path in cached] == [False] * 3 + [True] * 9
 
     def test_the_longest_unused_are_removed_first_until_the_rest_fits(
@@ -135,7 +135,8 @@ class TestGc:
     def test_invalid_amounts_are_refused(self, stackkit: Command, criterion: tuple[str, str]) -> None:
         outcome = stackkit("fits", "gc", *criterion)
         assert outcome.code == 2
-        assert "is wanted" in outcome.error
+        assert f"{criterion[0]} must be a" in outcome.error
+        assert f"got {criterion[1]!r}" in outcome.error
 
 
 class TestCaching:

@@ -1,4 +1,4 @@
-"""Ctrl-C, given to a real process: it stops with a word and keeps what is finished."""
+"""Ctrl-C in a real process: it stops with a message and keeps what is finished."""
 
 import signal
 import subprocess
@@ -34,7 +34,7 @@ SLOW = """
         image_size, feature_dim, revision, trained = 8, 3, "1", True
 
         def extract(self, images):
-            if len(images) > 4:  # the trial of a stranger's backbone is no batch
+            if len(images) > 4:  # smaller calls are the check of a third-party backbone
                 print("batch begins", file=sys.stderr, flush=True)
                 time.sleep(0.5)
             return images.mean(axis=(1, 2)).astype(np.float32)
@@ -78,8 +78,8 @@ def interrupted(line: str, times: int, *arguments: str, again_at: str = "") -> O
         assert process.stdout
         assert process.stderr
         seen: list[str] = []
-        for wanted, count in ((line, times), *([(again_at, 1)] if again_at else [])):
-            while sum(wanted in text for text in seen) < count:
+        for text, count in ((line, times), *([(again_at, 1)] if again_at else [])):
+            while sum(text in seen_line for seen_line in seen) < count:
                 seen.append(process.stderr.readline())
             process.send_signal(signal.SIGINT)
         limit = Timer(20, process.kill)
@@ -89,7 +89,7 @@ def interrupted(line: str, times: int, *arguments: str, again_at: str = "") -> O
     return Outcome(code=process.returncode, out=out, err="".join(seen) + rest)
 
 
-def assert_stopped_with_a_word(outcome: Outcome) -> None:
+def assert_stopped_with_a_message(outcome: Outcome) -> None:
     assert outcome.code == 130
     assert outcome.err.splitlines()[-1].startswith("interrupted; everything finished so far is kept")
     assert "Traceback" not in outcome.err
@@ -101,13 +101,13 @@ def test_ctrl_c_during_extraction_finishes_the_batch_in_flight_and_keeps_it(
     command: str, root: Path, stackkit: Command
 ) -> None:
     outcome = interrupted("batch begins", 3, command, *chosen(root, "slow"))
-    assert_stopped_with_a_word(outcome)
+    assert_stopped_with_a_message(outcome)
     assert IN_FLIGHT in outcome.err.splitlines()
     assert reused(root, stackkit) in {96, 128}  # 96, unless the machine was slow to pass Ctrl-C on
 
 
 def test_a_second_ctrl_c_does_not_wait_for_the_batch(root: Path, stackkit: Command) -> None:
-    assert_stopped_with_a_word(
+    assert_stopped_with_a_message(
         interrupted("batch begins", 3, "extract", *chosen(root, "slow"), again_at=IN_FLIGHT)
     )
     assert reused(root, stackkit) in {64, 96}
@@ -123,20 +123,20 @@ def reused(root: Path, stackkit: Command) -> int:
 def test_ctrl_c_during_evaluation_keeps_all_features(root: Path, stackkit: Command) -> None:
     arguments = [*chosen(root), "--json"]
     endless = ["--aggregator", "endless"]
-    assert_stopped_with_a_word(
+    assert_stopped_with_a_message(
         interrupted("fitting begins", 1, "run", *arguments, *endless, again_at=STOPPING_FITS)
     )
     assert stackkit("evaluate", *arguments).document["n_images"] == 160
 
 
-def test_ctrl_c_during_evaluation_finishes_the_fits_in_hand_and_keeps_them(
+def test_ctrl_c_during_evaluation_finishes_running_fits_and_keeps_them(
     root: Path, stackkit: Command, home: Path
 ) -> None:
     stackkit("extract", *chosen(root))
     options = ["--learner", "dawdling", "--baseline", "none", "--aggregator", "soft-vote", "--cv", "8"]
     arguments = ["evaluate", *chosen(root), *options, "--jobs", "2", "--json"]
     outcome = interrupted("fitting begins", 3, *arguments)
-    assert_stopped_with_a_word(outcome)
+    assert_stopped_with_a_message(outcome)
     assert STOPPING_FITS in outcome.err.splitlines()
     begun = outcome.err.count("fitting begins")
     assert begun in {3, 4}  # two at a time, and no further ones

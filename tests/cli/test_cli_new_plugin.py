@@ -189,7 +189,7 @@ def test_the_output_ends_with_the_next_commands(given: str, stackkit: Command, t
     assert first == f"{folder}: the backbone leaf-shapes"
     assert {line.strip() for line in rest[: len(written)]} == written
     assert [line.strip() for line in rest[len(written) :]] == [
-        "Type next:",
+        "Next steps:",
         f"cd '{folder}'",
         "pip install -e '.[test]'",
         "python -m pytest",

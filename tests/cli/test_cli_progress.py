@@ -1,4 +1,4 @@
-"""Progress on stderr as people or machines want it."""
+"""Progress on stderr as bars, lines or JSON."""
 
 import json
 from pathlib import Path
@@ -16,12 +16,12 @@ def events(err: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in err.splitlines()]
 
 
-def test_json_events_tell_of_every_backbone_and_the_whole(stackkit: Command, bird_folder: Path) -> None:
+def test_json_events_cover_every_backbone_and_all_together(stackkit: Command, bird_folder: Path) -> None:
     outcome = stackkit("extract", *chosen(bird_folder, TWO), "--progress", "json")
-    told = events(outcome.err)
-    assert all(event["time"].endswith("+00:00") for event in told)
-    assert any(event.get("message", "").startswith("dataset ") for event in told)
-    whole = [event for event in told if event.get("task") == "all 2 backbones"]
+    found = events(outcome.err)
+    assert all(event["time"].endswith("+00:00") for event in found)
+    assert any(event.get("message", "").startswith("dataset ") for event in found)
+    whole = [event for event in found if event.get("task") == "all 2 backbones"]
     assert [event["done"] for event in whole if event["done"] in (0, 36)] == [0, 36]
     assert whole[-1].keys() == {
         "time", "task", "done", "total", "unit", "per_s_now", "per_s_overall", "eta_s"
@@ -29,13 +29,11 @@ def test_json_events_tell_of_every_backbone_and_the_whole(stackkit: Command, bir
     assert (whole[-1]["total"], whole[-1]["unit"], whole[-1]["eta_s"]) == (36, "items", 0.0)
     assert whole[-1]["per_s_overall"] > 0
     for name in TWO.split(","):
-        last = [event for event in told if event.get("task") == name][-1]
+        last = [event for event in found if event.get("task") == name][-1]
         assert (last["done"], last["total"]) == (18, 18)
 
 
-def test_lines_tell_each_backbone_and_the_whole_at_their_end(
-    stackkit: Command, bird_folder: Path
-) -> None:
+def test_each_backbone_and_all_together_end_with_a_line(stackkit: Command, bird_folder: Path) -> None:
     err = stackkit("extract", *chosen(bird_folder, TWO), "--progress", "lines").err
     for task in (
         f"{HISTOGRAM}: 18 of 18, ",
@@ -45,7 +43,7 @@ def test_lines_tell_each_backbone_and_the_whole_at_their_end(
         assert sum(line.startswith(task) for line in err.splitlines()) == 1
 
 
-def test_one_line_every_so_often_is_of_the_whole(
+def test_regular_lines_are_of_all_backbones_together(
     stackkit: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("stackkit.cli.progress.LINE_EVERY_S", 0.0)
@@ -59,15 +57,13 @@ def test_one_line_every_so_often_is_of_the_whole(
         assert "/s overall, " in line
 
 
-def test_bars_show_speed_and_time_to_go_even_where_no_terminal_is(
-    stackkit: Command, bird_folder: Path
-) -> None:
+def test_bars_can_be_forced_without_a_terminal(stackkit: Command, bird_folder: Path) -> None:
     err = stackkit("extract", *chosen(bird_folder, TWO), "--progress", "bars").err
     assert "━" in err
     assert "36 of 36" in err
 
 
-def test_millions_of_images_are_no_bytes_and_few_bytes_are_no_images(
+def test_images_and_bytes_are_formatted_by_their_unit(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with progress("lines") as reporter:
@@ -86,5 +82,5 @@ def test_no_progress_leaves_the_messages(command: str, stackkit: Command, bird_f
     assert "18 of 18" not in outcome.err
 
 
-def test_an_unknown_kind_of_progress_is_refused(stackkit: Command, bird_folder: Path) -> None:
+def test_an_unknown_style_is_refused(stackkit: Command, bird_folder: Path) -> None:
     assert stackkit("extract", *chosen(bird_folder), "--progress", "balloons").code == 2

@@ -67,9 +67,9 @@ def test_the_protocol_reports_repeats(stackkit: Command, root: Path) -> None:
     ("options", "message"),
     [
         (["--repeats", "2"], "--repeats 2 would repeat the same folds; add --shuffle"),
-        (["--repeats", "0"], "--repeats 0: a whole number above 0 is wanted"),
+        (["--repeats", "0"], "--repeats must be at least 1, got 0"),
         (["--repeats", "2", "--split", "official"], "--repeats 2 would repeat"),
-        (["--repeats", "2", "--shuffle", "--split", "official"], "exclude each other"),
+        (["--repeats", "2", "--shuffle", "--split", "official"], "cannot be combined"),
     ],
 )
 def test_invalid_repeats_are_refused(

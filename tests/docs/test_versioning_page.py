@@ -32,7 +32,7 @@ CONTENT: dict[int, dict[str, str]] = {
         " StackkitError UsageError WeightsError",
         "ComponentSpec": f"{SPEC} options requires install unavailable_reason lacking diagnoses",
         "DatasetSpec": f"{SPEC} fetch",
-        "BackboneSpec": SPEC,
+        "BackboneSpec": f"{SPEC} image_size feature_dim download_bytes",
         "LearnerSpec": f"{SPEC} probabilities",
         "AggregatorSpec": SPEC,
         "Option": "name default help type choices words minimum maximum above deprecated",
@@ -178,7 +178,7 @@ def test_list_plugins_shows_the_warning_of_a_deprecated_field_once(old_field: Pa
             [*command, *words], env=environment, capture_output=True, text=True, check=True
         )
 
-    people, program = listed("--kind", "learner"), listed("--kind", "learner", "--json")
+    people, program = listed("moon"), listed("moon", "--json")
     for done in (people, program):
         assert done.stderr.count(DEPRECATED) == 1
         assert "FutureWarning" not in done.stdout

@@ -1,4 +1,4 @@
-"""Give commands to stackkit, in this process or in one of its own, and look at what came back."""
+"""Run stackkit commands, in this process or another, and inspect the outcome."""
 
 import json
 import os
@@ -19,7 +19,7 @@ HISTOGRAM = "colour-histogram"
 
 @dataclass(frozen=True)
 class Outcome:
-    """An exit code and what was printed."""
+    """Exit code and output of a command."""
 
     code: int
     out: str
@@ -34,7 +34,7 @@ class Outcome:
 
     @property
     def error(self) -> str:
-        """The one line that says what went wrong; the last of stderr, and no traceback above it."""
+        """The error line: the last of stderr, without a traceback or output on stdout."""
         lines = self.err.splitlines()
         errors = [line for line in lines if line.startswith("error: ")]
         assert errors == lines[-1:], self.err
@@ -47,12 +47,12 @@ Command = Callable[..., Outcome]
 
 
 def in_a_process(*arguments: str | Path, **environment: str) -> Outcome:
-    """`python -m stackkit ARGUMENTS`, which finds what is on this process's sys.path."""
+    """Run `python -m stackkit ARGUMENTS` with the sys.path of this process."""
     return python("-m", "stackkit", *arguments, **environment)
 
 
 def python(*arguments: str | Path, **environment: str) -> Outcome:
-    """Python itself with these arguments."""
+    """Run Python with these arguments and the sys.path of this process."""
     command = [sys.executable, *map(str, arguments)]
     done = subprocess.run(
         command, env=variables() | environment, capture_output=True, text=True, timeout=120, check=False
@@ -61,12 +61,12 @@ def python(*arguments: str | Path, **environment: str) -> Outcome:
 
 
 def variables() -> dict[str, str]:
-    """The environment of a process that finds the same distributions as this one."""
+    """Return the environment for a process that finds the same distributions as this one."""
     return {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "STACKKIT_DEBUG": "0"}
 
 
 def photographs(root: Path, **classes: int) -> Path:
-    """An image-folder: so many small pictures of noise per class, no two of them alike."""
+    """Write an image-folder with that many different noise images per class."""
     for name, count in classes.items():
         generator = np.random.default_rng(list(name.encode()))
         (root / name).mkdir(parents=True)
@@ -77,12 +77,12 @@ def photographs(root: Path, **classes: int) -> Path:
 
 
 def chosen(root: Path, backbones: str = HISTOGRAM) -> list[str]:
-    """The options that every command about images takes."""
+    """Return the --dataset and --backbones options for a folder of images."""
     return ["--dataset", f"image-folder:root={root}", "--backbones", backbones]
 
 
 def flip(path: Path, place: int) -> None:
-    """Change one bit of a file."""
+    """Flip one bit of a file."""
     data = bytearray(path.read_bytes())
     data[place] ^= 16
     path.write_bytes(data)

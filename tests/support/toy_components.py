@@ -1,4 +1,4 @@
-"""A dataset whose images may go bad and cheap backbones, as a plugin of its own."""
+"""A plugin with a dataset of breakable images, cheap backbones and recording aggregators."""
 
 TOYS = """
     import os
@@ -23,7 +23,7 @@ TOYS = """
         return [witness, AggregatorSpec(name="unlucky", summary="", factory="toyland:Unlucky")]
 
     class Flaky:
-        \"\"\"36 images of three classes; those numbered in the variable BROKEN cannot be decoded.\"\"\"
+        \"\"\"36 images of three classes; those listed in the variable BROKEN cannot be decoded.\"\"\"
         classes, notes = ("a", "b", "c"), ()
         samples = [Sample(id=f"s{i:02}", label=i % 3) for i in range(36)]
 
@@ -42,7 +42,7 @@ TOYS = """
 
         def __init__(self, number=0):
             self.revision = str(number)
-            mix = np.random.default_rng(number).integers(-8, 9, (192, 6))  # so that no sum is rounded
+            mix = np.random.default_rng(number).integers(-8, 9, (192, 6))  # exact sums
             self.mix = mix.astype(np.float32) / 2**12
 
         def extract(self, images):
@@ -55,7 +55,7 @@ TOYS = """
             return np.full((len(images), 4), 0.5, np.float32)
 
     class Witness:
-        \"\"\"Writes down what it is handed, below the folder WITNESS.\"\"\"
+        \"\"\"Saves what it receives in the folder of the variable WITNESS.\"\"\"
         fit_on = "out-of-fold"
 
         def fit(self, probabilities, labels):

@@ -241,6 +241,10 @@ class ComponentSpec:
             )
         self._accept_deprecated_name()
         self._check_texts()
+        for number in ("image_size", "feature_dim", "download_bytes"):
+            value = getattr(self, number, None)
+            if value is not None and (type(value) is not int or value < 1):
+                raise ValueError(f"{self.name}: {number} must be an integer >= 1, got {value!r}")
         for text in self.requires:
             if not _DISTRIBUTION.fullmatch(text):
                 raise ValueError(
@@ -316,10 +320,24 @@ class DatasetSpec(ComponentSpec):
 class BackboneSpec(ComponentSpec):
     """A frozen network. Its factory returns a `Backbone` or a `PreparableBackbone`.
 
-    It has the fields of `ComponentSpec` and no others.
+    It has all fields of `ComponentSpec`, and three more, which describe the network with its default
+    options. `stackkit list-plugins` shows them, so that users can choose a network.
+
+    Attributes
+    ----------
+    image_size : int or None
+        Width and height of the input in pixels.
+    feature_dim : int or None
+        Number of features per image.
+    download_bytes : int or None
+        About how many bytes it downloads at first use.
+
     """
 
     kind = "backbone"
+    image_size: int | None = None
+    feature_dim: int | None = None
+    download_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

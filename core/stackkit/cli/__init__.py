@@ -1,4 +1,4 @@
-"""The command line: each command parses, calls and prints; only this package does so."""
+"""The command line: each command parses options, calls the library and prints the result."""
 
 from stackkit.cli.main import main
 

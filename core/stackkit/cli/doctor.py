@@ -1,4 +1,4 @@
-"""`stackkit doctor`: what is installed, what is broken, and what to do about it."""
+"""`stackkit doctor`: show what is installed, what is broken, and how to fix it."""
 
 from __future__ import annotations
 
@@ -20,16 +20,17 @@ MARKS = {"ok": " ", "problem": "!", "blocker": "X"}
 
 
 def doctor(as_json: options.Json = False) -> None:
-    """Examine this installation: versions, devices, folders, plugins, and what each component lacks.
+    """Check the installation and suggest fixes.
 
-    Problems come first, each with what to do. It is an error only if no run at all can work.
-    Nothing is downloaded; --json is for bug reports.
+    It checks versions, devices, folders, plugins and what is missing for each component. Problems
+    come first, each with its fix. The exit code is not 0 only if no run can work. Nothing is
+    downloaded. Attach the output of --json to bug reports.
 
     Try: stackkit doctor
     """
     from stackkit.doctor import examine
 
-    with stdout_set_aside():  # plugins' code runs
+    with stdout_set_aside():  # it calls code of plugins
         examination = examine()
     if as_json:
         print_json(examination.document())
@@ -44,7 +45,7 @@ def doctor(as_json: options.Json = False) -> None:
 
 
 def _show(examination: Examination) -> None:
-    with suppress(AttributeError, ValueError):  # a path may hold what the terminal cannot show
+    with suppress(AttributeError, ValueError):  # the terminal may not show all characters
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     blockers, problems = examination.of_state("blocker"), examination.of_state("problem")
     typer.echo(_summary(len(blockers), len(problems)))

@@ -1,4 +1,4 @@
-"""`stackkit extract`, the first half of `stackkit run`."""
+"""`stackkit extract`: compute and store features, the first half of `stackkit run`."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def extract(
     progress: options.Progress = "auto",
     as_json: options.Json = False,
 ) -> None:
-    """Compute the features that the store lacks, and keep them.
+    """Compute and store the features that are not stored yet.
 
-    It can be stopped and started again at any time; nothing finished is computed twice.
+    Stop it at any time: the same command resumes and computes nothing twice.
 
     Try: stackkit extract --dataset cub200 --backbones resnet50
     """
@@ -50,9 +50,9 @@ def extract(
     )
     feature_store = options.feature_store(store, feature_dtype)
     if dry_run:
-        from stackkit.cli.preview import predict
+        from stackkit.cli.preview import show_dry_run
 
-        predict(recipe, feature_store, progress, as_json=as_json, evaluable=False)
+        show_dry_run(recipe, feature_store, progress, as_json=as_json, evaluable=False)
         return
     summary = _carry_out(recipe, feature_store, progress)
     if as_json:
@@ -62,7 +62,7 @@ def extract(
 
 
 def _carry_out(recipe: Recipe, store: FeatureStore, style: Style) -> ExtractionSummary:
-    from stackkit.cli.preview import forecast_lines, plan_lines, tell
+    from stackkit.cli.preview import estimate_lines, preview_lines, show
     from stackkit.cli.progress import progress
     from stackkit.experiment import extract_features
     from stackkit.host.registry import Registry
@@ -73,8 +73,8 @@ def _carry_out(recipe: Recipe, store: FeatureStore, style: Style) -> ExtractionS
             Registry(host=the_host()),
             store,
             reporter,
-            begin=lambda preview: tell(reporter, plan_lines(preview, evaluable=False)),
-            expect=lambda estimate: tell(reporter, forecast_lines(estimate)),
+            begin=lambda preview: show(reporter, preview_lines(preview, evaluable=False)),
+            expect=lambda estimate: show(reporter, estimate_lines(estimate)),
         )
 
 

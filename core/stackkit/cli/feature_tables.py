@@ -1,4 +1,4 @@
-"""Feature files as tables for people and as documents for machines."""
+"""Show feature files as tables, and describe them for --json."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rich.filesize import decimal
 from rich.table import Table
 
 from stackkit.api.paths import engines_dir
-from stackkit.cli.engines import total
+from stackkit.cli.cleanup import total_bytes
 from stackkit.cli.units import age
 from stackkit.extraction.recompute import TOLERANCE, Recomputed
 from stackkit.store.catalogue import Entry, RowStates
@@ -26,7 +26,7 @@ MOST_NAMED = 20
 
 
 def document(entry: Entry) -> dict[str, Any]:
-    """One line of the list, for machines."""
+    """Describe a file as one element of `features ls --json`."""
     contents = entry.contents
     return {
         "path": str(entry.path),
@@ -48,7 +48,7 @@ def document(entry: Entry) -> dict[str, Any]:
 
 
 def details(entry: Entry, states: RowStates) -> dict[str, Any]:
-    """Everything about one file."""
+    """Describe a file for `features show --json`."""
     assert entry.contents is not None
     samples, classes = entry.contents.rows.samples, entry.contents.rows.classes
     counts = Counter(samples[row].label for row in states.intact)
@@ -63,10 +63,10 @@ def details(entry: Entry, states: RowStates) -> dict[str, Any]:
     }
 
 
-def verdict(entry: Entry, states: RowStates | None, again: Sequence[Recomputed]) -> dict[str, Any]:
-    """What checking one file has found."""
+def verdict(entry: Entry, states: RowStates | None, rows: Sequence[Recomputed]) -> dict[str, Any]:
+    """Describe what verifying and recomputing rows of a file have found."""
     tolerance = TOLERANCE[entry.contents.key.dtype] if entry.contents else 0.0
-    wrong = [row for row in again if row.disagrees(tolerance)]
+    wrong = [row for row in rows if row.disagrees(tolerance)]
     damaged = states.damaged if states else []
     samples = entry.contents.rows.samples if entry.contents else []
     return {
@@ -76,15 +76,15 @@ def verdict(entry: Entry, states: RowStates | None, again: Sequence[Recomputed])
         "sound": entry.state not in {"damaged", "unreadable"} and not damaged and not wrong,
         "intact": len(states.intact) if states else 0,
         "damaged": [samples[row].id for row in damaged],
-        "recomputed": sum(row.difference is not None for row in again),
-        "largest_difference": max((row.difference or 0.0 for row in again), default=None),
+        "recomputed": sum(row.difference is not None for row in rows),
+        "largest_difference": max((row.difference or 0.0 for row in rows), default=None),
         "disagreeing": [row.sample for row in wrong],
-        "skipped": {row.sample: row.skipped for row in again if row.skipped},
+        "skipped": {row.sample: row.skipped for row in rows if row.skipped},
     }
 
 
 def show_entries(folder: Path, found: Sequence[Entry]) -> None:
-    """One row per file."""
+    """Print a row per file, the total, and what is wrong with files that cannot be used."""
     console = unwrapped(Console())
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for name in ("#", "dataset", "backbone", "setting", "dtype"):
@@ -105,10 +105,10 @@ def show_entries(folder: Path, found: Sequence[Entry]) -> None:
 
 
 def show_engines(found: Sequence[dict[str, Any]]) -> None:
-    """What they take in all, unless that is nothing."""
+    """Print the number and size of converted networks, if there are any."""
     if found:
         print_literal(
-            unwrapped(Console()), f"{engines_dir()}: {len(found)} engines, {decimal(total(found))}"
+            unwrapped(Console()), f"{engines_dir()}: {len(found)} engines, {decimal(total_bytes(found))}"
         )
 
 
@@ -124,12 +124,12 @@ def _cells(entry: Entry) -> list[str]:
     return [dataset, key.name, trained, key.dtype, images, size, used, entry.state]
 
 
-def show_details(told: dict[str, Any]) -> None:
-    """A line per fact."""
+def show_details(found: dict[str, Any]) -> None:
+    """Print a line per fact."""
     console = unwrapped(Console())
-    counts = told.pop("classes")
-    origins = told.pop("provenance")
-    for name, value in told.items():
+    counts = found.pop("classes")
+    origins = found.pop("provenance")
+    for name, value in found.items():
         if value not in (None, []):
             print_literal(console, f"{name:<12} {_listed(value) if isinstance(value, list) else value}")
     print_literal(console, f"{'classes':<12} {len(counts)}")
@@ -139,56 +139,60 @@ def show_details(told: dict[str, Any]) -> None:
         print_literal(console, f"{'origin':<12} {json.dumps(origin)}")
 
 
-def fault(verdicts: Sequence[dict[str, Any]]) -> str | None:
-    """What is wrong with the first file that is not sound, and what to do; None if all are."""
-    bad = sorted((told for told in verdicts if not told["sound"]), key=_is_whole)
+def failure(verdicts: Sequence[dict[str, Any]]) -> str | None:
+    """Return what is wrong with the first bad file and what to do, or None if there is none.
+
+    Damaged files come before those that disagree with their networks.
+    """
+    bad = sorted((found for found in verdicts if not found["sound"]), key=_is_undamaged)
     if not bad:
         return None
-    first, files = bad[0]["path"], f"{len(bad)} of {len(verdicts)} files are not sound, the first"
-    if _is_whole(bad[0]):
+    first, files = bad[0]["path"], f"{len(bad)} of {len(verdicts)} files failed verification; the first,"
+    if _is_undamaged(bad[0]):
         return (
-            f"{files} {first}: its network gives other features by now, under the same revision; make "
-            "the revision tell, or remove the file if its features were wrong"
+            f"{files} {first}, disagrees with its network, which computes other features now under the "
+            "same revision; change `revision` when features change, or delete the file if its features "
+            "were wrong"
         )
     return (
-        f"{files} {first}, which is damaged; run `stackkit extract` with its --dataset and --backbones "
-        "to compute the damaged rows again"
+        f"{files} {first}, is damaged; run `stackkit extract` with its --dataset and --backbones "
+        "to recompute the damaged rows"
     )
 
 
-def _is_whole(told: dict[str, Any]) -> bool:
-    """Whether the file is as it was written, whatever its network gives by now."""
-    return not told["damaged"] and told["state"] not in {"damaged", "unreadable"}
+def _is_undamaged(found: dict[str, Any]) -> bool:
+    """Return whether the file is as it was written; its network may compute other features now."""
+    return not found["damaged"] and found["state"] not in {"damaged", "unreadable"}
 
 
 def show_verdicts(verdicts: Sequence[dict[str, Any]]) -> None:
-    """A line per file, and what is wrong with it."""
+    """Print a line per file, and the samples with damaged, disagreeing or skipped rows."""
     console = unwrapped(Console())
-    for told in verdicts:
-        print_literal(console, f"{_word(told)}: {told['path']}: {_finding(told)}")
+    for found in verdicts:
+        print_literal(console, f"{_word(found)}: {found['path']}: {_finding(found)}")
         for name in ("damaged", "disagreeing"):
-            if told[name]:
-                print_literal(console, f"  {name}: {_listed(told[name])}")
-        for sample, reason in told["skipped"].items():
+            if found[name]:
+                print_literal(console, f"  {name}: {_listed(found[name])}")
+        for sample, reason in found["skipped"].items():
             print_literal(console, f"  not compared: {sample}: {reason}")
 
 
-def _word(told: dict[str, Any]) -> str:
-    if not told["sound"]:
-        return "DISAGREES" if _is_whole(told) else "DAMAGED"
-    return "left alone" if told["problem"] else "ok"
+def _word(found: dict[str, Any]) -> str:
+    if not found["sound"]:
+        return "DISAGREES" if _is_undamaged(found) else "DAMAGED"
+    return "skipped" if found["problem"] else "ok"
 
 
-def _finding(told: dict[str, Any]) -> str:
-    if told["problem"]:
-        return str(told["problem"])
-    found = f"{told['intact']:,} rows sound"
-    if told["recomputed"]:
-        found += (
-            f", {told['recomputed']} computed again, largest difference "
-            f"{told['largest_difference']:.1e} of a row's norm"
+def _finding(found: dict[str, Any]) -> str:
+    if found["problem"]:
+        return str(found["problem"])
+    text = f"{found['intact']:,} rows intact"
+    if found["recomputed"]:
+        text += (
+            f", {found['recomputed']} recomputed, largest difference "
+            f"{found['largest_difference']:.1e} of a row's norm"
         )
-    return found
+    return text
 
 
 def _listed(names: Sequence[str]) -> str:

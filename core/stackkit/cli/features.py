@@ -1,4 +1,4 @@
-"""`stackkit features`: look at what is stored, check it, clear it out, take it elsewhere."""
+"""`stackkit features`: list, show, verify, delete and export stored features."""
 
 from __future__ import annotations
 
@@ -23,37 +23,37 @@ File = Annotated[
     str,
     typer.Argument(
         metavar="FILE",
-        help="Number in `features ls`, path, or the beginning of its file or folder name.",
+        help="Number in `features ls`, path, or start of its file or folder name.",
     ),
 ]
 Files = Annotated[
-    list[str] | None, typer.Argument(metavar="FILES", help="As for `features show`. Default: all.")
+    list[str] | None, typer.Argument(metavar="FILES", help="Numbers, paths or names. Default: all.")
 ]
 Recompute = Annotated[
     int,
-    typer.Option(
-        "--recompute", metavar="N", help="Also compute N random rows of each file with its network."
-    ),
+    typer.Option("--recompute", metavar="N", help="Also recompute N random rows per file and compare."),
 ]
 Engines = Annotated[
-    bool, typer.Option("--engines", help="All converted networks, which are made again when wanted.")
+    bool, typer.Option("--engines", help="Also delete converted networks (rebuilt on demand).")
 ]
 Format = Annotated[
     Literal["npy", "parquet", "hdf5"],
-    typer.Option("--format", help="npy: a folder of NumPy files; parquet, hdf5: one file."),
+    typer.Option(
+        "--format", metavar="FORMAT", help="npy (a folder of files), or parquet or hdf5 (one file)."
+    ),
 ]
-Out = Annotated[Path, typer.Option("--out", metavar="PATH", help="What to write.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what an earlier export wrote.")]
+Out = Annotated[Path, typer.Option("--out", metavar="PATH", help="File or folder to write.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an earlier export.")]
 
 
 def ls(store: options.Store = None, as_json: options.Json = False) -> None:
-    """List every feature file: of which dataset and backbone, how complete, how large, how old.
+    """List feature files with their state, size and age.
 
-    The last line tells what the engines of backbones take beside them.
+    The last line shows the size of the converted networks (engines), which are stored next to them.
 
     Try: stackkit features ls
     """
-    from stackkit.cli.engines import engines
+    from stackkit.cli.cleanup import find_engines
     from stackkit.cli.feature_tables import document, show_engines, show_entries
     from stackkit.store.catalogue import entries
 
@@ -61,14 +61,16 @@ def ls(store: options.Store = None, as_json: options.Json = False) -> None:
     found = entries(folder)
     if as_json:
         files = [document(entry) for entry in found]
-        print_json({"store": str(folder), "files": files, "engines": engines()})
+        print_json({"store": str(folder), "files": files, "engines": find_engines()})
     else:
         show_entries(folder, found)
-        show_engines(engines())
+        show_engines(find_engines())
 
 
 def show(file: File, store: options.Store = None, as_json: options.Json = False) -> None:
-    """Show everything about one feature file: setting, classes, rows that are missing, origin.
+    """Show everything about one feature file.
+
+    That is the network's setting, classes, missing and damaged rows, and provenance.
 
     Try: stackkit features show 1
     """
@@ -76,11 +78,11 @@ def show(file: File, store: options.Store = None, as_json: options.Json = False)
     from stackkit.store.catalogue import row_states
 
     entry = _selected(_folder(store), [file])[0]
-    told = details(entry, row_states(entry.path, _contents(entry)))
+    found = details(entry, row_states(entry.path, _contents(entry)))
     if as_json:
-        print_json(told)
+        print_json(found)
     else:
-        show_details(told)
+        show_details(found)
 
 
 def verify(
@@ -91,28 +93,31 @@ def verify(
     progress: options.Progress = "auto",
     as_json: options.Json = False,
 ) -> None:
-    """Check every checksum of every file; ends in an error if anything is damaged.
+    """Verify checksums of feature files, and recompute rows.
+
+    It is an error if a row is damaged, or differs from what its network computes now.
 
     Try: stackkit features verify --recompute 20
     """
-    from stackkit.cli.feature_tables import fault, show_verdicts, verdict
+    from stackkit.cli.feature_tables import failure, show_verdicts, verdict
 
     options.check_seed(seed)
     if recompute < 0:
-        raise UsageError(f"--recompute {recompute}: a number of rows is wanted")
+        raise UsageError(f"--recompute must be at least 0, got {recompute}")
     chosen = _selected(_folder(store), files)
-    states = _checked(chosen, progress)
-    again = {
-        entry.path: _recomputed(entry, recompute, seed, progress)
+    states = _row_states(chosen, progress)
+    rows = {
+        entry.path: _recompute(entry, recompute, seed, progress)
         for entry in chosen
         if recompute and entry.contents and entry.stored
     }
-    verdicts = [verdict(entry, states.get(entry.path), again.get(entry.path, [])) for entry in chosen]
+    verdicts = [verdict(entry, states.get(entry.path), rows.get(entry.path, [])) for entry in chosen]
     if as_json:
         print_json({"files": verdicts})
     else:
         show_verdicts(verdicts)
-    if problem := fault(verdicts):
+    # Last, so that the verdict of every file is printed although one of them is an error.
+    if problem := failure(verdicts):
         raise StoreError(problem)
 
 
@@ -124,16 +129,17 @@ def gc(
     store: options.Store = None,
     as_json: options.Json = False,
 ) -> None:
-    """Remove features that were not used for long, damaged files, and leftovers of killed processes.
+    """Delete unused features, damaged files and leftovers.
 
-    A file that another process has open is never removed.
+    Leftovers are temporary files of killed processes. A file that another process has open is never
+    deleted.
 
     Try: stackkit features gc --older-than 30d --dry-run
     """
     from stackkit.cli.cleanup import clean, show_cleaned
 
     if older_than is None and keep_size is None and not engines:
-        raise UsageError("say what may go: --older-than 30d, --keep-size 10GB, --engines, or several")
+        raise UsageError("choose what to delete: --older-than 30d, --keep-size 10GB or --engines")
     cleaned = clean(
         _folder(store),
         older_than_s=parse_age(older_than),
@@ -155,7 +161,9 @@ def export(
     store: options.Store = None,
     as_json: options.Json = False,
 ) -> None:
-    """Write features with sample ids, labels, class names and splits; sound rows only.
+    """Export features with sample ids, labels and splits.
+
+    Class names are written too; rows that are missing or damaged are left out.
 
     Try: stackkit features export 1 --format parquet --out birds.parquet
     """
@@ -176,28 +184,26 @@ def _folder(store: Path | None) -> Path:
 
 
 def _selected(folder: Path, texts: list[str] | None) -> list[Entry]:
-    """The files that texts mean, each exactly one; all for no text. Raises UsageError otherwise."""
+    """Return the file that each text names, or all; raises UsageError unless it names exactly one."""
     from stackkit.store.catalogue import entries
 
     found = entries(folder)
-    return [_meant(folder, found, text) for text in texts] if texts else found
+    return [_the_one(folder, found, text) for text in texts] if texts else found
 
 
-def _meant(folder: Path, found: list[Entry], text: str) -> Entry:
+def _the_one(folder: Path, found: list[Entry], text: str) -> Entry:
     if text.isdecimal() and 1 <= int(text) <= len(found):
         return found[int(text) - 1]
     matches = [entry for entry in found if entry.path.resolve() == Path(text).resolve()]
     matches = matches or [
-        entry for entry in found if any(part.startswith(text) for part in _names(folder, entry))
+        entry
+        for entry in found
+        if entry.path.name.startswith(text) or entry.path.relative_to(folder).as_posix().startswith(text)
     ]
     if len(matches) == 1:
         return matches[0]
-    what = f"means {len(matches)} files" if matches else "is no file"
-    raise UsageError(f"{text!r} {what} of {folder}; `stackkit features ls` shows all with numbers")
-
-
-def _names(folder: Path, entry: Entry) -> tuple[str, str]:
-    return entry.path.relative_to(folder).as_posix(), entry.path.name
+    what = f"matches {len(matches)} files" if matches else "matches no file"
+    raise UsageError(f"{text!r} {what} in {folder}; `stackkit features ls` lists all with numbers")
 
 
 def _contents(entry: Entry) -> Contents:
@@ -206,7 +212,7 @@ def _contents(entry: Entry) -> Contents:
     return entry.contents
 
 
-def _checked(chosen: list[Entry], style: Style) -> dict[Path, RowStates]:
+def _row_states(chosen: list[Entry], style: Style) -> dict[Path, RowStates]:
     from stackkit.cli.progress import progress
     from stackkit.store.catalogue import row_states
 
@@ -220,7 +226,7 @@ def _checked(chosen: list[Entry], style: Style) -> dict[Path, RowStates]:
     return states
 
 
-def _recomputed(entry: Entry, count: int, seed: int, style: Style) -> list[Recomputed]:
+def _recompute(entry: Entry, count: int, seed: int, style: Style) -> list[Recomputed]:
     from stackkit.cli.progress import progress
     from stackkit.extraction.recompute import recompute
     from stackkit.host.registry import Registry

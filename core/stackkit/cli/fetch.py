@@ -1,4 +1,4 @@
-"""`stackkit fetch`: download a dataset into the managed folder."""
+"""`stackkit fetch`: download a dataset into stackkit's folder for datasets."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from stackkit.cli.output import stdout_set_aside
 
 
 def fetch(dataset: options.Dataset, progress: options.Progress = "auto") -> None:
-    """Download a dataset, check it, and unpack it; an interrupted download is resumed.
+    """Download, verify and unpack a dataset.
+
+    An interrupted download resumes.
 
     Try: stackkit fetch --dataset cub200
     """

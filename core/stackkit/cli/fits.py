@@ -1,4 +1,4 @@
-"""`stackkit fits`: what finished fits take on disk, and how to have it back."""
+"""`stackkit fits`: show what cached fits take on disk, and delete them."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from stackkit.cli.units import age, parse_age, parse_size
 if TYPE_CHECKING:
     from stackkit.utils.retention import Removal
 
-All = Annotated[bool, typer.Option("--all", help="All kept fits, which are made again when wanted.")]
+All = Annotated[bool, typer.Option("--all", help="Delete all cached fits (refitted on demand).")]
 
 
 def ls(as_json: options.Json = False) -> None:
-    """Say how many finished fits are kept, how large they are, and when they were last used.
+    """Show number, size and last use of cached fits.
 
     Try: stackkit fits ls
     """
@@ -47,7 +47,7 @@ def ls(as_json: options.Json = False) -> None:
     typer.echo(f"{fits_dir()}: {len(files):,} fits, {decimal(size)}")
     if uses:
         newest, oldest = (age(time.time() - used) for used in (uses[-1], uses[0]))
-        typer.echo(f"last used {newest} ago, the longest unused {oldest} ago")
+        typer.echo(f"most recently used {newest} ago, least recently used {oldest} ago")
 
 
 def gc(
@@ -57,14 +57,14 @@ def gc(
     dry_run: options.DryRemoval = False,
     as_json: options.Json = False,
 ) -> None:
-    """Remove fits that were not used for long, and leftovers of killed processes.
+    """Delete unused fits and leftovers of killed processes.
 
-    A run that is under way loses nothing but time.
+    A run in progress loses only time: it fits again what was deleted.
 
     Try: stackkit fits gc --older-than 30d --dry-run
     """
     if older_than is None and keep_size is None and not everything:
-        raise UsageError("say what may go: --older-than 30d, --keep-size 1GB, or --all")
+        raise UsageError("choose what to delete: --older-than 30d, --keep-size 1GB or --all")
     gone = _clean(
         older_than_s=parse_age(older_than),
         keep_bytes=parse_size(keep_size),
@@ -76,29 +76,30 @@ def gc(
         size = sum(one.size for one in gone)
         print_json({"folder": str(fits_dir()), "dry_run": dry_run, "removed": removed, "bytes": size})
     else:
-        _show(gone, "would remove" if dry_run else "removed")
+        _show(gone, "would delete" if dry_run else "deleted")
 
 
 def _clean(
     *, older_than_s: float | None, keep_bytes: int | None, everything: bool, dry_run: bool
 ) -> list[Removal]:
-    """What went, or would go; a fit that was used meanwhile stays."""
+    """Return what was deleted, or would be; a fit that was used in the meantime is kept."""
     from stackkit.evaluation.fit_cache import cached_fits, leftovers
     from stackkit.utils.retention import Removal, select_unused
 
     now = time.time()
-    files, asides = cached_fits(fits_dir()), leftovers(fits_dir(), now)
+    files, temporaries = cached_fits(fits_dir()), leftovers(fits_dir(), now)
     if everything:
-        going = [Removal.of(file, "all may go") for file in files]
+        removals = [Removal.of(file, "--all") for file in files]
     else:
-        going = select_unused(files, now, older_than_s=older_than_s, keep_bytes=keep_bytes)
-    going += [Removal.of(aside, "left over") for aside in asides]
-    known = {file.path: file for file in (*files, *asides)}
-    return [one for one in going if dry_run or known[one.path].remove()]
+        removals = select_unused(files, now, older_than_s=older_than_s, keep_bytes=keep_bytes)
+    removals += [Removal.of(temporary, "left over") for temporary in temporaries]
+    # A fit knows when it was used when it was listed, and does not go if it has been used since.
+    known = {file.path: file for file in (*files, *temporaries)}
+    return [one for one in removals if dry_run or known[one.path].remove()]
 
 
 def _show(gone: Sequence[Removal], verb: str) -> None:
-    """One line per reason, and the sum: fits are many and small."""
+    """Print a line per reason, and the total; fits are too many and too small to list each."""
     from rich.filesize import decimal
 
     reasons = Counter(one.reason for one in gone)

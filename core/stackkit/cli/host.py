@@ -1,4 +1,4 @@
-"""The host that commands work with, and what the user should know of it before."""
+"""Load the plugins for a command and show what the user should know about them first."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 
 def the_host() -> Host:
-    """Every plugin that the user lets in; names that nobody has are said on stderr.
+    """Load every allowed plugin; warn on stderr about names in STACKKIT_PLUGINS that do not exist.
 
-    A warning and no error, for the variable often outlives an environment, and a command that needs
-    such a plugin fails by itself; STACKKIT_STRICT=1 makes it one.
+    It is a warning because the variable often outlives an environment, and a command that needs the
+    missing plugin fails by itself. STACKKIT_STRICT=1 makes it an error.
     """
     from stackkit.host.host import load_host
 

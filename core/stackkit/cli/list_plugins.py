@@ -1,66 +1,111 @@
-"""`stackkit list-plugins`: everything installed, working or not, and what each needs."""
+"""`stackkit list-plugins`: list components with their status, or show some of them in full."""
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Sequence
 from dataclasses import asdict
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from stackkit.api.errors import plain
+from stackkit.api.errors import PluginError, UsageError
 from stackkit.api.specs import Kind
 from stackkit.cli import options
 from stackkit.cli.host import the_host
-from stackkit.cli.output import print_json, stdout_set_aside
+from stackkit.cli.output import print_json, stdout_set_aside, terminal_width
 
 if TYPE_CHECKING:
-    from stackkit.host.host import Host, PluginRecord
+    from stackkit.host.component import Component
     from stackkit.host.registry import Registry
 
 KINDS: tuple[Kind, ...] = ("dataset", "backbone", "learner", "aggregator")
 
 
 def list_plugins(
-    kind: Annotated[
-        Kind | None, typer.Option("--kind", help="Show components of this kind only.")
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="Show this component, or all of a pattern.")
     ] = None,
-    timings: Annotated[
-        bool,
-        typer.Option("--timings", help="Say how long each plugin's import took, and why."),
+    kind: Annotated[
+        Kind | None, typer.Option("--kind", help="Show only components of one kind.")
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="List all plugins, also those that loaded well.")
     ] = False,
+    timings: Annotated[bool, typer.Option("--timings", help="Show how long each import took.")] = False,
     as_json: options.Json = False,
 ) -> None:
-    """Show every plugin, what it offers with which options, and what is missing for it to run.
+    """List components and their status, or show one in full.
 
-    Try: stackkit list-plugins --kind backbone
+    With NAME, show what a component is, its options with their defaults and allowed values, and what
+    to do if something is missing. NAME is a component, a pattern such as 'resnet*', or a plugin.
+
+    Try: stackkit list-plugins resnet50
     """
+    # Only here, as in all commands: `stackkit --help` imports every command's module.
+    from stackkit.cli.plugin_tables import show_component, show_kind, show_plugins, show_timings
     from stackkit.host.registry import Registry
 
     host = the_host()
     registry = Registry(host=host)
     kinds = (kind,) if kind else KINDS
-    with stdout_set_aside():  # asking what is lacking runs plugins' code
-        components = [
-            _entry(registry, component) for component in host.components if component.kind in kinds
-        ]
+    found = [component for component in host.components if component.kind in kinds]
+    if name is not None:  # first: asking all 60 what is missing would take most of the time
+        found = _named(registry, found, name)
+    with stdout_set_aside():  # asking what is missing calls code of plugins
+        entries = [_entry(registry, component) for component in found]
     if as_json:
         plugins = [
             asdict(record) | {"status": record.status, "slow": record.is_slow} for record in host.plugins
         ]
-        print_json({"plugins": plugins, "components": components, "notes": host.notes})
+        print_json({"plugins": plugins, "components": entries, "notes": host.notes})
         return
-    for each in kinds:
-        _show_kind(each, [entry for entry in components if entry["kind"] == each])
-    _show_plugins(host)
+    width = terminal_width()
+    if name is not None:
+        for entry in entries:
+            show_component(entry, width)
+    else:
+        for each in kinds:
+            show_kind(each, [entry for entry in entries if entry["kind"] == each], width)
+        show_plugins(host.plugins, everything=everything)
     if timings:
-        _show_timings(host)
+        show_timings(host.plugins)
+    if name is None:
+        typer.echo("\nRun `stackkit list-plugins NAME` for options, and for what is missing.")
 
 
-def _entry(registry: Registry, component: Any) -> dict[str, Any]:
+def _named(registry: Registry, components: Sequence[Component], name: str) -> list[Component]:
+    """Return the components that a name or pattern matches, or those of the plugin of that name."""
+    found = [
+        component
+        for component in components
+        if fnmatchcase(component.spec.name, name) or fnmatchcase(component.qualified_name, name)
+    ]
+    found = found or [component for component in components if component.plugin == name]
+    if found:
+        return found
+    for record in registry.host.plugins:
+        if record.error and fnmatchcase(record.name, name.partition("/")[0]):
+            raise PluginError(
+                f"plugin {record.name} ({record.distribution} {record.version}) failed at "
+                f"{record.stage}: {record.error}"
+            )
+    # The registry's own error would name one kind, and NAME may be of any.
+    known = [registry.short_name(component) for component in components]
+    known += [component.plugin for component in components]
+    close = difflib.get_close_matches(name.strip("*?"), dict.fromkeys(known), n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(close)}?" if close else "`stackkit list-plugins` shows all names"
+    raise UsageError(f"no component or plugin matches {name!r}; {hint}")
+
+
+def _entry(registry: Registry, component: Component) -> dict[str, Any]:
+    """Describe a component, with what keeps it from running now."""
     from stackkit.host.requirements import missing_requirements
 
-    missing = missing_requirements(component.spec)
-    unavailable_reason = registry.default(component).unavailable_reason()
+    spec = component.spec
+    missing = missing_requirements(spec)
+    unavailable_reason = missing or registry.default(component).unavailable_reason()
     return {
         "kind": component.kind,
         "name": registry.short_name(component),
@@ -68,7 +113,10 @@ def _entry(registry: Registry, component: Any) -> dict[str, Any]:
         "plugin": component.plugin,
         "distribution": component.distribution,
         "version": component.version,
-        "summary": component.spec.summary,
+        "summary": spec.summary,
+        "image_size": getattr(spec, "image_size", None),
+        "feature_dim": getattr(spec, "feature_dim", None),
+        "download_bytes": getattr(spec, "download_bytes", None),
         "options": [
             {
                 "name": option.name,
@@ -82,67 +130,11 @@ def _entry(registry: Registry, component: Any) -> dict[str, Any]:
                 "help": option.help,
                 "deprecated": option.deprecated,
             }
-            for option in component.spec.options
+            for option in spec.options
         ],
-        "requires": list(component.spec.requires),
-        "install": component.spec.install,
+        "probabilities": getattr(spec, "probabilities", None),
+        "requires": list(spec.requires),
+        "install": spec.install,
         "status": "unavailable" if missing else "not ready" if unavailable_reason else "ok",
         "unavailable_reason": unavailable_reason,
     }
-
-
-def _show_kind(kind: str, entries: list[dict[str, Any]]) -> None:
-    typer.secho(f"{kind}s", bold=True)
-    for entry in entries:
-        origin = f"{entry['distribution']} {entry['version']}, plugin {entry['plugin']}"
-        typer.echo(f"  {entry['name']:<24} {entry['status']:<15} {plain(entry['summary'])}  [{origin}]")
-        if entry["options"]:
-            typer.echo(
-                f"  {'':<24} options: {'  '.join(_option(option) for option in entry['options'])}"
-            )
-        if entry["unavailable_reason"]:
-            typer.echo(f"  {'':<24} {entry['unavailable_reason']}")
-    if not entries:
-        typer.echo("  none")
-    typer.echo()
-
-
-def _option(option: dict[str, Any]) -> str:
-    """Text `key=default`, and behind it what else may be said: fit_on=in-sample|out-of-fold.
-
-    One that is going to go is marked: size=none (deprecated: use side=).
-    """
-    default = _text(option["default"])
-    others = [text for each in option["choices"] + option["words"] if (text := _text(each)) != default]
-    mark = f" (deprecated: {option['deprecated']})" if option["deprecated"] else ""
-    return f"{option['name']}={'|'.join([default, *others])}{mark}"
-
-
-def _text(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool | None) else str(value)
-
-
-def _show_plugins(host: Host) -> None:
-    typer.secho("plugins", bold=True)
-    for record in host.plugins:
-        origin = f"{record.distribution} {record.version}"
-        typer.echo(f"  {record.name:<24} {record.status:<15} {origin}{_failure(record)}")
-        for complaint in record.warnings:
-            typer.echo(f"  {'':<24} at {complaint.stage}: {complaint.reason}")
-
-
-def _failure(record: PluginRecord) -> str:
-    return f"  failed at {record.stage}: {record.error}" if record.error else ""
-
-
-def _show_timings(host: Host) -> None:
-    typer.echo()
-    typer.secho("imports", bold=True)
-    for record in sorted(host.plugins, key=lambda record: -record.import_ms):
-        typer.echo(f"  {record.name:<24} {record.import_ms:>8.1f} ms  {_verdict(record)}".rstrip())
-
-
-def _verdict(record: PluginRecord) -> str:
-    """Whether an import is slow, and which heavy modules it brought in."""
-    brought = f"imports {', '.join(record.heavy)}" if record.heavy else ""
-    return "; ".join(["slow"] * record.is_slow + [brought] * bool(brought))

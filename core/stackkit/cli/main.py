@@ -1,4 +1,4 @@
-"""Assemble the commands and turn every failure into one line and an exit code."""
+"""Assemble the commands; turn every failure into one line on stderr and an exit code."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from stackkit.api.errors import StackkitError
 from stackkit.cli import (
     check_plugin,
     doctor,
+    evaluate,
     extract,
     features,
     fetch,
@@ -26,26 +27,39 @@ from stackkit.cli import (
     new_plugin,
     run,
 )
-from stackkit.cli.click_errors import Command, Group
-from stackkit.cli.shutdown import answered, crashes_named
+from stackkit.cli.click_commands import Command, Group, SectionedCommand
+from stackkit.cli.shutdown import end_process, report_crashes
 
 P = ParamSpec("P")
 
 INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it (128 + SIGINT)."""
+"""Exit code after Ctrl-C, by the convention of shells: 128 + SIGINT."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code. Without arguments the process is for this alone."""
+    """Run the command line.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        The words after `stackkit`. By default those of this process, which then ends with the
+        command: crashes are reported, and threads that never end do not keep it alive.
+
+    Returns
+    -------
+    int
+        The exit code.
+
+    """
     if arguments is not None:
-        return _carry_out(arguments)
-    crashes_named()
-    code = _carry_out(sys.argv[1:])
-    answered(code)
+        return _run(arguments)
+    report_crashes()
+    code = _run(sys.argv[1:])
+    end_process(code)
     return code
 
 
-def _carry_out(arguments: Sequence[str]) -> int:
+def _run(arguments: Sequence[str]) -> int:
     try:
         _app().main(args=list(arguments), prog_name="stackkit")
     except SystemExit as stop:
@@ -65,20 +79,20 @@ def _app() -> typer.main.click.Command:  # type: ignore[name-defined]
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_root)
-    for name, command in (
-        ("run", run.run),
-        ("extract", extract.extract),
-        ("evaluate", run.evaluate),
-        ("fetch", fetch.fetch),
-        ("list-plugins", list_plugins.list_plugins),
-        ("new-plugin", new_plugin.new_plugin),
-        ("doctor", doctor.doctor),
-        ("check-plugin", check_plugin.check_plugin),
+    for name, command, cls in (
+        ("run", run.run, SectionedCommand),
+        ("extract", extract.extract, SectionedCommand),
+        ("evaluate", evaluate.evaluate, SectionedCommand),
+        ("fetch", fetch.fetch, Command),
+        ("list-plugins", list_plugins.list_plugins, Command),
+        ("new-plugin", new_plugin.new_plugin, Command),
+        ("doctor", doctor.doctor, Command),
+        ("check-plugin", check_plugin.check_plugin, Command),
     ):
-        app.command(name, cls=Command)(_reporting_errors(command))
+        app.command(name, cls=cls)(_reporting_errors(command))
     app.add_typer(
         _group(
-            "Look at, check, clear out and export stored features.",
+            "List, show, verify, delete and export stored features.",
             {
                 "ls": features.ls,
                 "show": features.show,
@@ -90,21 +104,21 @@ def _app() -> typer.main.click.Command:  # type: ignore[name-defined]
         name="features",
     )
     app.add_typer(
-        _group("Look at and clear out finished fits that are kept.", {"ls": fits.ls, "gc": fits.gc}),
+        _group("List and delete cached fits.", {"ls": fits.ls, "gc": fits.gc}),
         name="fits",
     )
     return typer.main.get_command(app)
 
 
-def _group(what: str, commands: Mapping[str, Callable[..., None]]) -> typer.Typer:
-    group = typer.Typer(cls=Group, help=what, no_args_is_help=True, rich_markup_mode=None)
+def _group(summary: str, commands: Mapping[str, Callable[..., None]]) -> typer.Typer:
+    group = typer.Typer(cls=Group, help=summary, no_args_is_help=True, rich_markup_mode=None)
     for name, command in commands.items():
         group.command(name, cls=Command)(_reporting_errors(command))
     return group
 
 
-def _show_version(wanted: bool) -> None:
-    if wanted:
+def _show_version(is_given: bool) -> None:
+    if is_given:
         typer.echo(f"stackkit {__version__}")
         raise typer.Exit
 
@@ -114,7 +128,7 @@ def _root(
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.")] = False,
     no_plugins: Annotated[
         bool,
-        typer.Option("--no-plugins", help="Load stackkit's own plugins only, and those of --plugin."),
+        typer.Option("--no-plugins", help="Load only stackkit's own plugins and those of --plugin."),
     ] = False,
     plugin: Annotated[
         list[Path] | None,
@@ -123,7 +137,7 @@ def _root(
             metavar="FILE",
             exists=True,
             dir_okay=False,
-            help="Load a plugin that is one Python file and not installed; repeatable.",
+            help="Load a plugin from one Python file; repeatable.",
         ),
     ] = None,
     plugins_dir: Annotated[
@@ -133,20 +147,21 @@ def _root(
             metavar="DIR",
             exists=True,
             file_okay=False,
-            help="Load every plugin of this folder that is one Python file.",
+            help="Load every single-file plugin in a folder.",
         ),
     ] = None,
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
+    # Passed on as environment variables because processes that a run starts load plugins, too.
     given = {"STACKKIT_DEBUG": "1"} if debug else {}
     if no_plugins:
         given |= {"STACKKIT_PLUGINS": "", "STACKKIT_PLUGIN_FILES": ""}
     for path in plugin or ():
         if os.pathsep in str(path):
             raise typer.BadParameter(
-                f"{path} holds {os.pathsep!r}, which parts paths; use --plugins-dir"
+                f"{path} contains {os.pathsep!r}, the path separator; use --plugins-dir"
             )
     if plugin:
         given["STACKKIT_PLUGIN_FILES"] = os.pathsep.join(map(str, plugin))
@@ -157,7 +172,7 @@ def _root(
 
 @contextmanager
 def _variables(given: Mapping[str, str]) -> Iterator[None]:
-    """Environment variables for one command, which the threads and processes that it starts see."""
+    """Set environment variables for one command, including threads and processes that it starts."""
     before = {name: os.environ.get(name) for name in given}
     os.environ.update(given)
     try:
@@ -175,23 +190,25 @@ def _reporting_errors(command: Callable[P, None]) -> Callable[P, None]:
         try:
             command(*args, **kwargs)
         except KeyboardInterrupt:
+            # Work in progress has been written by now: the first Ctrl-C waits for it.
             _explain(
-                "interrupted; everything finished so far is kept, the same command goes on from there"
+                "interrupted; everything finished so far is kept; run the same command again to resume"
             )
             raise typer.Exit(INTERRUPTED) from None
         except StackkitError as error:
             _explain(f"error: {' '.join(str(error).split())}")
             raise typer.Exit(error.exit_code) from None
         except BrokenPipeError:
-            # Whoever read our output has gone; a second failure at interpreter exit would be noise.
+            # The reader of our output has closed it, as `| head` does. Without this, Python would try
+            # to flush stdout at exit, fail again and print a traceback.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(1) from None
-        except BaseException as error:  # of a plugin whose component was not even asked for
+        except BaseException as error:  # extensions that panic raise no Exception
             if isinstance(error, typer.Exit | typer.Abort):
                 raise
             _explain(
                 f"error: {type(error).__name__}: {' '.join(str(error).split())} "
-                "(not foreseen; `stackkit --debug ...` shows where)"
+                "(unexpected; `stackkit --debug ...` shows the traceback)"
             )
             raise typer.Exit(1) from None
 

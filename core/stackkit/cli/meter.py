@@ -1,4 +1,4 @@
-"""How fast a task goes, now and overall, and when it will be done."""
+"""Measure how fast a task is, now and overall, and when it will be finished."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from collections.abc import Callable
 from stackkit.api.types import Unit
 
 NOW_S = 30.0
-"""Seconds that count as "now"; longer where so much as two steps take longer."""
+"""Seconds that count as "now"; longer if two steps take longer."""
 
 
 class Meter:
-    """Counts the items or bytes of one task, `done` of which were finished before it was started."""
+    """Counts the items or bytes of one task.
+
+    `done` of the `total` were finished before: they count as progress, but not for the speed.
+    """
 
     def __init__(
         self,
@@ -29,31 +32,32 @@ class Meter:
         self._recent = deque([self._first])
 
     def advance(self, count: int) -> None:
-        """`count` more items are finished."""
+        """Count more finished items."""
         self.done += count
         now = self._clock()
         self._recent.append((now, self.done))
+        # At least two steps remain, or a step longer than NOW_S would leave no speed at all.
         while len(self._recent) > 3 and self._recent[1][0] <= now - NOW_S:
             self._recent.popleft()
 
     @property
     def is_finished(self) -> bool:
-        """Whether nothing is left."""
+        """Whether all items are finished."""
         return self.done >= self.total
 
     @property
     def now(self) -> float:
-        """Items per second lately."""
+        """Items per second during the last NOW_S seconds."""
         return self._since(self._recent[0])
 
     @property
     def overall(self) -> float:
-        """Items per second since the start; what was done before does not count."""
+        """Items per second since the start, without those that were finished before."""
         return self._since(self._first)
 
     @property
     def seconds_left(self) -> float | None:
-        """Time to go at the overall speed, None if there is none yet."""
+        """Remaining time at the overall speed; None before the first step."""
         return (self.total - self.done) / self.overall if self.overall else None
 
     def _since(self, start: tuple[float, int]) -> float:

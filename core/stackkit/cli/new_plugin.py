@@ -1,4 +1,4 @@
-"""`stackkit new-plugin`: a distribution that works, for an author to change."""
+"""`stackkit new-plugin`: create a working plugin project for an author to change."""
 
 from __future__ import annotations
 
@@ -16,22 +16,27 @@ from stackkit.cli.host import the_host
 
 def new_plugin(
     name: Annotated[
-        str, typer.Argument(help="Its name, such as leaf-shapes; pip then says stackkit-leaf-shapes.")
+        str, typer.Argument(help="Plugin name: leaf-shapes makes the package stackkit-leaf-shapes.")
     ],
     kind: Annotated[
         list[str],
-        typer.Option(
-            "--kind", metavar="KIND", help=f"What it offers: {', '.join(SPEC_TYPES)}; repeatable."
-        ),
+        typer.Option("--kind", metavar="KIND", help=f"Kind: {', '.join(SPEC_TYPES)}; repeatable."),
     ],
     out: Annotated[
-        Path, typer.Option("--out", metavar="DIR", help="Make its folder in there instead of here.")
+        Path,
+        typer.Option(
+            "--out",
+            metavar="DIR",
+            help="Parent folder. Default: this folder.",
+            show_default=False,
+        ),
     ] = Path(),
     as_json: options.Json = False,
 ) -> None:
-    """Write a plugin of your own that works: spec, component, test, README, licence and CI.
+    """Create a working plugin project to start from.
 
-    Nothing is overwritten. Put your idea in place of the example, and run the test.
+    It has a spec, a component, a test, a README, a licence and CI. Nothing is overwritten. Replace
+    the example code with yours and run the test.
 
     Try: stackkit new-plugin leaf-shapes --kind backbone
     """
@@ -57,6 +62,6 @@ def new_plugin(
     typer.echo(f"{folder}: {', '.join(f'the {each} {called}' for each, called in components.items())}")
     for file in files:
         typer.echo(f"  {file}")
-    typer.echo("Type next:")
+    typer.echo("Next steps:")
     for command in commands:
         typer.echo(f"  {command}")

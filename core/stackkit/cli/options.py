@@ -1,4 +1,4 @@
-"""Options that several commands share, each declared once."""
+"""Options that several commands share, each declared once, and checks of their values."""
 
 from __future__ import annotations
 
@@ -15,13 +15,25 @@ from stackkit.api.errors import UsageError
 if TYPE_CHECKING:
     from stackkit.store import FeatureStore
 
+DATA = "Data"
+NETWORKS = "Networks"
+CLASSIFIERS = "Classifiers"
+EVALUATION = "Evaluation"
+OUTPUT = "Output"
+"""Sections in the help of `run`, `extract` and `evaluate`."""
+
 Dataset = Annotated[
     str,
     typer.Option(
         "--dataset",
         metavar="NAME[:OPTIONS]",
-        help="Dataset and its options, as in mnist or image-folder:root=photos,limit=50.",
+        help="Dataset, as in image-folder:root=DIR.",
+        rich_help_panel=DATA,
     ),
+]
+Strict = Annotated[
+    bool,
+    typer.Option("--strict", help="Stop at the first image that cannot be read.", rich_help_panel=DATA),
 ]
 Backbones = Annotated[
     list[str] | None,
@@ -29,21 +41,64 @@ Backbones = Annotated[
         "--backbones",
         metavar="NAMES",
         help=(
-            "Backbones: names, comma lists, patterns such as 'efficientnet-lite*'; repeatable. "
-            "Default: the recipe's vgg19, resnet50, inception-v3, xception."
+            "Comma-separated names or patterns; repeatable. Default: "
+            "vgg19,resnet50,inception-v3,xception."
         ),
+        rich_help_panel=NETWORKS,
+    ),
+]
+Device = Annotated[
+    Literal["cpu", "gpu"] | None,
+    typer.Option(
+        "--device", help="Device. Default: each network's own choice.", rich_help_panel=NETWORKS
+    ),
+]
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        "--threads",
+        metavar="N",
+        help="CPU threads per network. Default: all cores.",
+        rich_help_panel=NETWORKS,
+    ),
+]
+Store = Annotated[
+    Path | None,
+    typer.Option(
+        "--store",
+        metavar="DIR",
+        help="Feature store. Default: STACKKIT_HOME/features.",
+        rich_help_panel=NETWORKS,
+    ),
+]
+FeatureDtype = Annotated[
+    Literal["float32", "float16"],
+    typer.Option(
+        "--feature-dtype",
+        metavar="TYPE",
+        show_default=False,
+        help="float32, or float16: half the size, 3 digits. Default: float32.",
+        rich_help_panel=NETWORKS,
     ),
 ]
 Learner = Annotated[
     str,
-    typer.Option("--learner", metavar="NAME[:OPTIONS]", help="Base learner fitted on every backbone."),
+    typer.Option(
+        "--learner",
+        metavar="NAME[:OPTIONS]",
+        help="Base learner per network.",
+        rich_help_panel=CLASSIFIERS,
+    ),
 ]
 Aggregators = Annotated[
     list[str] | None,
     typer.Option(
         "--aggregator",
         metavar="NAMES",
-        help="Meta-aggregators to compare; repeatable. Default: average-svm (the recipe) and soft-vote.",
+        help=(
+            "Meta-classifiers to compare; repeatable. Default: average-svm (the recipe) and soft-vote."
+        ),
+        rich_help_panel=CLASSIFIERS,
     ),
 ]
 Baselines = Annotated[
@@ -51,116 +106,134 @@ Baselines = Annotated[
     typer.Option(
         "--baseline",
         metavar="NAMES",
-        help="Learners shown per backbone beside the stack, or none; repeatable. Default: linear-svm.",
+        help="Learners shown next to the stack, or none; repeatable. Default: linear-svm.",
+        rich_help_panel=CLASSIFIERS,
     ),
-]
-Folds = Annotated[
-    int | None,
-    typer.Option(
-        "--cv", metavar="FOLDS", help="Stratified cross-validation with so many folds. Default: 3."
-    ),
-]
-Split = Annotated[
-    Literal["official"] | None,
-    typer.Option("--split", help="Use the dataset's own training and test parts instead of --cv."),
-]
-Shuffle = Annotated[
-    bool, typer.Option("--shuffle", help="Shuffle before making folds (the recipe does not).")
-]
-Repeats = Annotated[
-    int,
-    typer.Option("--repeats", metavar="N", help="Make the folds N times, each time shuffled anew."),
 ]
 InnerFolds = Annotated[
-    int, typer.Option("--inner-cv", metavar="FOLDS", help="Folds for out-of-fold probabilities.")
+    int,
+    typer.Option(
+        "--inner-cv",
+        metavar="FOLDS",
+        help="Folds for out-of-fold probabilities.",
+        rich_help_panel=CLASSIFIERS,
+    ),
 ]
 Refit = Annotated[
     bool,
     typer.Option(
         "--refit/--no-refit",
         help=(
-            "Who predicts test images for aggregators that learned out-of-fold: a learner fitted on the "
-            "whole training fold, or the mean of those of the inner folds."
+            "For aggregators that learned out-of-fold: refit each learner on the whole training "
+            "fold to predict test images, or average the inner-fold learners."
         ),
+        rich_help_panel=CLASSIFIERS,
     ),
 ]
 Jobs = Annotated[
     int | None,
-    typer.Option("--jobs", metavar="N", help="Classifiers fitted at a time. Default: all cores."),
+    typer.Option(
+        "--jobs",
+        metavar="N",
+        help="Classifiers fitted at a time. Default: all cores.",
+        rich_help_panel=CLASSIFIERS,
+    ),
 ]
-Seed = Annotated[int, typer.Option("--seed", help="Seed of everything that draws or shuffles.")]
-Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first image that cannot be read.")]
+Folds = Annotated[
+    int | None,
+    typer.Option(
+        "--cv",
+        metavar="FOLDS",
+        help="Stratified cross-validation folds. Default: 3.",
+        rich_help_panel=EVALUATION,
+    ),
+]
+Split = Annotated[
+    Literal["official"] | None,
+    typer.Option(
+        "--split", help="Use the dataset's own split instead of --cv.", rich_help_panel=EVALUATION
+    ),
+]
+Shuffle = Annotated[
+    bool,
+    typer.Option(
+        "--shuffle", help="Shuffle before splitting (the recipe does not).", rich_help_panel=EVALUATION
+    ),
+]
+Repeats = Annotated[
+    int,
+    typer.Option(
+        "--repeats", metavar="N", help="Repeat with reshuffled folds.", rich_help_panel=EVALUATION
+    ),
+]
+Seed = Annotated[
+    int,
+    typer.Option("--seed", metavar="N", help="Seed of all random choices.", rich_help_panel=EVALUATION),
+]
 Out = Annotated[
     Path | None,
     typer.Option(
-        "--out", metavar="DIR", help="Write report.json and probabilities.h5 into this folder."
+        "--out",
+        metavar="DIR",
+        help="Write report.json and probabilities.h5 to DIR.",
+        rich_help_panel=OUTPUT,
     ),
 ]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a report that is in --out.")]
-Json = Annotated[
-    bool, typer.Option("--json", help="Print one JSON document on stdout; all else goes to stderr.")
-]
-Store = Annotated[
-    Path | None,
-    typer.Option(
-        "--store", metavar="DIR", help="Feature store. Default: features/ under STACKKIT_HOME."
-    ),
-]
-FeatureDtype = Annotated[
-    Literal["float32", "float16"],
-    typer.Option(
-        "--feature-dtype",
-        help="How features are kept: float16 takes half the disk and rounds them to 3 digits.",
-    ),
-]
-Device = Annotated[
-    Literal["cpu", "gpu"] | None,
-    typer.Option("--device", help="Where networks work. Default: what each of them finds best."),
-]
-Threads = Annotated[
-    int | None,
-    typer.Option("--threads", metavar="N", help="CPU threads of each network. Default: all cores."),
-]
-Progress = Annotated[
-    Literal["auto", "bars", "lines", "json", "none"],
-    typer.Option(
-        "--progress", help="How progress shows on stderr; auto: bars on a terminal, lines elsewhere."
-    ),
+Overwrite = Annotated[
+    bool,
+    typer.Option("--overwrite", help="Replace an existing report in --out.", rich_help_panel=OUTPUT),
 ]
 DryRun = Annotated[
     bool,
     typer.Option(
-        "--dry-run",
-        help="Print what would happen, how long it would take and how much disk; keep nothing.",
+        "--dry-run", help="Estimate time, disk and downloads; keep nothing.", rich_help_panel=OUTPUT
     ),
+]
+Progress = Annotated[
+    Literal["auto", "bars", "lines", "json", "none"],
+    typer.Option(
+        "--progress",
+        metavar="STYLE",
+        help="Progress on stderr: bars, lines, json, none, or auto (bars on a terminal, else lines).",
+        rich_help_panel=OUTPUT,
+    ),
+]
+Json = Annotated[
+    bool,
+    typer.Option("--json", help="Print JSON; everything else goes to stderr.", rich_help_panel=OUTPUT),
 ]
 
 OlderThan = Annotated[
-    str | None, typer.Option("--older-than", metavar="AGE", help="Unused for longer: 12h, 30d, 8w.")
+    str | None,
+    typer.Option("--older-than", metavar="AGE", help="Delete files unused for longer: 12h, 30d, 8w."),
 ]
 KeepSize = Annotated[
     str | None,
     typer.Option(
-        "--keep-size", metavar="SIZE", help="Longest unused first, until 500MB, 10GB are left."
+        "--keep-size",
+        metavar="SIZE",
+        help="Delete the longest unused until SIZE is left: 500MB.",
     ),
 ]
-DryRemoval = Annotated[bool, typer.Option("--dry-run", help="Say what would go, and remove nothing.")]
+DryRemoval = Annotated[
+    bool, typer.Option("--dry-run", help="List what would be deleted; delete nothing.")
+]
 
 
 def check_seed(seed: int) -> None:
-    """Raise UsageError for a seed that some generator would refuse after hours of work."""
+    """Raise UsageError for a seed that a generator would refuse after hours of work."""
     if not 0 <= seed <= MOST_SEED:
-        raise UsageError(f"--seed {seed}: a whole number from 0 to {MOST_SEED} is wanted")
+        raise UsageError(f"--seed must be a whole number from 0 to {MOST_SEED}, got {seed}")
 
 
 def check_count(option: str, count: int | None) -> None:
-    """Raise UsageError for a number of threads, jobs or repeats that cannot work."""
+    """Raise UsageError for a number of threads, jobs or repeats below 1."""
     if count is not None and count < 1:
-        raise UsageError(f"{option} {count}: a whole number above 0 is wanted")
+        raise UsageError(f"{option} must be at least 1, got {count}")
 
 
 def feature_store(folder: Path | None, dtype: Literal["float32", "float16"]) -> FeatureStore:
-    """The store that --store and --feature-dtype mean."""
+    """Open the store that --store and --feature-dtype name."""
     from stackkit.api.paths import features_dir
     from stackkit.store import FeatureStore
 
@@ -168,7 +241,11 @@ def feature_store(folder: Path | None, dtype: Literal["float32", "float16"]) -> 
 
 
 def first_from(parse: Callable[..., Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Let a command take `parse`'s options before its own, and get what `parse` makes of them first."""
+    """Give a command the options of `parse` too, and the value that `parse` returns for them.
+
+    Typer reads options from a signature. The decorated command's signature is therefore that of
+    `parse` followed by its own, without its first parameter, which receives the value.
+    """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         parsed = inspect.signature(parse, eval_str=True).parameters

@@ -1,9 +1,11 @@
-"""Keep stdout for what a command answers; everything else belongs on stderr."""
+"""Keep stdout for the result of a command; everything else goes to stderr."""
 
 from __future__ import annotations
 
 import contextlib
 import json
+import os
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,18 +18,29 @@ from stackkit.utils.streams import STDERR, descriptor_1_to
 
 @contextmanager
 def stdout_set_aside() -> Iterator[None]:
-    """What plugins and libraries print meanwhile, from Python or below it, goes to stderr."""
+    """Send to stderr what plugins and libraries print in the block, from Python or from C."""
+    # redirect_stdout alone would miss C code and processes that plugins start.
     with contextlib.redirect_stdout(cast(TextIO, _Unclosable(sys.stderr))), descriptor_1_to(STDERR):
         yield
 
 
 def print_json(document: dict[str, Any]) -> None:
-    """The one JSON document that --json promises on stdout."""
-    typer.echo(json.dumps(document, indent=2, default=str))  # a plugin's diagnosis holds anything
+    """Print the JSON document of --json on stdout."""
+    typer.echo(json.dumps(document, indent=2, default=str))  # a plugin's diagnosis may hold any type
+
+
+def terminal_width() -> int | None:
+    """Return the width of the terminal that stdout is; None for a file or pipe, whose lines stay whole.
+
+    COLUMNS sets it, also where there is no terminal.
+    """
+    if not sys.stdout.isatty() and "COLUMNS" not in os.environ:
+        return None
+    return shutil.get_terminal_size().columns
 
 
 class _Unclosable:
-    """A stream that goes on when a plugin closes what it takes for stdout."""
+    """A stream that stays open when a plugin closes `sys.stdout`."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -36,5 +49,5 @@ class _Unclosable:
         return getattr(self._stream, name)
 
     def close(self) -> None:
-        """Only empty it."""
+        """Flush, and stay open."""
         self._stream.flush()

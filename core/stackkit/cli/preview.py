@@ -1,4 +1,4 @@
-"""Show what is about to happen, and what it is going to take, before hours of work begin."""
+"""Show what a run will do and how much time and disk it needs, before hours of work begin."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from stackkit.store import FeatureStore
 
 
-BESIDES = "start-up, and evaluation in `run`, come on top"
-UNKNOWN = "expected    time and disk are unknown until the dataset is here"
+EXCLUDED = "excluding start-up and, for `run`, evaluation"
+UNKNOWN = "estimate    time and disk are unknown until the dataset is available"
 
 
-def predict(
+def show_dry_run(
     recipe: Recipe, store: FeatureStore, style: Style, *, as_json: bool, evaluable: bool
 ) -> None:
-    """Print the plan and what it is going to take; `evaluable`: of `run`, else of `extract`."""
+    """Print the preview and the estimate of `run` (`evaluable`) or `extract`."""
     from stackkit import experiment
     from stackkit.host.registry import Registry
 
@@ -37,21 +37,21 @@ def predict(
     if as_json:
         print_json(dry_run.document())
         return
-    expected = forecast_lines(dry_run.estimate) if dry_run.estimate else [UNKNOWN]
-    for line in (*plan_lines(dry_run.preview, evaluable=evaluable), *expected):
+    expected = estimate_lines(dry_run.estimate) if dry_run.estimate else [UNKNOWN]
+    for line in (*preview_lines(dry_run.preview, evaluable=evaluable), *expected):
         typer.echo(line)
 
 
-def tell(reporter: Reporter, lines: Iterable[str]) -> None:
-    """Show lines while work goes on."""
+def show(reporter: Reporter, lines: Iterable[str]) -> None:
+    """Show lines above the progress."""
     for line in lines:
         reporter.message(line)
 
 
-def plan_lines(preview: Preview, *, evaluable: bool) -> Iterator[str]:
-    """Dataset, backbones, learners, protocol and disk space, a line each.
+def preview_lines(preview: Preview, *, evaluable: bool) -> Iterator[str]:
+    """Yield a line for each component, the protocol, deprecations and the size of the features.
 
-    Learners, aggregators and protocol count only if figures are going to be made (`evaluable`).
+    `evaluable` is False for `extract`, which needs no learner, aggregator or protocol.
     """
     chosen = preview.components
     images = f"{preview.n_images:,} images, {preview.n_classes} classes"
@@ -61,10 +61,10 @@ def plan_lines(preview: Preview, *, evaluable: bool) -> Iterator[str]:
         yield f"backbone    {named.label}: {size}x{size} pixels -> {width} features"
     for named, unavailable_reason in zip(preview.backbones, preview.unavailable_reasons, strict=True):
         if unavailable_reason:
-            yield f"lacking     {named.label}: {unavailable_reason}"
+            yield f"missing     {named.label}: {unavailable_reason}"
     if evaluable:
         beside = ", ".join(choice.text for choice in chosen.baselines) or "none"
-        yield f"learner     {chosen.learner.text}, beside baseline {beside}"
+        yield f"learner     {chosen.learner.text}; baseline {beside}"
         yield f"aggregator  {', '.join(choice.text for choice in chosen.aggregators) or 'none'}"
         yield f"protocol    {preview.protocol.title}"
     for choice in chosen.all if evaluable else (chosen.dataset, *chosen.backbones):
@@ -76,20 +76,21 @@ def plan_lines(preview: Preview, *, evaluable: bool) -> Iterator[str]:
         yield f"store       {decimal(preview.feature_bytes)} of features at most"
 
 
-def forecast_lines(forecast: Estimate) -> Iterator[str]:
-    """Time per backbone and in all, and disk space, a line each."""
-    for one in forecast.backbones:
-        yield f"expected    {one.label}: {_time_of(one)}"
-    if forecast.seconds:
-        bound = "about" if forecast.is_complete else "at least"
-        yield f"expected    extraction {bound} {clock(forecast.seconds)} in the networks; {BESIDES}"
-    room = f"{decimal(forecast.new_bytes)} more on disk, {decimal(forecast.free_bytes)} are free"
-    yield f"expected    {room}" + ("" if forecast.fits else ": TOO LITTLE")
+def estimate_lines(estimate: Estimate) -> Iterator[str]:
+    """Yield a line with the time of each backbone, the total time, and the disk space."""
+    for one in estimate.backbones:
+        yield f"estimate    {one.label}: {_time_of(one)}"
+    if estimate.seconds:
+        bound = "about" if estimate.is_complete else "at least"
+        total = f"{bound} {clock(estimate.seconds)} in the networks"
+        yield f"estimate    extraction takes {total}, {EXCLUDED}"
+    disk = f"{decimal(estimate.new_bytes)} more on disk, {decimal(estimate.free_bytes)} free"
+    yield f"estimate    {disk}" + ("" if estimate.fits else ": NOT ENOUGH")
 
 
 def _time_of(one: BackboneEstimate) -> str:
     if one.unavailable_reason:
-        return f"time unknown, for it has to be here to be timed ({one.images:,} images at most)"
+        return f"time unknown until it is available (at most {one.images:,} images)"
     if not one.images:
         return "nothing to compute"
     if one.seconds is None:

@@ -20,16 +20,21 @@ from stackkit.cli.meter import Meter
 LINE_EVERY_S = 10.0
 EVENT_EVERY_S = 1.0
 FIGURES = 48
-"""Columns that the figures of most tasks take."""
+"""Width, in characters, that the figures of most tasks need."""
 
 Style = Literal["auto", "bars", "lines", "json", "none"]
 
 
 @contextmanager
 def progress(style: Style = "auto") -> Iterator[Reporter]:
-    """A reporter on stderr; `auto` is bars on a terminal and lines elsewhere."""
+    """Yield a reporter that writes to stderr.
+
+    `style` is "bars", "lines", "json" (one object per line), "none" (messages only), or "auto":
+    bars on a terminal and lines elsewhere.
+    """
     console = Console(stderr=True, force_terminal=True if style == "bars" else None)
     if style == "bars" or (style == "auto" and console.is_terminal):
+        # Messages go through the same console, or they would be written into the bars.
         bars = Progress(*_columns(), console=console)
         with bars:
             yield BarReporter(bars)
@@ -42,7 +47,7 @@ def progress(style: Style = "auto") -> Iterator[Reporter]:
 
 
 def _columns() -> list[ProgressColumn]:
-    """What a bar's line holds; on a narrow terminal names are cut, figures are not."""
+    """Return the columns of a bar; on a narrow terminal names are cut, figures are not."""
     name, figures = Column(no_wrap=True, overflow="ellipsis"), Column(no_wrap=True, min_width=FIGURES)
     return [
         TextColumn("{task.description}", table_column=name),
@@ -52,7 +57,7 @@ def _columns() -> list[ProgressColumn]:
 
 
 class MessageReporter:
-    """Messages and no progress."""
+    """Print messages, but no progress."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -69,7 +74,7 @@ class MessageReporter:
 
 
 class BarReporter(MessageReporter):
-    """One live bar per task; messages above them."""
+    """Show one live bar per task, with messages above them."""
 
     def __init__(self, bars: Progress) -> None:
         super().__init__(bars.console)
@@ -77,24 +82,25 @@ class BarReporter(MessageReporter):
         self._tasks: dict[str, tuple[TaskID, Meter]] = {}
 
     def start(self, task: str, total: int, done: int = 0, unit: Unit = "items") -> None:
-        """Show a bar, or reset the one of that name."""
-        if task in self._tasks:
+        """Show a bar; replace the one of the same name."""
+        if task in self._tasks:  # it starts again
             self._bars.remove_task(self._tasks[task][0])
         meter = Meter(total, done, unit=unit)
         bar = self._bars.add_task(task, total=total, completed=done, text=_figures(meter))
         self._tasks[task] = (bar, meter)
 
     def advance(self, task: str, count: int) -> None:
-        """Move a bar on."""
+        """Advance a bar."""
         bar, meter = self._tasks[task]
         meter.advance(count)
         self._bars.update(bar, completed=meter.done, text=_figures(meter))
 
 
 class LineReporter(MessageReporter):
-    """One line per task at its end, and one every few seconds for the task started last.
+    """Print a line when a task ends, and one every LINE_EVERY_S seconds.
 
-    That is the one which stands for all where several advance together.
+    The latter is of the unfinished task that started last: where several tasks advance together,
+    that is the one that counts the items of all of them.
     """
 
     def __init__(self, console: Console) -> None:
@@ -103,29 +109,29 @@ class LineReporter(MessageReporter):
         self._last = time.monotonic()
 
     def start(self, task: str, total: int, done: int = 0, unit: Unit = "items") -> None:
-        """Remember a task; say so if all of it is finished already."""
-        self._meters.pop(task, None)
+        """Start to count a task; print a line if it is finished already."""
+        self._meters.pop(task, None)  # a task that starts again is the last one started
         meter = self._meters[task] = Meter(total, done, unit=unit)
         if meter.is_finished:
             self.message(f"{task}: {_amount(meter)}, nothing to do")
 
     def advance(self, task: str, count: int) -> None:
-        """Count, and print when it is time."""
+        """Count finished items, and print a line when it is time."""
         meter = self._meters[task]
         if meter.is_finished:
             return
         meter.advance(count)
         is_time = time.monotonic() - self._last >= LINE_EVERY_S
-        if meter.is_finished or (is_time and task == self._spokesman()):
+        if meter.is_finished or (is_time and task == self._last_unfinished()):
             self._last = time.monotonic()
             self.message(f"{task}: {_words(meter)}")
 
-    def _spokesman(self) -> str:
+    def _last_unfinished(self) -> str:
         return [task for task, meter in self._meters.items() if not meter.is_finished][-1]
 
 
 class JsonReporter(MessageReporter):
-    """One JSON object per line: messages, and each task's start, end, and progress every second."""
+    """Print one JSON object per line: messages, and each task's start, end and progress."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)
@@ -133,24 +139,24 @@ class JsonReporter(MessageReporter):
         self._last: dict[str, float] = {}
 
     def start(self, task: str, total: int, done: int = 0, unit: Unit = "items") -> None:
-        """Tell that a task begins."""
+        """Print that a task starts."""
         self._meters[task] = Meter(total, done, unit=unit)
-        self._tell(task)
+        self._write_progress(task)
 
     def advance(self, task: str, count: int) -> None:
-        """Count, and tell when it is time."""
+        """Count finished items, and print the progress every EVENT_EVERY_S seconds."""
         meter = self._meters[task]
         if meter.is_finished:
             return
         meter.advance(count)
         if meter.is_finished or time.monotonic() - self._last[task] >= EVENT_EVERY_S:
-            self._tell(task)
+            self._write_progress(task)
 
     def message(self, text: str) -> None:
-        """Tell a message."""
+        """Print a message."""
         self._write(message=text)
 
-    def _tell(self, task: str) -> None:
+    def _write_progress(self, task: str) -> None:
         meter = self._meters[task]
         self._last[task] = time.monotonic()
         left = meter.seconds_left
@@ -170,7 +176,7 @@ class JsonReporter(MessageReporter):
 
 
 def _words(meter: Meter) -> str:
-    """Amount, speed and time to go: "640 of 11,788, 12.1/s now, 11.9/s overall, 15:37 left"."""
+    """Return "640 of 11,788, 12.1/s now, 11.9/s overall, 15:37 left"."""
     left = meter.seconds_left
     if meter.is_finished or left is None:
         return f"{_amount(meter)}, {_per_second(meter.overall, meter)}"
@@ -181,7 +187,7 @@ def _words(meter: Meter) -> str:
 
 
 def _figures(meter: Meter) -> str:
-    """Amount, speed and time to go, short: "640 of 11,788, 12.1/s (11.9/s overall), 15:37"."""
+    """Return "640 of 11,788, 12.1/s (11.9/s overall), 15:37"."""
     left = meter.seconds_left
     if meter.is_finished or left is None:
         return _words(meter)
@@ -200,12 +206,12 @@ def _per_second(speed: float, meter: Meter) -> str:
 
 
 def rate(per_s: float) -> str:
-    """A number of images per second, with a digit that says something also where it is small."""
+    """Format a number of images per second, with two digits where it is below 1."""
     return f"{per_s:,.1f}" if per_s >= 1 or not per_s else f"{per_s:.2g}"
 
 
 def clock(seconds: float) -> str:
-    """Hours, minutes and seconds as "1:02:03", without hours as "2:03"."""
+    """Format seconds as "2:03", or "1:02:03" with hours."""
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

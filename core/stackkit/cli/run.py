@@ -1,4 +1,4 @@
-"""`stackkit run` and its second half, `stackkit evaluate`."""
+"""`stackkit run`: extract features, then fit and evaluate classifiers on them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from stackkit.store import FeatureStore
 
 
-def _recipe(
+def parse_recipe(
     dataset: options.Dataset,
     backbones: options.Backbones = None,
     learner: options.Learner = "logistic",
@@ -34,9 +34,18 @@ def _recipe(
     seed: options.Seed = 0,
     strict: options.Strict = False,
 ) -> Recipe:
-    _check_protocol(cv, split, shuffle, repeats, inner_cv)
-    options.check_seed(seed + repeats - 1)
+    """Build the recipe of `run` and `evaluate`; raises UsageError for options that contradict."""
+    options.check_count("--repeats", repeats)
     options.check_count("--jobs", jobs)
+    options.check_seed(seed + repeats - 1)
+    if repeats > 1 and not shuffle:
+        raise UsageError(f"--repeats {repeats} would repeat the same folds; add --shuffle")
+    if split and (cv is not None or shuffle):
+        raise UsageError(
+            "--split official cannot be combined with --cv or --shuffle; choose one protocol"
+        )
+    if inner_cv < 2:
+        raise UsageError(f"--inner-cv must be at least 2, got {inner_cv}")
     return Recipe(
         dataset=dataset,
         backbones=tuple(backbones or RECIPE_BACKBONES),
@@ -55,21 +64,7 @@ def _recipe(
     )
 
 
-def _check_protocol(
-    cv: int | None, split: str | None, shuffle: bool, repeats: int, inner_cv: int
-) -> None:
-    options.check_count("--repeats", repeats)
-    if repeats > 1 and not shuffle:
-        raise UsageError(f"--repeats {repeats} would repeat the same folds; add --shuffle")
-    if split and (cv is not None or shuffle):
-        raise UsageError(
-            "--split official and --cv or --shuffle exclude each other; choose one protocol"
-        )
-    if inner_cv < 2:
-        raise UsageError(f"--inner-cv {inner_cv}: at least 2 folds are wanted")
-
-
-@options.first_from(_recipe)
+@options.first_from(parse_recipe)
 def run(
     recipe: Recipe,
     out: options.Out = None,
@@ -82,9 +77,9 @@ def run(
     progress: options.Progress = "auto",
     as_json: options.Json = False,
 ) -> None:
-    """Extract features, fit and stack classifiers, and say how good they are.
+    """Extract features, stack classifiers and report accuracy.
 
-    Features are kept: a second run, or one with other learners, computes none of them again.
+    Features are stored: another run on the same images reuses them.
 
     Try: stackkit run --dataset mnist:limit=50 --backbones 'efficientnet-lite*'
     """
@@ -92,35 +87,17 @@ def run(
     recipe = replace(recipe, device=device, threads=threads)
     feature_store = options.feature_store(store, feature_dtype)
     if dry_run:
-        from stackkit.cli.preview import predict
+        from stackkit.cli.preview import show_dry_run
         from stackkit.report import report as report_file
 
         if out:
             report_file.check(out, overwrite=overwrite)
-        predict(recipe, feature_store, progress, as_json=as_json, evaluable=True)
+        show_dry_run(recipe, feature_store, progress, as_json=as_json, evaluable=True)
     else:
-        _carry_out(recipe, out, overwrite, feature_store, progress, as_json, may_extract=True)
+        run_recipe(recipe, out, overwrite, feature_store, progress, as_json, may_extract=True)
 
 
-@options.first_from(_recipe)
-def evaluate(
-    recipe: Recipe,
-    out: options.Out = None,
-    overwrite: options.Overwrite = False,
-    store: options.Store = None,
-    feature_dtype: options.FeatureDtype = "float32",
-    progress: options.Progress = "auto",
-    as_json: options.Json = False,
-) -> None:
-    """Fit and stack classifiers on features that `stackkit extract` has stored.
-
-    Try: stackkit evaluate --dataset mnist:limit=50 --backbones 'efficientnet-lite*' --shuffle
-    """
-    feature_store = options.feature_store(store, feature_dtype)
-    _carry_out(recipe, out, overwrite, feature_store, progress, as_json, may_extract=False)
-
-
-def _carry_out(
+def run_recipe(
     recipe: Recipe,
     out: Path | None,
     overwrite: bool,
@@ -130,22 +107,22 @@ def _carry_out(
     *,
     may_extract: bool,
 ) -> None:
+    """Run a recipe, show its report and write it to `out`; `may_extract=False`: on stored features."""
     from rich.console import Console
 
     from stackkit import experiment
     from stackkit.api.paths import fits_dir
-    from stackkit.cli.preview import forecast_lines, plan_lines, tell
+    from stackkit.cli.preview import estimate_lines, preview_lines, show
     from stackkit.cli.progress import progress
     from stackkit.host.registry import Registry
     from stackkit.report import report as report_file
     from stackkit.report import table
 
     errors = Console(stderr=True)
-    people = errors if as_json else Console()
 
     def begin(preview: Preview) -> None:
-        tell(reporter, plan_lines(preview, evaluable=True))
-        if out:  # refused before hours of work, and not made for a mistyped name
+        show(reporter, preview_lines(preview, evaluable=True))
+        if out:  # now: before hours of work, but not created for a mistyped component
             report_file.prepare(out, overwrite=overwrite)
 
     with stdout_set_aside(), progress(style) as reporter:
@@ -155,14 +132,14 @@ def _carry_out(
             store,
             reporter,
             begin=begin,
-            expect=lambda estimate: tell(reporter, forecast_lines(estimate)),
+            expect=lambda estimate: show(reporter, estimate_lines(estimate)),
             may_extract=may_extract,
             fits=fits_dir(),
             out=out,
         )
     if out:
         written = report_file.write(report, out)
-    table.show(report, people)
+    table.show(report, errors if as_json else Console())
     if out:
         errors.print(f"report: {written}", markup=False, highlight=False, soft_wrap=True)
     if as_json:

@@ -1,4 +1,4 @@
-"""The end of the process, where what plugins have left behind is still at work."""
+"""End the process even if plugins have left threads or exit handlers behind."""
 
 from __future__ import annotations
 
@@ -12,21 +12,25 @@ from contextlib import suppress
 from stackkit.utils.streams import STDERR
 
 PATIENCE_S = 10.0
-"""Python waits for threads that a plugin started, and so long does the user."""
+"""How long to wait for threads that a plugin started; Python itself would wait for ever."""
 
 
-def crashes_named() -> None:
-    """Code in C that takes the process down leaves at least the files and lines that led there."""
+def report_crashes() -> None:
+    """Let a crash in C code print the Python files and lines that led to it."""
     if not faulthandler.is_enabled():
         faulthandler.enable(STDERR)
 
 
-def answered(code: int, patience_s: float = PATIENCE_S) -> None:
-    """Nothing more is for stdout, and threads that never end do not keep the process."""
-    with suppress(OSError, ValueError):  # nobody reads it, or it is closed
+def end_process(code: int, patience_s: float = PATIENCE_S) -> None:
+    """Close stdout for everything that still runs, and end the process after `patience_s` seconds.
+
+    Exit handlers of plugins may print: with --json, that would follow the document on stdout.
+    """
+    with suppress(OSError, ValueError):  # the reader has gone, or stdout is closed
         sys.stdout.flush()
     with suppress(OSError):
-        os.dup2(STDERR, 1)
+        os.dup2(STDERR, 1)  # the descriptor, since handlers may write by os.write or from C
+    # A daemon, or Python would wait for this thread, too.
     threading.Thread(target=_end, args=[code, patience_s], daemon=True).start()
 
 
@@ -35,8 +39,10 @@ def _end(code: int, patience_s: float) -> None:
     threads = set(threading.enumerate()) - {threading.main_thread()}
     if names := sorted(thread.name for thread in threads if not thread.daemon):
         line = (
-            f"warning: ended though threads still run: {', '.join(names)}; `stackkit list-plugins` says "
-            "which plugin left them\n"
+            f"warning: ended while threads were still running: {', '.join(names)}; "
+            "`stackkit list-plugins` shows which plugin left them\n"
         )
+        # Not print and sys.exit: another thread may hold the lock of sys.stderr, and sys.exit would
+        # end only this thread.
         os.write(STDERR, line.encode())
         os._exit(code)

@@ -1,4 +1,4 @@
-"""Ages and sizes as people type and read them."""
+"""Parse and format ages and sizes, such as 30d and 10GB."""
 
 from __future__ import annotations
 
@@ -12,29 +12,31 @@ _AMOUNT = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]+)")
 
 
 def parse_age(text: str | None) -> float | None:
-    """Seconds in an age such as 12h, 30d or 8w, None for none; raises UsageError otherwise."""
+    """Return the seconds of an age such as 12h, 30d or 8w; raises UsageError for other text."""
     if text is None:
         return None
     return _parsed(text, _AGES_S, "--older-than", "an age such as 12h, 30d or 8w")
 
 
 def parse_size(text: str | None) -> int | None:
-    """Bytes in a size such as 500MB or 10GB, None for none; raises UsageError otherwise."""
+    """Return the bytes of a size such as 500MB or 10GB; raises UsageError for other text."""
     if text is None:
         return None
-    return int(_parsed(text.upper(), _SIZES, "--keep-size", "a size such as 500MB or 10GB"))
+    return int(_parsed(text, _SIZES, "--keep-size", "a size such as 500MB or 10GB"))
 
 
 def age(seconds: float) -> str:
-    """An age in its largest whole unit."""
+    """Format an age in its largest whole unit, such as "5 w"."""
     for unit, length in reversed(_AGES_S.items()):
         if seconds >= length:
             return f"{int(seconds // length)} {unit}"
     return "< 1 h"
 
 
-def _parsed(text: str, units: dict[str, int], option: str, wanted: str) -> float:
+def _parsed(text: str, units: dict[str, int], option: str, expected: str) -> float:
     match = _AMOUNT.fullmatch(text.strip())
-    if not match or match[2] not in units:
-        raise UsageError(f"{option} {text!r}: {wanted} is wanted")
-    return float(match[1]) * units[match[2]]
+    unit = match[2] if match else ""
+    factor = units.get(unit) or units.get(unit.upper())
+    if not match or factor is None:
+        raise UsageError(f"{option} must be {expected}, got {text!r}")
+    return float(match[1]) * factor

@@ -24,7 +24,9 @@ def _spec(variant: Variant) -> BackboneSpec:
     factory = f"{_FACTORIES}:{variant.name.removeprefix('efficientnet-').upper()}"
     return BackboneSpec(
         name=variant.name,
-        summary=f"EfficientNet-Lite for small devices, {variant.size} px, {FEATURES} features",
+        summary="EfficientNet for mobile",
+        image_size=variant.size,
+        feature_dim=FEATURES,
         factory=factory,
         unavailable_reason=f"{factory}.unavailable_reason",
         diagnoses=(DIAGNOSIS,),

@@ -17,7 +17,10 @@ def stackkit_backbones() -> list[BackboneSpec]:
 def _spec(model: Model) -> BackboneSpec:
     return BackboneSpec(
         name=model.name,
-        summary=f"{model.function} of keras.applications, {model.size} px, {model.width()} features",
+        summary=f"Keras {model.function}",
+        image_size=model.size,
+        feature_dim=model.width(),
+        download_bytes=round(model.megabytes() * 1e6),
         factory=f"{_FACTORIES}:{model.function}",
         unavailable_reason=f"{_FACTORIES}:{model.function}.unavailable_reason",
         diagnoses=(DIAGNOSIS, _WEIGHTS),

@@ -1,0 +1,27 @@
+"""`stackkit evaluate`: fit and evaluate classifiers on features that are stored already."""
+
+from __future__ import annotations
+
+from stackkit.cli import options
+from stackkit.cli.run import parse_recipe, run_recipe
+from stackkit.recipe import Recipe
+
+
+@options.first_from(parse_recipe)
+def evaluate(
+    recipe: Recipe,
+    out: options.Out = None,
+    overwrite: options.Overwrite = False,
+    store: options.Store = None,
+    feature_dtype: options.FeatureDtype = "float32",
+    progress: options.Progress = "auto",
+    as_json: options.Json = False,
+) -> None:
+    """Fit and evaluate classifiers on stored features.
+
+    Run `stackkit extract` with the same --dataset and --backbones first.
+
+    Try: stackkit evaluate --dataset cub200 --backbones resnet50 --shuffle
+    """
+    feature_store = options.feature_store(store, feature_dtype)
+    run_recipe(recipe, out, overwrite, feature_store, progress, as_json, may_extract=False)
