@@ -265,15 +265,15 @@ def _backbone(text: str) -> Any:
 
 def _networks(texts: Sequence[str]) -> Iterator[tuple[Any, Any]]:
     """Yield stackkit's backbone, which defines size and preprocessing, and its Keras network."""
-    from stackkit_plugins.keras_network import import_keras
-    from stackkit_plugins.keras_network.weights import draw_weights
+    from stackkit_plugins.shared.keras_network import import_keras
+    from stackkit_plugins.shared.keras_network.weights import draw_weights
 
     import_keras()
     for text in texts:
         backbone = _backbone(text)
-        model = backbone.build()
+        model = backbone.definition.build_model()
         if not backbone.trained:
-            draw_weights(model, backbone.weights.seed)
+            draw_weights(model, backbone.definition.weights.seed)
         yield backbone, model
 
 

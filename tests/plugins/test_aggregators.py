@@ -4,6 +4,10 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+import stackkit_plugins.geometric_vote
+import stackkit_plugins.majority_vote
+import stackkit_plugins.soft_vote
+import stackkit_plugins.weighted_vote
 from hypothesis import given
 from hypothesis import strategies as st
 from mlxtend.classifier import EnsembleVoteClassifier
@@ -13,16 +17,12 @@ from sklearn.ensemble import VotingClassifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import LabelEncoder
 from sklearn.svm import LinearSVC
+from stackkit_plugins.probabilities import of_labels, order_of_learners
 from support.conformance import broken
 from support.making import create, probabilities
 from support.stacks import Stack, log_loss, many, stacks
 
 import stackkit_plugins.average_svm
-import stackkit_plugins.geometric_vote
-import stackkit_plugins.majority_vote
-import stackkit_plugins.soft_vote
-import stackkit_plugins.weighted_vote
-from stackkit_plugins.probabilities import of_labels, order_of_learners
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from stackkit_plugins.keras_network import engines
 
 FEW, MANY = 160, 1_600

@@ -11,16 +11,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.making import create, images_of
-
-from stackkit.api import ExtractionError, PluginError, Readiness, UsageError
-from stackkit.api.images import read_image, squash
-from stackkit_plugins import efficientnet_lite, keras_applications
 from stackkit_plugins.keras_network import backbone as backbones
 from stackkit_plugins.keras_network import engines, trial_process
 from stackkit_plugins.keras_network.memory import is_out_of_memory
 from stackkit_plugins.keras_network.trial import TOLERANCE, largest_difference
 from stackkit_plugins.keras_network.trial_process import TrialLostError
+from support.making import create, images_of
+
+from stackkit.api import ExtractionError, PluginError, Readiness, UsageError
+from stackkit.api.images import read_image, squash
+from stackkit_plugins import efficientnet_lite, keras_applications
 
 ENGINES = [
     pytest.param(

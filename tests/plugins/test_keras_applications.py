@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from stackkit_plugins.keras_network import KerasBackbone, import_keras
 from support.conformance import broken
 from support.making import assert_close, create, images_of, options_of, spec_of
 
@@ -21,7 +22,6 @@ from stackkit_plugins import keras_applications as plugin
 from stackkit_plugins.keras_applications import backbone as factories
 from stackkit_plugins.keras_applications.keras_files import models_folder
 from stackkit_plugins.keras_applications.models import MODELS, Model
-from stackkit_plugins.keras_network import KerasBackbone, import_keras
 
 BY_NAME = {model.name: model for model in MODELS}
 BIRDS = {*range(7, 25), *range(80, 101), *range(127, 147)}  # ImageNet's classes of birds

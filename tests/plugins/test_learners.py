@@ -15,6 +15,8 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, Normalizer, StandardScaler
 from sklearn.svm import LinearSVC
+from stackkit_plugins.linear_learners.holding_out import FOLDS, inner_splits
+from stackkit_plugins.linear_learners.normalising import normalised, signed_root
 from support.conformance import broken
 from support.making import blobs, create
 from threadpoolctl import threadpool_limits
@@ -23,8 +25,6 @@ import stackkit_plugins.linear_svm
 import stackkit_plugins.logistic
 from stackkit.api import OptionValue
 from stackkit.host.option_syntax import parse
-from stackkit_plugins.linear_learners.holding_out import FOLDS, inner_splits
-from stackkit_plugins.linear_learners.normalising import normalised, signed_root
 from stackkit_plugins.linear_svm.calibration import CalibratedSVM
 from stackkit_plugins.logistic.tuning import ENOUGH, PATH, TunedLogistic
 

@@ -4,18 +4,18 @@ import tracemalloc
 
 import numpy as np
 import pytest
+import stackkit_plugins.geometric_vote
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import check_grad, minimize
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
+from stackkit_plugins.probabilities import logarithms
 from support.conformance import broken
 from support.making import create, probabilities
 from support.stacks import Stack, many, stacks
 
-import stackkit_plugins.geometric_vote
 import stackkit_plugins.stacked_logistic
-from stackkit_plugins.probabilities import logarithms
 from stackkit_plugins.stacked_logistic.aggregator import objective
 
 

@@ -7,7 +7,6 @@ from typing import Any, TypeAlias
 import numpy as np
 from hypothesis import settings
 from hypothesis import strategies as st
-
 from stackkit_plugins.probabilities import FLOOR
 
 Stack: TypeAlias = tuple[np.ndarray, np.ndarray]
