@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from stackkit_plugins.keras_network import engines
+
+from stackkit_plugins.shared.keras_network import engines
 
 FEW, MANY = 160, 1_600
 TOLERANCE_MB = 40.0

@@ -11,16 +11,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from stackkit_plugins.keras_network import backbone as backbones
-from stackkit_plugins.keras_network import engines, trial_process
-from stackkit_plugins.keras_network.memory import is_out_of_memory
-from stackkit_plugins.keras_network.trial import TOLERANCE, largest_difference
-from stackkit_plugins.keras_network.trial_process import TrialLostError
 from support.making import create, images_of
 
 from stackkit.api import ExtractionError, PluginError, Readiness, UsageError
 from stackkit.api.images import read_image, squash
 from stackkit_plugins import efficientnet_lite, keras_applications
+from stackkit_plugins.shared.keras_network import backbone as backbones
+from stackkit_plugins.shared.keras_network import engines, trial_process
+from stackkit_plugins.shared.keras_network.out_of_memory import is_out_of_memory
+from stackkit_plugins.shared.keras_network.selection import TOLERANCE, largest_difference
+from stackkit_plugins.shared.keras_network.selection_process import SelectionProcessError
 
 ENGINES = [
     pytest.param(
@@ -198,7 +198,7 @@ def test_a_trial_that_dies_costs_its_engines_and_not_the_run(monkeypatch, birds,
     assert lines == ["mobilenet: the trial of engines ended with 1; tensorflow is used"]
     assert not list(home.rglob("trials.json"))
     engine = next(filter(engines.engine_version, engines.CONVERTED))
-    with pytest.raises(TrialLostError, match="ended with 1"):
+    with pytest.raises(SelectionProcessError, match="ended with 1"):
         small(engine=engine).prepare(birds(64), print)
 
 
@@ -220,7 +220,7 @@ def test_a_trial_that_hangs_is_ended_with_all_it_started(monkeypatch, birds, tmp
     child = Path("/proc", (tmp_path / "child").read_text(), "cmdline")
     assert _read(child) == b""
     engine = next(filter(engines.engine_version, engines.CONVERTED))
-    with pytest.raises(TrialLostError, match="took more than 3 s"):
+    with pytest.raises(SelectionProcessError, match="took more than 3 s"):
         small(engine=engine).prepare(birds(64), print)
 
 
@@ -248,7 +248,9 @@ def _copy_of_nothing(folder: Path) -> Path:
 
 
 def test_an_engine_that_is_not_installed_is_refused_with_the_pip_command(monkeypatch):
-    monkeypatch.setattr("stackkit_plugins.keras_network.options.engine_version", lambda name: None)
+    monkeypatch.setattr(
+        "stackkit_plugins.shared.keras_network.options.engine_version", lambda name: None
+    )
     with pytest.raises(PluginError, match=r"engine=mnn needs .*pip install 'stackkit\[fast\]'"):
         small(engine="mnn")
 
@@ -323,7 +325,7 @@ def test_threads_that_tensorflow_cannot_change_any_more_are_recorded_as_they_are
 
 def test_two_numbers_of_threads_in_one_process_are_refused_by_name():
     code = (
-        "from stackkit_plugins.keras_network import import_keras\n"
+        "from stackkit_plugins.shared.keras_network import import_keras\n"
         "import_keras(threads=1); import_keras(threads=1); import_keras(); import_keras(threads=2)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

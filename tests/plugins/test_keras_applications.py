@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from stackkit_plugins.keras_network import KerasBackbone, import_keras
 from support.conformance import broken
 from support.making import assert_close, create, images_of, options_of, spec_of
 
@@ -22,6 +21,7 @@ from stackkit_plugins import keras_applications as plugin
 from stackkit_plugins.keras_applications import backbone as factories
 from stackkit_plugins.keras_applications.keras_files import models_folder
 from stackkit_plugins.keras_applications.models import MODELS, Model
+from stackkit_plugins.shared.keras_network import KerasBackbone, import_keras
 
 BY_NAME = {model.name: model for model in MODELS}
 BIRDS = {*range(7, 25), *range(80, 101), *range(127, 147)}  # ImageNet's classes of birds
@@ -509,7 +509,7 @@ def test_the_same_seed_gives_the_same_features_in_another_process_and_no_chatter
 
 def test_lines_of_others_on_stderr_survive_the_import_of_tensorflow():
     code = (
-        "import os, sys, threading\nfrom stackkit_plugins.keras_network.runtime import _quiet_stderr\n"
+        "import os, sys, threading\nfrom stackkit_plugins.shared.keras_network.runtime import _quiet_stderr\n"
         "with _quiet_stderr():\n"
         "    os.write(2, b'I0000 00:00:1795502905.086232    5015 cudart_stub.cc:31] no GPU\\n')\n"
         "    print('a warning of yours', file=sys.stderr)\n"
@@ -519,7 +519,7 @@ def test_lines_of_others_on_stderr_survive_the_import_of_tensorflow():
 
 
 def test_a_user_who_sets_tensorflows_log_level_gets_its_lines():
-    code = "from stackkit_plugins.keras_network import import_keras; import_keras()"
+    code = "from stackkit_plugins.shared.keras_network import import_keras; import_keras()"
     assert "InitializeLog" in python(code, TF_CPP_MIN_LOG_LEVEL="0").stderr
 
 

@@ -15,8 +15,6 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, Normalizer, StandardScaler
 from sklearn.svm import LinearSVC
-from stackkit_plugins.linear_learners.holding_out import FOLDS, inner_splits
-from stackkit_plugins.linear_learners.normalising import normalised, signed_root
 from support.conformance import broken
 from support.making import blobs, create
 from threadpoolctl import threadpool_limits
@@ -26,7 +24,9 @@ import stackkit_plugins.logistic
 from stackkit.api import OptionValue
 from stackkit.host.option_syntax import parse
 from stackkit_plugins.linear_svm.calibration import CalibratedSVM
-from stackkit_plugins.logistic.tuning import ENOUGH, PATH, TunedLogistic
+from stackkit_plugins.logistic.tuning import PATH, STOP_RATIO, TunedLogistic
+from stackkit_plugins.shared.linear_learners.inner_splits import FOLDS, inner_splits
+from stackkit_plugins.shared.linear_learners.normalisation import signed_sqrt, with_normalisation
 
 TRANSFORMERS: dict[str, tuple[Any, ...]] = {
     "standardise": (StandardScaler(),),
@@ -204,23 +204,23 @@ class TestNormalising:
         features[3] = 0
         features[:, 2] = 0.1
         before = features.copy()
-        changed = normalised("passthrough", normalise).fit_transform(features)
+        changed = with_normalisation("passthrough", normalise).fit_transform(features)
         assert changed.dtype == dtype
         assert np.isfinite(changed).all()
         assert np.array_equal(features, before)
 
     def test_power_keeps_signs_and_comes_before_the_length(self):
-        (row,) = normalised("passthrough", "power").transform(np.array([[-9.0, 16.0, 0.0]]))
+        (row,) = with_normalisation("passthrough", "power").transform(np.array([[-9.0, 16.0, 0.0]]))
         assert row.tolist() == [-3 / 5, 4 / 5, 0]
-        assert signed_root(np.float32([-4])).tolist() == [-2]
+        assert signed_sqrt(np.float32([-4])).tolist() == [-2]
 
     def test_another_normalisation_is_refused(self):
         with pytest.raises(ValueError, match="normalise=loudly is not known"):
-            normalised("passthrough", "loudly")
+            with_normalisation("passthrough", "loudly")
 
     def test_test_rows_change_no_statistics(self):
         train = np.array([[0.0], [2.0]])
-        scaler = normalised("passthrough", "standardise").fit(train)
+        scaler = with_normalisation("passthrough", "standardise").fit(train)
         assert scaler.transform(np.array([[5.0]])).tolist() == [[4.0]]
 
 
@@ -296,7 +296,7 @@ class TestLogisticWithItsOwnC(OwnLearner):
     def test_it_picks_what_a_search_by_brute_force_picks(self, hard, normalise, seed):
         X, y = hard
         learner = self.make(**EXACTLY, normalise=normalise, seed=seed).fit(X, y)
-        losses = brute_force(normalised(LogisticRegression(**EXACTLY), normalise), X, y, seed)
+        losses = brute_force(with_normalisation(LogisticRegression(**EXACTLY), normalise), X, y, seed)
         assert min(losses, key=losses.__getitem__) == learner.C_
 
     def test_walking_the_path_is_fitting_from_nothing_at_every_c(self, hard):
@@ -323,7 +323,9 @@ class TestLogisticWithItsOwnC(OwnLearner):
         assert len(losses) < len(PATH)
         best = min(losses.values())
         last = losses.popitem()[1]
-        assert last > ENOUGH * best >= max(list(losses.values())[list(losses.values()).index(best) :])
+        assert (
+            last > STOP_RATIO * best >= max(list(losses.values())[list(losses.values()).index(best) :])
+        )
 
     def test_features_on_a_tiny_scale_do_not_end_the_walk_before_it_begins(self, hard):
         X, y = hard

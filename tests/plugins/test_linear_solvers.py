@@ -11,12 +11,12 @@ from scipy.special import logsumexp
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils import compute_class_weight
-from stackkit_plugins.linear_solvers import BatchedLogisticRegression
 from support.making import blobs, create
 from threadpoolctl import threadpool_limits
 
 import stackkit_plugins.logistic
 from stackkit.api import OptionValue
+from stackkit_plugins.shared.linear_solvers import BatchedLogisticRegression
 
 
 def logistic(**given: OptionValue) -> Any:
