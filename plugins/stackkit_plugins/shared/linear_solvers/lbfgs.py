@@ -105,9 +105,12 @@ class LBFGS:
         low, low_slope = 0.0, slope
         high, high_slope = np.inf, np.inf
         for _ in range(_MAX_EVALUATIONS):
-            x = point.x + length * direction
-            found = Point(x, *self.evaluate(x))
-            here = float(np.vdot(direction, found.gradient))
+            # A step that is far too long can overflow float32. Its slope is then not finite, which is
+            # handled below, so NumPy's warning would only alarm the user.
+            with np.errstate(over="ignore", invalid="ignore"):
+                x = point.x + length * direction
+                found = Point(x, *self.evaluate(x))
+                here = float(np.vdot(direction, found.gradient))
             if here > -_CURVATURE * slope or not np.isfinite(here):
                 high, high_slope = length, here
             elif here < _CURVATURE * slope and self._pairs:

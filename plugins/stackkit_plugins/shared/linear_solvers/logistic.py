@@ -259,7 +259,13 @@ class _Problem:
             # in that direction, and a gradient there is rounding error.
             constants = constants - constants.mean()
             hessian[np.diag_indices(self.n_classes)] += max(1e-10 * float(np.trace(hessian)), _TINY)
-            gap += float(constants @ np.linalg.solve(hessian, constants)) / 2
+            # Where all rows are classified with certainty, the Hessian is zero or rounding error. Its
+            # decrement may overflow, which proves nothing, or be negative: that must not count, since
+            # it would cancel the first term and prove anything.
+            with np.errstate(over="ignore", invalid="ignore"):
+                decrement = float(constants @ np.linalg.solve(hessian, constants))
+            if not decrement < 0:  # nan counts: it is a proof of nothing
+                gap += decrement / 2
         # A float64 sum cannot prove more than its own rounding error.
         return max(gap / float(point.facts.objective), float(np.finfo(np.float64).eps))
 
