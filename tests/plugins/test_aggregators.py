@@ -1,4 +1,4 @@
-"""stackkit's own aggregators: the promises, and what each of them does beside it."""
+"""Built-in aggregators of probabilities: the conformance checks, and what is special to each."""
 
 import numpy as np
 import pytest
