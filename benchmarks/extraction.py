@@ -293,7 +293,7 @@ def plain(work: dict[str, Any]) -> None:
                 img_to_array(load_img(file, target_size=size, interpolation="bilinear"))
                 for file in files[start : start + BATCH]
             ]
-            rows.append(model.predict_on_batch(backbone.preprocess(np.stack(images))))
+            rows.append(model.predict_on_batch(backbone.definition.preprocess(np.stack(images))))
         features[backbone.name] = np.concatenate(rows)
     np.savez(work["out"], **features)
 
@@ -307,7 +307,7 @@ def flops(texts: Sequence[str]) -> None:
 
         size = backbone.image_size
         one = tf.TensorSpec((1, size, size, 3), tf.float32)
-        function = tf.function(lambda x, m=model, p=backbone.preprocess: m(p(x), training=False))
+        function = tf.function(lambda x, m=model, p=backbone.definition.preprocess: m(p(x), training=False))
         frozen = convert_variables_to_constants_v2(function.get_concrete_function(one))
         profile = tf.compat.v1.profiler
         counted = profile.ProfileOptionBuilder(profile.ProfileOptionBuilder.float_operation())

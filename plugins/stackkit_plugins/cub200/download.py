@@ -145,7 +145,7 @@ class Download:
         try:
             return requests.get(self.url, headers=headers, stream=True, timeout=_TIMEOUT)
         except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema) as error:
-            raise UsageError(f"url={self.url}: {error}") from error
+            raise UsageError(f"url is invalid, got {self.url!r}: {error}") from error
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             raise _TransferFailedError(_one_line(error)) from error
 
