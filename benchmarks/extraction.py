@@ -307,7 +307,9 @@ def flops(texts: Sequence[str]) -> None:
 
         size = backbone.image_size
         one = tf.TensorSpec((1, size, size, 3), tf.float32)
-        function = tf.function(lambda x, m=model, p=backbone.definition.preprocess: m(p(x), training=False))
+        function = tf.function(
+            lambda x, m=model, p=backbone.definition.preprocess: m(p(x), training=False)
+        )
         frozen = convert_variables_to_constants_v2(function.get_concrete_function(one))
         profile = tf.compat.v1.profiler
         counted = profile.ProfileOptionBuilder(profile.ProfileOptionBuilder.float_operation())
