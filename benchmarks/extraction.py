@@ -265,15 +265,15 @@ def _backbone(text: str) -> Any:
 
 def _networks(texts: Sequence[str]) -> Iterator[tuple[Any, Any]]:
     """Yield stackkit's backbone, which defines size and preprocessing, and its Keras network."""
-    from stackkit_plugins.keras_network import import_keras
-    from stackkit_plugins.keras_network.weights import draw_weights
+    from stackkit_plugins.shared.keras_network import import_keras
+    from stackkit_plugins.shared.keras_network.weights import draw_weights
 
     import_keras()
     for text in texts:
         backbone = _backbone(text)
-        model = backbone.build()
+        model = backbone.definition.build_model()
         if not backbone.trained:
-            draw_weights(model, backbone.weights.seed)
+            draw_weights(model, backbone.definition.weights.seed)
         yield backbone, model
 
 
@@ -293,7 +293,7 @@ def plain(work: dict[str, Any]) -> None:
                 img_to_array(load_img(file, target_size=size, interpolation="bilinear"))
                 for file in files[start : start + BATCH]
             ]
-            rows.append(model.predict_on_batch(backbone.preprocess(np.stack(images))))
+            rows.append(model.predict_on_batch(backbone.definition.preprocess(np.stack(images))))
         features[backbone.name] = np.concatenate(rows)
     np.savez(work["out"], **features)
 
@@ -307,7 +307,9 @@ def flops(texts: Sequence[str]) -> None:
 
         size = backbone.image_size
         one = tf.TensorSpec((1, size, size, 3), tf.float32)
-        function = tf.function(lambda x, m=model, p=backbone.preprocess: m(p(x), training=False))
+        function = tf.function(
+            lambda x, m=model, p=backbone.definition.preprocess: m(p(x), training=False)
+        )
         frozen = convert_variables_to_constants_v2(function.get_concrete_function(one))
         profile = tf.compat.v1.profiler
         counted = profile.ProfileOptionBuilder(profile.ProfileOptionBuilder.float_operation())

@@ -69,7 +69,7 @@ def test_stackkits_own_plugins_offer_every_kind_of_component(site: Site) -> None
         ("learner", "logistic/logistic"),
         ("learner", "linear-svm/linear-svm"),
         ("aggregator", "average-svm/average-svm"),
-        ("aggregator", "soft-vote/soft-vote"),
+        ("aggregator", "voting/soft-vote"),
     }
 
 

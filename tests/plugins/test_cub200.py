@@ -1,4 +1,4 @@
-"""CUB-200-2011 as its authors lay it out: read whole, or refused with file and line."""
+"""CUB-200-2011 in its official layout: read completely, or refused with file and line."""
 
 import shutil
 from collections import Counter
@@ -36,12 +36,12 @@ class TestCub200:
     def dataset(cls, cub_root):
         return create(cub200, root=str(cub_root))
 
-    def test_it_keeps_its_promises(self, cub_root, root):
-        """With the few photographs of `root` also those for which a copy is changed."""
+    def test_it_passes_all_checks(self, cub_root, root):
+        """With the few images of `root` also the checks that change a copy of the dataset."""
         assert broken("cub200", f"cub200:root={cub_root}") == {}
         assert broken("cub200", f"cub200:root={root}") == {}
 
-    def test_the_shared_part_is_read_as_it_stands(self, dataset):
+    def test_the_shared_part_is_read_completely(self, dataset):
         assert len(dataset.samples) == 1115
         assert len(dataset.classes) == 20
         assert dataset.classes[0] == "001.Black_footed_Albatross"
@@ -50,12 +50,12 @@ class TestCub200:
         assert (first.label, first.split) == (0, "test")
         assert first.bounding_box == (60.0, 27.0, 325.0, 304.0)
 
-    def test_the_official_split_holds_about_thirty_training_images_a_class(self, dataset):
+    def test_the_official_split_has_about_thirty_training_images_per_class(self, dataset):
         train = Counter(sample.label for sample in dataset.samples if sample.split == "train")
         assert set(train) == set(range(20))
         assert set(train.values()) <= {29, 30}
 
-    def test_bounding_boxes_lie_in_their_images(self, dataset):
+    def test_bounding_boxes_are_within_their_images(self, dataset):
         for i in range(0, 1115, 100):
             x, y, width, height = dataset.samples[i].bounding_box
             assert 0 <= x < x + width <= dataset.image(i).width
@@ -68,7 +68,7 @@ class TestCub200:
 
 @pytest.fixture
 def root(tmp_path, cub_root) -> Path:
-    """Four real photographs of two classes, with ids that are neither sorted nor without gaps."""
+    """Four real photographs of two classes, with ids that are unsorted and have gaps."""
     folder = tmp_path / "CUB_200_2011"
     photographs = iter(sorted((cub_root / "images").rglob("*.jpg")))
     for line in TABLES["images.txt"]:
@@ -92,7 +92,7 @@ def refusal(root: Path) -> str:
 
 
 class TestReading:
-    def test_order_is_that_of_images_txt_and_labels_that_of_classes_txt(self, root):
+    def test_images_txt_decides_the_order_and_classes_txt_the_labels(self, root):
         dataset = make(root)
         assert [sample.id for sample in dataset.samples] == [
             line.split()[1] for line in TABLES["images.txt"]
@@ -101,33 +101,33 @@ class TestReading:
         assert [sample.split for sample in dataset.samples] == ["test", "train", "train", "test"]
         assert dataset.samples[3].bounding_box == (4.5, 3.5, 2.5, 16.5)
 
-    def test_the_folder_around_it_is_as_good(self, root):
+    def test_the_parent_folder_is_accepted_too(self, root):
         assert make(root.parent).samples == make(root).samples
 
-    def test_by_default_the_managed_folder_is_read(self, root):
+    def test_by_default_the_folder_of_fetch_is_read(self, root):
         datasets_dir().mkdir(parents=True)
         shutil.move(root, datasets_dir())
         assert len(create(cub200).samples) == 4
 
-    def test_without_it_the_way_to_get_it_is_said(self):
+    def test_without_the_dataset_the_error_tells_how_to_get_it(self):
         with pytest.raises(
-            DatasetError, match=r"run `stackkit fetch --dataset cub200` \(1\.1 GB\) or give root="
+            DatasetError, match=r"run `stackkit fetch --dataset cub200` \(1\.1 GB\), or pass root="
         ):
             create(cub200)
 
-    def test_windows_line_ends_and_a_missing_last_newline_are_no_harm(self, root):
-        wanted = make(root).samples
+    def test_windows_line_ends_and_a_missing_last_newline_are_accepted(self, root):
+        expected = make(root).samples
         for name, lines in TABLES.items():
             (root / name).write_bytes("\r\n".join(lines).encode())
-        assert make(root).samples == wanted
+        assert make(root).samples == expected
 
-    def test_a_root_relative_to_the_present_folder_stays_valid(self, root, monkeypatch):
+    def test_a_root_relative_to_the_current_folder_stays_valid(self, root, monkeypatch):
         monkeypatch.chdir(root.parent)
         dataset = make(Path(root.name))
         monkeypatch.chdir("/")
         assert dataset.image(0).mode == "RGB"
 
-    def test_a_missing_image_stays_a_sample_fails_alone_and_is_noted(self, root):
+    def test_a_missing_image_remains_a_sample_and_is_noted(self, root):
         (root / "images" / "001.Gull" / "gull_1.jpg").unlink()
         dataset = make(root)
         assert len(dataset.samples) == 4
@@ -137,21 +137,23 @@ class TestReading:
             dataset.fingerprint(1)
         assert dataset.image(0).mode == "RGB"
         assert dataset.notes[1:] == (
-            "listed images that are missing or empty on disk: 1 (such as 001.Gull/gull_1.jpg)",
+            "images listed in images.txt but missing or empty on disk: 1 "
+            "(for example 001.Gull/gull_1.jpg)",
         )
 
-    def test_images_that_are_not_listed_are_counted(self, root):
+    def test_unlisted_images_are_counted(self, root):
         shutil.copy(root / "images/003.Auk/auk_a.jpg", root / "images/003.Auk/auk_c.jpg")
         (root / "images" / "003.Auk" / ".DS_Store").touch()
         assert make(root).notes[1:] == (
-            "left out, files below images/ that images.txt does not list: 1 (such as 003.Auk/auk_c.jpg)",
+            "ignored: files below images/ that images.txt does not list: 1 "
+            "(for example 003.Auk/auk_c.jpg)",
         )
 
-    def test_a_class_without_images_keeps_its_place_and_is_noted(self, root):
+    def test_a_class_without_images_keeps_its_label_and_is_noted(self, root):
         (root / "classes.txt").write_text("1 001.Gull\n2 002.Tern\n3 003.Auk\n")
         dataset = make(root)
         assert [sample.label for sample in dataset.samples] == [2, 0, 2, 0]
-        assert dataset.notes[1:] == ("classes without an image: 1 (such as 002.Tern)",)
+        assert dataset.notes[1:] == ("classes without images: 1 (for example 002.Tern)",)
 
 
 class TestRefusals:
@@ -169,17 +171,18 @@ class TestRefusals:
     def test_a_metadata_file_cut_short_names_file_and_line(self, root, name):
         (root / name).write_text("".join(f"{line}\n" for line in TABLES[name][:3]))
         message = refusal(root)
-        assert f"{root / name}, line 3: the file ends with 3 lines where images.txt has 4" in message
-        assert "image 12 is the first without one" in message
+        assert f"{root / name}, line 3: the file ends after 3 lines, but images.txt has 4" in message
+        assert "image 12 is the first without a line" in message
 
-    def test_images_txt_cut_short_is_found_by_the_files_beside_it(self, root):
+    def test_images_txt_cut_short_is_found_by_comparing_files(self, root):
         (root / "images.txt").write_text("".join(f"{line}\n" for line in TABLES["images.txt"][:3]))
-        assert "image_class_labels.txt, line 4: image id 12 is not among the 3 of images.txt" in refusal(
-            root
+        assert (
+            "image_class_labels.txt, line 4: image id 12 is not one of the 3 in images.txt"
+            in refusal(root)
         )
 
     @pytest.mark.parametrize("name", TABLES)
-    def test_no_file_cut_anywhere_changes_the_samples_unnoticed(self, root, name):
+    def test_a_file_cut_short_anywhere_never_changes_the_samples(self, root, name):
         whole, content = make(root), (root / name).read_bytes()
         for length in range(len(content)):
             (root / name).write_bytes(content[:length])
@@ -188,7 +191,7 @@ class TestRefusals:
             except DatasetError as error:
                 assert ".txt" in str(error)  # noqa: PT017
             else:
-                assert length == len(content) - 1, f"{content[:length][-20:]!r} was taken for whole"
+                assert length == len(content) - 1, f"{content[:length][-20:]!r} was accepted as complete"
                 assert dataset.samples == whole.samples
 
     @pytest.mark.parametrize(
@@ -198,49 +201,54 @@ class TestRefusals:
                 "images.txt",
                 2,
                 "gull",
-                "<image id> <class name>/<file name>.jpg' is wanted, 'gull' came",
+                "expected '<image id> <class name>/<file name>.jpg', got 'gull'",
             ),
-            ("images.txt", 2, "", "is wanted, '' came"),
-            ("images.txt", 2, "-3 001.Gull/gull_1.jpg", "is wanted, '-3 001.Gull/gull_1.jpg' came"),
-            ("images.txt", 2, "٣ 001.Gull/gull_1.jpg", "is wanted"),
-            ("images.txt", 2, "7 001.Gull/gull_1.jpg", "id 7 stands already on line 1"),
-            ("images.txt", 3, "9 003.Auk/auk_b.jpg", "003.Auk/auk_b.jpg stands already on line 1"),
-            ("images.txt", 2, "3 001.Gull/gull_1.txt", "<class name>/<file name>.jpg is wanted"),
-            ("images.txt", 2, "3 gull_1.jpg", "<class name>/<file name>.jpg is wanted"),
-            ("images.txt", 2, "3 ../secret.jpg", "<class name>/<file name>.jpg is wanted"),
-            ("images.txt", 2, "3 /etc/secret.jpg", "<class name>/<file name>.jpg is wanted"),
-            ("images.txt", 2, "3 001.Gull/../../secret.jpg", "is no file in a folder of images/"),
-            ("images.txt", 2, "3 001.Gull\\gull_1.jpg", "<class name>/<file name>.jpg is wanted"),
-            ("images.txt", 2, "3 001.Gull/a\0.jpg", "is wanted"),
-            ("classes.txt", 2, "3", "'<class id> <class name>' is wanted, '3' came"),
-            ("classes.txt", 2, "1 003.Auk", "id 1 stands already on line 1"),
-            ("classes.txt", 2, "3 001.Gull", "001.Gull stands already on line 1"),
-            ("image_class_labels.txt", 2, "7 2", "a class id of classes.txt is wanted, '2' came"),
-            ("image_class_labels.txt", 2, "7 x", "a class id of classes.txt is wanted, 'x' came"),
-            ("image_class_labels.txt", 2, "7 ²", "a class id of classes.txt is wanted, '²' came"),
-            ("image_class_labels.txt", 2, "3 3", "id 3 stands already on line 1"),
-            ("image_class_labels.txt", 2, "8 3", "image id 8 is not among the 4 of images.txt"),
+            ("images.txt", 2, "", ".jpg', got ''"),
+            ("images.txt", 2, "-3 001.Gull/gull_1.jpg", ", got '-3 001.Gull/gull_1.jpg'"),
+            ("images.txt", 2, "٣ 001.Gull/gull_1.jpg", "expected '<image id>"),
+            ("images.txt", 2, "7 001.Gull/gull_1.jpg", "id 7 is already on line 1"),
+            ("images.txt", 3, "9 003.Auk/auk_b.jpg", "003.Auk/auk_b.jpg is already on line 1"),
+            ("images.txt", 2, "3 001.Gull/gull_1.txt", "expected <class name>/<file name>.jpg, got"),
+            ("images.txt", 2, "3 gull_1.jpg", "expected <class name>/<file name>.jpg, got"),
+            ("images.txt", 2, "3 ../secret.jpg", "expected <class name>/<file name>.jpg, got"),
+            ("images.txt", 2, "3 /etc/secret.jpg", "expected <class name>/<file name>.jpg, got"),
+            (
+                "images.txt",
+                2,
+                "3 001.Gull/../../secret.jpg",
+                "is not a file in a class folder of images/",
+            ),
+            ("images.txt", 2, "3 001.Gull\\gull_1.jpg", "expected <class name>/<file name>.jpg, got"),
+            ("images.txt", 2, "3 001.Gull/a\0.jpg", "expected '<image id>"),
+            ("classes.txt", 2, "3", "expected '<class id> <class name>', got '3'"),
+            ("classes.txt", 2, "1 003.Auk", "id 1 is already on line 1"),
+            ("classes.txt", 2, "3 001.Gull", "001.Gull is already on line 1"),
+            ("image_class_labels.txt", 2, "7 2", "expected a class id of classes.txt, got '2'"),
+            ("image_class_labels.txt", 2, "7 x", "expected a class id of classes.txt, got 'x'"),
+            ("image_class_labels.txt", 2, "7 ²", "expected a class id of classes.txt, got '²'"),
+            ("image_class_labels.txt", 2, "3 3", "id 3 is already on line 1"),
+            ("image_class_labels.txt", 2, "8 3", "image id 8 is not one of the 4 in images.txt"),
             (
                 "image_class_labels.txt",
                 2,
                 "7 1",
-                "class 1 is '001.Gull' on line 1 of classes.txt, but the image lies in '003.Auk'",
+                "class 1 is '001.Gull' on line 1 of classes.txt, but the image is in '003.Auk'",
             ),
-            ("train_test_split.txt", 3, "9 2", "1 (training) or 0 (test) is wanted, '2' came"),
-            ("train_test_split.txt", 3, "9 train", "1 (training) or 0 (test) is wanted, 'train' came"),
-            ("bounding_boxes.txt", 4, "12 1.0 2.0 3.0", "x, y, width and height are wanted"),
-            ("bounding_boxes.txt", 4, "12 1.0 2.0 3.0 nan", "x, y, width and height are wanted"),
-            ("bounding_boxes.txt", 4, "12 1.0 2.0 3.0 0.0", "a width and height above 0 are wanted"),
+            ("train_test_split.txt", 3, "9 2", "expected 1 (training) or 0 (test), got '2'"),
+            ("train_test_split.txt", 3, "9 train", "expected 1 (training) or 0 (test), got 'train'"),
+            ("bounding_boxes.txt", 4, "12 1.0 2.0 3.0", "expected x, y, width and height, got"),
+            ("bounding_boxes.txt", 4, "12 1.0 2.0 3.0 nan", "expected x, y, width and height, got"),
+            ("bounding_boxes.txt", 4, "12 1.0 2.0 3.0 0.0", "width and height must be above 0, got"),
         ],
     )
-    def test_a_bad_line_is_named_with_its_number(self, root, name, line, text, reason):
+    def test_an_invalid_line_is_named_with_its_number(self, root, name, line, text, reason):
         lines = [*TABLES[name][: line - 1], text, *TABLES[name][line:]]
         (root / name).write_text("".join(f"{line}\n" for line in lines))
         message = refusal(root)
         assert f"{root / name}, line {line}: " in message
         assert reason in message
 
-    def test_bytes_that_are_no_text_are_found_with_their_line(self, root):
+    def test_undecodable_bytes_are_reported_with_their_line(self, root):
         (root / "classes.txt").write_bytes(b"1 001.Gull\n3 003.\xff\xfe\n")
         assert f"{root / 'classes.txt'}, line 2: not UTF-8 text" in refusal(root)
 
@@ -248,13 +256,14 @@ class TestRefusals:
         shutil.rmtree(root / "images")
         assert f"{root} has no images folder" in refusal(root)
 
-    def test_not_one_listed_image_on_disk_is_an_error(self, root):
+    def test_having_none_of_the_listed_images_is_an_error(self, root):
         shutil.rmtree(root / "images" / "001.Gull")
         (root / "images" / "003.Auk").rename(root / "images" / "Auk")
-        assert "holds none of the 4 images that images.txt lists, such as 003.Auk/auk_b.jpg" in refusal(
-            root
+        assert (
+            "contains none of the 4 images listed in images.txt, for example 003.Auk/auk_b.jpg"
+            in refusal(root)
         )
 
-    def test_a_root_that_is_not_there_or_a_file_is_refused(self, root):
+    def test_a_root_that_is_missing_or_a_file_is_refused(self, root):
         assert "has no images.txt; point root= at" in refusal(root / "gone")
         assert "Not a directory" in refusal(root / "images.txt")

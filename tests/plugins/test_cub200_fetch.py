@@ -1,4 +1,4 @@
-"""Fetching CUB-200-2011 from a real server, with everything that can go wrong on the way."""
+"""Fetch CUB-200-2011 from a real server, with everything that can go wrong."""
 
 import fcntl
 import hashlib
@@ -24,12 +24,12 @@ from stackkit_plugins.cub200.download import Download
 from stackkit_plugins.cub200.fetch import fetch
 
 TABLES = ("images.txt", "image_class_labels.txt", "train_test_split.txt", "bounding_boxes.txt")
-NOWHERE = "http://127.0.0.1:9/CUB_200_2011.tgz"  # the discard port: nobody listens
+NOWHERE = "http://127.0.0.1:9/CUB_200_2011.tgz"  # the discard port: nothing listens there
 
 
 @dataclass(frozen=True)
 class Request:
-    """What the server was asked, and how many bytes it sent back."""
+    """A request to the server, and how many bytes it sent back."""
 
     range: str | None
     if_range: str | None
@@ -39,16 +39,16 @@ class Request:
 
 @dataclass
 class Archive:
-    """A file as the server offers it; each switch is one way in which servers differ."""
+    """A file on the server; each attribute is one way in which servers differ."""
 
     content: bytes
     headers: dict[str, str] = field(default_factory=lambda: {"ETag": '"first"'})
-    takes_ranges: bool = True
-    heeds_if_range: bool = True
+    supports_ranges: bool = True
+    supports_if_range: bool = True
     cuts: list[int] = field(default_factory=list)
-    """Bytes after which the connection breaks, one for each of the next answers."""
+    """Number of bytes after which the connection breaks, one for each of the next responses."""
     statuses: list[int] = field(default_factory=list)
-    """Errors to answer first."""
+    """Error codes of the first responses."""
     requests: list[Request] = field(default_factory=list)
     url: str = ""
 
@@ -57,8 +57,8 @@ class Archive:
         return hashlib.md5(self.content).hexdigest()
 
     def answer(self, handler: BaseHTTPRequestHandler) -> None:
-        asked, condition = handler.headers["Range"], handler.headers["If-Range"]
-        status, start = self._choose(asked, condition)
+        byte_range, condition = handler.headers["Range"], handler.headers["If-Range"]
+        status, start = self._choose(byte_range, condition)
         body = self.content[start:] if status in (200, 206) else b""
         handler.send_response(status)
         handler.send_header("Content-Length", str(len(body)))
@@ -72,19 +72,20 @@ class Archive:
             handler.send_header(name, value)
         if body and self.cuts:
             body = body[: self.cuts.pop(0)]
-        # Before the first byte goes out: the client may be back in its test before this thread is.
-        self.requests.append(Request(asked, condition, status, len(body)))
+        # Recorded before the first byte is sent: the client may return to its test before this thread
+        # continues.
+        self.requests.append(Request(byte_range, condition, status, len(body)))
         handler.end_headers()
         handler.wfile.write(body)
         handler.close_connection = True
 
-    def _choose(self, asked: str | None, condition: str | None) -> tuple[int, int]:
+    def _choose(self, byte_range: str | None, condition: str | None) -> tuple[int, int]:
         if self.statuses:
             return self.statuses.pop(0), 0
         changed = condition is not None and condition not in self.headers.values()
-        if not asked or not self.takes_ranges or (self.heeds_if_range and changed):
+        if not byte_range or not self.supports_ranges or (self.supports_if_range and changed):
             return 200, 0
-        start = int(asked.removeprefix("bytes=").removesuffix("-"))
+        start = int(byte_range.removeprefix("bytes=").removesuffix("-"))
         return (206 if start < len(self.content) else 416), start
 
 
@@ -101,14 +102,14 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.archive.answer(self)
 
     def log_message(self, *_: object) -> None:
-        """Stay silent."""
+        """Do not log."""
 
 
 class _Server(ThreadingHTTPServer):
     archive: Archive
 
     def handle_error(self, *_: object) -> None:
-        """A client killed in the middle is what some tests are about."""
+        """Ignore broken connections: some tests kill the client."""
 
 
 @pytest.fixture
@@ -124,7 +125,7 @@ def server(packed) -> Iterator[Archive]:
 
 @pytest.fixture(scope="session")
 def members(cub_root) -> dict[str, bytes]:
-    """Files of a small archive in the official layout: 12 real photographs of 3 species."""
+    """The files of a small archive in the official layout: 12 real photographs of 3 species."""
     listed = [line.split() for line in (cub_root / "images.txt").read_text().splitlines()]
     chosen = [
         image
@@ -144,7 +145,7 @@ def members(cub_root) -> dict[str, bytes]:
 
 
 def pack(files: dict[str, bytes], *more: tarfile.TarInfo) -> bytes:
-    """A .tgz of these files, and then of members without content such as links."""
+    """Return a .tgz of these files, followed by members without content such as links."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=1) as tar:
         folder = tarfile.TarInfo("CUB_200_2011")
@@ -165,7 +166,7 @@ def packed(members) -> bytes:
 
 
 class Recorder(SilentReporter):
-    """Remembers what it was told, and may act on the way."""
+    """Records what is reported, and calls `act` at a given byte."""
 
     def __init__(self, at_byte: int = 0, act=lambda: None) -> None:
         self.starts: list[tuple[str, int, int]] = []
@@ -188,14 +189,14 @@ class Recorder(SilentReporter):
 
 
 def get(server: Archive, *, root: Path | None = None, reporter=None, **changed) -> Path:
-    """Fetch what the server offers."""
+    """Fetch the archive of the server."""
     options = {"url": server.url, "md5": server.md5, **changed}
     place = None if root is None else str(root)
     return fetch(root=place, limit=None, reporter=reporter or Recorder(), **options)
 
 
 def downloads() -> list[str]:
-    """Names of what lies in the downloads folder, but for the lock."""
+    """Return the names in the downloads folder except the lock."""
     folder = datasets_dir() / "downloads"
     return sorted(file.name for file in folder.iterdir() if file.suffix != ".lock")
 
@@ -222,14 +223,14 @@ class TestFetching:
             content = (folder / "images" / sample.id).read_bytes()
             assert content == members[f"CUB_200_2011/images/{sample.id}"]
 
-    def test_nothing_else_is_left_and_it_is_said_that_the_archive_was_deleted(self, server):
+    def test_no_other_files_remain_and_a_message_tells_that_the_archive_was_deleted(self, server):
         reporter = Recorder()
         folder = get(server, reporter=reporter)
         assert downloads() == []
         assert sorted(path.name for path in folder.parent.iterdir()) == [folder.name, "downloads"]
-        assert reporter.messages == [f"CUB-200-2011 is in {folder}; its archive was deleted"]
+        assert reporter.messages == [f"CUB-200-2011 is in {folder}; the archive was deleted"]
 
-    def test_the_list_of_attributes_beside_the_folder_is_kept_in_it(self, server, members):
+    def test_the_list_of_attributes_is_moved_into_the_folder(self, server, members):
         assert (get(server) / "attributes.txt").read_bytes() == members["attributes.txt"]
 
     def test_progress_counts_every_byte_of_both_tasks(self, server):
@@ -241,7 +242,7 @@ class TestFetching:
         ]
         assert set(reporter.counts.values()) == {size}
 
-    def test_a_second_fetch_asks_nobody(self, server):
+    def test_a_second_fetch_sends_no_request(self, server):
         folder = get(server)
         reporter = Recorder()
         assert get(server, url=NOWHERE, reporter=reporter) == folder
@@ -253,14 +254,14 @@ class TestFetching:
         get(server, url=server.url.replace("/CUB.tgz?download=1", "/moved"))
         assert [request.status for request in server.requests] == [200, 206]
 
-    def test_a_server_that_calls_the_archive_compressed_does_not_get_it_unpacked(self, server):
+    def test_an_archive_sent_with_a_content_encoding_is_not_decompressed(self, server):
         server.headers["Content-Encoding"] = "x-gzip"
         assert get(server).is_dir()
 
-    def test_an_upper_case_md5_is_the_same(self, server):
+    def test_an_upper_case_md5_is_accepted(self, server):
         assert get(server, md5=server.md5.upper()).is_dir()
 
-    def test_the_spec_names_it_with_the_official_archive(self):
+    def test_the_spec_has_the_url_and_md5_of_the_official_archive(self):
         (spec,) = cub200.stackkit_datasets()
         assert spec.fetch == "stackkit_plugins.cub200.fetch:fetch"
         defaults = {option.name: option.default for option in spec.options}
@@ -279,7 +280,7 @@ class TestResuming:
         assert second.sent == len(server.content) - 300_000
         assert reporter.starts[1] == ("download CUB_200_2011.tgz", len(server.content), 300_000)
 
-    def test_a_fetch_that_gave_up_is_continued_by_the_next_one(self, server):
+    def test_a_failed_fetch_is_resumed_by_the_next_one(self, server):
         server.cuts = [50_000] * 3
         with pytest.raises(DatasetError, match=r"failed 3 times, .*; 150,000 bytes are kept"):
             download(server, pauses=(0, 0)).run()
@@ -287,7 +288,7 @@ class TestResuming:
         assert server.requests[-1].range == "bytes=150000-"
         assert sum(request.sent for request in server.requests) == len(server.content)
 
-    def test_ctrl_c_keeps_what_arrived(self, server):
+    def test_ctrl_c_keeps_received_bytes(self, server):
         def interrupt():
             raise KeyboardInterrupt
 
@@ -298,26 +299,26 @@ class TestResuming:
         get(server)
         assert server.requests[-1].range == f"bytes={kept}-"
 
-    def test_a_server_without_ranges_sends_all_again(self, server):
-        server.takes_ranges, server.cuts = False, [300_000]
+    def test_a_server_without_ranges_sends_everything_again(self, server):
+        server.supports_ranges, server.cuts = False, [300_000]
         get(server)
         assert [(r.status, r.range) for r in server.requests] == [(200, None), (200, "bytes=300000-")]
 
-    def test_an_archive_that_changed_meanwhile_is_fetched_from_its_start(self, server, members):
+    def test_an_archive_that_has_changed_is_downloaded_from_the_start(self, server, members):
         self._stop_at(server, 300_000)
         server.content = pack({**members, "CUB_200_2011/README": b"second edition"})
         server.headers = {"ETag": '"second"'}
         assert (get(server) / "README").read_bytes() == b"second edition"
         assert [r.status for r in server.requests] == [200, 200]
 
-    def test_so_it_is_if_the_server_does_not_heed_if_range(self, server, members):
+    def test_a_changed_archive_is_noticed_without_support_for_if_range(self, server, members):
         self._stop_at(server, 300_000)
         server.content = pack({**members, "CUB_200_2011/README": b"second edition"})
-        server.headers, server.heeds_if_range = {"ETag": '"second"'}, False
+        server.headers, server.supports_if_range = {"ETag": '"second"'}, False
         assert (get(server) / "README").read_bytes() == b"second edition"
         assert [r.status for r in server.requests] == [200, 206, 200]
 
-    def test_a_date_serves_where_there_is_no_etag(self, server):
+    def test_last_modified_is_used_if_there_is_no_etag(self, server):
         server.headers = {"Last-Modified": "Sat, 01 Jan 2022 00:00:00 GMT"}
         self._stop_at(server, 300_000)
         get(server)
@@ -325,13 +326,13 @@ class TestResuming:
         assert server.requests[-1].status == 206
 
     @pytest.mark.parametrize("headers", [{}, {"ETag": 'W/"weak"'}])
-    def test_without_a_strong_validator_the_md5_alone_decides(self, server, headers):
+    def test_without_a_strong_validator_only_the_md5_decides(self, server, headers):
         server.headers = headers
         self._stop_at(server, 300_000)
         get(server)
         assert (server.requests[-1].status, server.requests[-1].if_range) == (206, None)
 
-    def test_bytes_of_another_address_are_not_continued(self, server):
+    def test_bytes_from_another_url_are_not_continued(self, server):
         self._stop_at(server, 300_000)
         get(server, url=server.url + "&mirror=2")
         assert server.requests[-1].range is None
@@ -343,14 +344,14 @@ class TestResuming:
         get(server)
         assert server.requests[-1].range is None
 
-    def test_a_part_that_is_whole_already_is_only_checked(self, server):
+    def test_a_complete_part_is_only_verified(self, server):
         self._stop_at(server, len(server.content))
         assert part_size() == len(server.content)
         get(server)
         assert server.requests[-1].status == 416
         assert sum(r.sent for r in server.requests) == len(server.content)
 
-    def test_a_part_longer_than_the_file_is_thrown_away(self, server):
+    def test_a_part_longer_than_the_file_is_discarded(self, server):
         server.headers = {}
         self._stop_at(server, 300_000)
         with (datasets_dir() / "downloads" / "CUB_200_2011.tgz.part").open("ab") as file:
@@ -360,7 +361,7 @@ class TestResuming:
 
     @staticmethod
     def _stop_at(server: Archive, count: int) -> None:
-        """Leave a .part of `count` bytes, as a fetch does that is killed there."""
+        """Leave a .part of `count` bytes, like a fetch that is killed there."""
         if count < len(server.content):
             server.cuts = [count]
             with pytest.raises(DatasetError):
@@ -371,50 +372,52 @@ class TestResuming:
             download(server, pauses=()).run()
         server.cuts = []
         with pytest.raises(ZeroDivisionError):
-            # It stops between the last byte and the check.
+            # Stop between the last byte and the verification.
             download(server, reporter=Recorder(at_byte=count, act=lambda: 1 // 0)).run()
 
 
 def download(server: Archive, **changed) -> Download:
-    """The download alone, as `fetch` makes it."""
+    """Return the download that `fetch` would create."""
     options = {"url": server.url, "md5": server.md5, "reporter": Recorder(), **changed}
     return Download(target=datasets_dir() / "downloads" / "CUB_200_2011.tgz", **options)
 
 
 class TestFailures:
-    def test_a_wrong_checksum_is_told_and_the_next_fetch_starts_anew(self, server):
+    def test_a_wrong_checksum_is_reported_and_the_next_fetch_starts_again(self, server):
         right, server.content = server.content, b"<html>Log in to download</html>"
-        wanted, got = hashlib.md5(right).hexdigest(), server.md5
-        with pytest.raises(DatasetError, match=f"gave 31 bytes with MD5 {got}, {wanted} is wanted"):
-            get(server, md5=wanted)
+        expected, got = hashlib.md5(right).hexdigest(), server.md5
+        with pytest.raises(DatasetError, match=f"returned 31 bytes with MD5 {got}, expected {expected}"):
+            get(server, md5=expected)
         assert downloads() == []
         server.content = right
         assert get(server).is_dir()
         assert server.requests[-1].range is None
 
     @pytest.mark.parametrize("status", [403, 404, 410])
-    def test_a_refusal_is_told_at_once(self, server, status):
+    def test_a_refusal_is_reported_without_a_retry(self, server, status):
         server.statuses = [status]
-        with pytest.raises(DatasetError, match=rf"answers {status} .*; check url=, or save the file as"):
+        with pytest.raises(
+            DatasetError, match=rf"returned {status} .*; check url=, or save the file as"
+        ):
             get(server)
         assert len(server.requests) == 1
 
-    def test_a_server_in_trouble_is_asked_again(self, server):
+    def test_a_temporary_server_error_is_retried(self, server):
         server.statuses = [503, 429]
         download(server, pauses=(0, 0)).run()
         assert [r.status for r in server.requests] == [503, 429, 200]
 
-    def test_a_server_that_nobody_reaches_is_given_up(self, server):
+    def test_retries_end_if_the_server_is_unreachable(self, server):
         with pytest.raises(DatasetError, match=r"failed 3 times, .*refused.*; 0 bytes are kept"):
             download(server, url=NOWHERE, pauses=(0, 0)).run()
 
-    def test_a_connection_that_breaks_forever_is_given_up(self, server):
+    def test_retries_end_if_the_connection_always_breaks(self, server):
         server.cuts = [10] * 99
         with pytest.raises(DatasetError, match="failed 4 times"):
             download(server, pauses=(0, 0, 0)).run()
         assert len(server.requests) == 4
 
-    def test_what_brings_much_does_not_count_as_failing(self, server):
+    def test_failures_after_much_progress_do_not_add_up(self, server):
         server.content = os.urandom(60_000_000)
         server.cuts = [9_000_000] * 5
         download(server, pauses=(0,)).run()
@@ -423,13 +426,15 @@ class TestFailures:
     @pytest.mark.parametrize(
         "url", ["", "CUB.tgz", "ftp://host/CUB.tgz", "file:///etc/passwd", "http://"]
     )
-    def test_what_is_no_web_address_is_refused(self, server, url):
-        with pytest.raises(UsageError, match="url="):
+    def test_an_invalid_url_is_refused(self, server, url):
+        with pytest.raises(
+            UsageError, match=r"^url (must start with https:// or http://|is invalid), got"
+        ):
             get(server, url=url)
 
     @pytest.mark.parametrize("md5", ["", "abc", "g" * 32])
-    def test_what_is_no_md5_is_refused_before_anything_is_sent(self, server, md5):
-        with pytest.raises(UsageError, match="32 hexadecimal digits are wanted"):
+    def test_an_invalid_md5_is_refused_before_any_request(self, server, md5):
+        with pytest.raises(UsageError, match="md5 must be 32 hexadecimal digits, got"):
             get(server, md5=md5)
         assert not server.requests
 
@@ -443,7 +448,7 @@ class TestFailures:
 
 
 def place_archive(content: bytes) -> str:
-    """Put a downloaded archive in its place; returns its MD5."""
+    """Write an archive where a download would be; return its MD5."""
     folder = datasets_dir() / "downloads"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "CUB_200_2011.tgz").write_bytes(content)
@@ -451,44 +456,44 @@ def place_archive(content: bytes) -> str:
 
 
 def unpack_only(content: bytes, root: Path | None = None) -> Path:
-    """Fetch with the archive already there and no network."""
+    """Fetch without a network, with the archive already downloaded."""
     place = None if root is None else str(root)
     md5 = place_archive(content)
     return fetch(root=place, limit=None, url=NOWHERE, md5=md5, reporter=Recorder())
 
 
 class TestUnpacking:
-    def test_an_archive_that_is_there_needs_no_network(self, packed):
+    def test_a_downloaded_archive_needs_no_network(self, packed):
         assert unpack_only(packed).is_dir()
 
-    def test_an_archive_with_another_checksum_is_downloaded_anew(self, server):
+    def test_an_archive_with_another_checksum_is_downloaded_again(self, server):
         place_archive(b"something else")
         reporter = Recorder()
         get(server, reporter=reporter)
-        assert "has another MD5" in reporter.messages[0]
+        assert "does not have MD5" in reporter.messages[0]
         assert len(server.requests) == 1
 
-    def test_a_root_is_filled_or_made(self, packed, tmp_path):
+    def test_a_root_is_filled_or_created(self, packed, tmp_path):
         (tmp_path / "empty").mkdir()
         for root in (tmp_path / "empty", tmp_path / "new" / "birds"):
             assert unpack_only(packed, root) == root
             assert len(create(cub200, root=str(root)).samples) == 12
             assert [path.name for path in root.parent.iterdir() if path.name.startswith(".")] == []
 
-    def test_a_root_that_holds_the_dataset_is_left_alone(self, packed, tmp_path, cub_root):
+    def test_a_root_with_the_dataset_is_not_changed(self, packed, tmp_path, cub_root):
         before = tree(unpack_only(packed, tmp_path / "CUB_200_2011"))
         for root in (tmp_path, tmp_path / "CUB_200_2011"):
             found = fetch(root=str(root), limit=None, url=NOWHERE, md5="0" * 32, reporter=Recorder())
             assert found == tmp_path / "CUB_200_2011"
         assert tree(tmp_path / "CUB_200_2011") == before
 
-    def test_a_root_with_anything_else_in_it_is_refused_and_left_alone(self, packed, tmp_path):
+    def test_a_root_with_other_content_is_refused_and_not_changed(self, packed, tmp_path):
         (tmp_path / "thesis.tex").write_text("mine")
-        with pytest.raises(DatasetError, match=r"was left as it is: .*give a new folder as root="):
+        with pytest.raises(DatasetError, match=r"was not changed: .*pass a new folder as root="):
             unpack_only(packed, tmp_path)
         assert tree(tmp_path) == {"thesis.tex": b"mine"}
 
-    def test_a_dataset_that_lost_an_image_is_not_taken_for_whole(self, packed):
+    def test_a_dataset_with_a_missing_image_is_not_complete(self, packed):
         folder = unpack_only(packed)
         lost = next((folder / "images").rglob("*.jpg"))
         lost.unlink()
@@ -496,26 +501,26 @@ class TestUnpacking:
             unpack_only(packed)
         assert len(create(cub200).samples) == 12
 
-    def test_an_archive_that_lacks_an_image_is_refused_and_nothing_kept(self, members):
+    def test_an_archive_without_one_image_is_refused_and_nothing_kept(self, members):
         image = max(name for name in members if name.endswith(".jpg"))
         content = pack({name: text for name, text in members.items() if name != image})
-        with pytest.raises(DatasetError, match="is no whole CUB-200-2011: 1 of 12 listed images"):
+        with pytest.raises(DatasetError, match="is not a complete CUB-200-2011: 1 of 12 listed images"):
             unpack_only(content)
         self._nothing_but_the_archive()
 
     @pytest.mark.parametrize("cut", [10, 1_000, 300_000])
     def test_an_archive_that_ends_early_is_refused_and_nothing_kept(self, packed, cut):
-        with pytest.raises(DatasetError, match=r"is no whole \.tgz archive .*; delete it"):
+        with pytest.raises(DatasetError, match=r"is not a complete \.tgz archive .*; delete it"):
             unpack_only(packed[:cut])
         self._nothing_but_the_archive()
 
     def test_an_archive_of_something_else_is_refused(self):
-        with pytest.raises(DatasetError, match=r"is no whole CUB-200-2011: .*has no images.txt"):
+        with pytest.raises(DatasetError, match=r"is not a complete CUB-200-2011: .*has no images.txt"):
             unpack_only(pack({"README": b"hello"}))
         self._nothing_but_the_archive()
 
-    def test_any_text_that_is_no_archive_is_refused(self):
-        with pytest.raises(DatasetError, match=r"is no whole \.tgz archive"):
+    def test_a_file_that_is_not_an_archive_is_refused(self):
+        with pytest.raises(DatasetError, match=r"is not a complete \.tgz archive"):
             unpack_only(b"no archive" * 1000)
 
     @staticmethod
@@ -531,7 +536,7 @@ def link(name: str, target: str, kind: bytes = tarfile.SYMTYPE) -> tarfile.TarIn
 
 
 class TestMaliciousArchives:
-    """Each is the whole dataset and one member that would do harm."""
+    """Each archive has the complete dataset and one harmful member."""
 
     @pytest.mark.parametrize(
         "name",
@@ -578,7 +583,7 @@ class TestMaliciousArchives:
         )
         self._refused(content, tmp_path, "CUB_200_2011/out")
 
-    def test_rights_of_the_archive_are_not_taken_over(self, members):
+    def test_modes_and_owners_of_the_archive_are_ignored(self, members):
         program = tarfile.TarInfo("CUB_200_2011/run.sh")
         program.mode, program.uid = 0o6777, 12345
         file = unpack_only(pack(members, program)) / "run.sh"
@@ -624,7 +629,7 @@ CHILD = textwrap.dedent(
 
 
 def in_child(server: Archive, task: str = "none", at_byte: int = 0, largest_file: int = 0):
-    """Fetch in a process that kills itself at a byte of a task, or may write no larger file."""
+    """Fetch in a process that kills itself at a byte of a task, or has a file size limit."""
     arguments = [server.url, server.md5, task, str(at_byte), str(largest_file)]
     command = [sys.executable, "-c", CHILD, *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
@@ -632,7 +637,7 @@ def in_child(server: Archive, task: str = "none", at_byte: int = 0, largest_file
 
 class TestKilled:
     @pytest.mark.parametrize("at_byte", [1, 400_000])
-    def test_in_the_middle_of_the_download_the_next_fetch_goes_on(self, server, at_byte):
+    def test_during_the_download_the_next_fetch_resumes(self, server, at_byte):
         assert in_child(server, "download", at_byte).returncode == -signal.SIGKILL
         kept = part_size()
         assert at_byte <= kept < len(server.content)
@@ -641,7 +646,7 @@ class TestKilled:
         assert server.requests[-1].sent == len(server.content) - kept
 
     @pytest.mark.parametrize("at_byte", [1, 400_000, 700_000])
-    def test_in_the_middle_of_unpacking_nothing_half_is_taken_for_whole(self, server, at_byte):
+    def test_during_unpacking_no_partial_dataset_is_accepted(self, server, at_byte):
         assert at_byte < len(server.content)
         assert in_child(server, "unpack", at_byte).returncode == -signal.SIGKILL
         assert (datasets_dir() / ".CUB_200_2011.unpacking").is_dir()
@@ -651,19 +656,19 @@ class TestKilled:
         assert len(create(cub200).samples) == 12
         assert sorted(path.name for path in folder.parent.iterdir()) == ["CUB_200_2011", "downloads"]
 
-    def test_on_a_full_disk_the_download_stops_with_what_is_kept(self, server):
+    def test_on_a_full_disk_the_error_tells_where_data_are_kept(self, server):
         done = in_child(server, largest_file=300_000)
         assert done.returncode == 1
-        assert "File too large; what was downloaded is kept in" in done.stderr
+        assert "File too large; downloaded data are kept in" in done.stderr
         assert part_size() == 300_000
         get(server)
         assert server.requests[-1].range == "bytes=300000-"
 
-    def test_on_a_disk_that_fills_up_while_unpacking_the_archive_is_kept(self, server, packed):
+    def test_if_the_disk_fills_up_during_unpacking_the_archive_is_kept(self, server, packed):
         place_archive(packed)
         done = in_child(server, largest_file=20_000)
         assert done.returncode == 1
-        assert "File too large; what was downloaded is kept in" in done.stderr
+        assert "File too large; downloaded data are kept in" in done.stderr
         assert downloads() == ["CUB_200_2011.tgz"]
         assert not (datasets_dir() / ".CUB_200_2011.unpacking").exists()
         assert get(server, url=NOWHERE).is_dir()

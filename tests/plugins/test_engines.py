@@ -1,4 +1,4 @@
-"""Engines: trusted after a trial, remembered, refused with a message, silent towards the world."""
+"""Engines: checked against TensorFlow, cached, rejected with a message, without telemetry."""
 
 import os
 import re
@@ -16,11 +16,11 @@ from support.making import create, images_of
 from stackkit.api import ExtractionError, PluginError, Readiness, UsageError
 from stackkit.api.images import read_image, squash
 from stackkit_plugins import efficientnet_lite, keras_applications
-from stackkit_plugins.keras_network import backbone as backbones
-from stackkit_plugins.keras_network import engines, trial_process
-from stackkit_plugins.keras_network.memory import is_out_of_memory
-from stackkit_plugins.keras_network.trial import TOLERANCE, largest_difference
-from stackkit_plugins.keras_network.trial_process import TrialLostError
+from stackkit_plugins.shared.keras_network import engines, import_keras, selection_process
+from stackkit_plugins.shared.keras_network.network import find_device
+from stackkit_plugins.shared.keras_network.out_of_memory import is_out_of_memory
+from stackkit_plugins.shared.keras_network.selection import TOLERANCE, largest_difference
+from stackkit_plugins.shared.keras_network.selection_process import SelectionProcessError
 
 ENGINES = [
     pytest.param(
@@ -49,9 +49,9 @@ def small(**given):
     return create(keras_applications, "mobilenet", **{**SMALL, **given})
 
 
-def told(backbone, probe) -> tuple[Readiness, list[str]]:
+def prepare(backbone, images) -> tuple[Readiness, list[str]]:
     lines: list[str] = []
-    return backbone.prepare(probe, lines.append), lines
+    return backbone.prepare(images, lines.append), lines
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -62,20 +62,20 @@ def told(backbone, probe) -> tuple[Readiness, list[str]]:
         (keras_applications, "resnet50", {"weights": "random", "size": 64}),
     ],
 )
-def test_an_engine_gives_tensorflows_features_of_real_birds(engine, plugin, name, given, birds):
+def test_an_engine_gives_tensorflows_features_for_real_birds(engine, plugin, name, given, birds):
     reference = create(plugin, name, **given)
     fast = create(plugin, name, engine=engine, **given)
     images = birds(reference.image_size)
     readiness = fast.prepare(images[:9], print)
     assert readiness.settings["engine"] == engine
     assert readiness.settings["engine_version"] == engines.engine_version(engine)
-    found, wanted = fast.extract(images), reference.extract(images)
-    assert largest_difference(found, wanted) <= TOLERANCE
+    found, expected = fast.extract(images), reference.extract(images)
+    assert largest_difference(found, expected) <= TOLERANCE
     assert fast.revision == reference.revision
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_row_depends_on_its_image_alone_and_the_input_is_left_alone(engine):
+def test_a_row_depends_only_on_its_image_and_the_input_is_not_modified(engine):
     images = images_of(64)
     backbone = small(engine=engine, batch_size=4)
     backbone.prepare(images, print)
@@ -87,25 +87,25 @@ def test_a_row_depends_on_its_image_alone_and_the_input_is_left_alone(engine):
 
 
 @needs_an_engine
-def test_auto_tries_once_and_remembers_and_the_second_time_needs_no_tensorflow(birds, home):
-    probe = birds(64)
-    first, lines = told(small(), probe)
-    assert lines[0] == "mobilenet: a short trial of engines, kept for the next time"
+def test_auto_benchmarks_once_and_caches_the_result(birds, home):
+    samples = birds(64)
+    first, lines = prepare(small(), samples)
+    assert lines[0] == "mobilenet: benchmarking engines once on this machine; the result is cached"
     assert "images/s with tensorflow" in lines[1]
-    again, lines = told(small(), probe)
+    again, lines = prepare(small(), samples)
     assert again == first
     (line,) = lines
-    assert line.startswith(f"mobilenet: {first.settings['engine']}, as in the trial of 20")
+    assert line.startswith(
+        f"mobilenet: using {first.settings['engine']}, the fastest in the benchmark of 20"
+    )
     assert str(home) in line
     assert first.images_per_s
     assert first.settings["engine"] in {"tensorflow", *engines.CONVERTED}
-    assert small().extract(probe).shape == (32, 256)
+    assert small().extract(samples).shape == (32, 256)
 
 
 @needs_an_engine
-def test_the_process_that_extracts_never_loads_tensorflow_where_an_engine_was_chosen(
-    birds, home, tmp_path
-):
+def test_the_extracting_process_does_not_import_tensorflow_if_it_uses_an_engine(birds, home, tmp_path):
     engine = next(filter(engines.engine_version, engines.CONVERTED))
     np.save(tmp_path / "birds.npy", birds(64))
     code = (
@@ -122,8 +122,8 @@ def test_the_process_that_extracts_never_loads_tensorflow_where_an_engine_was_ch
 
 
 @needs_an_engine
-def test_a_job_of_few_images_is_not_delayed_by_a_trial(home):
-    readiness, lines = told(small(), images_of(64))
+def test_a_job_with_few_images_is_not_delayed_by_a_benchmark(home):
+    readiness, lines = prepare(small(), images_of(64))
     assert readiness.settings["engine"] == "tensorflow"
     assert readiness.images_per_s is None
     assert lines == []
@@ -131,80 +131,83 @@ def test_a_job_of_few_images_is_not_delayed_by_a_trial(home):
 
 
 @needs_an_engine
-def test_an_engine_whose_features_differ_is_refused_and_never_used(monkeypatch, birds):
-    """The engine is real; what it is handed is not: another network, as a wrong conversion would be."""
+def test_an_engine_with_different_features_is_rejected(monkeypatch, birds):
+    """The engine is real, but it gets another network, like from a wrong conversion."""
     backbone = small()
-    trials = backbone.trials(print)
+    selector = backbone.selector(print)
     other = small(seed=1)
     engine = next(filter(engines.engine_version, engines.CONVERTED))
-    honest = trials.network()
-    monkeypatch.setattr(honest, "frozen", other.trials(print).network().frozen)
+    network = selector.network()
+    monkeypatch.setattr(network, "frozen", other.selector(print).network().frozen)
     lines: list[str] = []
-    settled = replace(trials, network=lambda: honest, tell=lines.append).settle(birds(64))
-    assert settled.engine == "tensorflow"
-    assert f"mobilenet: {engine} is refused: its features differ from TensorFlow's by" in lines[1]
-    asked = replace(backbone.running, engine=engine)
-    with pytest.raises(ExtractionError, match=r"refused: .* differ .*; use engine=tensorflow or auto"):
-        replace(trials, network=lambda: honest, running=asked).settle(birds(64))
+    selection = replace(selector, report=lines.append).select(birds(64))
+    assert selection.engine == "tensorflow"
+    assert f"mobilenet: engine {engine} rejected: its features differ from TensorFlow's by" in lines[1]
+    requested = replace(backbone.definition.settings, engine=engine)
+    definition = replace(backbone.definition, settings=requested)
+    with pytest.raises(
+        ExtractionError, match=r"rejected: .* differ .*; use engine=tensorflow or engine=auto"
+    ):
+        replace(selector, definition=definition).select(birds(64))
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_converted_network_that_was_cut_short_or_changed_is_made_again(engine, birds, home):
-    probe = birds(64)
-    wanted = small(engine=engine)
-    wanted.prepare(probe, print)
-    trials = wanted.trials(print)
+def test_a_damaged_converted_network_is_converted_again(engine, birds, home):
+    samples = birds(64)
+    first = small(engine=engine)
+    first.prepare(samples, print)
+    selector = first.selector(print)
     (file,) = [f for f in home.rglob("network.*") if f.suffix in {".bin", ".mnn"}]
     whole = file.read_bytes()
-    for harmed in (whole[:-1], b"", bytes([whole[0] ^ 1]) + whole[1:]):
-        assert trials.recalled()
-        file.write_bytes(harmed)
-        assert trials.recalled() is None
+    for damaged in (whole[:-1], b"", bytes([whole[0] ^ 1]) + whole[1:]):
+        assert selector.recalled()
+        file.write_bytes(damaged)
+        assert selector.recalled() is None
         file.write_bytes(whole)
     file.unlink()
     again = small(engine=engine)
-    _, lines = told(again, probe)
-    assert lines == ["mobilenet: a short trial of engines, kept for the next time"]
-    assert np.array_equal(again.extract(probe), wanted.extract(probe))
+    _, lines = prepare(again, samples)
+    assert lines == ["mobilenet: benchmarking engines once on this machine; the result is cached"]
+    assert np.array_equal(again.extract(samples), first.extract(samples))
 
 
-def test_a_damaged_memory_of_trials_costs_a_trial_and_nothing_else(home):
+def test_a_damaged_cache_only_costs_another_benchmark(home):
     backbone = small(engine="tensorflow", batch_size=8)
-    probe = np.concatenate([images_of(64)] * 6)[:32]
-    first, _ = told(backbone, probe)
+    samples = np.concatenate([images_of(64)] * 6)[:32]
+    first, _ = prepare(backbone, samples)
     (file,) = home.rglob("trials.json")
-    sound = file.read_text()
-    for text in ("", "[1, 2]", '{"x": 3}', "{", sound.replace("batch_size", "batch")):
-        assert backbone.trials(print).recalled()
+    intact = file.read_text()
+    for text in ("", "[1, 2]", '{"x": 3}', "{", intact.replace("batch_size", "batch")):
+        assert backbone.selector(print).recalled()
         file.write_text(text)
-        assert backbone.trials(print).recalled() is None
-        assert told(small(engine="tensorflow", batch_size=8), probe)[0].settings == first.settings
+        assert backbone.selector(print).recalled() is None
+        assert prepare(small(engine="tensorflow", batch_size=8), samples)[0].settings == first.settings
 
 
 @needs_an_engine
-def test_where_nothing_can_be_kept_tensorflow_computes_and_a_line_says_why(birds, home):
+def test_if_the_cache_is_not_writable_tensorflow_is_used_and_a_line_tells_why(birds, home):
     (home / "engines").write_text("a file where the folder should be")
-    readiness, lines = told(small(), birds(64))
+    readiness, lines = prepare(small(), birds(64))
     assert readiness.settings["engine"] == "tensorflow"
     assert lines[1:]
-    assert all("is refused: [Errno" in line for line in lines[1:] if "images/s" not in line)
+    assert all("rejected: [Errno" in line for line in lines[1:] if "images/s" not in line)
 
 
 @needs_an_engine
-def test_a_trial_that_dies_costs_its_engines_and_not_the_run(monkeypatch, birds, home):
+def test_a_crash_of_the_benchmark_does_not_stop_the_run(monkeypatch, birds, home):
     monkeypatch.setattr(sys, "executable", "/bin/false")
-    readiness, lines = told(small(), birds(64))
+    readiness, lines = prepare(small(), birds(64))
     assert readiness.settings["engine"] == "tensorflow"
-    assert lines == ["mobilenet: the trial of engines ended with 1; tensorflow is used"]
+    assert lines == ["mobilenet: the benchmark of engines ended with exit code 1; using tensorflow"]
     assert not list(home.rglob("trials.json"))
     engine = next(filter(engines.engine_version, engines.CONVERTED))
-    with pytest.raises(TrialLostError, match="ended with 1"):
+    with pytest.raises(SelectionProcessError, match="ended with exit code 1"):
         small(engine=engine).prepare(birds(64), print)
 
 
 @needs_an_engine
-def test_a_trial_that_hangs_is_ended_with_all_it_started(monkeypatch, birds, tmp_path):
-    """A real process that starts another one and waits for ever."""
+def test_a_hanging_benchmark_is_killed_with_all_its_processes(monkeypatch, birds, tmp_path):
+    """A real process that starts another one and waits forever."""
     (tmp_path / "sitecustomize.py").write_text(
         "import subprocess, time\n"
         f"child = subprocess.Popen(['sleep', '1000'])\n"
@@ -213,43 +216,47 @@ def test_a_trial_that_hangs_is_ended_with_all_it_started(monkeypatch, birds, tmp
     )
     path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
     monkeypatch.setenv("PYTHONPATH", path)
-    monkeypatch.setattr(trial_process, "_LIMIT_S", 3)
-    readiness, lines = told(small(), birds(64))
+    monkeypatch.setattr(selection_process, "_LIMIT_S", 3)
+    readiness, lines = prepare(small(), birds(64))
     assert readiness.settings["engine"] == "tensorflow"
-    assert lines == ["mobilenet: the trial of engines took more than 3 s; tensorflow is used"]
+    assert lines == ["mobilenet: the benchmark of engines took more than 3 s; using tensorflow"]
     child = Path("/proc", (tmp_path / "child").read_text(), "cmdline")
     assert _read(child) == b""
     engine = next(filter(engines.engine_version, engines.CONVERTED))
-    with pytest.raises(TrialLostError, match="took more than 3 s"):
+    with pytest.raises(SelectionProcessError, match="took more than 3 s"):
         small(engine=engine).prepare(birds(64), print)
 
 
 @pytest.mark.skipif(engines.engine_version("mnn") is None, reason="mnn is not installed")
-def test_a_converter_that_hangs_is_ended_and_its_engine_refused(monkeypatch, tmp_path):
+def test_a_hanging_converter_is_killed_and_its_engine_rejected(monkeypatch, tmp_path):
     mnn = engines.engine("mnn")
     monkeypatch.setattr(mnn, "_CONVERTER", "import time; time.sleep(1000)")
     monkeypatch.setattr(mnn, "_LIMIT_S", 1)
-    with pytest.raises(ExtractionError, match="its converter did not end within 1 s"):
+    with pytest.raises(ExtractionError, match="its converter did not finish within 1 s"):
         mnn.convert(tmp_path / "graph.pb", tmp_path)
 
 
 @needs_an_engine
-def test_errors_of_the_trial_arrive_as_what_they_are(birds, tmp_path):
-    backbone = small(weights=str(_copy_of_nothing(tmp_path)))
+def test_errors_in_the_other_process_keep_their_type(birds, tmp_path):
+    backbone = small(weights=str(_invalid_weights(tmp_path)))
     with pytest.raises(Exception, match=r"junk\.h5") as caught:
         backbone.prepare(birds(64), print)
     assert type(caught.value).__name__ == "WeightsError"
 
 
-def _copy_of_nothing(folder: Path) -> Path:
+def _invalid_weights(folder: Path) -> Path:
     file = folder / "junk.h5"
     file.write_bytes(b"no weights")
     return file
 
 
 def test_an_engine_that_is_not_installed_is_refused_with_the_pip_command(monkeypatch):
-    monkeypatch.setattr("stackkit_plugins.keras_network.options.engine_version", lambda name: None)
-    with pytest.raises(PluginError, match=r"engine=mnn needs .*pip install 'stackkit\[fast\]'"):
+    monkeypatch.setattr(
+        "stackkit_plugins.shared.keras_network.options.engine_version", lambda name: None
+    )
+    with pytest.raises(
+        PluginError, match=r"engine=mnn is not installed; run: pip install 'stackkit\[fast\]'"
+    ):
         small(engine="mnn")
 
 
@@ -266,23 +273,23 @@ def test_settings_that_contradict_each_other_are_refused(given):
         small(**given)
 
 
-def test_mixed_precision_has_features_of_its_own_and_wants_a_gpu():
-    if not (backbones.import_keras() and backbones.device_of("gpu")):
-        with pytest.raises(UsageError, match="precision=mixed is for GPUs, and TensorFlow sees none"):
+def test_mixed_precision_has_another_revision_and_requires_a_gpu():
+    if not (import_keras() and find_device("gpu")):
+        with pytest.raises(UsageError, match="precision=mixed requires a GPU, but TensorFlow sees none"):
             small(precision="mixed").extract(images_of(64))
     assert small(precision="mixed").revision == small().revision + ";precision=mixed"
 
 
-def test_a_gpu_that_is_not_there_is_refused(home):
-    if backbones.import_keras() and backbones.device_of("gpu"):
+def test_a_missing_gpu_is_an_error(home):
+    if import_keras() and find_device("gpu"):
         pytest.skip("TensorFlow sees a GPU")
     with pytest.raises(UsageError, match="device=gpu, but TensorFlow sees no GPU; use device=cpu"):
         small(device="gpu").prepare(images_of(64), print)
 
 
 @pytest.mark.parametrize("engine", ["tensorflow", *ENGINES])
-def test_the_number_of_threads_is_kept(engine, tmp_path):
-    """Threads of the process that are at work while it computes, counted by the system."""
+def test_the_number_of_threads_is_respected(engine, tmp_path):
+    """Measured as CPU time of the process' threads per second."""
     code = (
         "import os, threading, time, numpy as np\n"
         "from stackkit_plugins.keras_applications.backbone import MobileNet\n"
@@ -305,7 +312,7 @@ def test_the_number_of_threads_is_kept(engine, tmp_path):
     assert cores < 1.3, done.stdout
 
 
-def test_threads_that_tensorflow_cannot_change_any_more_are_recorded_as_they_are_or_refused():
+def test_a_number_of_threads_that_tensorflow_cannot_change_is_recorded_or_refused():
     code = (
         "import numpy as np\n"
         "from stackkit_plugins.keras_applications.backbone import MobileNet\n"
@@ -317,22 +324,22 @@ def test_threads_that_tensorflow_cannot_change_any_more_are_recorded_as_they_are
         "work('auto', threads=2)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.stdout == "1 1\n", "no trial has begun when threads=2 is refused"
-    assert "UsageError: threads=2: TensorFlow is at work on another number of threads" in done.stderr
+    assert done.stdout == "1 1\n", "threads=2 must be refused before any benchmark"
+    assert "UsageError: threads=2: TensorFlow already runs on another number of threads" in done.stderr
 
 
-def test_two_numbers_of_threads_in_one_process_are_refused_by_name():
+def test_two_numbers_of_threads_in_one_process_are_refused():
     code = (
-        "from stackkit_plugins.keras_network import import_keras\n"
+        "from stackkit_plugins.shared.keras_network import import_keras\n"
         "import_keras(threads=1); import_keras(threads=1); import_keras(); import_keras(threads=2)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert "UsageError: threads=2: TensorFlow is at work on another number of threads" in done.stderr
+    assert "UsageError: threads=2: TensorFlow already runs on another number of threads" in done.stderr
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_no_engine_speaks_to_the_world_or_leaves_files_at_home(engine, tmp_path):
-    """Every Python-level attempt at a connection or a name's look-up raises, here and in the trial."""
+def test_engines_open_no_connection_and_leave_no_files_at_home(engine, tmp_path):
+    """Every Python-level connection or name lookup raises, here and in the selecting process."""
     guard = tmp_path / "guard"
     guard.mkdir()
     (guard / "sitecustomize.py").write_text(
@@ -362,7 +369,7 @@ def test_no_engine_speaks_to_the_world_or_leaves_files_at_home(engine, tmp_path)
         "HOME": str(person),
         "STACKKIT_HOME": str(tmp_path / "kept"),
     }
-    environment.pop("CI", None)  # OpenVINO's reporter is off in CI by itself
+    environment.pop("CI", None)  # OpenVINO's telemetry is off in CI anyway
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
     )
@@ -374,10 +381,10 @@ def test_no_engine_speaks_to_the_world_or_leaves_files_at_home(engine, tmp_path)
 
 
 @pytest.mark.skipif(engines.engine_version("openvino") is None, reason="openvino is not installed")
-def test_where_memory_runs_out_the_batch_is_halved_and_every_row_is_right():
-    """A real limit on the process's memory, under which 128 images at once do not fit.
+def test_if_memory_runs_out_the_batch_is_halved_and_every_row_is_correct():
+    """With a real memory limit that is too small for 128 images at once.
 
-    OpenVINO reports that. TensorFlow on a CPU and MNN end the process in some of their kernels.
+    OpenVINO raises an error. TensorFlow on a CPU and MNN end the process in some kernels.
     """
     code = (
         "import resource, numpy as np\n"
@@ -387,31 +394,31 @@ def test_where_memory_runs_out_the_batch_is_halved_and_every_row_is_right():
         "images = np.random.default_rng(0).integers(0, 256, (128, 224, 224, 3)).astype(np.uint8)\n"
         "few = make(2)\n"
         "few.prepare(images[:3], print)\n"
-        "wanted = few.extract(images)\n"
+        "expected = few.extract(images)\n"
         "tight = make(128)\n"
         "print(tight.prepare(images[:3], print).batch_size)\n"
         "tight.extract(images[:2])\n"
         "used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
         "resource.setrlimit(resource.RLIMIT_AS, (used + 400 * 2**20,) * 2)\n"
         "found = tight.extract(images)\n"
-        "difference = np.linalg.norm(found - wanted, axis=1) / np.linalg.norm(wanted, axis=1)\n"
+        "difference = np.linalg.norm(found - expected, axis=1) / np.linalg.norm(expected, axis=1)\n"
         "print('largest difference', difference.max())"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert "mobilenet: out of memory; goes on with 64 images per pass" in done.stdout, done.stderr
+    assert "mobilenet: out of memory; continuing with 64 images per pass" in done.stdout, done.stderr
     assert float(done.stdout.split("largest difference")[1]) <= TOLERANCE
 
 
 @needs_an_engine
-def test_a_batch_that_was_too_large_is_too_large_for_later_runs(monkeypatch, birds):
-    """The engine is real but for the memory it lacks."""
+def test_a_reduced_batch_size_is_cached_for_later_runs(monkeypatch, birds):
+    """The engine is real; only its MemoryError is simulated."""
     engine = next(filter(engines.engine_version, engines.CONVERTED))
-    backbone, probe = small(engine=engine), birds(64)
-    trials = backbone.trials(print)
-    backbone.prepare(probe, print)
-    first = replace(trials.recalled(), batch_size=32)
-    trials.cache.remember(backbone.running, first)
-    backbone.prepare(probe, print)
+    backbone, samples = small(engine=engine), birds(64)
+    selector = backbone.selector(print)
+    backbone.prepare(samples, print)
+    first = replace(selector.recalled(), batch_size=32)
+    selector.cache.remember(backbone.definition.settings, first)
+    backbone.prepare(samples, print)
     compute = backbone._compute
 
     def only_eight(images):
@@ -420,14 +427,14 @@ def test_a_batch_that_was_too_large_is_too_large_for_later_runs(monkeypatch, bir
         return compute(images)
 
     monkeypatch.setattr(backbone, "_compute", only_eight)
-    found = backbone.extract(probe)
+    found = backbone.extract(samples)
     later = small(engine=engine)
-    assert later.prepare(probe, print).settings["batch_size"] == 8
-    assert largest_difference(later.extract(probe), found) <= TOLERANCE
+    assert later.prepare(samples, print).settings["batch_size"] == 8
+    assert largest_difference(later.extract(samples), found) <= TOLERANCE
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_network_gives_its_activations_back_when_another_one_computes(engine, tmp_path):
+def test_a_network_releases_its_activations_when_another_one_computes(engine, tmp_path):
     code = (
         "import numpy as np\n"
         "from stackkit_plugins.keras_applications.backbone import MobileNet\n"
@@ -446,7 +453,7 @@ def test_a_network_gives_its_activations_back_when_another_one_computes(engine, 
     assert float(done.stdout.split("given back")[1]) > 64  # one layer: 64 x 128 x 128 x 16 x 4 bytes
 
 
-def test_only_a_lack_of_memory_halves_the_batch():
+def test_only_missing_memory_halves_the_batch():
     assert is_out_of_memory(MemoryError())
     assert is_out_of_memory(RuntimeError("Exception from src/core: std::bad_alloc"))
     assert not is_out_of_memory(ValueError("out of memory"))
@@ -454,7 +461,7 @@ def test_only_a_lack_of_memory_halves_the_batch():
 
 
 @needs_an_engine
-def test_other_settings_use_the_network_that_was_converted_already(birds, home):
+def test_other_settings_reuse_the_converted_network(birds, home):
     engine = next(filter(engines.engine_version, engines.CONVERTED))
     small(engine=engine, batch_size=8).prepare(birds(64), print)
     (folder,) = home.rglob(f"{engine}-*-*")
@@ -464,7 +471,7 @@ def test_other_settings_use_the_network_that_was_converted_already(birds, home):
 
 
 @needs_an_engine
-def test_a_remembered_engine_that_no_longer_loads_costs_another_trial(monkeypatch, birds, home):
+def test_a_cached_engine_that_no_longer_loads_is_benchmarked_again(monkeypatch, birds, home):
     engine = next(filter(engines.engine_version, engines.CONVERTED))
     small(engine=engine).prepare(birds(64), print)
     real = engines.engine(engine).load
@@ -477,42 +484,42 @@ def test_a_remembered_engine_that_no_longer_loads_costs_another_trial(monkeypatc
         return real(*folder, **given)
 
     monkeypatch.setattr(engines.engine(engine), "load", load)
-    readiness, lines = told(small(engine=engine), birds(64))
+    readiness, lines = prepare(small(engine=engine), birds(64))
     assert readiness.settings["engine"] == engine
     assert (
         lines[0]
-        == f"mobilenet: {engine} no longer loads (could not create a primitive); it is tried anew"
+        == f"mobilenet: {engine} no longer loads (could not create a primitive); benchmarking again"
     )
 
 
 @needs_an_engine
-def test_an_engine_that_is_wrong_in_the_batches_to_be_used_is_refused(birds):
+def test_an_engine_that_is_wrong_at_the_selected_batch_size_is_rejected(birds):
     engine = next(filter(engines.engine_version, engines.CONVERTED))
-    trials = small(engine=engine, batch_size=32).trials(print)
+    selector = small(engine=engine, batch_size=32).selector(print)
     images = birds(64).astype(np.float32)
-    reference = trials.network().compute(images)
-    right = trials.on_tensorflow()
+    reference = selector.network().compute(images)
+    correct = selector.on_tensorflow()
 
     def wrong_beyond_8(batch):
-        features = trials.network().compute(batch)
+        features = selector.network().compute(batch)
         features[8:] *= 1.001
         return features
 
     with pytest.raises(ExtractionError, match=r"differ from TensorFlow's by 1e-03"):
-        trials._confirmed(replace(right, engine=engine), wrong_beyond_8, images, reference)
+        selector._confirmed(replace(correct, engine=engine), wrong_beyond_8, images, reference)
 
 
 @needs_an_engine
-def test_nothing_in_the_current_folder_is_imported_by_a_trial(birds, tmp_path, monkeypatch):
+def test_the_benchmark_imports_nothing_from_the_current_folder(birds, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("json.py", "openvino.py", "_tools.py", "numpy.py"):
         (tmp_path / name).write_text("raise SystemExit('imported from the current folder')")
-    _, lines = told(small(), birds(64))
-    assert not [line for line in lines if "refused" in line or "ended" in line]
+    _, lines = prepare(small(), birds(64))
+    assert not [line for line in lines if "rejected" in line or "ended" in line]
 
 
 @needs_an_engine
-def test_ctrl_c_during_a_trial_ends_it_at_once_and_leaves_no_process(home):
+def test_ctrl_c_during_a_benchmark_ends_it_and_leaves_no_process(home):
     code = (
         "import numpy as np\n"
         "from stackkit_plugins.keras_applications.backbone import MobileNet\n"
@@ -531,19 +538,18 @@ def test_ctrl_c_during_a_trial_ends_it_at_once_and_leaves_no_process(home):
         assert process.stdout
         assert process.stdout.readline() == "go\n"
         time.sleep(6)
-        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: everything in the foreground
-        said, errors = process.communicate(timeout=20)
-    assert (said, errors) == ("interrupted\n", "")
+        os.killpg(process.pid, signal.SIGINT)  # like a terminal: the whole foreground group
+        output, errors = process.communicate(timeout=20)
+    assert (output, errors) == ("interrupted\n", "")
     assert not list(home.rglob(".converting-*"))
-    assert (
-        not [  # the trial has a session of its own, and may have started the converter
-            entry for entry in Path("/proc").glob("[0-9]*/cmdline") if b"trial_process" in _read(entry)
-        ]
-    )
+    # The selecting process has a session of its own and may have started a converter. Both would have
+    # this test's STACKKIT_HOME; other tests may run at the same time.
+    left = [path for path in Path("/proc").glob("[0-9]*/environ") if bytes(home) in _read(path)]
+    assert not left
 
 
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
-    except OSError:  # the process has ended meanwhile
+    except OSError:  # the process has ended
         return b""

@@ -1,4 +1,4 @@
-"""ensemble-selection: the promises, and selection against a plain and slow one."""
+"""ensemble-selection: the checks, and comparison with a plain, slow implementation."""
 
 from itertools import combinations_with_replacement
 
@@ -10,13 +10,13 @@ from support.conformance import broken
 from support.making import create, probabilities
 from support.stacks import Stack, accuracy, log_loss, many, stacks
 
-import stackkit_plugins.ensemble_selection
+from stackkit_plugins import ensemble_selection
 
 METRICS = ("log-loss", "accuracy")
 
 
 def badness(made: np.ndarray, labels: np.ndarray, members: list[int], metric: str) -> tuple[float, ...]:
-    """What selection makes small, of the plain mean of some learners."""
+    """Return what selection minimises, for the plain mean of some learners."""
     mean = made[members].mean(axis=0)
     if metric == "log-loss":
         return (log_loss(mean, labels),)
@@ -24,7 +24,7 @@ def badness(made: np.ndarray, labels: np.ndarray, members: list[int], metric: st
 
 
 def selected_slowly(made: np.ndarray, labels: np.ndarray, rounds: int, metric: str) -> list[int]:
-    """Caruana's selection word for word; learners are averaged anew for every candidate."""
+    """Caruana's selection word for word; the mean is recomputed for every candidate."""
 
     def bad(members: list[int]) -> tuple[float, ...]:
         return badness(made, labels, members, metric)
@@ -39,17 +39,17 @@ def selected_slowly(made: np.ndarray, labels: np.ndarray, rounds: int, metric: s
     return min(path, key=bad)
 
 
-def test_it_keeps_its_promises():
+def test_it_passes_all_checks():
     assert broken("ensemble-selection") == {}
     assert broken("ensemble-selection", "ensemble-selection:metric=accuracy,bags=3") == {}
 
 
 class TestEnsembleSelection:
-    plugin = stackkit_plugins.ensemble_selection
+    plugin = ensemble_selection
 
     @pytest.mark.parametrize("metric", METRICS)
     @pytest.mark.parametrize("seed", range(5))
-    def test_it_selects_what_a_plain_selection_selects(self, labels, metric, seed):
+    def test_it_selects_the_same_as_a_plain_implementation(self, labels, metric, seed):
         made = probabilities(labels, 1, seed, n_learners=4)
         found = create(self.plugin, metric=metric, rounds=12).fit(made, labels)
         members = selected_slowly(made, labels, 12, metric)
@@ -58,7 +58,7 @@ class TestEnsembleSelection:
 
     @pytest.mark.parametrize("metric", METRICS)
     @pytest.mark.parametrize("seed", range(3))
-    def test_it_comes_near_the_best_of_all_small_ensembles(self, labels, metric, seed):
+    def test_it_comes_close_to_the_best_of_all_small_ensembles(self, labels, metric, seed):
         made = probabilities(labels, 1, seed)
         weights = create(self.plugin, metric=metric).fit(made, labels).weights_
         mean = np.tensordot(weights, made, axes=1)
@@ -72,7 +72,7 @@ class TestEnsembleSelection:
     @pytest.mark.parametrize("metric", METRICS)
     @many
     @given(stack=stacks(coarse=False))
-    def test_on_its_own_rows_no_learner_is_better(self, metric: str, stack: Stack):
+    def test_on_its_training_rows_no_learner_is_better(self, metric: str, stack: Stack):
         made, labels = stack
         ensemble = create(self.plugin, metric=metric).fit(made, labels)
         mean = np.tensordot(ensemble.weights_, made, axes=1)
@@ -86,7 +86,7 @@ class TestEnsembleSelection:
     @pytest.mark.parametrize("metric", METRICS)
     @many
     @given(stack=stacks(), bags=st.integers(0, 3))
-    def test_weights_are_shares(self, metric: str, stack: Stack, bags: int):
+    def test_weights_are_non_negative_and_sum_to_one(self, metric: str, stack: Stack, bags: int):
         weights = create(self.plugin, metric=metric, bags=bags, rounds=5).fit(*stack).weights_
         assert weights.min() >= 0
         assert weights.sum() == pytest.approx(1)
@@ -94,7 +94,7 @@ class TestEnsembleSelection:
     @pytest.mark.parametrize("metric", METRICS)
     @many
     @given(stack=stacks(), seed=st.integers(0, 100))
-    def test_no_order_of_learners_decides(self, metric: str, stack: Stack, seed: int):
+    def test_the_order_of_learners_does_not_matter(self, metric: str, stack: Stack, seed: int):
         made, labels = stack
         order = np.random.default_rng(seed).permutation(len(made))
         options = {"metric": metric, "bags": seed % 3, "rounds": 5, "seed": seed}
@@ -102,7 +102,7 @@ class TestEnsembleSelection:
         other = create(self.plugin, **options).fit(made[order], labels)
         assert first.predict(made).tolist() == other.predict(made[order]).tolist()
 
-    def test_more_rounds_are_never_worse(self, labels):
+    def test_more_rounds_never_make_it_worse(self, labels):
         made = probabilities(labels, 1)
         losses = []
         for rounds in (0, 1, 5, 50):
@@ -110,29 +110,29 @@ class TestEnsembleSelection:
             losses.append(log_loss(np.tensordot(weights, made, axes=1), labels))
         assert losses == sorted(losses, reverse=True)
 
-    def test_accuracy_is_improved_where_log_loss_would_not(self, labels):
-        """One learner is right and timid, the other bold and at times wrong."""
-        timid = np.where(np.eye(5)[labels] > 0, 0.24, 0.19)
-        bold = np.where(
+    def test_metric_accuracy_improves_accuracy_where_log_loss_does_not(self, labels):
+        """One learner is always right but uncertain, the other is certain and sometimes wrong."""
+        uncertain = np.where(np.eye(5)[labels] > 0, 0.24, 0.19)
+        certain = np.where(
             np.eye(5)[np.where(np.arange(200) < 20, (labels + 1) % 5, labels)] > 0, 0.96, 0.01
         )
-        made = np.stack([timid, bold])
+        made = np.stack([uncertain, certain])
         right = create(self.plugin, metric="accuracy").fit(made, labels).predict(made)
         assert right.tolist() == labels.tolist()
         assert (create(self.plugin).fit(made, labels).predict(made) != labels).sum() == 20
 
-    def test_a_bag_holds_its_share_of_the_learners(self, labels):
+    def test_a_bag_contains_its_fraction_of_the_learners(self, labels):
         made = probabilities(labels, 1, n_learners=10)
         for fraction, size in ((0.3, 3), (0.01, 1), (1.0, 10)):
             ensemble = create(self.plugin, bags=1, bag_fraction=fraction).fit(made, labels)
             assert 1 <= np.count_nonzero(ensemble.weights_) <= size
 
-    def test_bags_of_everything_are_no_bags(self, labels):
+    def test_bags_of_all_learners_equal_no_bags(self, labels):
         made = probabilities(labels, 1)
         bagged = create(self.plugin, bags=3, bag_fraction=1.0).fit(made, labels).weights_
         assert bagged == pytest.approx(create(self.plugin).fit(made, labels).weights_)
 
-    def test_the_seed_decides_what_is_in_a_bag(self, labels):
+    def test_the_seed_decides_which_learners_are_in_a_bag(self, labels):
         made = probabilities(labels, 1, n_learners=10)
         found = {
             tuple(create(self.plugin, bags=1, seed=seed).fit(made, labels).weights_.tolist())
@@ -142,6 +142,6 @@ class TestEnsembleSelection:
         again = create(self.plugin, bags=1, seed=0).fit(made, labels).weights_
         assert tuple(again.tolist()) in found
 
-    def test_held_out_rows_are_the_default(self, aggregator):
+    def test_out_of_fold_is_the_default(self, aggregator):
         assert aggregator.fit_on == "out-of-fold"
         assert create(self.plugin, fit_on="in-sample").fit_on == "in-sample"

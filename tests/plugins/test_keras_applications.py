@@ -1,4 +1,4 @@
-"""Backbones of keras.applications: Keras' own networks and features, and errors a user can act on."""
+"""Backbones of keras.applications: Keras' own networks and features, and helpful errors."""
 
 import ast
 import inspect
@@ -21,7 +21,7 @@ from stackkit_plugins import keras_applications as plugin
 from stackkit_plugins.keras_applications import backbone as factories
 from stackkit_plugins.keras_applications.keras_files import models_folder
 from stackkit_plugins.keras_applications.models import MODELS, Model
-from stackkit_plugins.keras_network import KerasBackbone, import_keras
+from stackkit_plugins.shared.keras_network import KerasBackbone, import_keras
 
 BY_NAME = {model.name: model for model in MODELS}
 BIRDS = {*range(7, 25), *range(80, 101), *range(127, 147)}  # ImageNet's classes of birds
@@ -46,13 +46,13 @@ def photographs(cub_root: Path) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def whole(keras, mobilenet_file):
-    """The same weights in a network that Keras built and loaded by itself, top and all."""
+    """The same weights in a network that Keras built and loaded itself, with its classifier."""
     return keras.applications.MobileNet(alpha=0.25, weights=str(mobilenet_file), include_top=True)
 
 
 @pytest.fixture(scope="module")
-def wanted(keras, whole, photographs) -> np.ndarray:
-    """(40, 256): what Keras' own pooling layer gives before the top."""
+def expected(keras, whole, photographs) -> np.ndarray:
+    """(40, 256): the output of Keras' own pooling layer, before the classifier."""
     (pooling,) = [layer for layer in whole.layers if "GlobalAverage" in type(layer).__name__]
     features = keras.Model(whole.input, pooling.output)
     prepared = keras.applications.mobilenet.preprocess_input(photographs.astype(np.float32))
@@ -70,23 +70,23 @@ def copy_weights(source, target) -> None:
 
 
 def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run code in a process of its own, without any of TensorFlow's settings of this one."""
+    """Run code in a process of its own, without this process' TensorFlow settings."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("TF_", "KERAS"))}
     return subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env={**kept, **environment}
     )
 
 
-# --- the promises ------------------------------------------------------------------------------
+# --- conformance checks ------------------------------------------------------------------------
 
 
-def test_it_keeps_its_promises():
+def test_it_passes_all_checks():
     text = "mobilenet:weights=random,size=32,alpha=0.25,engine=tensorflow"
     assert broken("keras-applications", text, but=["telling-revision"]) == {}
 
 
-def test_with_real_weights_it_keeps_them_on_real_birds(mobilenet_file, cub_root):
-    """Every other engine that is here is tried too: it must give the features of the revision."""
+def test_with_real_weights_it_passes_all_checks_on_real_birds(mobilenet_file, cub_root):
+    """All installed engines are tried too: they must give the same features."""
     text = f"mobilenet:weights={mobilenet_file},alpha=0.25,engine=tensorflow"
     birds = sorted((cub_root / "images").rglob("*.jpg"))[::300]
     assert broken("keras-applications", text, images=birds) == {}
@@ -105,31 +105,31 @@ def test_the_recipes_networks_have_the_recipes_sizes_by_default(name, size, widt
 # --- real weights ------------------------------------------------------------------------------
 
 
-def test_a_weights_file_with_the_top_gives_what_keras_gives_before_the_top(
-    mobilenet_file, photographs, wanted
+def test_a_weights_file_with_a_classifier_gives_keras_features_before_it(
+    mobilenet_file, photographs, expected
 ):
-    assert_close(mobilenet(mobilenet_file).extract(photographs), wanted)
+    assert_close(mobilenet(mobilenet_file).extract(photographs), expected)
 
 
-def test_those_weights_know_birds(keras, whole, photographs):
-    """The premise of the test above: real weights, real photographs, right preprocessing."""
+def test_these_weights_recognise_birds(keras, whole, photographs):
+    """Premise of the test above: real weights, real photographs, correct preprocessing."""
     prepared = keras.applications.mobilenet.preprocess_input(photographs.astype(np.float32))
     best = whole.predict_on_batch(prepared).argmax(axis=1)
     assert np.mean([label in BIRDS for label in best]) > 0.75
 
 
-def test_max_pooling_takes_the_largest_response(mobilenet_file, photographs, wanted):
+def test_max_pooling_takes_the_largest_response(mobilenet_file, photographs, expected):
     largest = mobilenet(mobilenet_file, pooling="max").extract(photographs[:4])
-    assert (largest >= wanted[:4] - 1e-4).all()
+    assert (largest >= expected[:4] - 1e-4).all()
 
 
 @pytest.mark.parametrize(
     "file", ["top.weights.h5", "bare.weights.h5", "top.keras", "bare.keras", "bare.h5"]
 )
-def test_every_layout_that_keras_writes_gives_the_same_features(
-    keras, mobilenet_file, whole, photographs, wanted, tmp_path, file
+def test_every_file_layout_of_keras_gives_the_same_features(
+    keras, mobilenet_file, whole, photographs, expected, tmp_path, file
 ):
-    """With the top or without, in the archives of Keras 3 or the HDF5 of old."""
+    """With or without the classifier, in the formats of Keras 3 or in legacy HDF5."""
     network = whole
     if file.startswith("bare"):
         network = keras.applications.MobileNet(
@@ -138,11 +138,11 @@ def test_every_layout_that_keras_writes_gives_the_same_features(
         copy_weights(whole, network)
     save = network.save_weights if file.endswith(".weights.h5") else network.save
     save(tmp_path / file)
-    assert_close(mobilenet(tmp_path / file).extract(photographs[:8]), wanted[:8])
+    assert_close(mobilenet(tmp_path / file).extract(photographs[:8]), expected[:8])
 
 
-def test_a_network_with_branches_is_loaded_layer_by_layer_into_the_right_places(keras, tmp_path):
-    """Files list layers in Keras' order, which is not that of their depth; every weight differs here."""
+def test_weights_of_a_network_with_branches_are_loaded_into_the_right_layers(keras, tmp_path):
+    """Files list layers in Keras' order, not by depth; here every weight is different."""
     whole = keras.applications.MobileNetV3Small(weights=None, input_shape=(32, 32, 3), include_top=True)
     generator = np.random.default_rng(3)
     whole.set_weights([generator.uniform(0.5, 1, w.shape) / max(1, w.ndim**3) for w in whole.weights])
@@ -158,16 +158,16 @@ def test_a_network_with_branches_is_loaded_layer_by_layer_into_the_right_places(
 @pytest.mark.parametrize(
     ("name", "given", "words"),
     [
-        ("mobilenet", {"alpha": 0.5}, r"conv1.*\(3, 3, 3, 8\).*wants.*\(3, 3, 3, 16\)"),
+        ("mobilenet", {"alpha": 0.5}, r"conv1.*\(3, 3, 3, 8\).*expected.*\(3, 3, 3, 16\)"),
         (
             "mobilenet-v2",
             {"alpha": 0.35},
-            r"55 layers with weights, 104 are wanted, or 105 with the top",
+            r"55 layers with weights, expected 104, or 105 with the classifier",
         ),
-        ("vgg19", {}, "55 layers with weights, 16 are wanted, or 19"),
+        ("vgg19", {}, "55 layers with weights, expected 16, or 19"),
     ],
 )
-def test_weights_of_another_network_are_refused_saying_what_came(mobilenet_file, name, given, words):
+def test_weights_of_another_network_are_refused_with_both_shapes(mobilenet_file, name, given, words):
     backbone = create(plugin, name, weights=str(mobilenet_file), size=32, **given)
     with pytest.raises(WeightsError, match=f"does not fit {name}.*{words}"):
         backbone.extract(images_of(32))
@@ -182,35 +182,35 @@ def test_weights_of_another_network_in_keras_3_layout_are_refused(whole, tmp_pat
 
 
 @pytest.mark.parametrize("file", ["broken.h5", "broken.weights.h5", "broken.keras"])
-def test_a_file_that_is_cut_short_or_no_weights_at_all_is_refused(mobilenet_file, tmp_path, file):
+def test_a_file_that_is_cut_short_or_not_weights_is_refused(mobilenet_file, tmp_path, file):
     whole = mobilenet_file.read_bytes()
     for content in (b"", b"<html>404</html>", whole[:1000], whole[:-1], whole[: len(whole) // 2]):
         (tmp_path / file).write_bytes(content)
-        with pytest.raises(WeightsError, match=rf"{file} is no whole") as caught:
+        with pytest.raises(WeightsError, match=rf"{file} is not a complete") as caught:
             mobilenet(tmp_path / file, size=32).extract(images_of(32))
         assert "\n" not in str(caught.value)
 
 
-def test_an_hdf5_file_of_something_else_is_refused(tmp_path):
+def test_an_hdf5_file_without_weights_is_refused(tmp_path):
     h5py = pytest.importorskip("h5py")
     with h5py.File(tmp_path / "data.h5", "w") as file:
         file["x"] = np.zeros(3)
-    with pytest.raises(WeightsError, match="no weights of a Keras model"):
+    with pytest.raises(WeightsError, match="has no weights of a Keras model"):
         mobilenet(tmp_path / "data.h5", size=32).extract(images_of(32))
     with h5py.File(tmp_path / "data.h5", "w") as file:
         file.attrs["layer_names"] = ["conv1"]
-    with pytest.raises(WeightsError, match="no whole HDF5 file"):
+    with pytest.raises(WeightsError, match="not a complete HDF5 file"):
         mobilenet(tmp_path / "data.h5", size=32).extract(images_of(32))
 
 
-def test_a_missing_weights_file_is_told_before_anything_runs(tmp_path):
-    with pytest.raises(WeightsError, match="there is no file"):
+def test_a_missing_weights_file_is_reported_before_anything_runs(tmp_path):
+    with pytest.raises(WeightsError, match="does not exist"):
         mobilenet(tmp_path / "nothing.h5")
     with pytest.raises(WeightsError, match="is a folder"):
         mobilenet(tmp_path)
 
 
-def test_the_revision_tells_the_files_content_and_not_its_name(mobilenet_file, tmp_path):
+def test_the_revision_depends_on_the_files_content_and_not_its_name(mobilenet_file, tmp_path):
     copy = tmp_path / "copy.h5"
     shutil.copyfile(mobilenet_file, copy)
     copy.chmod(0o644)
@@ -233,12 +233,12 @@ def test_weights_that_change_between_revision_and_use_are_noticed(mobilenet_file
         backbone.extract(images_of(32))
 
 
-# --- the weights that Keras downloads ----------------------------------------------------------
+# --- weights that Keras downloads --------------------------------------------------------------
 
 
 @pytest.fixture
 def keras_home(keras, whole, tmp_path) -> Path:
-    """A KERAS_HOME in which MobileNet's bare weights lie as if Keras had downloaded them."""
+    """A KERAS_HOME with weights of MobileNet as if Keras had downloaded them."""
     (tmp_path / "models").mkdir()
     network = keras.applications.MobileNet(
         alpha=0.25, weights=None, include_top=False, input_shape=(224, 224, 3)
@@ -259,8 +259,8 @@ np.save(OUT, backbone.extract(np.load(IN)))
 """
 
 
-def test_downloaded_weights_are_used_offline_and_known_without_starting_keras(
-    keras_home, photographs, wanted
+def test_downloaded_weights_are_used_offline_and_identified_without_importing_keras(
+    keras_home, photographs, expected
 ):
     np.save(keras_home / "in.npy", photographs[:4])
     paths = f"IN, OUT = {str(keras_home / 'in.npy')!r}, {str(keras_home / 'out.npy')!r}"
@@ -270,7 +270,7 @@ def test_downloaded_weights_are_used_offline_and_known_without_starting_keras(
     assert revision.startswith("MobileNet;alpha=0.25;pooling=avg;")
     assert started == "False"
     assert done.stderr == ""
-    assert_close(np.load(keras_home / "out.npy"), wanted[:4])
+    assert_close(np.load(keras_home / "out.npy"), expected[:4])
 
 
 EXTRACT = "extract(np.zeros((1, 32, 32, 3), 'u1'))"
@@ -287,7 +287,7 @@ except WeightsError as error:
 """
 
 
-def test_without_weights_and_network_one_line_says_what_to_do(tmp_path):
+def test_without_weights_and_network_one_line_tells_what_to_do(tmp_path):
     done = python(
         NO_WEIGHTS.format(function="VGG16", use="revision"), KERAS_HOME=str(tmp_path), **NO_NETWORK
     )
@@ -295,16 +295,16 @@ def test_without_weights_and_network_one_line_says_what_to_do(tmp_path):
     unavailable_reason, *message = done.stdout.splitlines()
     assert (
         unavailable_reason
-        == f"{file} is not in {tmp_path / 'models'}; Keras downloads it at first use (about 59 MB)"
+        == f"{file} not found in {tmp_path / 'models'}; Keras downloads it on first use (about 59 MB)"
     )
     assert len(message) == 1, done.stdout + done.stderr
-    assert f"vgg16 needs {file}: it is not in {tmp_path / 'models'}" in message[0]
+    assert f"vgg16 needs {file}: not found in {tmp_path / 'models'}" in message[0]
     for words in ("KERAS_HOME", "Connection refused", "weights=PATH", "weights=random"):
         assert words in message[0]
     assert not list((tmp_path / "models").iterdir())
 
 
-def test_a_damaged_download_that_keras_recognises_is_told(tmp_path):
+def test_a_damaged_download_that_keras_notices_is_reported(tmp_path):
     (tmp_path / "models").mkdir()
     file = tmp_path / "models" / "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
     file.write_bytes(b"half of it")
@@ -313,11 +313,11 @@ def test_a_damaged_download_that_keras_recognises_is_told(tmp_path):
     )
     unavailable_reason, message = done.stdout.splitlines()
     assert unavailable_reason == "None"
-    assert f"the one in {tmp_path / 'models'} was damaged" in message
+    assert f"the file in {tmp_path / 'models'} was damaged" in message
 
 
-def test_a_damaged_download_that_keras_does_not_recognise_is_told(mobilenet_file, tmp_path):
-    """Keras knows no checksum of MobileNet's weights, so a half-written file counts as whole for it."""
+def test_a_damaged_download_that_keras_does_not_notice_is_reported(mobilenet_file, tmp_path):
+    """Keras has no checksum for MobileNet's weights, so it accepts a half-written file."""
     (tmp_path / "models").mkdir()
     file = tmp_path / "models" / "mobilenet_1_0_224_tf_no_top.h5"
     file.write_bytes(mobilenet_file.read_bytes()[:100_000])
@@ -328,7 +328,7 @@ def test_a_damaged_download_that_keras_does_not_recognise_is_told(mobilenet_file
     assert "delete it" in message
 
 
-def test_what_is_lacking_is_told_for_paths_too(mobilenet_file, tmp_path):
+def test_the_unavailable_reason_covers_paths_too(mobilenet_file, tmp_path):
     def unavailable_reason(weights: object) -> str | None:
         return factories.MobileNet.unavailable_reason(
             **options_of(spec_of(plugin, "mobilenet"), weights=str(weights))
@@ -336,7 +336,7 @@ def test_what_is_lacking_is_told_for_paths_too(mobilenet_file, tmp_path):
 
     assert unavailable_reason("random") is None
     assert unavailable_reason(mobilenet_file) is None
-    assert "there is no file" in unavailable_reason(tmp_path / "nothing.h5")
+    assert "does not exist" in unavailable_reason(tmp_path / "nothing.h5")
 
 
 KERAS_FOLDER = """
@@ -359,7 +359,7 @@ print(copy.parent)
     ],
     ids=str,
 )
-def test_weights_are_looked_for_where_keras_looks(tmp_path, environment):
+def test_weights_are_searched_where_keras_searches(tmp_path, environment):
     (tmp_path / "source").write_text("x")
     code = f"SOURCE = {str(tmp_path / 'source')!r}" + KERAS_FOLDER
     chosen = {name: value.format(tmp=tmp_path) for name, value in environment.items()}
@@ -383,7 +383,7 @@ def test_every_module_of_the_table_has_a_preprocess_input(keras):
         assert callable(getattr(keras.applications, model.module).preprocess_input)
 
 
-def test_every_width_of_a_model_has_a_size_for_its_download():
+def test_every_width_of_a_model_has_a_download_size():
     for model in MODELS:
         sizes = [model.megabytes(alpha) for alpha, _ in model.widths]
         assert sizes == sorted(sizes)
@@ -391,11 +391,11 @@ def test_every_width_of_a_model_has_a_size_for_its_download():
 
 
 class _AskedError(Exception):
-    """Carries the name of the file that Keras asked for, and the folder under its home."""
+    """Carries the name of the file that Keras asked for, and the folder below its home."""
 
 
 def _asked(keras, monkeypatch, model: Model, size: int, alpha: float) -> tuple[str, str]:
-    """Build up to the point where Keras would download, and see which file it wants."""
+    """Build up to the point where Keras would download, and return which file it asks for."""
 
     def get_file(name, origin, *, cache_subdir, **others):
         raise _AskedError(name, cache_subdir)
@@ -439,8 +439,8 @@ def test_keras_asks_for_the_file_of_the_table(keras, monkeypatch, name, size, al
 @pytest.mark.parametrize(
     "model", [model for model in MODELS if not model.alphas], ids=lambda model: model.name
 )
-def test_keras_source_knows_the_file_of_the_table(keras, model):
-    """For the networks that take too long to build: the name, or what it is put together from."""
+def test_keras_source_contains_the_file_name_of_the_table(keras, model):
+    """For networks that take too long to build: the name, or the parts it is composed of."""
     function = getattr(keras.applications, model.function)
     module = inspect.getmodule(function)
     tree = ast.parse(inspect.getsource(module))
@@ -452,7 +452,7 @@ def test_keras_source_knows_the_file_of_the_table(keras, model):
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
-def test_the_smallest_size_of_the_table_is_that_of_keras(keras, model):
+def test_the_minimum_size_of_the_table_is_that_of_keras(keras, model):
     spec = spec_of(plugin, model.name)
     (size,) = [option for option in spec.options if option.name == "size"]
     with pytest.raises(UsageError, match=f"size={model.smallest - 1}.*at least {model.smallest}"):
@@ -484,12 +484,12 @@ def test_the_width_of_a_multiplier_is_that_of_the_network(name, alpha):
     assert backbone.extract(images_of(32)).shape == (6, backbone.feature_dim)
 
 
-def test_a_name_that_is_no_model_is_no_attribute():
+def test_an_unknown_model_is_not_an_attribute():
     with pytest.raises(AttributeError, match="AlexNet"):
         _ = factories.AlexNet
 
 
-# --- what is left alone ------------------------------------------------------------------------
+# --- no side effects ---------------------------------------------------------------------------
 
 RANDOM = """
 import numpy as np
@@ -499,7 +499,7 @@ print(b.extract(np.full((1, 32, 32, 3), 77, np.uint8)).tobytes().hex())
 """
 
 
-def test_the_same_seed_gives_the_same_features_in_another_process_and_no_chatter():
+def test_the_same_seed_gives_the_same_features_in_another_process_without_messages():
     done = python(RANDOM)
     here = create(plugin, "mobilenet", weights="random", size=32, seed=3, alpha=0.25)
     features = here.extract(np.full((1, 32, 32, 3), 77, np.uint8))
@@ -507,9 +507,10 @@ def test_the_same_seed_gives_the_same_features_in_another_process_and_no_chatter
     assert done.stderr == ""
 
 
-def test_lines_of_others_on_stderr_survive_the_import_of_tensorflow():
+def test_other_lines_on_stderr_are_kept_during_the_import_of_tensorflow():
     code = (
-        "import os, sys, threading\nfrom stackkit_plugins.keras_network.runtime import _quiet_stderr\n"
+        "import os, sys\n"
+        "from stackkit_plugins.shared.keras_network.runtime import _quiet_stderr\n"
         "with _quiet_stderr():\n"
         "    os.write(2, b'I0000 00:00:1795502905.086232    5015 cudart_stub.cc:31] no GPU\\n')\n"
         "    print('a warning of yours', file=sys.stderr)\n"
@@ -519,16 +520,19 @@ def test_lines_of_others_on_stderr_survive_the_import_of_tensorflow():
 
 
 def test_a_user_who_sets_tensorflows_log_level_gets_its_lines():
-    code = "from stackkit_plugins.keras_network import import_keras; import_keras()"
+    code = "from stackkit_plugins.shared.keras_network import import_keras; import_keras()"
     assert "InitializeLog" in python(code, TF_CPP_MIN_LOG_LEVEL="0").stderr
 
 
 def test_another_keras_backend_is_refused_with_what_to_set():
     done = python(RANDOM, KERAS_BACKEND="jax")
-    assert "PluginError: Keras is set to run on jax, tensorflow is wanted" in done.stderr
+    assert (
+        "PluginError: Keras backend must be tensorflow, got jax; set KERAS_BACKEND=tensorflow"
+        in done.stderr
+    )
 
 
-def test_global_randomness_and_keras_settings_are_left_as_they_were(keras):
+def test_global_random_state_and_keras_settings_are_not_changed(keras):
     keras.config.set_image_data_format("channels_first")
     keras.config.set_dtype_policy("mixed_float16")
     try:
@@ -549,7 +553,7 @@ def test_global_randomness_and_keras_settings_are_left_as_they_were(keras):
         keras.config.set_dtype_policy("float32")
 
 
-def test_weights_are_looked_for_below_keras_home(monkeypatch, tmp_path):
+def test_weights_are_searched_below_keras_home(monkeypatch, tmp_path):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     assert models_folder() == tmp_path / "models"
     monkeypatch.setenv("KERAS_HOME", "")

@@ -1,4 +1,4 @@
-"""stackkit's own learners: the promises, and what each of them does beside it."""
+"""Built-in learners: the conformance checks, and what is special to each."""
 
 from collections.abc import Iterator, Mapping
 from types import ModuleType
@@ -23,10 +23,10 @@ import stackkit_plugins.linear_svm
 import stackkit_plugins.logistic
 from stackkit.api import OptionValue
 from stackkit.host.option_syntax import parse
-from stackkit_plugins.linear_learners.holding_out import FOLDS, inner_splits
-from stackkit_plugins.linear_learners.normalising import normalised, signed_root
 from stackkit_plugins.linear_svm.calibration import CalibratedSVM
-from stackkit_plugins.logistic.tuning import ENOUGH, PATH, TunedLogistic
+from stackkit_plugins.logistic.tuning import PATH, STOP_RATIO, TunedLogistic
+from stackkit_plugins.shared.linear_learners.inner_splits import FOLDS, inner_splits
+from stackkit_plugins.shared.linear_learners.normalisation import signed_sqrt, with_normalisation
 
 TRANSFORMERS: dict[str, tuple[Any, ...]] = {
     "standardise": (StandardScaler(),),
@@ -68,18 +68,18 @@ def labels() -> np.ndarray:
 
 
 @pytest.mark.parametrize("plugin", ["logistic", "linear-svm"])
-def test_learners_keep_their_promises(plugin: str):
+def test_learners_pass_all_checks(plugin: str):
     assert broken(plugin) == {}
 
 
 @pytest.mark.parametrize("text", VARIANTS)
-def test_with_other_options_they_keep_them(text: str):
+def test_learners_pass_all_checks_with_other_options(text: str):
     name = text.partition(":")[0]
     assert broken(PLUGINS[name].__name__, text) == {}
 
 
 @pytest.mark.parametrize("text", [*PLUGINS, *VARIANTS])
-def test_a_fit_that_stops_early_says_so_however_deep_it_is(text: str, features, labels):
+def test_a_fit_that_stops_early_warns_at_any_depth(text: str, features, labels):
     ((name, given),) = parse(text)
     with pytest.warns(ConvergenceWarning):
         create(PLUGINS[name], name, **{**given, "max_iter": 1}).fit(features, labels)
@@ -89,7 +89,7 @@ def test_a_fit_that_stops_early_says_so_however_deep_it_is(text: str, features, 
 @pytest.mark.parametrize("sizes", [(40, 2, 1), (1, 40, 1), (2, 1, 1), (1, 1, 1), (3, 1)])
 @pytest.mark.filterwarnings("ignore:no class has two images:UserWarning")
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_classes_of_one_or_two_rows_are_learned_like_others(text: str, sizes, features, labels):
+def test_classes_of_one_or_two_rows_are_learned_too(text: str, sizes, features, labels):
     rows = np.concatenate(
         [np.flatnonzero(labels == label)[:size] for label, size in zip((1, 4, 7), sizes, strict=False)]
     )
@@ -100,14 +100,14 @@ def test_classes_of_one_or_two_rows_are_learned_like_others(text: str, sizes, fe
 
 
 def answers(learner: Any, features: np.ndarray) -> list[Any]:
-    """The finest answer it gives: probabilities, or else the decision function."""
+    """Return probabilities, or else the decision function."""
     ask = getattr(learner, "predict_proba", None) or learner.decision_function
     found: list[Any] = ask(features).tolist()
     return found
 
 
 class OwnLearner:
-    """The learner that a class of tests is about, made with what it gives."""
+    """Tests of one learner, created with the options of the class."""
 
     plugin: ModuleType
     name: str
@@ -122,10 +122,10 @@ class OwnLearner:
 
 
 class Normalising(OwnLearner):
-    """A learner that offers `normalise`, as scikit-learn's pipelines do."""
+    """Tests of a learner with the option `normalise`."""
 
     def plain(self) -> Any:
-        """What scikit-learn has for this learner's defaults."""
+        """Return the scikit-learn estimator that the defaults stand for."""
         raise NotImplementedError
 
     def test_its_defaults_are_scikit_learns(self, learner, features, labels):
@@ -134,7 +134,7 @@ class Normalising(OwnLearner):
         assert answers(learner.fit(features, labels), features) == answers(plain, features)
 
     @pytest.mark.parametrize("normalise", TRANSFORMERS)
-    def test_normalising_is_scikit_learns_pipeline_row_for_row(self, features, labels, normalise):
+    def test_normalising_equals_a_scikit_learn_pipeline_row_for_row(self, features, labels, normalise):
         pipeline = make_pipeline(*TRANSFORMERS[normalise], self.plain()).fit(features[:80], labels[:80])
         learner = self.make(normalise=normalise).fit(features[:80], labels[:80])
         assert answers(learner, features) == answers(pipeline, features)
@@ -148,13 +148,15 @@ class TestLogistic(Normalising):
         return LogisticRegression()
 
     @pytest.mark.parametrize("solver", ["newton-cg", "newton-cholesky", "sag", "saga"])
-    def test_every_solver_comes_to_the_same_optimum(self, features, labels, solver):
+    def test_every_solver_finds_the_same_optimum(self, features, labels, solver):
         found = create(self.plugin, self.name, solver=solver, max_iter=2000, tol=1e-6)
-        wanted = LogisticRegression(max_iter=2000, tol=1e-6).fit(features, labels)
-        difference = found.fit(features, labels).predict_proba(features) - wanted.predict_proba(features)
+        expected = LogisticRegression(max_iter=2000, tol=1e-6).fit(features, labels)
+        difference = found.fit(features, labels).predict_proba(features) - expected.predict_proba(
+            features
+        )
         assert np.abs(difference).max() < 1e-3
 
-    def test_its_options_are_passed_on(self):
+    def test_options_are_passed_on(self):
         given = {
             "C": 3.0,
             "max_iter": 7,
@@ -171,10 +173,10 @@ class TestLogisticOneVsRest(Normalising):
     name = "logistic-ovr"
 
     def plain(self) -> Any:
-        """liblinear, one class at a time."""
+        """One-vs-rest with liblinear."""
         return OneVsRestClassifier(LogisticRegression(solver="liblinear", random_state=0))
 
-    def test_its_probabilities_are_each_classs_own_divided_by_their_sum(self, learner, features, labels):
+    def test_probabilities_are_those_of_each_class_divided_by_their_sum(self, learner, features, labels):
         own = np.stack(
             [
                 LogisticRegression(solver="liblinear")
@@ -199,28 +201,30 @@ class TestLinearSVM(Normalising):
 class TestNormalising:
     @pytest.mark.parametrize("normalise", TRANSFORMERS)
     @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-    def test_no_precision_is_added_or_lost_and_nothing_is_overwritten(self, normalise, dtype):
+    def test_dtype_stays_and_the_input_is_not_modified(self, normalise, dtype):
         features = np.random.default_rng(1).normal(size=(30, 5)).astype(dtype)
         features[3] = 0
         features[:, 2] = 0.1
         before = features.copy()
-        changed = normalised("passthrough", normalise).fit_transform(features)
+        changed = with_normalisation("passthrough", normalise).fit_transform(features)
         assert changed.dtype == dtype
         assert np.isfinite(changed).all()
         assert np.array_equal(features, before)
 
-    def test_power_keeps_signs_and_comes_before_the_length(self):
-        (row,) = normalised("passthrough", "power").transform(np.array([[-9.0, 16.0, 0.0]]))
+    def test_power_keeps_signs_and_is_applied_before_l2(self):
+        (row,) = with_normalisation("passthrough", "power").transform(np.array([[-9.0, 16.0, 0.0]]))
         assert row.tolist() == [-3 / 5, 4 / 5, 0]
-        assert signed_root(np.float32([-4])).tolist() == [-2]
+        assert signed_sqrt(np.float32([-4])).tolist() == [-2]
 
-    def test_another_normalisation_is_refused(self):
-        with pytest.raises(ValueError, match="normalise=loudly is not known"):
-            normalised("passthrough", "loudly")
+    def test_an_unknown_normalisation_is_refused(self):
+        with pytest.raises(
+            ValueError, match="normalise must be none, standardise, l2 or power, got loudly"
+        ):
+            with_normalisation("passthrough", "loudly")
 
-    def test_test_rows_change_no_statistics(self):
+    def test_statistics_are_those_of_the_training_rows(self):
         train = np.array([[0.0], [2.0]])
-        scaler = normalised("passthrough", "standardise").fit(train)
+        scaler = with_normalisation("passthrough", "standardise").fit(train)
         assert scaler.transform(np.array([[5.0]])).tolist() == [[4.0]]
 
 
@@ -236,7 +240,7 @@ class TestInnerSplits:
             assert not set(train) & set(test)
             assert sorted([*train, *test]) == list(range(28))
 
-    def test_every_row_is_held_out_once_but_for_the_only_one_of_its_class(self):
+    def test_every_row_is_held_out_once_except_the_only_one_of_a_class(self):
         held_out = np.concatenate([test for _, test in inner_splits(self.LABELS, seed=0)])
         assert sorted(held_out) == np.flatnonzero(self.LABELS != 11).tolist()
 
@@ -245,30 +249,30 @@ class TestInnerSplits:
             assert np.count_nonzero(self.LABELS[test] == 3) in (3, 4)
             assert np.count_nonzero(self.LABELS[test] == 5) == 1
 
-    def test_the_seed_chooses_the_rows(self):
+    def test_the_seed_decides_which_rows_are_held_out(self):
         first, again, other = (inner_splits(self.LABELS, seed=seed)[0][1] for seed in (7, 7, 8))
         assert first.tolist() == again.tolist() != other.tolist()
 
     @pytest.mark.parametrize(("sizes", "count"), [((3, 2), 3), ((2, 1, 1), 2), ((1, 1), 0)])
-    def test_their_number_drops_to_the_size_of_the_largest_class(self, recwarn, sizes, count):
+    def test_there_are_at_most_as_many_as_the_largest_class_has_rows(self, recwarn, sizes, count):
         labels = np.repeat(np.arange(len(sizes)), sizes)
         assert len(inner_splits(labels, seed=0)) == count
         assert not recwarn.list
 
 
-EXACTLY = {"tol": 1e-7, "max_iter": 5_000}
+EXACT = {"tol": 1e-7, "max_iter": 5_000}
 
 
 @pytest.fixture
 def hard() -> tuple[np.ndarray, np.ndarray]:
-    """(150, 20) float64 features in which 4 classes overlap, and labels with gaps between them."""
+    """(150, 20) float64 features of 4 overlapping classes, and labels with gaps between them."""
     random = np.random.default_rng(3)
     labels = random.permutation(np.repeat([0, 2, 3, 8], [70, 45, 25, 10]))
     return 0.5 * random.normal(size=(9, 20))[labels] + random.normal(size=(150, 20)), labels
 
 
 def brute_force(estimator: Any, X: np.ndarray, y: np.ndarray, seed: int) -> dict[float, float]:
-    """Held-out log-loss of every C in PATH, each fit from nothing."""
+    """Return the held-out log-loss of every C in PATH, each fitted from scratch."""
     name = "logisticregression__C" if isinstance(estimator, Pipeline) else "C"
     return {
         C: log_loss(
@@ -285,7 +289,7 @@ def brute_force(estimator: Any, X: np.ndarray, y: np.ndarray, seed: int) -> dict
     }
 
 
-class TestLogisticWithItsOwnC(OwnLearner):
+class TestLogisticWithAutomaticC(OwnLearner):
     plugin = stackkit_plugins.logistic
     name = "logistic"
     given: ClassVar = {"C": "auto", "max_iter": 1000}
@@ -293,56 +297,57 @@ class TestLogisticWithItsOwnC(OwnLearner):
     @pytest.mark.parametrize(
         ("normalise", "seed"), [("none", 0), ("none", 1), ("standardise", 0), ("l2", 0)]
     )
-    def test_it_picks_what_a_search_by_brute_force_picks(self, hard, normalise, seed):
+    def test_it_selects_the_same_c_as_a_brute_force_search(self, hard, normalise, seed):
         X, y = hard
-        learner = self.make(**EXACTLY, normalise=normalise, seed=seed).fit(X, y)
-        losses = brute_force(normalised(LogisticRegression(**EXACTLY), normalise), X, y, seed)
+        learner = self.make(**EXACT, normalise=normalise, seed=seed).fit(X, y)
+        losses = brute_force(with_normalisation(LogisticRegression(**EXACT), normalise), X, y, seed)
         assert min(losses, key=losses.__getitem__) == learner.C_
 
-    def test_walking_the_path_is_fitting_from_nothing_at_every_c(self, hard):
-        walked = self.make(**EXACTLY).fit(*hard).losses_
-        losses = brute_force(LogisticRegression(**EXACTLY), *hard, seed=0)
+    def test_warm_starts_give_the_same_losses_as_fits_from_scratch(self, hard):
+        walked = self.make(**EXACT).fit(*hard).losses_
+        losses = brute_force(LogisticRegression(**EXACT), *hard, seed=0)
         assert walked == pytest.approx({C: losses[C] for C in walked}, rel=1e-5)
 
-    def test_it_walks_as_scikit_learns_own_search_does(self, hard):
+    def test_its_losses_are_those_of_logistic_regression_cv(self, hard):
         X, y = hard
-        walked = self.make(**EXACTLY).fit(X, y).losses_
+        walked = self.make(**EXACT).fit(X, y).losses_
         theirs = LogisticRegressionCV(
             Cs=list(walked),
             cv=inner_splits(y, seed=0),
             scoring=lambda fitted, X, y: -log_loss(y, fitted.predict_proba(X), labels=fitted.classes_),
             l1_ratios=(0.0,),
             use_legacy_attributes=False,
-            **EXACTLY,
+            **EXACT,
         ).fit(X, y)
         assert list(walked.values()) == pytest.approx((-theirs.scores_).mean(axis=0).ravel(), rel=1e-5)
 
-    def test_the_walk_goes_from_strong_to_weak_and_ends_where_it_gets_clearly_worse(self, hard):
-        losses = self.make(**EXACTLY).fit(*hard).losses_
+    def test_the_search_starts_with_strong_regularisation_and_stops_when_losses_rise(self, hard):
+        losses = self.make(**EXACT).fit(*hard).losses_
         assert tuple(losses) == PATH[: len(losses)]
         assert len(losses) < len(PATH)
         best = min(losses.values())
         last = losses.popitem()[1]
-        assert last > ENOUGH * best >= max(list(losses.values())[list(losses.values()).index(best) :])
+        tried = list(losses.values())
+        assert last > STOP_RATIO * best >= max(tried[tried.index(best) :])
 
-    def test_features_on_a_tiny_scale_do_not_end_the_walk_before_it_begins(self, hard):
+    def test_features_on_a_tiny_scale_do_not_stop_the_search_early(self, hard):
         X, y = hard
-        tiny = self.make(**EXACTLY).fit((1e-2 * X).astype(np.float32), y)
-        assert tiny.C_ > 100 * self.make(**EXACTLY).fit(X, y).C_
+        tiny = self.make(**EXACT).fit((1e-2 * X).astype(np.float32), y)
+        assert tiny.C_ > 100 * self.make(**EXACT).fit(X, y).C_
 
     @pytest.mark.parametrize("normalise", ["none", "standardise"])
-    def test_it_answers_as_if_its_c_had_been_given(self, features, labels, normalise):
+    def test_it_predicts_as_if_its_c_had_been_given(self, features, labels, normalise):
         tuned = self.make(normalise=normalise).fit(features, labels)
         given = create(self.plugin, self.name, C=tuned.C_, max_iter=1000, normalise=normalise)
         assert answers(tuned, features) == answers(given.fit(features, labels), features)
 
-    def test_a_row_is_judged_by_fits_that_did_not_see_it_in_anything(self, hard):
-        """Column 0 holds the row's number: what standardising saw is what the fit saw."""
+    def test_held_out_rows_are_not_used_for_fits_or_statistics(self, hard):
+        """Column 0 is the row number, so the scaler records which rows it was fitted on."""
         X, y = hard
         X = X.copy()
         X[:, 0] = np.arange(150)
         SpyingScaler.seen.clear()
-        TunedLogistic(make_pipeline(SpyingScaler(), LogisticRegression(**EXACTLY))).fit(X, y)
+        TunedLogistic(make_pipeline(SpyingScaler(), LogisticRegression(**EXACT))).fit(X, y)
         *inner, (last, _) = SpyingScaler.seen
         judged = [rows for rows, kind in inner if kind == "transform"]
         learned = [rows for rows, kind in inner if kind == "fit"]
@@ -352,14 +357,16 @@ class TestLogisticWithItsOwnC(OwnLearner):
             assert not train & test
             assert train | test == set(range(150))
 
-    def test_one_row_a_class_leaves_c_as_it_is_by_default_and_says_so(self, features, labels):
+    def test_with_one_row_per_class_c_is_1_and_a_warning_tells_it(self, features, labels):
         rows = [int(np.flatnonzero(labels == label)[0]) for label in (1, 4, 7)]
-        with pytest.warns(UserWarning, match="no class has two images, so C=auto is C=1"):
+        with pytest.warns(UserWarning, match="no class has two images, so C=auto uses C=1"):
             learner = self.make().fit(features[rows], labels[rows])
         assert (learner.C_, learner.losses_) == (1.0, {})
 
-    def test_an_inner_fit_that_stops_early_is_reported_even_if_the_last_one_does_not(self, features):
-        labels = np.arange(120) % 3  # nothing to learn: the strongest C wins, after a few weaker ones
+    def test_an_inner_fit_that_stops_early_warns_even_if_the_final_fit_converges(self, features):
+        labels = (
+            np.arange(120) % 3
+        )  # nothing to learn: the strongest regularisation is selected after a few more values
         with pytest.warns(ConvergenceWarning):
             learner = self.make(max_iter=9, tol=1e-8).fit(features, labels)
         strong = create(self.plugin, self.name, C=learner.C_, max_iter=9, tol=1e-3)
@@ -367,7 +374,7 @@ class TestLogisticWithItsOwnC(OwnLearner):
 
 
 class SpyingScaler(StandardScaler):
-    """A scaler that remembers which rows it was fitted on and which it was shown afterwards."""
+    """A scaler that records which rows it was fitted on and which it transformed afterwards."""
 
     seen: ClassVar[list[tuple[set[int], str]]] = []
 
@@ -385,15 +392,15 @@ class TestCalibratedSVM(OwnLearner):
     name = "calibrated-svm"
     given: ClassVar = {"max_iter": 10_000}
 
-    def test_it_predicts_what_the_machine_without_probabilities_predicts(self, hard):
+    def test_it_predicts_the_same_labels_as_linear_svm(self, hard):
         X, y = hard
         plain = create(self.plugin, "linear-svm", max_iter=10_000).fit(X[:100], y[:100])
         learner = self.make().fit(X[:100], y[:100])
         assert learner.predict(X).tolist() == plain.predict(X).tolist()
 
     @pytest.mark.parametrize("classes", [2, 4])
-    def test_it_is_scikit_learns_temperature_scaling_on_the_same_folds(self, hard, classes):
-        """scikit-learn's takes labels for columns, so it is shown labels that are."""
+    def test_it_equals_scikit_learns_temperature_scaling_on_the_same_folds(self, hard, classes):
+        """scikit-learn uses labels as column numbers, so labels here are 0 to n_classes - 1."""
         X, y = hard[0], np.searchsorted([0, 2, 3, 8], hard[1])
         X, y = X[y < classes], y[y < classes]
         theirs = CalibratedClassifierCV(
@@ -405,29 +412,31 @@ class TestCalibratedSVM(OwnLearner):
         found = self.make().fit(X, y).predict_proba(X)
         assert found == pytest.approx(theirs.predict_proba(X), abs=1e-6)
 
-    def test_names_of_classes_change_nothing(self, hard):
+    def test_other_labels_change_nothing(self, hard):
         X, y = hard
         renamed = self.make().fit(X, 7 * y + 2)
         assert answers(renamed, X) == answers(self.make().fit(X, y), X)
         assert renamed.classes_.tolist() == [2, 16, 23, 58]
 
-    def test_rows_that_cannot_be_held_out_do_not_calibrate(self, hard):
-        """A class of one row more, far away: the factor stays what it was, about."""
+    def test_rows_that_cannot_be_held_out_do_not_affect_calibration(self, hard):
+        """One more class with a single, distant row hardly changes the factor."""
         X, y = hard
         more = np.vstack([X, np.full(20, 6.0)])
         learner = self.make().fit(more, np.append(y, 9))
         assert learner.factor_ == pytest.approx(self.make().fit(X, y).factor_, rel=0.5)
         assert learner.predict(more[-1:]).tolist() == [9]
 
-    def test_one_row_a_class_leaves_it_uncalibrated_and_says_so(self, features, labels):
+    def test_with_one_row_per_class_it_is_not_calibrated_and_warns(self, features, labels):
         rows = [int(np.flatnonzero(labels == label)[0]) for label in (1, 4, 7)]
-        with pytest.warns(UserWarning, match="no class has two images, so nothing is calibrated"):
+        with pytest.warns(
+            UserWarning, match="no class has two images, so probabilities are not calibrated"
+        ):
             learner = self.make().fit(features[rows], labels[rows])
         assert learner.factor_ == 1.0
 
-    def test_statistics_of_normalising_are_made_inside_the_inner_folds(self, hard):
+    def test_normalisation_statistics_are_computed_within_inner_folds(self, hard):
         X, y = hard
         machine = make_pipeline(StandardScaler(), LinearSVC(dual=True, random_state=0, max_iter=10_000))
-        wanted = CalibratedSVM(machine).fit(X, y)
+        expected = CalibratedSVM(machine).fit(X, y)
         found = self.make(normalise="standardise").fit(X, y)
-        assert answers(found, X) == answers(wanted, X)
+        assert answers(found, X) == answers(expected, X)

@@ -1,4 +1,4 @@
-"""The option `limit` of stackkit's own datasets: fewer images per class, and nothing else changed."""
+"""The option `limit` of built-in datasets: fewer images per class, and nothing else changes."""
 
 from collections import Counter
 from functools import partial
@@ -12,7 +12,7 @@ from stackkit_plugins import cub200, image_folder, mnist
 
 @pytest.fixture(params=["cub200", "image-folder", "mnist"])
 def make(request):
-    """Makes one of the datasets, with options of the test's own."""
+    """Create one of the datasets with the options of a test."""
     if request.param == "mnist":
         return partial(create, mnist)
     if request.param == "cub200":
@@ -28,11 +28,11 @@ def test_a_limit_keeps_at_most_that_many_per_class_in_order(make):
         assert list(limited.classes) == list(whole.classes)
         kept = set(limited.samples)
         assert list(limited.samples) == [sample for sample in whole.samples if sample in kept]
-        wanted = {label: min(limit, count) for label, count in per_class.items()}
-        assert Counter(sample.label for sample in limited.samples) == wanted
+        expected = {label: min(limit, count) for label, count in per_class.items()}
+        assert Counter(sample.label for sample in limited.samples) == expected
 
 
-def test_a_limit_leaves_images_with_their_ids(make):
+def test_a_limit_does_not_change_the_image_of_an_id(make):
     whole, limited = make(), make(limit=1)
     number = {sample.id: i for i, sample in enumerate(whole.samples)}
     for i, sample in enumerate(limited.samples):

@@ -1,4 +1,4 @@
-"""The batched solvers come to scikit-learn's minimum, prove it, and say where they could not."""
+"""The batched solver finds scikit-learn's minimum, proves it, and warns if it could not."""
 
 import warnings
 from typing import Any
@@ -16,14 +16,14 @@ from threadpoolctl import threadpool_limits
 
 import stackkit_plugins.logistic
 from stackkit.api import OptionValue
-from stackkit_plugins.linear_solvers import BatchedLogisticRegression
+from stackkit_plugins.shared.linear_solvers import BatchedLogisticRegression
 
 
 def logistic(**given: OptionValue) -> Any:
     return create(stackkit_plugins.logistic, "logistic", **given)
 
 
-def test_solver_batched_is_the_batched_solver_with_the_options_given():
+def test_solver_batched_passes_options_on():
     options = {
         "C": 3.0,
         "max_iter": 7,
@@ -36,15 +36,15 @@ def test_solver_batched_is_the_batched_solver_with_the_options_given():
     assert made.get_params() == {**options, "warm_start": False}
 
 
-def test_on_the_way_to_the_best_c_losses_are_those_of_scikit_learns_solver():
+def test_with_automatic_c_losses_are_those_of_scikit_learns_solver():
     with threadpool_limits(1):
         found = logistic(solver="batched", C="auto").fit(*blobs())
-        wanted = logistic(tol=1e-6, max_iter=1000, C="auto").fit(*blobs())
-    assert found.losses_ == pytest.approx(wanted.losses_, rel=1e-4)
+        expected = logistic(tol=1e-6, max_iter=1000, C="auto").fit(*blobs())
+    assert found.losses_ == pytest.approx(expected.losses_, rel=1e-4)
 
 
 def objective(model: Any, X: np.ndarray, y: np.ndarray) -> float:
-    """scikit-learn's, times C and the sum of weights, in float64."""
+    """Return scikit-learn's objective times the sum of weights, in float64."""
     weights = compute_class_weight(model.class_weight, classes=model.classes_, y=y)
     truth = np.searchsorted(model.classes_, y)
     coefficients = model.coef_.astype(float)
@@ -56,7 +56,7 @@ def objective(model: Any, X: np.ndarray, y: np.ndarray) -> float:
 
 
 def converged(X: np.ndarray, y: np.ndarray, **options: Any) -> LogisticRegression:
-    """What scikit-learn's Newton method comes to; it may give up at the last bits."""
+    """Fit scikit-learn's Newton solver; it may warn about the last bits."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model = LogisticRegression(solver="newton-cholesky", tol=1e-12, max_iter=2000, **options)
@@ -64,7 +64,7 @@ def converged(X: np.ndarray, y: np.ndarray, **options: Any) -> LogisticRegressio
 
 
 def birds(n: int, d: int, n_classes: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Features as networks make them: non-negative, far from the origin, of a falling spectrum."""
+    """Return features like those of networks: non-negative, not centred, with a falling spectrum."""
     random = np.random.default_rng(seed)
     y = random.permutation(np.arange(n) % n_classes)
     spectrum = (1 + np.arange(d)) ** -0.5
@@ -89,16 +89,16 @@ def test_the_minimum_is_scikit_learns(n, d, n_classes, C, class_weight):
     X, y = birds(n, d, n_classes)
     y[: n // 4] = 5
     found = BatchedLogisticRegression(C=C, class_weight=class_weight, max_iter=3000).fit(X, y)
-    wanted = converged(X, y, C=C, class_weight=class_weight)
-    assert objective(found, X, y) <= objective(wanted, X, y) * (1 + 1e-6)
-    assert np.mean(found.predict(X) == wanted.predict(X)) >= 0.999
-    assert found.coef_.shape == wanted.coef_.shape
-    assert found.decision_function(X).shape == wanted.decision_function(X).shape
-    assert found.predict_proba(X) == pytest.approx(wanted.predict_proba(X), abs=2e-3)
+    expected = converged(X, y, C=C, class_weight=class_weight)
+    assert objective(found, X, y) <= objective(expected, X, y) * (1 + 1e-6)
+    assert np.mean(found.predict(X) == expected.predict(X)) >= 0.999
+    assert found.coef_.shape == expected.coef_.shape
+    assert found.decision_function(X).shape == expected.decision_function(X).shape
+    assert found.predict_proba(X) == pytest.approx(expected.predict_proba(X), abs=2e-3)
 
 
-def test_where_it_is_hard_it_is_nearer_to_the_minimum_than_scikit_learns_lbfgs():
-    """A quarter of the rows have the wrong label, and C wants them separated all the same."""
+def test_on_a_hard_problem_it_is_closer_to_the_minimum_than_scikit_learns_lbfgs():
+    """A quarter of the rows have a wrong label, and a large C tries to separate them anyway."""
     X, y = birds(600, 40, 12)
     y[:150] = 5
     least = objective(converged(X, y, C=100.0), X, y)
@@ -109,17 +109,17 @@ def test_where_it_is_hard_it_is_nearer_to_the_minimum_than_scikit_learns_lbfgs()
     assert objective(found, X, y) - least < (objective(plain, X, y) - least) / 10
 
 
-def test_a_huge_c_comes_to_the_same_minimum():
+def test_with_a_huge_c_it_finds_the_same_minimum():
     random = np.random.default_rng(1)
     X = random.normal(size=(500, 8)) @ np.diag(np.geomspace(1, 1e-2, 8)) + 5
     y = (3 * X[:, :3] + random.gumbel(size=(500, 3))).argmax(axis=1)
     found = BatchedLogisticRegression(C=1e6, max_iter=2000).fit(X, y)
-    wanted = converged(X, y, C=1e6)
-    assert objective(found, X, y) == pytest.approx(objective(wanted, X, y), rel=1e-6)
+    expected = converged(X, y, C=1e6)
+    assert objective(found, X, y) == pytest.approx(objective(expected, X, y), rel=1e-6)
 
 
 @pytest.mark.parametrize("tol", [1e-1, 1e-2, 1e-3])
-def test_the_gap_it_reports_is_never_below_the_true_one(tol):
+def test_the_reported_gap_is_never_below_the_true_one(tol):
     X, y = birds(300, 30, 8)
     least = objective(converged(X, y), X, y)
     found = BatchedLogisticRegression(tol=tol).fit(X, y)
@@ -127,7 +127,16 @@ def test_the_gap_it_reports_is_never_below_the_true_one(tol):
     assert objective(found, X, y) / least - 1 <= found.gap_ + 1e-7
 
 
-def test_a_fit_that_stops_early_says_so_and_how_far_it_is():
+def test_rows_classified_with_certainty_do_not_prove_convergence():
+    """After two steps all probabilities are 0 or 1 and the Hessian is rounding error."""
+    X = np.random.default_rng(0).normal(size=(4, 5)) * 30
+    for scale in (0.3, 1.0, 3.0):
+        least = objective(converged(scale * X, np.arange(4), C=100.0), scale * X, np.arange(4))
+        found = BatchedLogisticRegression(C=100.0, max_iter=1000).fit(scale * X, np.arange(4))
+        assert objective(found, scale * X, np.arange(4)) / least - 1 <= max(1e-6, found.gap_)
+
+
+def test_a_fit_that_stops_early_warns_and_reports_its_gap():
     X, y = birds(300, 30, 8)
     with pytest.warns(ConvergenceWarning, match="stopped after 3 iterations.*raise max_iter or tol"):
         found = BatchedLogisticRegression(max_iter=3).fit(X, y)
@@ -142,14 +151,14 @@ def test_an_unreachable_tolerance_ends_with_a_warning():
 
 
 @pytest.mark.filterwarnings("error")
-def test_a_fit_that_converges_is_silent():
+def test_a_converged_fit_does_not_warn():
     BatchedLogisticRegression().fit(*birds(300, 30, 8))
 
 
-def test_dtype_and_order_change_nothing_but_rounding():
+def test_dtype_and_memory_order_change_only_rounding():
     X, y = birds(300, 40, 8)
-    wanted = BatchedLogisticRegression().fit(X.astype(float), y)
-    assert wanted.coef_.dtype == np.float64
+    expected = BatchedLogisticRegression().fit(X.astype(float), y)
+    assert expected.coef_.dtype == np.float64
     for same in (
         X,
         np.asfortranarray(X),
@@ -159,11 +168,11 @@ def test_dtype_and_order_change_nothing_but_rounding():
         found = BatchedLogisticRegression().fit(same, y)
         assert found.coef_.dtype == same.dtype
         assert found.predict_proba(same) == pytest.approx(
-            wanted.predict_proba(X.astype(float)), abs=1e-3
+            expected.predict_proba(X.astype(float)), abs=1e-3
         )
 
 
-def test_the_input_is_left_alone_and_may_be_read_only():
+def test_the_input_is_not_modified_and_may_be_read_only():
     X, y = birds(100, 20, 4)
     before = X.copy()
     X.flags.writeable = y.flags.writeable = False
@@ -171,21 +180,21 @@ def test_the_input_is_left_alone_and_may_be_read_only():
     assert np.array_equal(X, before)
 
 
-def test_moving_the_origin_changes_the_intercept_alone():
+def test_moving_the_origin_changes_only_the_intercept():
     X, y = birds(300, 30, 8)
     near = BatchedLogisticRegression().fit(X.astype(float), y)
     far = BatchedLogisticRegression().fit(X.astype(float) + 1e3, y)
     assert far.coef_ == pytest.approx(near.coef_, abs=1e-6)
 
 
-def test_the_same_fit_twice_is_the_same_to_the_last_bit():
+def test_two_fits_are_identical_to_the_last_bit():
     X, y = birds(300, 30, 8)
     first, second = (BatchedLogisticRegression().fit(X, y) for _ in range(2))
     assert np.array_equal(first.coef_, second.coef_)
 
 
 @pytest.mark.parametrize(("n", "d", "n_classes"), [(300, 30, 8), (60, 150, 6), (200, 20, 2)])
-def test_a_warm_start_from_a_neighbouring_c_saves_steps_and_ends_at_the_same_minimum(n, d, n_classes):
+def test_a_warm_start_saves_steps_and_finds_the_same_minimum(n, d, n_classes):
     X, y = birds(n, d, n_classes)
     cold = BatchedLogisticRegression(C=0.02).fit(X, y)
     warm = BatchedLogisticRegression(C=0.01, warm_start=True).fit(X, y).set_params(C=0.02).fit(X, y)
@@ -194,14 +203,14 @@ def test_a_warm_start_from_a_neighbouring_c_saves_steps_and_ends_at_the_same_min
     assert warm.set_params().fit(X, y).n_iter_ <= 1
 
 
-def test_labels_may_be_words():
+def test_labels_may_be_strings():
     X, y = birds(100, 20, 4)
     words = np.array(["crow", "finch", "gull", "wren"])[(y - 5) // 3]
     assert set(BatchedLogisticRegression().fit(X, words).predict(X)) == {"crow", "finch", "gull", "wren"}
 
 
 @pytest.mark.parametrize("n_classes", [2, 5])
-def test_features_that_say_nothing_leave_the_frequencies_of_the_classes(n_classes):
+def test_uninformative_features_give_the_class_frequencies(n_classes):
     y = np.arange(60) % n_classes
     y[:20] = 0
     found = BatchedLogisticRegression().fit(np.zeros((60, 7), np.float32), y)
@@ -209,13 +218,13 @@ def test_features_that_say_nothing_leave_the_frequencies_of_the_classes(n_classe
 
 
 def test_one_class_is_refused():
-    with pytest.raises(ValueError, match="two classes or more wanted, got the one class 3"):
+    with pytest.raises(ValueError, match="y must have at least two classes, got only class 3"):
         BatchedLogisticRegression().fit(np.zeros((5, 2)), np.full(5, 3))
 
 
 @st.composite
 def problems(draw) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
-    """Small, and degenerate in one or more of the ways that real data is."""
+    """Draw small problems that are degenerate in ways in which real data can be."""
     random = np.random.default_rng(draw(st.integers(0, 2**32)))
     n_classes = draw(st.integers(2, 5))
     n, d = draw(st.integers(n_classes, 25)), draw(st.integers(1, 60))
@@ -238,7 +247,7 @@ def problems(draw) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
 
 @given(problems())
 @settings(max_examples=80, deadline=None, derandomize=True)
-def test_on_any_small_problem_it_comes_to_the_minimum_or_says_that_it_has_not(problem):
+def test_on_any_small_problem_it_finds_the_minimum_or_warns(problem):
     X, y, options = problem
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

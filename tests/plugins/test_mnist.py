@@ -16,7 +16,7 @@ def everything():
     return create(mnist)
 
 
-def test_it_keeps_its_promises():
+def test_it_passes_all_checks():
     assert broken("mnist") == {}
 
 
@@ -26,7 +26,7 @@ class TestMnist:
         assert Counter(sample.label for sample in everything.samples) == dict.fromkeys(range(10), 500)
         assert {sample.split for sample in everything.samples} == {None}
 
-    def test_ids_count_the_rows(self, everything):
+    def test_ids_are_row_numbers(self, everything):
         assert everything.samples[0].id == "mnist-00000"
         assert everything.samples[-1].id == "mnist-04999"
 
@@ -38,7 +38,7 @@ class TestMnist:
             assert image.shape == (28, 28, 3)
             assert (image == pixels[i].reshape(28, 28, 1)).all()
 
-    def test_with_a_limit_the_digits_shown_are_still_the_labels(self, everything):
+    def test_with_a_limit_images_still_match_labels(self, everything):
         few = create(mnist, limit=2)
         assert [sample.id for sample in few.samples][:4] == [
             "mnist-00000",
@@ -48,10 +48,10 @@ class TestMnist:
         ]
         assert few.image(2).tobytes() == everything.image(500).tobytes()
 
-    def test_a_drawing_on_a_digit_leaves_the_dataset_alone(self, everything):
+    def test_changing_an_image_does_not_change_the_dataset(self, everything):
         before = everything.fingerprint(7)
         everything.image(7).paste((1, 2, 3), (0, 0, 28, 28))
         assert everything.fingerprint(7) == before
 
-    def test_the_note_says_that_it_is_a_part_of_mnist(self, everything):
+    def test_a_note_tells_that_it_is_a_part_of_mnist(self, everything):
         assert "5,000 of MNIST's 70,000" in everything.notes[0]

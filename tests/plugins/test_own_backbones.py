@@ -1,4 +1,4 @@
-"""What stackkit's own backbones do beside their promises, each of them in the same way."""
+"""What all built-in backbones have in common beyond the conformance checks."""
 
 import subprocess
 import sys
@@ -18,7 +18,7 @@ FRAMEWORKS = {"tensorflow", "keras", "torch", "jax", "onnxruntime"}
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """A backbone, the options to make it with, and the size and width that these must give."""
+    """A backbone, its options, and the expected image size and number of features."""
 
     plugin: ModuleType
     name: str
@@ -56,8 +56,8 @@ def setting(request) -> Setting:
     return Setting(plugin=keras_applications, name="mobilenet", size=224, width=256, given=given)
 
 
-def test_all_but_extracting_is_done_without_a_framework(setting):
-    """So a second run, whose features are all stored, never starts one."""
+def test_no_framework_is_imported_before_extraction(setting):
+    """A second run with all features stored therefore never imports one."""
     spec = spec_of(setting.plugin, setting.name)
     code = (
         "import sys\nfrom stackkit.api.specs import load_text\n"
@@ -68,23 +68,23 @@ def test_all_but_extracting_is_done_without_a_framework(setting):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not FRAMEWORKS & set(done.stdout.split())
-    assert "numpy" not in done.stdout.split(), "list-plugins asks what is lacking"
+    assert "numpy" not in done.stdout.split(), "list-plugins asks for the unavailable_reason"
 
 
-def test_images_become_features_of_the_networks_width_and_other_arrays_are_refused(setting):
+def test_features_have_the_networks_width_and_other_arrays_are_refused(setting):
     backbone = setting.make()
     assert (backbone.image_size, backbone.feature_dim) == (setting.size, setting.width)
     images = images_of(setting.size)
     features = backbone.extract(images)
     assert features.shape == (6, setting.width)
-    assert len(np.unique(features, axis=0)) == 6, "no two of these images look the same to it"
+    assert len(np.unique(features, axis=0)) == 6, "all images must have different features"
     assert backbone.extract(images[:0]).shape == (0, setting.width)
     for wrong in (images[0], images[:, :-1], images[..., :1], images.astype(np.float32)):
         with pytest.raises(StackkitError, match="uint8"):
             backbone.extract(wrong)
 
 
-def test_the_revision_tells_weights_size_and_pooling_but_not_the_batch_size(setting):
+def test_the_revision_depends_on_weights_size_and_pooling_but_not_batch_size(setting):
     revisions = {
         setting.make(**changed).revision
         for changed in (
@@ -104,7 +104,7 @@ def test_only_random_weights_count_as_untrained(setting):
     assert not setting.make(weights="random").trained
 
 
-def test_numbers_that_cannot_work_are_refused(setting):
+def test_invalid_numbers_are_refused(setting):
     for name, value in (("size", 1), ("batch_size", -1), ("seed", -1)):
         with pytest.raises(UsageError, match=str(value)):
             setting.make(**{name: value})

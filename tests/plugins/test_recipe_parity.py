@@ -1,4 +1,4 @@
-"""Stackkit's figures are the published recipe's: row for row those of mlxtend, written plainly."""
+"""stackkit reproduces the published recipe: the same rows as plain code with mlxtend."""
 
 import itertools
 from collections.abc import Iterator, Sequence
@@ -41,7 +41,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
-    """Two OpenBLAS pools on few cores are slow, and sums may depend on how threads divide them."""
+    """Two OpenBLAS pools on few cores are slow, and sums may depend on the number of threads."""
     with threadpool_limits(1):
         yield
 
@@ -70,11 +70,11 @@ class Table:
 
 @pytest.fixture(scope="module")
 def birds(cub_root: Path, shared_data: Path, registry: Registry) -> Table:
-    """12 photographs of each of 20 species, seen by a real pretrained network at two sizes."""
+    """12 photographs of each of 20 species; features of a real pretrained network at two sizes."""
     dataset = registry.one("dataset", f"cub200:root={cub_root},limit=12").create()
     weights = shared_data / "weights" / "mobilenet_v1_0.25_224.h5"
     if not weights.is_file():
-        pytest.skip(f"the shared weights are absent: {weights}")
+        pytest.skip(f"the shared weights are missing: {weights}")
     name = f"mobilenet:alpha=0.25,weights={weights},size"
     backbones = [registry.one("backbone", f"{name}={size}").create() for size in (128, 160)]
     images = [dataset.image(i) for i in range(len(dataset.samples))]
@@ -88,7 +88,7 @@ def birds(cub_root: Path, shared_data: Path, registry: Registry) -> Table:
 
 
 def synthetic(seed: int, per_class: int, classes: int, widths: Sequence[int]) -> Table:
-    """Rectified noise around class means, as pooled activations look; so noisy that classes mix."""
+    """Return rectified noise around class means, like pooled activations, with overlapping classes."""
     random = np.random.default_rng(seed)
     labels = np.repeat(np.arange(classes), per_class)
     matrices = []
@@ -118,7 +118,7 @@ def table(request: pytest.FixtureRequest) -> Table:
 
 
 def plain(table: Table, learner: Any, svm: Any) -> StackingClassifier:
-    """The recipe as its author wrote it, over the feature matrices side by side."""
+    """Return the recipe as its author wrote it, on the concatenated features."""
     return StackingClassifier(
         [make_pipeline(ColumnSelector(columns), learner) for columns in table.columns],
         meta_classifier=svm,
@@ -144,7 +144,7 @@ def predicted(monkeypatch: pytest.MonkeyPatch) -> list[list[np.ndarray]]:
 def compare(
     table: Table, registry: Registry, n_classes: int | None = None, **words: Any
 ) -> list[Result]:
-    """Every figure through the code path that `stackkit run` takes."""
+    """Compute all results through the code path of `stackkit run`."""
     names = tuple(f"backbone-{number}" for number, _ in enumerate(table.matrices))
     recipe = Recipe(dataset="mnist", **words)
     n_classes = n_classes or int(table.labels.max()) + 1
@@ -174,7 +174,7 @@ def assert_rows_equal(found: Sequence[np.ndarray], stack: Any, table: Table) -> 
         assert labels.tolist() == expected.tolist()
 
 
-def test_average_svm_predicts_every_row_as_the_plain_recipe_does(table, registry, predicted):
+def test_average_svm_predicts_the_same_rows_as_the_plain_recipe(table, registry, predicted):
     compare(table, registry, aggregators=("average-svm",), baselines=())
     stack = plain(table, LogisticRegression(), LinearSVC(dual=True, random_state=0))
     assert_rows_equal(predicted[-1], stack, table)
@@ -188,12 +188,12 @@ def test_its_fold_accuracies_are_those_of_cross_val_score_to_the_last_digit(tabl
     assert result.accuracy == scores.mean()
 
 
-def test_todays_linear_svc_is_had_by_option(table, registry, predicted):
+def test_todays_linear_svc_is_available_by_an_option(table, registry, predicted):
     compare(table, registry, aggregators=("average-svm:dual=auto",), baselines=())
     assert_rows_equal(predicted[-1], plain(table, LogisticRegression(), LinearSVC()), table)
 
 
-def test_the_logistic_regression_of_2017_is_had_by_name(table, registry, predicted):
+def test_the_logistic_regression_of_2017_is_available_by_name(table, registry, predicted):
     compare(table, registry, learner="logistic-ovr", aggregators=("average-svm",), baselines=())
     then = OneVsRestClassifier(LogisticRegression(solver="liblinear"))
     assert_rows_equal(predicted[-1], plain(table, then, LinearSVC(dual=True, random_state=0)), table)
@@ -229,7 +229,7 @@ def test_a_class_without_images_changes_no_row(registry, predicted):
 
 @pytest.mark.parametrize("learner", ["logistic", "logistic-ovr"])
 @pytest.mark.parametrize("name", SYNTHETIC)
-def test_the_mean_probabilities_are_the_recipes_to_the_last_bit(name, learner, registry):
+def test_the_mean_probabilities_equal_the_recipes_to_the_last_bit(name, learner, registry):
     table = synthetic(*SYNTHETIC[name])
     configured = registry.one("learner", learner)
     train, test = next(StratifiedKFold(3).split(table.all, table.labels))
@@ -255,7 +255,7 @@ def test_the_mean_probabilities_are_the_recipes_to_the_last_bit(name, learner, r
         assert np.array_equal(np.average(probabilities, axis=0), expected)
 
 
-def test_concat_predicts_every_row_as_a_plain_pipeline_does(table, registry, predicted):
+def test_concat_predicts_the_same_rows_as_a_plain_pipeline(table, registry, predicted):
     compare(table, registry, aggregators=("concat",), baselines=())
     blocks = [(str(columns[0]), Normalizer(), list(columns)) for columns in table.columns]
     assert_rows_equal(

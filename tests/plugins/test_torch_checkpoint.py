@@ -1,6 +1,6 @@
-"""The reader of PyTorch checkpoints: exact on honest files, and no damaged or hostile file gets past it.
+"""The reader of PyTorch checkpoints is exact on valid files and refuses damaged or malicious ones.
 
-Checkpoints are written here opcode by opcode, since honest tools write no hostile ones.
+Checkpoints are written here opcode by opcode, because regular tools cannot write malicious ones.
 """
 
 import contextlib
@@ -22,19 +22,19 @@ REBUILD = ("torch._utils", "_rebuild_tensor_v2")
 
 
 class Call(tuple):
-    """A constructor and its arguments, to be called when the pickle is loaded."""
+    """A constructor and its arguments, called when the pickle is loaded."""
 
 
 class Persistent(tuple):
-    """A persistent identifier, which is how a checkpoint announces a storage."""
+    """A persistent identifier, with which a checkpoint declares a storage."""
 
 
 class Global(tuple):
-    """A constructor, named by module and name."""
+    """A constructor, given by module and name."""
 
 
 def encoded(value: object) -> bytes:
-    """Protocol 2 pickle opcodes that push `value`."""
+    """Return protocol 2 pickle opcodes that push `value`."""
     match value:
         case Global((module, name)):
             return f"c{module}\n{name}\n".encode()
@@ -106,7 +106,7 @@ def read(tmp_path):
     return write_and_read
 
 
-def test_tensors_come_back_with_their_names_shapes_types_and_values(read):
+def test_tensors_are_read_with_names_shapes_types_and_values(read):
     state = {
         "weight": tensor(storage("a", 6), (2, 3), (3, 1)),
         "count": tensor(storage("b", 1, LONGS), (), ()),
@@ -120,7 +120,7 @@ def test_tensors_come_back_with_their_names_shapes_types_and_values(read):
     assert found["count"] == 7
 
 
-def test_strides_and_offsets_are_honoured_also_in_a_shared_storage(read):
+def test_strides_and_offsets_are_respected_in_a_shared_storage(read):
     state = {
         "transposed": tensor(storage("0", 6), (3, 2), (1, 3)),
         "tail": tensor(storage("0", 6), (2,), (2,), offset=3),
@@ -135,7 +135,7 @@ def test_strides_and_offsets_are_honoured_also_in_a_shared_storage(read):
     assert all(values.flags.c_contiguous and values.flags.writeable for values in found.values())
 
 
-def test_a_published_checkpoint_is_read_whole():
+def test_a_published_checkpoint_is_read_completely():
     found = read_checkpoint(LITE0.packaged_file())
     assert found["_conv_stem.weight"].shape == (32, 3, 3, 3)
     assert found["_fc.bias"].shape == (1000,)
@@ -154,7 +154,7 @@ def test_a_published_checkpoint_is_read_whole():
         ("torch._utils", "_rebuild_parameter"),
     ],
 )
-def test_any_other_constructor_is_refused_by_name_and_never_called(read, tmp_path, module, name):
+def test_any_other_constructor_is_refused_by_name_and_not_called(read, tmp_path, module, name):
     victim = tmp_path / "victim"
     state = {"w": Call(((module, name), f"touch {victim}"))}
     with pytest.raises(WeightsError, match=f"{module}.{name}"):
@@ -162,7 +162,7 @@ def test_any_other_constructor_is_refused_by_name_and_never_called(read, tmp_pat
     assert not victim.exists()
 
 
-def test_a_constructor_is_refused_wherever_it_stands(read):
+def test_a_forbidden_constructor_is_refused_in_every_place(read):
     evil = Call((("os", "system"), "true"))
     for content in (
         pickled(evil),
@@ -194,7 +194,7 @@ def test_bytes_after_the_last_storage_are_refused(read):
 
 
 @pytest.mark.filterwarnings("ignore:invalid escape sequence:DeprecationWarning")
-def test_a_changed_byte_gives_an_error_or_arrays_but_nothing_else(read):
+def test_a_changed_byte_gives_either_an_error_or_arrays(read):
     generator = random.Random(5)
     for _ in range(3000):
         content = bytearray(SMALL)
@@ -208,17 +208,17 @@ def test_a_changed_byte_gives_an_error_or_arrays_but_nothing_else(read):
     ("content", "reason"),
     [
         (checkpoint({}, {}, magic=1), "magic number"),
-        (checkpoint({}, {}, protocol=1002), "protocol is 1002"),
+        (checkpoint({}, {}, protocol=1002), "protocol is 1002, expected 1001"),
         (checkpoint({}, {}, little_endian=False), "little-endian"),
-        (checkpoint([], {}), "a list where a dictionary"),
-        (checkpoint({"w": 3}, {}), "'w' is no tensor"),
+        (checkpoint([], {}), "expected a dictionary of tensors, got list"),
+        (checkpoint({"w": 3}, {}), "'w' is not a tensor"),
         (checkpoint({}, {}, keys=["0"]), "lists are not those"),
         (checkpoint({}, {}, keys=7), "no list of storages"),
-        (b"a note, no checkpoint", "damaged"),
+        (b"a note, not a checkpoint", "damaged"),
         (b"", "damaged"),
     ],
 )
-def test_a_file_that_contradicts_the_format_is_refused_with_the_reason(read, content, reason):
+def test_a_file_in_another_format_is_refused_with_the_reason(read, content, reason):
     with pytest.raises(WeightsError, match=reason):
         read(content)
 
@@ -246,7 +246,7 @@ def test_a_tensor_that_reaches_beyond_its_storage_is_refused(read, shape, stride
 
 
 @pytest.mark.parametrize("count", [-1, 5, 1 << 40])
-def test_a_storage_of_another_length_than_announced_is_refused(read, count):
+def test_a_storage_of_another_length_than_declared_is_refused(read, count):
     state = {"w": tensor(storage("0", count), (1,), (1,))}
     with pytest.raises(WeightsError):
         read(checkpoint(state, {"0": SIX}))
@@ -259,7 +259,7 @@ def test_a_storage_longer_than_the_file_is_refused(read):
         read(head + struct.pack("<q", 1 << 40) + SIX.tobytes())
 
 
-def test_one_storage_announced_in_two_ways_is_refused(read):
+def test_one_storage_declared_in_two_ways_is_refused(read):
     state = {
         "v": tensor(storage("0", 6), (1,), (1,)),
         "w": tensor(storage("0", 6, LONGS), (1,), (1,)),
@@ -268,7 +268,7 @@ def test_one_storage_announced_in_two_ways_is_refused(read):
         read(checkpoint(state, {"0": SIX}))
 
 
-def test_a_pickle_that_would_fill_the_memory_is_refused_at_once(read):
+def test_a_pickle_that_would_allocate_all_memory_is_refused(read):
     huge_memo = b"\x80\x02" + encoded(MAGIC) + b"r" + struct.pack("<I", 0xFFFFFFFF) + b"."
     huge_text = b"\x80\x04\x8d" + struct.pack("<Q", 1 << 62) + b"x."
     for content in (huge_memo, huge_text):
@@ -276,7 +276,7 @@ def test_a_pickle_that_would_fill_the_memory_is_refused_at_once(read):
             read(content)
 
 
-def test_the_newer_zip_format_is_named_with_the_way_out(tmp_path):
+def test_for_the_newer_zip_format_the_error_tells_how_to_convert_it(tmp_path):
     path = tmp_path / "new.pth"
     with zipfile.ZipFile(path, "w") as file:
         file.writestr("archive/data.pkl", b"")
@@ -284,6 +284,6 @@ def test_the_newer_zip_format_is_named_with_the_way_out(tmp_path):
         read_checkpoint(path)
 
 
-def test_a_missing_file_is_an_error_of_weights(tmp_path):
+def test_a_missing_file_is_a_weights_error(tmp_path):
     with pytest.raises(WeightsError, match="cannot be read"):
         read_checkpoint(Path(tmp_path / "nothing.pth"))

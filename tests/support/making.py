@@ -1,4 +1,4 @@
-"""stackkit's own components as the host makes them, and what they are tried on."""
+"""Create built-in components as the host does, and data to test them on."""
 
 from types import ModuleType
 from typing import Any
@@ -11,21 +11,21 @@ from stackkit.api.specs import ComponentSpec
 
 
 def spec_of(plugin: ModuleType, name: str = "") -> ComponentSpec:
-    """What the plugin says of the component of that name, or of its only one."""
+    """Return the plugin's spec of that component, or of its only one."""
     offered = [spec for hook in HOOKS for spec in getattr(plugin, hook, list)()]
     (spec,) = [spec for spec in offered if name in ("", spec.name)]
     return spec
 
 
 def options_of(spec: ComponentSpec, **given: OptionValue) -> dict[str, OptionValue]:
-    """Every declared option, as the host parses them and hands them over."""
+    """Return every declared option, parsed and passed as the host does."""
     declared = {option.name: option for option in spec.options}
     defaults = {name: option.default for name, option in declared.items()}
     return {**defaults, **{name: declared[name].parse(str(value)) for name, value in given.items()}}
 
 
 def create(plugin: ModuleType, name: str = "", /, **given: OptionValue) -> Any:
-    """The component as the host makes it."""
+    """Create a component as the host does."""
     spec = spec_of(plugin, name)
     return spec.load()(**options_of(spec, **given))
 
@@ -33,7 +33,7 @@ def create(plugin: ModuleType, name: str = "", /, **given: OptionValue) -> Any:
 def probabilities(
     labels: np.ndarray, sharpness: float, seed: int = 0, n_learners: int = 3
 ) -> np.ndarray:
-    """(n_learners, n, 5) that favour the label the more the sharper; 0 says nothing about it."""
+    """Return (n_learners, n, 5) probabilities; 0 is independent of the labels, 9 nearly certain."""
     random = np.random.default_rng(seed)
     scores = random.normal(size=(n_learners, len(labels), 5)) + sharpness * np.eye(5)[labels]
     exponentials = np.exp(scores)
@@ -43,7 +43,7 @@ def probabilities(
 
 
 def blobs() -> tuple[np.ndarray, np.ndarray]:
-    """(120, 16) float32 around three means, read-only as rows of a store are, and labels 1, 4, 7."""
+    """Return read-only (120, 16) float32 features around three means, and labels 1, 4 and 7."""
     truth = np.random.default_rng(6).permutation(120) % 3
     random = np.random.default_rng(5)
     features = random.normal(size=(3, 16))[truth] + random.normal(size=(120, 16))
@@ -53,7 +53,7 @@ def blobs() -> tuple[np.ndarray, np.ndarray]:
 
 
 def images_of(size: int) -> np.ndarray:
-    """Six (size, size, 3) uint8 images: noise, black, white, two gradients, noise again; read-only."""
+    """Return six read-only uint8 images: noise, black, white, two gradients, noise."""
     generator = np.random.default_rng(7)
     images = generator.integers(0, 256, (6, size, size, 3)).astype(np.uint8)
     images[1], images[2] = 0, 255
@@ -63,7 +63,7 @@ def images_of(size: int) -> np.ndarray:
     return images
 
 
-def assert_close(found: np.ndarray, wanted: np.ndarray, tolerance: float = 1e-4) -> None:
-    """Equal up to `tolerance` of the features' standard deviation."""
-    assert found.shape == wanted.shape
-    assert np.abs(found - wanted).max() <= tolerance * wanted.std()
+def assert_close(found: np.ndarray, expected: np.ndarray, tolerance: float = 1e-4) -> None:
+    """Assert equality up to `tolerance` times the features' standard deviation."""
+    assert found.shape == expected.shape
+    assert np.abs(found - expected).max() <= tolerance * expected.std()

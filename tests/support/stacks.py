@@ -1,4 +1,4 @@
-"""Probabilities of many shapes, for properties that hold whatever the learners say."""
+"""Random probabilities of many shapes, for properties that hold for any learners."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ import numpy as np
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from stackkit_plugins.probabilities import FLOOR
+from stackkit_plugins.shared.probabilities import FLOOR
 
 Stack: TypeAlias = tuple[np.ndarray, np.ndarray]
 """(n_learners, n, n_classes) probabilities and (n,) labels."""
 
 many = settings(max_examples=60, deadline=None)
-"""How often a property is tried: without a clock, for machines are shared."""
+"""Settings of property tests: no deadline, because machines are shared."""
 
 
 @st.composite
 def stacks(draw: Any, *, coarse: bool | None = None, learners: int = 5) -> Stack:
-    """Up to 5 classes and 30 rows; coarse ones are multiples of 1/4, full of zeros and ties."""
+    """Draw up to 5 classes and 30 rows; coarse ones are multiples of 1/4, with many zeros and ties."""
     shape = (
         draw(st.integers(1, learners), label="learners"),
         draw(st.integers(1, 30), label="rows"),
@@ -36,11 +36,11 @@ def stacks(draw: Any, *, coarse: bool | None = None, learners: int = 5) -> Stack
 
 
 def log_loss(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    """Of (n, n_classes) probabilities; none counts as less than the floor that aggregators have."""
+    """Return the log-loss of (n, n_classes) probabilities, with the floor that aggregators use."""
     given = probabilities[np.arange(len(labels)), labels]
     return -float(np.log(np.maximum(given, FLOOR)).mean())
 
 
 def accuracy(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    """Share of rows whose highest probability is the label's."""
+    """Return the fraction of rows where the label has the highest probability."""
     return float(np.mean(probabilities.argmax(axis=1) == labels))

@@ -1,7 +1,7 @@
-"""The published recipe's stack: averaged probabilities into a linear support vector machine."""
+"""Aggregator: the published recipe's stack, mean probabilities into a linear support vector machine."""
 
 from stackkit.api import AggregatorSpec, Option, fit_on_option, hookimpl
-from stackkit_plugins.linear_learners import LINEAR_SVC
+from stackkit_plugins.shared.linear_learners import LINEAR_SVC
 
 
 @hookimpl
@@ -10,7 +10,7 @@ def stackkit_aggregators() -> list[AggregatorSpec]:
     return [
         AggregatorSpec(
             name="average-svm",
-            summary="mlxtend's StackingClassifier: mean probabilities into LinearSVC (the recipe)",
+            summary="mean probabilities into a LinearSVC, as in the recipe (mlxtend)",
             factory="stackkit_plugins.average_svm.aggregator:AverageSVM",
             options=(
                 fit_on_option("in-sample"),
@@ -19,7 +19,7 @@ def stackkit_aggregators() -> list[AggregatorSpec]:
                     name="dual",
                     default="true",
                     choices=("true", "false", "auto"),
-                    help="LinearSVC's solver; true was the default when the recipe was written",
+                    help="dual= of LinearSVC; true was its default when the recipe was published",
                 ),
             ),
         )

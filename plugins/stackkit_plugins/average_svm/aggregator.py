@@ -1,9 +1,9 @@
-"""Average probabilities and classify the averages, through mlxtend's own StackingClassifier."""
+"""Average probabilities and classify the averages, with mlxtend's own StackingClassifier."""
 
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from mlxtend.classifier import StackingClassifier
@@ -17,10 +17,10 @@ _DUAL = {"true": True, "false": False, "auto": "auto"}
 
 
 class _FittedLearner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """A base learner that was fitted before: it hands out its slice of the probabilities.
+    """A base learner that is already fitted and returns its slice of the given probabilities.
 
-    mlxtend then never fits it (`fit_base_estimators=False`), so that base learners are fitted
-    once whatever the number of aggregators.
+    With `fit_base_estimators=False` mlxtend never fits it. Base learners are therefore fitted once,
+    however many aggregators there are.
     """
 
     def __init__(self, index: int, n_classes: int) -> None:
@@ -28,15 +28,29 @@ class _FittedLearner(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.n_classes = n_classes
 
     def predict_proba(self, X: NDArray[np.floating]) -> NDArray[np.floating]:
-        """(n, n_learners * n_classes) -> this learner's (n, n_classes)."""
+        """(n_samples, n_learners * n_classes) -> this learner's (n_samples, n_classes)."""
         return X[:, self.index * self.n_classes : (self.index + 1) * self.n_classes]
 
 
 class AverageSVM:
     """`StackingClassifier(..., meta_classifier=LinearSVC(), use_probas=True, average_probas=True)`.
 
-    Source: Y. Resheff, "Transfer learning from multiple pre-trained computer vision models",
-    2017; `mlxtend.classifier.StackingClassifier`.
+    Parameters
+    ----------
+    fit_on : {"in-sample", "out-of-fold"}
+        Which probabilities of the training rows `fit` gets.
+    dual : {"true", "false", "auto"}
+        `dual` of `LinearSVC`.
+    seed : int
+        `random_state` of `LinearSVC`.
+    **svm
+        Further arguments of `LinearSVC`: C, max_iter, tol.
+
+    References
+    ----------
+    Y. Resheff, "Transfer learning from multiple pre-trained computer vision models", 2017;
+    `mlxtend.classifier.StackingClassifier`.
+
     """
 
     def __init__(self, *, fit_on: FitOn, dual: str, seed: int, **svm: Any) -> None:
@@ -44,7 +58,7 @@ class AverageSVM:
         self._svm = LinearSVC(dual=_DUAL[dual], random_state=seed, **svm)
         self._stack: StackingClassifier | None = None
 
-    def fit(self, probabilities: NDArray[np.floating], labels: NDArray[np.int64]) -> AverageSVM:
+    def fit(self, probabilities: NDArray[np.floating], labels: NDArray[np.int64]) -> Self:
         """Fit the meta-classifier on (n_learners, n_samples, n_classes) probabilities."""
         n_learners, _, n_classes = probabilities.shape
         stack = StackingClassifier(
@@ -56,7 +70,8 @@ class AverageSVM:
             use_clones=False,
         )
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="fit_base_estimators=False")  # meant so
+            # mlxtend warns whenever base learners are not refitted; here that is intended.
+            warnings.filterwarnings("ignore", message="fit_base_estimators=False")
             stack.fit(_side_by_side(probabilities), labels)
         self._stack = stack
         return self
@@ -64,11 +79,11 @@ class AverageSVM:
     def predict(self, probabilities: NDArray[np.floating]) -> NDArray[np.int64]:
         """(n_learners, n_samples, n_classes) -> (n_samples,) labels."""
         if self._stack is None:
-            raise ValueError("fit comes before predict")
+            raise ValueError("call fit before predict")
         labels: NDArray[np.int64] = self._stack.predict(_side_by_side(probabilities))
         return labels
 
 
 def _side_by_side(probabilities: NDArray[np.floating]) -> NDArray[np.floating]:
-    """(n_learners, n, n_classes) -> (n, n_learners * n_classes)."""
+    """(n_learners, n_samples, n_classes) -> (n_samples, n_learners * n_classes)."""
     return np.concatenate(probabilities, axis=1)

@@ -1,4 +1,4 @@
-"""All backbones' features side by side into one learner: what stacking has to beat."""
+"""Aggregator: one learner on the concatenated features of all backbones, to compare stacks with."""
 
 from stackkit.api import AggregatorSpec, hookimpl
 
@@ -9,7 +9,7 @@ def stackkit_aggregators() -> list[AggregatorSpec]:
     return [
         AggregatorSpec(
             name="concat",
-            summary="no stacking: the run's learner on all features, L2-normalised side by side",
+            summary="no stacking: one learner on all L2-normalised features, concatenated",
             factory="stackkit_plugins.concat.aggregator:Concat",
         )
     ]

@@ -1,10 +1,10 @@
-"""One learner on the features of all backbones."""
+"""Fit one learner on the concatenated features of all backbones."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,13 +13,14 @@ from sklearn.utils import gen_batches
 
 from stackkit.api import Learner
 
-_ROWS_AT_ONCE = 1024
+_CHUNK_ROWS = 1024
 
 
 class Concat:
-    """Fits the run's learner on each backbone's L2-normalised rows, side by side.
+    """Fit the run's learner on the L2-normalised features of all backbones, side by side.
 
-    Equals scikit-learn's `ColumnTransformer` with a `Normalizer` for each backbone's columns.
+    Equivalent to scikit-learn's `ColumnTransformer` with one `Normalizer` for each backbone's
+    columns, followed by the learner.
     """
 
     fit_on: Literal["features"] = "features"
@@ -28,28 +29,50 @@ class Concat:
 
     def fit(
         self, features: Sequence[NDArray[np.float32]], labels: NDArray[np.int64], learner: Learner
-    ) -> Concat:
-        """Fit an unfitted learner on (n, d) features of each backbone and labels (n,)."""
-        learner.fit(side_by_side(features), labels)
+    ) -> Self:
+        """Fit the learner.
+
+        Parameters
+        ----------
+        features : sequence of ndarray of shape (n_samples, feature_dim)
+            One array for each backbone.
+        labels : ndarray of shape (n_samples,)
+            Indices of the classes.
+        learner : Learner
+            Not fitted yet; it is fitted in place.
+
+        """
+        learner.fit(concatenate_normalised(features), labels)
         self.learner_ = learner
         return self
 
     def predict(self, features: Sequence[NDArray[np.float32]]) -> NDArray[np.int64]:
-        """(n, d) features of each backbone, in the order of `fit` -> (n,) labels."""
+        """One (n_samples, feature_dim) array per backbone, in `fit`'s order -> (n_samples,) labels."""
         if not hasattr(self, "learner_"):
-            raise ValueError("fit comes before predict")
-        return self.learner_.predict(side_by_side(features))
+            raise ValueError("call fit before predict")
+        return self.learner_.predict(concatenate_normalised(features))
 
 
-def side_by_side(features: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-    """(n, d) of each backbone -> (n, sum of d); each part of a row has length 1, or is all zeros.
+def concatenate_normalised(features: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Scale each backbone's rows to Euclidean length 1 and place them side by side.
 
-    Row after row in memory: scikit-learn's learners copy any other layout.
+    Parameters
+    ----------
+    features : sequence of ndarray of shape (n_samples, feature_dim)
+        One array for each backbone.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, sum of feature_dim), float32, C-contiguous
+        Rows of zeros stay zero.
+
     """
     n = len(features[0])
     edges = [0, *np.cumsum([matrix.shape[1] for matrix in features]).tolist()]
+    # C order, since scikit-learn's learners copy arrays of any other layout.
     wide = np.empty((n, edges[-1]), dtype=np.float32)
     for matrix, (left, right) in zip(features, pairwise(edges), strict=True):
-        for rows in gen_batches(n, _ROWS_AT_ONCE):  # so that no second copy is ever whole
+        # In chunks, so that no complete second copy of the features is ever in memory.
+        for rows in gen_batches(n, _CHUNK_ROWS):
             wide[rows, left:right] = normalize(matrix[rows])
     return wide

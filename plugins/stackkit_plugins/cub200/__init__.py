@@ -21,11 +21,11 @@ def stackkit_datasets() -> list[DatasetSpec]:
                     name="root",
                     default=None,
                     type=str,
-                    help="the unpacked CUB_200_2011 folder; by default where `stackkit fetch` puts it",
+                    help="the unpacked CUB_200_2011 folder; default: where `stackkit fetch` puts it",
                 ),
                 limit_option(),
-                Option(name="url", default=_URL, help="where `stackkit fetch` finds the archive"),
-                Option(name="md5", default=_MD5, help="MD5 that the archive must have"),
+                Option(name="url", default=_URL, help="URL that `stackkit fetch` downloads"),
+                Option(name="md5", default=_MD5, help="expected MD5 of the archive"),
             ),
         )
     ]

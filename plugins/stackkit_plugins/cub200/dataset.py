@@ -1,4 +1,4 @@
-"""The dataset object: CUB-200-2011 in its official layout, read from disk and never downloaded."""
+"""Read CUB-200-2011 from disk in its official layout; downloading is up to `fetch`."""
 
 from __future__ import annotations
 
@@ -16,20 +16,34 @@ FOLDER = "CUB_200_2011"
 
 _OVERLAP = (
     "CUB-200-2011's authors warn that its images overlap with ImageNet, on which backbones are "
-    "usually trained: some test images may not be new to them"
+    "usually trained: backbones may have been trained on some of the test images"
 )
 
 
 class Cub200:
-    """The images that images.txt lists, in its order; ids are its paths."""
+    """The images listed in images.txt, in that order; an image's id is its path below images/.
+
+    Parameters
+    ----------
+    root : Path
+        The unpacked CUB_200_2011 folder.
+    limit : int, optional
+        Maximum number of images per class.
+
+    Raises
+    ------
+    DatasetError
+        If metadata are missing or contradict each other, or if no listed image is on disk.
+
+    """
 
     def __init__(self, root: Path, *, limit: int | None = None) -> None:
         metadata = read_metadata(root)
         missing, unlisted = compare_with_disk(root, metadata.samples)
         if len(missing) == len(metadata.samples):
             raise DatasetError(
-                f"{root / 'images'} holds none of the {len(missing)} images that images.txt lists, such "
-                f"as {missing[0]}; unpack the dataset afresh"
+                f"{root / 'images'} contains none of the {len(missing)} images listed in images.txt, "
+                f"for example {missing[0]}; unpack the dataset again"
             )
         self.root = root
         self.classes = metadata.classes
@@ -38,17 +52,17 @@ class Cub200:
         empty = set(metadata.classes) - {metadata.classes[sample.label] for sample in self.samples}
         self.notes = (
             _OVERLAP,
-            *_note(missing, "listed images that are missing or empty on disk"),
-            *_note(unlisted, "left out, files below images/ that images.txt does not list"),
-            *_note(sorted(empty), "classes without an image"),
+            *_note(missing, "images listed in images.txt but missing or empty on disk"),
+            *_note(unlisted, "ignored: files below images/ that images.txt does not list"),
+            *_note(sorted(empty), "classes without images"),
         )
 
     def image(self, i: int) -> Image.Image:
-        """Photograph i, RGB; raises ImageError."""
+        """Read image i in mode RGB; raises ImageError."""
         return read_image(self._path(i))
 
     def fingerprint(self, i: int) -> str:
-        """Fingerprint of photograph i's file; raises OSError."""
+        """Return the fingerprint of image i's file; raises OSError."""
         return file_fingerprint(self._path(i))
 
     def _path(self, i: int) -> Path:
@@ -56,34 +70,38 @@ class Cub200:
 
 
 def cub200(*, root: str | None, limit: int | None, url: str, md5: str) -> Cub200:
-    """Read the dataset below `root`, or where `fetch` put it; `url` and `md5` are fetch's."""
-    if missing := unavailable_reason(root=root):
-        raise DatasetError(missing)
+    """Create the dataset from `root` or the default folder; `url` and `md5` are for `fetch` only."""
+    if reason := unavailable_reason(root=root):
+        raise DatasetError(reason)
     return Cub200(locate(root), limit=limit)
 
 
 def unavailable_reason(*, root: str | None, **others: object) -> str | None:
-    """What to do before the dataset can be read, or None; a given `root` is read to find out more."""
+    """Return why the default folder cannot be read and what to do, or None.
+
+    A `root` that the user gave is not checked here: reading it reports exactly what is wrong.
+    """
     del others
     folder = locate(root)
     if root is not None or os.path.exists(folder):  # noqa: PTH110
         return None
     return (
-        f"CUB-200-2011 is not in {folder}; run `stackkit fetch --dataset cub200` (1.1 GB) or give "
-        "root=, the unpacked CUB_200_2011 folder"
+        f"CUB-200-2011 not found in {folder}; run `stackkit fetch --dataset cub200` (1.1 GB), or pass "
+        "root=FOLDER, the unpacked CUB_200_2011 folder"
     )
 
 
 def locate(root: str | None) -> Path:
-    """The dataset's folder: `root`, the CUB_200_2011 in it, or by default the managed one."""
+    """Return the dataset's folder: `root`, a CUB_200_2011 folder in it, or the default folder."""
     if root is None:
         return datasets_dir() / FOLDER
     given = Path(root).expanduser().absolute()
-    # os.path, since Path.exists raises where a folder may not be read; reading will say so later.
+    # os.path, because Path.exists raises PermissionError for an unreadable folder. Reading the
+    # metadata later gives a better message.
     if not os.path.exists(given / "images.txt") and os.path.isdir(given / FOLDER):  # noqa: PTH110, PTH112
         return given / FOLDER
     return given
 
 
 def _note(names: list[str], what: str) -> list[str]:
-    return [f"{what}: {len(names)} (such as {names[0]})"] if names else []
+    return [f"{what}: {len(names)} (for example {names[0]})"] if names else []

@@ -1,4 +1,4 @@
-"""Download one large file so that nothing is fetched twice and nothing false is kept."""
+"""Download one large file: resume after interruptions, verify the MD5, keep nothing that is wrong."""
 
 from __future__ import annotations
 
@@ -20,20 +20,39 @@ import urllib3.exceptions
 from stackkit.api import DatasetError, Reporter, UsageError
 
 _CHUNK = 1 << 16
-_TIMEOUT = (10, 60)  # seconds to connect, and between two arrivals of data
-_WORTH_A_FRESH_COUNT = 8 << 20  # so many new bytes make up for earlier failures
+_TIMEOUT = (10, 60)  # seconds to connect, and to wait for more data
+# A slow connection that breaks again and again still gets there: after this many new bytes, failures
+# are counted from one again.
+_PROGRESS_BYTES = 8 << 20
+# Status codes worth another try: timeouts, too many requests, server trouble.
 _TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
 
 
-class _Lost(Exception):  # noqa: N818 - an event of the retry loop, never seen by users
-    """The connection broke; what arrived stays in the .part file."""
+class _TransferFailedError(Exception):
+    """One request failed and may be retried; received bytes stay in the .part file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Download:
-    """A file at `url` that ends up at `target` once its MD5 is `md5`.
+    """A resumable download of one file.
 
-    Until then bytes gather in `target`.part, beside `target`.json, which says what they are of.
+    Received bytes are collected in `TARGET.part`. `TARGET.json` beside it records the URL and the
+    server's ETag or Last-Modified header, so that only bytes of the same file are continued. The
+    part is renamed to `target` after its MD5 was verified, so `target` is always complete.
+
+    Parameters
+    ----------
+    url : str
+        Starts with http:// or https://.
+    md5 : str
+        Expected MD5, 32 hexadecimal digits.
+    target : Path
+        Where the file goes; its folder is created.
+    reporter : Reporter
+        Gets the progress in bytes.
+    pauses : tuple of float
+        Seconds to wait before each retry; their number is the number of retries.
+
     """
 
     url: str
@@ -41,15 +60,23 @@ class Download:
     target: Path
     reporter: Reporter
     pauses: tuple[float, ...] = (0.5, 1, 2, 4)
-    """Seconds to wait before each further try."""
 
     def run(self) -> Path:
-        """Return the verified file, downloading only what is not there yet; raises DatasetError."""
+        """Download what is missing and return the verified file.
+
+        Raises
+        ------
+        DatasetError
+            If the server refuses, all retries fail, or the MD5 differs.
+        UsageError
+            If `url` or `md5` is malformed.
+
+        """
         self._check_options()
         if self.target.exists():
             if md5_of(self.target) == self.md5.lower():
                 return self.target
-            self.reporter.message(f"{self.target} has another MD5 than {self.md5}: downloading it anew")
+            self.reporter.message(f"{self.target} does not have MD5 {self.md5}: downloading it again")
             self.target.unlink()
         self.target.parent.mkdir(parents=True, exist_ok=True)
         self._receive_all()
@@ -58,7 +85,7 @@ class Download:
 
     @property
     def part(self) -> Path:
-        """Where the bytes gather."""
+        """The file that received bytes are appended to."""
         return self.target.with_name(self.target.name + ".part")
 
     @property
@@ -71,34 +98,32 @@ class Download:
 
     def _check_options(self) -> None:
         if not re.fullmatch(r"[0-9a-fA-F]{32}", self.md5):
-            raise UsageError(f"md5={self.md5}: 32 hexadecimal digits are wanted")
+            raise UsageError(f"md5 must be 32 hexadecimal digits, got {self.md5!r}")
         if urlsplit(self.url).scheme not in ("http", "https"):
-            raise UsageError(
-                f"url={self.url}: an address that starts with https:// or http:// is wanted"
-            )
+            raise UsageError(f"url must start with https:// or http://, got {self.url!r}")
 
     def _receive_all(self) -> None:
         failures, most = 0, self._size()
         while True:
             try:
                 return self._receive()
-            except _Lost as error:
+            except _TransferFailedError as error:
                 failures += 1
-                if self._size() >= most + _WORTH_A_FRESH_COUNT:
+                if self._size() >= most + _PROGRESS_BYTES:
                     failures, most = 1, self._size()
                 if failures > len(self.pauses):
                     raise DatasetError(
-                        f"{self.url} failed {failures} times, at last with: {error}; {self._size():,} "
-                        f"bytes are kept in {self.part}; run fetch again to go on from there"
+                        f"{self.url} failed {failures} times, last error: {error}; {self._size():,} "
+                        f"bytes are kept in {self.part}; run fetch again to resume"
                     ) from error
                 time.sleep(self.pauses[failures - 1])
 
     def _receive(self) -> None:
-        """One request; returns when the server has sent the end of the file."""
+        """Send one request; returns once the server has sent the end of the file."""
         offset = self._size() if self._known().get("url") == self.url else 0
         with contextlib.closing(self._get(offset)) as response:
             if response.status_code == 416 and offset:
-                return self._settle_416(response, offset)
+                return self._handle_416(response, offset)
             if response.status_code not in (200, 206):
                 self._refuse(response)
             if response.status_code == 200 or not offset:
@@ -108,42 +133,45 @@ class Download:
             return self._append(response)
 
     def _get(self, offset: int) -> requests.Response:
-        # Another encoding than identity would count, and check, other bytes than the file's.
+        # A compressed transfer would have other offsets and another MD5 than the file.
         headers = {"Accept-Encoding": "identity"}
         if offset:
             headers["Range"] = f"bytes={offset}-"
             identity = self._known()["identity"]
-            if identity and not identity.startswith("W/"):  # If-Range takes no weak ETag
+            # If-Range makes the server send the whole file if it has changed. The HTTP standard does not
+            # allow a weak ETag there.
+            if identity and not identity.startswith("W/"):
                 headers["If-Range"] = identity
         try:
             return requests.get(self.url, headers=headers, stream=True, timeout=_TIMEOUT)
         except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema) as error:
-            raise UsageError(f"url={self.url}: {error}") from error
+            raise UsageError(f"url is invalid, got {self.url!r}: {error}") from error
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            raise _Lost(_one_line(error)) from error
+            raise _TransferFailedError(_one_line(error)) from error
 
     def _continues(self, response: requests.Response, offset: int) -> bool:
-        # A server that was sent If-Range may leave its Last-Modified out of the answer.
+        # A response to If-Range may omit the Last-Modified header, so an empty identity counts as same.
         same = _identity(response) in ("", self._known()["identity"])
         return same and response.headers.get("Content-Range", "").startswith(f"bytes {offset}-")
 
-    def _settle_416(self, response: requests.Response, offset: int) -> None:
-        """Nothing lies behind `offset`: the file is either whole or not the one it was."""
+    def _handle_416(self, response: requests.Response, offset: int) -> None:
+        """Handle "range not satisfiable": the file ends at `offset` or has changed."""
         if response.headers.get("Content-Range", "").rpartition("/")[2] != str(offset):
             self._changed()
 
     def _changed(self) -> NoReturn:
         self._forget()
-        raise _Lost("the file changed on the server")
+        raise _TransferFailedError("the file changed on the server")
 
     def _refuse(self, response: requests.Response) -> NoReturn:
         what = f"{response.status_code} {response.reason}"
         if response.status_code in _TRANSIENT:
-            raise _Lost(what)
-        raise DatasetError(f"{self.url} answers {what}; check url=, or save the file as {self.target}")
+            raise _TransferFailedError(what)
+        raise DatasetError(f"{self.url} returned {what}; check url=, or save the file as {self.target}")
 
     def _begin(self, response: requests.Response) -> None:
-        # The old bytes go first: they must never meet the new identity.
+        # Delete the old bytes before recording the new identity. In the other order, a process killed
+        # in between would leave old bytes under the new identity.
         self._forget()
         self._state.write_text(json.dumps({"url": self.url, "identity": _identity(response)}))
 
@@ -156,8 +184,8 @@ class Download:
                 _write(file, chunk)
                 received += len(chunk)
                 self.reporter.advance(self._task, len(chunk))
-        if received < length:  # urllib3 1 takes a connection closed early for the end
-            raise _Lost(f"{received} of {length} bytes came")
+        if received < length:  # urllib3 1 reports a connection closed early as the end
+            raise _TransferFailedError(f"received {received} of {length} bytes")
 
     def _accept(self) -> None:
         got = md5_of(self.part)
@@ -165,9 +193,10 @@ class Download:
             size = self._size()
             self._forget()
             raise DatasetError(
-                f"{self.url} gave {size:,} bytes with MD5 {got}, {self.md5.lower()} is wanted; "
+                f"{self.url} returned {size:,} bytes with MD5 {got}, expected {self.md5.lower()}; "
                 f"they were deleted; run fetch again, or correct url= or md5="
             )
+        # Flushed before the rename, so that a power failure cannot leave a short file at `target`.
         with self.part.open("rb+") as file:
             os.fsync(file.fileno())
         self.part.replace(self.target)
@@ -185,11 +214,14 @@ class Download:
             state = json.loads(self._state.read_text())
             return {"url": str(state["url"]), "identity": str(state["identity"])}
         except (OSError, ValueError, KeyError, TypeError):
-            return {}  # absent or torn: the bytes are of unknown origin
+            return {}  # missing or cut short: received bytes cannot be attributed to a file
 
 
 def md5_of(file: Path) -> str:
-    """The MD5 of a file, 32 lower-case digits: the publisher's checksum, no protection."""
+    """Return the MD5 of a file in 32 lower-case digits.
+
+    It is the checksum that the publisher gives. It detects damage, not manipulation.
+    """
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
@@ -199,17 +231,17 @@ def _chunks(response: requests.Response) -> Iterator[bytes]:
         while chunk := response.raw.read(_CHUNK, decode_content=False):
             yield chunk
     except (urllib3.exceptions.HTTPError, OSError) as error:
-        raise _Lost(_one_line(error)) from error
+        raise _TransferFailedError(_one_line(error)) from error
 
 
 def _write(file: BinaryIO, chunk: bytes) -> None:
     view = memoryview(chunk)
-    while view:  # an unbuffered write may take less than all
+    while view:  # an unbuffered write may write only a part
         view = view[file.write(view) :]
 
 
 def _identity(response: requests.Response) -> str:
-    """A text that changes with the file on the server, or "" if the server gives none."""
+    """Return a text that changes with the file on the server, or "" if the server sends none."""
     return response.headers.get("ETag") or response.headers.get("Last-Modified") or ""
 
 

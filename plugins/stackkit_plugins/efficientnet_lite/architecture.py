@@ -1,7 +1,7 @@
 """EfficientNet-Lite: EfficientNet without squeeze-and-excitation, with ReLU6, stem and head unscaled.
 
-The figures are those of the published models (tensorflow/tpu, efficientnet/lite). Building one
-needs Keras; knowing one does not.
+The numbers are those of the published models (tensorflow/tpu, models/official/efficientnet/lite).
+Only building a network imports Keras.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from typing import Any
 STEM = 32
 FEATURES = 1280
 SMALLEST = 32
-"""Side in pixels under which the last feature map would be padding for the most part."""
+"""Minimum side in pixels; below it, the last feature map would be mostly padding."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variant:
-    """One member of the family: its multipliers of width and depth, and its native size in pixels."""
+    """One network of the family: multipliers of width and depth, and native image size in pixels."""
 
     name: str
     width: float
@@ -53,10 +53,28 @@ _STAGES = (
 
 
 def build(variant: Variant, *, size: int, pooling: str, classes: int | None = None) -> Any:
-    """A Keras model (n, size, size, 3) -> (n, 1280), or (n, classes) logits; weights not yet set.
+    """Build a Keras model; its weights are not set yet.
 
-    Inputs are (x - 127) / 128. Layers are named after the tensors of the published checkpoints:
-    `blocks.3.bn1` has the weights `_blocks.3._bn1.*`.
+    Layers are named after the tensors of the published checkpoints: `blocks.3.bn1` has the weights
+    `_blocks.3._bn1.*`.
+
+    Parameters
+    ----------
+    variant : Variant
+        Which network of the family.
+    size : int
+        Side of the images in pixels.
+    pooling : {"avg", "max"}
+        Global pooling of the last feature map.
+    classes : int, optional
+        Add a classifier with this many classes.
+
+    Returns
+    -------
+    keras.Model
+        (n, size, size, 3) float32, scaled to (pixel - 127) / 128 -> (n, 1280) features, or
+        (n, classes) logits.
+
     """
     import keras
 
@@ -73,9 +91,9 @@ def build(variant: Variant, *, size: int, pooling: str, classes: int | None = No
 
 
 def _blocks(variant: Variant) -> Iterator[_Stage]:
-    """One stage of a single repeat for every block of the network."""
+    """Yield one stage with a single repeat for every block of the network."""
     for stage in _STAGES:
-        is_end = stage in {_STAGES[0], _STAGES[-1]}  # the first and the last stage keep their depth
+        is_end = stage in {_STAGES[0], _STAGES[-1]}  # Lite does not scale the depth of these two
         repeats = stage.repeats if is_end else math.ceil(stage.repeats * variant.depth)
         filters = _rounded(stage.filters * variant.width)
         for repeat in range(repeats):
@@ -89,13 +107,13 @@ def _blocks(variant: Variant) -> Iterator[_Stage]:
 
 
 def _rounded(filters: float) -> int:
-    """The nearest multiple of 8, unless that takes away more than a tenth."""
+    """Round to the nearest multiple of 8; upwards if rounding down would remove more than 10 %."""
     nearest = max(8, int(filters + 4) // 8 * 8)
     return nearest + 8 if nearest < 0.9 * filters else nearest
 
 
 def _block(x: Any, name: str, stage: _Stage) -> Any:
-    """An inverted residual: widen, filter each channel, narrow; add the input where shapes allow."""
+    """Build an inverted residual: expand, depthwise, project; add the input if shapes match."""
     import keras
 
     source, filters = x, x.shape[-1]

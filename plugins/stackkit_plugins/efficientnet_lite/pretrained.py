@@ -1,4 +1,4 @@
-"""Carry the tensors of a published EfficientNet-Lite checkpoint over into the Keras network."""
+"""Copy the tensors of a published EfficientNet-Lite checkpoint into the Keras network."""
 
 from __future__ import annotations
 
@@ -12,16 +12,28 @@ from stackkit_plugins.efficientnet_lite.torch_checkpoint import Array, read_chec
 _Part: TypeAlias = tuple[str, Callable[[Array], Array]]
 
 _CLASSIFIER = {"_fc.weight", "_fc.bias"}
-# PyTorch counts training steps per batch normalisation; inference has no use for them.
+# PyTorch counts the training steps of every batch normalisation; inference does not use them.
 _COUNTER = ".num_batches_tracked"
 
 
 def load_pretrained(network: Any, path: Path) -> None:
-    """Set every weight of `network` from the checkpoint at `path`, and use every tensor of it.
+    """Set every weight of a network from a checkpoint, and make sure that every tensor is used.
 
-    Left aside are the counters of training steps and, if the network has no classifier, the
-    classifier's two tensors. Raises WeightsError if the file is damaged or of another network;
-    the network is then not to be used.
+    A checkpoint with unused tensors is one of another, deeper network. Ignored are only the
+    counters of training steps and, if the network has no classifier, the classifier's two tensors.
+
+    Parameters
+    ----------
+    network : keras.Model
+        Made by `architecture.build`. After an error it must not be used.
+    path : Path
+        A checkpoint in PyTorch's legacy format.
+
+    Raises
+    ------
+    WeightsError
+        If the file is damaged or belongs to another network.
+
     """
     tensors = read_checkpoint(path)
     used: set[str] = set()
@@ -33,8 +45,8 @@ def load_pretrained(network: Any, path: Path) -> None:
     unused = {name for name in tensors if not name.endswith(_COUNTER)} - used - _CLASSIFIER
     if unused:
         raise WeightsError(
-            f"{path} does not fit {network.name}, which has no place for its {min(unused)}; "
-            "give the checkpoint of the same network"
+            f"{path} does not fit {network.name}: its tensor {min(unused)} is not part of the network; "
+            "pass a checkpoint of the same network"
         )
 
 
@@ -47,20 +59,23 @@ def _values(
         if tensor is None or tensor.dtype != "float32":
             raise WeightsError(
                 f"{path} does not fit {network}: it has no float32 tensor {name}; "
-                "give the checkpoint of the same network"
+                "pass a checkpoint of the same network"
             )
         if tensor.ndim != weight.ndim or converted(tensor).shape != tuple(weight.shape):
             raise WeightsError(
                 f"{path} does not fit {network}: its {name} has shape {tensor.shape}, "
-                f"{tuple(weight.shape)} is wanted (in Keras' order of axes); "
-                "give the checkpoint of the same network"
+                f"expected {tuple(weight.shape)} (in Keras' order of axes); "
+                "pass a checkpoint of the same network"
             )
         values.append(converted(tensor))
     return values
 
 
 def _parts(layer: Any) -> list[_Part]:
-    """The tensors that make up a layer's weights, in the layer's order, each with its conversion."""
+    """Return the names of a layer's tensors in the order of its weights, each with its conversion.
+
+    PyTorch and Keras order the axes of kernels differently.
+    """
     name = ".".join(part if part.isdigit() else f"_{part}" for part in layer.name.split("."))
     match type(layer).__name__:
         case "Conv2D":  # out, in, height, width -> height, width, in, out
@@ -68,10 +83,10 @@ def _parts(layer: Any) -> list[_Part]:
         case "DepthwiseConv2D":  # channels, 1, height, width -> height, width, channels, 1
             return [(f"{name}.weight", lambda tensor: tensor.transpose(2, 3, 0, 1))]
         case "Dense":
-            return [(f"{name}.weight", lambda tensor: tensor.T), (f"{name}.bias", _as_it_is)]
+            return [(f"{name}.weight", lambda tensor: tensor.T), (f"{name}.bias", _unchanged)]
     parts = ("weight", "bias", "running_mean", "running_var")
-    return [(f"{name}.{part}", _as_it_is) for part in parts]
+    return [(f"{name}.{part}", _unchanged) for part in parts]
 
 
-def _as_it_is(tensor: Array) -> Array:
+def _unchanged(tensor: Array) -> Array:
     return tensor

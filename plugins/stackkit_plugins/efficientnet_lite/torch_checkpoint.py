@@ -1,8 +1,9 @@
-"""Read the tensors of a PyTorch checkpoint without PyTorch, and without trusting the file.
+"""Read the tensors of a PyTorch checkpoint without PyTorch, and without running code from the file.
 
-The format is the one `torch.save` wrote before PyTorch 1.6: five pickles (magic number, protocol,
-machine, state dict, storage keys), then each storage as an int64 element count and its raw bytes.
-Pickle can run any code, so only the four constructors that a state dict needs are let through.
+The format is the one that `torch.save` wrote before PyTorch 1.6: five pickles (magic number,
+protocol version, machine, state dict, storage keys), followed by each storage as an int64 element
+count and its raw bytes. A pickle can call any function, so only the four constructors that a state
+dict needs are allowed, and each is replaced by a stand-in of this module.
 """
 
 from __future__ import annotations
@@ -31,19 +32,19 @@ _PROTOCOL = 1001
 
 
 class _MalformedError(Exception):
-    """What is wrong with the bytes; becomes a WeightsError that names the file."""
+    """What is wrong with the content; converted to a WeightsError that names the file."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _StorageType:
-    """Stands in for torch.FloatStorage and its like: the element type of a storage."""
+    """Stand-in for torch.FloatStorage and torch.LongStorage: the element type of a storage."""
 
     dtype: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Storage:
-    """A flat run of numbers that tensors are views of; its bytes follow the pickles."""
+    """A flat array that tensors are views of; its bytes follow the pickles."""
 
     key: str
     dtype: str
@@ -52,7 +53,7 @@ class _Storage:
 
 @dataclass(frozen=True, kw_only=True)
 class _Tensor:
-    """A view of a storage, in elements: where it starts, its shape, its strides."""
+    """A view of a storage: offset, shape and strides, in elements."""
 
     storage: _Storage
     offset: int
@@ -61,34 +62,48 @@ class _Tensor:
 
 
 def read_checkpoint(path: Path) -> dict[str, Array]:
-    """The state dict of a checkpoint in PyTorch's legacy format: tensor name -> array.
+    """Read the state dict of a checkpoint in PyTorch's legacy format.
 
-    Arrays are float32 or int64, writable, and shaped as PyTorch shapes them (convolutions are
-    out, in, height, width). Raises WeightsError if the file cannot be read, is cut short or
-    padded, contradicts itself, or names any constructor beyond those of plain tensors.
+    Parameters
+    ----------
+    path : Path
+        The checkpoint file.
+
+    Returns
+    -------
+    dict of str to ndarray
+        Tensors by name: float32 or int64, contiguous, writable, with PyTorch's order of axes
+        (convolutions are out, in, height, width).
+
+    Raises
+    ------
+    WeightsError
+        If the file cannot be read, is cut short or padded, contradicts itself, or asks for any
+        constructor other than those of plain tensors.
+
     """
     try:
         return _parse(path.read_bytes())
     except OSError as error:
-        raise WeightsError(f"{path} cannot be read ({error.strerror}); give another file") from error
+        raise WeightsError(f"{path} cannot be read ({error.strerror}); pass another file") from error
     except _MalformedError as error:
         raise WeightsError(
-            f"{path} is not a whole checkpoint of plain tensors: {error}; "
-            "install or download it again, or give another file"
+            f"{path} is not a complete checkpoint of plain tensors: {error}; "
+            "install or download it again, or pass another file"
         ) from error
 
 
 def _parse(content: bytes) -> dict[str, Array]:
     if content.startswith(b"PK"):
         raise _MalformedError(
-            "it has PyTorch's zip format, and the one before is wanted "
+            "it has PyTorch's zip format, expected the legacy format "
             "(torch.save(..., _use_new_zipfile_serialization=False))"
         )
     reader = _PickleReader(content)
     if reader.next() != _MAGIC:
         raise _MalformedError("it does not start with PyTorch's magic number")
     if (protocol := reader.next()) != _PROTOCOL:
-        raise _MalformedError(f"its protocol is {protocol!r}, not {_PROTOCOL}")
+        raise _MalformedError(f"its protocol is {protocol!r}, expected {_PROTOCOL}")
     _check_machine(reader.next())
     tensors = _state_dict(reader.next())
     order = _storage_order(reader)
@@ -103,17 +118,15 @@ def _check_machine(machine: Any) -> None:
 
 def _state_dict(value: Any) -> Mapping[str, _Tensor]:
     if not isinstance(value, dict):
-        raise _MalformedError(
-            f"it holds a {type(value).__name__} where a dictionary of tensors is wanted"
-        )
+        raise _MalformedError(f"expected a dictionary of tensors, got {type(value).__name__}")
     for name, tensor in value.items():
         if not isinstance(name, str) or not isinstance(tensor, _Tensor):
-            raise _MalformedError(f"its entry {name!r} is no tensor")
+            raise _MalformedError(f"its entry {name!r} is not a tensor")
     return value
 
 
 class _PickleReader:
-    """The pickles at the start of a checkpoint, one after the other."""
+    """Reads the pickles at the start of a checkpoint one after the other."""
 
     def __init__(self, content: bytes) -> None:
         self.position = 0
@@ -121,7 +134,7 @@ class _PickleReader:
         self._content = content
 
     def next(self) -> Any:
-        """The next object; raises _MalformedError if there is no whole, harmless one."""
+        """Return the next object; raises _MalformedError if it is incomplete or not harmless."""
         start = self.position
         self.position = _end_of_pickle(self._content, start)
         unpickler = _Unpickler(self._content[start : self.position], self.storages)
@@ -131,7 +144,7 @@ class _PickleReader:
 
 @contextmanager
 def _as_malformed() -> Iterator[None]:
-    # A pickle that was tampered with can fail in any way: as a wrong type, index or attribute.
+    # A manipulated pickle can raise anything: a wrong type, index or attribute, a huge allocation.
     try:
         yield
     except _MalformedError:
@@ -141,53 +154,61 @@ def _as_malformed() -> Iterator[None]:
 
 
 def _end_of_pickle(content: bytes, start: int) -> int:
-    """Where the pickle that starts at `start` ends; its memo must fit its size."""
+    """Return the end of the pickle that begins at `start`, without executing it."""
     stream = io.BytesIO(content)
     stream.seek(start)
     with _as_malformed():
         for opcode, argument, _ in pickletools.genops(stream):
-            # The unpickler makes room for the highest number at once, 64 GB for a few bytes.
+            # The unpickler allocates its memo up to the highest index at once, so a few bytes could
+            # ask for 64 GB. An honest pickle has fewer objects than bytes.
             if "PUT" in opcode.name and int(argument or 0) > len(content):
-                raise _MalformedError(f"a pickle in it numbers its objects up to {argument}")
+                raise _MalformedError(f"a pickle in it has memo index {argument}")
     return stream.tell()
 
 
 class _Unpickler(pickle.Unpickler):
-    """An unpickler that knows the constructors of plain tensors and no others."""
+    """An unpickler that allows the constructors of plain tensors and nothing else."""
 
     def __init__(self, content: bytes, storages: dict[str, _Storage]) -> None:
         super().__init__(io.BytesIO(content))
         self._storages = storages
 
     def find_class(self, module: str, name: str) -> Any:
-        """Stand-ins for the allowed constructors; raises _MalformedError for any other."""
+        """Return the stand-in for an allowed constructor; raises _MalformedError for any other.
+
+        The unpickler gets every function and class through this method, so nothing of the file's
+        choice is ever imported or called.
+        """
         try:
             return _ALLOWED[module, name]
         except KeyError:
-            raise _MalformedError(f"it asks for {module}.{name}, which no plain tensor needs") from None
+            raise _MalformedError(
+                f"it asks for {module}.{name}, which plain tensors do not need"
+            ) from None
 
     def persistent_load(self, pid: Any) -> _Storage:
-        """The storage that ("storage", type, key, device, count, None) announces."""
+        """Return the storage that ("storage", type, key, device, count, None) declares."""
         match pid:
             case ("storage", _StorageType(dtype=dtype), str(key), str(), int(count), None) if count >= 0:
                 storage = _Storage(key=key, dtype=dtype, count=count)
             case _:
-                raise _MalformedError(f"it announces a storage as {pid!r:.100}")
+                raise _MalformedError(f"it declares a storage as {pid!r:.100}")
         if self._storages.setdefault(key, storage) != storage:
-            raise _MalformedError(f"it announces storage {key} twice, differently")
+            raise _MalformedError(f"it declares storage {key} twice, differently")
         return storage
 
 
 def _rebuild_tensor(
     storage: Any, offset: Any, shape: Any, strides: Any, requires_grad: Any, hooks: Any
 ) -> _Tensor:
-    """Stands in for torch._utils._rebuild_tensor_v2; gradients and hooks mean nothing here."""
+    """Stand-in for torch._utils._rebuild_tensor_v2; gradients and hooks are ignored."""
     del requires_grad, hooks
     if not isinstance(storage, _Storage):
-        raise _MalformedError("it holds a tensor without a storage")
+        raise _MalformedError("it has a tensor without a storage")
     numbers = (offset, *shape, *strides)
+    # `type(n) is`, because True is an int too.
     if len(shape) != len(strides) or any(type(n) is not int or n < 0 for n in numbers):
-        raise _MalformedError(f"it holds a tensor of shape {shape}, strides {strides}, offset {offset}")
+        raise _MalformedError(f"it has a tensor of shape {shape}, strides {strides}, offset {offset}")
     return _Tensor(storage=storage, offset=offset, shape=tuple(shape), strides=tuple(strides))
 
 
@@ -200,14 +221,14 @@ _ALLOWED: dict[tuple[str, str], Callable[..., Any] | _StorageType] = {
 
 
 def _storage_order(reader: _PickleReader) -> list[_Storage]:
-    """The announced storages in the order in which their bytes follow."""
-    announced = dict(reader.storages)
+    """Return the declared storages in the order of their bytes."""
+    declared = dict(reader.storages)
     keys = reader.next()
     if not isinstance(keys, list) or any(not isinstance(key, str) for key in keys):
         raise _MalformedError("it has no list of storages")
-    if sorted(keys) != sorted(announced):
+    if sorted(keys) != sorted(declared):
         raise _MalformedError("the storages it lists are not those that its tensors use")
-    return [announced[key] for key in keys]
+    return [declared[key] for key in keys]
 
 
 def _read_storages(content: bytes, position: int, order: list[_Storage]) -> dict[str, Array]:
@@ -217,7 +238,9 @@ def _read_storages(content: bytes, position: int, order: list[_Storage]) -> dict
             raise _MalformedError(f"it ends before storage {storage.key}")
         (count,) = struct.unpack_from("<q", content, position)
         if count != storage.count:
-            raise _MalformedError(f"storage {storage.key} has {count} elements, not {storage.count}")
+            raise _MalformedError(
+                f"storage {storage.key} has {count} elements, expected {storage.count}"
+            )
         position += 8
         end = position + count * np.dtype(storage.dtype).itemsize
         if end > len(content):
@@ -230,15 +253,16 @@ def _read_storages(content: bytes, position: int, order: list[_Storage]) -> dict
 
 
 def _view(name: str, tensor: _Tensor, numbers: Array) -> Array:
-    """A contiguous copy of a strided view, whose bounds are checked first."""
+    """Return a contiguous copy of a strided view after checking its bounds."""
     steps = zip(tensor.shape, tensor.strides, strict=True)
     last = tensor.offset + sum((size - 1) * stride for size, stride in steps)
     count = math.prod(tensor.shape)
-    # More elements than the storage has means strides of 0: a few bytes that claim gigabytes.
+    # `as_strided` checks nothing: beyond the storage it would read foreign memory. More elements than
+    # the storage has means strides of 0, with which a few bytes could ask for gigabytes.
     if count > numbers.size or (count and last >= numbers.size):
         raise _MalformedError(f"tensor {name} of shape {tensor.shape} reaches beyond its storage")
     start = numbers[tensor.offset :] if count else numbers[:0]
     strides = [stride * numbers.itemsize for stride in tensor.strides]
     view: Any = np.lib.stride_tricks.as_strided(start, tensor.shape, strides)
-    whole: Array = view.copy()
-    return whole
+    copy: Array = view.copy()
+    return copy

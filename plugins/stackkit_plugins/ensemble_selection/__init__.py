@@ -1,4 +1,4 @@
-"""Build an ensemble learner by learner, keeping what helps."""
+"""Aggregator: build an ensemble greedily, learner by learner."""
 
 from stackkit.api import AggregatorSpec, Option, fit_on_option, hookimpl, seed_option
 
@@ -9,7 +9,7 @@ def stackkit_aggregators() -> list[AggregatorSpec]:
     return [
         AggregatorSpec(
             name="ensemble-selection",
-            summary="mean probability of learners selected greedily, some of them repeatedly",
+            summary="mean probability of greedily selected learners, repeats allowed",
             factory="stackkit_plugins.ensemble_selection.aggregator:EnsembleSelection",
             options=(
                 fit_on_option("out-of-fold"),
@@ -17,23 +17,28 @@ def stackkit_aggregators() -> list[AggregatorSpec]:
                     name="metric",
                     default="log-loss",
                     choices=("log-loss", "accuracy"),
-                    help="what a selection improves; ties in accuracy are broken by log-loss",
+                    help="metric that selection improves; log-loss breaks ties in accuracy",
                 ),
-                Option(name="rounds", default=100, minimum=0, help="selections after the first ones"),
+                Option(
+                    name="rounds",
+                    default=100,
+                    minimum=0,
+                    help="number of selections after the initial ensemble",
+                ),
                 Option(
                     name="bags",
                     default=0,
                     minimum=0,
-                    help="random parts of the learners to select from and average; 0: all, once",
+                    help="number of random subsets to select from and average; 0: none",
                 ),
                 Option(
                     name="bag_fraction",
                     default=0.5,
                     above=0,
                     maximum=1,
-                    help="share of the learners in each bag, at least one learner",
+                    help="fraction of the learners in each bag (at least one learner)",
                 ),
-                seed_option("which learners are in which bag"),
+                seed_option("seed of the bags"),
             ),
         )
     ]

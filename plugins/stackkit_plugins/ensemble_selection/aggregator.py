@@ -1,23 +1,49 @@
-"""Greedy forward selection of learners with replacement."""
+"""Greedy forward selection of learners, with replacement."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stackkit.api import FitOn
-from stackkit_plugins.ensemble_selection.scoring import Scoring
-from stackkit_plugins.probabilities import likeliest, order_of_learners, weighted_sum
+from stackkit_plugins.ensemble_selection.scoring import EnsembleScorer
+from stackkit_plugins.shared.probabilities import canonical_order, most_likely, weighted_sum
 
 
 class EnsembleSelection:
-    """Predicts the class whose probability, averaged over the selected learners, is highest.
+    """Predict the class with the highest probability, averaged over the selected learners.
 
-    `weights_` (n_learners,) are the learners' shares in the ensemble. Source: R. Caruana,
-    A. Niculescu-Mizil, G. FitScheduler and A. Ksikes, "Ensemble selection from libraries of models",
-    2004: with replacement, from a sorted start, by option from bags of learners.
+    Parameters
+    ----------
+    fit_on : {"in-sample", "out-of-fold"}
+        Which probabilities of the training rows `fit` gets.
+    metric : {"log-loss", "accuracy"}
+        What a selection improves.
+    rounds : int
+        Number of selections after the initial ensemble.
+    bags : int
+        Number of random subsets of the learners; the ensemble is the mean of one selection per
+        subset. With 0 there is one selection from all learners.
+    bag_fraction : float
+        Fraction of the learners in each bag, above 0 and at most 1.
+    seed : int
+        Seed of the bags.
+
+    Attributes
+    ----------
+    weights_ : ndarray of shape (n_learners,)
+        Each learner's share of the ensemble; the sum is 1.
+    classes_ : ndarray of shape (n_seen,)
+        Labels that have training samples.
+
+    References
+    ----------
+    R. Caruana, A. Niculescu-Mizil, G. Crew and A. Ksikes, "Ensemble selection from libraries of
+    models", 2004: selection with replacement, sorted initialisation, optional bagging.
+
     """
 
     weights_: NDArray[np.float64]
@@ -33,24 +59,26 @@ class EnsembleSelection:
         self.bag_fraction = bag_fraction
         self.seed = seed
 
-    def fit(self, probabilities: NDArray[np.floating], labels: NDArray[np.int64]) -> EnsembleSelection:
+    def fit(self, probabilities: NDArray[np.floating], labels: NDArray[np.int64]) -> Self:
         """Select from (n_learners, n_samples, n_classes) probabilities."""
-        order = order_of_learners(probabilities)
-        scoring = Scoring(
+        # Ties between learners go to the first one, so the order must not be that of the backbones.
+        order = canonical_order(probabilities)
+        scorer = EnsembleScorer(
             [probabilities[learner] for learner in order], labels, accuracy=self.metric == "accuracy"
         )
-        selections = [select(scoring, bag, self.rounds) for bag in self._bags(len(order))]
-        shares = [selection / selection.sum() for selection in selections]
+        counts = [select(scorer, bag, self.rounds) for bag in self._bags(len(order))]
+        # Bags select different numbers of learners; as shares, each bag counts the same.
+        shares = [count / count.sum() for count in counts]
         self.weights_ = np.empty(len(order))
         self.weights_[order] = np.mean(shares, axis=0)
         self.classes_ = np.unique(labels)
         return self
 
     def predict(self, probabilities: NDArray[np.floating]) -> NDArray[np.int64]:
-        """(n_learners, n_samples, n_classes) -> (n_samples,) labels; the first of equals wins."""
+        """(n_learners, n_samples, n_classes) -> (n_samples,) labels; on a tie, the lowest wins."""
         if not hasattr(self, "weights_"):
-            raise ValueError("fit comes before predict")
-        return likeliest(weighted_sum(probabilities, self.weights_), self.classes_)
+            raise ValueError("call fit before predict")
+        return most_likely(weighted_sum(probabilities, self.weights_), self.classes_)
 
     def _bags(self, n_learners: int) -> Iterator[Sequence[int]]:
         if not self.bags:
@@ -61,24 +89,40 @@ class EnsembleSelection:
             yield sorted(random.choice(n_learners, size, replace=False).tolist())
 
 
-def select(scoring: Scoring, bag: Sequence[int], rounds: int) -> NDArray[np.int64]:
-    """How often each learner is selected, (n_learners,): the best ensemble on the way.
+def select(scorer: EnsembleScorer, bag: Sequence[int], rounds: int) -> NDArray[np.int64]:
+    """Select learners greedily and return the best ensemble met on the way.
 
-    It starts from as many of the best learners as do best together, and so ends nowhere below
-    the best one.
+    Parameters
+    ----------
+    scorer : EnsembleScorer
+        Scores ensembles of all learners.
+    bag : sequence of int
+        Learners that may be selected.
+    rounds : int
+        Number of selections after the initial ensemble.
+
+    Returns
+    -------
+    ndarray of shape (n_learners,), int64
+        How often each learner was selected. Its score is at least that of the best single learner.
+
     """
-    selected = np.zeros(scoring.n_learners, dtype=np.int64)
-    alone = scoring.with_one_more(selected, bag)
+    selected = np.zeros(scorer.n_learners, dtype=np.int64)
+    alone = scorer.with_one_more(selected, bag)
     ranked = sorted(bag, key=alone.__getitem__, reverse=True)
+    # Sorted initialisation: of the ensembles of the k best learners, start from the best one. Small
+    # ensembles overfit most, and greedy selection from nothing would start with the smallest.
     path = []
     for learner in ranked:
-        score = scoring.with_one_more(selected, [learner])[learner]
+        score = scorer.with_one_more(selected, [learner])[learner]
         selected[learner] += 1
         path.append((score, selected.copy()))
     best, start = max(path, key=lambda step: step[0])
     found, selected = start, start.copy()
+    # Every round adds the best candidate, even if that makes the ensemble worse: a later round may
+    # make up for it. What is returned is the best ensemble of all rounds.
     for _ in range(rounds):
-        scores = scoring.with_one_more(selected, bag)
+        scores = scorer.with_one_more(selected, bag)
         chosen = max(bag, key=scores.__getitem__)
         selected[chosen] += 1
         if scores[chosen] > best:

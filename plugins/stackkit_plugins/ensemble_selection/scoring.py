@@ -1,4 +1,4 @@
-"""How good an ensemble is on the rows that it is selected on."""
+"""Score ensembles on the rows that they are selected on, one added learner at a time."""
 
 from __future__ import annotations
 
@@ -7,14 +7,24 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from stackkit_plugins.probabilities import of_labels
+from stackkit_plugins.shared.probabilities import true_class_probabilities
 
 Score = tuple[int, float]
-"""Rows that are right (0 for all, where only the log-loss counts) and mean log-likelihood."""
+"""Number of correct rows (0 if only the log-loss counts) and mean log-likelihood; greater is better."""
 
 
-class Scoring:
-    """Scores ensembles of the given learners, each (n, n_classes), against labels (n,)."""
+class EnsembleScorer:
+    """Score ensembles of the given learners.
+
+    Parameters
+    ----------
+    learners : sequence of ndarray of shape (n_samples, n_classes)
+        Each learner's probabilities.
+    labels : ndarray of shape (n_samples,)
+    accuracy : bool
+        Whether accuracy decides and the log-loss breaks ties, or the log-loss alone decides.
+
+    """
 
     def __init__(
         self,
@@ -24,29 +34,39 @@ class Scoring:
         accuracy: bool,
     ) -> None:
         self.n_learners = len(learners)
-        self._likelihoods = np.concatenate([of_labels(learner[None], labels) for learner in learners])
-        self._contested = _contested(learners, labels) if accuracy else None
+        # The log-loss of a mean needs only each learner's probability of the true class.
+        self._likelihoods = np.concatenate(
+            [true_class_probabilities(learner[None], labels) for learner in learners]
+        )
+        self._contested = _contested_rows(learners, labels) if accuracy else None
 
     def with_one_more(self, selected: NDArray[np.int64], candidates: Sequence[int]) -> dict[int, Score]:
-        """Scores of the ensemble with each candidate added; greater is better.
+        """Return the score of the ensemble with each candidate added.
 
-        `selected` (n_learners,) says how often each learner is in the ensemble.
+        Parameters
+        ----------
+        selected : ndarray of shape (n_learners,)
+            How often each learner is in the ensemble.
+        candidates : sequence of int
+            Learners to try.
+
         """
-        right = self._right(selected, candidates)
+        correct = self._correct(selected, candidates)
         so_far = selected @ self._likelihoods
         size = selected.sum() + 1
         return {
             candidate: (
-                right[candidate],
+                correct[candidate],
                 float(np.log((so_far + self._likelihoods[candidate]) / size).mean()),
             )
             for candidate in candidates
         }
 
-    def _right(self, selected: NDArray[np.int64], candidates: Sequence[int]) -> dict[int, int]:
+    def _correct(self, selected: NDArray[np.int64], candidates: Sequence[int]) -> dict[int, int]:
         if self._contested is None:
             return dict.fromkeys(candidates, 0)
         probabilities, truth = self._contested
+        # Sums instead of means: dividing all classes by the ensemble's size does not move the argmax.
         so_far = np.tensordot(selected.astype(np.float64), probabilities, axes=1)
         return {
             candidate: int(np.sum((so_far + probabilities[candidate]).argmax(axis=1) == truth))
@@ -54,12 +74,21 @@ class Scoring:
         }
 
 
-def _contested(
+def _contested_rows(
     learners: Sequence[NDArray[np.floating]], labels: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """(n_learners, m, n_seen) probabilities of the classes seen, (m,) true columns of those.
+    """Return the m rows on which learners disagree.
 
-    Only the m rows on which learners differ: where all agree, so does every ensemble of them.
+    Where all learners agree, every ensemble of them predicts the same, so those rows cannot change
+    a comparison; leaving them out saves most of the work.
+
+    Returns
+    -------
+    probabilities : ndarray of shape (n_learners, m, n_seen), float64
+        Of the classes that occur in `labels`.
+    truth : ndarray of shape (m,)
+        Columns of `probabilities`.
+
     """
     classes, truth = np.unique(labels, return_inverse=True)
     choices = np.stack([learner[:, classes].argmax(axis=1) for learner in learners])

@@ -9,11 +9,14 @@ def stackkit_datasets() -> list[DatasetSpec]:
     return [
         DatasetSpec(
             name="image-folder",
-            summary="your own images: one folder per class, optionally below train/, val/ and test/",
+            summary="your images: one folder per class, optionally in train/, val/, test/",
             factory="stackkit_plugins.image_folder.dataset:image_folder",
             options=(
                 Option(
-                    name="root", default=None, type=str, help="the folder of class folders (required)"
+                    name="root",
+                    default=None,
+                    type=str,
+                    help="the folder that contains the class folders (required)",
                 ),
                 limit_option(),
             ),

@@ -1,4 +1,4 @@
-"""The dataset object: class folders become classes, image files become samples."""
+"""Turn a folder of images into a dataset: class folders become classes, image files become samples."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from PIL import Image
 
 _SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
-_LAYOUT = "one folder per class, optionally below train/, val/ and test/"
+_LAYOUT = "one folder per class, optionally in train/, val/ and test/"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _ClassFolder:
-    """A folder whose images are of one class, and of one official split if there are any."""
+    """A folder with the images of one class, and of one official split if there are splits."""
 
     split: str | None
     name: str
@@ -28,7 +28,20 @@ class _ClassFolder:
 
 
 class ImageFolder:
-    """The images below `root`, sorted by their relative path, which is also their id."""
+    """The images below `root`, sorted by their relative path, which is also their id.
+
+    Parameters
+    ----------
+    root : Path
+    limit : int, optional
+        Maximum number of images per class.
+
+    Raises
+    ------
+    DatasetError
+        If the folder cannot be listed, or has fewer than two classes with images.
+
+    """
 
     def __init__(self, root: Path, *, limit: int | None = None) -> None:
         scan = Scan(root)
@@ -46,25 +59,25 @@ class ImageFolder:
             for image in folder.images
         ]
         self.samples = tuple(limit_per_class(sorted(every, key=lambda sample: sample.id), limit))
-        self.notes = (*_class_notes(folders, self.classes), *scan.left_out.notes())
+        self.notes = (*_class_notes(folders, self.classes), *scan.ignored.notes())
 
     def image(self, i: int) -> Image.Image:
-        """Image i, RGB; raises ImageError."""
+        """Read image i in mode RGB; raises ImageError."""
         return read_image(self.root / self.samples[i].id)
 
     def fingerprint(self, i: int) -> str:
-        """Fingerprint of image i's file; raises OSError."""
+        """Return the fingerprint of image i's file; raises OSError."""
         return file_fingerprint(self.root / self.samples[i].id)
 
 
 def image_folder(*, root: str | None, limit: int | None) -> ImageFolder:
-    """List the images below `root`; raises UsageError without one and DatasetError for a bad one."""
+    """Create the dataset; raises UsageError without a `root` and DatasetError for an unusable one."""
     if not root:
-        raise UsageError("image-folder: root= is wanted, such as image-folder:root=photographs")
+        raise UsageError("image-folder: root= is required, for example image-folder:root=photographs")
     folder = Path(root).expanduser().absolute()
-    if not os.path.isdir(folder):  # noqa: PTH112 - Path.is_dir raises where a parent may not be read
+    if not os.path.isdir(folder):  # noqa: PTH112 - Path.is_dir raises if a parent folder is unreadable
         found = "is a file" if os.path.isfile(folder) else "does not exist"  # noqa: PTH113
-        raise DatasetError(f"{folder} {found}; point root= at a folder with {_LAYOUT}")
+        raise DatasetError(f"{folder} {found}; point root= to a folder with {_LAYOUT}")
     return ImageFolder(folder, limit=limit)
 
 
@@ -74,7 +87,7 @@ def _class_folders(root: Path, scan: Scan) -> list[_ClassFolder]:
         _places_in_splits(root, top, scan) if _are_splits(top) else [(None, name, name) for name in top]
     )
     if not places:
-        raise DatasetError(f"{root} has no class folders; {_LAYOUT} is wanted{_hint(scan)}")
+        raise DatasetError(f"{root} has no class folders; expected {_LAYOUT}{_ignored(scan)}")
     return [
         _ClassFolder(split=split, name=name, images=tuple(scan.images(path)))
         for split, name, path in places
@@ -82,7 +95,10 @@ def _class_folders(root: Path, scan: Scan) -> list[_ClassFolder]:
 
 
 def _are_splits(names: Sequence[str]) -> bool:
-    """Whether these are train/ and another split; "train" beside "bus" is a class of vehicles."""
+    """Return whether these folders are train/ and at least one other split, and nothing else.
+
+    A folder "train" beside "bus" is a class of vehicles.
+    """
     lowered = {name.lower() for name in names}
     return len(lowered) > 1 and "train" in lowered and lowered <= _SPLITS.keys()
 
@@ -93,7 +109,9 @@ def _places_in_splits(root: Path, top: Sequence[str], scan: Scan) -> list[tuple[
         split = _SPLITS[folder.lower()]
         below = [(split, name, f"{folder}/{name}") for name in scan.folders(folder)]
         if not below and split == "train":
-            raise DatasetError(f"{root / folder} has no class folders; {_LAYOUT} is wanted{_hint(scan)}")
+            raise DatasetError(
+                f"{root / folder} has no class folders; expected {_LAYOUT}{_ignored(scan)}"
+            )
         places += below
     return places
 
@@ -101,18 +119,18 @@ def _places_in_splits(root: Path, top: Sequence[str], scan: Scan) -> list[tuple[
 def _check_classes(root: Path, classes: Sequence[str], scan: Scan) -> None:
     if not classes:
         raise DatasetError(
-            f"{root} has class folders but no images; files ending in "
-            f"{', '.join(sorted(ENDINGS))} are wanted{_hint(scan)}"
+            f"{root} has class folders but no images; expected files ending in "
+            f"{', '.join(sorted(ENDINGS))}{_ignored(scan)}"
         )
     if len(classes) == 1:
         raise DatasetError(
-            f"{root} has images of one class only ({classes[0]}), two or more are wanted; "
-            f"point root= at the folder of class folders{_hint(scan)}"
+            f"{root} has images of only one class ({classes[0]}), expected at least two; "
+            f"point root= to the folder that contains the class folders{_ignored(scan)}"
         )
 
 
-def _hint(scan: Scan) -> str:
-    notes = scan.left_out.notes()
+def _ignored(scan: Scan) -> str:
+    notes = scan.ignored.notes()
     return f"; {'; '.join(notes)}" if notes else ""
 
 
@@ -120,9 +138,9 @@ def _class_notes(folders: Sequence[_ClassFolder], classes: Sequence[str]) -> lis
     notes = []
     empty = {folder.name for folder in folders} - set(classes)
     if empty:
-        notes.append(f"left out, class folders without images: {len(empty)} ({examples(empty)})")
+        notes.append(f"ignored: class folders without images: {len(empty)} ({examples(empty)})")
     for split in sorted({folder.split for folder in folders if folder.split}):
         present = {folder.name for folder in folders if folder.split == split and folder.images}
         if absent := set(classes) - present:
-            notes.append(f"classes without an image in {split}: {len(absent)} ({examples(absent)})")
+            notes.append(f"classes without images in {split}: {len(absent)} ({examples(absent)})")
     return notes

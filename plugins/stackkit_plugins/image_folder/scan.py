@@ -1,4 +1,4 @@
-"""Walk a folder of images once: which files are images, and what was left out."""
+"""Walk a folder tree once, find the images, and record what was ignored and why."""
 
 from __future__ import annotations
 
@@ -10,56 +10,56 @@ from pathlib import Path
 
 _NAMES = "bmp dib gif jfif jpe jpeg jpg pbm pgm png pnm ppm tga tif tiff webp"
 ENDINGS = frozenset(f".{name}" for name in _NAMES.split())
-"""What every Pillow reads; compared in lower case."""
+"""Formats that every build of Pillow can read; compared in lower case."""
 
 
 @dataclass
-class LeftOut:
-    """Paths that did not become samples, by the reason."""
+class Ignored:
+    """Paths that did not become samples, by reason."""
 
     paths: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
     def add(self, reason: str, path: str) -> None:
-        """Remember that `path` was left out."""
+        """Record that `path` was ignored."""
         self.paths[reason].append(path)
 
     def notes(self) -> list[str]:
-        """One line per reason, with up to three examples."""
+        """Return one line per reason, with up to three examples."""
         return [
-            f"left out, {reason}: {len(paths)} ({examples(paths)})"
+            f"ignored: {reason}: {len(paths)} ({examples(paths)})"
             for reason, paths in sorted(self.paths.items())
         ]
 
 
 class Scan:
-    """The folders and images below a root, in sorted order; hidden names never count."""
+    """The folders and images below a root, in sorted order; hidden names are ignored."""
 
     def __init__(self, root: Path) -> None:
-        self.left_out = LeftOut()
+        self.ignored = Ignored()
         self._root = root
         self._real_root = Path(os.path.realpath(root))
         self._linked: set[Path] = set()
 
     def folders(self, path: str = "") -> list[str]:
-        """Names of the subfolders of `path`; files lying beside them are left out."""
+        """Return the names of the subfolders of `path`; files beside them are ignored."""
         names = []
         for entry in self._entries(path):
             if _is_folder(entry):
                 names.append(entry.name)
             else:
-                self.left_out.add("files outside any class folder", self._relative(entry))
+                self.ignored.add("files outside any class folder", self._relative(entry))
         return names
 
     def images(self, path: str) -> Iterator[str]:
-        """Image files at any depth below the folder `path`, relative to the root."""
+        """Yield the image files at any depth below the folder `path`, relative to the root."""
         for entry in self._entries(path):
             relative = self._relative(entry)
             if _is_folder(entry):
                 yield from self.images(relative)
             elif Path(entry.name).suffix.lower() not in ENDINGS:
-                self.left_out.add("files with no image ending", relative)
+                self.ignored.add("files without an image extension", relative)
             elif not os.path.isfile(entry.path):  # noqa: PTH113 - Path.is_file raises on link loops
-                self.left_out.add("broken links and special files", relative)
+                self.ignored.add("broken links and special files", relative)
             else:
                 yield relative
 
@@ -73,15 +73,18 @@ class Scan:
         if entry.name.startswith("."):
             reason = "hidden files and folders"
         elif not _is_text(entry.name):
-            reason = "names that are not UTF-8 text in one line"
+            reason = "names that are not one line of UTF-8 text"
         elif entry.is_symlink() and _is_folder(entry) and not self._may_follow(entry):
-            reason = "links to folders that are read already"
+            reason = "links to folders that are already included"
         if reason:
-            self.left_out.add(reason, self._relative(entry))
+            self.ignored.add(reason, self._relative(entry))
         return not reason
 
     def _may_follow(self, link: os.DirEntry[str]) -> bool:
-        """Only links out of the root, each target once: no loop, and no image under two classes."""
+        """Return whether to follow a link: only out of the root, and each target once.
+
+        Otherwise a loop would never end, and an image could be in two classes.
+        """
         target = Path(os.path.realpath(link.path))
         known = {self._real_root, *self._linked}
         if any(target.is_relative_to(folder) or folder.is_relative_to(target) for folder in known):
@@ -94,8 +97,8 @@ class Scan:
 
 
 def examples(names: Iterable[str]) -> str:
-    """Up to three of the names, after "such as"."""
-    return f"such as {', '.join(_printable(name) for name in sorted(names)[:3])}"
+    """Return up to three of the names after "for example"."""
+    return f"for example {', '.join(_printable(name) for name in sorted(names)[:3])}"
 
 
 def _printable(name: str) -> str:
@@ -103,7 +106,7 @@ def _printable(name: str) -> str:
 
 
 def _is_text(name: str) -> bool:
-    # Undecodable bytes arrive as surrogates, which no report or feature file can hold.
+    # Python represents undecodable bytes as surrogates, which reports and feature files cannot store.
     return not any(ord(c) < 32 or ord(c) == 127 or "\ud800" <= c <= "\udfff" for c in name)
 
 

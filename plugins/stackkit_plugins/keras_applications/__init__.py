@@ -1,8 +1,8 @@
-"""Backbones: every model of keras.applications, cut before its classifier."""
+"""Backbones: every model of keras.applications, without its classifier."""
 
 from stackkit.api import BackboneSpec, Option, hookimpl
 from stackkit_plugins.keras_applications.models import MODELS, Model
-from stackkit_plugins.keras_network import DIAGNOSIS, network_options
+from stackkit_plugins.shared.keras_network import DIAGNOSIS, network_options
 
 _FACTORIES = "stackkit_plugins.keras_applications.backbone"
 _WEIGHTS = "stackkit_plugins.keras_applications.keras_files:downloaded_weights"
@@ -10,7 +10,7 @@ _WEIGHTS = "stackkit_plugins.keras_applications.keras_files:downloaded_weights"
 
 @hookimpl
 def stackkit_backbones() -> list[BackboneSpec]:
-    """Offer `vgg19`, `resnet50`, `inception-v3`, `xception` and all the others."""
+    """Offer `vgg19`, `resnet50`, `inception-v3`, `xception` and all other models."""
     return [_spec(model) for model in MODELS]
 
 
@@ -30,18 +30,18 @@ def _spec(model: Model) -> BackboneSpec:
 
 def _options(model: Model) -> tuple[Option, ...]:
     options = network_options(
-        weights="imagenet (Keras downloads and checks them), random, or a Keras weights file's path",
+        weights="imagenet (downloaded by Keras), random, or the path of a Keras weights file",
         size=model.size,
         smallest=model.smallest,
-        on_sizes=_on_sizes(model),
+        size_note=_size_note(model),
     )
     if not model.alphas:
         return options
     return (*options, Option(name="alpha", default=1.0, choices=model.alphas, help="width multiplier"))
 
 
-def _on_sizes(model: Model) -> str:
+def _size_note(model: Model) -> str:
     if not model.trained_sizes:
         return ""
     sizes = ", ".join(str(size) for size in model.trained_sizes)
-    return f"; there are weights for {sizes}, and other sizes take those for 224"
+    return f"; weights exist for {sizes}, other sizes use those for 224"

@@ -1,7 +1,7 @@
-"""Make a backbone of any model of keras.applications, with the weights that were asked for.
+"""Create backbones of all models of keras.applications.
 
-Importing this module imports no framework. `VGG19`, `ResNet50` ... are its factories: one for
-each model, under the function's name in keras.applications.
+The factories `VGG19`, `ResNet50` and so on are attributes of this module, one for each model,
+named like its function in keras.applications. Importing this module does not import a framework.
 """
 
 from __future__ import annotations
@@ -18,22 +18,23 @@ from urllib.error import URLError
 from stackkit.api import WeightsError
 from stackkit_plugins.keras_applications.keras_files import models_folder
 from stackkit_plugins.keras_applications.models import MODELS, Model
-from stackkit_plugins.keras_network import (
+from stackkit_plugins.shared.keras_network import (
     FileWeights,
     KerasBackbone,
+    NetworkDefinition,
     RandomWeights,
-    checked_running,
+    checked_settings,
     missing_file,
     weights_file,
 )
 
 PREPROCESSING = 1
-"""Part of every revision; to be raised when the way from pixels to features changes."""
+"""Part of every revision. Increase it when the computation from pixels to features changes."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Factory:
-    """Makes backbones of one model."""
+    """Create backbones of one model."""
 
     model: Model
 
@@ -45,20 +46,41 @@ class Factory:
         pooling: Literal["avg", "max"],
         seed: int,
         alpha: float = 1.0,
-        **running: Any,
+        **settings: Any,
     ) -> KerasBackbone:
-        """A backbone; builds and downloads nothing yet.
+        """Create a backbone; the network is built, and weights downloaded, when first needed.
 
-        `weights` is "imagenet", "random" or the path of a weights file with or without the top;
-        `running` are the fields of `Running`. Raises UsageError if they contradict each other,
-        WeightsError if the file is missing, PluginError if the engine's package is.
+        Parameters
+        ----------
+        weights : str
+            "imagenet", "random", or the path of a weights file with or without the classifier.
+        size : int
+            Side of the images in pixels.
+        pooling : {"avg", "max"}
+            Global pooling of the last feature map.
+        seed : int
+            Seed of random weights.
+        alpha : float
+            Width multiplier; 1.0 for models without this option.
+        **settings
+            Fields of `RunSettings`.
+
+        Raises
+        ------
+        UsageError
+            If settings contradict each other.
+        PluginError
+            If the engine's package is not installed.
+        WeightsError
+            If the weights file is missing.
+
         """
         model = self.model
         width = model.width(alpha)
         name = f"{model.name} with alpha={alpha}" if model.alphas else model.name
         source: FileWeights | RandomWeights
         if weights == "random":
-            source, load = RandomWeights(seed=seed), _new
+            source, load = RandomWeights(seed=seed), _new_model
         elif weights == "imagenet":
             source = FileWeights(path=models_folder() / model.weights_file(size=size, alpha=alpha))
             load = partial(_pretrained, name=name, path=source.path)
@@ -66,21 +88,22 @@ class Factory:
             source = weights_file(weights)
             load = partial(_from_file, name=name, path=source.path, top_layers=model.top_layers)
         arguments = _arguments(model, size, pooling, alpha)
-        return KerasBackbone(
+        definition = NetworkDefinition(
             name=model.name,
             architecture=_architecture(model, pooling, alpha),
             image_size=size,
             feature_dim=width,
             weights=source,
-            build=partial(load, model, arguments),
+            build_model=partial(load, model, arguments),
             preprocess=partial(_preprocess, model),
-            running=checked_running(model.name, **running),
+            settings=checked_settings(model.name, **settings),
         )
+        return KerasBackbone(definition)
 
     def unavailable_reason(
         self, *, weights: str, size: int, alpha: float = 1.0, **others: Any
     ) -> str | None:
-        """What must be downloaded or put in place before this backbone runs, or None."""
+        """Return what must be downloaded or provided before this backbone can run, or None."""
         del others
         if weights == "random":
             return None
@@ -89,8 +112,8 @@ class Factory:
         path = models_folder() / self.model.weights_file(size=size, alpha=alpha)
         if path.is_file():
             return None
-        room = f"about {self.model.megabytes(alpha):,g} MB"
-        return f"{path.name} is not in {path.parent}; Keras downloads it at first use ({room})"
+        download = f"about {self.model.megabytes(alpha):,g} MB"
+        return f"{path.name} not found in {path.parent}; Keras downloads it on first use ({download})"
 
 
 _FACTORIES = {model.function: Factory(model=model) for model in MODELS}
@@ -120,12 +143,12 @@ def _preprocess(model: Model, images: Any) -> Any:
     return module.preprocess_input(images, data_format="channels_last")
 
 
-def _new(model: Model, arguments: dict[str, Any], weights: str | None = None) -> Any:
-    """The Keras model without its top."""
+def _new_model(model: Model, arguments: dict[str, Any], weights: str | None = None) -> Any:
+    """Return the Keras model without its classifier."""
     import keras
 
     with warnings.catch_warnings():
-        # The MobileNets warn that other sizes get the weights of size 224; the option's help says so.
+        # The MobileNets warn that other sizes use the weights for 224. The option's help says so.
         warnings.filterwarnings("ignore", message="`input_shape` is undefined")
         return getattr(keras.applications, model.function)(weights=weights, **arguments)
 
@@ -135,19 +158,19 @@ def _from_file(
 ) -> Any:
     from stackkit_plugins.keras_applications.weights_file import load_weights
 
-    network = _new(model, arguments)
+    network = _new_model(model, arguments)
     load_weights(network, path, name=name, top_layers=top_layers)
     return network
 
 
 def _pretrained(model: Model, arguments: dict[str, Any], *, name: str, path: Path) -> Any:
-    """The Keras model with ImageNet weights, which Keras downloads and checks if need be."""
+    """Return the Keras model with ImageNet weights, which Keras downloads and checks if necessary."""
     was_there = path.is_file()
     try:
-        with redirect_stdout(sys.stderr):  # Keras prints how far its download is
-            return _new(model, arguments, weights="imagenet")
+        with redirect_stdout(sys.stderr):  # Keras prints its download progress; stdout may be JSON
+            return _new_model(model, arguments, weights="imagenet")
     except Exception as error:
-        # Keras lets through whatever urllib, h5py and it itself raise.
+        # Keras passes on all kinds of errors from urllib, h5py and its own code.
         raise WeightsError(_no_pretrained(name, path, was_there, error)) from error
 
 
@@ -155,15 +178,15 @@ def _no_pretrained(name: str, path: Path, was_there: bool, error: Exception) -> 
     reason = _reason(error)
     if path.is_file():
         return f"{path} cannot be loaded into {name} ({reason}); delete it, and Keras downloads it again"
-    # Keras deletes a file that fails its check before it tries to download it again.
-    where = f"the one in {path.parent} was damaged" if was_there else f"it is not in {path.parent}"
+    # Keras deletes a file with a wrong checksum before it downloads it again.
+    where = f"the file in {path.parent} was damaged" if was_there else f"not found in {path.parent}"
     return (
-        f"{name} needs {path.name}: {where}, where Keras looks (KERAS_HOME moves it), and the download "
-        f"failed ({reason}); put the file there, or give weights=PATH, or weights=random for a trial run"
+        f"{name} needs {path.name}: {where} (set KERAS_HOME to use another folder), and the download "
+        f"failed ({reason}); put the file there, or pass weights=PATH, or weights=random for a test run"
     )
 
 
 def _reason(error: Exception) -> str:
-    # Keras words a failed download around urllib's own reason, which says more in less.
+    # Keras wraps a failed download in a long text; urllib's own reason is shorter and more precise.
     download = isinstance(error.__context__, URLError)
     return " ".join(str(error.__context__ if download else error).split()).strip("<>")

@@ -1,4 +1,4 @@
-"""Every model of keras.applications as one row: what must be known before Keras is imported."""
+"""A table of all models of keras.applications: what must be known before Keras is imported."""
 
 from __future__ import annotations
 
@@ -9,12 +9,29 @@ from dataclasses import dataclass
 class Model:
     """One architecture.
 
-    `function` is its name in keras.applications, `module` the submodule with its
-    `preprocess_input`. `size` is the default side of the images in pixels, `smallest` the least
-    that Keras takes. `widths` maps the width multiplier alpha (1.0 where there is none) to the
-    number of features. `file` is the name of the ImageNet weights without the top, a template over
-    `alpha` and `rows`, where `rows` is the size if it is one of `trained_sizes`, else 224.
-    `top_layers` counts the layers with weights that a file with the top has in addition.
+    Attributes
+    ----------
+    name : str
+        Name of the backbone.
+    function : str
+        Name in keras.applications.
+    module : str
+        Submodule of keras.applications with its `preprocess_input`.
+    size : int
+        Default side of the images in pixels.
+    widths : tuple of (float, int)
+        Number of features for each width multiplier alpha; one entry for 1.0 if there is no such
+        option.
+    file : str
+        Name of the ImageNet weights without the classifier. A template over `alpha` and `rows`,
+        where `rows` is the size if it is one of `trained_sizes`, else 224.
+    smallest : int
+        Minimum side of the images that Keras accepts, in pixels.
+    trained_sizes : tuple of int
+        Sizes that have ImageNet weights of their own.
+    top_layers : int
+        Number of further layers with weights in a file that includes the classifier.
+
     """
 
     name: str
@@ -29,19 +46,19 @@ class Model:
 
     @property
     def alphas(self) -> tuple[float, ...]:
-        """The width multipliers that have ImageNet weights; empty if there is no such option."""
+        """Width multipliers with ImageNet weights; empty if the model has no such option."""
         return tuple(alpha for alpha, _ in self.widths) if len(self.widths) > 1 else ()
 
     def width(self, alpha: float = 1.0) -> int:
-        """Number of features with one of `alphas`."""
+        """Return the number of features for one of `alphas`."""
         return dict(self.widths)[alpha]
 
     def megabytes(self, alpha: float = 1.0) -> float:
-        """About the size of the ImageNet weights file."""
+        """Return the approximate size of the ImageNet weights file in MB."""
         return _MEGABYTES[self.name][[known for known, _ in self.widths].index(alpha)]
 
     def weights_file(self, *, size: int, alpha: float = 1.0) -> str:
-        """Name of the ImageNet weights file that Keras asks for."""
+        """Return the name of the ImageNet weights file that Keras asks for."""
         rows = size if size in self.trained_sizes else 224
         return self.file.format(alpha=_alpha_text(self.module, alpha), rows=rows)
 
@@ -49,7 +66,7 @@ class Model:
 def _alpha_text(module: str, alpha: float) -> str:
     if module != "mobilenet":
         return str(float(alpha))
-    return {1.0: "1_0", 0.75: "7_5", 0.5: "5_0", 0.25: "2_5"}.get(alpha, "")  # MobileNet's own spelling
+    return {1.0: "1_0", 0.75: "7_5", 0.5: "5_0", 0.25: "2_5"}.get(alpha, "")  # MobileNet's own notation
 
 
 _TF_KERNELS = "_weights_tf_dim_ordering_tf_kernels_notop.h5"
@@ -110,7 +127,7 @@ def _vgg(layers: int, size: int) -> Model:
 
 
 MODELS: tuple[Model, ...] = (
-    # 244, not the native 224: the published recipe's size for VGG19 and ResNet50.
+    # 244 instead of the native 224: the published recipe's size for VGG19 and ResNet50.
     _vgg(16, size=224),
     _vgg(19, size=244),
     _resnet(50, size=244),
@@ -234,4 +251,4 @@ _MEGABYTES: dict[str, tuple[float, ...]] = {
     "convnext-large": (785,),
     "convnext-xlarge": (1393,),
 }
-"""Four bytes for each parameter without the top, for each of a model's widths."""
+"""Four bytes per parameter without the classifier, for each of a model's widths."""

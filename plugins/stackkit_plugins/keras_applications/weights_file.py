@@ -1,7 +1,7 @@
-"""Put a weights file into a network: every weight of it, or an error.
+"""Load a weights file into a network, and raise an error unless every weight was set.
 
-Files with and without the classifier ("top") are taken, in Keras' legacy HDF5 layout (`.h5`, which
-all of Keras' own ImageNet weights have) and in Keras 3's (`.weights.h5`, `.keras`).
+Files with and without the classifier ("top") are accepted, in Keras' legacy HDF5 layout (`.h5`,
+used by all of Keras' own ImageNet weights) and in that of Keras 3 (`.weights.h5`, `.keras`).
 """
 
 from __future__ import annotations
@@ -21,22 +21,35 @@ from stackkit.api import WeightsError
 
 @dataclass(frozen=True, kw_only=True)
 class _Layer:
-    """A layer with weights as the file has it; arrays are read when they are asked for."""
+    """A layer with weights in a file; arrays are read from disk when they are used."""
 
     name: str
     weights: Sequence[h5py.Dataset]
 
 
 def load_weights(network: Any, path: Path, *, name: str, top_layers: int) -> None:
-    """Set all weights of a Keras network from a file that holds just this architecture.
+    """Set all weights of a Keras network from a file of the same architecture.
 
-    `name` is what messages call the network; a file may hold `top_layers` further layers with
-    weights, those of the classifier. Raises WeightsError if the file is damaged or of another
-    architecture or width; the network is then not to be used.
+    Parameters
+    ----------
+    network : keras.Model
+        After an error it must not be used.
+    path : Path
+        Its ending decides about the layout: .keras, .weights.h5, or any other for legacy HDF5.
+    name : str
+        Name of the network in messages.
+    top_layers : int
+        Number of further layers with weights, those of the classifier, that the file may have.
+
+    Raises
+    ------
+    WeightsError
+        If the file is damaged, or has another architecture or width.
+
     """
     if path.suffix == ".keras":
         if not zipfile.is_zipfile(path):
-            raise WeightsError(f"{path} is no whole .keras archive; download or copy it again")
+            raise WeightsError(f"{path} is not a complete .keras archive; download or copy it again")
         return _load_keras_3(network, path, name)
     try:
         with h5py.File(path, "r") as file:
@@ -47,40 +60,44 @@ def load_weights(network: Any, path: Path, *, name: str, top_layers: int) -> Non
             is_keras_3 = "layers" in file
     except OSError as error:
         raise WeightsError(
-            f"{path} is no whole HDF5 file ({_one_line(error)}); download or copy it again"
+            f"{path} is not a complete HDF5 file ({_one_line(error)}); download or copy it again"
         ) from error
     if not is_keras_3:
-        raise WeightsError(f"{path} holds no weights of a Keras model; give a file that Keras saved")
+        raise WeightsError(f"{path} has no weights of a Keras model; pass a file that Keras saved")
     if not path.name.endswith(".weights.h5"):
         raise WeightsError(f"{path} has the layout of Keras 3; rename it to end in .weights.h5")
     return _load_keras_3(network, path, name)
 
 
 def _load_legacy(network: Any, saved: list[_Layer], path: Path, name: str, top_layers: int) -> None:
-    """By position, as Keras itself does: names in files of older versions differ, the order does not."""
+    """Assign weights to layers by position, as Keras does.
+
+    Layer names differ between versions of Keras; their order does not.
+    """
     layers = [layer for layer in network.layers if layer.weights]
     if len(saved) - len(layers) not in {0, top_layers}:
         raise WeightsError(
             f"{path} does not fit {name}: it has {len(saved)} layers with weights, "
-            f"{len(layers)} are wanted, or {len(layers) + top_layers} with the top"
+            f"expected {len(layers)}, or {len(layers) + top_layers} with the classifier"
         )
-    pairs = list(zip(layers, saved, strict=False))  # what is left over is the top
+    pairs = list(zip(layers, saved, strict=False))  # the classifier's layers come last and are dropped
+    # Check all shapes first: the error then names the file and the layer, which Keras' own does not.
     for layer, stored in pairs:
         _check_shapes(layer, stored, path, name)
     for layer, stored in pairs:
         for weight, values in zip(_in_file_order(layer), stored.weights, strict=True):
             weight.assign(np.asarray(values))
         if hasattr(layer, "finalize_state"):
-            layer.finalize_state()  # Normalization computes with what this derives from its weights
+            layer.finalize_state()  # Normalization computes from values that this derives from weights
 
 
 def _check_shapes(layer: Any, stored: _Layer, path: Path, name: str) -> None:
-    wanted = [tuple(weight.shape) for weight in _in_file_order(layer)]
+    expected = [tuple(weight.shape) for weight in _in_file_order(layer)]
     found = [tuple(values.shape) for values in stored.weights]
-    if wanted != found:
+    if expected != found:
         raise WeightsError(
             f"{path} does not fit {name}: its layer {stored.name} has weights of shape {found}, "
-            f"{layer.name} of {name} wants {wanted}; give weights of the same architecture and width"
+            f"expected {expected} for layer {layer.name}; use weights of the same architecture"
         )
 
 
@@ -89,21 +106,27 @@ def _in_file_order(layer: Any) -> list[Any]:
 
 
 def _saved_layers(group: h5py.Group) -> list[_Layer]:
-    """The layers with weights of a legacy file, none if it has another layout; OSError if damaged."""
+    """Return the layers with weights of a legacy file; none if it has another layout.
+
+    Raises OSError if the file is damaged.
+    """
     layers = []
     for name in _names(group, "layer_names"):
         weights = [group[name].get(weight) for weight in _names(group.get(name), "weight_names")]
         if any(not isinstance(values, h5py.Dataset) for values in weights):
-            raise OSError(f"layer {name} lacks weights that it lists")
+            raise OSError(f"layer {name} lists weights that are missing")
         if weights:
             layers.append(_Layer(name=name, weights=weights))
     return layers
 
 
 def _names(group: Any, key: str) -> list[str]:
-    """A list of names kept as an attribute, in pieces key0, key1 ... where it was too long for one."""
+    """Return a list of names from an attribute.
+
+    HDF5 limits an attribute to 64 kB, so Keras splits a long list into KEY0, KEY1 and so on.
+    """
     if not isinstance(group, h5py.Group):
-        raise OSError(f"it lists {key} of a group that is not there")
+        raise OSError(f"it has no group for {key}")
     pieces = [key] if key in group.attrs else _numbered(group, key)
     names = [name for piece in pieces for name in group.attrs[piece]]
     return [name.decode() if isinstance(name, bytes) else str(name) for name in names]
@@ -117,17 +140,21 @@ def _numbered(group: h5py.Group, key: str) -> list[str]:
 
 
 def _load_keras_3(network: Any, path: Path, name: str) -> None:
-    """Let Keras read its own format, then make sure that nothing was left out."""
+    """Let Keras read its own format, and check that it set every weight.
+
+    Keras only warns about layers that it skips. All float weights are therefore set to NaN first; a
+    weight that is still NaN afterwards was not in the file.
+    """
     floats = [weight for weight in network.weights if "float" in str(weight.dtype)]
     for weight in floats:
         weight.assign(np.full(weight.shape, np.nan, np.float32))
     try:
         with warnings.catch_warnings():
-            # Keras only warns of layers that it skips, also where it skips them rightly.
+            # It also warns about layers that it rightly skips, such as the classifier.
             warnings.filterwarnings("ignore", message="Skipping nested container")
             network.load_weights(str(path))
     except Exception as error:
-        # Keras raises ValueError, KeyError, OSError ... depending on what does not fit.
+        # Keras raises ValueError, KeyError, OSError and others, depending on what does not fit.
         raise WeightsError(f"{path} does not fit {name}: {_one_line(error)}") from error
     if unset := sum(bool(np.isnan(weight.numpy()).any()) for weight in floats):
         raise WeightsError(f"{path} does not fit {name}: {unset} weights are missing or not numbers")

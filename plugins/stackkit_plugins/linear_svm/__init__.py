@@ -1,7 +1,7 @@
-"""The recipe's baseline, a linear support vector machine, and the same with probabilities."""
+"""Learners: a linear support vector machine, the recipe's baseline, without and with probabilities."""
 
 from stackkit.api import LearnerSpec, hookimpl
-from stackkit_plugins.linear_learners import LINEAR_SVC, NORMALISE
+from stackkit_plugins.shared.linear_learners import LINEAR_SVC, NORMALISE
 
 _OPTIONS = (*LINEAR_SVC, NORMALISE)
 
@@ -19,7 +19,7 @@ def stackkit_learners() -> list[LearnerSpec]:
         ),
         LearnerSpec(
             name="calibrated-svm",
-            summary="linear-svm with probabilities, calibrated on rows held out of training",
+            summary="linear-svm with probabilities calibrated on held-out rows",
             factory="stackkit_plugins.linear_svm.learner:calibrated_svm",
             options=_OPTIONS,
         ),

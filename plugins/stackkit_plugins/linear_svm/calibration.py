@@ -1,9 +1,9 @@
-"""Turn decision values of a support vector machine into probabilities."""
+"""Convert the decision values of a support vector machine to probabilities."""
 
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,65 +12,109 @@ from scipy.special import log_softmax, softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
-from stackkit_plugins.linear_learners.holding_out import inner_splits
+from stackkit_plugins.shared.linear_learners.inner_splits import inner_splits
 
 
 class CalibratedSVM(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
-    """A machine fitted on all rows, and softmax of its decision values times one `factor_`.
+    """A support vector machine with probabilities: softmax of decision values times one factor.
 
-    The factor makes the labels of rows likeliest that inner splits held out (Platt 1999 for the
-    held-out decision values, Guo et al. 2017 for the one factor, called inverse temperature).
-    scikit-learn's own temperature scaling takes labels for columns, and a class of one row for
-    infinitely far; it is matched where neither matters.
+    Parameters
+    ----------
+    estimator : estimator
+        A classifier with `decision_function`; cloned, never fitted itself.
+    seed : int
+        Decides which rows are held out together.
+
+    Attributes
+    ----------
+    estimator_ : estimator
+        Fitted on all rows. It alone decides the labels.
+    factor_ : float
+        The inverse temperature. It maximises the likelihood of the labels of rows that inner splits
+        held out.
+    classes_ : ndarray of shape (n_classes,)
+
+    Notes
+    -----
+    Equals scikit-learn's `CalibratedClassifierCV(method="temperature", ensemble=False)` on the same
+    folds. That class is not used, because it takes a label for the number of its column, and treats
+    a class that a fold has not seen as infinitely far away.
+
+    References
+    ----------
+    J. Platt, "Probabilistic outputs for support vector machines", 1999, for calibrating on held-out
+    decision values. C. Guo, G. Pleiss, Y. Sun and K. Q. Weinberger, "On calibration of modern
+    neural networks", ICML 2017, for a single factor.
+
     """
 
     def __init__(self, estimator: Any, *, seed: int = 0) -> None:
         self.estimator = estimator
         self.seed = seed
 
-    def fit(self, X: NDArray[np.floating], y: NDArray[np.int64]) -> CalibratedSVM:
-        """Fit on (n, d) features and (n,) labels, and calibrate on parts of them held out."""
+    def fit(self, X: NDArray[np.floating], y: NDArray[np.int64]) -> Self:
+        """Fit on (n_samples, n_features) and (n_samples,) labels, and calibrate on held-out rows."""
         self.classes_, codes = np.unique(y, return_inverse=True)
         self.factor_ = self._calibrated(X, codes)
         self.estimator_ = clone(self.estimator).fit(X, codes)
         return self
 
     def _calibrated(self, X: NDArray[np.floating], codes: NDArray[np.int64]) -> float:
+        # Values of rows that a machine was fitted on are too far from its boundary: a factor found
+        # on them would make every probability too extreme.
         splits = inner_splits(codes, seed=self.seed)
         if not splits:
-            warnings.warn("no class has two images, so nothing is calibrated", UserWarning, stacklevel=3)
+            warnings.warn(
+                "no class has two images, so probabilities are not calibrated (factor 1)",
+                UserWarning,
+                stacklevel=3,
+            )
             return 1.0
         values = [
             _values(clone(self.estimator).fit(X[train], codes[train]), X[test]) for train, test in splits
         ]
-        return likeliest_factor(
-            np.concatenate(values), np.concatenate([codes[test] for _, test in splits])
-        )
+        return fit_factor(np.concatenate(values), np.concatenate([codes[test] for _, test in splits]))
 
     def predict(self, X: NDArray[np.floating]) -> NDArray[np.int64]:
-        """(n, d) -> (n,) labels, those of the machine without probabilities."""
+        """(n_samples, n_features) -> (n_samples,) labels, those of the machine alone."""
         check_is_fitted(self)
         labels: NDArray[np.int64] = self.classes_[self.estimator_.predict(X)]
         return labels
 
     def predict_proba(self, X: NDArray[np.floating]) -> NDArray[np.float64]:
-        """(n, d) -> (n, n_classes), columns in the order of `classes_`."""
+        """(n_samples, n_features) -> (n_samples, n_classes), columns in the order of `classes_`."""
         check_is_fitted(self)
         probabilities: NDArray[np.float64] = softmax(self.factor_ * _values(self.estimator_, X), axis=1)
         return probabilities
 
 
 def _values(machine: Any, X: NDArray[np.floating]) -> NDArray[np.float64]:
-    """(n, d) -> (n, n_classes) decision values; of two classes the first has the other's negative."""
+    """Return decision values of shape (n_samples, n_classes), also for two classes."""
     values: NDArray[np.float64] = machine.decision_function(X)
     return values if values.ndim == 2 else np.stack([-values, values], axis=1)
 
 
-def likeliest_factor(values: NDArray[np.float64], codes: NDArray[np.int64]) -> float:
-    """The factor that gives softmax of (n, k) values the least log-loss; codes (n,) are columns."""
+def fit_factor(values: NDArray[np.float64], codes: NDArray[np.int64]) -> float:
+    """Find the factor for which softmax(factor * values) has the lowest log-loss.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_samples, n_classes)
+        Decision values of held-out rows.
+    codes : ndarray of shape (n_samples,)
+        Columns of the true classes.
+
+    Returns
+    -------
+    float
+        Between exp(-10) and exp(10).
+
+    """
     rows = np.arange(len(codes))
 
     def loss(logarithm: float) -> float:
         return -float(log_softmax(np.exp(logarithm) * values, axis=1)[rows, codes].mean())
 
+    # Over the logarithm, which keeps the factor positive. The bounds matter where all rows are
+    # classified correctly: the loss then falls for ever.
     return float(np.exp(minimize_scalar(loss, bounds=(-10, 10)).x))

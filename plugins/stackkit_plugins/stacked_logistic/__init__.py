@@ -1,4 +1,4 @@
-"""Multinomial logistic regression on log-probabilities: one weight a learner, one constant a class."""
+"""Aggregator: logistic regression on log-probabilities, one weight per learner."""
 
 from stackkit.api import AggregatorSpec, Option, fit_on_option, hookimpl
 
@@ -9,7 +9,7 @@ def stackkit_aggregators() -> list[AggregatorSpec]:
     return [
         AggregatorSpec(
             name="stacked-logistic",
-            summary="logistic regression on log-probabilities, drawn towards geometric-vote",
+            summary="logistic regression on log-probabilities, shrunk to geometric-vote",
             factory="stackkit_plugins.stacked_logistic.aggregator:StackedLogistic",
             options=(
                 fit_on_option("out-of-fold"),
@@ -17,10 +17,17 @@ def stackkit_aggregators() -> list[AggregatorSpec]:
                     name="C",
                     default=1.0,
                     above=0,
-                    help="inverse of the regularisation strength; near 0 it is geometric-vote",
+                    help="inverse regularisation strength; close to 0: geometric-vote",
                 ),
-                Option(name="max_iter", default=1000, minimum=1, help="most iterations of L-BFGS"),
-                Option(name="tol", default=1e-6, above=0, help="largest slope at which it stops"),
+                Option(
+                    name="max_iter", default=1000, minimum=1, help="maximum number of L-BFGS iterations"
+                ),
+                Option(
+                    name="tol",
+                    default=1e-6,
+                    above=0,
+                    help="stop when no gradient component exceeds this",
+                ),
             ),
         )
     ]

@@ -1,8 +1,9 @@
-"""Logistic regression that departs from the geometric mean as far as the rows justify it."""
+"""Logistic regression that departs from the geometric mean only as far as the data justify it."""
 
 from __future__ import annotations
 
 import warnings
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,22 +11,48 @@ from scipy.optimize import minimize
 from sklearn.exceptions import ConvergenceWarning
 
 from stackkit.api import FitOn
-from stackkit_plugins.probabilities import (
-    likeliest,
-    logarithms,
-    order_of_learners,
+from stackkit_plugins.shared.probabilities import (
+    canonical_order,
+    log_probabilities,
+    most_likely,
     sum_over_learners,
 )
 
 
 class StackedLogistic:
-    """Predicts by softmax(weights_ . log-probabilities + intercept_), fitted with a ridge.
+    """Predict with softmax(sum of weights_ * log-probabilities + intercept_), with a ridge penalty.
 
-    One weight a learner and one constant a class are L + K numbers, where a full regression has
-    L x K x K: with 200 classes and some 40 rows of each, 160,000. The ridge is on the distance
-    from equal weights 1 / L and constants of 0, where this is `geometric-vote`. Sources:
-    D. H. Wolpert, "Stacked generalization", 1992; K. M. Ting and I. H. Witten, "Issues in stacked
-    generalization", 1999, for probabilities as its inputs.
+    Parameters
+    ----------
+    fit_on : {"in-sample", "out-of-fold"}
+        Which probabilities of the training rows `fit` gets.
+    C : float
+        Inverse of the regularisation strength, above 0.
+    max_iter : int
+        Maximum number of L-BFGS iterations.
+    tol : float
+        L-BFGS stops when no component of the gradient exceeds this.
+
+    Attributes
+    ----------
+    weights_ : ndarray of shape (n_learners,)
+    intercept_ : ndarray of shape (n_seen,)
+        One constant for each of `classes_`.
+    classes_ : ndarray of shape (n_seen,)
+        Labels that have training samples.
+
+    Notes
+    -----
+    L weights and K intercepts are L + K parameters. A full multinomial regression would have
+    L * K * K, which is 160,000 for 4 learners and 200 classes, far too many for some 40 rows of
+    each class. The penalty is on the distance from weights of 1 / L and intercepts of 0, where the
+    model is `geometric-vote`.
+
+    References
+    ----------
+    D. H. Wolpert, "Stacked generalization", 1992. K. M. Ting and I. H. Witten, "Issues in stacked
+    generalization", 1999, for probabilities as inputs.
+
     """
 
     weights_: NDArray[np.float64]
@@ -38,11 +65,12 @@ class StackedLogistic:
         self.max_iter = max_iter
         self.tol = tol
 
-    def fit(self, probabilities: NDArray[np.floating], labels: NDArray[np.int64]) -> StackedLogistic:
-        """Fit (n_learners,) weights and (n_seen,) constants of the classes that have samples."""
-        order = order_of_learners(probabilities)
+    def fit(self, probabilities: NDArray[np.floating], labels: NDArray[np.int64]) -> Self:
+        """Fit the weights and intercepts to (n_learners, n_samples, n_classes) probabilities."""
+        order = canonical_order(probabilities)
+        # Only classes with samples: the others would get an intercept of minus infinity.
         classes, truth = np.unique(labels, return_inverse=True)
-        logs = np.stack([logarithms(probabilities[learner][:, classes]) for learner in order])
+        logs = np.stack([log_probabilities(probabilities[learner][:, classes]) for learner in order])
         departure = self._departure(logs, truth)
         self.weights_ = np.empty(len(order))
         self.weights_[order] = 1 / len(order) + departure[: len(order)]
@@ -51,13 +79,13 @@ class StackedLogistic:
         return self
 
     def predict(self, probabilities: NDArray[np.floating]) -> NDArray[np.int64]:
-        """(n_learners, n_samples, n_classes) -> (n_samples,) labels; the first of equals wins."""
+        """(n_learners, n_samples, n_classes) -> (n_samples,) labels; on a tie, the lowest wins."""
         if not hasattr(self, "weights_"):
-            raise ValueError("fit comes before predict")
+            raise ValueError("call fit before predict")
         weights = self.weights_[:, None, None]
-        scores = sum_over_learners(probabilities, lambda some: weights * logarithms(some))
+        scores = sum_over_learners(probabilities, lambda chunk: weights * log_probabilities(chunk))
         scores[:, self.classes_] += self.intercept_
-        return likeliest(scores, self.classes_)
+        return most_likely(scores, self.classes_)
 
     def _departure(self, logs: NDArray[np.float64], truth: NDArray[np.int64]) -> NDArray[np.float64]:
         n_learners, _, n_classes = logs.shape
@@ -67,6 +95,8 @@ class StackedLogistic:
             args=(logs, truth, self.C),
             method="L-BFGS-B",
             jac=True,
+            # ftol is practically off: SciPy's default ends a fit when the objective hardly changes
+            # and calls that success, although the gradient may still be far above tol.
             options={"maxiter": self.max_iter, "gtol": self.tol, "ftol": 1e-14},
         )
         if not found.success:
@@ -82,18 +112,33 @@ class StackedLogistic:
 def objective(
     departure: NDArray[np.float64], logs: NDArray[np.float64], truth: NDArray[np.int64], C: float
 ) -> tuple[float, NDArray[np.float64]]:
-    """C times the summed log-loss, plus half the squared departure; and its gradient.
+    """Return C times the summed log-loss plus half the squared departure, and the gradient.
 
-    logs (n_learners, n, n_classes), truth (n,); departure (n_learners + n_classes,) of the weights
-    from 1 / n_learners and of the constants from 0. Both are divided by C n where that is above 1,
-    so that one tolerance suits every C. Nothing larger than (n, n_classes) is made on the way.
+    Parameters
+    ----------
+    departure : ndarray of shape (n_learners + n_classes,)
+        Distance of the weights from 1 / n_learners, then of the intercepts from 0.
+    logs : ndarray of shape (n_learners, n_samples, n_classes)
+        Log-probabilities.
+    truth : ndarray of shape (n_samples,)
+        Columns of the true classes.
+    C : float
+        Inverse of the regularisation strength.
+
+    Returns
+    -------
+    value : float
+    gradient : ndarray of shape (n_learners + n_classes,)
+
     """
     n_learners, n, n_classes = logs.shape
+    # No temporary array is larger than (n_samples, n_classes): a design matrix with one column per
+    # parameter would be n_classes times as large as the probabilities.
     flat = logs.reshape(n_learners, -1)
     weights = 1 / n_learners + departure[:n_learners]
     scores = (weights @ flat).reshape(n, n_classes)
     scores += departure[n_learners:]
-    scores -= scores.max(axis=1, keepdims=True)
+    scores -= scores.max(axis=1, keepdims=True)  # so that exp does not overflow
     rows = np.arange(n)
     loss = -scores[rows, truth].sum()
     shares = np.exp(scores, out=scores)
@@ -102,6 +147,7 @@ def objective(
     shares /= sums
     shares[rows, truth] -= 1
     slopes = np.concatenate([flat @ shares.ravel(), shares.sum(axis=0)])
+    # Divided by the larger of the two terms' scales, so that one tolerance suits every C.
     scale = max(1.0, C * n)
     return (
         float(C * loss + departure @ departure / 2) / scale,

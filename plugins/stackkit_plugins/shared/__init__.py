@@ -1,0 +1,7 @@
+"""Code that several built-in plugins use. Nothing in here is a plugin or imports one.
+
+- `keras_network`: run a frozen Keras network as a backbone, on TensorFlow or a faster engine
+- `linear_learners`: options, normalisation and inner splits of linear classifiers
+- `linear_solvers`: a faster solver for multinomial logistic regression
+- `probabilities`: arithmetic on the base learners' class probabilities
+"""

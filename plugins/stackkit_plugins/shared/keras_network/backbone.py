@@ -1,0 +1,267 @@
+"""A frozen Keras network that implements stackkit's Backbone protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, ClassVar
+from weakref import ref
+
+from stackkit.api import ExtractionError, Readiness
+from stackkit_plugins.shared.keras_network.engine_cache import EngineCache, EngineSelection
+from stackkit_plugins.shared.keras_network.engines import Loaded
+from stackkit_plugins.shared.keras_network.network import Network, NetworkDefinition
+from stackkit_plugins.shared.keras_network.out_of_memory import is_out_of_memory
+from stackkit_plugins.shared.keras_network.runtime import require_threads, tensorflow_threads
+from stackkit_plugins.shared.keras_network.selection import (
+    DEFAULT_BATCH,
+    MIN_IMAGES,
+    EngineSelector,
+)
+from stackkit_plugins.shared.keras_network.selection_process import (
+    SelectionProcessError,
+    select_in_process,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from stackkit_plugins.shared.keras_network.engines import Compute
+
+
+def _ignore(message: str) -> None:
+    """Drop a message."""
+
+
+class KerasBackbone:
+    """A frozen Keras network as a backbone, on TensorFlow or on an engine that matches its features.
+
+    Parameters
+    ----------
+    definition : NetworkDefinition
+        The network and how to run it.
+
+    """
+
+    # The backbone that computed last, whichever it is: engines keep a network's activations
+    # allocated between calls, and those of several networks would add up.
+    _last_used: ClassVar[ref[KerasBackbone] | None] = None
+
+    def __init__(self, definition: NetworkDefinition) -> None:
+        self.definition = definition
+        self._compute: Compute | None = None
+        self._selection: EngineSelection | None = None
+        self._batch_size = DEFAULT_BATCH
+        self._report: Callable[[str], None] = _ignore
+
+    @property
+    def name(self) -> str:
+        """Name of the backbone, for messages."""
+        return self.definition.name
+
+    @property
+    def image_size(self) -> int:
+        """Side in pixels of the square images that `extract` accepts."""
+        return self.definition.image_size
+
+    @property
+    def feature_dim(self) -> int:
+        """Number of features per image."""
+        return self.definition.feature_dim
+
+    @property
+    def trained(self) -> bool:
+        """False for random weights."""
+        return self.definition.weights.trained
+
+    @property
+    def revision(self) -> str:
+        """`NetworkDefinition.revision`; downloads missing weights, raises WeightsError if it cannot."""
+        if not self.definition.weights.is_here:
+            self._network  # noqa: B018 - building the network downloads the weights
+        return self.definition.revision
+
+    def prepare(self, images: NDArray[np.uint8], report: Callable[[str], None]) -> Readiness:
+        """Select engine and batch size by a benchmark, or reuse an earlier selection.
+
+        Parameters
+        ----------
+        images : ndarray of shape (n, size, size, 3), uint8
+            Sample images of the dataset. With fewer than 32, TensorFlow is used without a
+            benchmark unless an engine was requested.
+        report : callable
+            Shows a line of text to the user.
+
+        Raises
+        ------
+        ExtractionError
+            If the requested engine fails, or its features differ from TensorFlow's by more than
+            1e-4 of a row's norm.
+        UsageError
+            If TensorFlow may be needed and already runs on another number of threads.
+        WeightsError
+            If the weights are missing and cannot be downloaded.
+
+        """
+        self._check(images)
+        settings = self.definition.settings
+        if settings.engine in {"auto", "tensorflow"}:
+            require_threads(settings.threads)  # before the benchmark, which takes a minute
+        self._report = report
+        selector = self.selector(report)
+        self._selection, self._compute = self._recalled(selector) or self._selected(selector, images)
+        self._batch_size = self._selection.batch_size
+        return Readiness(
+            settings=self._provenance(self._selection),
+            batch_size=self._selection.batch_size,
+            images_per_s=self._selection.images_per_s,
+        )
+
+    def _recalled(self, selector: EngineSelector) -> tuple[EngineSelection, Compute] | None:
+        selection = selector.recalled()
+        if selection is None:
+            return None
+        try:
+            compute = selector.compute(selection)
+        except Exception as error:
+            if selection.engine == "tensorflow":
+                raise
+            self._report(
+                f"{self.name}: {selection.engine} no longer loads ({error}); benchmarking again"
+            )
+            return None
+        if self.definition.settings.engine == "auto":
+            self._report(
+                f"{self.name}: using {selection.engine}, the fastest in the benchmark of "
+                f"{selection.made} (to repeat it, delete {selector.cache.folder})"
+            )
+        return selection, compute
+
+    def _selected(
+        self, selector: EngineSelector, images: NDArray[np.uint8]
+    ) -> tuple[EngineSelection, Compute]:
+        if not selector.compares_engines(images):
+            selection = selector.select(images)
+            return selection, selector.compute(selection)
+        # Drop the network of this process: otherwise its weights would be in memory twice.
+        self.__dict__.pop("_network", None)
+        try:
+            selection = select_in_process(self.definition, selector.cache, images, self._report)
+            return selection, selector.compute(selection)
+        except SelectionProcessError as error:
+            if self.definition.settings.engine != "auto":
+                raise
+            self._report(f"{error}; using tensorflow")
+            selection = selector.on_tensorflow()
+            return selection, selector.compute(selection)
+
+    def selector(self, report: Callable[[str], None]) -> EngineSelector:
+        """Return a selector of this backbone's engine, which uses the network of this process."""
+        return EngineSelector(
+            definition=self.definition,
+            cache=EngineCache(self.name, self.revision),
+            network=lambda: self._network,
+            report=report,
+        )
+
+    def extract(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Compute features.
+
+        Without `prepare`, TensorFlow is used unless another engine was requested. If memory runs
+        out, the batch size is halved and the batch repeated.
+
+        Parameters
+        ----------
+        images : ndarray of shape (n, size, size, 3), uint8
+            RGB; never modified.
+
+        Returns
+        -------
+        ndarray of shape (n, feature_dim), float32
+
+        Raises
+        ------
+        ExtractionError
+            If `images` has another shape or dtype, or memory does not suffice for a single image.
+        WeightsError
+            On the first call, if the weights are missing and cannot be downloaded.
+
+        """
+        import numpy as np
+
+        self._check(images)
+        if self._compute is None:
+            self._set_up_unprepared(images)
+        self._release_last_used()
+        features = np.empty((len(images), self.feature_dim), np.float32)
+        start = 0
+        while start < len(images):
+            rows = slice(start, start + self._batch_size)
+            try:
+                features[rows] = self._compute(images[rows].astype(np.float32))  # type: ignore[misc]
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+                self._halve_batch(error)
+                continue
+            start = rows.stop
+        return features
+
+    def _release_last_used(self) -> None:
+        """Let the network that computed before this one release its activations."""
+        last = KerasBackbone._last_used and KerasBackbone._last_used()
+        if last and last is not self and isinstance(last._compute, Loaded):
+            last._compute.release()
+        # A weak reference, so that this class does not keep a network alive that nobody else uses.
+        KerasBackbone._last_used = ref(self)
+
+    def _set_up_unprepared(self, images: NDArray[np.uint8]) -> None:
+        settings = self.definition.settings
+        if settings.engine in {"auto", "tensorflow"}:
+            self._compute = self._network.compute
+            self._batch_size = settings.batch_size or DEFAULT_BATCH
+        elif len(images):
+            self.prepare(images[:MIN_IMAGES], _ignore)
+
+    def _halve_batch(self, error: Exception) -> None:
+        if self._batch_size == 1:
+            raise ExtractionError(
+                f"{self.name}: not enough memory for a single image of {self.image_size} pixels; "
+                "use a smaller size, device=cpu, or fewer backbones at a time"
+            ) from error
+        self._batch_size //= 2
+        self._report(f"{self.name}: out of memory; continuing with {self._batch_size} images per pass")
+        # A batch size that the user gave is not remembered as smaller: it is tried again next time.
+        if self._selection and not self.definition.settings.batch_size:
+            selector = self.selector(self._report)
+            self._selection = selector.with_batch_size(self._selection, self._batch_size)
+
+    def _provenance(self, selection: EngineSelection) -> dict[str, Any]:
+        settings = self.definition.settings
+        on_tensorflow = selection.engine == "tensorflow"
+        # TensorFlow cannot change its number of threads once it runs, so record what it really uses.
+        threads = tensorflow_threads() if on_tensorflow else settings.threads
+        return {
+            "engine": selection.engine,
+            "engine_version": version(selection.engine),
+            "device": selection.device,
+            "precision": settings.precision,
+            "threads": threads or "all",
+            "batch_size": selection.batch_size,
+            "difference_from_tensorflow": f"{selection.difference:.0e}",
+        }
+
+    def _check(self, images: NDArray[np.uint8]) -> None:
+        expected = (self.image_size, self.image_size, 3)
+        shape, dtype = getattr(images, "shape", ()), getattr(images, "dtype", type(images).__name__)
+        if len(shape) != 4 or shape[1:] != expected or dtype != "uint8":
+            raise ExtractionError(
+                f"{self.name} expected uint8 images of shape (n, {', '.join(map(str, expected))}), "
+                f"got {dtype} of shape {tuple(shape)}"
+            )
+
+    @cached_property
+    def _network(self) -> Network:
+        return self.definition.build()

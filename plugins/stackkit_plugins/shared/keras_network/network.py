@@ -1,0 +1,168 @@
+"""A Keras network on TensorFlow: the reference that every other engine is compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from stackkit.api import PluginError, UsageError
+from stackkit_plugins.shared.keras_network.options import RunSettings
+from stackkit_plugins.shared.keras_network.runtime import import_keras, own_settings
+from stackkit_plugins.shared.keras_network.weights import FileWeights, RandomWeights, draw_weights
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkDefinition:
+    """Everything that is needed to build a network, in this process or another one.
+
+    Parameters
+    ----------
+    name : str
+        Name of the backbone, for messages.
+    architecture : str
+        Everything that features depend on except size, weights and precision, as one line.
+    image_size : int
+        Side of the images in pixels.
+    feature_dim : int
+        Number of features per image.
+    weights : FileWeights or RandomWeights
+    build_model : callable
+        Returns the Keras model, (n, size, size, 3) float32 -> (n, feature_dim), with its weights
+        set unless they are random. It must be picklable, as `preprocess`: the definition is sent to
+        the process that selects an engine.
+    preprocess : callable
+        Maps a float32 tensor of RGB from 0 to 255 to what the model was trained on.
+    settings : RunSettings
+
+    """
+
+    name: str
+    architecture: str
+    image_size: int
+    feature_dim: int
+    weights: FileWeights | RandomWeights
+    build_model: Callable[[], Any]
+    preprocess: Callable[[Any], Any]
+    settings: RunSettings
+
+    @property
+    def revision(self) -> str:
+        """Architecture, size, weights and precision as one line; raises WeightsError.
+
+        Engine, batch size, device and threads are not part of it: they change features by rounding
+        at most.
+        """
+        weights = self.weights.identity()
+        return f"{self.architecture};size={self.image_size};weights={weights}{self.settings.revision}"
+
+    def build(self) -> Network:
+        """Build the network, which imports TensorFlow and may download weights.
+
+        Raises
+        ------
+        UsageError
+            If the settings ask for a GPU and TensorFlow sees none.
+        WeightsError
+            If weights are missing, or changed since they were identified.
+        PluginError
+            If the model's output does not have `feature_dim` features.
+
+        """
+        keras = import_keras(threads=self.settings.threads)
+        import tensorflow as tf
+
+        device = find_device(self.settings.device)
+        if device is None:
+            raise UsageError(f"{self.name}: device=gpu, but TensorFlow sees no GPU; use device=cpu")
+        if self.settings.precision == "mixed" and "GPU" not in device:
+            raise UsageError(
+                f"{self.name}: precision=mixed requires a GPU, but TensorFlow sees none; use "
+                "precision=float32"
+            )
+        with own_settings(keras, precision=self.settings.precision), tf.device(device):
+            model = self.build_model()
+            if isinstance(self.weights, RandomWeights):
+                draw_weights(model, self.weights.seed)
+        self.weights.recheck()
+        if model.output_shape != (None, self.feature_dim):
+            raise PluginError(
+                f"{self.name} has output shape {model.output_shape[1:]} in Keras {keras.__version__}, "
+                f"expected ({self.feature_dim},); report this to the plugin's authors"
+            )
+        return Network(model, self.preprocess, size=self.image_size, device=device)
+
+
+class Network:
+    """A network in inference mode including its preprocessing, traced once for batches of any length.
+
+    Parameters
+    ----------
+    model : keras.Model
+        (n, size, size, 3) -> (n, feature_dim).
+    preprocess : callable
+        Maps a float32 tensor of RGB from 0 to 255 to the model's input. It becomes part of the
+        graph, so that other engines compute it too.
+    size : int
+        Side of the images in pixels.
+    device : str
+        Name of a TensorFlow device.
+
+    """
+
+    def __init__(self, model: Any, preprocess: Callable[[Any], Any], *, size: int, device: str) -> None:
+        self._model = model
+        self._preprocess = preprocess
+        self._size = size
+        self._device = device
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether it computes on a GPU."""
+        return "GPU" in self._device
+
+    def compute(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Compute features: (n, size, size, 3) RGB from 0 to 255 -> (n, feature_dim), both float32."""
+        import tensorflow as tf
+
+        with tf.device(self._device):
+            features: NDArray[np.float32] = self._function(tf.convert_to_tensor(images)).numpy()
+        return features
+
+    def frozen(self) -> bytes:
+        """Return the graph as a serialized GraphDef with its weights as constants."""
+        from tensorflow.python.framework.convert_to_constants import (
+            convert_variables_to_constants_v2,
+        )
+
+        frozen = convert_variables_to_constants_v2(self._function)
+        graph: bytes = frozen.graph.as_graph_def().SerializeToString()
+        return graph
+
+    @cached_property
+    def _function(self) -> Any:
+        # A concrete function, because tf.function warns of retracing when the fifth backbone is
+        # traced. It references its variables weakly; `self._model` keeps them alive.
+        import tensorflow as tf
+
+        def features(images: Any) -> Any:
+            return tf.cast(self._model(self._preprocess(images), training=False), tf.float32)
+
+        batches = tf.TensorSpec((None, self._size, self._size, 3), tf.float32, name="images")
+        with tf.device(self._device):
+            return tf.function(features).get_concrete_function(batches)
+
+
+def find_device(device: str) -> str | None:
+    """Return TensorFlow's name of the device for "auto", "cpu" or "gpu"; None if there is none."""
+    import tensorflow as tf
+
+    gpus = tf.config.list_logical_devices("GPU") if device != "cpu" else []
+    if gpus:
+        return str(gpus[0].name)
+    return None if device == "gpu" else "/CPU:0"

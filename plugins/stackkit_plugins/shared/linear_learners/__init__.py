@@ -1,0 +1,27 @@
+"""What linear classifiers share: options, normalisation of features, and splits within a training fold.
+
+Listing plugins needs the options, so this module imports nothing heavy.
+"""
+
+from stackkit.api import Option, seed_option
+
+C = Option(
+    name="C", default=1.0, above=0, help="inverse of the regularisation strength; smaller is stronger"
+)
+
+TOL = Option(name="tol", default=1e-4, above=0, help="tolerance at which the solver stops")
+
+NORMALISE = Option(
+    name="normalise",
+    default="none",
+    choices=("none", "standardise", "l2", "power"),
+    help="standardise: columns; l2: rows to length 1; power: signed square roots, then l2",
+)
+
+LINEAR_SVC = (
+    C,
+    Option(name="max_iter", default=1000, minimum=1, help="maximum number of passes over the rows"),
+    TOL,
+    seed_option("seed of the order of coordinates"),
+)
+"""Options of scikit-learn's `LinearSVC`, except `dual`."""

@@ -1,0 +1,5 @@
+"""Faster solvers for scikit-learn's linear problems with many classes, with a proof of convergence."""
+
+from stackkit_plugins.shared.linear_solvers.logistic import BatchedLogisticRegression
+
+__all__ = ["BatchedLogisticRegression"]

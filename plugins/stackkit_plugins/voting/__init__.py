@@ -1,0 +1,45 @@
+"""Aggregators that vote: by the mean probability, its logarithm, first choices, or a weighted mean."""
+
+from stackkit.api import AggregatorSpec, Option, fit_on_option, hookimpl
+
+
+@hookimpl
+def stackkit_aggregators() -> list[AggregatorSpec]:
+    """Offer `soft-vote`, `geometric-vote`, `majority-vote` and `weighted-vote`."""
+    return [
+        AggregatorSpec(
+            name="soft-vote",
+            summary="class with the highest mean probability; learns nothing",
+            factory="stackkit_plugins.voting.unweighted:SoftVote",
+        ),
+        AggregatorSpec(
+            name="geometric-vote",
+            summary="class with the highest mean log-probability; learns nothing",
+            factory="stackkit_plugins.voting.unweighted:GeometricVote",
+        ),
+        AggregatorSpec(
+            name="majority-vote",
+            summary="class that most learners rank first; mean probability breaks ties",
+            factory="stackkit_plugins.voting.unweighted:MajorityVote",
+        ),
+        AggregatorSpec(
+            name="weighted-vote",
+            summary="weighted mean probability; the weights minimise the log-loss",
+            factory="stackkit_plugins.voting.weighted:WeightedVote",
+            options=(
+                fit_on_option("out-of-fold"),
+                Option(
+                    name="max_iter",
+                    default=1000,
+                    minimum=1,
+                    help="maximum number of updates of the weights",
+                ),
+                Option(
+                    name="tol",
+                    default=1e-6,
+                    above=0,
+                    help="stop when the log-loss is proven to be within tol of its minimum",
+                ),
+            ),
+        ),
+    ]

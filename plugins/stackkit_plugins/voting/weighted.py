@@ -1,0 +1,136 @@
+"""Weight base learners as the components of a mixture, by expectation-maximisation (EM)."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
+
+from stackkit.api import FitOn
+from stackkit_plugins.shared.probabilities import (
+    canonical_order,
+    most_likely,
+    true_class_probabilities,
+    weighted_sum,
+)
+
+# A multiplicative update can never raise a weight of 0 again, so weights stop just above it.
+_MIN_WEIGHT = 1e-12
+# Keeps the exponent finite where the likelihood grows at every step.
+_MAX_POWER = 2.0**40
+
+
+class WeightedVote:
+    """Predict the class with the highest weighted mean probability.
+
+    Parameters
+    ----------
+    fit_on : {"in-sample", "out-of-fold"}
+        Which probabilities of the training rows `fit` gets.
+    max_iter : int
+        Maximum number of updates of the weights.
+    tol : float
+        `fit` stops when the mean log-loss is proven to be within `tol` of its minimum.
+
+    Attributes
+    ----------
+    weights_ : ndarray of shape (n_learners,)
+        Non-negative and with a sum of 1; they minimise the log-loss of the weighted mean, which is
+        a convex problem.
+    classes_ : ndarray of shape (n_seen,)
+        Labels that have training samples.
+
+    References
+    ----------
+    The linear opinion pool; A. P. Dempster, N. M. Laird and D. B. Rubin, "Maximum likelihood from
+    incomplete data via the EM algorithm", 1977.
+
+    """
+
+    weights_: NDArray[np.float64]
+    classes_: NDArray[np.int64]
+
+    def __init__(self, *, fit_on: FitOn, max_iter: int, tol: float) -> None:
+        self.fit_on = fit_on
+        self.max_iter = max_iter
+        self.tol = tol
+
+    def fit(self, probabilities: NDArray[np.floating], labels: NDArray[np.int64]) -> Self:
+        """Find the weights from (n_learners, n_samples, n_classes) probabilities."""
+        order = canonical_order(probabilities)
+        likelihoods = true_class_probabilities(probabilities, labels)[order]
+        self.weights_ = np.empty(len(order))
+        self.weights_[order] = mixture_weights(likelihoods, max_iter=self.max_iter, tol=self.tol)
+        self.classes_ = np.unique(labels)
+        return self
+
+    def predict(self, probabilities: NDArray[np.floating]) -> NDArray[np.int64]:
+        """(n_learners, n_samples, n_classes) -> (n_samples,) labels; on a tie, the lowest wins."""
+        if not hasattr(self, "weights_"):
+            raise ValueError("call fit before predict")
+        return most_likely(weighted_sum(probabilities, self.weights_), self.classes_)
+
+
+def mixture_weights(
+    likelihoods: NDArray[np.float64], *, max_iter: int, tol: float
+) -> NDArray[np.float64]:
+    """Find the weights that maximise the mean log-likelihood of a mixture.
+
+    Parameters
+    ----------
+    likelihoods : ndarray of shape (n_learners, n_samples)
+        Positive.
+    max_iter : int
+        Maximum number of updates. A `ConvergenceWarning` is issued when it is reached.
+    tol : float
+        Upper bound of what any other weights could gain.
+
+    Returns
+    -------
+    ndarray of shape (n_learners,)
+        Non-negative, with a sum of 1.
+
+    Notes
+    -----
+    Plain EM multiplies each weight by its slope, the mean of likelihood / mixture. Where learners
+    are about equally good, slopes are close to 1 and EM takes 10,000 updates. Slopes are therefore
+    raised to a power, which doubles while the likelihood grows and falls back to 1 otherwise; with
+    a power of 1 the likelihood never decreases.
+
+    References
+    ----------
+    R. Salakhutdinov and S. Roweis, "Adaptive overrelaxed bound optimization methods", 2003.
+
+    """
+    weights = np.full(len(likelihoods), 1 / len(likelihoods))
+    mixture, power = weights @ likelihoods, 1.0
+    for _ in range(max_iter):
+        slopes = (likelihoods / mixture).mean(axis=1)
+        # The log-likelihood is concave in the weights and the weighted mean of the slopes is 1, so
+        # no other weights can gain more than the largest slope minus 1.
+        if slopes.max() - 1 <= tol:
+            return weights
+        proposal = _updated(weights, slopes, power)
+        if power > 1 and np.log(proposal @ likelihoods).mean() < np.log(mixture).mean():
+            proposal, power = _updated(weights, slopes, 1.0), 1.0
+        weights, mixture, power = proposal, proposal @ likelihoods, min(2 * power, _MAX_POWER)
+    warnings.warn(
+        f"weighted-vote stopped after max_iter={max_iter} updates before reaching tol={tol}",
+        ConvergenceWarning,
+        stacklevel=3,
+    )
+    return weights
+
+
+def _updated(
+    weights: NDArray[np.float64], slopes: NDArray[np.float64], power: float
+) -> NDArray[np.float64]:
+    """Multiply weights by `slopes ** power` and normalise them to a sum of 1."""
+    # In logarithms and relative to the largest, since a slope to a high power overflows.
+    logs = np.log(weights) + power * np.log(slopes)
+    updated = np.maximum(np.exp(logs - logs.max()), _MIN_WEIGHT)
+    shares: NDArray[np.float64] = updated / updated.sum()
+    return shares
