@@ -1,4 +1,4 @@
-"""docs/testing.md lists every check of the conformance kit.
+"""docs/how-to/testing.md lists every check of the conformance kit.
 
 After a change of the checks, `python tests/docs/test_testing_page.py` rewrites its tables.
 """

@@ -1,4 +1,4 @@
-"""docs/versioning.md: no release removes what an earlier HOOKSPEC_VERSION contained."""
+"""docs/explanation/versioning.md: no release removes what an earlier HOOKSPEC_VERSION contained."""
 
 import inspect
 import json

@@ -2,7 +2,7 @@
 
 Output is captured, a KeyboardInterrupt that the plugin raises is told apart from Ctrl-C, and state
 that the run depends on is restored. Nothing else is undone: plugins run in this process and can
-harm it in ways that no guard sees (docs/plugins.md).
+harm it in ways that no guard sees (docs/explanation/plugins.md).
 """
 
 from __future__ import annotations

@@ -104,7 +104,7 @@ def load_host(
         The installed plugins; by default, all entry points of the group "stackkit".
     environ : mapping
         Holds the settings: `STACKKIT_PLUGINS=a,b` loads only these third-party plugins (empty: none),
-        and docs/plugins.md describes the others.
+        and docs/explanation/plugins.md describes the others.
 
     Returns
     -------

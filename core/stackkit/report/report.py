@@ -30,7 +30,7 @@ class FoldSize:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """Everything that a run found out; docs/report.md describes each field.
+    """Everything that a run found out; docs/reference/report.md describes each field.
 
     `results` are in the order of the table, `timings` in seconds.
     """

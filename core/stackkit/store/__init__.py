@@ -1,8 +1,9 @@
 """Store extracted features, so that no image goes through a network twice.
 
-There is one HDF5 file per backbone setting and dataset; docs/feature-store.md describes the format. A
-row belongs to the content of an image and to a backbone setting. Its checksum covers the fingerprint
-of the image and the features, so a damaged row or a row of another image is detected and never used.
+There is one HDF5 file per backbone setting and dataset; docs/reference/feature-store.md describes the
+format. A row belongs to the content of an image and to a backbone setting. Its checksum covers the
+fingerprint of the image and the features, so a damaged row or a row of another image is detected and
+never used.
 """
 
 from stackkit.store.file import FeatureFile
