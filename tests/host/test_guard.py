@@ -328,7 +328,10 @@ def test_numpy_seeded_by_the_plugin_that_imports_it_is_no_longer_seeded(site: Si
             "raise KeyboardInterrupt",
             "RuntimeError: raised KeyboardInterrupt, but Ctrl-C was not pressed",
         ),
-        ("class E(Exception):\n    def __str__(self): raise SystemExit\nraise E", "E: (its text is not available"),
+        (
+            "class E(Exception):\n    def __str__(self): raise SystemExit\nraise E",
+            "E: (its text is not available",
+        ),
         ("raise ValueError('\\x1b[31m' + 'long ' * 999)", "ValueError: \\x1b[31m" + "long " * 80),
     ],
 )
