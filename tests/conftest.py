@@ -47,6 +47,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     """A managed folder of this test's own, so that no test meets another one's features."""
     folder = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("STACKKIT_HOME", str(folder))
+    monkeypatch.delenv("COLUMNS", raising=False)  # pytest-xdist sets it, and output would be cut to it
     return folder
 
 

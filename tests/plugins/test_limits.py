@@ -41,5 +41,5 @@ def test_a_limit_does_not_change_the_image_of_an_id(make):
 
 @pytest.mark.parametrize("limit", [0, -1])
 def test_a_limit_below_one_is_refused(make, limit):
-    with pytest.raises(UsageError, match=f"limit={limit}"):
+    with pytest.raises(UsageError, match=f"limit must be at least 1, got {limit}"):
         make(limit=limit)
