@@ -217,7 +217,8 @@ def third_party_code(component: ConfiguredComponent) -> str:
     -----
     For an installed package, the digest covers its Python files, its version, the versions of the
     packages that it requires, and all options except those that only describe the machine (`device`,
-    `threads`). For a plugin in a single file it is the digest of the file.
+    `threads`). For a plugin in a single file it is the digest of the file; options that differ from
+    their defaults add a second digest.
 
     """
     source = component.component
@@ -225,7 +226,9 @@ def third_party_code(component: ConfiguredComponent) -> str:
         return ""
     options = {name: value for name, value in component.options.items() if name not in MACHINE}
     if source.code:
-        return source.code  # not its options: an option that was renamed must find its features again
+        defaults = {option.name: option.default for option in source.spec.options}
+        changed = {name: value for name, value in options.items() if value != defaults.get(name)}
+        return f"{source.code}-{_digest(changed)}" if changed else source.code
     code = source_digest(source.spec.factory.partition(":")[0])
     required = dependency_versions(source.distribution)
     return _digest([source.distribution, source.version, code, required, options])
