@@ -18,8 +18,6 @@ from stackkit_plugins.efficientnet_lite import architecture
 from stackkit_plugins.efficientnet_lite.backbone import LITE0, LITE1, LITE2, Factory, preprocess
 from stackkit_plugins.efficientnet_lite.pretrained import load_pretrained
 
-FACTORIES = [LITE0, LITE1, LITE2]
-
 
 @pytest.fixture(scope="module")
 def golden(shared_data: Path) -> dict[str, np.ndarray]:
@@ -34,7 +32,7 @@ def test_it_passes_all_checks():
     assert broken("efficientnet-lite", text, but=["telling-revision"]) == {}
 
 
-@pytest.mark.parametrize("number", [0, 1, 2])
+@pytest.mark.parametrize("number", [0, pytest.param(1, marks=pytest.mark.slow), 2])
 def test_photographs_have_the_authors_features(golden, cub_root, number):
     backbone = create(plugin, f"efficientnet-lite{number}")
     images = []
@@ -45,7 +43,11 @@ def test_photographs_have_the_authors_features(golden, cub_root, number):
     assert_close(backbone.extract(np.stack(images)), golden[f"lite{number}_features"], 1e-3)
 
 
-@pytest.mark.parametrize("factory", FACTORIES, ids=lambda factory: factory.variant.name)
+@pytest.mark.parametrize(
+    "factory",
+    [LITE0, pytest.param(LITE1, marks=pytest.mark.slow), LITE2],
+    ids=lambda factory: factory.variant.name,
+)
 def test_with_its_classifier_the_network_has_the_authors_logits(golden, factory):
     number, size = factory.variant.name[-1], factory.variant.size
     network = architecture.build(factory.variant, size=size, pooling="avg", classes=1000)

@@ -8,6 +8,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,15 +23,16 @@ from stackkit_plugins.shared.keras_network.out_of_memory import is_out_of_memory
 from stackkit_plugins.shared.keras_network.selection import TOLERANCE, largest_difference
 from stackkit_plugins.shared.keras_network.selection_process import SelectionProcessError
 
-ENGINES = [
-    pytest.param(
-        name,
-        marks=pytest.mark.skipif(
-            engines.engine_version(name) is None, reason=f"{name} is not installed (extra: fast)"
-        ),
-    )
-    for name in engines.CONVERTED
-]
+
+def engine_param(name: str, *marks: pytest.MarkDecorator) -> Any:
+    is_missing = engines.engine_version(name) is None
+    reason = f"{name} is not installed (extra: fast)"
+    return pytest.param(name, marks=[pytest.mark.skipif(is_missing, reason=reason), *marks])
+
+
+ENGINES = [engine_param(name) for name in engines.CONVERTED]
+ONE_ENGINE = [engine_param("openvino"), engine_param("mnn", pytest.mark.slow)]
+"""For tests of code that both engines share; MNN follows with `-m slow`."""
 needs_an_engine = pytest.mark.skipif(
     not any(map(engines.engine_version, engines.CONVERTED)),
     reason="no engine is installed (extra: fast)",
@@ -59,7 +61,9 @@ def prepare(backbone, images) -> tuple[Readiness, list[str]]:
     ("plugin", "name", "given"),
     [
         (efficientnet_lite, "efficientnet-lite0", {}),
-        (keras_applications, "resnet50", {"weights": "random", "size": 64}),
+        pytest.param(
+            keras_applications, "resnet50", {"weights": "random", "size": 64}, marks=pytest.mark.slow
+        ),
     ],
 )
 def test_an_engine_gives_tensorflows_features_for_real_birds(engine, plugin, name, given, birds):
@@ -74,7 +78,7 @@ def test_an_engine_gives_tensorflows_features_for_real_birds(engine, plugin, nam
     assert fast.revision == reference.revision
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", ONE_ENGINE)
 def test_a_row_depends_only_on_its_image_and_the_input_is_not_modified(engine):
     images = images_of(64)
     backbone = small(engine=engine, batch_size=4)
@@ -151,7 +155,7 @@ def test_an_engine_with_different_features_is_rejected(monkeypatch, birds):
         replace(selector, definition=definition).select(birds(64))
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", ONE_ENGINE)
 def test_a_damaged_converted_network_is_converted_again(engine, birds, home):
     samples = birds(64)
     first = small(engine=engine)
@@ -287,7 +291,7 @@ def test_a_missing_gpu_is_an_error(home):
         small(device="gpu").prepare(images_of(64), print)
 
 
-@pytest.mark.parametrize("engine", ["tensorflow", *ENGINES])
+@pytest.mark.parametrize("engine", [pytest.param("tensorflow", marks=pytest.mark.slow), *ONE_ENGINE])
 def test_the_number_of_threads_is_respected(engine, tmp_path):
     """Measured as CPU time of the process' threads per second."""
     code = (
@@ -328,6 +332,7 @@ def test_a_number_of_threads_that_tensorflow_cannot_change_is_recorded_or_refuse
     assert "UsageError: threads=2: TensorFlow already runs on another number of threads" in done.stderr
 
 
+@pytest.mark.slow
 def test_two_numbers_of_threads_in_one_process_are_refused():
     code = (
         "from stackkit_plugins.shared.keras_network import import_keras\n"
@@ -433,7 +438,7 @@ def test_a_reduced_batch_size_is_cached_for_later_runs(monkeypatch, birds):
     assert largest_difference(later.extract(samples), found) <= TOLERANCE
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", ONE_ENGINE)
 def test_a_network_releases_its_activations_when_another_one_computes(engine, tmp_path):
     code = (
         "import numpy as np\n"

@@ -2,12 +2,14 @@
 
 import ast
 import inspect
+import json
 import os
 import random
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -85,6 +87,7 @@ def test_it_passes_all_checks():
     assert broken("keras-applications", text, but=["telling-revision"]) == {}
 
 
+@pytest.mark.slow
 def test_with_real_weights_it_passes_all_checks_on_real_birds(mobilenet_file, cub_root):
     """All installed engines are tried too: they must give the same features."""
     text = f"mobilenet:weights={mobilenet_file},alpha=0.25,engine=tensorflow"
@@ -124,7 +127,14 @@ def test_max_pooling_takes_the_largest_response(mobilenet_file, photographs, exp
 
 
 @pytest.mark.parametrize(
-    "file", ["top.weights.h5", "bare.weights.h5", "top.keras", "bare.keras", "bare.h5"]
+    "file",
+    [
+        "top.weights.h5",
+        "bare.keras",
+        "bare.h5",
+        pytest.param("bare.weights.h5", marks=pytest.mark.slow),
+        pytest.param("top.keras", marks=pytest.mark.slow),
+    ],
 )
 def test_every_file_layout_of_keras_gives_the_same_features(
     keras, mobilenet_file, whole, photographs, expected, tmp_path, file
@@ -236,95 +246,128 @@ def test_weights_that_change_between_revision_and_use_are_noticed(mobilenet_file
 # --- weights that Keras downloads --------------------------------------------------------------
 
 
-@pytest.fixture
-def keras_home(keras, whole, tmp_path) -> Path:
+@pytest.fixture(scope="module")
+def keras_home(keras, whole, tmp_path_factory) -> Path:
     """A KERAS_HOME with weights of MobileNet as if Keras had downloaded them."""
-    (tmp_path / "models").mkdir()
+    home = tmp_path_factory.mktemp("keras")
+    (home / "models").mkdir()
     network = keras.applications.MobileNet(
         alpha=0.25, weights=None, include_top=False, input_shape=(224, 224, 3)
     )
     copy_weights(whole, network)
-    network.save(tmp_path / "models" / "mobilenet_2_5_224_tf_no_top.h5")
-    return tmp_path
+    network.save(home / "models" / "mobilenet_2_5_224_tf_no_top.h5")
+    return home
 
 
-PRETRAINED = """
+IN_ANOTHER_PROCESS = """
 import sys, numpy as np
 from stackkit_plugins.keras_applications.backbone import MobileNet
 options = dict(weights="imagenet", size=224, pooling="avg", batch_size=8, seed=0, alpha=0.25)
 assert MobileNet.unavailable_reason(**options) is None
 backbone = MobileNet(**options)
-print(backbone.revision, "tensorflow" in sys.modules)
+print(backbone.revision)
+print("tensorflow" in sys.modules)
 np.save(OUT, backbone.extract(np.load(IN)))
+drawn = MobileNet(**options | dict(weights="random", size=32, seed=3))
+print(drawn.extract(np.full((1, 32, 32, 3), 77, np.uint8)).tobytes().hex())
 """
+
+
+@pytest.fixture(scope="module")
+def other_process(keras_home, photographs) -> subprocess.CompletedProcess[str]:
+    """One process for several tests, as each import of TensorFlow takes seconds."""
+    np.save(keras_home / "in.npy", photographs[:4])
+    paths = f"IN, OUT = {str(keras_home / 'in.npy')!r}, {str(keras_home / 'out.npy')!r}"
+    done = python(paths + IN_ANOTHER_PROCESS, KERAS_HOME=str(keras_home), **NO_NETWORK)
+    assert done.returncode == 0, done.stderr
+    return done
 
 
 def test_downloaded_weights_are_used_offline_and_identified_without_importing_keras(
-    keras_home, photographs, expected
+    keras_home, other_process, expected
 ):
-    np.save(keras_home / "in.npy", photographs[:4])
-    paths = f"IN, OUT = {str(keras_home / 'in.npy')!r}, {str(keras_home / 'out.npy')!r}"
-    done = python(paths + PRETRAINED, KERAS_HOME=str(keras_home), **NO_NETWORK)
-    assert done.returncode == 0, done.stderr
-    revision, started = done.stdout.rsplit(maxsplit=1)
+    revision, is_imported, _ = other_process.stdout.splitlines()
     assert revision.startswith("MobileNet;alpha=0.25;pooling=avg;")
-    assert started == "False"
-    assert done.stderr == ""
+    assert is_imported == "False"
     assert_close(np.load(keras_home / "out.npy"), expected[:4])
 
 
-EXTRACT = "extract(np.zeros((1, 32, 32, 3), 'u1'))"
-NO_WEIGHTS = """
+def test_the_same_seed_gives_the_same_features_in_another_process(other_process):
+    here = create(plugin, "mobilenet", weights="random", size=32, seed=3, alpha=0.25)
+    features = here.extract(np.full((1, 32, 32, 3), 77, np.uint8))
+    assert other_process.stdout.splitlines()[-1] == features.tobytes().hex()
+
+
+def test_tensorflow_prints_nothing(other_process):
+    assert len(other_process.stdout.splitlines()) == 3
+    assert other_process.stderr == ""
+
+
+VGG16_FILE = "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
+FAILED_DOWNLOADS = f"""
+import json, pathlib
 import numpy as np
 from stackkit.api import WeightsError
-from stackkit_plugins.keras_applications.backbone import {function} as factory
-options = dict(weights="imagenet", size=32, pooling="avg", batch_size=8, seed=0)
-print(factory.unavailable_reason(**options))
-try:
-    factory(**options).{use}
-except WeightsError as error:
-    print(error)
+from stackkit_plugins.keras_applications.backbone import VGG16, MobileNet
+
+def attempt(factory, use):
+    options = dict(weights="imagenet", size=32, pooling="avg", batch_size=8, seed=0)
+    reason = factory.unavailable_reason(**options)
+    try:
+        use(factory(**options))
+    except WeightsError as error:
+        return [reason, str(error)]
+
+def extract(backbone):
+    backbone.extract(np.zeros((1, 32, 32, 3), "u1"))
+
+models = pathlib.Path(HOME, "models")
+found = {{"missing": attempt(VGG16, lambda backbone: backbone.revision)}}
+found["left"] = [path.name for path in models.iterdir()]
+(models / "{VGG16_FILE}").write_bytes(b"half of it")
+found["noticed"] = attempt(VGG16, extract)
+(models / "mobilenet_1_0_224_tf_no_top.h5").write_bytes(pathlib.Path(WEIGHTS).read_bytes()[:100_000])
+found["unnoticed"] = attempt(MobileNet, extract)
+print(json.dumps(found))
 """
 
 
-def test_without_weights_and_network_one_line_tells_what_to_do(tmp_path):
-    done = python(
-        NO_WEIGHTS.format(function="VGG16", use="revision"), KERAS_HOME=str(tmp_path), **NO_NETWORK
-    )
-    file = "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
-    unavailable_reason, *message = done.stdout.splitlines()
+@pytest.fixture(scope="module")
+def failed_downloads(mobilenet_file, tmp_path_factory) -> tuple[Path, dict[str, Any]]:
+    """The folder of the weights, and what is reported if Keras cannot download them."""
+    home = tmp_path_factory.mktemp("empty")
+    paths = f"HOME, WEIGHTS = {str(home)!r}, {str(mobilenet_file)!r}"
+    done = python(paths + FAILED_DOWNLOADS, KERAS_HOME=str(home), **NO_NETWORK)
+    assert len(done.stdout.splitlines()) == 1, done.stdout + done.stderr
+    return home / "models", json.loads(done.stdout)
+
+
+def test_without_weights_and_network_one_line_tells_what_to_do(failed_downloads):
+    folder, found = failed_downloads
+    unavailable_reason, message = found["missing"]
     assert (
         unavailable_reason
-        == f"{file} not found in {tmp_path / 'models'}; Keras downloads it on first use (about 59 MB)"
+        == f"{VGG16_FILE} not found in {folder}; Keras downloads it on first use (about 59 MB)"
     )
-    assert len(message) == 1, done.stdout + done.stderr
-    assert f"vgg16 needs {file}: not found in {tmp_path / 'models'}" in message[0]
+    assert "\n" not in message
+    assert f"vgg16 needs {VGG16_FILE}: not found in {folder}" in message
     for words in ("KERAS_HOME", "Connection refused", "weights=PATH", "weights=random"):
-        assert words in message[0]
-    assert not list((tmp_path / "models").iterdir())
+        assert words in message
+    assert not found["left"]
 
 
-def test_a_damaged_download_that_keras_notices_is_reported(tmp_path):
-    (tmp_path / "models").mkdir()
-    file = tmp_path / "models" / "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
-    file.write_bytes(b"half of it")
-    done = python(
-        NO_WEIGHTS.format(function="VGG16", use=EXTRACT), KERAS_HOME=str(tmp_path), **NO_NETWORK
-    )
-    unavailable_reason, message = done.stdout.splitlines()
-    assert unavailable_reason == "None"
-    assert f"the file in {tmp_path / 'models'} was damaged" in message
+def test_a_damaged_download_that_keras_notices_is_reported(failed_downloads):
+    folder, found = failed_downloads
+    unavailable_reason, message = found["noticed"]
+    assert unavailable_reason is None
+    assert f"the file in {folder} was damaged" in message
 
 
-def test_a_damaged_download_that_keras_does_not_notice_is_reported(mobilenet_file, tmp_path):
+def test_a_damaged_download_that_keras_does_not_notice_is_reported(failed_downloads):
     """Keras has no checksum for MobileNet's weights, so it accepts a half-written file."""
-    (tmp_path / "models").mkdir()
-    file = tmp_path / "models" / "mobilenet_1_0_224_tf_no_top.h5"
-    file.write_bytes(mobilenet_file.read_bytes()[:100_000])
-    code = NO_WEIGHTS.format(function="MobileNet", use=EXTRACT)
-    done = python(code, KERAS_HOME=str(tmp_path), **NO_NETWORK)
-    _, message = done.stdout.splitlines()
-    assert f"{file} cannot be loaded into mobilenet" in message
+    folder, found = failed_downloads
+    _, message = found["unnoticed"]
+    assert f"{folder / 'mobilenet_1_0_224_tf_no_top.h5'} cannot be loaded into mobilenet" in message
     assert "delete it" in message
 
 
@@ -355,7 +398,7 @@ print(copy.parent)
     "environment",
     [
         {"HOME": "{tmp}"},
-        {"KERAS_HOME": "{tmp}/source/no-folder"},
+        pytest.param({"KERAS_HOME": "{tmp}/source/no-folder"}, marks=pytest.mark.slow),
     ],
     ids=str,
 )
@@ -414,18 +457,18 @@ def _asked(keras, monkeypatch, model: Model, size: int, alpha: float) -> tuple[s
     ("name", "size", "alpha"),
     [
         ("vgg16", 32, 1.0),
-        ("vgg19", 32, 1.0),
-        ("resnet50", 32, 1.0),
-        ("inception-v3", 75, 1.0),
-        ("xception", 71, 1.0),
+        pytest.param("vgg19", 32, 1.0, marks=pytest.mark.slow),
+        pytest.param("resnet50", 32, 1.0, marks=pytest.mark.slow),
+        pytest.param("inception-v3", 75, 1.0, marks=pytest.mark.slow),
+        pytest.param("xception", 71, 1.0, marks=pytest.mark.slow),
         ("mobilenet", 32, 1.0),
         ("mobilenet", 128, 0.75),
-        ("mobilenet", 160, 0.5),
+        pytest.param("mobilenet", 160, 0.5, marks=pytest.mark.slow),
         ("mobilenet", 192, 0.25),
         ("mobilenet-v2", 96, 0.35),
-        ("mobilenet-v2", 100, 1.4),
+        pytest.param("mobilenet-v2", 100, 1.4, marks=pytest.mark.slow),
         ("mobilenet-v3-small", 32, 0.75),
-        ("mobilenet-v3-large", 32, 1.0),
+        pytest.param("mobilenet-v3-large", 32, 1.0, marks=pytest.mark.slow),
     ],
 )
 def test_keras_asks_for_the_file_of_the_table(keras, monkeypatch, name, size, alpha):
@@ -455,7 +498,9 @@ def test_keras_source_contains_the_file_name_of_the_table(keras, model):
 def test_the_minimum_size_of_the_table_is_that_of_keras(keras, model):
     spec = spec_of(plugin, model.name)
     (size,) = [option for option in spec.options if option.name == "size"]
-    with pytest.raises(UsageError, match=f"at least {model.smallest}, got {model.smallest - 1}"):
+    with pytest.raises(
+        UsageError, match=f"size must be at least {model.smallest}, got {model.smallest - 1}"
+    ):
         size.parse(str(model.smallest - 1))
     too_small = (model.smallest - 1, model.smallest - 1, 3)
     with pytest.raises(ValueError, match="at least"):
@@ -477,7 +522,11 @@ def test_only_the_mobilenets_have_a_width_multiplier():
 
 @pytest.mark.parametrize(
     ("name", "alpha"),
-    [("mobilenet-v2", 1.3), ("mobilenet-v3-small", 0.75), ("mobilenet-v3-large", 0.75)],
+    [
+        ("mobilenet-v3-small", 0.75),
+        pytest.param("mobilenet-v2", 1.3, marks=pytest.mark.slow),
+        pytest.param("mobilenet-v3-large", 0.75, marks=pytest.mark.slow),
+    ],
 )
 def test_the_width_of_a_multiplier_is_that_of_the_network(name, alpha):
     backbone = create(plugin, name, alpha=alpha, weights="random", size=32)
@@ -490,21 +539,6 @@ def test_an_unknown_model_is_not_an_attribute():
 
 
 # --- no side effects ---------------------------------------------------------------------------
-
-RANDOM = """
-import numpy as np
-from stackkit_plugins.keras_applications.backbone import MobileNet
-b = MobileNet(weights="random", size=32, pooling="avg", batch_size=8, seed=3, alpha=0.25)
-print(b.extract(np.full((1, 32, 32, 3), 77, np.uint8)).tobytes().hex())
-"""
-
-
-def test_the_same_seed_gives_the_same_features_in_another_process_without_messages():
-    done = python(RANDOM)
-    here = create(plugin, "mobilenet", weights="random", size=32, seed=3, alpha=0.25)
-    features = here.extract(np.full((1, 32, 32, 3), 77, np.uint8))
-    assert done.stdout == features.tobytes().hex() + "\n"
-    assert done.stderr == ""
 
 
 def test_other_lines_on_stderr_are_kept_during_the_import_of_tensorflow():
@@ -525,7 +559,8 @@ def test_a_user_who_sets_tensorflows_log_level_gets_its_lines():
 
 
 def test_another_keras_backend_is_refused_with_what_to_set():
-    done = python(RANDOM, KERAS_BACKEND="jax")
+    code = "from stackkit_plugins.shared.keras_network import import_keras; import_keras()"
+    done = python(code, KERAS_BACKEND="jax")
     assert (
         "PluginError: Keras backend must be tensorflow, got jax; set KERAS_BACKEND=tensorflow"
         in done.stderr

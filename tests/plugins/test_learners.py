@@ -72,7 +72,10 @@ def test_learners_pass_all_checks(plugin: str):
     assert broken(plugin) == {}
 
 
-@pytest.mark.parametrize("text", VARIANTS)
+@pytest.mark.parametrize(
+    "text",
+    [pytest.param(text, marks=pytest.mark.slow) if "auto" in text else text for text in VARIANTS],
+)
 def test_learners_pass_all_checks_with_other_options(text: str):
     name = text.partition(":")[0]
     assert broken(PLUGINS[name].__name__, text) == {}

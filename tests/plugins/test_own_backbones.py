@@ -35,15 +35,18 @@ def untrained(name: str, size: int, width: int) -> Setting:
     return Setting(plugin=keras_applications, name=name, size=size, width=width, given=given)
 
 
+def lite(number: int, size: int) -> Setting:
+    return Setting(plugin=efficientnet_lite, name=f"efficientnet-lite{number}", size=size, width=1280)
+
+
 SETTINGS = [
     untrained("vgg19", 32, 512),
     untrained("resnet50", 32, 2048),
-    untrained("inception-v3", 75, 2048),
+    pytest.param(untrained("inception-v3", 75, 2048), marks=pytest.mark.slow),
     untrained("xception", 71, 2048),
-    *[
-        Setting(plugin=efficientnet_lite, name=f"efficientnet-lite{number}", size=size, width=1280)
-        for number, size in enumerate((224, 240, 260))
-    ],
+    lite(0, 224),
+    pytest.param(lite(1, 240), marks=pytest.mark.slow),
+    pytest.param(lite(2, 260), marks=pytest.mark.slow),
     "mobilenet from a file",
 ]
 

@@ -109,7 +109,15 @@ SYNTHETIC = {
 }
 
 
-@pytest.fixture(scope="module", params=["birds", *SYNTHETIC])
+SLOW = {"one backbone", "uneven thirds", "five backbones"}
+"""Tables of shapes between the others, compared only with `-m slow`."""
+
+
+def table_params(*names: str) -> list[Any]:
+    return [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in names]
+
+
+@pytest.fixture(scope="module", params=table_params("birds", *SYNTHETIC))
 def table(request: pytest.FixtureRequest) -> Table:
     if request.param == "birds":
         found: Table = request.getfixturevalue("birds")
@@ -228,7 +236,7 @@ def test_a_class_without_images_changes_no_row(registry, predicted):
 
 
 @pytest.mark.parametrize("learner", ["logistic", "logistic-ovr"])
-@pytest.mark.parametrize("name", SYNTHETIC)
+@pytest.mark.parametrize("name", table_params(*SYNTHETIC))
 def test_the_mean_probabilities_equal_the_recipes_to_the_last_bit(name, learner, registry):
     table = synthetic(*SYNTHETIC[name])
     configured = registry.one("learner", learner)
