@@ -74,6 +74,8 @@ class Download:
         """
         self._check_options()
         if self.target.exists():
+            # `target` was verified when it was written, but the user may ask for another MD5 now, or
+            # have put a file there by hand.
             if md5_of(self.target) == self.md5.lower():
                 return self.target
             self.reporter.message(f"{self.target} does not have MD5 {self.md5}: downloading it again")
@@ -120,12 +122,15 @@ class Download:
 
     def _receive(self) -> None:
         """Send one request; returns once the server has sent the end of the file."""
+        # Another URL may be another edition of the file: resume only what came from this one.
         offset = self._size() if self._known().get("url") == self.url else 0
         with contextlib.closing(self._get(offset)) as response:
             if response.status_code == 416 and offset:
                 return self._handle_416(response, offset)
             if response.status_code not in (200, 206):
                 self._refuse(response)
+            # 200 to a range request means that the server sends the whole file: it does not support
+            # ranges, or If-Range told it that the file has changed.
             if response.status_code == 200 or not offset:
                 self._begin(response)
             elif not self._continues(response, offset):
@@ -179,6 +184,7 @@ class Download:
         offset, length = self._size(), response.raw.length_remaining or 0
         self.reporter.start(self._task, offset + length, done=offset, unit="bytes")
         received = 0
+        # Unbuffered, so that a killed process loses at most the chunk in flight.
         with self.part.open("ab", buffering=0) as file:
             for chunk in _chunks(response):
                 _write(file, chunk)
@@ -228,6 +234,7 @@ def md5_of(file: Path) -> str:
 
 def _chunks(response: requests.Response) -> Iterator[bytes]:
     try:
+        # `raw`, as requests' own iterator would decompress a body with a Content-Encoding.
         while chunk := response.raw.read(_CHUNK, decode_content=False):
             yield chunk
     except (urllib3.exceptions.HTTPError, OSError) as error:

@@ -43,6 +43,7 @@ def fetch(*, root: str | None, limit: int | None, url: str, md5: str, reporter: 
     folder, downloads = locate(root), datasets_dir() / "downloads"
     try:
         if not _is_complete(folder):
+            # Checked again under the lock, where another process may just have finished.
             with _exclusive(downloads):
                 _download_and_install(folder, downloads, url, md5, reporter)
     except OSError as error:
@@ -88,6 +89,7 @@ def _check_complete(folder: Path) -> None:
 
 def _install(archive: Path, folder: Path, reporter: Reporter) -> None:
     """Unpack beside `folder`, check and rename, so that `folder` never contains a partial dataset."""
+    # Beside the destination, as a rename is atomic only within one file system.
     staging = folder.with_name(f".{folder.name}.unpacking")
     if staging.exists():  # an earlier fetch was killed here
         shutil.rmtree(staging)

@@ -99,6 +99,7 @@ def _parse(content: bytes) -> dict[str, Array]:
             "it has PyTorch's zip format, expected the legacy format "
             "(torch.save(..., _use_new_zipfile_serialization=False))"
         )
+    # Each part is checked before the next one is read, so an error names the first thing that is wrong.
     reader = _PickleReader(content)
     if reader.next() != _MAGIC:
         raise _MalformedError("it does not start with PyTorch's magic number")
@@ -136,6 +137,7 @@ class _PickleReader:
     def next(self) -> Any:
         """Return the next object; raises _MalformedError if it is incomplete or not harmless."""
         start = self.position
+        # The unpickler gets only these bytes, so it cannot run on into the storages.
         self.position = _end_of_pickle(self._content, start)
         unpickler = _Unpickler(self._content[start : self.position], self.storages)
         with _as_malformed():
@@ -226,6 +228,7 @@ def _storage_order(reader: _PickleReader) -> list[_Storage]:
     keys = reader.next()
     if not isinstance(keys, list) or any(not isinstance(key, str) for key in keys):
         raise _MalformedError("it has no list of storages")
+    # The list decides the order of the bytes: a wrong one would swap tensors of equal size.
     if sorted(keys) != sorted(declared):
         raise _MalformedError("the storages it lists are not those that its tensors use")
     return [declared[key] for key in keys]
@@ -237,6 +240,8 @@ def _read_storages(content: bytes, position: int, order: list[_Storage]) -> dict
         if position + 8 > len(content):
             raise _MalformedError(f"it ends before storage {storage.key}")
         (count,) = struct.unpack_from("<q", content, position)
+        # The count stands twice in the file. Trusting only the second would let it disagree with the
+        # bounds that tensors are checked against.
         if count != storage.count:
             raise _MalformedError(
                 f"storage {storage.key} has {count} elements, expected {storage.count}"
@@ -247,6 +252,7 @@ def _read_storages(content: bytes, position: int, order: list[_Storage]) -> dict
             raise _MalformedError(f"it ends within storage {storage.key}")
         storages[storage.key] = np.frombuffer(content[position:end], storage.dtype)
         position = end
+    # Bytes left over mean that the file is not what it claims to be, for example two files joined.
     if position != len(content):
         raise _MalformedError(f"{len(content) - position} bytes follow its last storage")
     return storages

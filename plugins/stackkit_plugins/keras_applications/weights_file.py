@@ -47,12 +47,14 @@ def load_weights(network: Any, path: Path, *, name: str, top_layers: int) -> Non
         If the file is damaged, or has another architecture or width.
 
     """
+    # Keras itself chooses the reader by the file's ending, so that is what counts here too.
     if path.suffix == ".keras":
         if not zipfile.is_zipfile(path):
             raise WeightsError(f"{path} is not a complete .keras archive; download or copy it again")
         return _load_keras_3(network, path, name)
     try:
         with h5py.File(path, "r") as file:
+            # `save` puts weights in a group beside the configuration, `save_weights` at the top.
             group = file.get("model_weights", file)
             layers = _saved_layers(group)
             if layers:
@@ -75,6 +77,7 @@ def _load_legacy(network: Any, saved: list[_Layer], path: Path, name: str, top_l
     Layer names differ between versions of Keras; their order does not.
     """
     layers = [layer for layer in network.layers if layer.weights]
+    # By number first: a prefix of another, deeper network could have the same shapes.
     if len(saved) - len(layers) not in {0, top_layers}:
         raise WeightsError(
             f"{path} does not fit {name}: it has {len(saved)} layers with weights, "
@@ -102,6 +105,7 @@ def _check_shapes(layer: Any, stored: _Layer, path: Path, name: str) -> None:
 
 
 def _in_file_order(layer: Any) -> list[Any]:
+    # The order of Keras' legacy format, which can differ from that of `layer.weights`.
     return [*layer.trainable_weights, *layer.non_trainable_weights]
 
 
@@ -113,6 +117,7 @@ def _saved_layers(group: h5py.Group) -> list[_Layer]:
     layers = []
     for name in _names(group, "layer_names"):
         weights = [group[name].get(weight) for weight in _names(group.get(name), "weight_names")]
+        # A truncated file may still open and list weights that are gone.
         if any(not isinstance(values, h5py.Dataset) for values in weights):
             raise OSError(f"layer {name} lists weights that are missing")
         if weights:

@@ -56,6 +56,7 @@ class CalibratedSVM(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type
         """Fit on (n_samples, n_features) and (n_samples,) labels, and calibrate on held-out rows."""
         self.classes_, codes = np.unique(y, return_inverse=True)
         self.factor_ = self._calibrated(X, codes)
+        # On all rows and not an average of the inner machines, so that labels are those of linear-svm.
         self.estimator_ = clone(self.estimator).fit(X, codes)
         return self
 
@@ -91,6 +92,8 @@ class CalibratedSVM(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type
 def _values(machine: Any, X: NDArray[np.floating]) -> NDArray[np.float64]:
     """Return decision values of shape (n_samples, n_classes), also for two classes."""
     values: NDArray[np.float64] = machine.decision_function(X)
+    # scikit-learn returns one column for two classes. Their margin is then 2 * value, which the factor
+    # absorbs.
     return values if values.ndim == 2 else np.stack([-values, values], axis=1)
 
 

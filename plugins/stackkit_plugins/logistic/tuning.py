@@ -58,8 +58,10 @@ class TunedLogistic(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type
         self.losses_ = self._held_out_losses(X, y, inner_splits(y, seed=self.seed))
         if not self.losses_:
             warnings.warn("no class has two images, so C=auto uses C=1", UserWarning, stacklevel=2)
+        # Losses are in ascending order of C, and `min` returns the first: the strongest regularisation.
         self.C_ = min(self.losses_, key=self.losses_.__getitem__, default=1.0)
         self.estimator_ = clone(self.estimator)
+        # A fresh clone without warm_start: the result must not depend on the search.
         _logistic(self.estimator_).set_params(C=self.C_)
         self.estimator_.fit(X, y)
         self.classes_ = self.estimator_.classes_

@@ -123,6 +123,7 @@ class KerasBackbone:
         selection = selector.recalled()
         if selection is None:
             return None
+        # Files are intact, but a driver, a library or the memory limit may have changed since.
         try:
             compute = selector.compute(selection)
         except Exception as error:
@@ -150,6 +151,8 @@ class KerasBackbone:
         try:
             selection = select_in_process(self.definition, selector.cache, images, self._report)
             return selection, selector.compute(selection)
+        # Only a lost process falls back. Other errors, such as damaged weights, would occur in this
+        # process too and are raised as they are.
         except SelectionProcessError as error:
             if self.definition.settings.engine != "auto":
                 raise
@@ -196,6 +199,7 @@ class KerasBackbone:
             self._set_up_unprepared(images)
         self._release_last_used()
         features = np.empty((len(images), self.feature_dim), np.float32)
+        # A loop over positions instead of precomputed batches, as the batch size may shrink on the way.
         start = 0
         while start < len(images):
             rows = slice(start, start + self._batch_size)

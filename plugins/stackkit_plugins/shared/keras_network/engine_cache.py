@@ -110,6 +110,7 @@ class EngineCache:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         self.sweep()
+        # The process id in the name lets `sweep` distinguish a running conversion from a dead one.
         prefix = f"{_CONVERTING}{os.getpid()}-"
         with tempfile.TemporaryDirectory(dir=self.folder, prefix=prefix) as scratch:
             yield Path(scratch)
@@ -160,7 +161,7 @@ class EngineCache:
             known = selection.engine in {"tensorflow", *CONVERTED} and selection.batch_size >= 1
             folder = self.folder / selection.folder
             intact = all(_sha256(folder / name) == digest for name, digest in selection.files.items())
-        except (OSError, TypeError, AttributeError):
+        except (OSError, TypeError, AttributeError):  # missing files, or entries of other versions
             return None
         return selection if known and intact else None
 

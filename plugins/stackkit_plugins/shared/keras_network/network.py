@@ -89,7 +89,11 @@ class NetworkDefinition:
             model = self.build_model()
             if isinstance(self.weights, RandomWeights):
                 draw_weights(model, self.weights.seed)
+        # After loading: a file that is replaced before this point is noticed, one that is replaced
+        # afterwards no longer matters.
         self.weights.recheck()
+        # Another version of Keras could change an architecture; features would then be stored with a
+        # width that the store does not expect.
         if model.output_shape != (None, self.feature_dim):
             raise PluginError(
                 f"{self.name} has output shape {model.output_shape[1:]} in Keras {keras.__version__}, "
@@ -140,6 +144,7 @@ class Network:
             convert_variables_to_constants_v2,
         )
 
+        # Not public API, but the converters require a graph without variables.
         frozen = convert_variables_to_constants_v2(self._function)
         graph: bytes = frozen.graph.as_graph_def().SerializeToString()
         return graph
@@ -151,6 +156,7 @@ class Network:
         import tensorflow as tf
 
         def features(images: Any) -> Any:
+            # The cast matters for mixed precision, which returns float16.
             return tf.cast(self._model(self._preprocess(images), training=False), tf.float32)
 
         batches = tf.TensorSpec((None, self._size, self._size, 3), tf.float32, name="images")
@@ -162,6 +168,7 @@ def find_device(device: str) -> str | None:
     """Return TensorFlow's name of the device for "auto", "cpu" or "gpu"; None if there is none."""
     import tensorflow as tf
 
+    # Logical devices: the caller may have split a GPU or hidden one from TensorFlow.
     gpus = tf.config.list_logical_devices("GPU") if device != "cpu" else []
     if gpus:
         return str(gpus[0].name)

@@ -62,6 +62,7 @@ def _flush() -> None:
 
 
 def _pass_on(held: IO[bytes], descriptor: int) -> None:
+    # Noise is dropped line by line: a warning of another library between two lines must survive.
     held.seek(0)
     for line in held:
         if not _NOISE.match(line):

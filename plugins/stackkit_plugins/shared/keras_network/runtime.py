@@ -37,16 +37,19 @@ def import_keras(*, threads: int = 0) -> Any:
 
     """
     _check_backend(os.environ.setdefault("KERAS_BACKEND", "tensorflow"))
+    # Both variables have an effect only before the first import. `setdefault` respects the user's.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # not every build enables oneDNN
     if "keras" not in sys.modules or "tensorflow" not in sys.modules:
         with _random_state_kept(), _quiet_stderr():
             import tensorflow as tf
 
+            # Before TensorFlow initialises its devices below: it accepts neither setting afterwards.
             _limit(tf, threads)
             _take_gpu_memory_as_needed(tf)
             tf.constant(0)  # makes TensorFlow look for devices, which prints as much as the import
     import keras
 
+    # keras.json or an earlier import may have decided differently than the environment variable.
     _check_backend(keras.backend.backend())
     require_threads(threads)
     _compute_in_float32()
@@ -114,6 +117,7 @@ def _check_backend(backend: str) -> None:
 def own_settings(keras: Any, *, precision: str = "float32") -> Iterator[None]:
     """Use Keras' default settings, whatever keras.json or the caller configured; restore them after."""
     layout, policy = keras.config.image_data_format(), keras.config.dtype_policy()
+    # keras.json may say channels_first, which most CPU kernels do not support.
     keras.config.set_image_data_format("channels_last")
     keras.config.set_dtype_policy("mixed_float16" if precision == "mixed" else "float32")
     try:

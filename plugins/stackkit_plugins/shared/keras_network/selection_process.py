@@ -68,12 +68,14 @@ def select_in_process(
     """
     selection: EngineSelection | None = None
     started = time.monotonic()
+    # Pickle carries functions by name, so the other process builds the network with the same code.
     request = pickle.dumps((definition, cache, images))
     # -P: nothing is imported from the current folder, which is the user's.
     command = [sys.executable, "-P", "-c", f"from {__name__} import serve; serve()"]
     with _killed_on_exit(command, cache) as process:
         assert process.stdin
         assert process.stdout
+        # It may die before it has read everything; the exit code below is the better message.
         with suppress(BrokenPipeError), process.stdin:
             process.stdin.write(request)
         for line in process.stdout:
@@ -84,7 +86,7 @@ def select_in_process(
                 selection = EngineSelection(**content)
             elif kind == "crash":
                 raise SelectionProcessError(content)
-            else:
+            else:  # the name of an error class: raise the same class here, so that exit codes stay
                 raise getattr(stackkit.api, kind, ExtractionError)(content)
         if selection is None:
             process.wait()

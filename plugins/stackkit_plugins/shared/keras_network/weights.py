@@ -58,6 +58,7 @@ class FileWeights:
 
         The digest is computed once per object; `recheck` notices changes after that.
         """
+        # Files have up to 1.4 GB, and a revision is read several times per run.
         self._digest = self._digest or self._read_digest()
         return f"sha256-{self._digest}"
 
@@ -66,6 +67,7 @@ class FileWeights:
 
         Otherwise features of the new content would be stored under the revision of the old one.
         """
+        # Compared by content and not by modification time, which a copy or a sync tool may preserve.
         now = self._read_digest()
         if self._digest not in {"", now}:
             raise WeightsError(f"{self.path} changed while it was in use; run the command again")
@@ -123,6 +125,8 @@ def draw_weights(network: Any, seed: int) -> None:
     import numpy as np
 
     generator = np.random.default_rng(seed)
+    # Biases, and the statistics of batch normalisation, stay 0 and 1: a random variance could be
+    # close to 0 and let features overflow.
     for weight in network.weights:
         if "kernel" in weight.name:
             shape = tuple(weight.shape)
