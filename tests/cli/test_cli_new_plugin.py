@@ -236,7 +236,7 @@ def test_a_name_that_pip_and_python_cannot_both_use_is_refused(
 @pytest.mark.parametrize(
     ("name", "kind", "reason"),
     [
-        ("soft-vote", "learner", "stackkit already has a plugin named soft-vote"),
+        ("voting", "learner", "stackkit already has a plugin named voting"),
         ("resnet50", "backbone", "stackkit already has a backbone named resnet50"),
         ("plugins", "dataset", "a module named stackkit_plugins is already installed"),
         ("taken", "dataset", "somebody already has a plugin named taken"),

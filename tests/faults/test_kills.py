@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 HARNESS = Path(__file__).with_name("killing.py")
-KILLS = 200
-FIT_KILLS = 30
+KILLS = [40, pytest.param(200, marks=pytest.mark.slow)]
+FIT_KILLS = [8, pytest.param(30, marks=pytest.mark.slow)]
 CLI_KILLS = 5
 
 
@@ -32,30 +32,32 @@ def photographs(cub_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     return root
 
 
-def test_no_row_is_lost_or_wrong_after_any_of_200_kills(photographs: Path) -> None:
+@pytest.mark.parametrize("kills", KILLS)
+def test_no_row_is_lost_or_wrong_after_any_kill(photographs: Path, kills: int) -> None:
     seed = random.SystemRandom().randrange(2**32)
-    command = [sys.executable, HARNESS, "--images", photographs, "--kills", KILLS, "--seed", seed]
+    command = [sys.executable, HARNESS, "--images", photographs, "--kills", kills, "--seed", seed]
     done = subprocess.run(
         [str(word) for word in command], capture_output=True, text=True, timeout=600, check=False
     )
     assert done.returncode == 0, f"seed {seed}\n{done.stderr}"
     seen = json.loads(done.stdout)
-    assert seen["kills"] == KILLS
+    assert seen["kills"] == kills
     assert seen["stores_finished"] > 0
-    assert seen["states"]["between the first and the last row"] > KILLS // 10
+    assert seen["states"]["between the first and the last row"] > kills // 10
 
 
-def test_no_kept_fit_is_lost_or_done_again_after_any_of_30_kills() -> None:
+@pytest.mark.parametrize("kills", FIT_KILLS)
+def test_no_kept_fit_is_lost_or_done_again_after_any_kill(kills: int) -> None:
     seed = random.SystemRandom().randrange(2**32)
     harness = HARNESS.with_name("killing_evaluations.py")
-    command = [sys.executable, harness, "--kills", FIT_KILLS, "--seed", seed]
+    command = [sys.executable, harness, "--kills", kills, "--seed", seed]
     done = subprocess.run(
         [str(word) for word in command], capture_output=True, text=True, timeout=600, check=False
     )
     assert done.returncode == 0, f"seed {seed}\n{done.stderr}"
     seen = json.loads(done.stdout)
-    assert seen["kills"] == FIT_KILLS
-    assert seen["states"]["between two fits"] > FIT_KILLS // 10
+    assert seen["kills"] == kills
+    assert seen["states"]["between two fits"] > kills // 10
 
 
 def test_the_command_itself_killed_again_and_again_goes_on_with_a_real_network(
