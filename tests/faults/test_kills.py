@@ -16,7 +16,7 @@ from PIL import Image
 HARNESS = Path(__file__).with_name("killing.py")
 KILLS = [40, pytest.param(200, marks=pytest.mark.slow)]
 FIT_KILLS = [8, pytest.param(30, marks=pytest.mark.slow)]
-CLI_KILLS = 5
+CLI_KILLS = [2, pytest.param(5, marks=pytest.mark.slow)]
 
 
 @pytest.fixture(scope="module")
@@ -60,8 +60,9 @@ def test_no_kept_fit_is_lost_or_done_again_after_any_kill(kills: int) -> None:
     assert seen["states"]["between two fits"] > kills // 10
 
 
-def test_the_command_itself_killed_again_and_again_goes_on_with_a_real_network(
-    cub_root: Path, shared_data: Path, tmp_path: Path
+@pytest.mark.parametrize("kills", CLI_KILLS)
+def test_the_command_itself_killed_again_and_again_resumes_with_a_real_network(
+    cub_root: Path, shared_data: Path, tmp_path: Path, kills: int
 ) -> None:
     weights = shared_data / "weights" / "mobilenet_v1_0.25_224.h5"
     command = [sys.executable, "-m", "stackkit", "extract"]
@@ -70,12 +71,12 @@ def test_the_command_itself_killed_again_and_again_goes_on_with_a_real_network(
     command += ["--backbones", backbone, "--store"]
     draw, killed = random.Random(8), tmp_path / "killed"
     with subprocess.Popen([*command, str(tmp_path / "calm")], stderr=subprocess.DEVNULL) as calm:
-        kills = sum(
+        killed_in_time = sum(
             killed_while_it_writes([*command, str(killed)], killed, draw.random() * 0.05)
-            for _ in range(CLI_KILLS)
+            for _ in range(kills)
         )
     assert calm.returncode == 0
-    assert kills > 0
+    assert killed_in_time > 0
     assert committed(killed) > 0
     subprocess.run([*command, str(killed)], check=True, capture_output=True)
     assert np.array_equal(features_in(killed), features_in(tmp_path / "calm"))

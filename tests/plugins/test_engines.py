@@ -342,7 +342,7 @@ def test_two_numbers_of_threads_in_one_process_are_refused():
     assert "UsageError: threads=2: TensorFlow already runs on another number of threads" in done.stderr
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", ONE_ENGINE)
 def test_engines_open_no_connection_and_leave_no_files_at_home(engine, tmp_path):
     """Every Python-level connection or name lookup raises, here and in the selecting process."""
     guard = tmp_path / "guard"

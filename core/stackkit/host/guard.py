@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
+from operator import is_
 from types import FrameType, FunctionType, ModuleType
 from typing import Any, TypeAlias
 
@@ -178,6 +179,9 @@ def _replaced(before: _Contents, package: str) -> list[str]:
         old_module, old = before.get(name, (module, {}))
         if module is not old_module:
             found.append(name)
+            continue
+        # Nearly always nothing has changed: compare in C what holds thousands of names.
+        if len(old) == len(content) and all(map(is_, content.values(), map(old.get, content))):
             continue
         for key in old.keys() | content.keys():
             value = content.get(key)
