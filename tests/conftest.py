@@ -36,7 +36,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return environment
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(autouse=True)
 def ctrl_c() -> None:
     """Processes that tests start take Ctrl-C as in a terminal, also if the tests run behind one."""
     signal.signal(signal.SIGINT, signal.default_int_handler)

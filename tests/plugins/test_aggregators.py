@@ -221,7 +221,7 @@ class TestWeightedVote:
     def test_weights_satisfy_the_optimality_conditions(self, stack: Stack):
         """Karush-Kuhn-Tucker: slopes are 1 where the weight is positive, and at most 1 elsewhere."""
         made, labels = stack
-        weights = create(self.plugin, self.name, tol=1e-9, max_iter=10_000).fit(made, labels).weights_
+        weights = create(self.plugin, self.name, tol=1e-9, max_iter=200_000).fit(made, labels).weights_
         likelihoods = true_class_probabilities(made, labels)
         slopes = (likelihoods / (weights @ likelihoods)).mean(axis=1)
         assert slopes.max() <= 1 + 1e-9

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 import zipfile
 from collections.abc import Iterator
 from contextlib import suppress
@@ -69,7 +70,7 @@ class FitCache:
 
     Notes
     -----
-    No locks are needed. A file is complete when it appears under its name, and two processes that write
+    Files need no locks. A file is complete when it appears under its name, and two processes that write
     the same name write the same content. NumPy's archives hold a CRC-32 of every array, so a damaged
     file is detected when it is read; it counts as missing and is replaced.
 
@@ -78,6 +79,7 @@ class FitCache:
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
         self._can_write = True
+        self._failure = threading.Lock()
         self._problem: str | None = None
 
     def load(self, fit: Fit) -> FitResult | None:
@@ -111,8 +113,10 @@ class FitCache:
             with atomic_write(path) as temporary, temporary.open("wb") as file:
                 np.savez(file, **arrays)
         except OSError as error:
-            self._problem = f"{path.parent}: {error.strerror or error}"
-            self._can_write = False
+            with self._failure:  # fits run in threads: several may meet the full disk, one reports it
+                if self._can_write:
+                    self._problem = f"{path.parent}: {error.strerror or error}"
+                    self._can_write = False
 
     def take_problem(self) -> str | None:
         """Return why results are no longer saved, once; afterwards, or if all is well, None."""
