@@ -11,6 +11,8 @@ import pytest
 from support.commands import Command, chosen, in_a_process
 from support.installing import Site
 
+from stackkit.host.host import SLOW_MS
+
 MINE = """
     from stackkit.api import AggregatorSpec, BackboneSpec, LearnerSpec, hookimpl
 
