@@ -44,7 +44,8 @@ def peak_mb(folder: Path, engine: str, scratch: Path) -> float:
     return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
 
 
-@pytest.mark.parametrize("engine", ["openvino", pytest.param("mnn", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["openvino", "mnn"])
 def test_ten_times_the_images_take_the_same_memory(engine, photographs, tmp_path, bird_folder):
     if engines.engine_version(engine) is None:
         pytest.skip(f"{engine} is not installed (extra: fast)")

@@ -438,7 +438,8 @@ def test_a_reduced_batch_size_is_cached_for_later_runs(monkeypatch, birds):
     assert largest_difference(later.extract(samples), found) <= TOLERANCE
 
 
-@pytest.mark.parametrize("engine", ONE_ENGINE)
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ENGINES)
 def test_a_network_releases_its_activations_when_another_one_computes(engine, tmp_path):
     code = (
         "import numpy as np\n"
