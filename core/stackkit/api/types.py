@@ -44,6 +44,9 @@ class Sample:
         The official split, "train", "val" or "test"; None if the dataset defines none.
     bounding_box : BoundingBox or None
         Where the object is in the image; None if unknown.
+    group : str or None
+        What several images may show: one individual, nest, patient or video. Folds keep the images of
+        a group together. None: the image is a group of its own.
 
     """
 
@@ -51,6 +54,7 @@ class Sample:
     label: int
     split: str | None = None
     bounding_box: BoundingBox | None = None
+    group: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
