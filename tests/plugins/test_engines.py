@@ -56,7 +56,7 @@ def prepare(backbone, images) -> tuple[Readiness, list[str]]:
     return backbone.prepare(images, lines.append), lines
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", ONE_ENGINE)
 @pytest.mark.parametrize(
     ("plugin", "name", "given"),
     [
@@ -291,7 +291,8 @@ def test_a_missing_gpu_is_an_error(home):
         small(device="gpu").prepare(images_of(64), print)
 
 
-@pytest.mark.parametrize("engine", [pytest.param("tensorflow", marks=pytest.mark.slow), *ONE_ENGINE])
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["tensorflow", *ENGINES])
 def test_the_number_of_threads_is_respected(engine, tmp_path):
     """Measured as CPU time of the process' threads per second."""
     code = (
