@@ -37,6 +37,8 @@ def parse_recipe(
     """Build the recipe of `run` and `evaluate`; raises UsageError for options that contradict."""
     options.check_count("--repeats", repeats)
     options.check_count("--jobs", jobs)
+    options.check_count("--cv", cv, least=2)
+    options.check_count("--inner-cv", inner_cv, least=2)
     options.check_seed(seed + repeats - 1)
     if repeats > 1 and not shuffle:
         raise UsageError(f"--repeats {repeats} would repeat the same folds; add --shuffle")
@@ -44,8 +46,6 @@ def parse_recipe(
         raise UsageError(
             "--split official cannot be combined with --cv or --shuffle; choose one protocol"
         )
-    if inner_cv < 2:
-        raise UsageError(f"--inner-cv must be at least 2, got {inner_cv}")
     return Recipe(
         dataset=dataset,
         backbones=tuple(backbones or RECIPE_BACKBONES),
