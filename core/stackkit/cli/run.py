@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -123,9 +124,9 @@ def run_recipe(
     def begin(preview: Preview) -> None:
         show(reporter, preview_lines(preview, evaluable=True))
         if out:  # now: before hours of work, but not created for a mistyped component
-            report_file.prepare(out, overwrite=overwrite)
+            held.enter_context(report_file.reserved(out, overwrite=overwrite))
 
-    with stdout_set_aside(), progress(style) as reporter:
+    with ExitStack() as held, stdout_set_aside(), progress(style) as reporter:
         report = experiment.run(
             recipe,
             Registry(host=the_host()),
@@ -137,8 +138,8 @@ def run_recipe(
             fits=fits_dir(),
             out=out,
         )
-    if out:
-        written = report_file.write(report, out)
+        if out:
+            written = report_file.write(report, out, overwrite=overwrite)
     table.show(report, errors if as_json else Console())
     if out:
         errors.print(f"report: {written}", markup=False, highlight=False, soft_wrap=True)

@@ -18,8 +18,17 @@ NORMALISE = Option(
     help="standardise: columns; l2: rows to length 1; power: signed square roots, then l2",
 )
 
+CLASS_WEIGHT = Option(
+    name="class_weight",
+    default=None,
+    type=str,
+    choices=("balanced",),
+    help="balanced: weight classes by their inverse frequency",
+)
+
 LINEAR_SVC = (
     C,
+    CLASS_WEIGHT,
     Option(name="max_iter", default=1000, minimum=1, help="maximum number of passes over the rows"),
     TOL,
     seed_option("seed of the order of coordinates"),
