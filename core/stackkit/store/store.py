@@ -159,8 +159,9 @@ class FeatureStore:
         Rows belong to the content of images. If an image is added, removed, renamed or replaced, or the
         class list changes, there is a new file, and rows of known images are copied to it from every
         file of the same backbone setting. The same images under another text of the dataset, such as
-        `root=bin/` for `root=bin`, are the same file. An older file of the dataset is removed only if the new one
-        has all its rows: an image that is missing or unreadable during one run keeps its row.
+        `root=bin/` for `root=bin`, are the same file. An older file of the dataset is removed only if
+        the new one has all its rows: an image that is missing or unreadable during one run keeps its
+        row.
 
         """
         key, rows = replace(key, dtype=self.dtype), self._as_stored(key, rows)

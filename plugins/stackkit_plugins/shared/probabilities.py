@@ -115,7 +115,9 @@ def row_weights(labels: NDArray[np.int64], class_weight: str | None) -> NDArray[
     Parameters
     ----------
     labels : ndarray of shape (n_samples,)
+        Of the rows.
     class_weight : {"balanced"} or None
+        What the weights are for; None for no weights.
 
     Returns
     -------
