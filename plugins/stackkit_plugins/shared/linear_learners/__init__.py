@@ -28,9 +28,8 @@ CLASS_WEIGHT = Option(
 
 LINEAR_SVC = (
     C,
-    CLASS_WEIGHT,
     Option(name="max_iter", default=1000, minimum=1, help="maximum number of passes over the rows"),
     TOL,
     seed_option("seed of the order of coordinates"),
 )
-"""Options of scikit-learn's `LinearSVC`, except `dual`."""
+"""Options of scikit-learn's `LinearSVC`, except `dual` and `CLASS_WEIGHT`."""
