@@ -34,6 +34,8 @@ WRONG_VALUES = {
     "shuffled split": (["--shuffle", "--split", "official"], "choose one protocol"),
     "negative seed": (["--seed", "-1"], "--seed must be a whole number from 0 to 4294967295, got -1"),
     "huge seed": (["--seed", str(2**32)], f"must be a whole number from 0 to {2**32 - 1}, got {2**32}"),
+    "folds": (["--cv", "0"], "--cv must be at least 2, got 0"),
+    "jobs": (["--jobs", "0"], "--jobs must be at least 1, got 0"),
     "inner folds": (["--inner-cv", "1"], "--inner-cv must be at least 2, got 1"),
 }
 
@@ -66,7 +68,7 @@ def test_both_commands_refuse_a_bad_seed(command: str, stackkit: Command, bird_f
         (["run", "--dataset", "mnist", "--split", "oficial"], "official"),
         (["run", "--dataset", "mnist", "--cv", "three"], "--cv"),
         (["list-plugins", "--kind", "backbon"], "backbone"),
-        (["rnu"], "No such command 'rnu'"),
+        (["rnu"], "unknown command 'rnu'; did you mean run?"),
     ],
 )
 def test_a_mistyped_command_line_is_a_usage_error(
@@ -107,13 +109,14 @@ def test_one_class_only(stackkit: Command, tmp_path: Path) -> None:
     assert "only one class (only)" in outcome.error
 
 
-@pytest.mark.parametrize("folds", ["1", "5"])
-def test_impossible_folds_are_refused_before_extraction(
-    folds: str, stackkit: Command, tmp_path: Path, home: Path
+def test_classes_with_fewer_images_than_folds_are_all_named_before_extraction(
+    stackkit: Command, tmp_path: Path, home: Path
 ) -> None:
-    outcome = stackkit("run", *chosen(photographs(tmp_path, many=6, few=4)), "--cv", folds)
+    root = photographs(tmp_path, many=6, few=4, fewer=3)
+    outcome = stackkit("run", *chosen(root), "--cv", "5")
     assert outcome.code == EVALUATION
-    assert ("'few' has 4" if folds == "5" else "--cv must be at least 2, got") in outcome.error
+    assert "2 classes have fewer usable images than the 5 folds: 'fewer' (3), 'few' (4)" in outcome.error
+    assert "use --cv 3" in outcome.error
     assert not (home / "features").exists()
 
 
@@ -233,7 +236,7 @@ def test_failures_may_leave_too_few_images_for_the_folds(stackkit: Command, tmp_
     (root / "b" / "000.png").write_bytes(b"")
     outcome = stackkit("run", *chosen(root), "--cv", "5")
     assert outcome.code == EVALUATION
-    assert "'b' has 4 usable image(s), fewer than the 5 folds" in outcome.error
+    assert "1 class has fewer usable images than the 5 folds: 'b' (4); use --cv 4" in outcome.error
     assert "first b/000.png: the file is empty; the features of all others are kept" in outcome.error
     document = stackkit("run", *chosen(root), "--cv", "4", "--json").document
     assert document["extraction"] == {HISTOGRAM: {"computed": 0, "reused": 9}}

@@ -225,4 +225,4 @@ class TestTheMachine:
         for option in (["--device", "cpu"], ["--threads", "2"], ["--dry-run"]):
             outcome = stackkit("evaluate", *chosen(bird_folder, "paced"), *option)
             assert outcome.code == 2
-            assert "No such option" in outcome.err
+            assert "unknown option" in outcome.error

@@ -140,7 +140,7 @@ def test_an_option_of_stackkit_itself_after_a_command_is_refused_with_its_place(
 def test_an_unknown_option_is_refused(stackkit: Command) -> None:
     outcome = stackkit("run", "--splitt", "official")
     assert outcome.code == 2
-    assert "No such option: --splitt" in outcome.err
+    assert "unknown option --splitt; did you mean --split" in outcome.error
 
 
 def test_a_plugin_with_warnings_is_listed_with_them(site: Site, stackkit: Command) -> None:

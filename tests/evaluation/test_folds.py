@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.model_selection import StratifiedKFold
 
-from stackkit.api.errors import EvaluationError
+from stackkit.api.errors import EvaluationError, UsageError
 from stackkit.api.types import Sample
 from stackkit.evaluation.folds import Fold, inner_folds, official_fold, stratified_folds
 
@@ -62,8 +62,17 @@ def test_the_seed_matters_only_when_shuffling():
     assert shuffled[0] == shuffled[2] != shuffled[1]
 
 
-def test_a_class_with_fewer_images_than_folds_is_named_with_both_counts():
-    with pytest.raises(EvaluationError, match=r"'Bobolink' has 2 usable image\(s\).* 3 folds"):
+def test_classes_with_fewer_images_than_folds_are_all_named_smallest_first():
+    with pytest.raises(EvaluationError) as caught:
+        stratified(np.array([0, 0, 0, 2, 2, 3]))
+    named = (
+        f"2 classes have fewer usable images than the 3 folds: '{CLASSES[3]}' (1), '{CLASSES[2]}' (2)"
+    )
+    assert str(caught.value) == f"{named}; leave the classes out, or add images"
+
+
+def test_fewer_folds_are_suggested_if_they_would_do():
+    with pytest.raises(EvaluationError, match=r"1 class has .* 3 folds: .* \(2\); use --cv 2, leave"):
         stratified(np.array([0, 0, 0, 2, 2, 3, 3, 3]))
 
 
@@ -79,7 +88,7 @@ def test_fewer_than_two_classes_are_refused(labels, found):
 
 @pytest.mark.parametrize("count", [1, 0, -3])
 def test_fewer_than_two_folds_are_refused(count):
-    with pytest.raises(EvaluationError, match=f"--cv must be at least 2, got {count}"):
+    with pytest.raises(UsageError, match=f"--cv must be at least 2, got {count}"):
         stratified(np.array([0, 0, 1, 1]), count)
 
 

@@ -162,6 +162,15 @@ def test_a_removed_folder_is_a_usage_error(tmp_path):
         write(report(), tmp_path / "gone")
 
 
+def test_a_report_that_appeared_during_a_run_is_not_replaced(tmp_path):
+    """Without locks on the file system, this is what keeps two runs apart."""
+    write(report(), tmp_path, overwrite=False)
+    before = (tmp_path / FILE_NAME).read_text()
+    with pytest.raises(UsageError, match=r"another run has written .*report\.json in the meantime"):
+        write(report(dataset="another"), tmp_path, overwrite=False)
+    assert (tmp_path / FILE_NAME).read_text() == before
+
+
 def test_preparing_makes_the_folder_and_leaves_nothing_in_it(tmp_path):
     folder = tmp_path / "deep" / "down"
     prepare(folder, overwrite=False)

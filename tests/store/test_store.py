@@ -252,7 +252,7 @@ class TestDamage:
 
     def test_a_text_file_at_the_path_is_replaced_and_rows_of_other_files_are_used(self, store, full):
         other = rows_of(range(COUNT), dataset="again")
-        store.path(KEY, other).write_text("no HDF5")
+        (full.parent / other.file_name).write_text("no HDF5")
         assert pending(store, other) == []
 
     def test_rows_are_rescued_from_a_file_with_damaged_metadata(self, store, full):

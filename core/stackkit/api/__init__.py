@@ -12,7 +12,7 @@ from stackkit.api.errors import (
 )
 from stackkit.api.hookspecs import HOOKSPEC_VERSION, hookimpl
 from stackkit.api.images import bytes_fingerprint, decode_image, file_fingerprint, read_image
-from stackkit.api.paths import datasets_dir, engines_dir
+from stackkit.api.paths import datasets_dir, engines_dir, user_path
 from stackkit.api.samples import limit_per_class
 from stackkit.api.specs import (
     AggregatorSpec,
@@ -75,4 +75,5 @@ __all__ = [
     "limit_per_class",
     "read_image",
     "seed_option",
+    "user_path",
 ]

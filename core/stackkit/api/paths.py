@@ -6,10 +6,29 @@ import os
 from pathlib import Path
 
 
+def user_path(text: str | os.PathLike[str]) -> Path:
+    """Return a path that a user wrote; `~` is the home folder, as in a shell.
+
+    Parameters
+    ----------
+    text : str or os.PathLike
+        The path, absolute or relative to the current folder. Shells expand `~` only at the start
+        of a word, and so neither in `--out=~/results` nor in `root=~/photographs`.
+
+    Returns
+    -------
+    pathlib.Path
+        The path. A `~` that names no home folder stays as it is.
+
+    """
+    # Path.expanduser raises RuntimeError for `~nobody`; a shell leaves it as it is.
+    return Path(os.path.expanduser(text))  # noqa: PTH111
+
+
 def home() -> Path:
     """Return the managed folder: `$STACKKIT_HOME`, else the cache folder of the platform."""
     if chosen := os.environ.get("STACKKIT_HOME"):
-        return Path(chosen).expanduser()
+        return user_path(chosen)
     from platformdirs import user_cache_path
 
     return user_cache_path("stackkit")

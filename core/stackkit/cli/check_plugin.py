@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stackkit.api.errors import PluginError, UsageError
-from stackkit.cli import options
+from stackkit.cli import options, values
 from stackkit.cli.output import print_json, stdout_set_aside
 
 if TYPE_CHECKING:
@@ -29,12 +29,20 @@ def check_plugin(
     ] = None,
     images: Annotated[
         list[Path] | None,
-        typer.Option("--image", metavar="FILE", help="Check backbones with this image too; repeatable."),
+        typer.Option(
+            "--image",
+            metavar="FILE",
+            parser=values.path,
+            help="Check backbones with this image too; repeatable.",
+        ),
     ] = None,
     time_limit: Annotated[
         float | None,
         typer.Option(
-            "--time-limit", metavar="SECONDS", min=1, help="Maximum time of each check. Default: 120."
+            "--time-limit",
+            metavar="SECONDS",
+            parser=values.number,
+            help="Maximum time of each check. Default: 120.",
         ),
     ] = None,
     as_json: options.Json = False,
@@ -46,6 +54,8 @@ def check_plugin(
     from stackkit.testing.cases import cases, not_tested, selection
     from stackkit.testing.check import LIMIT_S
 
+    if time_limit is not None and not time_limit >= 1:  # nan is neither
+        raise UsageError(f"--time-limit must be at least 1, got {time_limit:g}")
     results: list[tuple[Case, Verdict]] = []
     with stdout_set_aside():
         every = cases(name, selection(name, components or (), images or ()))

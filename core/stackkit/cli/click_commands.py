@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import difflib
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from typer import Context
 from typer.core import TyperCommand, TyperGroup
+
+from stackkit.api.errors import UsageError
+from stackkit.cli.usage_errors import in_our_words, name_of, not_one_of, refuse_repeated
 
 OTHER = "Other"
 """Section of options without a panel, such as --help."""
@@ -17,31 +19,52 @@ OPTION_COLUMN = 26
 """Widest option that has its help on the same line; a longer one has it on the next."""
 
 
-class _QuickDefaults:
-    """Skip Typer's conversion of options that are absent: it imports Pydantic, which takes 50 ms."""
+class _Parsing:
+    """Parse a command line: helpful usage errors, no option twice, and no slow defaults."""
+
+    def make_parser(self, ctx: Any) -> Any:
+        """Return Click's parser, which then refuses options that are given twice."""
+        parser: Any = super().make_parser(ctx)  # type: ignore[misc]
+        parser.parse_args = partial(_parse_once, parser.parse_args)
+        return parser
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the words after the command; raises UsageError."""
+        with in_our_words(ctx):
+            rest: list[str] = super().parse_args(ctx, args)  # type: ignore[misc]
+            return rest
 
     def get_params(self, ctx: Any) -> list[Any]:
         """Return the parameters, --help included, with the conversion replaced."""
+        # Typer's own conversion of options that are absent imports Pydantic, which takes 50 ms.
         parameters: list[Any] = super().get_params(ctx)  # type: ignore[misc]
         for parameter in parameters:
             parameter.process_value = partial(_process_value, parameter)
         return parameters
 
 
+def _parse_once(parse: Callable[..., tuple[Any, Any, list[Any]]], args: list[str]) -> Any:
+    values, rest, order = parse(args=args)
+    refuse_repeated(order)
+    return values, rest, order
+
+
 def _process_value(parameter: Any, context: Any, value: Any) -> Any:
     if value is not None or parameter.required:
-        return type(parameter).process_value(parameter, context, value)
+        try:
+            return type(parameter).process_value(parameter, context, value)
+        except UsageError as error:  # of a parser in `values`, which does not know the option's name
+            raise UsageError(f"{name_of(parameter)} {error}") from None
+        except Exception as error:
+            if refusal := not_one_of(error, value):
+                raise UsageError(f"{name_of(parameter)} {refusal}") from None
+            raise
     empty = () if parameter.multiple or parameter.nargs == -1 else None
     return parameter.callback(context, parameter, empty) if parameter.callback else empty
 
 
-class Command(_QuickDefaults, TyperCommand):
-    """A command whose usage errors recognise stackkit's own options."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parse, or raise the usage error of a mistyped or misplaced option."""
-        with _placing(ctx):
-            return super().parse_args(ctx, args)
+class Command(_Parsing, TyperCommand):
+    """A command with stackkit's usage errors."""
 
 
 class SectionedCommand(Command):
@@ -69,35 +92,19 @@ class SectionedCommand(Command):
         return found
 
 
-class Group(_QuickDefaults, TyperGroup):
-    """A group of commands whose usage errors recognise stackkit's own options."""
+class Group(_Parsing, TyperGroup):
+    """A group of commands with stackkit's usage errors."""
 
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parse, or raise the usage error of a mistyped or misplaced option."""
-        with _placing(ctx):
-            return super().parse_args(ctx, args)
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command that the first word names; raises UsageError."""
+        if not ctx.resilient_parsing and self.get_command(ctx, args[0]) is None:
+            known = self.list_commands(ctx)
+            close = difflib.get_close_matches(args[0], known, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"expected one of {', '.join(known)}"
+            raise UsageError(f"unknown command {args[0]!r}; {hint}")
+        return super().resolve_command(ctx, args)
 
-
-@contextmanager
-def _placing(context: Context) -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:
-        # Depending on its version, Typer uses Click or a copy of its own. The class of this error
-        # therefore has two names, and its attribute is the only thing to recognise it by.
-        if placed := _placed(context, getattr(error, "option_name", "")):
-            error.message = placed  # type: ignore[attr-defined]
-            error.possibilities = []  # type: ignore[attr-defined]
-        raise
-
-
-def _placed(context: Context, option: str) -> str:
-    """Return where to write an option of stackkit itself, or "" for any other option."""
-    root = context.find_root()
-    for each in root.command.params if context is not root else []:
-        if option in each.opts:
-            value = "" if getattr(each, "is_flag", False) else f" {each.metavar}"
-            below = context.command_path.removeprefix(root.command_path).strip()
-            whole = f"{root.command_path} {option}{value} {below} ..."
-            return f"{option} must be written before the command: {whole}"
-    return ""
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; raises UsageError if none is named."""
+        with in_our_words(ctx):
+            return super().invoke(ctx)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from stackkit.api.errors import StoreError, UsageError
-from stackkit.cli import options
+from stackkit.api.paths import user_path
+from stackkit.cli import options, values
 from stackkit.cli.host import the_host
 from stackkit.cli.output import print_json, stdout_set_aside
 from stackkit.cli.units import parse_age, parse_size
@@ -31,7 +32,12 @@ Files = Annotated[
 ]
 Recompute = Annotated[
     int,
-    typer.Option("--recompute", metavar="N", help="Also recompute N random rows per file and compare."),
+    typer.Option(
+        "--recompute",
+        metavar="N",
+        parser=values.whole_number,
+        help="Also recompute N random rows per file and compare.",
+    ),
 ]
 Engines = Annotated[
     bool, typer.Option("--engines", help="Also delete converted networks (rebuilt on demand).")
@@ -42,7 +48,10 @@ Format = Annotated[
         "--format", metavar="FORMAT", help="npy (a folder of files), or parquet or hdf5 (one file)."
     ),
 ]
-Out = Annotated[Path, typer.Option("--out", metavar="PATH", help="File or folder to write.")]
+Out = Annotated[
+    Path,
+    typer.Option("--out", metavar="PATH", parser=values.path, help="File or folder to write."),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an earlier export.")]
 
 
@@ -102,8 +111,7 @@ def verify(
     from stackkit.cli.feature_tables import failure, show_verdicts, verdict
 
     options.check_seed(seed)
-    if recompute < 0:
-        raise UsageError(f"--recompute must be at least 0, got {recompute}")
+    options.check_count("--recompute", recompute, least=0)
     chosen = _selected(_folder(store), files)
     states = _row_states(chosen, progress)
     rows = {
@@ -194,7 +202,7 @@ def _selected(folder: Path, texts: list[str] | None) -> list[Entry]:
 def _the_one(folder: Path, found: list[Entry], text: str) -> Entry:
     if text.isdecimal() and 1 <= int(text) <= len(found):
         return found[int(text) - 1]
-    matches = [entry for entry in found if entry.path.resolve() == Path(text).resolve()]
+    matches = [entry for entry in found if entry.path.resolve() == user_path(text).resolve()]
     matches = matches or [
         entry
         for entry in found

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def the_host() -> Host:
-    """Load every allowed plugin; warn on stderr about names in STACKKIT_PLUGINS that do not exist.
+    """Load every allowed plugin; warn on stderr about those that the user named and that do not work.
 
     It is a warning because the variable often outlives an environment, and a command that needs the
     missing plugin fails by itself. STACKKIT_STRICT=1 makes it an error.

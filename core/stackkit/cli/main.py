@@ -14,7 +14,7 @@ from typing import Annotated, ParamSpec
 import typer
 
 from stackkit import __version__
-from stackkit.api.errors import StackkitError
+from stackkit.api.errors import StackkitError, UsageError
 from stackkit.cli import (
     check_plugin,
     doctor,
@@ -26,6 +26,7 @@ from stackkit.cli import (
     list_plugins,
     new_plugin,
     run,
+    values,
 )
 from stackkit.cli.click_commands import Command, Group, SectionedCommand
 from stackkit.cli.shutdown import end_process, report_crashes
@@ -62,6 +63,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: Sequence[str]) -> int:
     try:
         _app().main(args=list(arguments), prog_name="stackkit")
+    except UsageError as error:  # of the command line itself: no command has begun
+        _explain_error(error)
+        return error.exit_code
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     return 0
@@ -135,8 +139,7 @@ def _root(
         typer.Option(
             "--plugin",
             metavar="FILE",
-            exists=True,
-            dir_okay=False,
+            parser=values.existing_file,
             help="Load a plugin from one Python file; repeatable.",
         ),
     ] = None,
@@ -145,8 +148,7 @@ def _root(
         typer.Option(
             "--plugins-dir",
             metavar="DIR",
-            exists=True,
-            file_okay=False,
+            parser=values.existing_folder,
             help="Load every single-file plugin in a folder.",
         ),
     ] = None,
@@ -160,8 +162,8 @@ def _root(
         given |= {"STACKKIT_PLUGINS": "", "STACKKIT_PLUGIN_FILES": ""}
     for path in plugin or ():
         if os.pathsep in str(path):
-            raise typer.BadParameter(
-                f"{path} contains {os.pathsep!r}, the path separator; use --plugins-dir"
+            raise UsageError(
+                f"--plugin {path} contains {os.pathsep!r}, the path separator; use --plugins-dir"
             )
     if plugin:
         given["STACKKIT_PLUGIN_FILES"] = os.pathsep.join(map(str, plugin))
@@ -196,7 +198,7 @@ def _reporting_errors(command: Callable[P, None]) -> Callable[P, None]:
             )
             raise typer.Exit(INTERRUPTED) from None
         except StackkitError as error:
-            _explain(f"error: {' '.join(str(error).split())}")
+            _explain_error(error)
             raise typer.Exit(error.exit_code) from None
         except BrokenPipeError:
             # The reader of our output has closed it, as `| head` does. Without this, Python would try
@@ -213,6 +215,10 @@ def _reporting_errors(command: Callable[P, None]) -> Callable[P, None]:
             raise typer.Exit(1) from None
 
     return guarded
+
+
+def _explain_error(error: StackkitError) -> None:
+    _explain(f"error: {' '.join(str(error).split())}")
 
 
 def _explain(line: str) -> None:

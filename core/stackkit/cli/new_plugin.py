@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from stackkit.api.specs import SPEC_TYPES
-from stackkit.cli import options
+from stackkit.cli import options, values
 from stackkit.cli.host import the_host
 
 
@@ -27,6 +27,7 @@ def new_plugin(
         typer.Option(
             "--out",
             metavar="DIR",
+            parser=values.path,
             help="Parent folder. Default: this folder.",
             show_default=False,
         ),

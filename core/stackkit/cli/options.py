@@ -11,6 +11,7 @@ import typer
 
 from stackkit.api.common_options import MOST_SEED
 from stackkit.api.errors import UsageError
+from stackkit.cli import values
 
 if TYPE_CHECKING:
     from stackkit.store import FeatureStore
@@ -58,6 +59,7 @@ Threads = Annotated[
     typer.Option(
         "--threads",
         metavar="N",
+        parser=values.whole_number,
         help="CPU threads per network. Default: all cores.",
         rich_help_panel=NETWORKS,
     ),
@@ -67,6 +69,7 @@ Store = Annotated[
     typer.Option(
         "--store",
         metavar="DIR",
+        parser=values.path,
         help="Feature store. Default: STACKKIT_HOME/features.",
         rich_help_panel=NETWORKS,
     ),
@@ -115,6 +118,7 @@ InnerFolds = Annotated[
     typer.Option(
         "--inner-cv",
         metavar="FOLDS",
+        parser=values.whole_number,
         help="Folds for out-of-fold probabilities.",
         rich_help_panel=CLASSIFIERS,
     ),
@@ -135,6 +139,7 @@ Jobs = Annotated[
     typer.Option(
         "--jobs",
         metavar="N",
+        parser=values.whole_number,
         help="Classifiers fitted at a time. Default: all cores.",
         rich_help_panel=CLASSIFIERS,
     ),
@@ -144,6 +149,7 @@ Folds = Annotated[
     typer.Option(
         "--cv",
         metavar="FOLDS",
+        parser=values.whole_number,
         help="Stratified cross-validation folds. Default: 3.",
         rich_help_panel=EVALUATION,
     ),
@@ -163,18 +169,29 @@ Shuffle = Annotated[
 Repeats = Annotated[
     int,
     typer.Option(
-        "--repeats", metavar="N", help="Repeat with reshuffled folds.", rich_help_panel=EVALUATION
+        "--repeats",
+        metavar="N",
+        parser=values.whole_number,
+        help="Repeat with reshuffled folds.",
+        rich_help_panel=EVALUATION,
     ),
 ]
 Seed = Annotated[
     int,
-    typer.Option("--seed", metavar="N", help="Seed of all random choices.", rich_help_panel=EVALUATION),
+    typer.Option(
+        "--seed",
+        metavar="N",
+        parser=values.whole_number,
+        help="Seed of all random choices.",
+        rich_help_panel=EVALUATION,
+    ),
 ]
 Out = Annotated[
     Path | None,
     typer.Option(
         "--out",
         metavar="DIR",
+        parser=values.path,
         help="Write report.json and probabilities.h5 to DIR.",
         rich_help_panel=OUTPUT,
     ),
@@ -226,10 +243,10 @@ def check_seed(seed: int) -> None:
         raise UsageError(f"--seed must be a whole number from 0 to {MOST_SEED}, got {seed}")
 
 
-def check_count(option: str, count: int | None) -> None:
-    """Raise UsageError for a number of threads, jobs or repeats below 1."""
-    if count is not None and count < 1:
-        raise UsageError(f"{option} must be at least 1, got {count}")
+def check_count(option: str, count: int | None, least: int = 1) -> None:
+    """Raise UsageError for a number of threads, jobs, folds or repeats below the `least`."""
+    if count is not None and count < least:
+        raise UsageError(f"{option} must be at least {least}, got {count}")
 
 
 def feature_store(folder: Path | None, dtype: Literal["float32", "float16"]) -> FeatureStore:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,6 +38,8 @@ def parse_recipe(
     """Build the recipe of `run` and `evaluate`; raises UsageError for options that contradict."""
     options.check_count("--repeats", repeats)
     options.check_count("--jobs", jobs)
+    options.check_count("--cv", cv, least=2)
+    options.check_count("--inner-cv", inner_cv, least=2)
     options.check_seed(seed + repeats - 1)
     if repeats > 1 and not shuffle:
         raise UsageError(f"--repeats {repeats} would repeat the same folds; add --shuffle")
@@ -44,8 +47,6 @@ def parse_recipe(
         raise UsageError(
             "--split official cannot be combined with --cv or --shuffle; choose one protocol"
         )
-    if inner_cv < 2:
-        raise UsageError(f"--inner-cv must be at least 2, got {inner_cv}")
     return Recipe(
         dataset=dataset,
         backbones=tuple(backbones or RECIPE_BACKBONES),
@@ -123,9 +124,9 @@ def run_recipe(
     def begin(preview: Preview) -> None:
         show(reporter, preview_lines(preview, evaluable=True))
         if out:  # now: before hours of work, but not created for a mistyped component
-            report_file.prepare(out, overwrite=overwrite)
+            held.enter_context(report_file.reserved(out, overwrite=overwrite))
 
-    with stdout_set_aside(), progress(style) as reporter:
+    with ExitStack() as held, stdout_set_aside(), progress(style) as reporter:
         report = experiment.run(
             recipe,
             Registry(host=the_host()),
@@ -137,8 +138,8 @@ def run_recipe(
             fits=fits_dir(),
             out=out,
         )
-    if out:
-        written = report_file.write(report, out)
+        if out:
+            written = report_file.write(report, out, overwrite=overwrite)
     table.show(report, errors if as_json else Console())
     if out:
         errors.print(f"report: {written}", markup=False, highlight=False, soft_wrap=True)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedKFold
 
-from stackkit.api.errors import EvaluationError
+from stackkit.api.errors import EvaluationError, UsageError
 from stackkit.api.types import Sample
+
+_MOST_NAMES = 10
+"""How many classes an error lists."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +32,7 @@ def stratified_folds(
     shuffle: bool,
     seed: int,
     repeats: int = 1,
+    remedy: str = "leave the classes out",
 ) -> list[Fold]:
     """Divide rows into folds with `sklearn.model_selection.StratifiedKFold`.
 
@@ -49,6 +53,8 @@ def stratified_folds(
         Seed for shuffling. Repeat r uses ``seed + r``.
     repeats : int
         How often to divide the rows. More than 1 is useful only with `shuffle`.
+    remedy : str
+        What the user can do about classes that are too small, for the error.
 
     Returns
     -------
@@ -58,20 +64,20 @@ def stratified_folds(
     Raises
     ------
     EvaluationError
-        If `count` is below 2, fewer than two classes have images, or a class has fewer images than
-        folds.
+        If fewer than two classes have images, or classes have fewer images than folds.
+    UsageError
+        If `count` is below 2.
 
     """
     if count < 2:
-        raise EvaluationError(f"--cv must be at least 2, got {count}")
+        raise UsageError(f"--cv must be at least 2, got {count}")
     _require_two_classes(labels)
     present, sizes = np.unique(labels, return_counts=True)
-    smallest = int(sizes.argmin())
-    if sizes[smallest] < count:
-        raise EvaluationError(
-            f"class {classes[int(present[smallest])]!r} has {sizes[smallest]} usable image(s), fewer "
-            f"than the {count} folds; add images, leave the class out, or use a smaller --cv"
-        )
+    if sizes.min() < count:
+        small = {
+            classes[int(label)]: int(n) for label, n in zip(present, sizes, strict=True) if n < count
+        }
+        raise _too_few_images(small, count, remedy)
     return [
         Fold(train=train, test=test)
         for repeat in range(repeats)
@@ -82,6 +88,20 @@ def stratified_folds(
             random_state=seed + repeat if shuffle else None,
         ).split(np.zeros(len(labels)), labels)
     ]
+
+
+def _too_few_images(small: Mapping[str, int], count: int, remedy: str) -> EvaluationError:
+    """Name the classes with fewer images than folds, smallest first, and what can be done."""
+    fewest = min(small.values())
+    shown = sorted(small, key=lambda name: (small[name], name))[:_MOST_NAMES]
+    names = ", ".join(f"{name!r} ({small[name]})" for name in shown)
+    more = f" and {len(small) - len(shown)} more" if len(small) > len(shown) else ""
+    which = "1 class has" if len(small) == 1 else f"{len(small)} classes have"
+    fewer_folds = f"use --cv {fewest}, " if fewest >= 2 else ""
+    return EvaluationError(
+        f"{which} fewer usable images than the {count} folds: {names}{more}; "
+        f"{fewer_folds}{remedy}, or add images"
+    )
 
 
 def official_fold(samples: Sequence[Sample]) -> list[Fold]:

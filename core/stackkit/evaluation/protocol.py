@@ -10,6 +10,7 @@ import numpy as np
 
 from stackkit.api.types import Dataset
 from stackkit.evaluation.folds import Fold, official_fold, stratified_folds
+from stackkit.extraction.dataset import CheckedDataset
 from stackkit.recipe import Recipe
 
 
@@ -94,4 +95,13 @@ def folds_of(recipe: Recipe, dataset: Dataset, rows: Sequence[int]) -> list[Fold
         shuffle=recipe.shuffle,
         seed=recipe.seed,
         repeats=recipe.repeats,
+        remedy=_remedy(dataset, recipe.cv),
     )
+
+
+def _remedy(dataset: Dataset, folds: int) -> str:
+    """Say how to leave out classes that are too small, by an option if the dataset has one."""
+    component = dataset.component if isinstance(dataset, CheckedDataset) else None
+    if component and "min_per_class" in component.options:
+        return f"leave the classes out with {component.name}:min_per_class={folds}"
+    return "leave the classes out"

@@ -12,7 +12,7 @@ from pathlib import Path
 from stackkit import __version__
 from stackkit.api.errors import one_line
 from stackkit.host.load_failure import LoadFailure, PluginLoadError
-from stackkit.host.single_file import PluginFile, plugin_files
+from stackkit.host.single_file import PluginFile, named_files, plugin_files
 
 GROUP = "stackkit"
 OWN_DISTRIBUTION = "stackkit"
@@ -78,6 +78,12 @@ def candidates(
         offered, key=lambda each: (not each.is_own, each.name, each.distribution, each.version)
     )
     return order, notes
+
+
+def named_plugins(environ: Mapping[str, str]) -> set[str]:
+    """Return what the user named: plugins in STACKKIT_PLUGINS, and paths of single files."""
+    names = environ.get("STACKKIT_PLUGINS", "").split(",")
+    return {name.strip() for name in names if name.strip()} | set(map(str, named_files(environ)))
 
 
 def _unknown_name(name: str, offered: Sequence[Candidate]) -> str:

@@ -11,7 +11,7 @@ from typing import Literal
 
 from stackkit.api.errors import PluginError
 from stackkit.host.component import Component
-from stackkit.host.discovery import Candidate, candidates, check_loadable
+from stackkit.host.discovery import Candidate, candidates, check_loadable, named_plugins
 from stackkit.host.load_failure import LoadFailure, PluginLoadError, PluginWarning, Stage
 from stackkit.host.loader import PluginLoader
 from stackkit.host.timeout import plugin_seconds
@@ -68,6 +68,12 @@ class PluginRecord:
         return "failed" if self.error else "warned" if self.warnings else "ok"
 
     @property
+    def failed_as(self) -> str:
+        """The failure as one line that names the plugin and its origin."""
+        origin = f"{self.distribution} {self.version}"
+        return f"plugin {self.name} ({origin}) failed at {self.stage}: {self.error}"
+
+    @property
     def is_slow(self) -> bool:
         """Whether its import took longer than `SLOW_MS`."""
         return self.import_ms > SLOW_MS
@@ -84,7 +90,8 @@ class Host:
     components : tuple of Component
         Sorted by kind and qualified name.
     notes : tuple of str
-        Messages for the user about names in STACKKIT_PLUGINS that no plugin has.
+        Messages for the user about plugins that they named, by STACKKIT_PLUGINS or as a file, and
+        that do not exist or failed.
 
     """
 
@@ -132,10 +139,12 @@ def load_host(
                 raise PluginError(f"{candidate.label}: {error.stage}: {error.error}") from error
             records.append(record)
             components += offered
+    chosen = named_plugins(environ)
+    failed = [each for each in records if each.error and chosen & {each.name, each.distribution}]
     return Host(
         plugins=tuple(records),
         components=tuple(sorted(components, key=lambda each: (each.kind, each.qualified_name))),
-        notes=tuple(notes),
+        notes=(*notes, *(f"{each.failed_as}; it is not used" for each in failed)),
     )
 
 

@@ -46,7 +46,7 @@ def _add_option(text: str, options: dict[str, str], piece: str) -> None:
     if not equals or not key:
         raise UsageError(f"{text!r}: expected key=value, got {piece!r}")
     if key in options:
-        raise UsageError(f"{text!r} sets {key} twice")
+        raise UsageError(f"{text!r} sets {key} twice; write \\, for a comma inside a value")
     options[key] = value
 
 

@@ -15,7 +15,7 @@ from functools import cached_property
 from stackkit.api.errors import PluginError, StackkitError, UsageError
 from stackkit.api.specs import Kind, Option, OptionValue
 from stackkit.host.component import Component, ConfiguredComponent
-from stackkit.host.host import Host, PluginRecord
+from stackkit.host.host import Host
 from stackkit.host.option_syntax import parse, unparse
 from stackkit.host.single_file import named_files
 
@@ -166,7 +166,7 @@ class Registry:
         # Who gives a file with --plugin means its components, under names that are not known now.
         meant += [record for record in failed if record.distribution in files and record not in meant]
         if meant:
-            return PluginError(f"{problem}: {'; '.join(map(_failure, meant))}")
+            return PluginError(f"{problem}: {'; '.join(record.failed_as for record in meant)}")
         return UsageError(f"{problem}{self._hint(kind, name)}{comma_hint}")
 
     def _hint(self, kind: Kind, name: str) -> str:
@@ -186,14 +186,19 @@ class Registry:
         name = self.short_name(component)
         for key in given:
             if key not in declared:
-                raise UsageError(f"{name} has no option {key!r}{_option_hint(key, declared)}")
+                hint = _option_hint(key, declared) + _comma_hint(name, given, declared, key)
+                raise UsageError(f"{name} has no option {key!r}{hint}")
         run_defaults: dict[str, OptionValue] = {"seed": self.seed} if "seed" in declared else {}
+        hint = ""
         try:
             if component.kind == "backbone":
                 run_defaults |= _parsed(declared, self.machine)
-            values = run_defaults | _parsed(declared, given)
+            values = run_defaults.copy()
+            for key, text in given.items():
+                hint = _colon_hint(given, declared) or _comma_hint(name, given, declared, key)
+                values[key] = declared[key].parse(text)
         except UsageError as error:
-            raise UsageError(f"{name}: {error}{_colon_hint(given, declared)}") from None
+            raise UsageError(f"{name}: {error}{hint}") from None
         return ConfiguredComponent(
             component=component,
             options={option.name: option.default for option in declared.values()} | values,
@@ -238,10 +243,23 @@ def _with_comma_hints(text: str) -> Iterator[tuple[str, dict[str, str], str]]:
     for name, options in parse(text):
         if before[1]:
             key, value = list(before[1].items())[-1]
-            whole = unparse(before[0], {**before[1], key: f"{value},{name}"})
-            hint = f"; if the comma belongs to {key}=, write {shlex.quote(whole)}"
+            hint = _write(key, before[0], {**before[1], key: f"{value},{name}"})
         yield name, options, hint
         before = name, options
+
+
+def _comma_hint(name: str, given: Mapping[str, str], declared: Mapping[str, Option], key: str) -> str:
+    """Return a hint in case `key=` is part of the text before it, as in "root=a,b=c", or ""."""
+    keys = list(given)
+    before = keys[keys.index(key) - 1] if keys.index(key) else ""
+    if before not in declared or declared[before].value_type is not str or declared[before].choices:
+        return ""
+    others = {other: text for other, text in given.items() if other != key}
+    return _write(before, name, {**others, before: f"{given[before]},{key}={given[key]}"})
+
+
+def _write(key: str, name: str, options: Mapping[str, str]) -> str:
+    return f"; if the comma belongs to {key}=, write {shlex.quote(unparse(name, options))}"
 
 
 def _colon_hint(given: Mapping[str, str], declared: Mapping[str, Option]) -> str:
@@ -251,11 +269,6 @@ def _colon_hint(given: Mapping[str, str], declared: Mapping[str, Option]) -> str
         if found and found[1] in declared:
             return f"; separate options by commas: ...,{found[0][1:]}"
     return ""
-
-
-def _failure(record: PluginRecord) -> str:
-    origin = f"{record.distribution} {record.version}"
-    return f"plugin {record.name} ({origin}) failed at {record.stage}: {record.error}"
 
 
 def _option_hint(key: str, declared: Mapping[str, Option]) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from stackkit.api.paths import user_path
 from stackkit.host.load_failure import LoadFailure, PluginLoadError
 
 
@@ -72,7 +73,7 @@ def named_files(environ: Mapping[str, str]) -> list[Path]:
 
 
 def _absolute(text: str) -> Path:
-    path = Path(text).expanduser()
+    path = user_path(text)
     return path.parent.resolve() / path.name  # a link keeps its name, which is the plugin's
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,9 @@ from stackkit.api.types import FailedImage
 from stackkit.evaluation.metrics import Result, best_single
 from stackkit.evaluation.protocol import Protocol
 from stackkit.utils.files import atomic_write, nearest_existing_parent, temporary_path
+
+if sys.platform != "win32":
+    import fcntl
 
 FILE_NAME = "report.json"
 
@@ -101,6 +106,39 @@ def prepare(folder: Path, *, overwrite: bool) -> None:
         raise _not_writable(folder, reason) from error
 
 
+@contextmanager
+def reserved(folder: Path, *, overwrite: bool) -> Iterator[None]:
+    """Prepare the folder, and keep other runs from writing to it during the block.
+
+    Raises
+    ------
+    UsageError
+        As `prepare`, or if another run has reserved the folder.
+
+    Notes
+    -----
+    The lock is on the folder itself, so it leaves no file behind and ends with the process. Where
+    folders cannot be locked (Windows, some network file systems), `write` still refuses to replace
+    a report that appeared in the meantime.
+
+    """
+    prepare(folder, overwrite=overwrite)
+    with ExitStack() as held:
+        if sys.platform != "win32":
+            descriptor = os.open(folder, os.O_RDONLY)
+            held.callback(os.close, descriptor)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UsageError(
+                    f"another run is writing to --out {folder}; choose another --out, or wait for it"
+                ) from None
+            except OSError:
+                pass  # no locks here, see Notes
+        _refuse_existing(folder, overwrite=overwrite)  # a run may have ended before the lock
+        yield
+
+
 def _refuse_existing(folder: Path, *, overwrite: bool) -> None:
     for target in (folder / FILE_NAME, folder / PROBABILITIES):
         if os.path.lexists(target) and not overwrite:  # Path.exists may raise PermissionError
@@ -111,16 +149,21 @@ def _not_writable(folder: Path, reason: str | None) -> UsageError:
     return UsageError(f"--out {folder} cannot be written ({reason}); choose another folder")
 
 
-def write(report: Report, folder: Path) -> Path:
+def write(report: Report, folder: Path, *, overwrite: bool = True) -> Path:
     """Write report.json to a folder and return its path; an older one is replaced as a whole.
 
     Raises
     ------
     UsageError
-        If the file cannot be written.
+        If the file cannot be written, or exists and `overwrite` is False.
 
     """
     target = folder / FILE_NAME
+    if not overwrite and os.path.lexists(target):
+        raise UsageError(
+            f"another run has written {target} in the meantime; rerun with another --out, "
+            "which takes the fits from the cache"
+        )
     text = json.dumps(report.document(), indent=2) + "\n"
     try:
         with atomic_write(target) as temporary:

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from stackkit.api.types import Sample
 
@@ -92,9 +92,20 @@ class DatasetRows:
         """
         # Fingerprints are included, so a file never has to change when an image does: a changed image
         # makes another file, and the old one stays valid for the old images.
-        samples = [(sample.id, sample.label, sample.split) for sample in self.samples]
-        content = [self.dataset, list(self.classes), samples, list(self.fingerprints)]
+        content = [self.dataset, *self._images]
         return f"{slug(self.dataset)}-{_digest(json.dumps(content))}.h5"
+
+    def has_images_of(self, other: DatasetRows) -> bool:
+        """Return whether these are the same rows, by whatever text the dataset was chosen.
+
+        One folder has many texts: `bin`, `bin/`, a link to it, or its path from another directory.
+        """
+        return self._images == other._images
+
+    @property
+    def _images(self) -> list[Any]:
+        samples = [(sample.id, sample.label, sample.split) for sample in self.samples]
+        return [list(self.classes), samples, list(self.fingerprints)]
 
 
 def slug(text: str) -> str:

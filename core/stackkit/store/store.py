@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from io import FileIO
@@ -46,8 +46,24 @@ class FeatureStore:
         self.dtype = dtype
 
     def path(self, key: BackboneKey, rows: DatasetRows) -> Path:
-        """Return where the features of these rows for a backbone setting are stored."""
+        """Return where the features of these rows for a backbone setting are stored, or will be."""
+        return self._path(key, self._as_stored(key, rows))
+
+    def _path(self, key: BackboneKey, rows: DatasetRows) -> Path:
         return self.folder / replace(key, dtype=self.dtype).folder / rows.file_name
+
+    def _as_stored(self, key: BackboneKey, rows: DatasetRows) -> DatasetRows:
+        """Return the rows with the text of the dataset under which their features are stored.
+
+        That is their own text if there is a file for it, or no file of the setting for these images.
+        """
+        key, path = replace(key, dtype=self.dtype), self._path(key, rows)
+        if path.exists():
+            return rows
+        for other in _readable(path.parent.glob("*.h5")):
+            if other.key == key and other.rows.has_images_of(rows):
+                return replace(rows, dataset=other.rows.dataset)
+        return rows
 
     def row_bytes(self, feature_dim: int) -> int:
         """Return the bytes that the features of one image need on disk."""
@@ -69,13 +85,16 @@ class FeatureStore:
             Metadata of one file, most recently used first.
 
         """
-        found = []
-        for path in self.folder.glob(f"{slug(name)}-*/{rows.file_name}"):
-            with suppress(StoreError, OSError):
-                found.append((path.stat().st_mtime, path, read_contents(path)))
-        for _, _, contents in sorted(found, key=lambda each: each[:2], reverse=True):
-            if contents.key.name == name:
-                yield contents
+        for pattern in (rows.file_name, "*.h5"):  # the second: for another text of the dataset
+            paths = self.folder.glob(f"{slug(name)}-*/{pattern}")
+            found = [
+                contents
+                for contents in _readable(sorted(paths, key=_last_used, reverse=True))
+                if contents.key.name == name and contents.rows.has_images_of(rows)
+            ]
+            if found:
+                yield from found
+                return
 
     def pending(self, key: BackboneKey, rows: DatasetRows) -> list[int]:
         """Return the rows that would have to be computed; writes nothing.
@@ -96,7 +115,8 @@ class FeatureStore:
             If the folder cannot be read, or the file is in a newer format.
 
         """
-        key, path = replace(key, dtype=self.dtype), self.path(key, rows)
+        key, rows = replace(key, dtype=self.dtype), self._as_stored(key, rows)
+        path = self._path(key, rows)
         with storage_errors(path):
             if contents := _matching_contents(path, key, rows):
                 with FeatureFile(path, contents, writable=False) as file:
@@ -138,11 +158,14 @@ class FeatureStore:
         -----
         Rows belong to the content of images. If an image is added, removed, renamed or replaced, or the
         class list changes, there is a new file, and rows of known images are copied to it from every
-        file of the same backbone setting. An older file of the dataset is removed only if the new one
-        has all its rows: an image that is missing or unreadable during one run keeps its row.
+        file of the same backbone setting. The same images under another text of the dataset, such as
+        `root=bin/` for `root=bin`, are the same file. An older file of the dataset is removed only if
+        the new one has all its rows: an image that is missing or unreadable during one run keeps its
+        row.
 
         """
-        key, path = replace(key, dtype=self.dtype), self.path(key, rows)
+        key, rows = replace(key, dtype=self.dtype), self._as_stored(key, rows)
+        path = self._path(key, rows)
         with storage_errors(path):
             contents = _matching_contents(path, key, rows)
             if not create and contents is None:
@@ -157,6 +180,18 @@ class FeatureStore:
         with suppress(OSError):  # the folder may be read-only
             os.utime(path)  # the time of last use, for `stackkit features gc`
         return file
+
+
+def _readable(paths: Iterable[Path]) -> Iterator[Contents]:
+    for path in paths:
+        with suppress(StoreError, OSError):
+            yield read_contents(path)
+
+
+def _last_used(path: Path) -> tuple[float, Path]:
+    with suppress(OSError):
+        return path.stat().st_mtime, path
+    return 0.0, path
 
 
 def _matching_contents(path: Path, key: BackboneKey, rows: DatasetRows) -> Contents | None:

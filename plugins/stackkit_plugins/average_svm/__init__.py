@@ -1,7 +1,7 @@
 """Aggregator: the published recipe's stack, mean probabilities into a linear support vector machine."""
 
 from stackkit.api import AggregatorSpec, Option, fit_on_option, hookimpl
-from stackkit_plugins.shared.linear_learners import LINEAR_SVC
+from stackkit_plugins.shared.linear_learners import CLASS_WEIGHT, LINEAR_SVC
 
 
 @hookimpl
@@ -21,6 +21,7 @@ def stackkit_aggregators() -> list[AggregatorSpec]:
                     choices=("true", "false", "auto"),
                     help="dual= of LinearSVC; true was its default when the recipe was published",
                 ),
+                CLASS_WEIGHT,
             ),
         )
     ]

@@ -44,7 +44,7 @@ class AverageSVM:
     seed : int
         `random_state` of `LinearSVC`.
     **svm
-        Further arguments of `LinearSVC`: C, max_iter, tol.
+        Further arguments of `LinearSVC`: C, class_weight, max_iter, tol.
 
     References
     ----------

@@ -6,7 +6,14 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stackkit.api import DatasetError, datasets_dir, file_fingerprint, limit_per_class, read_image
+from stackkit.api import (
+    DatasetError,
+    datasets_dir,
+    file_fingerprint,
+    limit_per_class,
+    read_image,
+    user_path,
+)
 from stackkit_plugins.cub200.metadata import compare_with_disk, read_metadata
 
 if TYPE_CHECKING:
@@ -95,7 +102,7 @@ def locate(root: str | None) -> Path:
     """Return the dataset's folder: `root`, a CUB_200_2011 folder in it, or the default folder."""
     if root is None:
         return datasets_dir() / FOLDER
-    given = Path(root).expanduser().absolute()
+    given = user_path(root).absolute()
     # os.path, because Path.exists raises PermissionError for an unreadable folder. Reading the
     # metadata later gives a better message.
     if not os.path.exists(given / "images.txt") and os.path.isdir(given / FOLDER):  # noqa: PTH110, PTH112

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
-from stackkit.api import PluginError
+from stackkit.api import PluginError, user_path
 from stackkit_plugins.efficientnet_lite import architecture
 from stackkit_plugins.shared.keras_network import (
     FileWeights,
@@ -97,7 +97,7 @@ class Factory:
         if weights == "random":
             return None
         if weights != "imagenet":
-            return missing_file(Path(weights).expanduser())
+            return missing_file(user_path(weights))
         try:
             return missing_file(self.packaged_file())
         except PluginError as error:

@@ -1,6 +1,7 @@
 """Aggregator: build an ensemble greedily, learner by learner."""
 
 from stackkit.api import AggregatorSpec, Option, fit_on_option, hookimpl, seed_option
+from stackkit_plugins.shared.linear_learners import CLASS_WEIGHT
 
 
 @hookimpl
@@ -13,6 +14,7 @@ def stackkit_aggregators() -> list[AggregatorSpec]:
             factory="stackkit_plugins.ensemble_selection.aggregator:EnsembleSelection",
             options=(
                 fit_on_option("out-of-fold"),
+                CLASS_WEIGHT,
                 Option(
                     name="metric",
                     default="log-loss",

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from stackkit.api import FitOn
 from stackkit_plugins.ensemble_selection.scoring import EnsembleScorer
-from stackkit_plugins.shared.probabilities import canonical_order, most_likely, weighted_sum
+from stackkit_plugins.shared.probabilities import canonical_order, most_likely, row_weights, weighted_sum
 
 
 class EnsembleSelection:
@@ -22,6 +22,9 @@ class EnsembleSelection:
         Which probabilities of the training rows `fit` gets.
     metric : {"log-loss", "accuracy"}
         What a selection improves.
+    class_weight : {"balanced"} or None
+        "balanced" weights rows such that every class counts the same in the metric; accuracy then
+        is balanced accuracy.
     rounds : int
         Number of selections after the initial ensemble.
     bags : int
@@ -50,9 +53,18 @@ class EnsembleSelection:
     classes_: NDArray[np.int64]
 
     def __init__(
-        self, *, fit_on: FitOn, metric: str, rounds: int, bags: int, bag_fraction: float, seed: int
+        self,
+        *,
+        fit_on: FitOn,
+        metric: str,
+        class_weight: str | None = None,
+        rounds: int,
+        bags: int,
+        bag_fraction: float,
+        seed: int,
     ) -> None:
         self.fit_on = fit_on
+        self.class_weight = class_weight
         self.metric = metric
         self.rounds = rounds
         self.bags = bags
@@ -64,7 +76,10 @@ class EnsembleSelection:
         # Ties between learners go to the first one, so the order must not be that of the backbones.
         order = canonical_order(probabilities)
         scorer = EnsembleScorer(
-            [probabilities[learner] for learner in order], labels, accuracy=self.metric == "accuracy"
+            [probabilities[learner] for learner in order],
+            labels,
+            accuracy=self.metric == "accuracy",
+            weights=row_weights(labels, self.class_weight),
         )
         counts = [select(scorer, bag, self.rounds) for bag in self._bags(len(order))]
         # Bags select different numbers of learners; as shares, each bag counts the same.

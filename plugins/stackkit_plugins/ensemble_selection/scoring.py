@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from stackkit_plugins.shared.probabilities import true_class_probabilities
 
-Score = tuple[int, float]
-"""Number of correct rows (0 if only the log-loss counts) and mean log-likelihood; greater is better."""
+Score = tuple[float, float]
+"""Weight of the correct rows (0 if only the log-loss counts), mean log-likelihood; greater is better."""
 
 
 class EnsembleScorer:
@@ -23,6 +23,8 @@ class EnsembleScorer:
     labels : ndarray of shape (n_samples,)
     accuracy : bool
         Whether accuracy decides and the log-loss breaks ties, or the log-loss alone decides.
+    weights : ndarray of shape (n_samples,), optional
+        Weights of the rows, with a mean of 1; by default all are 1.
 
     """
 
@@ -32,6 +34,7 @@ class EnsembleScorer:
         labels: NDArray[np.int64],
         *,
         accuracy: bool,
+        weights: NDArray[np.float64] | None = None,
     ) -> None:
         self.n_learners = len(learners)
         # The log-loss of a mean needs only each learner's probability of the true class.
@@ -39,6 +42,7 @@ class EnsembleScorer:
             [true_class_probabilities(learner[None], labels) for learner in learners]
         )
         self._contested = _contested_rows(learners, labels) if accuracy else None
+        self._weights = weights
 
     def with_one_more(self, selected: NDArray[np.int64], candidates: Sequence[int]) -> dict[int, Score]:
         """Return the score of the ensemble with each candidate added.
@@ -57,26 +61,33 @@ class EnsembleScorer:
         return {
             candidate: (
                 correct[candidate],
-                float(np.log((so_far + self._likelihoods[candidate]) / size).mean()),
+                self._mean(np.log((so_far + self._likelihoods[candidate]) / size)),
             )
             for candidate in candidates
         }
 
-    def _correct(self, selected: NDArray[np.int64], candidates: Sequence[int]) -> dict[int, int]:
+    def _mean(self, logs: NDArray[np.float64]) -> float:
+        return float((logs if self._weights is None else logs * self._weights).mean())
+
+    def _correct(self, selected: NDArray[np.int64], candidates: Sequence[int]) -> dict[int, float]:
         if self._contested is None:
             return dict.fromkeys(candidates, 0)
-        probabilities, truth = self._contested
+        rows, probabilities, truth = self._contested
+        weights = np.ones(len(rows)) if self._weights is None else self._weights[rows]
         # Sums instead of means: dividing all classes by the ensemble's size does not move the argmax.
         so_far = np.tensordot(selected.astype(np.float64), probabilities, axes=1)
         return {
-            candidate: int(np.sum((so_far + probabilities[candidate]).argmax(axis=1) == truth))
+            # Rounded, so that ties of sums with weights are ties.
+            candidate: round(
+                float(weights @ ((so_far + probabilities[candidate]).argmax(axis=1) == truth)), 9
+            )
             for candidate in candidates
         }
 
 
 def _contested_rows(
     learners: Sequence[NDArray[np.floating]], labels: NDArray[np.int64]
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
     """Return the m rows on which learners disagree.
 
     Where all learners agree, every ensemble of them predicts the same, so those rows cannot change
@@ -84,6 +95,8 @@ def _contested_rows(
 
     Returns
     -------
+    rows : ndarray of shape (m,)
+        Their numbers.
     probabilities : ndarray of shape (n_learners, m, n_seen), float64
         Of the classes that occur in `labels`.
     truth : ndarray of shape (m,)
@@ -94,4 +107,4 @@ def _contested_rows(
     choices = np.stack([learner[:, classes].argmax(axis=1) for learner in learners])
     rows = np.flatnonzero((choices != choices[0]).any(axis=0))
     probabilities = np.stack([learner[np.ix_(rows, classes)] for learner in learners])
-    return probabilities.astype(np.float64), truth[rows]
+    return rows, probabilities.astype(np.float64), truth[rows]

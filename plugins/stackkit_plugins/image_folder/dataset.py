@@ -8,7 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stackkit.api import DatasetError, Sample, UsageError, file_fingerprint, limit_per_class, read_image
+from stackkit.api import (
+    DatasetError,
+    Sample,
+    UsageError,
+    file_fingerprint,
+    limit_per_class,
+    read_image,
+    user_path,
+)
 from stackkit_plugins.image_folder.scan import ENDINGS, Scan, examples
 
 if TYPE_CHECKING:
@@ -74,7 +82,7 @@ def image_folder(*, root: str | None, limit: int | None) -> ImageFolder:
     """Create the dataset; raises UsageError without a `root` and DatasetError for an unusable one."""
     if not root:
         raise UsageError("image-folder: root= is required, for example image-folder:root=photographs")
-    folder = Path(root).expanduser().absolute()
+    folder = user_path(root).absolute()
     if not os.path.isdir(folder):  # noqa: PTH112 - Path.is_dir raises if a parent folder is unreadable
         found = "is a file" if os.path.isfile(folder) else "does not exist"  # noqa: PTH113
         raise DatasetError(f"{folder} {found}; point root= to a folder with {_LAYOUT}")

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.error import URLError
 
-from stackkit.api import WeightsError
+from stackkit.api import WeightsError, user_path
 from stackkit_plugins.keras_applications.keras_files import models_folder
 from stackkit_plugins.keras_applications.models import MODELS, Model
 from stackkit_plugins.shared.keras_network import (
@@ -108,7 +108,7 @@ class Factory:
         if weights == "random":
             return None
         if weights != "imagenet":
-            return missing_file(Path(weights).expanduser())
+            return missing_file(user_path(weights))
         path = models_folder() / self.model.weights_file(size=size, alpha=alpha)
         if path.is_file():
             return None

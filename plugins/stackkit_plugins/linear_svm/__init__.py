@@ -1,9 +1,9 @@
 """Learners: a linear support vector machine, the recipe's baseline, without and with probabilities."""
 
 from stackkit.api import LearnerSpec, hookimpl
-from stackkit_plugins.shared.linear_learners import LINEAR_SVC, NORMALISE
+from stackkit_plugins.shared.linear_learners import CLASS_WEIGHT, LINEAR_SVC, NORMALISE
 
-_OPTIONS = (*LINEAR_SVC, NORMALISE)
+_OPTIONS = (*LINEAR_SVC, NORMALISE, CLASS_WEIGHT)
 
 
 @hookimpl

@@ -36,6 +36,9 @@ class CalibratedSVM(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type
 
     Notes
     -----
+    Rows count equally in the calibration, also if the estimator weights classes: weights move the
+    boundary, and probabilities should describe the rows as they are.
+
     Equals scikit-learn's `CalibratedClassifierCV(method="temperature", ensemble=False)` on the same
     folds. That class is not used, because it takes a label for the number of its column, and treats
     a class that a fold has not seen as infinitely far away.

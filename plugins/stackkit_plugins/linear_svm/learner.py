@@ -23,7 +23,7 @@ def linear_svm(*, seed: int, normalise: str, **options: Any) -> Any:
     normalise : {"none", "standardise", "l2", "power"}
         See `with_normalisation`.
     **options
-        Further arguments of `LinearSVC`: C, max_iter, tol.
+        Further arguments of `LinearSVC`: C, class_weight, max_iter, tol.
 
     """
     return with_normalisation(LinearSVC(dual=True, random_state=seed, **options), normalise)

@@ -3,19 +3,13 @@
 from dataclasses import replace
 
 from stackkit.api import LearnerSpec, Option, hookimpl, seed_option
-from stackkit_plugins.shared.linear_learners import NORMALISE, TOL, C
+from stackkit_plugins.shared.linear_learners import CLASS_WEIGHT, NORMALISE, TOL, C
 
 _SHARED = (
     Option(name="max_iter", default=100, minimum=1, help="maximum number of solver iterations"),
     TOL,
     Option(name="fit_intercept", default=True, help="whether to fit an intercept"),
-    Option(
-        name="class_weight",
-        default=None,
-        type=str,
-        choices=("balanced",),
-        help="balanced: weight classes by their inverse frequency",
-    ),
+    CLASS_WEIGHT,
     seed_option("seed of solvers that shuffle"),
     NORMALISE,
 )

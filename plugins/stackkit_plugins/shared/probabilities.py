@@ -7,7 +7,7 @@ from hashlib import blake2b
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import gen_batches
+from sklearn.utils import compute_sample_weight, gen_batches
 
 FLOOR = 1e-15
 """Smallest probability that a logarithm is taken of, so that one learner's 0 is not an absolute veto.
@@ -107,6 +107,28 @@ def most_likely(scores: NDArray[np.float64], classes: NDArray[np.int64]) -> NDAr
     """
     labels: NDArray[np.int64] = classes[scores[:, classes].argmax(axis=1)]
     return labels
+
+
+def row_weights(labels: NDArray[np.int64], class_weight: str | None) -> NDArray[np.float64] | None:
+    """Return weights with a mean of 1 by which every class counts the same; None for equal weights.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_samples,)
+        Of the rows.
+    class_weight : {"balanced"} or None
+        What the weights are for; None for no weights.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,) or None
+        As `sklearn.utils.class_weight.compute_sample_weight`.
+
+    """
+    if class_weight is None:
+        return None
+    weights: NDArray[np.float64] = compute_sample_weight(class_weight, labels)
+    return weights
 
 
 def canonical_order(probabilities: NDArray[np.floating]) -> list[int]:

@@ -1,6 +1,7 @@
 """Aggregator: logistic regression on log-probabilities, one weight per learner."""
 
 from stackkit.api import AggregatorSpec, Option, fit_on_option, hookimpl
+from stackkit_plugins.shared.linear_learners import CLASS_WEIGHT
 
 
 @hookimpl
@@ -19,6 +20,7 @@ def stackkit_aggregators() -> list[AggregatorSpec]:
                     above=0,
                     help="inverse regularisation strength; close to 0: geometric-vote",
                 ),
+                CLASS_WEIGHT,
                 Option(
                     name="max_iter", default=1000, minimum=1, help="maximum number of L-BFGS iterations"
                 ),

@@ -15,6 +15,7 @@ from stackkit_plugins.shared.probabilities import (
     canonical_order,
     log_probabilities,
     most_likely,
+    row_weights,
     sum_over_learners,
 )
 
@@ -28,6 +29,8 @@ class StackedLogistic:
         Which probabilities of the training rows `fit` gets.
     C : float
         Inverse of the regularisation strength, above 0.
+    class_weight : {"balanced"} or None
+        "balanced" weights rows such that every class counts the same.
     max_iter : int
         Maximum number of L-BFGS iterations.
     tol : float
@@ -59,9 +62,12 @@ class StackedLogistic:
     intercept_: NDArray[np.float64]
     classes_: NDArray[np.int64]
 
-    def __init__(self, *, fit_on: FitOn, C: float, max_iter: int, tol: float) -> None:
+    def __init__(
+        self, *, fit_on: FitOn, C: float, class_weight: str | None = None, max_iter: int, tol: float
+    ) -> None:
         self.fit_on = fit_on
         self.C = C
+        self.class_weight = class_weight
         self.max_iter = max_iter
         self.tol = tol
 
@@ -92,7 +98,7 @@ class StackedLogistic:
         found = minimize(
             objective,
             np.zeros(n_learners + n_classes),
-            args=(logs, truth, self.C),
+            args=(logs, truth, self.C, row_weights(truth, self.class_weight)),
             method="L-BFGS-B",
             jac=True,
             # ftol is practically off: SciPy's default ends a fit when the objective hardly changes
@@ -110,7 +116,11 @@ class StackedLogistic:
 
 
 def objective(
-    departure: NDArray[np.float64], logs: NDArray[np.float64], truth: NDArray[np.int64], C: float
+    departure: NDArray[np.float64],
+    logs: NDArray[np.float64],
+    truth: NDArray[np.int64],
+    C: float,
+    weights_of_rows: NDArray[np.float64] | None = None,
 ) -> tuple[float, NDArray[np.float64]]:
     """Return C times the summed log-loss plus half the squared departure, and the gradient.
 
@@ -124,6 +134,8 @@ def objective(
         Columns of the true classes.
     C : float
         Inverse of the regularisation strength.
+    weights_of_rows : ndarray of shape (n_samples,), optional
+        Weights of the rows' log-losses, with a mean of 1; by default all are 1.
 
     Returns
     -------
@@ -140,12 +152,17 @@ def objective(
     scores += departure[n_learners:]
     scores -= scores.max(axis=1, keepdims=True)  # so that exp does not overflow
     rows = np.arange(n)
-    loss = -scores[rows, truth].sum()
+    own = scores[rows, truth]
     shares = np.exp(scores, out=scores)
     sums = shares.sum(axis=1, keepdims=True)
-    loss += np.log(sums).sum()
+    logs_of_sums = np.log(sums)
     shares /= sums
     shares[rows, truth] -= 1
+    if weights_of_rows is None:
+        loss = -own.sum() + logs_of_sums.sum()
+    else:
+        loss = weights_of_rows @ (logs_of_sums[:, 0] - own)
+        shares *= weights_of_rows[:, None]
     slopes = np.concatenate([flat @ shares.ravel(), shares.sum(axis=0)])
     # Divided by the larger of the two terms' scales, so that one tolerance suits every C.
     scale = max(1.0, C * n)

@@ -1,6 +1,7 @@
 """Aggregators that vote: by the mean probability, its logarithm, first choices, or a weighted mean."""
 
 from stackkit.api import AggregatorSpec, Option, fit_on_option, hookimpl
+from stackkit_plugins.shared.linear_learners import CLASS_WEIGHT
 
 
 @hookimpl
@@ -28,6 +29,7 @@ def stackkit_aggregators() -> list[AggregatorSpec]:
             factory="stackkit_plugins.voting.weighted:WeightedVote",
             options=(
                 fit_on_option("out-of-fold"),
+                CLASS_WEIGHT,
                 Option(
                     name="max_iter",
                     default=1000,

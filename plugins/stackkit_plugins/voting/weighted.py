@@ -13,6 +13,7 @@ from stackkit.api import FitOn
 from stackkit_plugins.shared.probabilities import (
     canonical_order,
     most_likely,
+    row_weights,
     true_class_probabilities,
     weighted_sum,
 )
@@ -30,6 +31,8 @@ class WeightedVote:
     ----------
     fit_on : {"in-sample", "out-of-fold"}
         Which probabilities of the training rows `fit` gets.
+    class_weight : {"balanced"} or None
+        "balanced" weights rows such that every class counts the same in the log-loss.
     max_iter : int
         Maximum number of updates of the weights.
     tol : float
@@ -53,8 +56,11 @@ class WeightedVote:
     weights_: NDArray[np.float64]
     classes_: NDArray[np.int64]
 
-    def __init__(self, *, fit_on: FitOn, max_iter: int, tol: float) -> None:
+    def __init__(
+        self, *, fit_on: FitOn, class_weight: str | None = None, max_iter: int, tol: float
+    ) -> None:
         self.fit_on = fit_on
+        self.class_weight = class_weight
         self.max_iter = max_iter
         self.tol = tol
 
@@ -63,7 +69,12 @@ class WeightedVote:
         order = canonical_order(probabilities)
         likelihoods = true_class_probabilities(probabilities, labels)[order]
         self.weights_ = np.empty(len(order))
-        self.weights_[order] = mixture_weights(likelihoods, max_iter=self.max_iter, tol=self.tol)
+        self.weights_[order] = mixture_weights(
+            likelihoods,
+            max_iter=self.max_iter,
+            tol=self.tol,
+            weights_of_rows=row_weights(labels, self.class_weight),
+        )
         self.classes_ = np.unique(labels)
         return self
 
@@ -75,7 +86,11 @@ class WeightedVote:
 
 
 def mixture_weights(
-    likelihoods: NDArray[np.float64], *, max_iter: int, tol: float
+    likelihoods: NDArray[np.float64],
+    *,
+    max_iter: int,
+    tol: float,
+    weights_of_rows: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
     """Find the weights that maximise the mean log-likelihood of a mixture.
 
@@ -87,6 +102,8 @@ def mixture_weights(
         Maximum number of updates. A `ConvergenceWarning` is issued when it is reached.
     tol : float
         Upper bound of what any other weights could gain.
+    weights_of_rows : ndarray of shape (n_samples,), optional
+        Weights of the rows in the mean, themselves with a mean of 1; by default all are 1.
 
     Returns
     -------
@@ -108,13 +125,16 @@ def mixture_weights(
     weights = np.full(len(likelihoods), 1 / len(likelihoods))
     mixture, power = weights @ likelihoods, 1.0
     for _ in range(max_iter):
-        slopes = (likelihoods / mixture).mean(axis=1)
+        slopes = _weighted(likelihoods / mixture, weights_of_rows).mean(axis=1)
         # The log-likelihood is concave in the weights and the weighted mean of the slopes is 1, so
         # no other weights can gain more than the largest slope minus 1.
         if slopes.max() - 1 <= tol:
             return weights
         proposal = _updated(weights, slopes, power)
-        if power > 1 and np.log(proposal @ likelihoods).mean() < np.log(mixture).mean():
+        after, before = (
+            _weighted(np.log(each), weights_of_rows).mean() for each in (proposal @ likelihoods, mixture)
+        )
+        if power > 1 and after < before:
             proposal, power = _updated(weights, slopes, 1.0), 1.0
         weights, mixture, power = proposal, proposal @ likelihoods, min(2 * power, _MAX_POWER)
     warnings.warn(
@@ -123,6 +143,12 @@ def mixture_weights(
         stacklevel=3,
     )
     return weights
+
+
+def _weighted(
+    values: NDArray[np.float64], weights_of_rows: NDArray[np.float64] | None
+) -> NDArray[np.float64]:
+    return values if weights_of_rows is None else values * weights_of_rows
 
 
 def _updated(

@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 
 from PIL import Image
 
+from stackkit.api.paths import user_path
 from stackkit.api.specs import DatasetSpec, load_text
 from stackkit.api.types import Dataset, Sample
 from stackkit.host.requirements import missing_requirements
@@ -52,7 +53,7 @@ class DatasetUnderTest(ComponentUnderTest):
         for name, value in self.configured().options.items():
             if isinstance(value, str) and value and not declared[name].choices:
                 is_path = name in self.given or name == "root" or os.sep in value
-                if is_path and (path := Path(value).expanduser()).exists():
+                if is_path and (path := user_path(value)).exists():
                     found[name] = path
         return found
 

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from stackkit.api import WeightsError
+from stackkit.api import WeightsError, user_path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +89,7 @@ class FileWeights:
 
 def weights_file(text: str) -> FileWeights:
     """Return the weights of option `weights=PATH`; raises WeightsError if there is no file."""
-    path = Path(text).expanduser()
+    path = user_path(text)
     if missing := missing_file(path):
         raise WeightsError(
             f"weights={text}: {missing}; pass imagenet, random, or the path of a weights file"

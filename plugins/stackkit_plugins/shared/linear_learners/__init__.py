@@ -18,10 +18,18 @@ NORMALISE = Option(
     help="standardise: columns; l2: rows to length 1; power: signed square roots, then l2",
 )
 
+CLASS_WEIGHT = Option(
+    name="class_weight",
+    default=None,
+    type=str,
+    choices=("balanced",),
+    help="balanced: weight classes by their inverse frequency",
+)
+
 LINEAR_SVC = (
     C,
     Option(name="max_iter", default=1000, minimum=1, help="maximum number of passes over the rows"),
     TOL,
     seed_option("seed of the order of coordinates"),
 )
-"""Options of scikit-learn's `LinearSVC`, except `dual`."""
+"""Options of scikit-learn's `LinearSVC`, except `dual` and `CLASS_WEIGHT`."""

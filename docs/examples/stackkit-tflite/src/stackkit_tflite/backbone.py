@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import warnings
 from functools import cached_property
-from pathlib import Path
 from threading import Lock
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stackkit.api import UsageError, WeightsError
+from stackkit.api import UsageError, WeightsError, user_path
 from stackkit_tflite.modelfile import ModelFile, Tensor, unavailable_reason, read_model
 from stackkit_tflite.pixels import features, input_levels
 
@@ -80,7 +79,7 @@ def tflite(
         raise UsageError(f"tflite: {unavailable_reason(model=model)}")
     if missing := unavailable_reason(model=model):
         raise WeightsError(f"tflite: {missing}")
-    file = read_model(Path(model).expanduser())
+    file = read_model(user_path(model))
     return TFLite(file, low=low, high=high, output=output, threads=threads)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stackkit.api import WeightsError
+from stackkit.api import WeightsError, user_path
 
 _IDENTIFIER = b"TFL3"
 _TYPES = {0: "float32", 1: "float16", 2: "int32", 3: "uint8", 4: "int64", 7: "int16", 9: "int8"}
@@ -50,7 +50,7 @@ def unavailable_reason(*, model: str | None, **others: object) -> str | None:
     del others
     if not model:
         return "model= is required, the path of a model file, for example tflite:model=mobilenet.tflite"
-    path = Path(model).expanduser()
+    path = user_path(model)
     return None if path.is_file() else f"model={model}: file not found"
 
 

@@ -14,7 +14,7 @@ import timm
 import torch
 from numpy.typing import NDArray
 
-from stackkit.api import UsageError, WeightsError
+from stackkit.api import UsageError, WeightsError, user_path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +60,7 @@ def build(name: str, *, weights: str, device: str, seed: int) -> Network:
         torch.manual_seed(seed)
         module = _created(name, pretrained=weights == "pretrained")
     if weights not in ("pretrained", "random"):
-        _load(module, name, Path(weights).expanduser())
+        _load(module, name, user_path(weights))
     module = module.eval().requires_grad_(False).to(place)
     config = timm.data.resolve_model_data_config(module)
     channels, height, width = config["input_size"]

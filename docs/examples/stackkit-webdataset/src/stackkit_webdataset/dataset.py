@@ -13,6 +13,7 @@ from stackkit.api import (
     bytes_fingerprint,
     decode_image,
     limit_per_class,
+    user_path,
 )
 from stackkit_webdataset.index import Entry, Selection, read_index
 from stackkit_webdataset.shards import find_shards, split_of
@@ -69,7 +70,7 @@ def webdataset(
         image=image.removeprefix(".").lower() if image else None,
         label=label if label.startswith("json.") else label.removeprefix(".").lower(),
     )
-    names = _names(Path(classes).expanduser().absolute()) if classes else None
+    names = _names(user_path(classes).absolute()) if classes else None
     return WebDataset(root, selection, names, limit=limit)
 
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from stackkit.api import DatasetError
+from stackkit.api import DatasetError, user_path
 from stackkit_webdataset.tally import Tally
 
 _SPLITS = {
@@ -32,7 +32,7 @@ def find_shards(root: str, tally: Tally) -> list[tuple[str, Path]]:
 
     The folder of a pattern is the part before its first wildcard. Raises DatasetError without shards.
     """
-    place = Path(root).expanduser().absolute()
+    place = user_path(root).absolute()
     try:
         base, paths = _folder_and_shards(place, tally)
     except OSError as error:

@@ -1,0 +1,50 @@
+"""Two runs never write to one --out: the second is refused at once."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.commands import Command, chosen, photographs, variables
+
+from stackkit.api.errors import UsageError
+from stackkit.report.report import FILE_NAME, reserved
+
+HOLDING = """
+import sys
+from pathlib import Path
+from stackkit.report.report import reserved
+with reserved(Path(sys.argv[1]), overwrite=False):
+    print("holding", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_run_is_refused_while_another_process_writes_to_its_folder(
+    stackkit: Command, tmp_path: Path, home: Path
+) -> None:
+    root, out = photographs(tmp_path / "birds", a=4, b=4), tmp_path / "out"
+    holding = [sys.executable, "-c", HOLDING, out]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(holding, env=variables(), **pipes) as other:
+        assert other.stdout
+        assert other.stdout.readline() == b"holding\n"
+        for words in ((), ("--overwrite",)):
+            outcome = stackkit("run", *chosen(root), "--out", out, *words)
+            assert outcome.code == 2
+            assert f"another run is writing to --out {out}; choose another --out" in outcome.error
+        assert not (home / "features").exists()
+        other.kill()
+    assert stackkit("run", *chosen(root), "--out", out).code == 0
+    assert {each.name for each in out.iterdir()} == {FILE_NAME, "probabilities.h5"}
+
+
+def test_of_two_runs_in_one_process_the_second_is_refused(tmp_path: Path) -> None:
+    with (
+        reserved(tmp_path, overwrite=True),
+        pytest.raises(UsageError, match="another run"),
+        reserved(tmp_path, overwrite=True),
+    ):
+        pass
+    with reserved(tmp_path, overwrite=False):
+        pass
