@@ -22,7 +22,8 @@ from stackkit.evaluation.inputs import (
     usable_features,
 )
 from stackkit.evaluation.metrics import Result
-from stackkit.evaluation.protocol import folds_of
+from stackkit.evaluation.overlaps import SharedImages, find_duplicates, summarise_groups
+from stackkit.evaluation.protocol import folds_of, groups_of, has_groups
 from stackkit.evaluation.scheduler import FitScheduler
 from stackkit.extraction.backbone import require_weights
 from stackkit.extraction.dataset import open_dataset
@@ -37,6 +38,7 @@ from stackkit.recipe import Recipe, ResolvedRecipe, resolve
 from stackkit.report.caveats import notes
 from stackkit.report.probability_file import probability_file
 from stackkit.report.report import FoldSize, Report
+from stackkit.report.shared_images import notes_on_shared_images
 from stackkit.store import DatasetRows, FeatureStore
 from stackkit.utils.interrupts import ctrl_c_waits
 from stackkit.utils.versions import versions
@@ -96,6 +98,8 @@ def dry_run(
     preview = make_preview(recipe, components, dataset, store)
     rows, failed = fingerprints(components.dataset.text, dataset, reporter)
     _refuse_if_strict(recipe, failed)
+    if evaluable and recipe.group_duplicates:
+        _check_folds(recipe, dataset, rows.fingerprints)
     available = [reason is None for reason in preview.unavailable_reasons]
     backbones = list(compress(preview.backbones, available))
     require_weights(list(compress(components.backbones, available)), backbones, registry)
@@ -167,18 +171,25 @@ def run(
         usable = usable_features(dataset, rows, preview.backbones, store)
         comparison, results = _evaluate(recipe, classifiers, dataset, usable, reporter, fits, out)
     timings["total_s"] = time.perf_counter() - started
+    shared = _shared_images(recipe, dataset, usable, comparison)
     all_notes = (
         *notes(preview.protocol, comparison, results, summary.failed, usable.missing),
+        *notes_on_shared_images(preview.protocol, comparison, shared),
         *dataset.notes,
     )
-    return _report(preview, dataset.classes, summary, comparison, results, timings, all_notes)
+    return _report(preview, dataset.classes, summary, comparison, results, shared, timings, all_notes)
 
 
 def _check_evaluable(recipe: Recipe, components: ResolvedRecipe, dataset: Dataset) -> CheckedClassifiers:
     """Refuse before hours of extraction what could not be evaluated afterwards."""
     classifiers = check_classifiers(components)
-    folds_of(recipe, dataset, range(len(dataset.samples)))
+    _check_folds(recipe, dataset, fingerprints=())
     return classifiers
+
+
+def _check_folds(recipe: Recipe, dataset: Dataset, fingerprints: Sequence[str]) -> None:
+    rows = range(len(dataset.samples))
+    folds_of(recipe, dataset, rows, groups_of(recipe, dataset, rows, fingerprints))
 
 
 def _extract(
@@ -192,6 +203,8 @@ def _extract(
     """Extract features; the summary lists images that failed while fingerprinted or decoded."""
     rows, failed = fingerprints(preview.components.dataset.text, dataset, reporter)
     _refuse_if_strict(recipe, failed)
+    if recipe.group_duplicates:  # copies are known only now, and may leave a class with too few groups
+        _check_folds(recipe, dataset, rows.fingerprints)
     summary = extract(
         dataset, rows, preview.backbones, store, reporter, strict=recipe.strict, expect=expect
     )
@@ -239,12 +252,25 @@ def _evaluate(
         return comparison, comparison.run()
 
 
+def _shared_images(
+    recipe: Recipe, dataset: Dataset, usable: UsableFeatures, comparison: Comparison
+) -> SharedImages:
+    """Look for groups and copies among the images that were used."""
+    samples, folds = [dataset.samples[int(row)] for row in usable.rows], comparison.folds
+    groups = None
+    if recipe.group_duplicates or has_groups(dataset):
+        groups = summarise_groups(comparison.fit_plan.groups, samples, folds)
+    duplicates = find_duplicates(dataset, samples, usable.fingerprints, folds)
+    return SharedImages(groups=groups, duplicates=duplicates)
+
+
 def _report(
     preview: Preview,
     classes: Sequence[str],
     summary: ExtractionSummary,
     comparison: Comparison,
     results: Sequence[Result],
+    shared: SharedImages,
     timings: Mapping[str, float],
     all_notes: Sequence[str],
 ) -> Report:
@@ -256,6 +282,8 @@ def _report(
         classes=tuple(classes),
         n_images=comparison.n_images,
         folds=tuple(FoldSize(train=len(f.train), test=len(f.test)) for f in comparison.folds),
+        groups=shared.groups,
+        duplicates=shared.duplicates,
         failed_images=summary.failed,
         results=tuple(results),
         components=tuple(describe(preview.components.all)),

@@ -149,7 +149,7 @@ def make_preview(
     backbones = tuple(map(make_backbone, components.backbones))
     return Preview(
         components=components,
-        protocol=protocol_of(recipe),
+        protocol=protocol_of(recipe, dataset),
         n_images=len(dataset.samples) if dataset else 0,
         n_classes=len(dataset.classes) if dataset else 0,
         backbones=backbones,

@@ -35,6 +35,8 @@ class Recipe:
         Number of stratified folds, >= 2.
     repeats : int
         How often to repeat cross-validation with other folds, >= 1; needs `shuffle`.
+    group_duplicates : bool
+        Whether copies of one file are always in the same fold, like images of one group.
     official : bool
         Use the official training and test split of the dataset instead of folds.
     shuffle : bool
@@ -68,6 +70,7 @@ class Recipe:
     baselines: tuple[str, ...] = BASELINES
     cv: int = FOLDS
     repeats: int = 1
+    group_duplicates: bool = False
     official: bool = False
     shuffle: bool = False
     seed: int = 0

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.model_selection import StratifiedKFold
+from support.folds import assert_every_row_is_tested_once, seen_as_lists
 
 from stackkit.api.errors import EvaluationError, UsageError
 from stackkit.api.types import Sample
@@ -32,18 +33,6 @@ def stratified(
     labels: np.ndarray, count: int = 3, *, shuffle: bool = False, seed: int = 0
 ) -> list[Fold]:
     return stratified_folds(labels, CLASSES, count, shuffle=shuffle, seed=seed)
-
-
-def seen_as_lists(folds: list[Fold]) -> list[tuple[list[int], list[int]]]:
-    return [(fold.train.tolist(), fold.test.tolist()) for fold in folds]
-
-
-def assert_every_row_is_tested_once(folds: list[Fold], rows: int) -> None:
-    assert sorted(np.concatenate([fold.test for fold in folds])) == list(range(rows))
-    for fold in folds:
-        assert sorted([*fold.train, *fold.test]) == list(range(rows))
-        assert np.all(np.diff(fold.train) > 0)
-        assert np.all(np.diff(fold.test) > 0)
 
 
 @given(enough_labels(), counts, st.booleans(), st.integers(0, 9))

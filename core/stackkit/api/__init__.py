@@ -10,6 +10,7 @@ from stackkit.api.errors import (
     UsageError,
     WeightsError,
 )
+from stackkit.api.groups import group_argument
 from stackkit.api.hookspecs import HOOKSPEC_VERSION, hookimpl
 from stackkit.api.images import bytes_fingerprint, decode_image, file_fingerprint, read_image
 from stackkit.api.paths import datasets_dir, engines_dir, user_path
@@ -70,6 +71,7 @@ __all__ = [
     "engines_dir",
     "file_fingerprint",
     "fit_on_option",
+    "group_argument",
     "hookimpl",
     "limit_option",
     "limit_per_class",

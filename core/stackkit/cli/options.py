@@ -176,6 +176,14 @@ Repeats = Annotated[
         rich_help_panel=EVALUATION,
     ),
 ]
+GroupDuplicates = Annotated[
+    bool,
+    typer.Option(
+        "--group-duplicates",
+        help="Keep copies of one file in the same fold.",
+        rich_help_panel=EVALUATION,
+    ),
+]
 Seed = Annotated[
     int,
     typer.Option(

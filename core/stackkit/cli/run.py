@@ -29,6 +29,7 @@ def parse_recipe(
     split: options.Split = None,
     shuffle: options.Shuffle = False,
     repeats: options.Repeats = 1,
+    group_duplicates: options.GroupDuplicates = False,
     inner_cv: options.InnerFolds = 3,
     refit: options.Refit = True,
     jobs: options.Jobs = None,
@@ -47,6 +48,11 @@ def parse_recipe(
         raise UsageError(
             "--split official cannot be combined with --cv or --shuffle; choose one protocol"
         )
+    if split and group_duplicates:
+        raise UsageError(
+            "--group-duplicates cannot be combined with --split official, whose parts are fixed; use "
+            "--cv, or delete the copies"
+        )
     return Recipe(
         dataset=dataset,
         backbones=tuple(backbones or RECIPE_BACKBONES),
@@ -55,6 +61,7 @@ def parse_recipe(
         baselines=() if baseline == ["none"] else tuple(baseline or BASELINES),
         cv=FOLDS if cv is None else cv,
         repeats=repeats,
+        group_duplicates=group_duplicates,
         official=bool(split),
         shuffle=shuffle,
         inner_cv=inner_cv,

@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 
 from stackkit import __version__
 from stackkit.api.errors import PluginError
+from stackkit.api.groups import group_argument
 from stackkit.evaluation.classifiers import CheckedAggregator
 from stackkit.evaluation.convergence import watch_convergence
 from stackkit.evaluation.features import Features
+from stackkit.evaluation.groups import Groups, numbered
 from stackkit.evaluation.probabilities import (
     FoldProbabilities,
     Probabilities,
@@ -82,6 +84,8 @@ class LearnerFit:
         Rows to fit on and rows to predict.
     probabilities, in_sample : bool
         Whether to compute probabilities of the test rows, and of the training rows.
+    groups : ndarray of shape (n_samples,), int64, or None
+        Groups of all rows, for learners that divide their training rows; None if no rows share one.
 
     """
 
@@ -93,6 +97,7 @@ class LearnerFit:
     test: NDArray[np.int64]
     probabilities: bool = False
     in_sample: bool = False
+    groups: Groups | None = None
 
     @cached_property
     def digest(self) -> str:
@@ -103,6 +108,7 @@ class LearnerFit:
             self.train,
             self.labels[self.train],
             self.test,
+            *_training_groups(self.groups, self.train),
         )
 
     def run(self) -> FitResult:
@@ -110,7 +116,8 @@ class LearnerFit:
         with _errors_name(self.learner):
             learner, known = self.learner.create(), self.features.take(self.train)
             with watch_convergence() as watch:
-                learner.fit(known, self.labels[self.train])
+                groups = group_argument(learner.fit, *_training_groups(self.groups, self.train))
+                learner.fit(known, self.labels[self.train], **groups)
             in_sample = class_probabilities(learner, known, self.n_classes) if self.in_sample else None
             del known  # frees the training rows before the test rows are read: half the peak memory
             new = self.features.take(self.test)
@@ -138,6 +145,8 @@ class ProbabilityFit:
         Labels of the fold's training rows.
     sources : sequence of Fit
         The fits that the aggregator's probabilities come from.
+    groups : ndarray of shape (n_train,), int64, or None
+        Groups of the training rows; None if no rows of the run share one.
 
     """
 
@@ -145,11 +154,12 @@ class ProbabilityFit:
     probabilities: FoldProbabilities
     labels: NDArray[np.int64]
     sources: Sequence[Fit]
+    groups: Groups | None = None
 
     @cached_property
     def digest(self) -> str:
         """Digest of the aggregator, the fits that its probabilities come from, and the labels."""
-        # The digests of the sources stand for the probabilities, so these need not be hashed.
+        # The digests of the sources stand for the probabilities and groups, so these need not be hashed.
         sources = [fit.digest for fit in self.sources]
         return _digest(["aggregator", _identity(self.aggregator.component), sources], self.labels)
 
@@ -159,7 +169,8 @@ class ProbabilityFit:
             known, new = self.probabilities.for_aggregator(self.aggregator.fit_on)
             aggregator = self.aggregator.component.create()
             with watch_convergence() as watch:
-                aggregator.fit(known, self.labels)
+                groups = group_argument(aggregator.fit, *_training_groups(self.groups))
+                aggregator.fit(known, self.labels, **groups)
             _, n_test, n_classes = new.shape
             return FitResult(
                 labels=checked_labels(aggregator.predict(new), n_test, n_classes),
@@ -181,6 +192,7 @@ class FeatureFit:
     n_classes: int
     train: NDArray[np.int64]
     test: NDArray[np.int64]
+    groups: Groups | None = None
 
     @cached_property
     def digest(self) -> str:
@@ -192,6 +204,7 @@ class FeatureFit:
             self.train,
             self.labels[self.train],
             self.test,
+            *_training_groups(self.groups, self.train),
         )
 
     def run(self) -> FitResult:
@@ -200,13 +213,22 @@ class FeatureFit:
             aggregator = self.aggregator.component.create()
             with watch_convergence() as watch:
                 known = [features.take(self.train) for features in self.features]
-                aggregator.fit(known, self.labels[self.train], self.learner.create())
+                groups = group_argument(aggregator.fit, *_training_groups(self.groups, self.train))
+                aggregator.fit(known, self.labels[self.train], self.learner.create(), **groups)
             del known  # as in LearnerFit.run
             new = [features.take(self.test) for features in self.features]
             return FitResult(
                 labels=checked_labels(aggregator.predict(new), len(self.test), self.n_classes),
                 converged=not watch.stopped_early,
             )
+
+
+def _training_groups(
+    groups: Groups | None, train: NDArray[np.int64] | slice = slice(None)
+) -> list[Groups]:
+    """Return the groups of the training rows in a list, which is empty without groups."""
+    # Renumbered, so that a result does not depend on groups of rows that the fit does not see.
+    return [] if groups is None else [numbered(groups[train])]
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from stackkit.evaluation.classifiers import CheckedClassifiers
 from stackkit.evaluation.features import Features
 from stackkit.evaluation.fit import FeatureFit, Fit, FitResult, LearnerFit, ProbabilityFit
 from stackkit.evaluation.folds import Fold, inner_folds
+from stackkit.evaluation.groups import Groups
 from stackkit.evaluation.metrics import ResultKind
 from stackkit.evaluation.probabilities import FoldProbabilities, Probabilities, out_of_fold
 from stackkit.host.component import ConfiguredComponent
@@ -134,6 +135,8 @@ class FitPlan:
         How test rows are predicted for aggregators that are fitted on out-of-fold probabilities. True:
         by learners fitted on the whole training fold, as in scikit-learn's `StackingClassifier`. False:
         by the mean over the learners of the inner folds.
+    groups : ndarray of shape (n_samples,), int64, or None
+        Groups of the rows that inner folds keep together; None if no rows share one.
 
     """
 
@@ -144,6 +147,7 @@ class FitPlan:
     inner_cv: int
     seed: int
     refit: bool = True
+    groups: Groups | None = None
 
     @cached_property
     def rows(self) -> list[TableRow]:
@@ -178,8 +182,11 @@ class FitPlan:
         """Plan the fits of one fold; nothing that no row of the table needs."""
         aggregators, learner = self.classifiers.aggregators, self.classifiers.learner
         needs_inner = any(aggregator.fit_on == "out-of-fold" for aggregator in aggregators)
+        known = None if self.groups is None else self.groups[fold.train]
         inside = (
-            inner_folds(self.labels[fold.train], self.inner_cv, seed=self.seed) if needs_inner else []
+            inner_folds(self.labels[fold.train], self.inner_cv, seed=self.seed, groups=known)
+            if needs_inner
+            else []
         )
         learners = [self._learner_fit(features, fold) for features in self.features]
         return FoldFits(
@@ -207,6 +214,7 @@ class FitPlan:
                     n_classes=self.n_classes,
                     train=fold.train,
                     test=fold.test,
+                    groups=self.groups,
                 )
                 for aggregator in aggregators
                 if aggregator.fit_on == "features"
@@ -221,6 +229,7 @@ class FitPlan:
                 probabilities=probabilities,
                 labels=self.labels[fits.fold.train],
                 sources=fits.sources(aggregator.fit_on),
+                groups=None if self.groups is None else self.groups[fits.fold.train],
             )
             for aggregator in self.classifiers.aggregators
             if aggregator.fit_on != "features"
@@ -265,6 +274,7 @@ class FitPlan:
             test=test,
             probabilities=probabilities,
             in_sample=in_sample,
+            groups=self.groups,
         )
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedKFold
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from stackkit.api.errors import EvaluationError, UsageError
 from stackkit.api.types import Sample
+from stackkit.evaluation.groups import Groups, numbered
 
 _MOST_NAMES = 10
 """How many classes an error lists."""
@@ -33,11 +35,12 @@ def stratified_folds(
     seed: int,
     repeats: int = 1,
     remedy: str = "leave the classes out",
+    groups: Groups | None = None,
 ) -> list[Fold]:
-    """Divide rows into folds with `sklearn.model_selection.StratifiedKFold`.
+    """Divide rows into folds with `StratifiedKFold`, or with `StratifiedGroupKFold` if there are groups.
 
-    Without shuffling, the folds are those of ``cross_val_score(..., cv=count)``, which the published
-    recipe uses.
+    Without groups and shuffling, the folds are those of ``cross_val_score(..., cv=count)``, which the
+    published recipe uses.
 
     Parameters
     ----------
@@ -48,13 +51,15 @@ def stratified_folds(
     count : int
         Number of folds, at least 2.
     shuffle : bool
-        Whether to shuffle the rows of each class.
+        Whether to shuffle the rows of each class, or the order of the groups.
     seed : int
         Seed for shuffling. Repeat r uses ``seed + r``.
     repeats : int
         How often to divide the rows. More than 1 is useful only with `shuffle`.
     remedy : str
         What the user can do about classes that are too small, for the error.
+    groups : ndarray of shape (n_samples,), int64, or None
+        Rows with the same number are always in the same part of a fold.
 
     Returns
     -------
@@ -64,9 +69,15 @@ def stratified_folds(
     Raises
     ------
     EvaluationError
-        If fewer than two classes have images, or classes have fewer images than folds.
+        If fewer than two classes have images, classes have fewer images or groups than folds, or groups
+        leave a single class to train on.
     UsageError
         If `count` is below 2.
+
+    Notes
+    -----
+    Groups differ in size, so folds do too. `StratifiedGroupKFold` deals out groups in descending order
+    of how unevenly they are divided over the classes; shuffling decides between equal ones only.
 
     """
     if count < 2:
@@ -77,7 +88,14 @@ def stratified_folds(
         small = {
             classes[int(label)]: int(n) for label, n in zip(present, sizes, strict=True) if n < count
         }
-        raise _too_few_images(small, count, remedy)
+        raise _too_few("usable images", small, count, f"{remedy}, or add images")
+    if groups is not None:
+        _require_groups(labels, classes, groups, count)
+        parts = [
+            _deal_groups(labels, groups, count, seed + repeat if shuffle else None)
+            for repeat in range(repeats)
+        ]
+        return [fold for part in parts for fold in _grouped_folds(labels, part, count)]
     return [
         Fold(train=train, test=test)
         for repeat in range(repeats)
@@ -90,8 +108,8 @@ def stratified_folds(
     ]
 
 
-def _too_few_images(small: Mapping[str, int], count: int, remedy: str) -> EvaluationError:
-    """Name the classes with fewer images than folds, smallest first, and what can be done."""
+def _too_few(what: str, small: Mapping[str, int], count: int, remedy: str) -> EvaluationError:
+    """Name the classes with fewer images or groups than folds, smallest first, and what can be done."""
     fewest = min(small.values())
     shown = sorted(small, key=lambda name: (small[name], name))[:_MOST_NAMES]
     names = ", ".join(f"{name!r} ({small[name]})" for name in shown)
@@ -99,9 +117,59 @@ def _too_few_images(small: Mapping[str, int], count: int, remedy: str) -> Evalua
     which = "1 class has" if len(small) == 1 else f"{len(small)} classes have"
     fewer_folds = f"use --cv {fewest}, " if fewest >= 2 else ""
     return EvaluationError(
-        f"{which} fewer usable images than the {count} folds: {names}{more}; "
-        f"{fewer_folds}{remedy}, or add images"
+        f"{which} fewer {what} than the {count} folds: {names}{more}; {fewer_folds}{remedy}"
     )
+
+
+def _require_groups(
+    labels: NDArray[np.int64], classes: Sequence[str], groups: Groups, count: int
+) -> None:
+    """Refuse classes whose images are in fewer groups than there are folds."""
+    pairs = np.unique(np.stack([labels, groups]), axis=1)
+    present, sizes = np.unique(pairs[0], return_counts=True)
+    if sizes.min() < count:
+        small = {
+            classes[int(label)]: int(n) for label, n in zip(present, sizes, strict=True) if n < count
+        }
+        raise _too_few(
+            "groups of images", small, count, "leave the classes out, or add images of other groups"
+        )
+
+
+def _deal_groups(
+    labels: NDArray[np.int64], groups: Groups, count: int, seed: int | None
+) -> NDArray[np.int64]:
+    """Return the number of each row's fold, (n_samples,) int64; without a seed, groups keep their order.
+
+    Some class must have images in at least `count` groups, or `count` must be 2. Then no fold is empty:
+    a group with this class goes to a fold without it as long as there is an empty one. Otherwise
+    rounding errors may leave a fold empty, see scikit-learn's issue 34828.
+    """
+    if seed is not None:
+        # Not StratifiedGroupKFold(shuffle=True): before scikit-learn 1.8 its folds are not stratified.
+        # It deals out groups in the order of their numbers, so shuffled numbers shuffle the groups.
+        groups = np.random.default_rng(seed).permutation(groups.max() + 1)[groups]
+    part = np.empty(len(labels), dtype=np.int64)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The least populated class in y")
+        split = StratifiedGroupKFold(count).split(labels, labels, groups)
+        for number, (_, test) in enumerate(split):
+            part[test] = number
+    return part
+
+
+def _grouped_folds(labels: NDArray[np.int64], part: NDArray[np.int64], count: int) -> list[Fold]:
+    folds = _folds(part, count)
+    if any(len(np.unique(labels[fold.train])) < 2 for fold in folds):
+        raise EvaluationError(
+            f"groups cannot be divided into {count} folds that each train on two classes; choose "
+            "another --cv, or add images of other groups"
+        )
+    return folds
+
+
+def _folds(part: NDArray[np.int64], count: int) -> list[Fold]:
+    return [Fold(train=np.flatnonzero(part != k), test=np.flatnonzero(part == k)) for k in range(count)]
 
 
 def official_fold(samples: Sequence[Sample]) -> list[Fold]:
@@ -137,7 +205,9 @@ def _unknown_parts(parts: NDArray[np.str_]) -> str:
     return f" (its plugin marks {', '.join(unknown)}; expected 'train', 'val' or 'test')"
 
 
-def inner_folds(labels: NDArray[np.int64], count: int, *, seed: int) -> list[Fold]:
+def inner_folds(
+    labels: NDArray[np.int64], count: int, *, seed: int, groups: Groups | None = None
+) -> list[Fold]:
     """Divide the rows of a training fold into shuffled stratified inner folds.
 
     Out-of-fold probabilities come from learners that are fitted on all inner folds but one.
@@ -147,9 +217,12 @@ def inner_folds(labels: NDArray[np.int64], count: int, *, seed: int) -> list[Fol
     labels : ndarray of shape (n_train,), int64
         Labels of the training rows.
     count : int
-        Number of inner folds. It is lowered to the size of the largest class.
+        Number of inner folds. It is lowered to the number of images, or of groups, of the class that
+        has most of them.
     seed : int
         Seed for shuffling.
+    groups : ndarray of shape (n_train,), int64, or None
+        Rows with the same number are always in the same part of a fold.
 
     Returns
     -------
@@ -162,6 +235,21 @@ def inner_folds(labels: NDArray[np.int64], count: int, *, seed: int) -> list[Fol
         If a learner would be fitted on a single class.
 
     """
+    if groups is None:
+        folds = _deal_rows(labels, count, seed)
+    else:
+        folds = _inner_grouped_folds(labels, count, seed, groups)
+    if len(folds) < 2 or any(len(np.unique(labels[fold.train])) < 2 for fold in folds):
+        in_groups = "" if groups is None else f" in {len(np.unique(groups))} group(s)"
+        raise EvaluationError(
+            f"a training fold of {len(labels)} images{in_groups} is too small for out-of-fold "
+            "probabilities: a learner would be fitted on a single class; add images, or use "
+            "fit_on=in-sample"
+        )
+    return folds
+
+
+def _deal_rows(labels: NDArray[np.int64], count: int, seed: int) -> list[Fold]:
     count = max(2, min(count, int(np.bincount(labels).max())))
     # StratifiedKFold refuses classes with fewer images than folds. Here these are allowed: their images
     # are predicted once like all others, though by a learner that may not know the class. So rows are
@@ -171,14 +259,16 @@ def inner_folds(labels: NDArray[np.int64], count: int, *, seed: int) -> list[Fol
     by_class = np.lexsort((order, labels))  # the last key comes first: by class, shuffled within it
     part = np.empty(len(labels), dtype=np.int64)
     part[by_class] = np.arange(len(labels)) % count
-    rows = np.arange(len(labels))
-    folds = [Fold(train=rows[part != k], test=rows[part == k]) for k in range(count)]
-    if any(len(np.unique(labels[fold.train])) < 2 for fold in folds):
-        raise EvaluationError(
-            f"a training fold of {len(labels)} images is too small for out-of-fold probabilities: "
-            "a learner would be fitted on a single class; add images, or use fit_on=in-sample"
-        )
-    return folds
+    return _folds(part, count)
+
+
+def _inner_grouped_folds(labels: NDArray[np.int64], count: int, seed: int, groups: Groups) -> list[Fold]:
+    """Return inner folds that keep groups together; none if there are too few groups or images."""
+    of_class, _ = np.unique(np.stack([labels, groups]), axis=1)
+    count = max(2, min(count, int(np.bincount(of_class).max())))
+    if len(np.unique(groups)) < count or np.bincount(labels).max() < count:
+        return []
+    return _folds(_deal_groups(labels, numbered(groups), count, seed), count)
 
 
 def _require_two_classes(labels: NDArray[np.int64]) -> None:

@@ -14,7 +14,7 @@ from stackkit.evaluation.classifiers import CheckedClassifiers
 from stackkit.evaluation.comparison import Comparison, FoldOutcome
 from stackkit.evaluation.features import Features
 from stackkit.evaluation.fit_plan import FitPlan
-from stackkit.evaluation.protocol import folds_of
+from stackkit.evaluation.protocol import folds_of, groups_of
 from stackkit.evaluation.scheduler import FitScheduler
 from stackkit.extraction.backbone import CheckedBackbone
 from stackkit.recipe import Recipe
@@ -31,6 +31,8 @@ class UsableFeatures:
         One entry per backbone, all with the same rows.
     rows : ndarray of shape (n_samples,), int64
         Indices of these images in the dataset.
+    fingerprints : sequence of str
+        Fingerprints of these images' contents.
     missing : mapping of str to int
         Number of images without features, per backbone label; empty if it is the same images for all.
 
@@ -38,6 +40,7 @@ class UsableFeatures:
 
     features: Sequence[Features]
     rows: NDArray[np.int64]
+    fingerprints: Sequence[str]
     missing: Mapping[str, int]
 
 
@@ -79,7 +82,12 @@ def usable_features(
             )
     missing = {b.label: int(np.sum(~found)) for b, found in zip(backbones, intact, strict=True)}
     differs = bool(np.any(np.any(intact, axis=0) & ~everywhere))
-    return UsableFeatures(features=features, rows=used_rows, missing=missing if differs else {})
+    return UsableFeatures(
+        features=features,
+        rows=used_rows,
+        fingerprints=[rows.fingerprints[int(row)] for row in used_rows],
+        missing=missing if differs else {},
+    )
 
 
 def make_comparison(
@@ -92,6 +100,8 @@ def make_comparison(
 ) -> Comparison:
     """Combine a recipe, its classifiers and the usable features to a comparison."""
     labels = np.array([sample.label for sample in dataset.samples], dtype=np.int64)
+    rows = usable.rows.tolist()
+    groups = groups_of(recipe, dataset, rows, usable.fingerprints)
     return Comparison(
         fit_plan=FitPlan(
             classifiers=classifiers,
@@ -101,8 +111,9 @@ def make_comparison(
             inner_cv=recipe.inner_cv,
             refit=recipe.refit,
             seed=recipe.seed,
+            groups=groups,
         ),
-        folds=folds_of(recipe, dataset, usable.rows.tolist()),
+        folds=folds_of(recipe, dataset, rows, groups),
         repeats=recipe.repeats,
         scheduler=scheduler,
         on_fold=on_fold,

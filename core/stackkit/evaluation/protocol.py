@@ -10,19 +10,26 @@ import numpy as np
 
 from stackkit.api.types import Dataset
 from stackkit.evaluation.folds import Fold, official_fold, stratified_folds
+from stackkit.evaluation.groups import Groups, group_images
 from stackkit.extraction.dataset import CheckedDataset
 from stackkit.recipe import Recipe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Protocol:
-    """How training and test images were chosen; accuracies of different protocols are not comparable."""
+    """How training and test images were chosen; accuracies of different protocols are not comparable.
+
+    `grouped` says whether folds keep groups of images together, `group_duplicates` whether copies of one
+    file count as a group.
+    """
 
     kind: Literal["cross-validation", "official-split"]
     folds: int
     shuffle: bool
     seed: int
     repeats: int = 1
+    grouped: bool = False
+    group_duplicates: bool = False
 
     @property
     def title(self) -> str:
@@ -31,7 +38,8 @@ class Protocol:
             return "official split"
         order = f"shuffled, seed {self.seed}" if self.shuffle else "not shuffled"
         repeated = f", repeated {self.repeats} times" if self.repeats > 1 else ""
-        return f"{self.folds}-fold stratified cross-validation, {order}{repeated}"
+        together = ", groups kept together" if self.grouped else ""
+        return f"{self.folds}-fold stratified cross-validation{together}, {order}{repeated}"
 
     @property
     def meaning(self) -> str:
@@ -48,8 +56,8 @@ class Protocol:
         )
 
 
-def protocol_of(recipe: Recipe) -> Protocol:
-    """Return the protocol of a recipe."""
+def protocol_of(recipe: Recipe, dataset: Dataset | None) -> Protocol:
+    """Return the protocol of a recipe; `dataset` is None if it has not been fetched."""
     if recipe.official:
         return Protocol(kind="official-split", folds=1, shuffle=False, seed=recipe.seed)
     return Protocol(
@@ -58,10 +66,43 @@ def protocol_of(recipe: Recipe) -> Protocol:
         repeats=recipe.repeats,
         shuffle=recipe.shuffle,
         seed=recipe.seed,
+        grouped=recipe.group_duplicates or (dataset is not None and has_groups(dataset)),
+        group_duplicates=recipe.group_duplicates,
     )
 
 
-def folds_of(recipe: Recipe, dataset: Dataset, rows: Sequence[int]) -> list[Fold]:
+def has_groups(dataset: Dataset) -> bool:
+    """Return whether the dataset gives any image a group."""
+    return any(sample.group is not None for sample in dataset.samples)
+
+
+def groups_of(
+    recipe: Recipe, dataset: Dataset, rows: Sequence[int], fingerprints: Sequence[str]
+) -> Groups | None:
+    """Number the groups that a recipe keeps together.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Says whether copies of one file stay together.
+    dataset : Dataset
+        Provides the groups.
+    rows : sequence of int
+        Indices of samples of the dataset.
+    fingerprints : sequence of str
+        Of the same samples; empty while they are unknown.
+
+    Returns
+    -------
+    ndarray of shape (n_rows,), int64, or None
+        The group of each row; None if no two of them belong together.
+
+    """
+    samples = [dataset.samples[row] for row in rows]
+    return group_images(samples, fingerprints if recipe.group_duplicates else ())
+
+
+def folds_of(recipe: Recipe, dataset: Dataset, rows: Sequence[int], groups: Groups | None) -> list[Fold]:
     """Divide some rows of a dataset as a recipe asks.
 
     Parameters
@@ -72,6 +113,8 @@ def folds_of(recipe: Recipe, dataset: Dataset, rows: Sequence[int]) -> list[Fold
         Provides labels, class names and the official split.
     rows : sequence of int
         Indices of samples of the dataset.
+    groups : ndarray of shape (n_rows,), int64, or None
+        See `groups_of`; an official split does not use them.
 
     Returns
     -------
@@ -96,6 +139,7 @@ def folds_of(recipe: Recipe, dataset: Dataset, rows: Sequence[int]) -> list[Fold
         seed=recipe.seed,
         repeats=recipe.repeats,
         remedy=_remedy(dataset, recipe.cv),
+        groups=groups,
     )
 
 

@@ -84,6 +84,7 @@ def _on_fits(comparison: Comparison, results: Sequence[Result]) -> Iterator[str]
         )
     plan = comparison.fit_plan
     if any(r.fit_on == "out-of-fold" for r in results):
+        together = "" if plan.groups is None else ", which keep groups together"
         predictor = (
             "the learner fitted on the whole training fold"
             if plan.refit
@@ -91,7 +92,7 @@ def _on_fits(comparison: Comparison, results: Sequence[Result]) -> Iterator[str]
         )
         yield (
             f"Out-of-fold probabilities come from {plan.inner_cv} shuffled stratified folds inside each "
-            f"training fold; test images are predicted by {predictor}."
+            f"training fold{together}; test images are predicted by {predictor}."
         )
     if len(plan.features) > 1:
         yield (

@@ -14,6 +14,7 @@ from typing import Any
 from stackkit.api.errors import UsageError
 from stackkit.api.types import FailedImage
 from stackkit.evaluation.metrics import Result, best_single
+from stackkit.evaluation.overlaps import Duplicates, GroupSummary
 from stackkit.evaluation.protocol import Protocol
 from stackkit.utils.files import atomic_write, nearest_existing_parent, temporary_path
 
@@ -47,6 +48,8 @@ class Report:
     classes: tuple[str, ...]
     n_images: int
     folds: tuple[FoldSize, ...]
+    groups: GroupSummary | None
+    duplicates: Duplicates
     failed_images: tuple[FailedImage, ...]
     results: tuple[Result, ...]
     components: tuple[Mapping[str, Any], ...]

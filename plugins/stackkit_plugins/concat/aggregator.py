@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.preprocessing import normalize
 from sklearn.utils import gen_batches
 
-from stackkit.api import Learner
+from stackkit.api import Learner, group_argument
 
 _CHUNK_ROWS = 1024
 
@@ -28,7 +28,11 @@ class Concat:
     learner_: Learner
 
     def fit(
-        self, features: Sequence[NDArray[np.float32]], labels: NDArray[np.int64], learner: Learner
+        self,
+        features: Sequence[NDArray[np.float32]],
+        labels: NDArray[np.int64],
+        learner: Learner,
+        groups: NDArray[np.int64] | None = None,
     ) -> Self:
         """Fit the learner.
 
@@ -40,9 +44,11 @@ class Concat:
             Indices of the classes.
         learner : Learner
             Not fitted yet; it is fitted in place.
+        groups : ndarray of shape (n_samples,) or None
+            Groups of the rows, for a learner that takes them.
 
         """
-        learner.fit(concatenate_normalised(features), labels)
+        learner.fit(concatenate_normalised(features), labels, **group_argument(learner.fit, groups))
         self.learner_ = learner
         return self
 

@@ -55,21 +55,32 @@ class CalibratedSVM(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type
         self.estimator = estimator
         self.seed = seed
 
-    def fit(self, X: NDArray[np.floating], y: NDArray[np.int64]) -> Self:
-        """Fit on (n_samples, n_features) and (n_samples,) labels, and calibrate on held-out rows."""
+    def fit(
+        self,
+        X: NDArray[np.floating],
+        y: NDArray[np.int64],
+        groups: NDArray[np.int64] | None = None,
+    ) -> Self:
+        """Fit on (n_samples, n_features) and (n_samples,) labels, and calibrate on held-out rows.
+
+        Rows with the same number in `groups`, (n_samples,), are held out together.
+        """
         self.classes_, codes = np.unique(y, return_inverse=True)
-        self.factor_ = self._calibrated(X, codes)
+        self.factor_ = self._calibrated(X, codes, groups)
         # On all rows and not an average of the inner machines, so that labels are those of linear-svm.
         self.estimator_ = clone(self.estimator).fit(X, codes)
         return self
 
-    def _calibrated(self, X: NDArray[np.floating], codes: NDArray[np.int64]) -> float:
+    def _calibrated(
+        self, X: NDArray[np.floating], codes: NDArray[np.int64], groups: NDArray[np.int64] | None
+    ) -> float:
         # Values of rows that a machine was fitted on are too far from its boundary: a factor found
         # on them would make every probability too extreme.
-        splits = inner_splits(codes, seed=self.seed)
+        splits = inner_splits(codes, seed=self.seed, groups=groups)
         if not splits:
+            images = "images" if groups is None else "groups"
             warnings.warn(
-                "no class has two images, so probabilities are not calibrated (factor 1)",
+                f"no class has two {images}, so probabilities are not calibrated (factor 1)",
                 UserWarning,
                 stacklevel=3,
             )

@@ -53,11 +53,20 @@ class TunedLogistic(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type
         self.estimator = estimator
         self.seed = seed
 
-    def fit(self, X: NDArray[np.floating], y: NDArray[np.int64]) -> Self:
-        """Select C, then fit on all rows; X (n_samples, n_features), y (n_samples,)."""
-        self.losses_ = self._held_out_losses(X, y, inner_splits(y, seed=self.seed))
+    def fit(
+        self,
+        X: NDArray[np.floating],
+        y: NDArray[np.int64],
+        groups: NDArray[np.int64] | None = None,
+    ) -> Self:
+        """Select C, then fit on all rows; X (n_samples, n_features), y (n_samples,).
+
+        Rows with the same number in `groups`, (n_samples,), are held out together.
+        """
+        self.losses_ = self._held_out_losses(X, y, inner_splits(y, seed=self.seed, groups=groups))
         if not self.losses_:
-            warnings.warn("no class has two images, so C=auto uses C=1", UserWarning, stacklevel=2)
+            images = "images" if groups is None else "groups"
+            warnings.warn(f"no class has two {images}, so C=auto uses C=1", UserWarning, stacklevel=2)
         # Losses are in ascending order of C, and `min` returns the first: the strongest regularisation.
         self.C_ = min(self.losses_, key=self.losses_.__getitem__, default=1.0)
         self.estimator_ = clone(self.estimator)
