@@ -14,6 +14,7 @@ from support.pages import DOCS, REPOSITORY, blocks, site_pages, text_of
 from stackkit.api import errors
 from stackkit.cli.main import _app
 from stackkit.evaluation.metrics import score
+from stackkit.evaluation.overlaps import ConflictingLabels, Duplicates, Overlap
 from stackkit.evaluation.protocol import Protocol
 from stackkit.host.host import load_host
 from stackkit.host.registry import Registry
@@ -101,6 +102,9 @@ def test_the_page_on_reports_lists_every_exit_code_and_every_field() -> None:
     documented = {int(code) for code in re.findall(r"^\| (\d+) \|", page, re.M)}
     assert documented == codes | {0, 130}
     only = score("x", "learner", ["y"], [(np.ones(2), np.ones(2))], untrained=False, converged=True)
+    nowhere = Overlap(sets=0, test_images=0, examples=())
+    unmixed = ConflictingLabels(contents=0, images=0, examples=())
+    nothing = Duplicates(contents=0, images=0, in_train_and_test=nowhere, under_several_labels=unmixed)
     empty = Report(
         stackkit="",
         created="",
@@ -109,6 +113,8 @@ def test_the_page_on_reports_lists_every_exit_code_and_every_field() -> None:
         classes=(),
         n_images=0,
         folds=(),
+        groups=None,
+        duplicates=nothing,
         failed_images=(),
         results=(only,),
         components=(),

@@ -165,7 +165,7 @@ def test_probabilities_that_were_not_requested_are_not_cached(make, reporter, tm
         assert (results.probabilities, results.in_sample) == (None, None)
 
 
-@pytest.mark.parametrize("change", ["option", "rows", "label", "feature", "asked", "version"])
+@pytest.mark.parametrize("change", ["option", "rows", "label", "feature", "asked", "version", "groups"])
 def test_everything_that_a_fit_depends_on_is_in_its_digest(make, change):
     fit = make()
     labels, matrix = fit.labels.copy(), fit.features.matrix.copy()
@@ -178,6 +178,7 @@ def test_everything_that_a_fit_depends_on_is_in_its_digest(make, change):
         "label": lambda: make(labels=labels),
         "feature": lambda: make(features=Features.from_matrix("eight", matrix)),
         "asked": lambda: make(in_sample=False),
+        "groups": lambda: make(groups=np.arange(90) // 2),
         "version": lambda: make(ConfiguredComponent(component=newer, options={}, name="counting")),
     }[change]()
     assert make().digest == fit.digest != other.digest

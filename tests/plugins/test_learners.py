@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
@@ -261,6 +262,43 @@ class TestInnerSplits:
         labels = np.repeat(np.arange(len(sizes)), sizes)
         assert len(inner_splits(labels, seed=0)) == count
         assert not recwarn.list
+
+    # Groups of up to three rows. Group 0 is the only one of class 11, and shares it with class 3.
+    GROUPS = np.where(LABELS == 11, 0, 1 + LABELS * 9 + np.cumsum(LABELS == 3) % 8)
+    GROUPS[np.flatnonzero(LABELS == 3)[0]] = 0
+
+    @pytest.mark.parametrize("seed", range(5))
+    def test_groups_are_held_out_together_and_every_class_stays_known(self, recwarn, seed):
+        splits = inner_splits(self.LABELS, seed=seed, groups=self.GROUPS)
+        assert len(splits) == FOLDS
+        for train, test in splits:
+            assert not set(self.GROUPS[train]) & set(self.GROUPS[test])
+            assert set(self.LABELS[train]) == set(self.LABELS)
+            assert sorted([*train, *test]) == list(range(28))
+        held_out = np.concatenate([test for _, test in splits])
+        assert len(set(held_out)) == len(held_out)
+        assert 0 not in self.GROUPS[held_out]
+        assert not recwarn.list
+
+    def test_one_group_for_each_class_cannot_be_held_out(self):
+        assert inner_splits(self.LABELS, seed=0, groups=self.LABELS) == []
+
+    @pytest.mark.parametrize(
+        "learner",
+        [
+            TunedLogistic(LogisticRegression(max_iter=1000)),
+            CalibratedSVM(LinearSVC(random_state=0, max_iter=5000)),
+        ],
+    )
+    def test_learners_that_hold_rows_out_use_groups(self, learner):
+        """Copies of a row in another fold would let them believe what they have seen."""
+        random = np.random.default_rng(0)
+        X = np.repeat(random.normal(size=(40, 30)), 4, axis=0).astype(np.float32)
+        y, groups = np.repeat(random.integers(0, 2, 40), 4), np.repeat(np.arange(40), 4)
+        apart, together = clone(learner).fit(X, y), clone(learner).fit(X, y, groups=groups)
+        sure, unsure = (np.max(one.predict_proba(X), axis=1).mean() for one in (apart, together))
+        assert sure > 0.9
+        assert unsure < 0.75
 
 
 EXACT = {"tol": 1e-7, "max_iter": 5_000}

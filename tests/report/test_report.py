@@ -13,6 +13,7 @@ from rich.text import Text
 from stackkit.api.errors import UsageError
 from stackkit.api.types import FailedImage
 from stackkit.evaluation.metrics import Result, ResultKind
+from stackkit.evaluation.overlaps import ConflictingLabels, Duplicates, Overlap
 from stackkit.evaluation.protocol import Protocol
 from stackkit.report.report import FILE_NAME, FoldSize, Report, prepare, write
 from stackkit.report.table import MAX_FAILURES, show
@@ -38,6 +39,15 @@ def result(
     )
 
 
+DUPLICATES = Duplicates(
+    contents=2,
+    images=5,
+    in_train_and_test=Overlap(sets=1, test_images=2, examples=({"test": "a", "train": "b"},)),
+    under_several_labels=ConflictingLabels(
+        contents=1, images=2, examples=({"a": "Ani", "b": "Bobolink"},)
+    ),
+)
+
 RESULTS = (
     *(result("linear-svm", "baseline", (0.5, 0.6, 0.7), name) for name in BACKBONES),
     result("logistic:C=10", "learner", (0.61, 0.71, 0.81), BACKBONES[0]),
@@ -57,6 +67,8 @@ def report(results: tuple[Result, ...] = RESULTS, *, failed: int = 2, **changes:
         "classes": ("Ani", "Bobolink"),
         "n_images": 1234,
         "folds": tuple(FoldSize(train=2, test=1) for _ in range(folds)),
+        "groups": None,
+        "duplicates": DUPLICATES,
         "failed_images": tuple(FailedImage(id=f"bird-{i:03}", reason="empty") for i in range(failed)),
         "results": results,
         "components": ({"name": "logistic/logistic", "options": {"C": 10.0}},),
@@ -109,6 +121,8 @@ def test_the_document_holds_all_digits():
     assert document["results"][6]["backbones"] == list(BACKBONES)
     assert document["failed_images"][1] == {"id": "bird-001", "reason": "empty"}
     assert document["n_images"] == 1234
+    assert document["groups"] is None
+    assert document["duplicates"]["in_train_and_test"]["examples"] == [{"test": "a", "train": "b"}]
 
 
 def test_the_document_says_untrained_if_any_result_is():

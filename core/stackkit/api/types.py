@@ -227,6 +227,11 @@ class Learner(Protocol):
     `sklearn.base.BaseEstimator` inherit both if their constructor stores each argument as an attribute
     of the same name.
 
+    A learner that divides its training rows, to tune or calibrate itself, can keep groups together: if
+    `fit` has a third parameter `groups`, it is passed by name whenever the run has groups, as an ndarray
+    of shape (n,), dtype int64, with equal numbers for rows of one group. Its default must be None. The
+    same holds for `fit` of aggregators. `group_argument` passes it on to a learner.
+
     References
     ----------
     https://scikit-learn.org/stable/developers/develop.html

@@ -35,6 +35,9 @@ def notes_on_shared_images(
 
 
 def _on_groups(protocol: Protocol, groups: GroupSummary) -> Iterator[str]:
+    if groups.largest == 1:
+        yield "No two images belong to one group, so folds are those of images without groups."
+        return
     counted = f"{groups.count} groups, the largest with {groups.largest} image(s)"
     if protocol.grouped:
         yield (
