@@ -27,7 +27,7 @@ CONTENT: dict[int, dict[str, str]] = {
     1: {
         "hooks": "stackkit_datasets stackkit_backbones stackkit_learners stackkit_aggregators",
         "api": "HOOKSPEC_VERSION bytes_fingerprint datasets_dir decode_image engines_dir"
-        " file_fingerprint fit_on_option hookimpl limit_option limit_per_class read_image seed_option"
+        " file_fingerprint fit_on_option group_argument hookimpl limit_option limit_per_class read_image seed_option"
         " user_path"
         " BoundingBox FitOn OptionValue DatasetError ExtractionError ImageError PluginError"
         " StackkitError UsageError WeightsError",
@@ -37,7 +37,7 @@ CONTENT: dict[int, dict[str, str]] = {
         "LearnerSpec": f"{SPEC} probabilities",
         "AggregatorSpec": SPEC,
         "Option": "name default help type choices words minimum maximum above deprecated",
-        "Sample": "id label split bounding_box",
+        "Sample": "id label split bounding_box group",
         "Readiness": "settings batch_size images_per_s",
         "Dataset": "classes samples notes image fingerprint",
         "Backbone": "image_size feature_dim revision trained extract",

@@ -43,9 +43,7 @@ DUPLICATES = Duplicates(
     contents=2,
     images=5,
     in_train_and_test=Overlap(sets=1, test_images=2, examples=({"test": "a", "train": "b"},)),
-    under_several_labels=ConflictingLabels(
-        contents=1, images=2, examples=({"a": "Ani", "b": "Bobolink"},)
-    ),
+    under_several_labels=ConflictingLabels(contents=1, images=2, examples=({"a": "Ani", "b": "Bo"},)),
 )
 
 RESULTS = (

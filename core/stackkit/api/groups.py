@@ -26,11 +26,7 @@ def group_argument(
     Returns
     -------
     dict
-        Keyword arguments for `fit`; empty if it takes no groups.
-
-    Examples
-    --------
-    >>> learner.fit(X, y, **group_argument(learner.fit, groups))  # doctest: +SKIP
+        Keyword arguments for ``fit(X, y, **group_argument(fit, groups))``; empty if it takes no groups.
 
     """
     if groups is None:
