@@ -248,8 +248,12 @@ def test_repeats_that_groups_make_alike_are_counted(stackkit: Command, nests: Si
 @pytest.mark.parametrize(
     ("dataset", "options", "message"),
     [
-        ("nests:layout=few", (), "2 class(es) have images of fewer groups than the 3 folds, which keep"),
-        ("nests", ("--group-duplicates", "--cv", "4"), "1 class(es) have images of fewer groups than"),
+        ("nests:layout=few", (), "2 classes have fewer groups of images than the 3 folds: "),
+        (
+            "nests",
+            ("--group-duplicates", "--cv", "4"),
+            "1 class has fewer groups of images than the 4",
+        ),
     ],
 )
 def test_a_class_with_fewer_groups_than_folds_is_refused_before_the_extraction(

@@ -79,8 +79,10 @@ def test_classes_with_fewer_groups_than_folds_are_all_named_in_one_message():
     labels, groups = np.repeat([0, 2, 3], 4), np.array([0, 1, 2, 3, 4, 4, 5, 5, 6, 6, 6, 6])
     with pytest.raises(EvaluationError) as caught:
         stratified_folds(labels, CLASSES, 3, shuffle=False, seed=0, groups=groups)
-    assert "2 class(es) have images of fewer groups than the 3 folds" in str(caught.value)
-    assert "'Bobolink' (2), 'Cardinal' (1); add groups" in str(caught.value)
+    assert str(caught.value) == (
+        "2 classes have fewer groups of images than the 3 folds: 'Cardinal' (1), 'Bobolink' (2); "
+        "leave the classes out, or add images of other groups"
+    )
 
 
 def test_groups_that_leave_one_class_to_train_on_are_refused():
