@@ -2,7 +2,10 @@
 
 import os
 import shutil
+import unicodedata
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +14,7 @@ from PIL import Image
 from support.conformance import broken
 from support.making import create
 
-from stackkit.api import DatasetError, ImageError, UsageError
+from stackkit.api import DatasetError, ImageError, UsageError, file_fingerprint
 from stackkit_plugins import image_folder
 
 
@@ -38,6 +41,61 @@ def root(tmp_path) -> Path:
     folder = tmp_path / "my images"
     put(folder, "cat/1.png", "cat/2.png", "dog/1.png", "dog/2.png")
     return folder
+
+
+SPLITS = ["train/cat/1.png", "train/dog/1.png", "test/cat/2.png", "test/dog/2.png"]
+
+DOUBTFUL = [
+    (
+        ["first/cat/1.png", "first/dog/1.png", "second/cat/1.png", "second/dog/1.png"],
+        "has the same subfolders in first/ and second/ (cat, dog)",
+    ),
+    (  # as some archives of Kaggle are unpacked
+        [f"seg_{part}/seg_{part}/{name}/1.png" for part in ("test", "train") for name in ("bus", "car")],
+        "has the same subfolders in seg_test/ and seg_train/ (bus, car)",
+    ),
+    (
+        [*SPLITS, "unlabelled/1.png"],
+        "has the same subfolders in test/ and train/ (cat, dog)",
+    ),
+    (
+        ["cat/train/1.png", "cat/test/1.png", "dog/train/1.png", "dog/test/1.png"],
+        "has the same subfolders in cat/ and dog/ (test, train)",
+    ),
+    (
+        ["cat/1.png", "dog/1.png", "train/cat/1.png"],
+        "has folders of the same name in train/ and beside it (cat)",
+    ),
+    (
+        ["train/cat/1.png", "train/dog/1.png", "unlabelled/1.png"],
+        "has train/, named like a split and with subfolders like classes (cat, dog), beside unlabelled/",
+    ),
+    (
+        ["test/cat/1.png", "val/cat/1.png"],
+        "has only folders that are named like splits, test/, val/, but none for training",
+    ),
+    (
+        ["images/1.png", "masks/1.png"],
+        "has images/, masks/, which look like images and their annotations",
+    ),
+    (
+        ["train/img/1.png", "train/label/1.png", "val/img/2.png", "val/label/2.png"],
+        "has train/img/, train/label/, which look like images and their annotations",
+    ),
+    (
+        [*SPLITS, "eval/cat/1.png"],
+        "has two folders for the split test, eval/, test/",
+    ),
+    (
+        ["train/train/cat/1.png", "train/train/dog/1.png", "test/test/cat/1.png"],
+        "has only test/test/ in test/, which is no class",
+    ),
+    (
+        [f"{part}/{day}/{name}/1.png" for part in ("test", "train") for day in "12" for name in "ab"],
+        "has the same subfolders in test/1/ and test/2/ (a, b)",
+    ),
+]
+"""Files, and what is wrong with their folders."""
 
 
 def put(folder: Path, *paths: str) -> None:
@@ -118,7 +176,7 @@ class TestReading:
         for path in paths:
             (root / path).parent.mkdir(parents=True, exist_ok=True)
             (root / path).touch()
-        dataset = make(root)
+        dataset = make(root, layout="classes")
         assert ids(dataset) == sorted(paths)
         for sample in dataset.samples:
             assert dataset.classes[sample.label] == sample.id.partition("/")[0]
@@ -129,8 +187,9 @@ class TestIgnoredFiles:
         put(root, "cat/notes.txt", "cat/Thumbs.db", "dog/a.mp4", "dog/z.xmp", "README.md")
         assert make(root).notes == (
             "ignored: files outside any class folder: 1 (for example README.md)",
-            "ignored: files without an image extension: 4 "
-            "(for example cat/Thumbs.db, cat/notes.txt, dog/a.mp4)",
+            "ignored: files without an image extension: 3 "
+            "(for example cat/notes.txt, dog/a.mp4, dog/z.xmp)",
+            "ignored: housekeeping of NAS, Windows or macOS: 1 (for example cat/Thumbs.db)",
         )
         assert len(ids(make(root))) == 4
 
@@ -203,19 +262,63 @@ class TestIgnoredFiles:
 
 
 class TestSplits:
-    @pytest.mark.parametrize(
-        ("folder", "split"), [("val", "val"), ("valid", "val"), ("validation", "val"), ("test", "test")]
-    )
-    def test_train_beside_another_split_is_recognised(self, tmp_path, folder, split):
-        put(tmp_path, "train/cat/1.png", "train/dog/1.png", f"{folder}/cat/2.png", f"{folder}/dog/2.png")
-        dataset = make(tmp_path)
-        assert list(dataset.classes) == ["cat", "dog"]
-        found = {sample.id.partition("/")[0]: sample.split for sample in dataset.samples}
-        assert found == {"train": "train", folder: split}
+    def test_train_beside_another_split_is_recognised(self, tmp_path):
+        names = {
+            "val": ["val", "valid", "Validation", "dev", "validation-set"],
+            "test": ["test", "Testing", "EVAL", "evaluation", "Test Images", "test_set", "testset"],
+        }
+        for split, folders in names.items():
+            for folder in folders:
+                root = tmp_path / f"with {folder}"
+                put(root, "train/cat/1.png", "train/dog/1.png", f"{folder}/cat/2.png")
+                dataset = make(root)
+                assert list(dataset.classes) == ["cat", "dog"]
+                found = {sample.id.partition("/")[0]: sample.split for sample in dataset.samples}
+                assert found == {"train": "train", folder: split}
 
-    def test_splits_are_recognised_in_any_case(self, tmp_path):
-        put(tmp_path, "Train/cat/1.png", "Train/dog/1.png", "TEST/cat/1.png")
+    @pytest.mark.parametrize("train", ["Train", "training", "TRAIN_SET"])
+    def test_the_training_part_is_recognised(self, tmp_path, train):
+        put(tmp_path, f"{train}/cat/1.png", f"{train}/dog/1.png", "TEST/cat/1.png")
         assert {sample.split for sample in make(tmp_path).samples} == {"train", "test"}
+
+    def test_splits_are_recognised_beside_housekeeping_and_folders_without_images(self, tmp_path):
+        put(tmp_path, *SPLITS, "__MACOSX/train/cat/._1.png", "@eaDir/train/1.png", "lost+found/2.png")
+        put(tmp_path, "annotations/train.json", "$RECYCLE.BIN/cat/1.png")
+        dataset = make(tmp_path)
+        assert ids(dataset) == sorted(SPLITS)
+        assert {sample.split for sample in dataset.samples} == {"train", "test"}
+        assert dataset.notes == (
+            "ignored: folders beside the splits: 1 (for example annotations)",
+            "ignored: housekeeping of NAS, Windows or macOS: 4 "
+            "(for example $RECYCLE.BIN, @eaDir, __MACOSX)",
+        )
+
+    def test_layout_says_what_the_folders_are(self, tmp_path):
+        put(tmp_path, *SPLITS, "unlabelled/1.png")
+        dataset = make(tmp_path, layout="splits")
+        assert ids(dataset) == sorted(SPLITS)
+        assert dataset.notes == ("ignored: folders beside the splits: 1 (for example unlabelled)",)
+        dataset = make(tmp_path, layout="classes")
+        assert list(dataset.classes) == ["test", "train", "unlabelled"]
+        assert {sample.split for sample in dataset.samples} == {None}
+
+    @pytest.mark.parametrize(
+        "files",
+        [
+            ["train/1.png", "bus/1.png"],
+            ["train/1.png", "bus/1.png", "test/1.png", "test/a/1.png", "bus/a/1.png"],
+            ["train/steam/1.png", "train/diesel/1.png", "bus/old/1.png", "bus/new/1.png"],
+            ["cat/images/1.png", "dog/images/1.png", "emu/images/1.png"],
+            ["cat/cat/1.png", "dog/dog/1.png"],
+            ["images/1.png", "prints/2.png"],
+        ],
+    )
+    def test_these_folders_are_classes(self, tmp_path, files):
+        put(tmp_path, *files)
+        dataset = make(tmp_path)
+        assert ids(dataset) == sorted(files)
+        assert list(dataset.classes) == sorted({file.partition("/")[0] for file in files})
+        assert {sample.split for sample in dataset.samples} == {None}
 
     def test_a_class_in_only_one_split_is_a_class_and_noted(self, tmp_path):
         put(tmp_path, "train/cat/1.png", "train/dog/1.png", "test/dog/1.png", "test/emu/1.png")
@@ -225,17 +328,6 @@ class TestSplits:
             "classes without images in test: 1 (for example cat)",
             "classes without images in train: 1 (for example emu)",
         )
-
-    @pytest.mark.parametrize("other", ["bus", "val"])
-    def test_without_a_train_folder_or_beside_a_class_folders_are_classes(self, tmp_path, other):
-        put(tmp_path, "test/1.png", f"{other}/2.png", "test/a/1.png", f"{other}/a/2.png")
-        dataset = make(tmp_path)
-        assert sorted(dataset.classes) == sorted(["test", other])
-        assert {sample.split for sample in dataset.samples} == {None}
-
-    def test_train_beside_bus_is_a_class(self, tmp_path):
-        put(tmp_path, "train/1.png", "bus/1.png")
-        assert list(make(tmp_path).classes) == ["bus", "train"]
 
     def test_images_without_a_class_in_a_split_are_noted(self, tmp_path):
         put(tmp_path, "train/cat/1.png", "train/dog/1.png", "test/1.png", "test/2.png")
@@ -281,7 +373,7 @@ class TestRefusals:
             (
                 ["train/1.png", "test/a/1.png"],
                 "",
-                "train has no class folders; expected one folder per class",
+                "has no class folders in train/; expected one folder per class",
             ),
         ],
     )
@@ -292,8 +384,174 @@ class TestRefusals:
         assert "\n" not in str(caught.value)
         assert str(tmp_path) in str(caught.value)
 
-    @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-    def test_an_unreadable_folder_is_named(self, root):
-        (root / "dog").chmod(0)
-        with pytest.raises(DatasetError, match=r"dog.*check its permissions"):
-            make(root)
+    @pytest.mark.parametrize(("files", "found"), DOUBTFUL)
+    def test_a_layout_that_could_be_read_in_two_ways_is_refused_with_what_to_do(
+        self, tmp_path, files, found
+    ):
+        put(tmp_path, *files)
+        with pytest.raises(DatasetError) as caught:
+            make(tmp_path)
+        message = str(caught.value)
+        assert message.startswith(f"{tmp_path} {found}; ")
+        assert "\n" not in message
+        if "layout=classes" in message:
+            assert len(make(tmp_path, layout="classes").samples) == len(files)
+
+    def test_splits_without_a_known_name_are_refused(self, root):
+        with pytest.raises(DatasetError, match="no folder named like a split, only cat/, dog/; name"):
+            make(root, layout="splits")
+
+
+@pytest.fixture
+def public_root():
+    """A folder with the classes cat and dog that every user may read."""
+    with TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        put(Path(name), "cat/1.png", "dog/1.png")
+        yield Path(name)
+
+
+@contextmanager
+def unreadable(*folders: Path):
+    """Make folders unreadable, also for root, who becomes another user for a moment."""
+    for folder in folders:
+        folder.chmod(0)
+    if os.geteuid() == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(os.getuid())
+        for folder in folders:
+            folder.chmod(0o755)
+
+
+class TestUnreadableFolders:
+    def test_an_unreadable_root_is_named(self, public_root):
+        with (
+            unreadable(public_root),
+            pytest.raises(DatasetError, match=r"cannot be listed .*its permissions"),
+        ):
+            make(public_root)
+
+    def test_they_are_left_out_with_a_note(self, public_root):
+        put(public_root, "emu/1.png", "cat/locked/3.png")
+        with unreadable(public_root / "cat" / "locked", public_root / "emu"):
+            dataset = make(public_root)
+            assert ids(dataset) == ["cat/1.png", "dog/1.png"]
+            assert dataset.image(0).size == (3, 2)
+        assert dataset.notes == (
+            "ignored: class folders without images: 1 (for example emu)",
+            "ignored: folders that cannot be read: 2 (for example cat/locked, emu)",
+        )
+
+    def test_folders_nested_deeper_than_the_system_allows_are_left_out(self, root):
+        here, name = os.open(root / "cat", os.O_RDONLY), "d" * 250
+        for _ in range(20):
+            os.mkdir(name, dir_fd=here)
+            below = os.open(name, os.O_RDONLY, dir_fd=here)
+            os.close(here)
+            here = below
+        os.close(here)
+        dataset = make(root)
+        assert len(ids(dataset)) == 4
+        (note,) = dataset.notes
+        assert note.startswith("ignored: folders that cannot be read: 1 (for example cat/ddd")
+
+
+class TestHousekeeping:
+    def test_thumbnails_of_a_nas_do_not_become_images_at_any_level(self, root):
+        thumbs = [f"@eaDir/{name}.png/SYNOPHOTO_THUMB_{size}.jpg" for name in "12" for size in "MX"]
+        put(root, *(f"{place}{path}" for place in ("", "cat/", "dog/far/") for path in thumbs))
+        put(root, "dog/SYNOPHOTO_THUMB_XL.jpg", "cat/.@__thumb/1.png", "cat/thumbs/1.png")
+        put(
+            root,
+            "#recycle/1.png",
+            "System Volume Information/1.png",
+            "found.000/1.png",
+            "cat/ehthumbs.db",
+        )
+        dataset = make(root)
+        assert ids(dataset) == ["cat/1.png", "cat/2.png", "cat/thumbs/1.png", "dog/1.png", "dog/2.png"]
+        hidden, housekeeping = dataset.notes
+        assert hidden == "ignored: hidden files and folders: 1 (for example cat/.@__thumb)"
+        assert housekeeping.startswith("ignored: housekeeping of NAS, Windows or macOS: 8 (for example ")
+
+
+class TestUnicodeForms:
+    def test_names_in_both_forms_are_one_name(self, tmp_path):
+        composed, split = (unicodedata.normalize(form, "Möwe/Küste é.png") for form in ("NFC", "NFD"))
+        mac, linux = tmp_path / "mac", tmp_path / "linux"
+        put(mac, split, "Ant/1.png")
+        put(linux, composed, "Ant/1.png")
+        assert ids(make(mac)) == ids(make(linux)) == ["Ant/1.png", composed]
+        assert make(mac).classes == make(linux).classes == ("Ant", "Möwe")
+        assert make(mac).image(1).size == (3, 2)
+        assert make(mac).fingerprint(0) == make(linux).fingerprint(0)
+
+    def test_class_folders_in_both_forms_are_one_class_and_files_are_read_once(self, tmp_path):
+        composed, split = (unicodedata.normalize(form, "é") for form in ("NFC", "NFD"))
+        put(tmp_path, f"{composed}/1.png", f"{split}/1.png", f"{split}/22.png", "ant/1.png")
+        if len(list(tmp_path.iterdir())) == 2:
+            pytest.skip("on this file system both forms are one name")
+        dataset = make(tmp_path)
+        assert dataset.classes == ("ant", composed)
+        assert ids(dataset) == ["ant/1.png", f"{composed}/1.png", f"{composed}/22.png"]
+        kept = file_fingerprint(tmp_path / composed / "1.png")
+        assert dataset.fingerprint(1) == kept
+        assert dataset.notes == (
+            "ignored: files whose names differ from others only in Unicode form: 1 "
+            f"(for example {split}/1.png)",
+        )
+
+    def test_classes_that_differ_only_in_case_are_noted(self, root):
+        put(root, "Cat/9.png")
+        assert make(root).notes == (
+            "classes whose names differ only in upper and lower case: 1 (for example Cat and cat)",
+        )
+
+
+class TestGroups:
+    @pytest.mark.parametrize(
+        ("pattern", "groups"),
+        [
+            (r"nest(\d+)", ["12", "12", "7"]),
+            (r"nest\d+", ["nest12", "nest12", "nest7"]),
+            (r"^[^/]+/[^_]+", ["a/nest12", "b/nest12", "b/nest7"]),
+            (r"(a)?/", ["a", None, None]),
+        ],
+    )
+    def test_a_group_is_the_first_parenthesis_or_the_whole_match(self, tmp_path, pattern, groups):
+        put(tmp_path, "a/nest12_1.png", "b/nest12_2.png", "b/nest7_1.png")
+        dataset = make(tmp_path, group=pattern)
+        assert [sample.group for sample in dataset.samples] == groups
+
+    def test_the_number_of_groups_is_noted(self, root):
+        put(root, "cat/nest1_a.png", "cat/nest1_b.png", "dog/nest2_a.png")
+        assert make(root, group="nest.").notes == (
+            "groups: 2 groups have 3 images; the largest, nest1, has 2",
+            "images without a group, each a group of its own: 4 "
+            "(for example cat/1.png, cat/2.png, dog/1.png)",
+        )
+        assert make(root).notes == ()
+
+    def test_a_useless_pattern_is_refused(self, root):
+        with pytest.raises(UsageError, match=r"group=\(a is not a regular expression \(missing \)"):
+            make(root, group="(a")
+        with pytest.raises(
+            DatasetError,
+            match=r"group=z none of the 4 images, for example cat/1".replace("z none", "z matches none"),
+        ):
+            make(root, group="z")
+
+
+def test_small_classes_are_left_out_with_a_note(root):
+    put(root, "ant/1.png", "emu/1.png", "emu/2.png", "emu/3.png")
+    dataset = make(root, min_per_class=2, limit=2)
+    assert dataset.classes == ("cat", "dog", "emu")
+    assert [sample.label for sample in dataset.samples] == [0, 0, 1, 1, 2, 2]
+    assert dataset.notes == (
+        "left out by min_per_class=2: 1 classes with 1 images (for example ant with 1)",
+    )
+    with pytest.raises(DatasetError, match=r"leaves 1 of 4 classes.*use min_per_class=2 or less"):
+        make(root, min_per_class=3)

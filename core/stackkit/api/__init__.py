@@ -1,6 +1,11 @@
 """The public API for plugins. Import from here, and from no other module of stackkit."""
 
-from stackkit.api.common_options import fit_on_option, limit_option, seed_option
+from stackkit.api.common_options import (
+    fit_on_option,
+    limit_option,
+    min_per_class_option,
+    seed_option,
+)
 from stackkit.api.errors import (
     DatasetError,
     ExtractionError,
@@ -14,7 +19,7 @@ from stackkit.api.groups import group_argument
 from stackkit.api.hookspecs import HOOKSPEC_VERSION, hookimpl
 from stackkit.api.images import bytes_fingerprint, decode_image, file_fingerprint, read_image
 from stackkit.api.paths import datasets_dir, engines_dir, user_path
-from stackkit.api.samples import limit_per_class
+from stackkit.api.samples import leave_out_small_classes, limit_per_class
 from stackkit.api.specs import (
     AggregatorSpec,
     BackboneSpec,
@@ -73,8 +78,10 @@ __all__ = [
     "fit_on_option",
     "group_argument",
     "hookimpl",
+    "leave_out_small_classes",
     "limit_option",
     "limit_per_class",
+    "min_per_class_option",
     "read_image",
     "seed_option",
     "user_path",

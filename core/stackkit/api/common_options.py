@@ -47,6 +47,24 @@ def limit_option() -> Option:
     )
 
 
+def min_per_class_option() -> Option:
+    """Return the option `min_per_class` of a dataset; pass its value to `leave_out_small_classes`.
+
+    Returns
+    -------
+    Option
+        An integer >= 1, or None (the default) for all classes.
+
+    """
+    return Option(
+        name="min_per_class",
+        default=None,
+        type=int,
+        minimum=1,
+        help="leave out classes with fewer images",
+    )
+
+
 def fit_on_option(default: Literal["in-sample", "out-of-fold"]) -> Option:
     """Return the option `fit_on` of an aggregator that learns from probabilities.
 

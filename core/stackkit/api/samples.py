@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import zip_longest
 
-from stackkit.api.errors import UsageError
+from stackkit.api.errors import DatasetError, UsageError
 from stackkit.api.types import Sample
 
 
@@ -44,3 +45,57 @@ def limit_per_class(samples: Sequence[Sample], limit: int | None) -> list[Sample
         in_turn = [i for row in zip_longest(*by_split.values()) for i in row if i is not None]
         kept += in_turn[:limit]
     return [samples[index] for index in sorted(kept)]
+
+
+def leave_out_small_classes(
+    samples: Sequence[Sample], classes: Sequence[str], minimum: int | None
+) -> tuple[list[Sample], list[str], list[str]]:
+    """Leave out the classes with fewer than `minimum` samples.
+
+    Parameters
+    ----------
+    samples : sequence of Sample
+        All samples of a dataset. Call this function before `limit_per_class`, so that a limit does not
+        make classes small.
+    classes : sequence of str
+        The names of the classes, to which labels are indices.
+    minimum : int or None
+        Smallest number of samples of a class, in all official splits together. None keeps all classes.
+
+    Returns
+    -------
+    samples : list of Sample
+        The samples of the other classes in their original order. Labels are indices into the new
+        `classes`.
+    classes : list of str
+        The names of the other classes in their original order.
+    notes : list of str
+        A remark for the report with the number of classes and images that were left out; empty if no
+        class was.
+
+    Raises
+    ------
+    DatasetError
+        If fewer than two classes remain.
+
+    """
+    counts = Counter(sample.label for sample in samples)
+    small = [label for label in range(len(classes)) if counts[label] < (minimum or 0)]
+    if not small:
+        return list(samples), list(classes), []
+    left_out = set(small)
+    kept = [label for label in range(len(classes)) if label not in left_out]
+    if len(kept) < 2:
+        second = sorted(counts.values())[-2:][0]
+        raise DatasetError(
+            f"min_per_class={minimum} leaves {len(kept)} of {len(classes)} classes, expected at least "
+            f"two; use min_per_class={second} or less"
+        )
+    new = {label: index for index, label in enumerate(kept)}
+    examples = ", ".join(f"{classes[label]} with {counts[label]}" for label in small[:3])
+    note = (
+        f"left out by min_per_class={minimum}: {len(small)} classes with "
+        f"{sum(counts[label] for label in small)} images (for example {examples})"
+    )
+    remaining = [replace(s, label=new[s.label]) for s in samples if s.label in new]
+    return remaining, [classes[label] for label in kept], [note]

@@ -1,6 +1,6 @@
 """Dataset: any folder of images with one subfolder per class."""
 
-from stackkit.api import DatasetSpec, Option, hookimpl, limit_option
+from stackkit.api import DatasetSpec, Option, hookimpl, limit_option, min_per_class_option
 
 
 @hookimpl
@@ -18,6 +18,19 @@ def stackkit_datasets() -> list[DatasetSpec]:
                     type=str,
                     help="the folder that contains the class folders (required)",
                 ),
+                Option(
+                    name="layout",
+                    default="auto",
+                    choices=("auto", "classes", "splits"),
+                    help="what the folders in root are; splits: read only train/, val/ and test/",
+                ),
+                Option(
+                    name="group",
+                    default=None,
+                    type=str,
+                    help="regular expression that finds the group (nest, video) in an image's path",
+                ),
+                min_per_class_option(),
                 limit_option(),
             ),
         )

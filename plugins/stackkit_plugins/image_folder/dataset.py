@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,142 +12,149 @@ from stackkit.api import (
     Sample,
     UsageError,
     file_fingerprint,
+    leave_out_small_classes,
     limit_per_class,
     read_image,
     user_path,
 )
-from stackkit_plugins.image_folder.scan import ENDINGS, Scan, examples
+from stackkit_plugins.image_folder.groups import grouped
+from stackkit_plugins.image_folder.layout import EXPECTED, ClassFolder, Layout, class_folders
+from stackkit_plugins.image_folder.scan import ENDINGS, Ignored, Scan
+from stackkit_plugins.shared.image_lists import notes
+from stackkit_plugins.shared.image_lists.names import one_form
 
 if TYPE_CHECKING:
     from PIL import Image
 
-_SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
-_LAYOUT = "one folder per class, optionally in train/, val/ and test/"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _ClassFolder:
-    """A folder with the images of one class, and of one official split if there are splits."""
-
-    split: str | None
-    name: str
-    images: tuple[str, ...]
-
 
 class ImageFolder:
-    """The images below `root`, sorted by their relative path, which is also their id.
+    """The images below `root`, sorted by id.
+
+    The id of an image is its path relative to `root` in Unicode form NFC, so that copies of a folder on
+    macOS and on Linux have the same ids.
 
     Parameters
     ----------
     root : Path
+    layout : {"auto", "classes", "splits"}
+        What the folders in `root` are, see `class_folders`.
+    group : str, optional
+        A regular expression for the group of an image, see `grouped`.
+    min_per_class : int, optional
+        Classes with fewer images are left out.
     limit : int, optional
         Maximum number of images per class.
 
     Raises
     ------
     DatasetError
-        If the folder cannot be listed, or has fewer than two classes with images.
+        If the folder cannot be listed, has fewer than two classes with images, or could be read in two
+        ways.
+    UsageError
+        If `group` is not a regular expression.
 
     """
 
-    def __init__(self, root: Path, *, limit: int | None = None) -> None:
-        scan = Scan(root)
+    def __init__(
+        self,
+        root: Path,
+        *,
+        layout: Layout = "auto",
+        group: str | None = None,
+        min_per_class: int | None = None,
+        limit: int | None = None,
+    ) -> None:
         try:
-            folders = _class_folders(root, scan)
+            scan = Scan(root)
         except OSError as error:
             raise DatasetError(f"{root} cannot be listed ({error}); check its permissions") from error
+        try:
+            folders = class_folders(scan.tree, layout, scan.ignored)
+            every = sorted({folder.name for folder in folders if folder.images})
+            _check_classes(every)
+        except DatasetError as error:
+            raise DatasetError("; ".join([f"{root} {error}", *scan.ignored.notes()])) from None
         self.root = root
-        self.classes = tuple(sorted({folder.name for folder in folders if folder.images}))
-        _check_classes(root, self.classes, scan)
-        label_of = {name: label for label, name in enumerate(self.classes)}
-        every = [
-            Sample(id=image, label=label_of[folder.name], split=folder.split)
-            for folder in folders
-            for image in folder.images
-        ]
-        self.samples = tuple(limit_per_class(sorted(every, key=lambda sample: sample.id), limit))
-        self.notes = (*_class_notes(folders, self.classes), *scan.ignored.notes())
+        self._path_of = _ids([path for folder in folders for path in folder.images], scan.ignored)
+        samples, classes, small = leave_out_small_classes(
+            _samples(folders, every, self._path_of), every, min_per_class
+        )
+        self.classes = tuple(classes)
+        self.samples = tuple(limit_per_class(grouped(samples, group), limit))
+        self.notes = (
+            *_class_notes(folders, every),
+            *small,
+            *notes.groups(self.samples),
+            *scan.ignored.notes(),
+        )
 
     def image(self, i: int) -> Image.Image:
         """Read image i in mode RGB; raises ImageError."""
-        return read_image(self.root / self.samples[i].id)
+        return read_image(self._path(i))
 
     def fingerprint(self, i: int) -> str:
         """Return the fingerprint of image i's file; raises OSError."""
-        return file_fingerprint(self.root / self.samples[i].id)
+        return file_fingerprint(self._path(i))
+
+    def _path(self, i: int) -> Path:
+        return self.root / self._path_of[self.samples[i].id]
 
 
-def image_folder(*, root: str | None, limit: int | None) -> ImageFolder:
+def image_folder(
+    *,
+    root: str | None,
+    layout: Layout,
+    group: str | None,
+    min_per_class: int | None,
+    limit: int | None,
+) -> ImageFolder:
     """Create the dataset; raises UsageError without a `root` and DatasetError for an unusable one."""
     if not root:
         raise UsageError("image-folder: root= is required, for example image-folder:root=photographs")
     folder = user_path(root).absolute()
     if not os.path.isdir(folder):  # noqa: PTH112 - Path.is_dir raises if a parent folder is unreadable
         found = "is a file" if os.path.isfile(folder) else "does not exist"  # noqa: PTH113
-        raise DatasetError(f"{folder} {found}; point root= to a folder with {_LAYOUT}")
-    return ImageFolder(folder, limit=limit)
+        raise DatasetError(f"{folder} {found}; point root= to a folder with {EXPECTED}")
+    return ImageFolder(folder, layout=layout, group=group, min_per_class=min_per_class, limit=limit)
 
 
-def _class_folders(root: Path, scan: Scan) -> list[_ClassFolder]:
-    top = scan.folders()
-    places = (
-        _places_in_splits(root, top, scan) if _are_splits(top) else [(None, name, name) for name in top]
-    )
-    if not places:
-        raise DatasetError(f"{root} has no class folders; expected {_LAYOUT}{_ignored(scan)}")
+def _ids(paths: Sequence[str], ignored: Ignored) -> dict[str, str]:
+    """Return {id: path}. Of two paths that differ only in Unicode form the one in NFC is kept."""
+    path_of: dict[str, str] = {}
+    for path in sorted(paths, key=lambda path: (one_form(path) != path, path)):
+        if path_of.setdefault(one_form(path), path) != path:
+            ignored.add("files whose names differ from others only in Unicode form", path)
+    return path_of
+
+
+def _samples(
+    folders: Sequence[ClassFolder], classes: Sequence[str], path_of: Mapping[str, str]
+) -> list[Sample]:
+    label_of = {name: label for label, name in enumerate(classes)}
+    folder_of = {path: folder for folder in folders for path in folder.images}
     return [
-        _ClassFolder(split=split, name=name, images=tuple(scan.images(path)))
-        for split, name, path in places
+        Sample(id=name, label=label_of[folder_of[path].name], split=folder_of[path].split)
+        for name, path in sorted(path_of.items())
     ]
 
 
-def _are_splits(names: Sequence[str]) -> bool:
-    """Return whether these folders are train/ and at least one other split, and nothing else.
-
-    A folder "train" beside "bus" is a class of vehicles.
-    """
-    lowered = {name.lower() for name in names}
-    return len(lowered) > 1 and "train" in lowered and lowered <= _SPLITS.keys()
-
-
-def _places_in_splits(root: Path, top: Sequence[str], scan: Scan) -> list[tuple[str | None, str, str]]:
-    places: list[tuple[str | None, str, str]] = []
-    for folder in top:
-        split = _SPLITS[folder.lower()]
-        below = [(split, name, f"{folder}/{name}") for name in scan.folders(folder)]
-        if not below and split == "train":
-            raise DatasetError(
-                f"{root / folder} has no class folders; expected {_LAYOUT}{_ignored(scan)}"
-            )
-        places += below
-    return places
-
-
-def _check_classes(root: Path, classes: Sequence[str], scan: Scan) -> None:
+def _check_classes(classes: Sequence[str]) -> None:
+    """Refuse fewer than two classes; the text continues a sentence that begins with the root."""
     if not classes:
         raise DatasetError(
-            f"{root} has class folders but no images; expected files ending in "
-            f"{', '.join(sorted(ENDINGS))}{_ignored(scan)}"
+            f"has class folders but no images; expected files ending in {', '.join(sorted(ENDINGS))}"
         )
     if len(classes) == 1:
         raise DatasetError(
-            f"{root} has images of only one class ({classes[0]}), expected at least two; "
-            f"point root= to the folder that contains the class folders{_ignored(scan)}"
+            f"has images of only one class ({classes[0]}), expected at least two; point root= to the "
+            "folder that contains the class folders"
         )
 
 
-def _ignored(scan: Scan) -> str:
-    notes = scan.ignored.notes()
-    return f"; {'; '.join(notes)}" if notes else ""
-
-
-def _class_notes(folders: Sequence[_ClassFolder], classes: Sequence[str]) -> list[str]:
-    notes = []
+def _class_notes(folders: Sequence[ClassFolder], classes: Sequence[str]) -> list[str]:
     empty = {folder.name for folder in folders} - set(classes)
-    if empty:
-        notes.append(f"ignored: class folders without images: {len(empty)} ({examples(empty)})")
+    found = notes.counted("ignored: class folders without images", empty)
     for split in sorted({folder.split for folder in folders if folder.split}):
         present = {folder.name for folder in folders if folder.split == split and folder.images}
-        if absent := set(classes) - present:
-            notes.append(f"classes without images in {split}: {len(absent)} ({examples(absent)})")
-    return notes
+        found += notes.counted(f"classes without images in {split}", set(classes) - present)
+    return [*found, *notes.alike_classes(classes)]

@@ -1,15 +1,19 @@
-"""Walk a folder tree once, find the images, and record what was ignored and why."""
+"""Read a folder tree once, find the images, and record what was ignored and why."""
 
 from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-_NAMES = "bmp dib gif jfif jpe jpeg jpg pbm pgm png pnm ppm tga tif tiff webp"
-ENDINGS = frozenset(f".{name}" for name in _NAMES.split())
+from stackkit_plugins.image_folder.housekeeping import is_housekeeping
+from stackkit_plugins.shared.image_lists.names import is_one_line, one_form
+from stackkit_plugins.shared.image_lists.notes import counted
+
+_ENDINGS = "bmp dib gif jfif jpe jpeg jpg pbm pgm png pnm ppm tga tif tiff webp"
+ENDINGS = frozenset(f".{name}" for name in _ENDINGS.split())
 """Formats that every build of Pillow can read; compared in lower case."""
 
 
@@ -26,59 +30,116 @@ class Ignored:
     def notes(self) -> list[str]:
         """Return one line per reason, with up to three examples."""
         return [
-            f"ignored: {reason}: {len(paths)} ({examples(paths)})"
+            note
             for reason, paths in sorted(self.paths.items())
+            for note in counted(f"ignored: {reason}", paths)
         ]
 
 
+@dataclass
+class Folder:
+    """A folder and what it contains, without hidden and ignored entries.
+
+    Attributes
+    ----------
+    path : str
+        Relative to the root, as the file system spells it; "" for the root.
+    folders : list of Folder
+        The folders in it, sorted by name.
+    images : list of str
+        Relative paths of the image files in it, sorted.
+    others : list of (str, str)
+        Relative path of every other file in it, and why it is not an image.
+
+    """
+
+    path: str
+    folders: list[Folder] = field(default_factory=list)
+    images: list[str] = field(default_factory=list)
+    others: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """The name of the folder in Unicode form NFC."""
+        return one_form(PurePosixPath(self.path).name)
+
+    def walk(self) -> Iterator[Folder]:
+        """Yield this folder and all folders below it."""
+        waiting = [self]
+        while waiting:
+            folder = waiting.pop()
+            yield folder
+            waiting += reversed(folder.folders)
+
+    def has_images(self) -> bool:
+        """Return whether an image is in this folder or below it."""
+        return any(folder.images for folder in self.walk())
+
+
 class Scan:
-    """The folders and images below a root, in sorted order; hidden names are ignored."""
+    """The folders and images below `root`; hidden names and housekeeping are ignored.
+
+    Parameters
+    ----------
+    root : Path
+
+    Attributes
+    ----------
+    tree : Folder
+        The root and everything below it.
+    ignored : Ignored
+
+    Raises
+    ------
+    OSError
+        If the root cannot be listed. A folder below it that cannot be listed is ignored.
+
+    """
 
     def __init__(self, root: Path) -> None:
         self.ignored = Ignored()
         self._root = root
         self._real_root = Path(os.path.realpath(root))
         self._linked: set[Path] = set()
+        self.tree = Folder("")
+        # A loop instead of recursion: folders may be nested deeper than Python's calls.
+        waiting = [self.tree]
+        while waiting:
+            folder = waiting.pop()
+            self._list(folder)
+            waiting += reversed(folder.folders)
 
-    def folders(self, path: str = "") -> list[str]:
-        """Return the names of the subfolders of `path`; files beside them are ignored."""
-        names = []
-        for entry in self._entries(path):
-            if _is_folder(entry):
-                names.append(entry.name)
+    def _list(self, folder: Folder) -> None:
+        try:
+            with os.scandir(self._root / folder.path) as found:
+                entries = sorted(found, key=lambda entry: entry.name)
+        except OSError:
+            if not folder.path:
+                raise
+            self.ignored.add("folders that cannot be read", folder.path)
+            return
+        for entry in entries:
+            path = f"{folder.path}/{entry.name}".lstrip("/")
+            if reason := self._unfit(entry):
+                self.ignored.add(reason, path)
+            elif _is_folder(entry):
+                folder.folders.append(Folder(path))
+            elif reason := _no_image(entry):
+                folder.others.append((path, reason))
             else:
-                self.ignored.add("files outside any class folder", self._relative(entry))
-        return names
+                folder.images.append(path)
 
-    def images(self, path: str) -> Iterator[str]:
-        """Yield the image files at any depth below the folder `path`, relative to the root."""
-        for entry in self._entries(path):
-            relative = self._relative(entry)
-            if _is_folder(entry):
-                yield from self.images(relative)
-            elif Path(entry.name).suffix.lower() not in ENDINGS:
-                self.ignored.add("files without an image extension", relative)
-            elif not os.path.isfile(entry.path):  # noqa: PTH113 - Path.is_file raises on link loops
-                self.ignored.add("broken links and special files", relative)
-            else:
-                yield relative
-
-    def _entries(self, path: str) -> list[os.DirEntry[str]]:
-        with os.scandir(self._root / path) as found:
-            entries = sorted(found, key=lambda entry: entry.name)
-        return [entry for entry in entries if self._counts(entry)]
-
-    def _counts(self, entry: os.DirEntry[str]) -> bool:
-        reason = ""
+    def _unfit(self, entry: os.DirEntry[str]) -> str:
+        """Return why a file or folder is ignored wherever it is, or ""."""
         if entry.name.startswith("."):
-            reason = "hidden files and folders"
-        elif not _is_text(entry.name):
-            reason = "names that are not one line of UTF-8 text"
-        elif entry.is_symlink() and _is_folder(entry) and not self._may_follow(entry):
-            reason = "links to folders that are already included"
-        if reason:
-            self.ignored.add(reason, self._relative(entry))
-        return not reason
+            return "hidden files and folders"
+        if is_housekeeping(entry.name):
+            return "housekeeping of NAS, Windows or macOS"
+        if not is_one_line(entry.name):
+            return "names that are not one line of UTF-8 text"
+        if entry.is_symlink() and _is_folder(entry) and not self._may_follow(entry):
+            return "links to folders that are already included"
+        return ""
 
     def _may_follow(self, link: os.DirEntry[str]) -> bool:
         """Return whether to follow a link: only out of the root, and each target once.
@@ -92,22 +153,14 @@ class Scan:
         self._linked.add(target)
         return True
 
-    def _relative(self, entry: os.DirEntry[str]) -> str:
-        return Path(entry.path).relative_to(self._root).as_posix()
 
-
-def examples(names: Iterable[str]) -> str:
-    """Return up to three of the names after "for example"."""
-    return f"for example {', '.join(_printable(name) for name in sorted(names)[:3])}"
-
-
-def _printable(name: str) -> str:
-    return name if _is_text(name) else name.encode("unicode_escape").decode()
-
-
-def _is_text(name: str) -> bool:
-    # Python represents undecodable bytes as surrogates, which reports and feature files cannot store.
-    return not any(ord(c) < 32 or ord(c) == 127 or "\ud800" <= c <= "\udfff" for c in name)
+def _no_image(entry: os.DirEntry[str]) -> str:
+    """Return why a file is not an image, or ""."""
+    if Path(entry.name).suffix.lower() not in ENDINGS:
+        return "files without an image extension"
+    if not os.path.isfile(entry.path):  # noqa: PTH113 - Path.is_file raises on link loops
+        return "broken links and special files"
+    return ""
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

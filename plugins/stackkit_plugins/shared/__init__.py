@@ -1,5 +1,6 @@
 """Code that several built-in plugins use. Nothing in here is a plugin or imports one.
 
+- `image_lists`: names of splits, Unicode forms and notes of datasets of the user's own images
 - `keras_network`: run a frozen Keras network as a backbone, on TensorFlow or a faster engine
 - `linear_learners`: options, normalisation and inner splits of linear classifiers
 - `linear_solvers`: a faster solver for multinomial logistic regression
