@@ -14,7 +14,7 @@ from support.environments import OFFLINE, Shell
 from support.pages import EXAMPLES as FOLDER
 from support.pages import blocks
 
-NAMES = ("manifest", "neighbours", "tflite", "timm", "webdataset")
+NAMES = ("neighbours", "tflite", "timm", "webdataset")
 EXAMPLES = {name: FOLDER / f"stackkit-{name}" for name in NAMES}
 IN_CI = "neighbours"
 SOME = [name if name == IN_CI else pytest.param(name, marks=pytest.mark.slow) for name in NAMES]
@@ -29,7 +29,7 @@ def shell(
     """A folder with the files that the READMEs name, and an environment with the plugins."""
     folder = tmp_path_factory.mktemp("examples")
     shutil.copytree(bird_folder, folder / "birds")
-    write_manifest(folder, shared_data / "CUB_200_2011")
+    write_table(folder, shared_data / "CUB_200_2011")
     write_shards(folder)
     for name, example in EXAMPLES.items():
         shutil.copytree(example / "tests", folder / name / "tests")  # away from the sources
@@ -40,7 +40,7 @@ def shell(
     return shell
 
 
-def write_manifest(folder: Path, cub: Path) -> None:
+def write_table(folder: Path, cub: Path) -> None:
     """Write birds.csv: the photos of birds/ with CUB's official split, and one missing file."""
     numbers, parts = (
         [line.split() for line in (cub / name).read_text(encoding="utf-8").splitlines()]
@@ -48,14 +48,14 @@ def write_manifest(folder: Path, cub: Path) -> None:
     )
     part_of = {number: "train" if part == "1" else "test" for number, part in parts}
     rows = [
-        [f"birds/{path}", path.split("/")[0], part_of[number], 8, 8, 60, 60]
+        [f"birds/{path}", path.split("/")[0], part_of[number], "8 8 60 60"]
         for number, path in numbers
         if (folder / "birds" / path).is_file()
     ]
     with (folder / "birds.csv").open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream)
-        writer.writerow(["path", "label", "split", "x", "y", "w", "h"])
-        writer.writerows([*rows, ["birds/gone.jpg", rows[0][1], "train", 0, 0, 9, 9]])
+        writer.writerow(["path", "label", "split", "box"])
+        writer.writerows([*rows, ["birds/gone.jpg", rows[0][1], "train", "0 0 9 9"]])
 
 
 def write_shards(folder: Path) -> None:
@@ -104,7 +104,7 @@ def test_three_of_them_work_together(shell: Shell) -> None:
     (command,) = commands(FOLDER / "README.md")
     report = json.loads(shell.run(f"{command} --json").stdout)
     assert {(each["kind"], each["distribution"]) for each in report["components"]} >= {
-        ("dataset", "stackkit-manifest"),
+        ("dataset", "stackkit"),
         ("backbone", "stackkit-tflite"),
         ("learner", "stackkit-neighbours"),
         ("aggregator", "stackkit-neighbours"),
