@@ -260,7 +260,7 @@ def test_a_broken_plugin_shows_its_stage_and_reason(site: Site, stackkit: Comman
     assert line.split()[:2] == ["broken-plugin", "failed"]
     assert "broken-plugin 0.3" in line
     assert reason in line
-    assert "plugins: 13 of 14 loaded without problems" in outcome.out.splitlines()
+    assert "plugins: 14 of 15 loaded without problems" in outcome.out.splitlines()
     outcome = stackkit("list-plugins", "broken-plugin")
     assert (outcome.code, outcome.error) == (4, f"plugin broken-plugin (broken-plugin 0.3) {reason}")
     (record,) = (
