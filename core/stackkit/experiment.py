@@ -14,7 +14,7 @@ from stackkit import __version__
 from stackkit.api.errors import EvaluationError
 from stackkit.api.types import Dataset, FailedImage, Reporter
 from stackkit.evaluation.classifiers import CheckedClassifiers, check_classifiers
-from stackkit.evaluation.comparison import Comparison
+from stackkit.evaluation.comparison import Comparison, FoldOutcome
 from stackkit.evaluation.fit_cache import FitCache
 from stackkit.evaluation.inputs import (
     UsableFeatures,
@@ -36,6 +36,7 @@ from stackkit.host.registry import Registry
 from stackkit.preview import DryRun, Preview, make_preview
 from stackkit.recipe import Recipe, ResolvedRecipe, resolve
 from stackkit.report.caveats import notes
+from stackkit.report.predictions import Predictions
 from stackkit.report.probability_file import probability_file
 from stackkit.report.report import FoldSize, Report
 from stackkit.report.shared_images import notes_on_shared_images
@@ -118,6 +119,7 @@ def run(
     may_extract: bool = True,
     fits: Path | None = None,
     out: Path | None = None,
+    predictions: Predictions | None = None,
 ) -> Report:
     """Extract the features that are not in the store yet, then evaluate all classifiers.
 
@@ -141,6 +143,8 @@ def run(
         Folder that caches finished fits; None caches nothing.
     out : Path or None
         Folder for probabilities.h5; None writes no such file.
+    predictions : Predictions or None
+        Receives what every classifier predicts.
 
     Returns
     -------
@@ -169,7 +173,9 @@ def run(
             rows, summary = _find_extracted(recipe, preview, dataset, store, reporter)
     with _timed(timings, "evaluation_s"), _mention_failed_images(summary.failed):
         usable = usable_features(dataset, rows, preview.backbones, store)
-        comparison, results = _evaluate(recipe, classifiers, dataset, usable, reporter, fits, out)
+        comparison, results = _evaluate(
+            recipe, classifiers, dataset, usable, reporter, fits, out, predictions or Predictions()
+        )
     timings["total_s"] = time.perf_counter() - started
     shared = _shared_images(recipe, dataset, usable, comparison)
     all_notes = (
@@ -230,6 +236,7 @@ def _evaluate(
     reporter: Reporter,
     fits: Path | None,
     out: Path | None,
+    predictions: Predictions,
 ) -> tuple[Comparison, list[Result]]:
     """Run all fits that are not cached; a first Ctrl-C waits for those in progress."""
     with (
@@ -239,12 +246,20 @@ def _evaluate(
         scheduler = FitScheduler(
             cache=FitCache(fits), reporter=reporter, stop_if_asked=stop_if_asked, jobs=recipe.jobs
         )
-        on_fold = probabilities.add if probabilities else lambda outcome: None
+
+        def on_fold(outcome: FoldOutcome) -> None:
+            predictions.add(outcome)
+            if probabilities:
+                probabilities.add(outcome)
+
         comparison = make_comparison(recipe, classifiers, dataset, usable, scheduler, on_fold)
+        ids = [dataset.samples[int(row)].id for row in usable.rows]
+        labels, folds = comparison.fit_plan.labels, len(comparison.folds) // comparison.repeats
+        predictions.begin(ids, labels, dataset.classes, folds)
         if probabilities:
             probabilities.begin(
-                [dataset.samples[int(row)].id for row in usable.rows],
-                comparison.fit_plan.labels,
+                ids,
+                labels,
                 dataset.classes,
                 [features.label for features in usable.features],
                 classifiers.learner.text,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
@@ -222,22 +223,59 @@ def test_in_a_pipe_names_do_not_wrap():
     assert "\x1b" not in text
 
 
-def test_on_80_columns_names_wrap_and_are_complete():
-    lines = Text.from_ansi(shown(report(), terminal=True)).plain.splitlines()
-    assert max(map(len, lines)) <= 80
-    heading = next(line for line in lines if "fold 1" in line)
-    on, fold = heading.index(" on ") + 1, heading.index(" fold 1")
+@pytest.mark.parametrize(
+    ("width", "figures"),
+    [
+        (110, "fold 1 fold 2 fold 3 mean sd ± 95 % gain"),
+        (80, "mean sd ± 95 % gain"),
+        (50, "mean ± 95 % gain"),
+        (40, "mean"),
+        (30, "mean"),
+    ],
+)
+def test_narrow_terminals_lose_folds_first_and_never_a_name(width: int, figures: str):
+    lines = Text.from_ansi(shown(report(), terminal=True, width=width)).plain.splitlines()
+    assert max(map(len, lines)) <= width
+    assert not any("…" in line for line in lines)
+    heading = next(line for line in lines if "classifier" in line)
+    assert heading.split()[2:] == figures.split()
+    on, mean = heading.index(" on ") + 1, heading.index(figures[:4])
     classifiers = "".join(line[:on].strip() for line in lines)
-    backbones = "".join(line[on:fold].strip() for line in lines)
+    backbones = "".join(line[on:mean].strip() for line in lines)
     assert LONG in classifiers
     assert all(name in backbones for name in BACKBONES)
-    assert heading.split()[-4:] == ["±", "95", "%", "gain"]
+    hidden = "".join(line for line in lines).partition("(too narrow for:")[2]
+    assert ("fold 1, fold 2" in " ".join(hidden.split())) == (width < 100)
 
 
-def test_numbers_are_complete_at_any_width():
-    text = Text.from_ansi(shown(report(), terminal=True, width=60)).plain
-    assert "…" not in text
-    assert max(map(len, text.splitlines())) <= 60
+def test_five_folds_on_80_columns_do_not_break_short_names():
+    results = (
+        *(result("logistic", "learner", (0.5,) * 5, name) for name in ("efficientnet-lite0", "vgg19")),
+        result("average-svm", "aggregator", (0.5,) * 5, "efficientnet-lite0", "vgg19"),
+    )
+    text = Text.from_ansi(shown(report(results), terminal=True)).plain
+    assert row(text, "logistic")[:2] == ["logistic", "efficientnet-lite0"]
+    assert "(too narrow for: fold 1, fold 2, fold 3, fold 4, fold 5)" in text
+
+
+def test_names_are_printed_literally_and_wide_ones_stay_aligned():
+    names = ("plate:b:2", "日本の鳥", "[bold]x", "a\x1b[2Jb", "r\u202el")
+    results = tuple(result(name, "learner", (0.5,), f"net{i}") for i, name in enumerate(names))
+    text = shown(report(results, dataset="x:root=/:smile:/[red]"))
+    assert "x:root=/:smile:/[red]" in text
+    for name in ("plate:b:2", "日本の鳥", "[bold]x", r"a\x1b[2Jb", r"r\u202el"):
+        assert name in text
+    ends = [cell_len(line[: line.index(" net")]) for line in text.splitlines() if " net" in line]
+    assert len(set(ends)) == 1
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_other_encodings_get_replacements(encoding: str):
+    file = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    results = (result("日本", "learner", (0.5,), "vgg19"),)
+    show(report(results), Console(file=file, width=80))
+    file.flush()
+    assert b"\\u65e5\\u672c" in file.buffer.getvalue()
 
 
 def test_rows_show_folds_mean_spread_half_interval_and_gain():

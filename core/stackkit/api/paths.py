@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from stackkit.api.errors import UsageError
+
 
 def user_path(text: str | os.PathLike[str]) -> Path:
     """Return a path that a user wrote; `~` is the home folder, as in a shell.
@@ -26,12 +28,33 @@ def user_path(text: str | os.PathLike[str]) -> Path:
 
 
 def home() -> Path:
-    """Return the managed folder: `$STACKKIT_HOME`, else the cache folder of the platform."""
-    if chosen := os.environ.get("STACKKIT_HOME"):
-        return user_path(chosen)
+    """Return the managed folder: `$STACKKIT_HOME`, else the cache folder of the platform.
+
+    Raises
+    ------
+    UsageError
+        If the user has no home directory, as in some containers, and it is needed.
+
+    """
     from platformdirs import user_cache_path
 
-    return user_cache_path("stackkit")
+    chosen = os.environ.get("STACKKIT_HOME")
+    try:
+        folder = user_path(chosen) if chosen else user_cache_path("stackkit")
+    except RuntimeError as error:  # neither HOME nor an entry in the list of users
+        raise _no_home() from error
+    if str(folder).startswith("~"):  # it could not be expanded
+        raise _no_home()
+    return folder
+
+
+def _no_home() -> UsageError:
+    given = os.environ.get("STACKKIT_HOME")
+    problem = f"STACKKIT_HOME={given} needs" if given else "stackkit's cache needs"
+    return UsageError(
+        f"{problem} a home directory, and this user has none; set STACKKIT_HOME to the absolute path of "
+        "a folder that you can write to"
+    )
 
 
 def datasets_dir() -> Path:

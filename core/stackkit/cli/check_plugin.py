@@ -11,6 +11,7 @@ import typer
 from stackkit.api.errors import PluginError, UsageError
 from stackkit.cli import options, values
 from stackkit.cli.output import print_json, stdout_set_aside
+from stackkit.utils.console import say
 
 if TYPE_CHECKING:
     from stackkit.testing.cases import Case
@@ -71,10 +72,10 @@ def check_plugin(
         print_json({"name": name, "checks": checks, "not_tested": untested})
     else:
         for component, reason in untested.items():
-            typer.secho(f"{component} was not tested: {reason}", bold=True)
+            say(f"{component} was not tested: {reason}", bold=True)
         counts = Counter(verdict.status for _, verdict in results)
         words = ", ".join(f"{counts[word]} {word.lower()}" for word in ("passed", "FAILED", "skipped"))
-        typer.echo(f"{name}: {words}" + (f"; NOT TESTED: {', '.join(untested)}" if untested else ""))
+        say(f"{name}: {words}" + (f"; NOT TESTED: {', '.join(untested)}" if untested else ""))
     if failed := [case.id for case, verdict in results if verdict.status == "FAILED"]:
         raise PluginError(f"{name} fails {', '.join(failed)}")
     if untested:
@@ -86,9 +87,9 @@ def check_plugin(
 
 def _show(case: Case, verdict: Verdict) -> None:
     found = f"  {' '.join(verdict.found.split())}" if verdict.found else ""
-    typer.secho(f"{verdict.status:<8} {case.id}{found}", bold=verdict.status == "FAILED")
+    say(f"{verdict.status:<8} {case.id}{found}", bold=verdict.status == "FAILED")
     if verdict.status == "FAILED":
-        typer.echo(f"{'':<8} remedy: {verdict.remedy}")
+        say(f"{'':<8} remedy: {verdict.remedy}")
 
 
 def _entry(case: Case, verdict: Verdict) -> dict[str, Any]:

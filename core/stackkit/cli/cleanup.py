@@ -9,12 +9,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import typer
 from rich.filesize import decimal
 
 from stackkit.api.paths import engines_dir
 from stackkit.store.catalogue import entries, leftovers, to_remove
 from stackkit.store.locks import is_idle, remove_idle
+from stackkit.utils.console import say
 from stackkit.utils.retention import Removal
 
 
@@ -93,8 +93,8 @@ def show_cleaned(cleaned: dict[str, Any]) -> None:
     """Print a line per file, and the total."""
     verb = "would delete" if cleaned["dry_run"] else "deleted"
     for one in cleaned["removed"]:
-        typer.echo(f"{verb} {one['path']}: {one['reason']}, {decimal(one['bytes'])}")
+        say(f"{verb} {one['path']}: {one['reason']}, {decimal(one['bytes'])}")
     for one in cleaned["engines"]:
-        typer.echo(f"{verb} {one['path']}: engine, {decimal(one['bytes'])}")
+        say(f"{verb} {one['path']}: engine, {decimal(one['bytes'])}")
     engines = f", {len(cleaned['engines'])} engines" if cleaned["engines"] else ""
-    typer.echo(f"{verb} {len(cleaned['removed'])} files{engines}, {decimal(cleaned['bytes'])}")
+    say(f"{verb} {len(cleaned['removed'])} files{engines}, {decimal(cleaned['bytes'])}")

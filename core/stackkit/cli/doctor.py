@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-from contextlib import suppress
 from typing import TYPE_CHECKING
-
-import typer
 
 from stackkit import __version__
 from stackkit.api.errors import StackkitError
 from stackkit.cli import options
 from stackkit.cli.output import print_json, stdout_set_aside
+from stackkit.utils.console import padded, say
 
 if TYPE_CHECKING:
     from stackkit.doctor import Examination, Finding
@@ -45,24 +42,22 @@ def doctor(as_json: options.Json = False) -> None:
 
 
 def _show(examination: Examination) -> None:
-    with suppress(AttributeError, ValueError):  # the terminal may not show all characters
-        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     blockers, problems = examination.of_state("blocker"), examination.of_state("problem")
-    typer.echo(_summary(len(blockers), len(problems)))
-    typer.echo()
+    say(_summary(len(blockers), len(problems)))
+    say()
     for heading, found in (("stops every run", blockers), ("problems", problems)):
         if found:
-            typer.secho(f"{heading} ({len(found)})", bold=True)
+            say(f"{heading} ({len(found)})", bold=True)
             for _, one in found:
                 _show_finding(one)
-            typer.echo()
+            say()
     for group, findings in examination.groups.items():
         sound = [one for one in findings if one.state == "ok"]
         if sound:
-            typer.secho(group, bold=True)
+            say(group, bold=True)
             for one in sound:
                 _show_finding(one)
-            typer.echo()
+            say()
 
 
 def _summary(blockers: int, problems: int) -> str:
@@ -72,6 +67,6 @@ def _summary(blockers: int, problems: int) -> str:
 
 def _show_finding(one: Finding) -> None:
     text = " ".join(one.text.split())
-    typer.echo(f"{MARKS[one.state]} {one.name:<20} {text}")
+    say(f"{MARKS[one.state]} {padded(one.name, 20)} {text}")
     if one.remedy:
-        typer.echo(f"  {'':<20} -> {one.remedy}")
+        say(f"  {'':<20} -> {one.remedy}")

@@ -16,6 +16,7 @@ def evaluate(
     feature_dtype: options.FeatureDtype = "float32",
     progress: options.Progress = "auto",
     as_json: options.Json = False,
+    as_csv: options.Csv = False,
 ) -> None:
     """Fit and evaluate classifiers on stored features.
 
@@ -23,5 +24,6 @@ def evaluate(
 
     Try: stackkit evaluate --dataset cub200 --backbones resnet50 --shuffle
     """
+    output = options.output_format(as_json=as_json, as_csv=as_csv)
     feature_store = options.feature_store(store, feature_dtype)
-    run_recipe(recipe, out, overwrite, feature_store, progress, as_json, may_extract=False)
+    run_recipe(recipe, out, overwrite, feature_store, progress, output, may_extract=False)

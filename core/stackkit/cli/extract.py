@@ -6,12 +6,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
 from stackkit.cli import options
 from stackkit.cli.host import the_host
 from stackkit.cli.output import print_json, stdout_set_aside
 from stackkit.recipe import RECIPE_BACKBONES, Recipe
+from stackkit.utils.console import say
 
 if TYPE_CHECKING:
     from stackkit.cli.progress import Style
@@ -80,9 +79,7 @@ def _carry_out(recipe: Recipe, store: FeatureStore, style: Style) -> ExtractionS
 
 def _show(summary: ExtractionSummary, folder: Path) -> None:
     for label, computed in summary.computed.items():
-        typer.echo(
-            f"{label}: {computed:,} images computed, {summary.reused[label]:,} were stored already"
-        )
+        say(f"{label}: {computed:,} images computed, {summary.reused[label]:,} were stored already")
     for failure in summary.failed:
-        typer.echo(f"failed: {failure.id}: {failure.reason}")
-    typer.echo(f"features: {folder}")
+        say(f"failed: {failure.id}: {failure.reason}")
+    say(f"features: {folder}")

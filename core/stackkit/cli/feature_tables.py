@@ -10,19 +10,30 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from rich import box
 from rich.console import Console
 from rich.filesize import decimal
-from rich.table import Table
 
 from stackkit.api.paths import engines_dir
 from stackkit.cli.cleanup import total_bytes
 from stackkit.cli.units import age
 from stackkit.extraction.recompute import TOLERANCE, Recomputed
 from stackkit.store.catalogue import Entry, RowStates
-from stackkit.utils.console import print_literal, unwrapped
+from stackkit.utils.tables import Column, print_literal, print_table, unwrapped
 
 MOST_NAMED = 20
+
+COLUMNS = (
+    ("#", True, 0),
+    ("dataset", True, 0),
+    ("backbone", True, 0),
+    ("setting", True, 2),
+    ("dtype", True, 4),
+    ("images", False, 1),
+    ("size", False, 3),
+    ("last used", False, 5),
+    ("state", False, 0),
+)
+"""Heading, whether it is a name, and the order in which a narrow terminal loses it (see `Column`)."""
 
 
 def document(entry: Entry) -> dict[str, Any]:
@@ -86,16 +97,8 @@ def verdict(entry: Entry, states: RowStates | None, rows: Sequence[Recomputed]) 
 def show_entries(folder: Path, found: Sequence[Entry]) -> None:
     """Print a row per file, the total, and what is wrong with files that cannot be used."""
     console = unwrapped(Console())
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for name in ("#", "dataset", "backbone", "setting", "dtype"):
-        table.add_column(name, overflow="fold")
-    for name in ("images", "size", "last used"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("state", no_wrap=True)
-    for number, entry in enumerate(found, start=1):
-        table.add_row(str(number), *_cells(entry))
     if found:
-        console.print(table)
+        print_table(console, _columns(found))
     print_literal(
         console, f"{folder}: {len(found)} files, {decimal(sum(entry.size for entry in found))}"
     )
@@ -110,6 +113,15 @@ def show_engines(found: Sequence[dict[str, Any]]) -> None:
         print_literal(
             unwrapped(Console()), f"{engines_dir()}: {len(found)} engines, {decimal(total_bytes(found))}"
         )
+
+
+def _columns(found: Sequence[Entry]) -> list[Column]:
+    numbers = [str(number) for number in range(1, len(found) + 1)]
+    texts = [numbers, *map(list, zip(*map(_cells, found), strict=True))]
+    return [
+        Column(heading=heading, cells=cells, is_name=is_name, rank=rank)
+        for (heading, is_name, rank), cells in zip(COLUMNS, texts, strict=True)
+    ]
 
 
 def _cells(entry: Entry) -> list[str]:

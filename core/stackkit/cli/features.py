@@ -11,8 +11,9 @@ from stackkit.api.errors import StoreError, UsageError
 from stackkit.api.paths import user_path
 from stackkit.cli import options, values
 from stackkit.cli.host import the_host
-from stackkit.cli.output import print_json, stdout_set_aside
+from stackkit.cli.output import print_csv, print_json, stdout_set_aside
 from stackkit.cli.units import parse_age, parse_size
+from stackkit.utils.console import say
 
 if TYPE_CHECKING:
     from stackkit.cli.progress import Style
@@ -55,7 +56,7 @@ Out = Annotated[
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an earlier export.")]
 
 
-def ls(store: options.Store = None, as_json: options.Json = False) -> None:
+def ls(store: options.Store = None, as_json: options.Json = False, as_csv: options.Csv = False) -> None:
     """List feature files with their state, size and age.
 
     The last line shows the size of the converted networks (engines), which are stored next to them.
@@ -66,11 +67,14 @@ def ls(store: options.Store = None, as_json: options.Json = False) -> None:
     from stackkit.cli.feature_tables import document, show_engines, show_entries
     from stackkit.store.catalogue import entries
 
+    output = options.output_format(as_json=as_json, as_csv=as_csv)
     folder = _folder(store)
     found = entries(folder)
-    if as_json:
-        files = [document(entry) for entry in found]
+    files = [document(entry) for entry in found]
+    if output == "json":
         print_json({"store": str(folder), "files": files, "engines": find_engines()})
+    elif output == "csv":
+        print_csv(files)
     else:
         show_entries(folder, found)
         show_engines(find_engines())
@@ -182,7 +186,7 @@ def export(
     if as_json:
         print_json({"out": str(out), "format": kind, "rows": rows, "images": entry.images})
     else:
-        typer.echo(f"{out}: {rows:,} of {entry.images:,} images")
+        say(f"{out}: {rows:,} of {entry.images:,} images")
 
 
 def _folder(store: Path | None) -> Path:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import typer
-
 from stackkit.cli import options
 from stackkit.cli.host import the_host
 from stackkit.cli.output import stdout_set_aside
+from stackkit.utils.console import say
 
 
 def fetch(dataset: options.Dataset, progress: options.Progress = "auto") -> None:
@@ -24,4 +23,4 @@ def fetch(dataset: options.Dataset, progress: options.Progress = "auto") -> None
         for remark in choice.remarks:
             reporter.message(f"deprecated  {choice.text}: {remark}")
         folder = choice.fetch(reporter=reporter)
-    typer.echo(f"{choice.name}: {folder}")
+    say(f"{choice.name}: {folder}")

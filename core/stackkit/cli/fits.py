@@ -15,6 +15,7 @@ from stackkit.api.paths import fits_dir
 from stackkit.cli import options
 from stackkit.cli.output import print_json
 from stackkit.cli.units import age, parse_age, parse_size
+from stackkit.utils.console import say
 
 if TYPE_CHECKING:
     from stackkit.utils.retention import Removal
@@ -44,10 +45,10 @@ def ls(as_json: options.Json = False) -> None:
             }
         )
         return
-    typer.echo(f"{fits_dir()}: {len(files):,} fits, {decimal(size)}")
+    say(f"{fits_dir()}: {len(files):,} fits, {decimal(size)}")
     if uses:
         newest, oldest = (age(time.time() - used) for used in (uses[-1], uses[0]))
-        typer.echo(f"most recently used {newest} ago, least recently used {oldest} ago")
+        say(f"most recently used {newest} ago, least recently used {oldest} ago")
 
 
 def gc(
@@ -105,8 +106,8 @@ def _show(gone: Sequence[Removal], verb: str) -> None:
     reasons = Counter(one.reason for one in gone)
     for reason, count in reasons.items():
         size = sum(one.size for one in gone if one.reason == reason)
-        typer.echo(f"{verb} {count:,} fits: {reason}, {decimal(size)}")
-    typer.echo(f"{verb} {len(gone):,} fits, {decimal(sum(one.size for one in gone))}")
+        say(f"{verb} {count:,} fits: {reason}, {decimal(size)}")
+    say(f"{verb} {len(gone):,} fits, {decimal(sum(one.size for one in gone))}")
 
 
 def _moment(seconds: float) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import typer
+from stackkit.utils.console import say
 
 if TYPE_CHECKING:
     from stackkit.host.host import Host
@@ -20,5 +20,5 @@ def the_host() -> Host:
 
     host = load_host()
     for note in host.notes:
-        typer.echo(f"warning: {note}", err=True)
+        say(f"warning: {note}", err=True)
     return host

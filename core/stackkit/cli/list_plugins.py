@@ -14,7 +14,8 @@ from stackkit.api.errors import PluginError, UsageError
 from stackkit.api.specs import Kind
 from stackkit.cli import options
 from stackkit.cli.host import the_host
-from stackkit.cli.output import print_json, stdout_set_aside, terminal_width
+from stackkit.cli.output import print_csv, print_json, stdout_set_aside, terminal_width
+from stackkit.utils.console import say
 
 if TYPE_CHECKING:
     from stackkit.host.component import Component
@@ -35,6 +36,7 @@ def list_plugins(
     ] = False,
     timings: Annotated[bool, typer.Option("--timings", help="Show how long each import took.")] = False,
     as_json: options.Json = False,
+    as_csv: options.Csv = False,
 ) -> None:
     """List components and their status, or show one in full.
 
@@ -43,6 +45,7 @@ def list_plugins(
 
     Try: stackkit list-plugins resnet50
     """
+    output = options.output_format(as_json=as_json, as_csv=as_csv)
     # Only here, as in all commands: `stackkit --help` imports every command's module.
     from stackkit.cli.plugin_tables import show_component, show_kind, show_plugins, show_timings
     from stackkit.host.registry import Registry
@@ -55,7 +58,10 @@ def list_plugins(
         found = _named(registry, found, name)
     with stdout_set_aside():  # asking what is missing calls code of plugins
         entries = [_entry(registry, component) for component in found]
-    if as_json:
+    if output == "csv":  # options do not fit into a table
+        print_csv([{key: entry[key] for key in entry if key != "options"} for entry in entries])
+        return
+    if output == "json":
         plugins = [
             asdict(record) | {"status": record.status, "slow": record.is_slow} for record in host.plugins
         ]
@@ -72,7 +78,8 @@ def list_plugins(
     if timings:
         show_timings(host.plugins)
     if name is None:
-        typer.echo("\nRun `stackkit list-plugins NAME` for options, and for what is missing.")
+        say()
+        say("Run `stackkit list-plugins NAME` for options, and for what is missing.")
 
 
 def _named(registry: Registry, components: Sequence[Component], name: str) -> list[Component]:

@@ -30,6 +30,8 @@ from stackkit.cli import (
 )
 from stackkit.cli.click_commands import Command, Group, SectionedCommand
 from stackkit.cli.shutdown import end_process, report_crashes
+from stackkit.utils.console import say
+from stackkit.utils.streams import protect_standard_streams
 
 P = ParamSpec("P")
 
@@ -54,6 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     if arguments is not None:
         return _run(arguments)
+    protect_standard_streams()
     report_crashes()
     code = _run(sys.argv[1:])
     end_process(code)
@@ -68,6 +71,12 @@ def _run(arguments: Sequence[str]) -> int:
         return error.exit_code
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+    except (OSError, RuntimeError) as error:
+        if "--install-completion" not in arguments:
+            raise
+        # Typer writes into the home directory, which may not exist or not be writable.
+        say(f"error: {error}; --show-completion prints what to install yourself", err=True)
+        return 1
     return 0
 
 
@@ -77,7 +86,6 @@ def _app() -> typer.main.click.Command:  # type: ignore[name-defined]
         help="Stacked classifiers on frozen, pretrained vision networks.",
         epilog="Start with: stackkit run --dataset mnist --backbones 'efficientnet-lite*'",
         no_args_is_help=True,
-        add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
         context_settings={"help_option_names": ["-h", "--help"]},
@@ -123,7 +131,7 @@ def _group(summary: str, commands: Mapping[str, Callable[..., None]]) -> typer.T
 
 def _show_version(is_given: bool) -> None:
     if is_given:
-        typer.echo(f"stackkit {__version__}")
+        say(f"stackkit {__version__}")
         raise typer.Exit
 
 
@@ -200,11 +208,6 @@ def _reporting_errors(command: Callable[P, None]) -> Callable[P, None]:
         except StackkitError as error:
             _explain_error(error)
             raise typer.Exit(error.exit_code) from None
-        except BrokenPipeError:
-            # The reader of our output has closed it, as `| head` does. Without this, Python would try
-            # to flush stdout at exit, fail again and print a traceback.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit(1) from None
         except BaseException as error:  # extensions that panic raise no Exception
             if isinstance(error, typer.Exit | typer.Abort):
                 raise
@@ -224,4 +227,4 @@ def _explain_error(error: StackkitError) -> None:
 def _explain(line: str) -> None:
     if os.environ.get("STACKKIT_DEBUG") == "1":
         traceback.print_exc()
-    typer.echo(line, err=True)
+    say(line, err=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +11,8 @@ import typer
 from stackkit.api.specs import SPEC_TYPES
 from stackkit.cli import options, values
 from stackkit.cli.host import the_host
+from stackkit.cli.output import print_json
+from stackkit.utils.console import say
 
 
 def new_plugin(
@@ -58,11 +59,11 @@ def new_plugin(
             "files": [str(file) for file in files],
             "next": commands,
         }
-        typer.echo(json.dumps(document, indent=2))
+        print_json(document)
         return
-    typer.echo(f"{folder}: {', '.join(f'the {each} {called}' for each, called in components.items())}")
+    say(f"{folder}: {', '.join(f'the {each} {called}' for each, called in components.items())}")
     for file in files:
-        typer.echo(f"  {file}")
-    typer.echo("Next steps:")
+        say(f"  {file}")
+    say("Next steps:")
     for command in commands:
-        typer.echo(f"  {command}")
+        say(f"  {command}")

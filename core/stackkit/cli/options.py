@@ -12,6 +12,7 @@ import typer
 from stackkit.api.common_options import MOST_SEED
 from stackkit.api.errors import UsageError
 from stackkit.cli import values
+from stackkit.cli.completion import complete_components
 
 if TYPE_CHECKING:
     from stackkit.store import FeatureStore
@@ -28,6 +29,7 @@ Dataset = Annotated[
     typer.Option(
         "--dataset",
         metavar="NAME[:OPTIONS]",
+        autocompletion=complete_components("dataset", several=False),
         help="Dataset, as in image-folder:root=DIR.",
         rich_help_panel=DATA,
     ),
@@ -41,6 +43,7 @@ Backbones = Annotated[
     typer.Option(
         "--backbones",
         metavar="NAMES",
+        autocompletion=complete_components("backbone"),
         help=(
             "Comma-separated names or patterns; repeatable. Default: "
             "vgg19,resnet50,inception-v3,xception."
@@ -89,6 +92,7 @@ Learner = Annotated[
     typer.Option(
         "--learner",
         metavar="NAME[:OPTIONS]",
+        autocompletion=complete_components("learner", several=False),
         help="Base learner per network.",
         rich_help_panel=CLASSIFIERS,
     ),
@@ -98,6 +102,7 @@ Aggregators = Annotated[
     typer.Option(
         "--aggregator",
         metavar="NAMES",
+        autocompletion=complete_components("aggregator"),
         help=(
             "Meta-classifiers to compare; repeatable. Default: average-svm (the recipe) and soft-vote."
         ),
@@ -109,6 +114,7 @@ Baselines = Annotated[
     typer.Option(
         "--baseline",
         metavar="NAMES",
+        autocompletion=complete_components("learner"),
         help="Learners shown next to the stack, or none; repeatable. Default: linear-svm.",
         rich_help_panel=CLASSIFIERS,
     ),
@@ -200,7 +206,7 @@ Out = Annotated[
         "--out",
         metavar="DIR",
         parser=values.path,
-        help="Write report.json and probabilities.h5 to DIR.",
+        help="Write report.json, predictions.csv and probabilities.h5 to DIR.",
         rich_help_panel=OUTPUT,
     ),
 ]
@@ -227,6 +233,12 @@ Json = Annotated[
     bool,
     typer.Option("--json", help="Print JSON; everything else goes to stderr.", rich_help_panel=OUTPUT),
 ]
+Csv = Annotated[
+    bool,
+    typer.Option(
+        "--csv", help="Print the table as CSV; everything else goes to stderr.", rich_help_panel=OUTPUT
+    ),
+]
 
 OlderThan = Annotated[
     str | None,
@@ -243,6 +255,17 @@ KeepSize = Annotated[
 DryRemoval = Annotated[
     bool, typer.Option("--dry-run", help="List what would be deleted; delete nothing.")
 ]
+
+
+OutputFormat = Literal["text", "json", "csv"]
+"""What a command prints on stdout."""
+
+
+def output_format(*, as_json: bool, as_csv: bool) -> OutputFormat:
+    """Return the format that --json and --csv choose; raises UsageError for both."""
+    if as_json and as_csv:
+        raise UsageError("--json and --csv cannot be combined; choose one of them")
+    return "json" if as_json else "csv" if as_csv else "text"
 
 
 def check_seed(seed: int) -> None:

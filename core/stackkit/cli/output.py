@@ -7,12 +7,14 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TextIO, cast
 
 import typer
 
+from stackkit.utils.console import say
+from stackkit.utils.csv_rows import csv_text
 from stackkit.utils.streams import STDERR, descriptor_1_to
 
 
@@ -29,12 +31,18 @@ def print_json(document: dict[str, Any]) -> None:
     typer.echo(json.dumps(document, indent=2, default=str))  # a plugin's diagnosis may hold any type
 
 
+def print_csv(documents: Sequence[Mapping[str, Any]]) -> None:
+    """Print a CSV table with a row per document on stdout, for --csv."""
+    for line in csv_text(documents).removesuffix("\n").split("\n"):
+        say(line)
+
+
 def terminal_width() -> int | None:
     """Return the width of the terminal that stdout is; None for a file or pipe, whose lines stay whole.
 
     COLUMNS sets it, also where there is no terminal.
     """
-    if not sys.stdout.isatty() and "COLUMNS" not in os.environ:
+    if not (sys.stdout and sys.stdout.isatty()) and "COLUMNS" not in os.environ:
         return None
     return shutil.get_terminal_size().columns
 

@@ -9,9 +9,8 @@ import textwrap
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from stackkit.api.errors import plain
+from stackkit.utils.console import cells, encoding_of, padded, say
 
 if TYPE_CHECKING:
     from stackkit.host.host import PluginRecord
@@ -39,16 +38,18 @@ def show_kind(kind: str, entries: Sequence[Entry], width: int | None) -> None:
     """Print one line per component, cut at `width` characters; None: not cut."""
     rows = [[f"{kind}s", *HEADS], *map(_row, entries)]
     used = [i for i in range(len(rows[0])) if i not in NUMBERS or any(row[i] for row in rows[1:])]
-    widths = {i: max(len(row[i]) for row in rows) for i in used}
+    widths = {i: max(cells(row[i]) for row in rows) for i in used}
     room = None
     if width is not None:
         room = max(width - sum(widths[i] + 2 for i in used[:-1]), SHORTEST_SUMMARY)
     for number, row in enumerate(rows):
-        cells = [row[i].rjust(widths[i]) if i in NUMBERS else row[i].ljust(widths[i]) for i in used[:-1]]
-        typer.secho("  ".join([*cells, _cut(row[-1], room)]).rstrip(), bold=number == 0)
+        texts = [
+            row[i].rjust(widths[i]) if i in NUMBERS else padded(row[i], widths[i]) for i in used[:-1]
+        ]
+        say("  ".join([*texts, _cut(row[-1], room)]).rstrip(), bold=number == 0)
     if not entries:
-        typer.echo("none")
-    typer.echo()
+        say("none")
+    say()
 
 
 def _row(entry: Entry) -> list[str]:
@@ -71,28 +72,31 @@ def megabytes(size: int | None) -> str:
 
 
 def _cut(text: str, room: int | None) -> str:
-    if room is None or len(text) <= room:
+    if room is None or cells(text) <= room:
         return text
     # A terminal in another encoding would turn "…" into an error.
-    mark = "…" if "utf" in (sys.stdout.encoding or "").lower() else "..."
-    return text[: room - len(mark)].rstrip() + mark
+    mark = "…" if "utf" in encoding_of(sys.stdout).lower() else "..."
+    while cells(text) > room - len(mark):
+        text = text[:-1]
+    return text.rstrip() + mark
 
 
 def show_component(entry: Entry, width: int | None) -> None:
     """Print everything about a component, wrapped at `width` characters; None: not wrapped."""
-    typer.secho(f"{entry['name']} ({entry['kind']}): {plain(entry['summary'])}", bold=True)
+    say(f"{entry['name']} ({entry['kind']}): {plain(entry['summary'])}", bold=True)
     for name, text in _facts(entry).items():
         if text:
             _show_field(name, text, width, column=10)
     if entry["options"]:
-        typer.echo("  options, as name=default:")
+        say("  options, as name=default:")
     for option in entry["options"]:
         name = f"{option['name']}={value_text(option['default'])}"
         text = f"{option['help']} [{allowed_values(option)}]"
         text += f" (deprecated: {option['deprecated']})" if option["deprecated"] else ""
         _show_field(name, text, width, column=OPTION_COLUMN, indent=4)
     # Not wrapped: a line that a terminal wraps by itself can be copied in one piece.
-    typer.echo(f"  example:   stackkit run {_example(entry)}\n")
+    say(f"  example:   stackkit run {_example(entry)}")
+    say()
 
 
 def _facts(entry: Entry) -> dict[str, str]:
@@ -117,12 +121,12 @@ def _show_field(name: str, text: str, width: int | None, *, column: int, indent:
     lead = " " * indent
     hang = " " * (indent + column + 1)
     if len(name) > column:
-        typer.echo(lead + name)
+        say(lead + name)
         first = hang
     else:
         first = f"{lead}{name:<{column}} "
     if width is None:
-        typer.echo(f"{first}{text}".rstrip())
+        say(f"{first}{text}".rstrip())
         return
     lines = textwrap.wrap(
         text,
@@ -133,7 +137,7 @@ def _show_field(name: str, text: str, width: int | None, *, column: int, indent:
         break_on_hyphens=False,
     )
     for line in lines or [first.rstrip()]:
-        typer.echo(line)
+        say(line)
 
 
 def allowed_values(option: dict[str, Any], mark: Callable[[str], str] = str) -> str:
@@ -184,20 +188,20 @@ def show_plugins(records: Sequence[PluginRecord], *, everything: bool) -> None:
     """Print each plugin that failed or caused a warning, or `everything`; and how many are fine."""
     shown = [record for record in records if everything or record.status != "ok"]
     fine = sum(record.status == "ok" for record in records)
-    typer.secho(f"plugins: {fine} of {len(records)} loaded without problems", bold=True)
+    say(f"plugins: {fine} of {len(records)} loaded without problems", bold=True)
     for record in shown:
         failure = f"  failed at {record.stage}: {record.error}" if record.error else ""
         origin = f"{record.distribution} {record.version}"
-        typer.echo(f"  {record.name:<24} {record.status:<15} {origin}{failure}")
+        say(f"  {padded(record.name, 24)} {record.status:<15} {origin}{failure}")
         for warning in record.warnings:
-            typer.echo(f"  {'':<24} at {warning.stage}: {warning.reason}")
+            say(f"  {'':<24} at {warning.stage}: {warning.reason}")
 
 
 def show_timings(records: Sequence[PluginRecord]) -> None:
     """Print the time of each import, the slowest first, and the heavy modules that it loaded."""
-    typer.echo()
-    typer.secho("imports", bold=True)
+    say()
+    say("imports", bold=True)
     for record in sorted(records, key=lambda record: -record.import_ms):
         notes = ["slow"] if record.is_slow else []
         notes += [f"imports {', '.join(record.heavy)}"] if record.heavy else []
-        typer.echo(f"  {record.name:<24} {record.import_ms:>8.1f} ms  {'; '.join(notes)}".rstrip())
+        say(f"  {padded(record.name, 24)} {record.import_ms:>8.1f} ms  {'; '.join(notes)}".rstrip())

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-import typer
 from rich.filesize import decimal
 
 from stackkit.api.types import Reporter
 from stackkit.cli.host import the_host
 from stackkit.cli.output import print_json, stdout_set_aside
 from stackkit.cli.progress import Style, clock, progress, rate
+from stackkit.utils.console import say
 
 if TYPE_CHECKING:
     from stackkit.extraction.estimate import BackboneEstimate, Estimate
@@ -39,7 +39,7 @@ def show_dry_run(
         return
     expected = estimate_lines(dry_run.estimate) if dry_run.estimate else [UNKNOWN]
     for line in (*preview_lines(dry_run.preview, evaluable=evaluable), *expected):
-        typer.echo(line)
+        say(line)
 
 
 def show(reporter: Reporter, lines: Iterable[str]) -> None:

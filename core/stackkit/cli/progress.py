@@ -16,6 +16,8 @@ from rich.table import Column
 
 from stackkit.api.types import Reporter, Unit
 from stackkit.cli.meter import Meter
+from stackkit.utils.console import literal
+from stackkit.utils.tables import print_literal
 
 LINE_EVERY_S = 10.0
 EVENT_EVERY_S = 1.0
@@ -50,9 +52,9 @@ def _columns() -> list[ProgressColumn]:
     """Return the columns of a bar; on a narrow terminal names are cut, figures are not."""
     name, figures = Column(no_wrap=True, overflow="ellipsis"), Column(no_wrap=True, min_width=FIGURES)
     return [
-        TextColumn("{task.description}", table_column=name),
+        TextColumn("{task.description}", markup=False, table_column=name),
         BarColumn(bar_width=10),
-        TextColumn("{task.fields[text]}", table_column=figures),
+        TextColumn("{task.fields[text]}", markup=False, table_column=figures),
     ]
 
 
@@ -70,7 +72,7 @@ class MessageReporter:
 
     def message(self, text: str) -> None:
         """Print a line."""
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        print_literal(self._console, text)
 
 
 class BarReporter(MessageReporter):
@@ -86,7 +88,7 @@ class BarReporter(MessageReporter):
         if task in self._tasks:  # it starts again
             self._bars.remove_task(self._tasks[task][0])
         meter = Meter(total, done, unit=unit)
-        bar = self._bars.add_task(task, total=total, completed=done, text=_figures(meter))
+        bar = self._bars.add_task(literal(task), total=total, completed=done, text=_figures(meter))
         self._tasks[task] = (bar, meter)
 
     def advance(self, task: str, count: int) -> None:

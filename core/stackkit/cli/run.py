@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 from stackkit.api.errors import UsageError
 from stackkit.cli import options
 from stackkit.cli.host import the_host
-from stackkit.cli.output import print_json, stdout_set_aside
+from stackkit.cli.output import print_csv, print_json, stdout_set_aside
 from stackkit.recipe import AGGREGATORS, BASELINES, FOLDS, RECIPE_BACKBONES, Recipe
+from stackkit.utils.console import say
 
 if TYPE_CHECKING:
     from stackkit.cli.progress import Style
     from stackkit.preview import Preview
+    from stackkit.report.predictions import Predictions
     from stackkit.store import FeatureStore
 
 
@@ -84,6 +86,7 @@ def run(
     dry_run: options.DryRun = False,
     progress: options.Progress = "auto",
     as_json: options.Json = False,
+    as_csv: options.Csv = False,
 ) -> None:
     """Extract features, stack classifiers and report accuracy.
 
@@ -92,9 +95,12 @@ def run(
     Try: stackkit run --dataset mnist:limit=50 --backbones 'efficientnet-lite*'
     """
     options.check_count("--threads", threads)
+    output = options.output_format(as_json=as_json, as_csv=as_csv)
     recipe = replace(recipe, device=device, threads=threads)
     feature_store = options.feature_store(store, feature_dtype)
     if dry_run:
+        if as_csv:
+            raise UsageError("--csv prints results, and --dry-run has none; use --json")
         from stackkit.cli.preview import show_dry_run
         from stackkit.report import report as report_file
 
@@ -102,7 +108,7 @@ def run(
             report_file.check(out, overwrite=overwrite)
         show_dry_run(recipe, feature_store, progress, as_json=as_json, evaluable=True)
     else:
-        run_recipe(recipe, out, overwrite, feature_store, progress, as_json, may_extract=True)
+        run_recipe(recipe, out, overwrite, feature_store, progress, output, may_extract=True)
 
 
 def run_recipe(
@@ -111,7 +117,7 @@ def run_recipe(
     overwrite: bool,
     store: FeatureStore,
     style: Style,
-    as_json: bool,
+    output: options.OutputFormat,
     *,
     may_extract: bool,
 ) -> None:
@@ -125,8 +131,9 @@ def run_recipe(
     from stackkit.host.registry import Registry
     from stackkit.report import report as report_file
     from stackkit.report import table
+    from stackkit.report.predictions import Predictions
 
-    errors = Console(stderr=True)
+    predictions = Predictions()
 
     def begin(preview: Preview) -> None:
         show(reporter, preview_lines(preview, evaluable=True))
@@ -144,11 +151,23 @@ def run_recipe(
             may_extract=may_extract,
             fits=fits_dir(),
             out=out,
+            predictions=predictions,
         )
         if out:
             written = report_file.write(report, out, overwrite=overwrite)
-    table.show(report, errors if as_json else Console())
+            _write_predictions(predictions, out)
+    table.show(report, Console(stderr=output != "text"))
     if out:
-        errors.print(f"report: {written}", markup=False, highlight=False, soft_wrap=True)
-    if as_json:
+        say(f"report: {written}", err=True)
+    if output == "json":
         print_json(report.document())
+    elif output == "csv":
+        print_csv(table.documents(report))
+
+
+def _write_predictions(predictions: Predictions, out: Path) -> None:
+    """Write predictions.csv; the report is written already, and a full disk must not cost it."""
+    try:
+        predictions.write(out)
+    except OSError as error:
+        say(f"warning: predictions.csv cannot be written ({error.strerror}); the report is", err=True)

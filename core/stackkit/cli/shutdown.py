@@ -26,7 +26,7 @@ def end_process(code: int, patience_s: float = PATIENCE_S) -> None:
 
     Exit handlers of plugins may print: with --json, that would follow the document on stdout.
     """
-    with suppress(OSError, ValueError):  # the reader has gone, or stdout is closed
+    with suppress(AttributeError, ValueError):  # stdout is closed
         sys.stdout.flush()
     with suppress(OSError):
         os.dup2(STDERR, 1)  # the descriptor, since handlers may write by os.write or from C
@@ -44,5 +44,6 @@ def _end(code: int, patience_s: float) -> None:
         )
         # Not print and sys.exit: another thread may hold the lock of sys.stderr, and sys.exit would
         # end only this thread.
-        os.write(STDERR, line.encode())
+        with suppress(OSError):
+            os.write(STDERR, line.encode())
         os._exit(code)

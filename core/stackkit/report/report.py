@@ -25,6 +25,8 @@ FILE_NAME = "report.json"
 
 PROBABILITIES = "probabilities.h5"
 
+PREDICTIONS = "predictions.csv"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoldSize:
@@ -143,7 +145,7 @@ def reserved(folder: Path, *, overwrite: bool) -> Iterator[None]:
 
 
 def _refuse_existing(folder: Path, *, overwrite: bool) -> None:
-    for target in (folder / FILE_NAME, folder / PROBABILITIES):
+    for target in (folder / FILE_NAME, folder / PROBABILITIES, folder / PREDICTIONS):
         if os.path.lexists(target) and not overwrite:  # Path.exists may raise PermissionError
             raise UsageError(f"{target} exists; choose another --out, or pass --overwrite")
 

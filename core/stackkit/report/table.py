@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import Any
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
 from stackkit.evaluation.metrics import Result, best_single
 from stackkit.report.report import FILE_NAME, Report
-from stackkit.utils.console import print_literal, unwrapped
+from stackkit.utils.tables import Column, print_literal, print_table, unwrapped
 
 MAX_FOLDS = 5
 """Number of folds up to which each fold has a column; the accuracies of more folds follow as lines."""
@@ -24,8 +22,9 @@ def show(report: Report, console: Console) -> None:
     console = unwrapped(console)
     classes = f"{report.n_images:,} images, {len(report.classes)} classes"
     title = f"{report.dataset}: {classes}; {report.protocol.title}; accuracy in percent"
-    print_literal(console, f"\n{title}")
-    console.print(_table(report))
+    print_literal(console, "")
+    print_literal(console, title)
+    _show_results(report, console)
     if len(report.folds) > MAX_FOLDS:
         for result in report.results:
             accuracies = " ".join(map(_percent, result.fold_accuracy))
@@ -38,37 +37,48 @@ def show(report: Report, console: Console) -> None:
         print_literal(console, f"... and {more} more; {FILE_NAME} (--out) lists all")
 
 
-def _table(report: Report) -> Table:
-    best = best_single(report.results)
+def documents(report: Report) -> list[dict[str, Any]]:
+    """Return the results as `report.json` has them, with the ends of intervals by name, for CSV."""
+    results: list[dict[str, Any]] = report.document()["results"]
+    for result in results:
+        for name in [name for name in result if "interval" in name]:
+            low, high = result[name] or (None, None)
+            result[name] = {"low": low, "high": high}
+    return results
+
+
+def _show_results(report: Report, console: Console) -> None:
+    results, best = report.results, best_single(report.results)
     n_folds = len(report.folds)
-    shown = n_folds if n_folds <= MAX_FOLDS else 0
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    # On narrow terminals names wrap, while a number that is cut in half would be wrong.
-    table.add_column("classifier", overflow="fold")
-    table.add_column("on", overflow="fold")
-    for fold in range(shown):
-        table.add_column(f"fold {fold + 1}" if n_folds > 1 else "test", justify="right", no_wrap=True)
-    for heading in ("mean", "sd", "± 95 %", "gain"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    previous = report.results[0].kind
-    for result in report.results:
-        if result.kind != previous:
-            table.add_section()
-        previous = result.kind
-        table.add_row(*_cells(result, best, shown), style="bold" if result is best else "")
-    return table
+    columns = [
+        Column(heading="classifier", cells=[result.name for result in results], is_name=True),
+        Column(heading="on", cells=[_backbones(result) for result in results], is_name=True),
+    ]
+    for fold in range(n_folds if n_folds <= MAX_FOLDS else 0):
+        heading = f"fold {fold + 1}" if n_folds > 1 else "test"
+        accuracies = [_percent(result.fold_accuracy[fold]) for result in results]
+        columns.append(Column(heading=heading, cells=accuracies, rank=4))
+    columns += [
+        Column(heading="mean", cells=[_percent(result.accuracy) for result in results]),
+        Column(heading="sd", cells=[_percent(result.spread) for result in results], rank=3),
+        Column(heading="± 95 %", cells=[_half_interval(result) for result in results], rank=1),
+        Column(heading="gain", cells=[_gain(result, best) for result in results], rank=2),
+    ]
+    kinds = [result.kind for result in results]
+    sections = [number for number in range(1, len(kinds)) if kinds[number] != kinds[number - 1]]
+    # By identity: another row may hold equal figures.
+    emphasised = next(number for number, result in enumerate(results) if result is best)
+    print_table(console, columns, bold=emphasised, sections=sections)
 
 
-def _cells(result: Result, best: Result, shown: int) -> Iterator[str]:
-    yield result.name
-    yield _backbones(result)
-    yield from map(_percent, result.fold_accuracy[:shown])
-    yield _percent(result.accuracy)
-    yield _percent(result.spread)
-    yield _percent((result.interval_95[1] - result.interval_95[0]) / 2)
+def _half_interval(result: Result) -> str:
+    return _percent((result.interval_95[1] - result.interval_95[0]) / 2)
+
+
+def _gain(result: Result, best: Result) -> str:
     # Adding 0.0 turns -0.0, which tiny negative gains round to, into +0.0.
     gain = round(100 * (result.accuracy - best.accuracy), 1) + 0.0
-    yield "best" if result is best else f"{gain:+.1f}"
+    return "best" if result is best else f"{gain:+.1f}"
 
 
 def _percent(share: float) -> str:

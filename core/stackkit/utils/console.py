@@ -1,32 +1,59 @@
-"""Print tables and lines with rich so that pipes and files get whole lines and literal text."""
+"""Print lines that hold names of users and plugins: literally, on every terminal; without Rich."""
 
 from __future__ import annotations
 
-from rich.console import Console
+import sys
+from typing import TextIO
 
-PIPE_WIDTH = 200
-"""Width in characters of output that is not a terminal: a file has no edge to wrap at."""
+import typer
+
+_JOINERS = "\u200c\u200d"
+"""Invisible characters that some scripts need inside words; no terminal acts on them."""
 
 
-def unwrapped(console: Console) -> Console:
-    """Return a console that does not wrap if its output is not a terminal.
+def literal(text: str, encoding: str = "utf-8") -> str:
+    r"""Return a line that any terminal shows and none obeys.
 
     Parameters
     ----------
-    console : Console
-        Where the output goes.
+    text : str
+        Any text, for example the name of a class.
+    encoding : str
+        The encoding of the terminal.
 
     Returns
     -------
-    Console
-        `console` itself if it is a terminal, else a wider one with the same output.
+    str
+        The text with escapes such as ``\x1b``, ``\u202e`` or ``\n`` for control characters, line ends,
+        marks that change the direction of writing, and characters that `encoding` does not have.
 
     """
-    if console.is_terminal:
-        return console
-    return Console(file=console.file, width=max(console.width, PIPE_WIDTH))
+    shown = text
+    if not text.isprintable():
+        shown = "".join(c if c.isprintable() or c in _JOINERS else ascii(c)[1:-1] for c in text)
+    return shown.encode(encoding, "backslashreplace").decode(encoding)
 
 
-def print_literal(console: Console, text: str) -> None:
-    """Print a line as it is: names such as ``cub200[20]`` are not markup, and numbers get no colours."""
-    console.print(text, markup=False, highlight=False, soft_wrap=not console.is_terminal)
+def encoding_of(stream: TextIO | None) -> str:
+    """Return the encoding of a stream, or UTF-8 if it has none."""
+    return getattr(stream, "encoding", None) or "utf-8"
+
+
+def say(text: str = "", *, bold: bool = False, err: bool = False) -> None:
+    """Print one line, literally, on stdout or (`err`) on stderr."""
+    encoding = encoding_of(sys.stderr if err else sys.stdout)
+    typer.secho(literal(text, encoding), bold=bold or None, err=err)
+
+
+def cells(text: str) -> int:
+    """Return the number of columns that a text takes on a terminal: two for most Asian characters."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+def padded(text: str, width: int) -> str:
+    """Return a text with spaces up to `width` columns of a terminal."""
+    return text + " " * (width - cells(text))

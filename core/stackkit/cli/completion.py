@@ -1,0 +1,73 @@
+"""Complete names of components and their options in the shell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from stackkit.api.specs import Kind
+
+if TYPE_CHECKING:
+    from stackkit.host.component import Component
+    from stackkit.host.registry import Registry
+
+
+def complete_components(kind: Kind, *, several: bool = True) -> Callable[[str], list[str]]:
+    """Return a function that completes names of a kind, after a colon also options and their values.
+
+    Parameters
+    ----------
+    kind : str
+        "dataset", "backbone", "learner" or "aggregator".
+    several : bool
+        Whether a comma-separated list is allowed.
+
+    """
+
+    def complete(incomplete: str) -> list[str]:
+        return list(_completions(kind, incomplete, several=several))
+
+    return complete
+
+
+def _completions(kind: Kind, incomplete: str, *, several: bool) -> Iterator[str]:
+    registry = _registry()
+    if registry is None:
+        return
+    before, comma, last = incomplete.rpartition(",")
+    lead = before + comma
+    if (several or not lead) and ":" not in last:
+        for component in registry.of_kind(kind):
+            yield lead + registry.short_name(component)
+    # The component that an option here belongs to: the last one before a colon.
+    head, colon, _ = incomplete.rpartition(":")
+    name = head.rpartition(",")[2]
+    for component in registry.of_kind(kind) if colon else ():
+        if name in {registry.short_name(component), component.qualified_name}:
+            prefix = lead if comma and len(lead) > len(head) else f"{head}:"
+            for text in _options(component):
+                yield prefix + text
+
+
+def _options(component: Component) -> Iterator[str]:
+    for option in component.spec.options:
+        if option.deprecated:
+            continue
+        yield f"{option.name}="
+        values = option.choices or ((False, True) if option.value_type is bool else ())
+        for value in [*values, *option.words]:
+            yield f"{option.name}={str(value).lower() if isinstance(value, bool) else value}"
+
+
+def _registry() -> Registry | None:
+    """Return all components, or None if plugins cannot be loaded: a shell must not show errors."""
+    from stackkit.api.errors import StackkitError
+    from stackkit.cli.output import stdout_set_aside
+    from stackkit.host.host import load_host
+    from stackkit.host.registry import Registry
+
+    try:
+        with stdout_set_aside():
+            return Registry(host=load_host())
+    except StackkitError:
+        return None
