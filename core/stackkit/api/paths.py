@@ -50,11 +50,12 @@ def home() -> Path:
 
 def _no_home() -> UsageError:
     given = os.environ.get("STACKKIT_HOME")
-    problem = f"STACKKIT_HOME={given} needs" if given else "stackkit's cache needs"
-    return UsageError(
-        f"{problem} a home directory, and this user has none; set STACKKIT_HOME to the absolute path of "
-        "a folder that you can write to"
+    problem = (
+        f"STACKKIT_HOME={given} is in a home directory that does not exist"
+        if given
+        else "STACKKIT_HOME is not set, and you have no home directory to keep features in"
     )
+    return UsageError(f"{problem}; set STACKKIT_HOME to the full path of a folder you can write to")
 
 
 def datasets_dir() -> Path:

@@ -75,7 +75,10 @@ def _run(arguments: Sequence[str]) -> int:
         if "--install-completion" not in arguments:
             raise
         # Typer writes into the home directory, which may not exist or not be writable.
-        say(f"error: {error}; --show-completion prints what to install yourself", err=True)
+        say(
+            f"error: {str(error).rstrip('.')}; --show-completion prints what to install yourself",
+            err=True,
+        )
         return 1
     return 0
 

@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from stackkit.api import paths
+from stackkit.api.errors import UsageError
 from stackkit.doctor.finding import Finding, State, ok, problem
 from stackkit.utils.files import nearest_existing_parent
 
@@ -79,8 +80,9 @@ def folders() -> Iterator[Finding]:
     remedy = "set STACKKIT_HOME to a folder that you can write to, on a disk with free space"
     try:
         home = paths.home()
-    except RuntimeError as error:  # "~user" of an unknown user
-        yield problem("home", f"STACKKIT_HOME is not a folder: {error}", remedy, state="blocker")
+    except UsageError as error:  # there is no home directory
+        text = str(error).partition(";")[0]
+        yield problem("home", text, remedy, state="blocker")
         return
     if usable := _is_writable(home):
         yield ok("home", f"{home} is writable", folder=str(home))

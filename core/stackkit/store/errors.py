@@ -56,7 +56,7 @@ def _advice(error: Exception) -> str:
         return "the disk is full; free some space and run the same command again"
     if number in {errno.EACCES, errno.EPERM, errno.EROFS}:
         return (
-            f"cannot be written ({reason}); choose another folder with --store, or use "
-            "`stackkit evaluate`, which only reads"
+            f"cannot be written ({reason}); choose another folder with --store or "
+            "STACKKIT_HOME, or use `stackkit evaluate`, which only reads"
         )
     return f"cannot be used ({reason}); check the folder, or set STACKKIT_HOME to another one"
