@@ -13,7 +13,7 @@ def completed(stackkit: Command, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setenv("COMP_CWORD", str(len(words.split(" "))))
         outcome = stackkit()
         assert (outcome.code, outcome.err) == (0, "")
-        return outcome.out.splitlines()
+        return outcome.out.split()
 
     return ask
 
@@ -27,7 +27,7 @@ def completed(stackkit: Command, monkeypatch: pytest.MonkeyPatch):
         ("extract --dataset image-folder:ro", ["image-folder:root="]),
         (
             "run --backbones vgg19,resnet50:poo",
-            [f"vgg19,resnet50:pooling={x}" for x in ("", "avg", "max")],
+            [f"vgg19,resnet50:pooling={value}" for value in ("", "avg", "max")],
         ),
         ("run --backbones resnet50:size=64,pooling=m", ["resnet50:size=64,pooling=max"]),
         ("run --baseline no-such", []),

@@ -147,7 +147,7 @@ def test_a_full_disk_costs_only_this_file(stackkit: Command, tmp_path: Path) -> 
         messages = [line for line in outcome.err.splitlines() if "probabilities.h5 cannot be" in line]
         assert len(messages) == 1
         assert "No space left on device" in messages[0]
-        assert [path.name for path in disk.iterdir()] == ["report.json"]
+        assert {path.name for path in disk.iterdir()} == {"report.json", "predictions.csv"}
 
 
 def test_a_failed_file_leaves_no_older_one_beside_the_new_report(
@@ -168,7 +168,7 @@ def test_a_failed_file_leaves_no_older_one_beside_the_new_report(
 
     monkeypatch.setattr("stackkit.report.probability_file.h5py", SimpleNamespace(File=full))
     assert stackkit("run", *FLAKY, "--out", out, "--overwrite").code == 0
-    assert [path.name for path in out.iterdir()] == ["report.json"]
+    assert {path.name for path in out.iterdir()} == {"report.json", "predictions.csv"}
 
 
 def test_a_failed_run_leaves_the_folder_unchanged(stackkit: Command, tmp_path: Path) -> None:
@@ -187,7 +187,7 @@ def test_leftovers_of_a_killed_run_are_removed_by_the_next(stackkit: Command, tm
     (tmp_path / "out" / ".probabilities.h5.123").write_bytes(b"half")
     ran(stackkit, tmp_path / "out")
     names = {path.name for path in (tmp_path / "out").iterdir()}
-    assert names == {"report.json", "probabilities.h5"}
+    assert names == {"report.json", "predictions.csv", "probabilities.h5"}
 
 
 def test_probabilities_of_an_earlier_run_are_replaced_only_with_overwrite(
@@ -196,6 +196,7 @@ def test_probabilities_of_an_earlier_run_are_replaced_only_with_overwrite(
     out = tmp_path / "out"
     ran(stackkit, out)
     (out / "report.json").unlink()
+    (out / "predictions.csv").unlink()
     outcome = stackkit("run", *FLAKY, "--out", out)
     assert outcome.code == 2
     assert "probabilities.h5 exists; choose another --out, or pass --overwrite" in outcome.error

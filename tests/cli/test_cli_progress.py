@@ -84,3 +84,13 @@ def test_no_progress_leaves_the_messages(command: str, stackkit: Command, bird_f
 
 def test_an_unknown_style_is_refused(stackkit: Command, bird_folder: Path) -> None:
     assert stackkit("extract", *chosen(bird_folder), "--progress", "balloons").code == 2
+
+
+@pytest.mark.parametrize("style", ["bars", "lines", "json", "none"])
+def test_names_in_progress_are_literal(style: Any, capfd: pytest.CaptureFixture[str]) -> None:
+    name = "plate:b:2 [bold]"
+    with progress(style) as reporter:
+        reporter.start(name, 2)
+        reporter.advance(name, 2)
+        reporter.message(f"message {name}")
+    assert capfd.readouterr().err.count(name) >= (1 if style == "none" else 2)

@@ -35,7 +35,7 @@ print("end")
         ("a\nb\tc\u2028d", r"a\nb\tc\u2028d"),
         ("right\u202eleft\u200f", r"right\u202eleft\u200f"),
         ("not UTF-8: \udcff", r"not UTF-8: \udcff"),
-        ("می\u200cخواهم", "می\u200cخواهم"),
+        ("नमस्\u200dते", "नमस्\u200dते"),
     ],
 )
 def test_names_are_literal_and_no_terminal_obeys_them(

@@ -49,7 +49,8 @@ def fetch(*, root: str | None, limit: int | None, url: str, md5: str, reporter: 
     except OSError as error:
         raise DatasetError(
             f"fetching CUB-200-2011 failed at {error.filename or folder}: {error.strerror or error}; "
-            f"downloaded data are kept in {downloads}; fix this (2.4 GB are needed) or set STACKKIT_HOME to another folder, and run fetch again"
+            f"downloaded data are kept in {downloads}; fix this (2.4 GB are needed) or set "
+            "STACKKIT_HOME to another folder, and run fetch again"
         ) from error
     return folder
 
