@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: Sequence[str]) -> int:
     try:
         _app().main(args=list(arguments), prog_name="stackkit")
-    except UsageError as error:  # of the command line itself: no command has begun
+    except StackkitError as error:  # of the command line itself: no command has begun
         _explain_error(error)
         return error.exit_code
     except SystemExit as stop:
