@@ -106,7 +106,7 @@ def test_a_class_without_training_images_keeps_its_column_and_is_noted(
 def test_a_class_with_one_image_is_named(stackkit: Command, tmp_path: Path) -> None:
     outcome = stackkit("run", *chosen(photographs(tmp_path, many=5, lonely=1), TWO))
     assert outcome.code == 8
-    assert "class 'lonely' has 1 usable image(s), fewer than the 3 folds" in outcome.error
+    assert "1 class has fewer usable images than the 3 folds: 'lonely' (1)" in outcome.error
 
 
 def test_a_class_that_loses_images_to_reading_errors_is_named_with_the_reason(
@@ -115,7 +115,7 @@ def test_a_class_that_loses_images_to_reading_errors_is_named_with_the_reason(
     monkeypatch.setenv("BROKEN", " ".join(str(i) for i in range(1, 32, 3)))
     outcome = stackkit("run", *flaky())
     assert outcome.code == 8
-    assert "class 'b' has 1 usable image(s)" in outcome.error
+    assert "1 class has fewer usable images than the 3 folds: 'b' (1)" in outcome.error
     assert "11 image(s) could not be read, first s01" in outcome.error
 
 
