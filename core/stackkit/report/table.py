@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable
+from itertools import compress
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from stackkit.evaluation.intervals import Interval
 from stackkit.evaluation.metrics import Result, best_single
 from stackkit.report.report import FILE_NAME, Report
 from stackkit.utils.console import print_literal, unwrapped
 
 MAX_FOLDS = 5
-"""Number of folds up to which each fold has a column; the accuracies of more folds follow as lines."""
+"""Number of folds up to which each fold has a column; the accuracies of more folds follow as lines.
+
+They also follow as lines where the terminal is too narrow for the columns.
+"""
 
 MAX_FAILURES = 20
 """Number of unreadable images that are listed."""
@@ -25,8 +31,10 @@ def show(report: Report, console: Console) -> None:
     classes = f"{report.n_images:,} images, {len(report.classes)} classes"
     title = f"{report.dataset}: {classes}; {report.protocol.title}; accuracy in percent"
     print_literal(console, f"\n{title}")
-    console.print(_table(report))
-    if len(report.folds) > MAX_FOLDS:
+    table = _table(report, len(report.folds))
+    folds_as_lines = len(report.folds) > MAX_FOLDS or _unbroken_width(table, console) > console.width
+    console.print(_table(report, 0) if folds_as_lines else table)
+    if folds_as_lines:
         for result in report.results:
             accuracies = " ".join(map(_percent, result.fold_accuracy))
             print_literal(console, f"folds of {result.name} on {_backbones(result)}: {accuracies}")
@@ -38,37 +46,72 @@ def show(report: Report, console: Console) -> None:
         print_literal(console, f"... and {more} more; {FILE_NAME} (--out) lists all")
 
 
-def _table(report: Report) -> Table:
+def _unbroken_width(table: Table, console: Console) -> int:
+    """Return the number of columns of a terminal that a table needs to break no name within a word."""
+    return console.measure(table, options=console.options.update(max_width=sys.maxsize)).minimum
+
+
+def _table(report: Report, shown: int) -> Table:
+    """Return the table with columns for the first `shown` folds."""
     best = best_single(report.results)
     n_folds = len(report.folds)
-    shown = n_folds if n_folds <= MAX_FOLDS else 0
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     # On narrow terminals names wrap, while a number that is cut in half would be wrong.
     table.add_column("classifier", overflow="fold")
     table.add_column("on", overflow="fold")
     for fold in range(shown):
         table.add_column(f"fold {fold + 1}" if n_folds > 1 else "test", justify="right", no_wrap=True)
-    for heading in ("mean", "sd", "± 95 %", "gain"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    for heading, is_shown in _summaries(report).items():
+        if is_shown:
+            table.add_column(heading, justify="right", no_wrap=True)
     previous = report.results[0].kind
     for result in report.results:
         if result.kind != previous:
             table.add_section()
         previous = result.kind
-        table.add_row(*_cells(result, best, shown), style="bold" if result is best else "")
+        table.add_row(
+            result.name,
+            _backbones(result),
+            *map(_percent, result.fold_accuracy[:shown]),
+            *compress(_summary(result, best), _summaries(report).values()),
+            style="bold" if result is best else "",
+        )
     return table
 
 
-def _cells(result: Result, best: Result, shown: int) -> Iterator[str]:
-    yield result.name
-    yield _backbones(result)
-    yield from map(_percent, result.fold_accuracy[:shown])
-    yield _percent(result.accuracy)
-    yield _percent(result.spread)
-    yield _percent((result.interval_95[1] - result.interval_95[0]) / 2)
+def _summaries(report: Report) -> dict[str, bool]:
+    """Return the headings of the columns after the folds, and whether each of them is shown."""
+    return {
+        "mean [95 %]": True,
+        "sd": len(report.folds) > 1,
+        # Equals the share of correct images where all classes have equally many.
+        "balanced": len({size for size in report.class_sizes if size}) > 1,
+        "gain [95 %]": True,
+    }
+
+
+def _summary(result: Result, best: Result) -> tuple[str, str, str, str]:
+    """Return the cells below `_summaries`, in the same order."""
+    gain = "best"
+    if result.gain_interval_95:
+        gain = (
+            f"{_points(result.accuracy - best.accuracy)} {_interval(result.gain_interval_95, _points)}"
+        )
+    return (
+        f"{_percent(result.accuracy)} {_interval(result.interval_95, _percent)}",
+        "" if result.spread is None else _percent(result.spread),
+        _percent(result.balanced_accuracy),
+        gain,
+    )
+
+
+def _interval(ends: Interval, formatted: Callable[[float], str]) -> str:
+    return f"[{', '.join(map(formatted, ends))}]"
+
+
+def _points(share: float) -> str:
     # Adding 0.0 turns -0.0, which tiny negative gains round to, into +0.0.
-    gain = round(100 * (result.accuracy - best.accuracy), 1) + 0.0
-    yield "best" if result is best else f"{gain:+.1f}"
+    return f"{round(100 * share, 1) + 0.0:+.1f}"
 
 
 def _percent(share: float) -> str:
