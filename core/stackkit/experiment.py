@@ -262,7 +262,7 @@ def _evaluate(
                 labels,
                 dataset.classes,
                 [features.label for features in usable.features],
-                classifiers.learner.text,
+                classifiers.learner.label,
             )
         return comparison, comparison.run()
 
@@ -292,10 +292,11 @@ def _report(
     return Report(
         stackkit=__version__,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        dataset=preview.components.dataset.text,
+        dataset=preview.components.dataset.label,
         protocol=preview.protocol,
         classes=tuple(classes),
         n_images=comparison.n_images,
+        class_sizes=tuple(comparison.class_sizes.tolist()),
         folds=tuple(FoldSize(train=len(f.train), test=len(f.test)) for f in comparison.folds),
         groups=shared.groups,
         duplicates=shared.duplicates,

@@ -84,7 +84,7 @@ class DryRun:
         """Return plain JSON types; times in seconds, sizes in bytes, null where unknown."""
         preview, estimate = self.preview, self.estimate
         document = {
-            "dataset": preview.components.dataset.text,
+            "dataset": preview.components.dataset.label,
             "unavailable_reason": preview.dataset_unavailable_reason,
             "n_images": preview.n_images,
             "n_classes": preview.n_classes,

@@ -11,6 +11,7 @@ RECIPE_BACKBONES = ("vgg19", "resnet50", "inception-v3", "xception")
 AGGREGATORS = ("average-svm", "soft-vote")
 BASELINES = ("linear-svm",)
 FOLDS = 3
+INNER_FOLDS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +75,7 @@ class Recipe:
     official: bool = False
     shuffle: bool = False
     seed: int = 0
-    inner_cv: int = 3
+    inner_cv: int = INNER_FOLDS
     refit: bool = True
     strict: bool = False
     device: str | None = None

@@ -1,6 +1,7 @@
 """Comparisons: learners are fitted once, and aggregators get exactly what they declare."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -128,6 +129,7 @@ def registry() -> Registry:
     own = load_host(environ={"STACKKIT_PLUGINS": ""})
     specs: list[ComponentSpec] = [
         LearnerSpec(name="counting", summary="", factory=f"{__name__}:counting_learner"),
+        LearnerSpec(name="largest", summary="", factory=f"{__name__}:LargestClass"),
         AggregatorSpec(name="in-sample", summary="", factory=f"{__name__}:in_sample_aggregator"),
         AggregatorSpec(name="out-of-fold", summary="", factory=f"{__name__}:out_of_fold_aggregator"),
         AggregatorSpec(name="hstack", summary="", factory=f"{__name__}:HstackAggregator"),
@@ -236,7 +238,9 @@ def test_the_note_on_in_sample_probabilities_names_all_that_are_fitted_on_them(r
     comparison = compare(registry, *blobs, aggregators=chosen)
     protocol = Protocol(kind="cross-validation", folds=3, shuffle=False, seed=0)
     (note,) = [
-        note for note in notes(protocol, comparison, comparison.run(), [], {}) if "in-sample" in note
+        note
+        for note in notes(protocol, comparison, comparison.run(), [], {})
+        if note.startswith("Fitted on in-sample")
     ]
     assert "recipe: in-sample, average-svm. The base learners" in note
 
@@ -317,3 +321,105 @@ def test_shuffled_labels_give_chance_accuracy(registry, learner):
     assert len(results) == 2 + 2 + 3
     for result in results:
         assert result.accuracy == pytest.approx(0.25, abs=4.5 * (0.25 * 0.75 / 240) ** 0.5)
+
+
+def notes_of(comparison: Comparison) -> str:
+    protocol = Protocol(kind="cross-validation", folds=3, shuffle=False, seed=0)
+    return "\n".join(notes(protocol, comparison, comparison.run(), [], {}))
+
+
+class LargestClass:
+    """A learner that always answers the most common label."""
+
+    def fit(self, X: np.ndarray, y: np.ndarray) -> object:
+        self.classes_, sizes = np.unique(y, return_counts=True)
+        self.shares = sizes / sizes.sum()
+        return self
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        answer: np.ndarray = np.full(len(X), self.classes_[self.shares.argmax()])
+        return answer
+
+    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+        return np.tile(self.shares, (len(X), 1))
+
+
+def test_always_answering_the_largest_of_unequal_classes_is_said_to_be_worth_nothing(registry):
+    """60 images against 3: 95.2 % by answering the first class, and 50 % where both count the same."""
+    y = np.repeat([0, 1], [60, 3])
+    X = np.random.default_rng(0).normal(size=(63, 12)).astype(np.float32)
+    comparison = compare(registry, X, y, learner="largest", aggregators=("soft-vote",), baselines=())
+    result, *_ = comparison.run()
+    assert result.accuracy == pytest.approx(60 / 63)
+    assert result.balanced_accuracy == 0.5
+    found = notes_of(comparison)
+    assert (
+        "Not shown to be better than always answering the largest class, which is right for 95.2 % of "
+        "the test images: largest on five, largest on seven, soft-vote." in found
+    )
+    assert "Classes have 3 to 60 test images and are not recognised equally well." in found
+    assert "largest on five is right for 50.0 % instead of 95.2 %" in found
+
+
+def test_classes_that_are_recognised_equally_well_need_no_note(registry, blobs):
+    found = notes_of(compare(registry, *blobs, aggregators=("soft-vote",), baselines=()))
+    assert "largest class" not in found
+    assert "equally well" not in found
+
+
+@pytest.mark.parametrize(
+    ("inner_cv", "told"),
+    [
+        (100, "from 20 shuffled stratified folds inside each training fold (--inner-cv 100 is more"),
+        (4, "from 4 shuffled stratified folds inside each training fold; test"),
+    ],
+)
+def test_inner_folds_that_are_cut_to_the_largest_class_are_told(registry, blobs, inner_cv, told):
+    aggregators = ("weighted-vote",)
+    assert told in notes_of(
+        compare(registry, *blobs, aggregators=aggregators, baselines=(), inner_cv=inner_cv)
+    )
+
+
+OUT_OF_FOLD = ("stacked-logistic", "weighted-vote", "ensemble-selection:metric=accuracy")
+
+
+def with_single_images(registry: Registry, **fields: Any) -> Comparison:
+    """Ten classes; in training, seven have a single image and three have eight."""
+    random = np.random.default_rng(5)
+    train = np.repeat(np.arange(10), [8, 8, 8, *[1] * 7])
+    y = np.concatenate([train, np.repeat(np.arange(10), 4)])
+    means = 2 * random.normal(size=(10, 12))
+    X = (means[y] + random.normal(size=(len(y), 12))).astype(np.float32)
+    comparison = compare(registry, X, y % 3, baselines=(), **fields)
+    rows = np.arange(len(y))
+    return replace(
+        comparison,
+        fit_plan=replace(comparison.fit_plan, labels=y, n_classes=10),
+        folds=[Fold(train=rows[: len(train)], test=rows[len(train) :])],
+    )
+
+
+def test_images_that_no_inner_fold_can_predict_do_not_wreck_the_aggregators(registry):
+    comparison = with_single_images(registry, aggregators=("soft-vote", *OUT_OF_FOLD))
+    *_, soft_vote, stacked, weighted, selected = comparison.run()
+    accuracies = {result.name: result.accuracy for result in (soft_vote, stacked, weighted, selected)}
+    assert soft_vote.accuracy >= 0.7
+    assert min(accuracies.values()) >= soft_vote.accuracy - 0.05, accuracies
+    told = "In 1 of 1 folds, 7 training image(s) are the only image or group of their class there"
+    assert told in notes_of(comparison)
+
+
+@pytest.mark.parametrize("single", [False, True])
+def test_aggregators_get_equal_probabilities_for_the_only_image_of_a_class(registry, blobs, single):
+    X, y = blobs
+    comparison = compare(registry, X, y, aggregators=("out-of-fold",), baselines=())
+    fold = comparison.folds[0]
+    of_last = y[fold.train] == 3
+    keep = ~of_last | (np.cumsum(of_last) == 1) if single else np.full(len(of_last), True)
+    comparison = replace(comparison, folds=[replace(fold, train=fold.train[keep])])
+    comparison.run()
+    ((known, labels),) = RecordingAggregator.fitted_on
+    assert known.shape == (2, keep.sum(), 4)
+    equal = (known == 0.25).all(axis=(0, 2))
+    assert equal.tolist() == ((labels == 3) & single).tolist()

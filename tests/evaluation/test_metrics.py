@@ -2,13 +2,22 @@
 
 import math
 import statistics
+import warnings
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.metrics import balanced_accuracy_score
 
-from stackkit.evaluation.metrics import Result, ResultKind, best_single, score
+from stackkit.evaluation.intervals import tango
+from stackkit.evaluation.metrics import (
+    Result,
+    ResultKind,
+    best_single,
+    score,
+    with_gain_intervals,
+)
 
 some_folds = st.lists(st.lists(st.booleans(), min_size=1, max_size=40), min_size=1, max_size=6)
 """For each fold, whether each prediction is right."""
@@ -22,7 +31,7 @@ def scored(folds: list[list[bool]]) -> Result:
     return score("logistic", "learner", ["a"], pairs, untrained=False, converged=True)
 
 
-def wilson(right: int, total: int) -> tuple[float, float]:
+def wilson(right: float, total: int) -> tuple[float, float]:
     """E. B. Wilson, JASA 22 (1927); z is the normal distribution's 97.5 % point."""
     z, share = statistics.NormalDist().inv_cdf(0.975), right / total
     middle = (share + z**2 / (2 * total)) / (1 + z**2 / total)
@@ -36,7 +45,8 @@ def test_accuracy_is_the_mean_over_folds_and_spread_their_standard_deviation(fol
     shares = [sum(rights) / len(rights) for rights in folds]
     assert result.fold_accuracy == pytest.approx(shares)
     assert result.accuracy == pytest.approx(statistics.fmean(shares))
-    assert result.spread == pytest.approx(statistics.pstdev(shares), abs=1e-12)
+    if len(folds) > 1:
+        assert result.spread == pytest.approx(statistics.pstdev(shares), abs=1e-12)
 
 
 @given(some_folds)
@@ -48,12 +58,13 @@ def test_the_interval_is_wilsons_over_all_predictions(folds):
 
 
 def test_one_fold_has_no_spread():
-    assert scored([[True, False]]).spread == 0
+    assert scored([[True, False]]).spread is None
 
 
 def test_all_values_are_plain_python_floats():
     result = scored([[True, False], [True]])
     values = [*result.fold_accuracy, result.accuracy, result.spread, *result.interval_95]
+    values.append(result.balanced_accuracy)
     assert {type(value) for value in values} == {float}
 
 
@@ -75,6 +86,7 @@ def result(kind: ResultKind, accuracy: float, name: str = "x") -> Result:
         accuracy=accuracy,
         spread=0.0,
         interval_95=(accuracy, accuracy),
+        balanced_accuracy=accuracy,
         converged=True,
     )
 
@@ -92,3 +104,38 @@ def test_a_baseline_can_be_the_best_single():
 def test_the_first_of_equals_is_the_best_single():
     results = [result("learner", 0.6, "first"), result("learner", 0.6, "second")]
     assert best_single(results) is results[0]
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=2, max_size=60))
+def test_balanced_accuracy_is_scikit_learns_over_all_predictions(pairs):
+    predicted, true = np.array(pairs).T
+    half = len(pairs) // 2
+    folds = [(predicted[:half], true[:half]), (predicted[half:], true[half:])]
+    found = score("x", "learner", ["a"], folds, untrained=False, converged=True).balanced_accuracy
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about predicted classes without images
+        assert found == pytest.approx(balanced_accuracy_score(true, predicted))
+
+
+def test_repeats_do_not_round_hits():
+    """Of 3 images, 2 are right in one repeat and 3 in the other: 2.5 on average."""
+    true = np.array([0, 1, 2])
+    folds = [(true, true), (np.array([0, 1, 0]), true)]
+    found = score("x", "learner", ["a"], folds, untrained=False, converged=True, repeats=2)
+    assert found.accuracy == pytest.approx(2.5 / 3)
+    assert found.interval_95 == pytest.approx(wilson(2.5, 3))
+
+
+def test_every_row_but_the_best_single_has_an_interval_for_its_gain():
+    first, second = np.array([True, True, False, False]), np.array([True, False, False, True])
+    results = [result("learner", 0.5, "first"), result("learner", 0.4), result("aggregator", 0.5)]
+    found = with_gain_intervals(results, [first, second, first])
+    assert [one.gain_interval_95 for one in found] == [None, tango(1, 1, 4), tango(0, 0, 4)]
+
+
+def test_each_image_counts_once_for_the_gain_of_repeats():
+    hits = np.array([True, True, False, True, False, True])
+    other = np.array([False, True, True, True, False, False])
+    results = [result("learner", 0.5), result("aggregator", 0.4)]
+    _, found = with_gain_intervals(results, [hits, other], repeats=2)
+    assert found.gain_interval_95 == tango(0.5, 1.0, 3)

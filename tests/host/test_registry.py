@@ -344,6 +344,12 @@ def test_a_seed_given_with_the_component_wins_and_stays_in_its_text() -> None:
     assert seeded.one("learner", zero.text).options["seed"] == 0
 
 
+def test_the_seed_of_the_run_renames_no_component() -> None:
+    seeded = with_seed(LEARNERS, 7)
+    labels = [seeded.one("learner", text).label for text in ("logistic", "logistic:seed=3")]
+    assert labels == ["logistic", "logistic:seed=3"]
+
+
 def placed(name: str, *options: Option) -> Component:
     return component(BackboneSpec(name=name, summary="", factory="builtins:dict", options=options))
 

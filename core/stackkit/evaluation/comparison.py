@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stackkit.evaluation.fit import Fit, FitResult
 from stackkit.evaluation.fit_plan import FitPlan, FoldFits, TableRow
 from stackkit.evaluation.folds import Fold
-from stackkit.evaluation.metrics import Result, score
+from stackkit.evaluation.metrics import Result, score, with_gain_intervals
 from stackkit.evaluation.probabilities import FoldProbabilities
 from stackkit.evaluation.scheduler import TASK, Batch, FitScheduler
 
@@ -72,20 +74,37 @@ class Comparison:
         used = [rows for fold in self.folds for rows in (fold.train, fold.test)]
         return len(np.unique(np.concatenate(used)))
 
+    @property
+    def class_sizes(self) -> NDArray[np.int64]:
+        """Number of test images of each class, (n_classes,) int64; each image counts once."""
+        tested = np.concatenate([fold.test for fold in self.folds])
+        counts = np.bincount(self.fit_plan.labels[tested], minlength=self.fit_plan.n_classes)
+        sizes: NDArray[np.int64] = counts // self.repeats
+        return sizes
+
+    @cached_property
+    def fold_fits(self) -> Sequence[FoldFits]:
+        """The planned fits of each fold."""
+        return [self.fit_plan.fold_fits(number, fold) for number, fold in enumerate(self.folds)]
+
     def run(self) -> list[Result]:
         """Run every distinct fit once and return the result of each row of the table."""
-        plan = self.fit_plan
-        fold_fits = [plan.fold_fits(number, fold) for number, fold in enumerate(self.folds)]
+        plan, fold_fits = self.fit_plan, self.fold_fits
         n_stacked = sum(a.fit_on != "features" for a in plan.classifiers.aggregators)
         self.scheduler.reporter.start(TASK, sum(len(fits.all) + n_stacked for fits in fold_fits))
         results: dict[int, list[FitResult]] = {}
         # A generator, so that batches are created only as the scheduler opens them.
         self.scheduler.run(self._batch(fits, results) for fits in fold_fits)
         by_fold = [results[fits.number] for fits in fold_fits]
-        return [
-            self._score(row, of_row)
-            for row, of_row in zip(plan.rows, zip(*by_fold, strict=True), strict=True)
-        ]
+        by_row = list(zip(*by_fold, strict=True))
+        return with_gain_intervals(
+            [self._score(row, of_row) for row, of_row in zip(plan.rows, by_row, strict=True)],
+            [
+                np.concatenate([predicted == true for predicted, true in self._with_truth(of_row)])
+                for of_row in by_row
+            ],
+            repeats=self.repeats,
+        )
 
     def _batch(self, fits: FoldFits, results: dict[int, list[FitResult]]) -> Batch:
         """Plan a fold in two steps: fits on features, then the aggregators on their probabilities."""
@@ -126,16 +145,21 @@ class Comparison:
             fit = fits.feature_fits.get(aggregator.component.text)
             yield known[fit] if fit else next(remaining)
 
-    def _score(self, row: TableRow, results: Sequence[FitResult]) -> Result:
+    def _with_truth(
+        self, results: Sequence[FitResult]
+    ) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+        """Return the predicted and the true labels of each fold."""
         labels = self.fit_plan.labels
+        return [
+            (result.labels, labels[fold.test]) for result, fold in zip(results, self.folds, strict=True)
+        ]
+
+    def _score(self, row: TableRow, results: Sequence[FitResult]) -> Result:
         return score(
-            row.classifier.text,
+            row.classifier.label,
             row.kind,
             [features.label for features in row.features],
-            [
-                (result.labels, labels[fold.test])
-                for result, fold in zip(results, self.folds, strict=True)
-            ],
+            self._with_truth(results),
             untrained=not all(features.trained for features in row.features),
             converged=all(result.converged for result in results),
             fit_on=row.fit_on,

@@ -147,6 +147,9 @@ class ProbabilityFit:
         The fits that the aggregator's probabilities come from.
     groups : ndarray of shape (n_train,), int64, or None
         Groups of the training rows; None if no rows of the run share one.
+    uninformed : ndarray of int64
+        Training rows whose out-of-fold probabilities do not come from the sources; see
+        `without_information`.
 
     """
 
@@ -154,6 +157,7 @@ class ProbabilityFit:
     probabilities: FoldProbabilities
     labels: NDArray[np.int64]
     sources: Sequence[Fit]
+    uninformed: NDArray[np.int64]
     groups: Groups | None = None
 
     @cached_property
@@ -161,7 +165,10 @@ class ProbabilityFit:
         """Digest of the aggregator, the fits that its probabilities come from, and the labels."""
         # The digests of the sources stand for the probabilities and groups, so these need not be hashed.
         sources = [fit.digest for fit in self.sources]
-        return _digest(["aggregator", _identity(self.aggregator.component), sources], self.labels)
+        # Uninformed rows follow from the sources too, but earlier versions used the sources' values.
+        replaced = [self.uninformed] if len(self.uninformed) else []
+        identity = ["aggregator", _identity(self.aggregator.component), sources]
+        return _digest(identity, self.labels, *replaced)
 
     def run(self) -> FitResult:
         """Fit the aggregator and predict the test rows."""

@@ -14,10 +14,15 @@ from stackkit.api.types import FitOn
 from stackkit.evaluation.classifiers import CheckedClassifiers
 from stackkit.evaluation.features import Features
 from stackkit.evaluation.fit import FeatureFit, Fit, FitResult, LearnerFit, ProbabilityFit
-from stackkit.evaluation.folds import Fold, inner_folds
+from stackkit.evaluation.folds import Fold, inner_folds, rows_of_unknown_classes
 from stackkit.evaluation.groups import Groups
 from stackkit.evaluation.metrics import ResultKind
-from stackkit.evaluation.probabilities import FoldProbabilities, Probabilities, out_of_fold
+from stackkit.evaluation.probabilities import (
+    FoldProbabilities,
+    Probabilities,
+    out_of_fold,
+    without_information,
+)
 from stackkit.host.component import ConfiguredComponent
 
 
@@ -46,6 +51,8 @@ class FoldFits:
         Its training and test rows.
     inner_folds : sequence of Fold
         Inner folds of the training rows; empty if no aggregator is fitted on out-of-fold probabilities.
+    uninformed : ndarray of shape (n_uninformed,), int64
+        Positions of training rows whose class no inner fold's learner knows: the only image of a class.
     average : bool
         Whether the inner folds' learners also predict the test rows, for
         `FoldProbabilities.test_averaged`.
@@ -63,6 +70,7 @@ class FoldFits:
     number: int
     fold: Fold
     inner_folds: Sequence[Fold]
+    uninformed: NDArray[np.int64]
     average: bool
     baselines: Sequence[Sequence[LearnerFit]]
     learners: Sequence[LearnerFit]
@@ -95,6 +103,7 @@ class FoldFits:
         """Stack the learners' probabilities along a new first axis, in the order of the backbones."""
         in_sample = [results[fit].in_sample for fit in self.learners]
         test = [results[fit].probabilities for fit in self.learners]
+        labels = self.learners[0].labels[self.fold.train]
         held_out, averaged = [], []
         for fits in self.inner if self.inner_folds else ():
             # An inner fit predicts its held-out rows and then, if `average`, the fold's test rows.
@@ -102,7 +111,8 @@ class FoldFits:
                 np.split(_present(results[fit].probabilities), [len(inner.test)])
                 for fit, inner in zip(fits, self.inner_folds, strict=True)
             ]
-            held_out.append(out_of_fold([known for known, _ in parts], self.inner_folds))
+            known_rows = out_of_fold([known for known, _ in parts], self.inner_folds)
+            held_out.append(without_information(known_rows, self.uninformed, labels))
             if self.average:
                 averaged.append(np.mean([new for _, new in parts], axis=0))
         return FoldProbabilities(
@@ -193,6 +203,7 @@ class FitPlan:
             number=number,
             fold=fold,
             inner_folds=inside,
+            uninformed=rows_of_unknown_classes(self.labels[fold.train], inside),
             average=not self.refit,
             baselines=[
                 learners
@@ -230,6 +241,9 @@ class FitPlan:
                 labels=self.labels[fits.fold.train],
                 sources=fits.sources(aggregator.fit_on),
                 groups=None if self.groups is None else self.groups[fits.fold.train],
+                uninformed=(
+                    fits.uninformed if aggregator.fit_on == "out-of-fold" else fits.uninformed[:0]
+                ),
             )
             for aggregator in self.classifiers.aggregators
             if aggregator.fit_on != "features"

@@ -271,6 +271,28 @@ def _inner_grouped_folds(labels: NDArray[np.int64], count: int, seed: int, group
     return _folds(_deal_groups(labels, numbered(groups), count, seed), count)
 
 
+def rows_of_unknown_classes(labels: NDArray[np.int64], folds: Sequence[Fold]) -> NDArray[np.int64]:
+    """Return the test rows of folds whose class has no training rows there, in ascending order.
+
+    For inner folds these are the only images of their classes: learners are fitted without the class.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_rows,), int64
+        Labels of the rows.
+    folds : sequence of Fold
+        Folds of these rows.
+
+    Returns
+    -------
+    ndarray of shape (n_unknown,), int64
+        Row numbers.
+
+    """
+    unknown = [fold.test[~np.isin(labels[fold.test], labels[fold.train])] for fold in folds]
+    return np.sort(np.concatenate([np.empty(0, dtype=np.int64), *unknown]))
+
+
 def _require_two_classes(labels: NDArray[np.int64]) -> None:
     if (found := len(np.unique(labels))) < 2:
         raise EvaluationError(f"training needs images of at least two classes, got {found}")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 
 from stackkit.api.types import FitOn
+from stackkit.evaluation.intervals import Interval, tango, wilson
 
 ResultKind = Literal["baseline", "learner", "aggregator"]
 
@@ -33,14 +33,20 @@ class Result:
         Accuracy in each fold, in [0, 1].
     accuracy : float
         Mean of `fold_accuracy`, equal to scikit-learn's ``cross_val_score(...).mean()``.
-    spread : float
-        Standard deviation of `fold_accuracy` (with ``ddof=0``); 0 for a single fold.
+    spread : float or None
+        Standard deviation of `fold_accuracy` (with ``ddof=0``); None for a single fold.
     interval_95 : tuple of (float, float)
         Wilson's 95 % confidence interval for the share of correct predictions over all folds.
+    balanced_accuracy : float
+        Mean over the classes of the share of their test images that are predicted correctly, in [0, 1].
+        All classes count the same, however many images they have.
     converged : bool
         False if any fit of this classifier stopped before it converged.
     fit_on : {"in-sample", "out-of-fold", "features"} or None
         What an aggregator was fitted on; None for baselines and learners.
+    gain_interval_95 : tuple of (float, float) or None
+        Tango's 95 % interval for the share of correct predictions minus that of the best single
+        backbone, on the same images; None for the best single backbone itself.
 
     """
 
@@ -50,10 +56,12 @@ class Result:
     untrained: bool
     fold_accuracy: tuple[float, ...]
     accuracy: float
-    spread: float
-    interval_95: tuple[float, float]
+    spread: float | None
+    interval_95: Interval
+    balanced_accuracy: float
     converged: bool
     fit_on: FitOn | None = None
+    gain_interval_95: Interval | None = None
 
 
 def score(
@@ -85,23 +93,20 @@ def score(
 
     Notes
     -----
+    Images that are predicted in several repeats count as their mean: 12.4 correct ones are not rounded.
     The interval describes the uncertainty from the choice of test images, not from the choice of
     training images. Predicting the same image in several repeats adds no information about other images,
     so the interval counts each image once.
 
     References
     ----------
-    E. B. Wilson, "Probable inference, the law of succession, and statistical inference", Journal of the
-    American Statistical Association 22, 1927; computed by `scipy.stats.binomtest`.
+    K. H. Brodersen, C. S. Ong, K. E. Stephan and J. M. Buhmann, "The balanced accuracy and its posterior
+    distribution", ICPR 2010, for balanced accuracy. See `intervals` for the others.
 
     """
     accuracies = [float(np.mean(predicted == true)) for predicted, true in folds]
-    n_correct = sum(int(np.sum(predicted == true)) for predicted, true in folds)
-    n_predicted = sum(len(true) for _, true in folds)
-    # `n_correct / repeats` may be fractional; binomtest accepts whole numbers only.
-    interval = binomtest(round(n_correct / repeats), n_predicted // repeats).proportion_ci(
-        method="wilson"
-    )
+    correct = np.concatenate([predicted == true for predicted, true in folds])
+    labels = np.concatenate([true for _, true in folds])
     return Result(
         name=name,
         kind=kind,
@@ -109,8 +114,12 @@ def score(
         untrained=untrained,
         fold_accuracy=tuple(accuracies),
         accuracy=float(np.mean(accuracies)),
-        spread=float(np.std(accuracies)),
-        interval_95=(float(interval.low), float(interval.high)),
+        # One measurement has no standard deviation: 0 would claim perfect agreement.
+        spread=float(np.std(accuracies)) if len(accuracies) > 1 else None,
+        interval_95=wilson(int(correct.sum()) / repeats, len(labels) // repeats),
+        balanced_accuracy=float(
+            np.mean([correct[labels == label].mean() for label in np.unique(labels)])
+        ),
         converged=converged,
         fit_on=fit_on,
     )
@@ -119,3 +128,40 @@ def score(
 def best_single(results: Sequence[Result]) -> Result:
     """Return the most accurate classifier on a single backbone; the first one of equals."""
     return max((r for r in results if r.kind != "aggregator"), key=lambda r: r.accuracy)
+
+
+def with_gain_intervals(
+    results: Sequence[Result], correct: Sequence[NDArray[np.bool_]], *, repeats: int = 1
+) -> list[Result]:
+    """Add to each result the interval of its gain over the best single backbone.
+
+    Parameters
+    ----------
+    results : sequence of Result
+        The rows of the table.
+    correct : sequence of ndarray of shape (n_predicted,), bool
+        For each result, whether each prediction is correct, in the same order for all.
+    repeats : int
+        How often every image is predicted; each image counts once.
+
+    Returns
+    -------
+    list of Result
+        In the same order.
+
+    """
+    best = best_single(results)
+    (reference,) = (hits for result, hits in zip(results, correct, strict=True) if result is best)
+    return [
+        result
+        if result is best
+        else replace(
+            result,
+            gain_interval_95=tango(
+                int(np.sum(hits & ~reference)) / repeats,
+                int(np.sum(~hits & reference)) / repeats,
+                len(hits) // repeats,
+            ),
+        )
+        for result, hits in zip(results, correct, strict=True)
+    ]

@@ -84,6 +84,41 @@ def out_of_fold(parts: Sequence[Probabilities], folds: Sequence[Fold]) -> Probab
     return ordered
 
 
+def without_information(
+    probabilities: Probabilities, rows: NDArray[np.int64], labels: NDArray[np.int64]
+) -> Probabilities:
+    """Give some rows the same probability for every class.
+
+    The only image of a class is predicted by a learner that was fitted without the class, and that gives
+    it the probability 0. An aggregator that is fitted on such rows learns that its learners are
+    confidently wrong, which is true of no image that it will predict. With equal probabilities, all
+    learners and all their mixtures do equally well on the row, so it favours none of them, and the class
+    remains one that aggregators may predict.
+
+    Parameters
+    ----------
+    probabilities : ndarray of shape (n_train, n_classes)
+        Out-of-fold probabilities of one learner.
+    rows : ndarray of int64
+        Rows to replace.
+    labels : ndarray of shape (n_train,), int64
+        Labels of all rows; other classes keep the probability 0.
+
+    Returns
+    -------
+    ndarray of shape (n_train, n_classes)
+        `probabilities` itself if there are no rows to replace, else a copy.
+
+    """
+    if not len(rows):
+        return probabilities
+    seen = np.unique(labels)
+    replaced = probabilities.copy()
+    replaced[rows] = 0
+    replaced[np.ix_(rows, seen)] = 1 / len(seen)
+    return replaced
+
+
 def class_probabilities(learner: Any, X: NDArray[np.float32], n_classes: int) -> Probabilities:
     """Ask a fitted learner for probabilities and give every class its own column.
 

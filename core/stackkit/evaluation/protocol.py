@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -12,15 +12,16 @@ from stackkit.api.types import Dataset
 from stackkit.evaluation.folds import Fold, official_fold, stratified_folds
 from stackkit.evaluation.groups import Groups, group_images
 from stackkit.extraction.dataset import CheckedDataset
-from stackkit.recipe import Recipe
+from stackkit.recipe import INNER_FOLDS, Recipe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Protocol:
     """How training and test images were chosen; accuracies of different protocols are not comparable.
 
-    `grouped` says whether folds keep groups of images together, `group_duplicates` whether copies of one
-    file count as a group.
+    Together with `Report.components` it holds all settings that are needed to repeat a run; names and
+    defaults are those of `Recipe`. `grouped` says whether folds keep groups of images together,
+    `group_duplicates` whether copies of one file count as a group.
     """
 
     kind: Literal["cross-validation", "official-split"]
@@ -30,6 +31,9 @@ class Protocol:
     repeats: int = 1
     grouped: bool = False
     group_duplicates: bool = False
+    inner_cv: int = INNER_FOLDS
+    refit: bool = True
+    jobs: int | None = None
 
     @property
     def title(self) -> str:
@@ -46,29 +50,32 @@ class Protocol:
         """What accuracies under this protocol describe, and what they cannot be compared with."""
         if self.kind == "official-split":
             return (
-                "Official split: learned from the training part, measured once on the test part. "
+                "Official split: fitted on the training part, measured once on the test part. "
                 "Not comparable with cross-validation figures."
             )
         often = "once" if self.repeats == 1 else f"once in each of {self.repeats} repeats"
         return (
             f"{self.folds}-fold cross-validation: every image is predicted {often}, by classifiers "
-            "fitted without it. Not comparable with figures on an official split."
+            "that were fitted on the other folds. Folds share training images, so sd is smaller than "
+            "over independent data. Not comparable with figures on an official split."
         )
 
 
 def protocol_of(recipe: Recipe, dataset: Dataset | None) -> Protocol:
     """Return the protocol of a recipe; `dataset` is None if it has not been fetched."""
     if recipe.official:
-        return Protocol(kind="official-split", folds=1, shuffle=False, seed=recipe.seed)
-    return Protocol(
-        kind="cross-validation",
-        folds=recipe.cv,
-        repeats=recipe.repeats,
-        shuffle=recipe.shuffle,
-        seed=recipe.seed,
-        grouped=recipe.group_duplicates or (dataset is not None and has_groups(dataset)),
-        group_duplicates=recipe.group_duplicates,
-    )
+        protocol = Protocol(kind="official-split", folds=1, shuffle=False, seed=recipe.seed)
+    else:
+        protocol = Protocol(
+            kind="cross-validation",
+            folds=recipe.cv,
+            repeats=recipe.repeats,
+            shuffle=recipe.shuffle,
+            seed=recipe.seed,
+            grouped=recipe.group_duplicates or (dataset is not None and has_groups(dataset)),
+            group_duplicates=recipe.group_duplicates,
+        )
+    return replace(protocol, inner_cv=recipe.inner_cv, refit=recipe.refit, jobs=recipe.jobs)
 
 
 def has_groups(dataset: Dataset) -> bool:

@@ -199,7 +199,7 @@ def make_backbone(component: ConfiguredComponent) -> CheckedBackbone:
         "untrained": not trained,
     }
     return CheckedBackbone(
-        label=component.text if trained else f"{component.text} (untrained)",
+        label=component.label if trained else f"{component.label} (untrained)",
         qualified_name=component.component.qualified_name,
         backbone=backbone,
         provenance=provenance,

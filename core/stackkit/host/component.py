@@ -91,20 +91,29 @@ class ConfiguredComponent:
     def text(self) -> str:
         """Canonical text: the name and the options that differ from their defaults.
 
-        A seed that the run sets is part of the text, because it changes figures; a device or a
+        A seed that the run sets is part of the text, because stored features depend on it; a device or a
         number of threads that the run sets is not.
         """
-        changed = {
-            option.name: self.options[option.name]
-            for option in self.component.spec.options
-            if self._is_changed(option)
-        }
-        return unparse(self.name, changed)
+        return self._unparsed(
+            lambda option: (
+                self._differs_from_run(option)
+                or (self.options[option.name] != option.default and option.name not in MACHINE)
+            )
+        )
 
-    def _is_changed(self, option: Option) -> bool:
-        value = self.options[option.name]
-        default = self.run_defaults.get(option.name, option.default)
-        return value != default or (value != option.default and option.name not in MACHINE)
+    @cached_property
+    def label(self) -> str:
+        """Name in tables and reports: the text without what the run sets, so no seed renames it."""
+        return self._unparsed(self._differs_from_run)
+
+    def _differs_from_run(self, option: Option) -> bool:
+        return self.options[option.name] != self.run_defaults.get(option.name, option.default)
+
+    def _unparsed(self, shown: Callable[[Option], bool]) -> str:
+        options = self.component.spec.options
+        return unparse(
+            self.name, {each.name: self.options[each.name] for each in options if shown(each)}
+        )
 
     def create(self) -> Any:
         """Import the component's factory and call it with the options.
@@ -169,7 +178,7 @@ def describe(configured: Sequence[ConfiguredComponent]) -> list[dict[str, Any]]:
         {
             "kind": each.component.kind,
             "name": each.component.qualified_name,
-            "label": each.text,
+            "label": each.label,
             "options": dict(each.options),
             "distribution": each.component.distribution,
             "version": each.component.version,

@@ -11,6 +11,9 @@ from stackkit.evaluation.comparison import Comparison
 from stackkit.evaluation.metrics import Result
 from stackkit.evaluation.protocol import Protocol
 
+MAX_ROWS = 3
+"""Maximum number of rows of the table that a note names."""
+
 
 def notes(
     protocol: Protocol,
@@ -58,7 +61,50 @@ def notes(
     constant = [one.label for one in features if one.is_constant()]
     if constant:
         yield f"All images have the same features, so nothing can be learned: {', '.join(constant)}."
+    yield from _on_class_sizes(comparison, results)
     yield from _on_fits(comparison, results)
+    yield from _on_out_of_fold(comparison, results)
+    if len(features) > 1:
+        yield (
+            "The gain is measured against the best single backbone of this table, chosen on the same "
+            "test images, which favours the single backbone."
+        )
+
+
+def _on_class_sizes(comparison: Comparison, results: Sequence[Result]) -> Iterator[str]:
+    """Say where the accuracy alone would mislead, since classes have different numbers of images."""
+    sizes = comparison.class_sizes
+    share = sizes.max() / sizes.sum()
+    # The rule in both cases is the interval: differences within it may come from the choice of images.
+    if useless := [r for r in results if r.interval_95[0] <= share]:
+        yield (
+            f"Not shown to be better than always answering the largest class, which is right for "
+            f"{_percent(share)} of the test images: {_rows(useless)}."
+        )
+    low_high = [r for r in results if not r.interval_95[0] <= r.balanced_accuracy <= r.interval_95[1]]
+    if low_high:
+        first = low_high[0]
+        yield (
+            f"Classes have {sizes[sizes > 0].min()} to {sizes.max()} test images and are not "
+            f"recognised equally well. If every class counts the same, {_row(first)} is right for "
+            f"{_percent(first.balanced_accuracy)} instead of {_percent(first.accuracy)}. This "
+            f"concerns: {_rows(low_high)}."
+        )
+
+
+def _row(result: Result) -> str:
+    if len(result.backbones) == 1:
+        return f"{result.name} on {result.backbones[0]}"
+    return result.name
+
+
+def _rows(results: Sequence[Result]) -> str:
+    more = len(results) - MAX_ROWS
+    return ", ".join(map(_row, results[:MAX_ROWS])) + (f" and {more} more" if more > 0 else "")
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
 
 
 def _never_trained(comparison: Comparison) -> set[int]:
@@ -80,22 +126,34 @@ def _on_fits(comparison: Comparison, results: Sequence[Result]) -> Iterator[str]
             f"Fitted on in-sample probabilities, as in the published recipe: {', '.join(in_sample)}. "
             "The base learners were trained on the same images and are too confident about them, which "
             "can mislead an aggregator that learns from their probabilities. In each fold, test images "
-            "were not used to train any classifier."
+            "were in the training rows of no classifier."
         )
-    plan = comparison.fit_plan
-    if any(r.fit_on == "out-of-fold" for r in results):
-        together = "" if plan.groups is None else ", which keep groups together"
-        predictor = (
-            "the learner fitted on the whole training fold"
-            if plan.refit
-            else "the mean of the inner folds' learners"
-        )
+
+
+def _on_out_of_fold(comparison: Comparison, results: Sequence[Result]) -> Iterator[str]:
+    plan, by_fold = comparison.fit_plan, comparison.fold_fits
+    if not any(r.fit_on == "out-of-fold" for r in results):
+        return
+    predictor = (
+        "the learner fitted on the whole training fold"
+        if plan.refit
+        else "the mean of the inner folds' learners"
+    )
+    together = "" if plan.groups is None else ", which keep groups together"
+    counts = sorted({len(fits.inner_folds) for fits in by_fold})
+    cut = (
+        f" (--inner-cv {plan.inner_cv} is more than the largest class of a training fold allows)"
+        if counts[0] < plan.inner_cv
+        else ""
+    )
+    yield (
+        f"Out-of-fold probabilities come from {' or '.join(map(str, counts))} shuffled stratified "
+        f"folds inside each training fold{together}{cut}; test images are predicted by {predictor}."
+    )
+    if affected := [n for fits in by_fold if (n := len(fits.uninformed))]:
+        each = f"{min(affected)} to {max(affected)}" if len(set(affected)) > 1 else f"{affected[0]}"
         yield (
-            f"Out-of-fold probabilities come from {plan.inner_cv} shuffled stratified folds inside each "
-            f"training fold{together}; test images are predicted by {predictor}."
-        )
-    if len(plan.features) > 1:
-        yield (
-            "The gain is measured against the best single backbone of this table, chosen on the same "
-            "test images, which favours the single backbone."
+            f"In {len(affected)} of {len(by_fold)} folds, {each} training image(s) are the only image "
+            "or group of their class there, so no inner fold predicts them. Aggregators on out-of-fold "
+            "probabilities were given equal probabilities of all classes for these images."
         )

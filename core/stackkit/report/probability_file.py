@@ -109,7 +109,7 @@ class ProbabilityFile:
                         group[name] = array
             for number, (row, result) in enumerate(zip(outcome.rows, outcome.results, strict=True)):
                 predicted = group.create_dataset(f"predicted/{number:03}", data=result.labels)
-                predicted.attrs["classifier"] = row.classifier.text
+                predicted.attrs["classifier"] = row.classifier.label
                 predicted.attrs["backbones"] = [features.label for features in row.features]
 
     def finish(self, target: Path) -> None:

@@ -37,10 +37,19 @@ class FoldSize:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LargestClass:
+    """The class with most test images, and its share of them: the accuracy of always answering it."""
+
+    name: str
+    share: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """Everything that a run found out; docs/reference/report.md describes each field.
 
-    `results` are in the order of the table, `timings` in seconds.
+    `results` are in the order of the table, `timings` in seconds, `class_sizes` is the number of test
+    images of each of `classes`.
     """
 
     stackkit: str
@@ -49,6 +58,7 @@ class Report:
     protocol: Protocol
     classes: tuple[str, ...]
     n_images: int
+    class_sizes: tuple[int, ...]
     folds: tuple[FoldSize, ...]
     groups: GroupSummary | None
     duplicates: Duplicates
@@ -60,12 +70,20 @@ class Report:
     timings: Mapping[str, float]
     notes: tuple[str, ...]
 
+    @property
+    def largest_class(self) -> LargestClass:
+        """The class with most test images; the first one of equals."""
+        size = max(self.class_sizes)
+        name = self.classes[self.class_sizes.index(size)]
+        return LargestClass(name=name, share=size / sum(self.class_sizes))
+
     def document(self) -> dict[str, Any]:
         """Return the report as plain JSON types."""
         # Through JSON text, so that the document equals what a reader of report.json gets: tuples
         # become lists, and a value that JSON cannot hold raises TypeError before anything is written.
         document: dict[str, Any] = json.loads(json.dumps(asdict(self)))
         document["protocol"] |= {"title": self.protocol.title, "meaning": self.protocol.meaning}
+        document["largest_class"] = asdict(self.largest_class)
         best = best_single(self.results)
         document["best_single"] = {"name": best.name, "backbone": best.backbones[0]}
         for entry, result in zip(document["results"], self.results, strict=True):

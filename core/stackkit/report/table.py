@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from rich.console import Console
 
+from stackkit.evaluation.intervals import Interval
 from stackkit.evaluation.metrics import Result, best_single
 from stackkit.report.report import FILE_NAME, Report
 from stackkit.utils.tables import Column, print_literal, print_table, unwrapped
@@ -57,13 +59,8 @@ def _show_results(report: Report, console: Console) -> None:
     for fold in range(n_folds if n_folds <= MAX_FOLDS else 0):
         heading = f"fold {fold + 1}" if n_folds > 1 else "test"
         accuracies = [_percent(result.fold_accuracy[fold]) for result in results]
-        columns.append(Column(heading=heading, cells=accuracies, rank=4))
-    columns += [
-        Column(heading="mean", cells=[_percent(result.accuracy) for result in results]),
-        Column(heading="sd", cells=[_percent(result.spread) for result in results], rank=3),
-        Column(heading="± 95 %", cells=[_half_interval(result) for result in results], rank=1),
-        Column(heading="gain", cells=[_gain(result, best) for result in results], rank=2),
-    ]
+        columns.append(Column(heading=heading, cells=accuracies, rank=5))
+    columns += _summaries(report, best)
     kinds = [result.kind for result in results]
     sections = [number for number in range(1, len(kinds)) if kinds[number] != kinds[number - 1]]
     # By identity: another row may hold equal figures.
@@ -71,14 +68,38 @@ def _show_results(report: Report, console: Console) -> None:
     print_table(console, columns, bold=emphasised, sections=sections)
 
 
-def _half_interval(result: Result) -> str:
-    return _percent((result.interval_95[1] - result.interval_95[0]) / 2)
+def _summaries(report: Report, best: Result) -> list[Column]:
+    """Return the columns after the folds."""
+    results = report.results
+    intervals = [_interval(result.interval_95, _percent) for result in results]
+    columns = [
+        Column(heading="mean", cells=[_percent(result.accuracy) for result in results]),
+        Column(heading="[95 %]", cells=intervals, rank=1),
+    ]
+    if len(report.folds) > 1:
+        spreads = ["" if result.spread is None else _percent(result.spread) for result in results]
+        columns.append(Column(heading="sd", cells=spreads, rank=4))
+    # Equals the share of correct images where all classes have equally many.
+    if len({size for size in report.class_sizes if size}) > 1:
+        balanced = [_percent(result.balanced_accuracy) for result in results]
+        columns.append(Column(heading="balanced", cells=balanced, rank=3))
+    gains = [_gain(result, best) for result in results]
+    return [*columns, Column(heading="gain [95 %]", cells=gains, rank=2)]
 
 
 def _gain(result: Result, best: Result) -> str:
+    if not result.gain_interval_95:
+        return "best"
+    return f"{_points(result.accuracy - best.accuracy)} {_interval(result.gain_interval_95, _points)}"
+
+
+def _interval(ends: Interval, formatted: Callable[[float], str]) -> str:
+    return f"[{', '.join(map(formatted, ends))}]"
+
+
+def _points(share: float) -> str:
     # Adding 0.0 turns -0.0, which tiny negative gains round to, into +0.0.
-    gain = round(100 * (result.accuracy - best.accuracy), 1) + 0.0
-    return "best" if result is best else f"{gain:+.1f}"
+    return f"{round(100 * share, 1) + 0.0:+.1f}"
 
 
 def _percent(share: float) -> str:

