@@ -4,6 +4,7 @@ from stackkit.api.common_options import (
     fit_on_option,
     limit_option,
     min_per_class_option,
+    pixel_options,
     seed_option,
 )
 from stackkit.api.errors import (
@@ -17,8 +18,10 @@ from stackkit.api.errors import (
 )
 from stackkit.api.groups import group_argument
 from stackkit.api.hookspecs import HOOKSPEC_VERSION, hookimpl
+from stackkit.api.image_files import IMAGE_ENDINGS, RAW_ENDINGS
 from stackkit.api.images import bytes_fingerprint, decode_image, file_fingerprint, read_image
 from stackkit.api.paths import datasets_dir, engines_dir, user_path
+from stackkit.api.pixels import PixelOptions
 from stackkit.api.samples import leave_out_small_classes, limit_per_class
 from stackkit.api.specs import (
     AggregatorSpec,
@@ -45,6 +48,8 @@ from stackkit.api.types import (
 
 __all__ = [
     "HOOKSPEC_VERSION",
+    "IMAGE_ENDINGS",
+    "RAW_ENDINGS",
     "Aggregator",
     "AggregatorSpec",
     "Backbone",
@@ -61,6 +66,7 @@ __all__ = [
     "LearnerSpec",
     "Option",
     "OptionValue",
+    "PixelOptions",
     "PluginError",
     "PreparableBackbone",
     "Readiness",
@@ -82,6 +88,7 @@ __all__ = [
     "limit_option",
     "limit_per_class",
     "min_per_class_option",
+    "pixel_options",
     "read_image",
     "seed_option",
     "user_path",

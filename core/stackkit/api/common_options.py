@@ -65,6 +65,44 @@ def min_per_class_option() -> Option:
     )
 
 
+def pixel_options(orientation: Literal["exif", "ignore"] = "exif") -> tuple[Option, ...]:
+    """Return the options of a dataset about the pixels of its files; pass their values to `PixelOptions`.
+
+    Parameters
+    ----------
+    orientation : {"exif", "ignore"}
+        The default of the option `orientation`.
+
+    Returns
+    -------
+    tuple of Option
+        `orientation`, `background` and `scale_16bit`, see `PixelOptions`.
+
+    """
+    return (
+        Option(
+            name="orientation",
+            default=orientation,
+            choices=("exif", "ignore"),
+            help="turn photographs upright by their EXIF data, or ignore it as Keras does",
+        ),
+        Option(
+            name="background",
+            default=None,
+            type=str,
+            help="colour behind transparent pixels, such as white or '#ff8000'; default: drop alpha",
+        ),
+        Option(
+            name="scale_16bit",
+            default=65535,
+            minimum=1,
+            maximum=65535,
+            words=("image",),
+            help="value of 16-bit images that becomes white; image: each from its darkest to brightest",
+        ),
+    )
+
+
 def fit_on_option(default: Literal["in-sample", "out-of-fold"]) -> Option:
     """Return the option `fit_on` of an aggregator that learns from probabilities.
 

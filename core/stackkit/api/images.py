@@ -5,51 +5,61 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
-import threading
-import warnings
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+from stackkit.api import pixels
 from stackkit.api.errors import ImageError
+from stackkit.api.image_files import Source, content_of, open_image, unread_format
+from stackkit.api.jpeg_damage import jpeg_damage
+from stackkit.api.pixels import DEFAULT_PIXELS, ImageRemark, PixelOptions
+from stackkit.api.png_text import is_too_much_text, without_text
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from PIL import Image
 
-_FILTERS = threading.Lock()
+T = TypeVar("T")
 
 
-def bytes_fingerprint(content: bytes) -> str:
+def bytes_fingerprint(content: bytes, options: PixelOptions = DEFAULT_PIXELS) -> str:
     """Return the fingerprint of an image's encoded bytes.
 
     Parameters
     ----------
     content : bytes
         The whole content of an image file.
+    options : PixelOptions
+        How its pixels are read.
 
     Returns
     -------
     str
-        32 hexadecimal digits (BLAKE2b with a digest of 128 bits). Equal content has an equal
-        fingerprint, wherever it is kept.
+        32 hexadecimal digits (BLAKE2b with a digest of 128 bits), followed by what `options` change in
+        this image, such as "-exif". Equal content that is read in the same way has an equal fingerprint,
+        wherever it is kept.
 
     """
-    return hashlib.blake2b(content, digest_size=16).hexdigest()
+    digest = hashlib.blake2b(content, digest_size=16).hexdigest()
+    return digest + _changes(io.BytesIO(content), options)
 
 
-def file_fingerprint(path: Path) -> str:
+def file_fingerprint(path: Path, options: PixelOptions = DEFAULT_PIXELS) -> str:
     """Return the fingerprint of a file, which is `bytes_fingerprint` of its content.
 
     Parameters
     ----------
     path : pathlib.Path
         An image file. It is read in blocks, so its size does not matter.
+    options : PixelOptions
+        How its pixels are read.
 
     Returns
     -------
     str
-        32 hexadecimal digits.
+        At most 64 ASCII characters.
 
     Raises
     ------
@@ -59,16 +69,31 @@ def file_fingerprint(path: Path) -> str:
     """
     # The same digest as bytes_fingerprint; file_digest releases the GIL and uses a fixed buffer.
     with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+        digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+    return digest + _changes(path, options)
 
 
-def read_image(path: Path) -> Image.Image:
+def _changes(source: Source, options: PixelOptions) -> str:
+    if options == DEFAULT_PIXELS:
+        return ""
+    try:
+        return _with_image(source, lambda image: options.changes(image, source))
+    except MemoryError:
+        raise
+    except Exception:  # the same file fails with a reason when it is decoded
+        return ""
+
+
+def read_image(path: Path, options: PixelOptions = DEFAULT_PIXELS) -> Image.Image:
     """Read an image file and return its first frame as RGB.
 
     Parameters
     ----------
     path : pathlib.Path
-        A file in any format that Pillow reads.
+        A file in any format that Pillow reads. HEIC and JPEG XL are read if the packages pillow-heif and
+        pillow-jxl-plugin are installed.
+    options : PixelOptions
+        How its pixels are read. Pass the same ones to `file_fingerprint`.
 
     Returns
     -------
@@ -80,18 +105,23 @@ def read_image(path: Path) -> Image.Image:
     ImageError
         With the reason, if the file is missing, empty, truncated or not an image, or if its pixels
         have no defined range (floating-point, 32-bit).
+    MemoryError
+        If the pixels do not fit in memory.
 
     Notes
     -----
-    Pixels equal those of Pillow's `convert("RGB")` and of `keras.utils.load_img`: alpha is dropped, and
-    the EXIF orientation is not applied. 16-bit grey is scaled to 8 bits, where Pillow clips it.
-    Safe to call from several threads.
+    Without options, pixels equal those of Pillow's `convert("RGB")` and of `keras.utils.load_img`: alpha
+    is dropped, and the EXIF orientation is not applied. 16-bit grey is scaled to 8 bits, where Pillow
+    clips it. Safe to call from several threads.
+
+    What the report should mention, such as damaged data that could be decoded, is attached to the image.
+    It stays attached to a copy or a part of the image that Pillow makes.
 
     """
-    return _decoded(path, path.name)
+    return _decoded(path, path.name, options)
 
 
-def decode_image(content: bytes, name: str) -> Image.Image:
+def decode_image(content: bytes, name: str, options: PixelOptions = DEFAULT_PIXELS) -> Image.Image:
     """Decode the bytes of an image file, for images in archives or databases.
 
     Parameters
@@ -100,6 +130,8 @@ def decode_image(content: bytes, name: str) -> Image.Image:
         The whole content of an image file.
     name : str
         What error messages call the image, instead of a file name.
+    options : PixelOptions
+        How its pixels are read. Pass the same ones to `bytes_fingerprint`.
 
     Returns
     -------
@@ -108,7 +140,7 @@ def decode_image(content: bytes, name: str) -> Image.Image:
 
     Raises
     ------
-    ImageError
+    ImageError, MemoryError
         As for `read_image`.
 
     See Also
@@ -117,15 +149,13 @@ def decode_image(content: bytes, name: str) -> Image.Image:
         features are reused for both.
 
     """
-    return _decoded(io.BytesIO(content), name)
+    return _decoded(io.BytesIO(content), name, options)
 
 
-def _decoded(source: Path | io.BytesIO, name: str) -> Image.Image:
+def _decoded(source: Source, name: str, options: PixelOptions) -> Image.Image:
     try:
-        with _open(source) as image:
-            image.load()
-            return _to_rgb(image)
-    except ImageError:
+        return _with_image(source, lambda image: _read(image, source, options))
+    except (ImageError, MemoryError):
         raise
     except Exception as error:
         # Pillow's decoders raise many types on broken files (OSError, SyntaxError, ValueError,
@@ -133,28 +163,80 @@ def _decoded(source: Path | io.BytesIO, name: str) -> Image.Image:
         raise ImageError(_reason(source, name, error)) from error
 
 
-def _open(source: Path | io.BytesIO) -> Image.Image:
-    from PIL import Image
+def _with_image(source: Source, work: Callable[[Image.Image], T]) -> T:
+    """Return the result of `work` for an open image; PNG files with much text are opened without it."""
+    try:
+        with open_image(source) as image:
+            return work(image)
+    except ValueError as error:
+        if not is_too_much_text(error):
+            raise
+    with open_image(io.BytesIO(without_text(content_of(source)))) as image:
+        return work(image)
 
-    # Warning filters belong to the whole process: two threads that change them at the same time
-    # could leave them changed. Only the header is read under the lock; pixels are decoded outside.
-    with _FILTERS, warnings.catch_warnings():
-        # Pillow warns above 89 megapixels and raises above twice that. Large photographs are valid.
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        return Image.open(source)
+
+def _read(image: Image.Image, source: Source, options: PixelOptions) -> Image.Image:
+    turned = pixels.orientation(image, source)
+    is_16bit_colour = pixels.is_16bit_colour(image)
+    _load(image)
+    rgb, found = _to_rgb(image, options)
+    found += _damage(image, source)
+    if is_16bit_colour and pixels.uses_small_range(rgb):
+        found.append(ImageRemark("16-bit-colour-dark"))
+    if turned != 1 and options.orientation == "ignore":
+        found.append(ImageRemark("not-turned"))
+    elif turned != 1:
+        rgb = pixels.upright(rgb, turned)
+        found.append(ImageRemark("turned"))
+    return pixels.with_remarks(rgb, found)
 
 
-def _reason(source: Path | io.BytesIO, name: str, error: Exception) -> str:
+def _load(image: Image.Image) -> None:
+    """Decode the pixels; raises MemoryError if a decoder has too little memory and says something else."""
+    try:
+        image.load()
+    except OSError as error:
+        if "out of memory" in str(error):
+            raise MemoryError(_size(image)) from error
+        # libjpeg reports data that it cannot decode and memory that it cannot get by the same number.
+        # The coefficients of a progressive file take 6 bytes per pixel, and its pixels 4.
+        try:
+            bytearray(10 * image.width * image.height)
+        except MemoryError:
+            raise MemoryError(_size(image)) from error
+        raise
+    except MemoryError as error:
+        raise MemoryError(_size(image)) from error
+
+
+def _size(image: Image.Image) -> str:
+    return f"{image.width} x {image.height} pixels"
+
+
+def _damage(image: Image.Image, source: Source) -> list[ImageRemark]:
+    if image.format not in ("JPEG", "MPO"):  # other decoders of Pillow refuse damaged data
+        return []
+    text = jpeg_damage(content_of(source))
+    return [ImageRemark("damaged", text)] if text else []
+
+
+def _reason(source: Source, name: str, error: Exception) -> str:
+    from PIL import Image, UnidentifiedImageError
+
     if isinstance(error, FileNotFoundError):
         return "the file is missing"
     if _is_empty(source):
         return "the file is empty"
+    if isinstance(error, UnidentifiedImageError) and (known := unread_format(source)):
+        return known
+    if isinstance(error, Image.DecompressionBombError):
+        return f"{error} Make the image smaller"
     # Pillow's message has the full path in quotes or, for bytes, the repr of the BytesIO object.
     shown, better = (str(source), name) if isinstance(source, Path) else (repr(source), repr(name))
     return " ".join(str(error).replace(shown, better).split()) or repr(error)
 
 
-def _is_empty(source: Path | io.BytesIO) -> bool:
+def _is_empty(source: Source) -> bool:
     with contextlib.suppress(OSError, ValueError):
         if isinstance(source, io.BytesIO):
             return not source.getbuffer().nbytes
@@ -162,26 +244,19 @@ def _is_empty(source: Path | io.BytesIO) -> bool:
     return False
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):
-        return _from_16_bit(image)
+def _to_rgb(image: Image.Image, options: PixelOptions) -> tuple[Image.Image, list[ImageRemark]]:
+    if pixels.is_16bit_grey(image):
+        rgb, is_dark = pixels.from_16bit_grey(image, options)
+        if options.scale_16bit != pixels.WHITE_16BIT:
+            return rgb, [ImageRemark("16-bit-scaled")]
+        return rgb, [ImageRemark("16-bit-dark")] if is_dark else []
     if image.mode == "F":
         raise ImageError("floating-point pixels have no defined range; save the image as 8 or 16 bits")
-    if image.mode == "P" and "transparency" in image.info:
-        image = image.convert("RGBA")  # as Pillow recommends: convert("RGB") warns otherwise
-    return image.convert("RGB")
-
-
-def _from_16_bit(image: Image.Image) -> Image.Image:
-    import numpy as np
-    from PIL import Image
-
-    # Pillow opens 16-bit files as 32-bit integers or in byte orders of their own; int64 holds them all.
-    pixels = np.asarray(image).astype(np.int64)
-    if pixels.min() < 0 or pixels.max() > 65535:
-        raise ImageError("32-bit pixels have no defined range; save the image as 8 or 16 bits")
-    # 65535 = 255 * 257, so this rounds to the nearest 8-bit value, in integers only.
-    return Image.fromarray(((pixels + 128) // 257).astype(np.uint8)).convert("RGB")
+    if pixels.has_alpha(image):
+        rgb, is_transparent = pixels.without_alpha(image, options)
+        kind = "alpha-dropped" if options.background is None else "on-background"
+        return rgb, [ImageRemark(kind)] if is_transparent else []
+    return image.convert("RGB"), []
 
 
 def squash(image: Image.Image, size: int) -> NDArray[np.uint8]:
