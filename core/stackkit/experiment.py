@@ -30,6 +30,7 @@ from stackkit.extraction.dataset import open_dataset
 from stackkit.extraction.decoding import strict_error
 from stackkit.extraction.estimate import Estimate
 from stackkit.extraction.extract import ExtractionSummary, estimate_extraction, extract, fingerprints
+from stackkit.extraction.image_remarks import remarks_on_all
 from stackkit.extraction.stored import already_extracted
 from stackkit.host.component import describe
 from stackkit.host.registry import Registry
@@ -37,6 +38,7 @@ from stackkit.preview import DryRun, Preview, make_preview
 from stackkit.recipe import Recipe, ResolvedRecipe, resolve
 from stackkit.report.caveats import notes
 from stackkit.report.predictions import Predictions
+from stackkit.report.image_notes import image_notes
 from stackkit.report.probability_file import probability_file
 from stackkit.report.report import FoldSize, Report
 from stackkit.report.shared_images import notes_on_shared_images
@@ -181,6 +183,7 @@ def run(
     all_notes = (
         *notes(preview.protocol, comparison, results, summary.failed, usable.missing),
         *notes_on_shared_images(preview.protocol, comparison, shared),
+        *image_notes(summary.remarks),
         *dataset.notes,
     )
     return _report(preview, dataset.classes, summary, comparison, results, shared, timings, all_notes)
@@ -214,7 +217,8 @@ def _extract(
     summary = extract(
         dataset, rows, preview.backbones, store, reporter, strict=recipe.strict, expect=expect
     )
-    return rows, replace(summary, failed=(*failed, *summary.failed))
+    summary = replace(summary, failed=(*failed, *summary.failed))
+    return rows, _with_all_remarks(recipe, dataset, rows, summary, store, reporter)
 
 
 def _find_extracted(
@@ -225,7 +229,23 @@ def _find_extracted(
     summary = already_extracted(dataset, rows, preview.backbones, store)
     failed += summary.failed
     _refuse_if_strict(recipe, failed)
-    return rows, replace(summary, failed=tuple(failed))
+    summary = replace(summary, failed=tuple(failed))
+    return rows, _with_all_remarks(recipe, dataset, rows, summary, store, reporter)
+
+
+def _with_all_remarks(
+    recipe: Recipe,
+    dataset: Dataset,
+    rows: DatasetRows,
+    summary: ExtractionSummary,
+    store: FeatureStore,
+    reporter: Reporter,
+) -> ExtractionSummary:
+    """Add the remarks on images whose features were stored already."""
+    found = remarks_on_all(dataset, rows, summary.remarks, summary.failed, store.folder, reporter)
+    summary = replace(summary, remarks=found)
+    _refuse_if_strict(recipe, summary.suspect)
+    return summary
 
 
 def _evaluate(
@@ -301,6 +321,7 @@ def _report(
         groups=shared.groups,
         duplicates=shared.duplicates,
         failed_images=summary.failed,
+        suspect_images=summary.suspect,
         results=tuple(results),
         components=tuple(describe(preview.components.all)),
         extraction={

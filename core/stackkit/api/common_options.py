@@ -66,7 +66,7 @@ def min_per_class_option() -> Option:
 
 
 def pixel_options(orientation: Literal["exif", "ignore"] = "exif") -> tuple[Option, ...]:
-    """Return the options of a dataset about the pixels of its files; pass their values to `PixelOptions`.
+    """Return the options of a dataset that are the fields of `PixelOptions`.
 
     Parameters
     ----------

@@ -78,6 +78,12 @@ class ImageError(StackkitError):
     exit_code = 9
 
 
+class ImageMemoryError(StackkitError):
+    """An image does not fit in memory, although nothing else was decoded at the time."""
+
+    exit_code = 10
+
+
 def one_line(error: BaseException) -> str:
     """Return "TypeName: text" of an exception as one printable line."""
     try:

@@ -1,4 +1,4 @@
-"""Open image files with Pillow, and name the formats that it reads with another package or not at all."""
+"""Open image files with Pillow, and name the formats that it does not read alone."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from stackkit.api import pixels
 from stackkit.api.errors import ImageError
 from stackkit.api.image_files import Source, content_of, open_image, unread_format
 from stackkit.api.jpeg_damage import jpeg_damage
-from stackkit.api.pixels import DEFAULT_PIXELS, ImageRemark, PixelOptions
+from stackkit.api.pixels import DEFAULT_PIXELS, ImageRemark, PixelOptions, RemarkKind
 from stackkit.api.png_text import is_too_much_text, without_text
 
 if TYPE_CHECKING:
@@ -192,7 +192,9 @@ def _read(image: Image.Image, source: Source, options: PixelOptions) -> Image.Im
 
 
 def _load(image: Image.Image) -> None:
-    """Decode the pixels; raises MemoryError if a decoder has too little memory and says something else."""
+    """Decode the pixels; raises MemoryError also if a decoder reports it otherwise."""
+    import numpy as np
+
     try:
         image.load()
     except OSError as error:
@@ -201,7 +203,7 @@ def _load(image: Image.Image) -> None:
         # libjpeg reports data that it cannot decode and memory that it cannot get by the same number.
         # The coefficients of a progressive file take 6 bytes per pixel, and its pixels 4.
         try:
-            bytearray(10 * image.width * image.height)
+            np.empty(10 * image.width * image.height, np.uint8)  # reserved, not touched
         except MemoryError:
             raise MemoryError(_size(image)) from error
         raise
@@ -254,7 +256,7 @@ def _to_rgb(image: Image.Image, options: PixelOptions) -> tuple[Image.Image, lis
         raise ImageError("floating-point pixels have no defined range; save the image as 8 or 16 bits")
     if pixels.has_alpha(image):
         rgb, is_transparent = pixels.without_alpha(image, options)
-        kind = "alpha-dropped" if options.background is None else "on-background"
+        kind: RemarkKind = "alpha-dropped" if options.background is None else "on-background"
         return rgb, [ImageRemark(kind)] if is_transparent else []
     return image.convert("RGB"), []
 

@@ -1,8 +1,8 @@
 """Find JPEG files whose data end before the picture does, or the picture before its data.
 
-libjpeg decodes such files: it fills what it has no data for with one colour, and only warns. Pillow hides
-the warning (https://github.com/python-pillow/Pillow/issues/9106). So the data are changed where a change
-must not be seen, or must be, and the pictures are compared.
+libjpeg decodes such files: it fills what it has no data for with one colour, and only warns. Pillow
+hides the warning (https://github.com/python-pillow/Pillow/issues/9106). So the data are changed where a
+change must not be seen, or must be, and the pictures are compared.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def jpeg_damage(content: bytes) -> str | None:
     if frame not in (_BASELINE | _PROGRESSIVE) or not scans:
         return None
     content = content[: scans[-1].end] + b"\xff\xd9"  # what follows is no part of this picture
-    # The first scan of a progressive file alone gives its small picture, and the others would be ignored.
+    # The small picture of a progressive file comes from its first scan alone.
     is_small = frame in _BASELINE
     picture = _decoded(content, is_small=is_small)
     if picture is None:
@@ -101,7 +101,7 @@ def _structure(content: bytes) -> tuple[int, list[_Scan]]:
 
 
 def _end(content: bytes, start: int) -> int:
-    """Return where the compressed data that begin at `start` end: at a marker that restarts no decoder."""
+    """Return where the compressed data that begin at `start` end: at the next marker but restarts."""
     for found in _MARKER.finditer(content, start):
         if not 0xD0 <= content[found.end() - 1] <= 0xD7:
             return found.start()

@@ -203,9 +203,7 @@ def _colour(text: str) -> tuple[int, int, int]:
     from PIL import ImageColor
 
     try:
-        found = ImageColor.getrgb(text)
+        red, green, blue = ImageColor.getrgb(text)[:3]
     except ValueError:
-        found = ()
-    if len(found) != 3:
-        raise UsageError(f"background must be the name of a colour or #rrggbb, got {text!r}")
-    return found
+        raise UsageError(f"background must be the name of a colour or #rrggbb, got {text!r}") from None
+    return red, green, blue

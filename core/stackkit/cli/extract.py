@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stackkit.cli import options
 from stackkit.cli.host import the_host
@@ -55,7 +55,7 @@ def extract(
         return
     summary = _carry_out(recipe, feature_store, progress)
     if as_json:
-        print_json(asdict(summary))
+        print_json(_document(summary))
     else:
         _show(summary, feature_store.folder)
 
@@ -77,9 +77,24 @@ def _carry_out(recipe: Recipe, store: FeatureStore, style: Style) -> ExtractionS
         )
 
 
+def _document(summary: ExtractionSummary) -> dict[str, Any]:
+    from stackkit.report.image_notes import image_notes
+
+    document = asdict(summary)
+    del document["remarks"]  # one for each image
+    suspect = [asdict(image) for image in summary.suspect]
+    return document | {"suspect": suspect, "notes": list(image_notes(summary.remarks))}
+
+
 def _show(summary: ExtractionSummary, folder: Path) -> None:
+    from stackkit.report.image_notes import image_notes
+
     for label, computed in summary.computed.items():
         say(f"{label}: {computed:,} images computed, {summary.reused[label]:,} were stored already")
     for failure in summary.failed:
         say(f"failed: {failure.id}: {failure.reason}")
+    for suspect in summary.suspect:
+        say(f"suspect: {suspect.id}: {suspect.reason}")
+    for note in image_notes(summary.remarks):
+        say(f"- {note}")
     say(f"features: {folder}")

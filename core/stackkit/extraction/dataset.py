@@ -47,7 +47,7 @@ class CheckedDataset:
         """
         try:
             image = self.dataset.image(i)
-        except (OSError, StackkitError):
+        except (OSError, StackkitError, MemoryError):
             raise  # the decoder counts OSError and ImageError as an image that fails
         except Exception as error:  # Pillow alone raises half a dozen types for damaged files
             raise ImageError(one_line(error)) from error

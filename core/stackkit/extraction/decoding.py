@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stackkit.api.errors import ImageError
+from stackkit.api.errors import ImageError, ImageMemoryError
 from stackkit.api.images import squash
+from stackkit.api.pixels import ImageRemark, remarks
 from stackkit.api.types import Dataset, FailedImage
 
 AHEAD = 2
@@ -21,6 +23,11 @@ AHEAD = 2
 
 MAX_THREADS = 8
 """Decoding takes about 1 % of the time of networks on a CPU; only a fast GPU needs several threads."""
+
+Remarks: TypeAlias = tuple[ImageRemark, ...]
+"""What is special about one image; mostly nothing."""
+
+_Outcome: TypeAlias = FailedImage | Remarks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +52,8 @@ class Chunk:
         RGB pixels by size. Read-only, because backbones of one size share them.
     failed : list of FailedImage
         The others, with reasons.
+    remarks : mapping of str to tuple of ImageRemark
+        What is special about each image in `rows`, by id; mostly nothing.
 
     """
 
@@ -52,13 +61,14 @@ class Chunk:
     rows: list[int]
     pixels: Mapping[int, NDArray[np.uint8]]
     failed: list[FailedImage]
+    remarks: Mapping[str, Remarks]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Started:
     request: Request
     pixels: dict[int, NDArray[np.uint8]]
-    outcomes: list[Future[FailedImage | None]]
+    outcomes: list[Future[_Outcome]]
 
 
 class Decoder(AbstractContextManager["Decoder"]):
@@ -71,12 +81,14 @@ class Decoder(AbstractContextManager["Decoder"]):
     fingerprints : sequence of str, optional
         Expected fingerprint of every image. An image with another one has been replaced, and fails.
     strict : bool
-        Raise ImageError for the first image that fails, instead of listing it in its chunk.
+        Raise ImageError for the first image that fails or is damaged, instead of listing it in its
+        chunk.
 
     Notes
     -----
     OSError and ImageError mean that an image fails. Any other error is raised where the chunk with the
-    image is returned.
+    image is returned. An image that does not fit in memory is tried again while no other one is decoded;
+    if it still does not fit, ImageMemoryError is raised: it may fit on another machine.
 
     """
 
@@ -88,6 +100,7 @@ class Decoder(AbstractContextManager["Decoder"]):
         self._strict = strict
         workers = min(MAX_THREADS, os.cpu_count() or 1)
         self._pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="stackkit-decode")
+        self._unfinished: deque[_Started] = deque()
 
     def __exit__(self, *error: object) -> None:
         self._pool.shutdown(cancel_futures=True)  # after an error, images not begun are not decoded
@@ -99,7 +112,7 @@ class Decoder(AbstractContextManager["Decoder"]):
     def chunks(self, requests: Iterable[Request]) -> Iterator[Chunk]:
         """Yield a chunk for each request, in order; up to AHEAD others are decoded in the meantime."""
         # Not the pool's own queue: it has no limit, and would decode the whole dataset into memory.
-        waiting: deque[_Started] = deque()
+        waiting = self._unfinished
         for request in requests:
             waiting.append(self._start(request))
             if len(waiting) > AHEAD:
@@ -117,9 +130,7 @@ class Decoder(AbstractContextManager["Decoder"]):
         ]
         return _Started(request=request, pixels=pixels, outcomes=outcomes)
 
-    def _decode(
-        self, row: int, place: int, pixels: Mapping[int, NDArray[np.uint8]]
-    ) -> FailedImage | None:
+    def _decode(self, row: int, place: int, pixels: Mapping[int, NDArray[np.uint8]]) -> _Outcome:
         try:
             image = self._dataset.image(row)
             for size, squares in pixels.items():
@@ -132,24 +143,59 @@ class Decoder(AbstractContextManager["Decoder"]):
                 )
         except (OSError, ImageError) as error:
             return FailedImage(id=self._dataset.samples[row].id, reason=reason(error))
-        return None
+        return remarks(image)
 
     def _finish(self, started: _Started) -> Chunk:
-        # Raises errors that are not about an image, such as PluginError, in the main thread.
-        outcomes = [outcome.result() for outcome in started.outcomes]
-        failed = [failure for failure in outcomes if failure]
-        if failed and self._strict:
-            raise strict_error(failed[0])
-        places = [place for place, failure in enumerate(outcomes) if not failure]
-        pixels = started.pixels
+        outcomes = [self._outcome(started, place) for place in range(len(started.outcomes))]
+        failed = [outcome for outcome in outcomes if isinstance(outcome, FailedImage)]
+        numbers, pixels = started.request.numbers, started.pixels
+        places = [p for p, outcome in enumerate(outcomes) if not isinstance(outcome, FailedImage)]
+        rows = [numbers[place] for place in places]
+        found = {
+            self._dataset.samples[number].id: outcome
+            for number, outcome in zip(numbers, outcomes, strict=True)
+            if not isinstance(outcome, FailedImage)
+        }
+        if self._strict and (refused := [*failed, *damaged(found)]):
+            raise strict_error(refused[0])
         if failed:  # rows of failed images were never written: np.empty leaves random bytes there
             pixels = {size: squares[places] for size, squares in pixels.items()}
         for squares in pixels.values():
             # A backbone that scales pixels in place would change them for every other backbone.
             squares.flags.writeable = False
-        numbers = started.request.numbers
-        rows = [numbers[place] for place in places]
-        return Chunk(numbers=numbers, rows=rows, pixels=pixels, failed=failed)
+        return Chunk(numbers=numbers, rows=rows, pixels=pixels, failed=failed, remarks=found)
+
+    def _outcome(self, started: _Started, place: int) -> _Outcome:
+        """Return the outcome of an image; tries one alone for which there was too little memory."""
+        try:
+            # Raises errors that are not about an image, such as PluginError, in the main thread.
+            return started.outcomes[place].result()
+        except MemoryError:
+            number = started.request.numbers[place]
+        wait([outcome for each in (started, *self._unfinished) for outcome in each.outcomes])
+        try:
+            return self._decode(number, place, started.pixels)
+        except MemoryError as error:
+            raise memory_error(self._dataset.samples[number].id, error) from error
+
+
+def damaged(found: Mapping[str, Remarks]) -> list[FailedImage]:
+    """Return the images whose data are damaged, although they could be decoded, with reasons."""
+    return [
+        FailedImage(id=name, reason=remark.text)
+        for name, on_image in found.items()
+        for remark in on_image
+        if remark.kind == "damaged"
+    ]
+
+
+def memory_error(name: str, error: MemoryError) -> ImageMemoryError:
+    """Return the error that ends a run because an image does not fit in memory."""
+    size = f" ({error})" if str(error) else ""
+    return ImageMemoryError(
+        f"{name}{size} does not fit in memory, also when it is read alone; close other programs, use a "
+        "machine with more memory, or make the image smaller. What was computed so far is kept"
+    )
 
 
 def unreadable(dataset: Dataset, numbers: Sequence[int]) -> list[FailedImage]:

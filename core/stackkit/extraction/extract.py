@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -16,7 +16,7 @@ import numpy as np
 from stackkit.api.errors import ExtractionError, ImageError
 from stackkit.api.types import Dataset, FailedImage, Reporter
 from stackkit.extraction.backbone import CheckedBackbone
-from stackkit.extraction.decoding import Chunk, Decoder, Request, reason
+from stackkit.extraction.decoding import Chunk, Decoder, Remarks, Request, damaged, reason
 from stackkit.extraction.estimate import Estimate, free_bytes
 from stackkit.extraction.preparation import (
     Preparation,
@@ -40,12 +40,20 @@ class ExtractionSummary:
         Number of rows computed, and of rows that were stored already, by backbone label.
     failed : tuple of FailedImage
         Images without a row.
+    remarks : mapping of str to tuple of ImageRemark
+        What is special about images, by id. `extract` returns those of images that it decoded.
 
     """
 
     computed: Mapping[str, int]
     reused: Mapping[str, int]
     failed: tuple[FailedImage, ...]
+    remarks: Mapping[str, Remarks] = field(default_factory=dict)
+
+    @property
+    def suspect(self) -> tuple[FailedImage, ...]:
+        """Images that have a row, although their data are damaged, with reasons."""
+        return tuple(damaged(self.remarks))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,8 +140,8 @@ def extract(
     reporter : Reporter
         Receives progress and messages.
     strict : bool
-        Raise ImageError for the first image that cannot be decoded, instead of listing it in the
-        summary.
+        Raise ImageError for the first image that cannot be decoded or is damaged, instead of listing it
+        in the summary.
     expect : callable
         Called with the estimate when every backbone is prepared, before anything is stored.
 
@@ -168,8 +176,8 @@ def extract(
             # added rows, there is less to do.
             pairs = zip(tasks, preparation.backbones, strict=True)
             if all(task.pending.issubset(prepared.pending) for task, prepared in pairs):
-                failed = _compute_all(tasks, _chunks(decoder, preparation, tasks), rows, reporter)
-                return _summary(tasks, rows, failed)
+                chunks = _chunks(decoder, preparation, tasks)
+                return _summary(tasks, rows, *_compute_all(tasks, chunks, rows, reporter))
 
 
 def _estimate(preparation: Preparation, rows: DatasetRows, store: FeatureStore) -> Estimate:
@@ -214,9 +222,12 @@ def _requests(todo: Sequence[int], size: int, tasks: Sequence[_Task]) -> Iterato
 
 def _compute_all(
     tasks: Sequence[_Task], chunks: Iterator[Chunk], rows: DatasetRows, reporter: Reporter
-) -> list[FailedImage]:
-    """Pass each chunk through every network and store the results; return the images that failed."""
-    failed: list[FailedImage] = []
+) -> tuple[list[FailedImage], dict[str, Remarks]]:
+    """Pass each chunk through every network and store the results.
+
+    Returns the images that failed, and the remarks on the others.
+    """
+    failed, remarks = list[FailedImage](), dict[str, Remarks]()
     whole = _start_progress(tasks, rows, reporter)
     # Ctrl-C is checked between two batches only, and the writer is left last: a batch that was computed
     # is stored before KeyboardInterrupt ends the extraction.
@@ -224,6 +235,7 @@ def _compute_all(
         # All backbones advance together, chunk by chunk, so that each image is decoded once only.
         for chunk in chunks:
             failed += chunk.failed
+            remarks |= chunk.remarks
             for task in tasks:
                 stop_if_asked()
                 _compute(task, chunk, rows, writer)
@@ -231,7 +243,7 @@ def _compute_all(
                 reporter.advance(task.backbone.label, done)
                 if whole:
                     reporter.advance(whole, done)
-    return failed
+    return failed, remarks
 
 
 def _start_progress(tasks: Sequence[_Task], rows: DatasetRows, reporter: Reporter) -> str | None:
@@ -264,7 +276,10 @@ def _compute(task: _Task, chunk: Chunk, rows: DatasetRows, writer: Writer) -> No
 
 
 def _summary(
-    tasks: Sequence[_Task], rows: DatasetRows, failed: Sequence[FailedImage]
+    tasks: Sequence[_Task],
+    rows: DatasetRows,
+    failed: Sequence[FailedImage],
+    remarks: Mapping[str, Remarks],
 ) -> ExtractionSummary:
     # Pending rows of images that failed were not computed.
     broken = {failure.id for failure in failed}
@@ -275,4 +290,5 @@ def _summary(
         },
         reused={task.backbone.label: rows.n_readable - len(task.pending) for task in tasks},
         failed=tuple(failed),
+        remarks=remarks,
     )

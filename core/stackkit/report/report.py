@@ -69,6 +69,7 @@ class Report:
     versions: Mapping[str, str]
     timings: Mapping[str, float]
     notes: tuple[str, ...]
+    suspect_images: tuple[FailedImage, ...] = ()
 
     @property
     def largest_class(self) -> LargestClass:

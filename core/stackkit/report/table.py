@@ -16,11 +16,11 @@ MAX_FOLDS = 5
 """Number of folds up to which each fold has a column; the accuracies of more folds follow as lines."""
 
 MAX_FAILURES = 20
-"""Number of unreadable images that are listed."""
+"""Number of unreadable images, and of damaged ones, that are listed."""
 
 
 def show(report: Report, console: Console) -> None:
-    """Print one row per classifier, then the notes and the images that could not be read."""
+    """Print one row per classifier, then the notes and the unreadable and damaged images."""
     console = unwrapped(console)
     classes = f"{report.n_images:,} images, {len(report.classes)} classes"
     title = f"{report.dataset}: {classes}; {report.protocol.title}; accuracy in percent"
@@ -33,10 +33,11 @@ def show(report: Report, console: Console) -> None:
             print_literal(console, f"folds of {result.name} on {_backbones(result)}: {accuracies}")
     for note in report.notes:
         print_literal(console, f"- {note}")
-    for failure in report.failed_images[:MAX_FAILURES]:
-        print_literal(console, f"failed: {failure.id}: {failure.reason}")
-    if (more := len(report.failed_images) - MAX_FAILURES) > 0:
-        print_literal(console, f"... and {more} more; {FILE_NAME} (--out) lists all")
+    for what, images in (("failed", report.failed_images), ("suspect", report.suspect_images)):
+        for image in images[:MAX_FAILURES]:
+            print_literal(console, f"{what}: {image.id}: {image.reason}")
+        if (more := len(images) - MAX_FAILURES) > 0:
+            print_literal(console, f"... and {more} more; {FILE_NAME} (--out) lists all")
 
 
 def documents(report: Report) -> list[dict[str, Any]]:
