@@ -26,7 +26,13 @@ def test_extract_reports_what_it_did(stackkit: Command, bird_folder: Path, home:
 
 def test_extract_prints_json(stackkit: Command, bird_folder: Path) -> None:
     document = stackkit("extract", *chosen(bird_folder), "--json").document
-    assert document == {"computed": {HISTOGRAM: 18}, "reused": {HISTOGRAM: 0}, "failed": []}
+    assert document == {
+        "computed": {HISTOGRAM: 18},
+        "reused": {HISTOGRAM: 0},
+        "failed": [],
+        "suspect": [],
+        "notes": [],
+    }
 
 
 def test_extract_accepts_datasets_too_small_for_folds(stackkit: Command, tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ import importlib
 import io
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -84,13 +85,8 @@ def open_image(source: Source) -> Image.Image:
     """
     from PIL import Image, UnidentifiedImageError
 
-    # Warning filters belong to the whole process: two threads that change them at the same time
-    # could leave them changed. Only the header is read under the lock; pixels are decoded outside.
-    with _FILTERS, warnings.catch_warnings():
-        # Pillow warns above 89 megapixels and raises above twice that. Large photographs are valid.
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        # It also warns of formats that it was built without, which `unread_format` explains.
-        warnings.filterwarnings("ignore", message="image file could not be identified")
+    # Only the header is read in silence, which locks out other threads; pixels are decoded outside.
+    with silence():
         try:
             return Image.open(source)
         except UnidentifiedImageError:
@@ -99,6 +95,20 @@ def open_image(source: Source) -> Image.Image:
                 raise
             found.register(importlib.import_module(found.package))
             return Image.open(source)
+
+
+@contextmanager
+def silence() -> Iterator[None]:
+    """Let Pillow give no warnings.
+
+    It warns above 89 megapixels, and raises above twice that: large photographs are valid. It also warns
+    of formats that it was built without, which `unread_format` explains, and of damaged EXIF data.
+    """
+    # Warning filters belong to the whole process: two threads that change them at the same time could
+    # leave them changed.
+    with _FILTERS, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def unread_format(source: Source) -> str | None:

@@ -176,8 +176,8 @@ def _with_image(source: Source, work: Callable[[Image.Image], T]) -> T:
 
 
 def _read(image: Image.Image, source: Source, options: PixelOptions) -> Image.Image:
-    turned = pixels.orientation(image, source)
     is_16bit_colour = pixels.is_16bit_colour(image)
+    turned = pixels.orientation(image, source)
     _load(image)
     rgb, found = _to_rgb(image, options)
     found += _damage(image, source)

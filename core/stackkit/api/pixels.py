@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from stackkit.api.errors import ImageError, UsageError
-from stackkit.api.image_files import Source, content_of
+from stackkit.api.image_files import Source, content_of, silence
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -105,7 +105,10 @@ def orientation(image: Image.Image, source: Source) -> int:
     try:
         if image.format == "PNG" and not _may_have_exif(content_of(source)):
             return 1  # getexif would decode all pixels to look behind them
-        found = image.getexif().get(_ORIENTATION, 1)
+        if image.format == "PNG":
+            image.load()  # outside of the silence, which locks out other threads
+        with silence():
+            found = image.getexif().get(_ORIENTATION, 1)
     except MemoryError:
         raise
     except Exception:  # damaged EXIF data raise many types, and the pixels are fine

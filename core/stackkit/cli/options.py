@@ -36,7 +36,9 @@ Dataset = Annotated[
 ]
 Strict = Annotated[
     bool,
-    typer.Option("--strict", help="Stop at the first image that is unreadable or damaged.", rich_help_panel=DATA),
+    typer.Option(
+        "--strict", help="Stop at the first unreadable or damaged image.", rich_help_panel=DATA
+    ),
 ]
 Backbones = Annotated[
     list[str] | None,

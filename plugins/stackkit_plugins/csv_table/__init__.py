@@ -1,6 +1,13 @@
 """Dataset: images that a table lists, one image a line, in CSV or Parquet."""
 
-from stackkit.api import DatasetSpec, Option, hookimpl, limit_option, min_per_class_option
+from stackkit.api import (
+    DatasetSpec,
+    Option,
+    hookimpl,
+    limit_option,
+    min_per_class_option,
+    pixel_options,
+)
 
 
 @hookimpl
@@ -23,6 +30,7 @@ def stackkit_datasets() -> list[DatasetSpec]:
                 Option(name="crop", default=False, help="crop every image to its box"),
                 min_per_class_option(),
                 limit_option(),
+                *pixel_options(),
             ),
         )
     ]

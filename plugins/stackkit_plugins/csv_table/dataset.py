@@ -6,11 +6,12 @@ import os
 import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stackkit.api import (
     DatasetError,
     ImageError,
+    PixelOptions,
     Sample,
     UsageError,
     bytes_fingerprint,
@@ -52,6 +53,8 @@ class CsvDataset:
         Classes with fewer images are left out.
     limit : int, optional
         Maximum number of images per class.
+    pixels : PixelOptions, optional
+        How the pixels of the files are read. Boxes belong to images that are turned already.
 
     Raises
     ------
@@ -71,9 +74,11 @@ class CsvDataset:
         crop: bool = False,
         min_per_class: int | None = None,
         limit: int | None = None,
+        pixels: PixelOptions | None = None,
     ) -> None:
         table = read_table(file, encoding)
         self.crop = crop
+        self._pixels = pixels or PixelOptions(orientation="exif")
         ids = [_id(row, root, crop) for row in table.rows]
         _refuse_repeated(file, root, crop, table.rows)
         every = _in_order({row.label for row in table.rows})
@@ -101,13 +106,13 @@ class CsvDataset:
 
     def image(self, i: int) -> Image.Image:
         """Read image i in mode RGB, cropped to its box with `crop`; raises ImageError."""
-        image = read_image(self._path(i))
+        image = read_image(self._path(i), self._pixels)
         box = self._box(i)
         return _crop(image, box) if box else image
 
     def fingerprint(self, i: int) -> str:
         """Return the fingerprint of image i's file, and of its box with `crop`; raises OSError."""
-        whole = file_fingerprint(self._path(i))
+        whole = file_fingerprint(self._path(i), self._pixels)
         box = self._box(i)
         return bytes_fingerprint(f"{whole} {box}".encode()) if box else whole
 
@@ -126,6 +131,7 @@ def csv_dataset(
     crop: bool,
     min_per_class: int | None,
     limit: int | None,
+    **pixels: Any,
 ) -> CsvDataset:
     """Read the table; raises UsageError without one and DatasetError for an invalid one."""
     if not file:
@@ -135,7 +141,13 @@ def csv_dataset(
     if root and not os.path.isdir(folder):  # noqa: PTH112 - Path.is_dir raises where a parent may not be read
         raise DatasetError(f"root={folder} is not a folder; pass the folder that paths are relative to")
     return CsvDataset(
-        table, folder, encoding=encoding, crop=crop, min_per_class=min_per_class, limit=limit
+        table,
+        folder,
+        encoding=encoding,
+        crop=crop,
+        min_per_class=min_per_class,
+        limit=limit,
+        pixels=PixelOptions(**pixels),
     )
 
 

@@ -1,6 +1,13 @@
 """Dataset: any folder of images with one subfolder per class."""
 
-from stackkit.api import DatasetSpec, Option, hookimpl, limit_option, min_per_class_option
+from stackkit.api import (
+    DatasetSpec,
+    Option,
+    hookimpl,
+    limit_option,
+    min_per_class_option,
+    pixel_options,
+)
 
 
 @hookimpl
@@ -32,6 +39,7 @@ def stackkit_datasets() -> list[DatasetSpec]:
                 ),
                 min_per_class_option(),
                 limit_option(),
+                *pixel_options(),
             ),
         )
     ]

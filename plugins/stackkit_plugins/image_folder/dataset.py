@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stackkit.api import (
+    IMAGE_ENDINGS,
     DatasetError,
+    PixelOptions,
     Sample,
     UsageError,
     file_fingerprint,
@@ -19,7 +21,7 @@ from stackkit.api import (
 )
 from stackkit_plugins.image_folder.groups import grouped
 from stackkit_plugins.image_folder.layout import EXPECTED, ClassFolder, Layout, class_folders
-from stackkit_plugins.image_folder.scan import ENDINGS, Ignored, Scan
+from stackkit_plugins.image_folder.scan import Ignored, Scan
 from stackkit_plugins.shared.image_lists import notes
 from stackkit_plugins.shared.image_lists.names import one_form
 
@@ -44,6 +46,8 @@ class ImageFolder:
         Classes with fewer images are left out.
     limit : int, optional
         Maximum number of images per class.
+    pixels : PixelOptions, optional
+        How the pixels of the files are read.
 
     Raises
     ------
@@ -63,6 +67,7 @@ class ImageFolder:
         group: str | None = None,
         min_per_class: int | None = None,
         limit: int | None = None,
+        pixels: PixelOptions | None = None,
     ) -> None:
         try:
             scan = Scan(root)
@@ -75,6 +80,7 @@ class ImageFolder:
         except DatasetError as error:
             raise DatasetError("; ".join([f"{root} {error}", *scan.ignored.notes()])) from None
         self.root = root
+        self._pixels = pixels or PixelOptions(orientation="exif")
         self._path_of = _ids([path for folder in folders for path in folder.images], scan.ignored)
         samples, classes, small = leave_out_small_classes(
             _samples(folders, every, self._path_of), every, min_per_class
@@ -90,11 +96,11 @@ class ImageFolder:
 
     def image(self, i: int) -> Image.Image:
         """Read image i in mode RGB; raises ImageError."""
-        return read_image(self._path(i))
+        return read_image(self._path(i), self._pixels)
 
     def fingerprint(self, i: int) -> str:
         """Return the fingerprint of image i's file; raises OSError."""
-        return file_fingerprint(self._path(i))
+        return file_fingerprint(self._path(i), self._pixels)
 
     def _path(self, i: int) -> Path:
         return self.root / self._path_of[self.samples[i].id]
@@ -107,6 +113,7 @@ def image_folder(
     group: str | None,
     min_per_class: int | None,
     limit: int | None,
+    **pixels: Any,
 ) -> ImageFolder:
     """Create the dataset; raises UsageError without a `root` and DatasetError for an unusable one."""
     if not root:
@@ -115,7 +122,14 @@ def image_folder(
     if not os.path.isdir(folder):  # noqa: PTH112 - Path.is_dir raises if a parent folder is unreadable
         found = "is a file" if os.path.isfile(folder) else "does not exist"  # noqa: PTH113
         raise DatasetError(f"{folder} {found}; point root= to a folder with {EXPECTED}")
-    return ImageFolder(folder, layout=layout, group=group, min_per_class=min_per_class, limit=limit)
+    return ImageFolder(
+        folder,
+        layout=layout,
+        group=group,
+        min_per_class=min_per_class,
+        limit=limit,
+        pixels=PixelOptions(**pixels),
+    )
 
 
 def _ids(paths: Sequence[str], ignored: Ignored) -> dict[str, str]:
@@ -141,9 +155,8 @@ def _samples(
 def _check_classes(classes: Sequence[str]) -> None:
     """Refuse fewer than two classes; the text continues a sentence that begins with the root."""
     if not classes:
-        raise DatasetError(
-            f"has class folders but no images; expected files ending in {', '.join(sorted(ENDINGS))}"
-        )
+        endings = ", ".join(sorted(IMAGE_ENDINGS))
+        raise DatasetError(f"has class folders but no images; expected files ending in {endings}")
     if len(classes) == 1:
         raise DatasetError(
             f"has images of only one class ({classes[0]}), expected at least two; point root= to the "

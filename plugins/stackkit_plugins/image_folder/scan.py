@@ -8,13 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from stackkit.api import IMAGE_ENDINGS, RAW_ENDINGS
 from stackkit_plugins.image_folder.housekeeping import is_housekeeping
 from stackkit_plugins.shared.image_lists.names import is_one_line, one_form
 from stackkit_plugins.shared.image_lists.notes import counted
-
-_ENDINGS = "bmp dib gif jfif jpe jpeg jpg pbm pgm png pnm ppm tga tif tiff webp"
-ENDINGS = frozenset(f".{name}" for name in _ENDINGS.split())
-"""Formats that every build of Pillow can read; compared in lower case."""
 
 
 @dataclass
@@ -156,7 +153,10 @@ class Scan:
 
 def _no_image(entry: os.DirEntry[str]) -> str:
     """Return why a file is not an image, or ""."""
-    if Path(entry.name).suffix.lower() not in ENDINGS:
+    ending = Path(entry.name).suffix.lower()
+    if ending in RAW_ENDINGS:
+        return "raw photographs (develop them and save them as JPEG or TIFF)"
+    if ending not in IMAGE_ENDINGS:
         return "files without an image extension"
     if not os.path.isfile(entry.path):  # noqa: PTH113 - Path.is_file raises on link loops
         return "broken links and special files"
