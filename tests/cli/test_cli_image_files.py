@@ -9,7 +9,7 @@ from support.commands import HISTOGRAM, Command, chosen
 from support.making import create
 
 from stackkit.api import UsageError
-from stackkit_plugins import image_folder
+from stackkit_plugins import csv_table, image_folder
 
 AFFECTED = ("a/turned.jpg", "b/alpha.png", "b/microscope.tif")
 
@@ -115,5 +115,11 @@ def test_pixels_follow_the_options(root: Path) -> None:
     assert np.asarray(default.image(microscope)).max() == 16
     assert np.asarray(other.image(microscope)).max() == 255
     assert np.asarray(other.image(alpha)).mean() < np.asarray(default.image(alpha)).mean() / 2
+    table = root / "table.csv"
+    table.write_text("path,label\na/turned.jpg,a\nb/microscope.tif,b\n")
+    listed = create(csv_table, file=str(table), scale_16bit=4095)
+    assert listed.image(0) == default.image(names.index(AFFECTED[0]))
+    assert listed.image(1) == other.image(microscope)
+    assert [listed.fingerprint(i)[32:] for i in range(2)] == ["-exif", "-16bit-4095"]
     with pytest.raises(UsageError, match="background must be the name of a colour"):
         create(image_folder, root=str(root), background="whitish")
