@@ -5,7 +5,7 @@ from support.extracting import Counting
 
 from stackkit.api.types import Readiness
 from stackkit.store import FeatureStore
-from stackkit_plugins.image_folder.dataset import image_folder
+from stackkit_plugins.image_folder.dataset import ImageFolder
 
 
 @pytest.fixture
@@ -25,4 +25,4 @@ def birds(bird_folder, tmp_path, monkeypatch):
     for path in bird_folder.rglob("*.jpg"):
         (root / path.parent.name).mkdir(parents=True, exist_ok=True)
         (root / path.parent.name / path.name).write_bytes(path.read_bytes())
-    return Counting(image_folder(root=str(root), limit=None))
+    return Counting(ImageFolder(root))

@@ -22,11 +22,11 @@ _FILTERS = threading.Lock()
 
 _COMMON = "bmp dib gif jfif jpe jpeg jpg pbm pgm png pnm ppm tga tif tiff webp"
 _OTHERS = "avif avifs heic heics heif heifs hif j2c j2k jp2 jpc jpf jpx jxl"
-IMAGE_ENDINGS = frozenset(f".{name}" for name in f"{_COMMON} {_OTHERS}".split())
+IMAGE_ENDINGS = tuple(f".{name}" for name in sorted(f"{_COMMON} {_OTHERS}".split()))
 """File extensions of images, in lower case. Some need a package besides Pillow, and fail without it."""
 
 _RAW = "3fr arw cr2 cr3 crw dcr dng erf kdc mrw nef nrw orf pef raf raw rw2 rwl sr2 srf srw x3f"
-RAW_ENDINGS = frozenset(f".{name}" for name in _RAW.split())
+RAW_ENDINGS = tuple(f".{name}" for name in _RAW.split())
 """File extensions of raw photographs, in lower case. stackkit reads none of them: the pixels depend on
 the software that develops them, and Pillow would read the small preview in some of them."""
 

@@ -155,7 +155,7 @@ def _samples(
 def _check_classes(classes: Sequence[str]) -> None:
     """Refuse fewer than two classes; the text continues a sentence that begins with the root."""
     if not classes:
-        endings = ", ".join(sorted(IMAGE_ENDINGS))
+        endings = ", ".join(IMAGE_ENDINGS)
         raise DatasetError(f"has class folders but no images; expected files ending in {endings}")
     if len(classes) == 1:
         raise DatasetError(
