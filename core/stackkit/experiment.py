@@ -37,8 +37,8 @@ from stackkit.host.registry import Registry
 from stackkit.preview import DryRun, Preview, make_preview
 from stackkit.recipe import Recipe, ResolvedRecipe, resolve
 from stackkit.report.caveats import notes
-from stackkit.report.predictions import Predictions
 from stackkit.report.image_notes import image_notes
+from stackkit.report.predictions import Predictions
 from stackkit.report.probability_file import probability_file
 from stackkit.report.report import FoldSize, Report
 from stackkit.report.shared_images import notes_on_shared_images

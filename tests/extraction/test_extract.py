@@ -10,7 +10,7 @@ from stackkit.api.errors import ExtractionError, ImageError
 from stackkit.api.types import SilentReporter
 from stackkit.extraction.decoding import AHEAD
 from stackkit.extraction.extract import extract, fingerprints
-from stackkit_plugins.image_folder.dataset import image_folder
+from stackkit_plugins.image_folder.dataset import ImageFolder
 
 
 class Failing(MeanColours):
@@ -108,7 +108,7 @@ class TestFailingImages:
         name = birds.samples[broken].id
         extracted(birds, store, MeanColours(32))
         (birds.dataset.root / name).write_bytes((bird_folder / name).read_bytes())
-        repaired = Counting(image_folder(root=str(birds.dataset.root), limit=None))
+        repaired = Counting(ImageFolder(birds.dataset.root))
         summary, [(features, intact)] = extracted(repaired, store, MeanColours(32))
         assert (summary.computed, summary.failed) == ({"colours-0": 1}, ())
         assert intact.all()

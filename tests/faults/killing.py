@@ -35,7 +35,7 @@ from stackkit.extraction.extract import extract, fingerprints  # noqa: E402
 from stackkit.store import FeatureStore  # noqa: E402
 from stackkit.store.catalogue import entries, leftovers, row_states  # noqa: E402
 from stackkit.store.rows import read_rows  # noqa: E402
-from stackkit_plugins.image_folder.dataset import image_folder  # noqa: E402
+from stackkit_plugins.image_folder.dataset import ImageFolder  # noqa: E402
 
 BINS = (4, 8)
 RUNS_PER_ORIGIN = 3
@@ -57,7 +57,7 @@ class Extraction:
     """One and the same extraction, to be run in child processes."""
 
     def __init__(self, images: Path) -> None:
-        self.dataset = image_folder(root=str(images), limit=None)
+        self.dataset = ImageFolder(images)
         self.rows, failed = fingerprints("photographs", self.dataset, SilentReporter())
         assert not failed
         self.starts = 0
