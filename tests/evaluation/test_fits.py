@@ -76,9 +76,13 @@ class ThreadCounting(Counting):
         return super().fit(X, y, sample_weight)
 
 
-def learner(factory: str, **options: Any) -> ConfiguredComponent:
+def learner(
+    factory: str, process_state: tuple[str, ...] | None = (), **options: Any
+) -> ConfiguredComponent:
     """A third-party learner from this file."""
-    spec = LearnerSpec(name=factory.lower(), summary="", factory=f"{__name__}:{factory}")
+    spec = LearnerSpec(
+        name=factory.lower(), summary="", factory=f"{__name__}:{factory}", process_state=process_state
+    )
     component = Component(spec=spec, plugin="test", distribution="test", version="1")
     return ConfiguredComponent(component=component, options=options, name=spec.name)
 
