@@ -7,18 +7,38 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import h5py
 import pytest
 from PIL import Image
-from support.commands import HISTOGRAM, Command, Outcome, in_a_process, variables
+from support.commands import Command, Outcome, in_a_process, variables
 
 NOT_FIGURES = {"created", "timings", "extraction"}
 CLASSIFIERS = [
-    *("--baseline", "linear-svm:max_iter=30,linear-svm:C=10", "--learner", "logistic:max_iter=30"),
-    *("--aggregator", "average-svm,stacked-logistic,ensemble-selection,weighted-vote,concat"),
+    *("--baseline", "linear-svm:max_iter=40", "--learner", "logistic:max_iter=30"),
+    *("--aggregator", "average-svm,stacked-logistic,ensemble-selection"),
 ]
+
+PIXELS = """
+    import numpy as np
+    from stackkit.api import BackboneSpec, Option, hookimpl
+
+    @hookimpl
+    def stackkit_backbones():
+        size = Option(name="size", default=24, help="")
+        return [BackboneSpec(name="pixels", summary="", factory="pixels:Pixels", options=(size,))]
+
+    class Pixels:
+        revision, trained = "1", True
+
+        def __init__(self, size):
+            self.image_size, self.feature_dim = size, 3 * size * size
+
+        def extract(self, images):
+            return images.reshape(len(images), -1).astype(np.float32) / 64
+"""
 
 
 @pytest.fixture(scope="module")
@@ -47,36 +67,46 @@ def load() -> Iterator[None]:
             competitor.wait()
 
 
-def everything(outcome: Outcome, out: Path) -> tuple[Any, ...]:
+def everything(outcome: Outcome, out: Path) -> dict[str, Any]:
     """Figures and notes of a run, and the bytes of all arrays in probabilities.h5."""
     report = {key: value for key, value in outcome.document.items() if key not in NOT_FIGURES}
     report["protocol"].pop("jobs", None)
     arrays: dict[str, Any] = {}
+
+    def add(name: str, item: h5py.Group | h5py.Dataset) -> None:
+        if isinstance(item, h5py.Dataset):
+            content = item[()]
+            arrays[name] = content.tolist() if content.dtype.hasobject else content.tobytes()
+
     with h5py.File(out / "probabilities.h5") as file:
-        file.visititems(
-            lambda name, item: (
-                arrays.update({name: item[()].tobytes()}) if isinstance(item, h5py.Dataset) else None
-            )
-        )
+        file.visititems(add)
     assert any("out_of_fold" in name for name in arrays)
-    return report, arrays
+    return report | arrays
+
+
+def differing(found: list[dict[str, Any]]) -> set[str]:
+    """Names of everything that is not the same in all runs."""
+    return {name for one in found for name in one if one[name] != found[0][name]}
 
 
 def test_fresh_evaluations_are_equal_for_any_jobs_and_equal_to_kept_fits(
-    stackkit: Command, species: Path, tmp_path: Path, home: Path
+    stackkit: Command, species: Path, tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    backbones = f"{HISTOGRAM}:bins=6,{HISTOGRAM}:bins=7"
-    data = ["--dataset", f"image-folder:root={species}", "--backbones", backbones, "--json"]
-    stackkit("extract", *data[:-1])
+    plugin = tmp_path / "pixels.py"
+    plugin.write_text(dedent(PIXELS))
+    monkeypatch.setenv("STACKKIT_PLUGIN_FILES", str(plugin))
+    data = ["--dataset", f"image-folder:root={species}", "--backbones", "pixels,pixels:size=20"]
+    assert stackkit("extract", *data).code == 0
     found = []
     for number, jobs in enumerate((1, 2, 8, 3)):
         out = tmp_path / str(number)
         if number < 3:  # the last run finds the fits of the one before
             shutil.rmtree(home / "fits", ignore_errors=True)
-        run = stackkit("evaluate", *data, *CLASSIFIERS, "--jobs", str(jobs), "--out", out)
+        options = [*data, *CLASSIFIERS, "--jobs", str(jobs), "--out", out, "--json"]
+        run = stackkit("evaluate", *options)
         found.append(everything(run, out))
-    assert not all(result["converged"] for result in found[0][0]["results"])
-    assert all(one == found[0] for one in found)
+    assert not all(result["converged"] for result in found[0]["results"])
+    assert not differing(found)
 
 
 @pytest.mark.slow
@@ -94,7 +124,7 @@ def test_ten_fresh_evaluations_of_twenty_species_are_equal_under_load(
     assert in_a_process("extract", *data).code == 0
     with load():
         found = [everything(*run) for run in fresh_runs([*data, *protocol, *CLASSIFIERS], tmp_path)]
-    assert all(one == found[0] for one in found)
+    assert not differing(found)
 
 
 def fresh_runs(options: list[str], folder: Path) -> Iterator[tuple[Outcome, Path]]:

@@ -275,18 +275,26 @@ class ComponentSpec:
         object.__setattr__(self, "lacking", _Repeated(self.unavailable_reason))
 
     def _check_texts(self) -> None:
-        state = getattr(self, "process_state", None)
-        if state is not None and not isinstance(state, str):
-            _check_items(self, "process_state", str)
-        for role in ("factory", "fetch", "unavailable_reason", "process_state"):
+        self._check_process_state(getattr(self, "process_state", None))
+        for role in ("factory", "fetch", "unavailable_reason"):
             text = getattr(self, role, "")
-            if isinstance(text, str) and not _FACTORY.fullmatch(text) and (text or role == "factory"):
+            if not _FACTORY.fullmatch(text) and (text or role == "factory"):
                 raise ValueError(f"{self.name}: {role} must be 'package.module:callable', got {text!r}")
         if not all(map(_FACTORY.fullmatch, self.diagnoses)):
             raise ValueError(
                 f"{self.name}: diagnoses must be a tuple of 'package.module:callable', "
                 f"got {self.diagnoses!r}"
             )
+
+    def _check_process_state(self, state: object) -> None:
+        if isinstance(state, str):
+            if not _FACTORY.fullmatch(state):
+                raise ValueError(
+                    f"{self.name}: process_state must be a tuple such as ({state!r},), or "
+                    f"'package.module:callable', got {state!r}"
+                )
+        elif state is not None:
+            _check_items(self, "process_state", str)
 
     def load(self) -> Callable[..., Any]:
         """Import the factory.
