@@ -112,9 +112,7 @@ def test_process_state_is_a_tuple_of_names_or_a_callable(kind: Any) -> None:
     fields = {"name": "nearest", "summary": "", "factory": "a:b"}
     for state in (None, (), ("liblinear",), "a.b:state"):
         assert kind(**fields, process_state=state).process_state == state
-    with pytest.raises(
-        ValueError, match=r"must be a tuple such as \('lib',\), or .*, got 'lib'$"
-    ):
+    with pytest.raises(ValueError, match=r"must be a tuple such as \('lib',\), or .*, got 'lib'$"):
         kind(**fields, process_state="lib")
     with pytest.raises(TypeError, match="process_state must be a tuple of str, got a tuple with int"):
         kind(**fields, process_state=(1,))
