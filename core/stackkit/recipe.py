@@ -56,7 +56,7 @@ class Recipe:
     threads : int or None
         Threads per backbone, >= 1; None lets each of them choose.
     jobs : int or None
-        Number of fits at the same time, >= 1; None uses all cores.
+        Number of fits at the same time, >= 1; None uses all cores. It has no influence on figures.
 
     References
     ----------

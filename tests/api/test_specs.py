@@ -107,6 +107,17 @@ def test_a_requirement_that_is_not_a_distribution_is_refused(name: str) -> None:
         spec(requires=(name,))
 
 
+@pytest.mark.parametrize("kind", [LearnerSpec, AggregatorSpec])
+def test_process_state_is_a_tuple_of_names_or_a_callable(kind: Any) -> None:
+    fields = {"name": "nearest", "summary": "", "factory": "a:b"}
+    for state in (None, (), ("liblinear",), "a.b:state"):
+        assert kind(**fields, process_state=state).process_state == state
+    with pytest.raises(ValueError, match=r"must be a tuple such as \('lib',\), or .*, got 'lib'$"):
+        kind(**fields, process_state="lib")
+    with pytest.raises(TypeError, match="process_state must be a tuple of str, got a tuple with int"):
+        kind(**fields, process_state=(1,))
+
+
 @pytest.mark.parametrize("diagnoses", [("a.b",), ("a:b", "")])
 def test_diagnoses_are_a_tuple_of_callables(diagnoses: Any) -> None:
     assert spec(diagnoses=("a:b", "c.d:e")).diagnoses == ("a:b", "c.d:e")

@@ -15,7 +15,6 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from support.machines import read_only
-from threadpoolctl import threadpool_info
 
 from stackkit.api.errors import PluginError
 from stackkit.api.specs import LearnerSpec
@@ -66,19 +65,13 @@ class Failing(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         raise ZeroDivisionError("no luck")
 
 
-class ThreadCounting(Counting):
-    """Records how many threads it may use."""
-
-    seen: ClassVar[list[int]] = []
-
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
-        self.seen.extend(pool["num_threads"] for pool in threadpool_info())
-        return super().fit(X, y, sample_weight)
-
-
-def learner(factory: str, **options: Any) -> ConfiguredComponent:
+def learner(
+    factory: str, process_state: tuple[str, ...] | None = (), **options: Any
+) -> ConfiguredComponent:
     """A third-party learner from this file."""
-    spec = LearnerSpec(name=factory.lower(), summary="", factory=f"{__name__}:{factory}")
+    spec = LearnerSpec(
+        name=factory.lower(), summary="", factory=f"{__name__}:{factory}", process_state=process_state
+    )
     component = Component(spec=spec, plugin="test", distribution="test", version="1")
     return ConfiguredComponent(component=component, options=options, name=spec.name)
 
@@ -86,7 +79,6 @@ def learner(factory: str, **options: Any) -> ConfiguredComponent:
 @pytest.fixture(autouse=True)
 def nothing_recorded() -> None:
     Counting.fits.clear()
-    ThreadCounting.seen.clear()
 
 
 @pytest.fixture
@@ -273,12 +265,6 @@ def test_convergence_is_recorded_per_fit_across_threads(make, reporter, recwarn)
 def test_other_warnings_are_passed_on(make):
     with pytest.warns(FutureWarning, match="this learner is old"), convergence_warnings_captured():
         assert make(learner("Deprecated")).run().converged
-
-
-def test_fits_at_a_time_do_not_use_more_threads_than_there_are_cores(make, reporter):
-    fits = [make(learner("ThreadCounting"), offset=k) for k in range(4)]
-    run_fits(FitScheduler(cache=FitCache(None), reporter=reporter, jobs=64), fits)
-    assert set(ThreadCounting.seen) == {1}
 
 
 def test_a_fit_does_not_change_features(make):

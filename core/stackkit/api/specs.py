@@ -275,6 +275,7 @@ class ComponentSpec:
         object.__setattr__(self, "lacking", _Repeated(self.unavailable_reason))
 
     def _check_texts(self) -> None:
+        self._check_process_state(getattr(self, "process_state", None))
         for role in ("factory", "fetch", "unavailable_reason"):
             text = getattr(self, role, "")
             if not _FACTORY.fullmatch(text) and (text or role == "factory"):
@@ -284,6 +285,16 @@ class ComponentSpec:
                 f"{self.name}: diagnoses must be a tuple of 'package.module:callable', "
                 f"got {self.diagnoses!r}"
             )
+
+    def _check_process_state(self, state: object) -> None:
+        if isinstance(state, str):
+            if not _FACTORY.fullmatch(state):
+                raise ValueError(
+                    f"{self.name}: process_state must be a tuple such as ({state!r},), or "
+                    f"'package.module:callable', got {state!r}"
+                )
+        elif state is not None:
+            _check_items(self, "process_state", str)
 
     def load(self) -> Callable[..., Any]:
         """Import the factory.
@@ -344,28 +355,50 @@ class BackboneSpec(ComponentSpec):
 class LearnerSpec(ComponentSpec):
     """A classifier that is fitted on the features of one backbone. Its factory returns a `Learner`.
 
-    It has all fields of `ComponentSpec`, and one more.
+    It has all fields of `ComponentSpec`, and two more.
 
     Attributes
     ----------
     probabilities : bool
         Whether the learner has `predict_proba`. Without it the learner can be a baseline, but cannot be
         stacked.
+    process_state : tuple of str, str or None
+        Names of what fits of this component use that the whole process shares, such as "liblinear" for
+        the random generator of scikit-learn's `LinearSVC`. Fits that name the same state take turns.
+        With `()` they run beside any other fit. By default, None, the component may use any state, and
+        its fits run alone. "random" stands for the global generators of Python and NumPy; stackkit
+        seeds them for each fit that names them or runs alone. If the state depends on options:
+        "package.module:callable"; the callable takes every option as a keyword argument and returns a
+        tuple or None.
 
     """
 
     kind = "learner"
     probabilities: bool = True
+    process_state: tuple[str, ...] | str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AggregatorSpec(ComponentSpec):
     """A meta-classifier. Its factory returns an `Aggregator` or a `FeatureAggregator`.
 
-    It has the fields of `ComponentSpec` and no others.
+    It has all fields of `ComponentSpec`, and one more.
+
+    Attributes
+    ----------
+    process_state : tuple of str, str or None
+        Names of what fits of this component use that the whole process shares, such as "liblinear" for
+        the random generator of scikit-learn's `LinearSVC`. Fits that name the same state take turns.
+        With `()` they run beside any other fit. By default, None, the component may use any state, and
+        its fits run alone. "random" stands for the global generators of Python and NumPy; stackkit
+        seeds them for each fit that names them or runs alone. If the state depends on options:
+        "package.module:callable"; the callable takes every option as a keyword argument and returns a
+        tuple or None.
+
     """
 
     kind = "aggregator"
+    process_state: tuple[str, ...] | str | None = None
 
 
 # Read-only, because plugins run in the same process and could change it.

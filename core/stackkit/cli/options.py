@@ -148,7 +148,7 @@ Jobs = Annotated[
         "--jobs",
         metavar="N",
         parser=values.whole_number,
-        help="Classifiers fitted at a time. Default: all cores.",
+        help="Classifiers fitted at a time; no influence on figures. Default: all cores.",
         rich_help_panel=CLASSIFIERS,
     ),
 ]

@@ -49,12 +49,15 @@ def check_classifiers(components: ResolvedRecipe) -> CheckedClassifiers:
     Raises
     ------
     PluginError
-        If a classifier cannot be created, or an aggregator's `fit_on` is not one of `FitOn`.
+        If a classifier cannot be created, an aggregator's `fit_on` is not one of `FitOn`, or a
+        component's `process_state` is invalid.
     UsageError
         If an aggregator needs probabilities and the learner does not provide them.
 
     """
     learner = components.learner
+    for component in (*components.baselines, learner, *components.aggregators):
+        _ = component.process_state  # may call plugin code
     for component in (*components.baselines, learner):
         component.create()
     aggregators = tuple(map(_check_aggregator, components.aggregators))

@@ -17,6 +17,7 @@ from stackkit import __version__
 from stackkit.api.errors import PluginError
 from stackkit.api.groups import group_argument
 from stackkit.evaluation.classifiers import CheckedAggregator
+from stackkit.evaluation.conditions import CONDITIONS, combined
 from stackkit.evaluation.convergence import watch_convergence
 from stackkit.evaluation.features import Features
 from stackkit.evaluation.groups import Groups, numbered
@@ -59,6 +60,10 @@ class Fit(Protocol):
     @property
     def digest(self) -> str:
         """Digest of everything that the result depends on: equal digests mean equal results."""
+
+    @property
+    def process_state(self) -> frozenset[str] | None:
+        """Process-wide state that it uses; None: any, so nothing else may run meanwhile."""
 
     def run(self) -> FitResult:
         """Fit and predict; raises PluginError that names the component if this fails."""
@@ -110,6 +115,11 @@ class LearnerFit:
             self.test,
             *_training_groups(self.groups, self.train),
         )
+
+    @property
+    def process_state(self) -> frozenset[str] | None:
+        """What the learner declares."""
+        return self.learner.process_state
 
     def run(self) -> FitResult:
         """Fit the learner and predict the test rows."""
@@ -170,6 +180,11 @@ class ProbabilityFit:
         identity = ["aggregator", _identity(self.aggregator.component), sources]
         return _digest(identity, self.labels, *replaced)
 
+    @property
+    def process_state(self) -> frozenset[str] | None:
+        """What the aggregator declares."""
+        return self.aggregator.component.process_state
+
     def run(self) -> FitResult:
         """Fit the aggregator and predict the test rows."""
         with _errors_name(self.aggregator.component):
@@ -213,6 +228,11 @@ class FeatureFit:
             self.test,
             *_training_groups(self.groups, self.train),
         )
+
+    @property
+    def process_state(self) -> frozenset[str] | None:
+        """What the aggregator and the learner declare."""
+        return combined(self.aggregator.component.process_state, self.learner.process_state)
 
     def run(self) -> FitResult:
         """Fit the aggregator and predict the test rows."""
@@ -266,7 +286,7 @@ def _identity(configured: ConfiguredComponent) -> list[Any]:
 
 
 def _digest(*parts: NDArray[np.int64] | list[Any]) -> str:
-    digest = hashlib.blake2b(__version__.encode(), digest_size=16)
+    digest = hashlib.blake2b(f"{__version__} {CONDITIONS}".encode(), digest_size=16)
     for part in parts:
         if isinstance(part, list):
             digest.update(json.dumps(part, sort_keys=True).encode())

@@ -1,24 +1,27 @@
-"""Run fits in parallel without using more threads than there are cores."""
+"""Run fits in parallel, each with the same result as if it ran alone."""
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.pool import ThreadPool
 from queue import SimpleQueue
 
 from joblib import cpu_count
-from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from stackkit.api.types import Reporter
+from stackkit.evaluation.conditions import disturb, one_blas_thread, one_openmp_thread, seeded
 from stackkit.evaluation.convergence import convergence_warnings_captured
 from stackkit.evaluation.fit import Fit, FitResult
 from stackkit.evaluation.fit_cache import FitCache
 
 TASK = "fitting"
 """Name of the progress bar."""
+
+_one_evaluation = threading.RLock()
+"""Held while fits run: limits of BLAS and filters of warnings belong to the process."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +63,10 @@ class FitScheduler:
     GIL. Threads share one copy of the features, need no pickling of plugin objects, and a fit in
     progress at Ctrl-C can finish and be cached, where the terminal would send SIGINT to every process.
 
+    Neither `jobs` nor the order of fits has an influence on results. Every fit uses one thread. Fits
+    that use the same process-wide state take turns, and others run meanwhile. A fit that may use any
+    state, because its component does not say which, runs alone.
+
     """
 
     cache: FitCache
@@ -72,21 +79,17 @@ class FitScheduler:
         """Largest number of fits at a time."""
         return self.jobs or int(cpu_count())  # joblib's count respects CPU affinity and container limits
 
-    @property
-    def threads_per_fit(self) -> int:
-        """Number of BLAS and OpenMP threads for each fit, at least 1."""
-        return max(1, int(cpu_count()) // self.n_parallel)
-
     def run(self, batches: Iterable[Batch]) -> None:
         """Run batches in order, and batches that follow from a finished one before the next one.
 
         A batch is taken from the iterable only when too few fits are left to keep all threads busy, so
         only a few batches hold results in memory at a time. What a fit or `stop_if_asked` raises is
-        raised once the fits in progress are finished and cached.
+        raised once the fits in progress are finished and cached. Evaluations in one process take turns.
         """
         with (
+            _one_evaluation,
             convergence_warnings_captured(),
-            limited_threads(self.threads_per_fit),
+            one_blas_thread(),
             # Not joblib.Parallel, which takes all tasks up front: aggregators become known fold by fold.
             ThreadPool(self.n_parallel) as pool,
         ):
@@ -96,9 +99,7 @@ class FitScheduler:
         """Return the result of a fit, from the cache or by running it."""
         if (cached := self.cache.load(fit)) is not None:
             return cached
-        # OpenMP keeps its limit per calling thread, so it is set in the thread that fits. The limit of
-        # BLAS belongs to the process and was set once in `run`.
-        with threadpool_limits(self.threads_per_fit, user_api="openmp"):
+        with one_openmp_thread(), seeded(fit.process_state, fit.digest):
             result = fit.run()
         self.cache.save(fit, result)
         return result
@@ -121,8 +122,16 @@ class _OpenBatch:
     results: dict[int, FitResult] = field(default_factory=dict)
 
 
-_Job = tuple[_OpenBatch, int]
-"""A batch and the position of a fit in it."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Job:
+    """A fit of a batch, by its position."""
+
+    opened: _OpenBatch
+    position: int
+
+    @property
+    def fit(self) -> Fit:
+        return self.opened.batch.fits[self.position]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -137,14 +146,14 @@ class _Execution:
     pool: ThreadPool
     upcoming: Iterator[Batch]
     ready: deque[_Job] = field(default_factory=deque)
-    running: int = 0
+    running: list[_Job] = field(default_factory=list)
     finished: SimpleQueue[tuple[_Job, FitResult | BaseException]] = field(default_factory=SimpleQueue)
 
     def run(self) -> None:
         """Run until nothing is left or something is raised."""
         while True:
-            while self.running < self.scheduler.n_parallel and self._has_ready():
-                self._start(self.ready.popleft())
+            while len(self.running) < self.scheduler.n_parallel and (job := self._next_job()):
+                self._start(job)
             if not self.running:
                 return
             # Outside the `try`: a second Ctrl-C raises here or in the wait below, and ends the run at
@@ -161,12 +170,18 @@ class _Execution:
                     self._next_finished()
                 raise
 
-    def _has_ready(self) -> bool:
+    def _next_job(self) -> _Job | None:
+        """Take the first fit that no running one disturbs; None if there is none now."""
         while not self.ready:
             if (batch := next(self.upcoming, None)) is None:
-                return False
+                return None
             self.ready.extend(self._open(batch))
-        return True
+        busy = [job.fit.process_state for job in self.running]
+        for job in self.ready:
+            if not any(disturb(job.fit.process_state, state) for state in busy):
+                self.ready.remove(job)
+                return job
+        return None
 
     def _open(self, batch: Batch | None) -> list[_Job]:
         # A batch without fits is finished already, so the one that follows from it is opened.
@@ -175,11 +190,10 @@ class _Execution:
         if batch is None:
             return []
         opened = _OpenBatch(batch)
-        return [(opened, position) for position in range(len(batch.fits))]
+        return [_Job(opened, position) for position in range(len(batch.fits))]
 
     def _start(self, job: _Job) -> None:
-        opened, position = job
-        fit, result, finished = opened.batch.fits[position], self.scheduler.result, self.finished
+        fit, result, finished = job.fit, self.scheduler.result, self.finished
 
         def attempt() -> None:
             # BaseException, because a pool's thread silently dies of anything that is not an Exception
@@ -190,42 +204,20 @@ class _Execution:
                 finished.put((job, error))
 
         self.pool.apply_async(attempt)
-        self.running += 1
+        self.running.append(job)
 
     def _take(self, job: _Job, result: FitResult | BaseException) -> None:
-        opened, position = job
         if isinstance(result, BaseException):
             raise result
         self.scheduler.advance()
-        opened.results[position] = result
+        opened = job.opened
+        opened.results[job.position] = result
         if len(opened.results) == len(opened.batch.fits):
             follows = opened.batch.then([opened.results[i] for i in range(len(opened.batch.fits))])
             # To the left: finishing a fold releases its probabilities before another fold adds its own.
             self.ready.extendleft(reversed(self._open(follows)))
 
     def _next_finished(self) -> tuple[_Job, FitResult | BaseException]:
-        found = self.finished.get()
-        self.running -= 1
-        return found
-
-
-@contextmanager
-def limited_threads(per_fit: int | None = None) -> Iterator[None]:
-    """Limit BLAS to `per_fit` threads (None: no limit), and SciPy's own BLAS to one.
-
-    Notes
-    -----
-    The wheels of NumPy and SciPy each contain an OpenBLAS with a pool of one thread per core. Solvers
-    such as L-BFGS alternate between the two, and the waiting pool spins on the cores that the other one
-    needs. ``benchmarks/threads.py`` measures the cost.
-
-    """
-    controller = ThreadpoolController()
-    scipys = [
-        library.filepath for library in controller.lib_controllers if "scipy.libs" in library.filepath
-    ]
-    with (
-        controller.limit(limits=per_fit, user_api="blas"),
-        controller.select(filepath=scipys).limit(limits=1),
-    ):
-        yield
+        job, result = self.finished.get()
+        self.running.remove(job)
+        return job, result

@@ -115,6 +115,28 @@ class ConfiguredComponent:
             self.name, {each.name: self.options[each.name] for each in options if shown(each)}
         )
 
+    @cached_property
+    def process_state(self) -> frozenset[str] | None:
+        """Process-wide state that fits of this learner or aggregator use; None means any.
+
+        Raises
+        ------
+        PluginError
+            If the function that the spec names fails or returns something else than texts or None.
+
+        """
+        declared = getattr(self.component.spec, "process_state", None)
+        if isinstance(declared, str):
+            declared = _call(self.component, "process_state", self.options)
+            with _blaming(self.component, "cannot be used"):
+                if declared is not None and not (
+                    isinstance(declared, tuple) and all(isinstance(name, str) for name in declared)
+                ):
+                    raise TypeError(
+                        f"process_state must return a tuple of str or None, got {declared!r}"
+                    )
+        return None if declared is None else frozenset(declared)
+
     def create(self) -> Any:
         """Import the component's factory and call it with the options.
 

@@ -1,7 +1,7 @@
 """Aggregator: the published recipe's stack, mean probabilities into a linear support vector machine."""
 
 from stackkit.api import AggregatorSpec, Option, fit_on_option, hookimpl
-from stackkit_plugins.shared.linear_learners import CLASS_WEIGHT, LINEAR_SVC
+from stackkit_plugins.shared.linear_learners import CLASS_WEIGHT, LIBLINEAR, LINEAR_SVC
 
 
 @hookimpl
@@ -12,6 +12,7 @@ def stackkit_aggregators() -> list[AggregatorSpec]:
             name="average-svm",
             summary="mean probabilities into a LinearSVC, as in the recipe (mlxtend)",
             factory="stackkit_plugins.average_svm.aggregator:AverageSVM",
+            process_state=LIBLINEAR,
             options=(
                 fit_on_option("in-sample"),
                 *LINEAR_SVC,

@@ -11,5 +11,6 @@ def stackkit_aggregators() -> list[AggregatorSpec]:
             name="concat",
             summary="no stacking: one learner on all L2-normalised features, concatenated",
             factory="stackkit_plugins.concat.aggregator:Concat",
+            process_state=(),
         )
     ]

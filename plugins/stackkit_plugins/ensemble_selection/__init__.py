@@ -12,6 +12,7 @@ def stackkit_aggregators() -> list[AggregatorSpec]:
             name="ensemble-selection",
             summary="mean probability of greedily selected learners, repeats allowed",
             factory="stackkit_plugins.ensemble_selection.aggregator:EnsembleSelection",
+            process_state=(),
             options=(
                 fit_on_option("out-of-fold"),
                 CLASS_WEIGHT,

@@ -1,7 +1,7 @@
 """Learners: a linear support vector machine, the recipe's baseline, without and with probabilities."""
 
 from stackkit.api import LearnerSpec, hookimpl
-from stackkit_plugins.shared.linear_learners import CLASS_WEIGHT, LINEAR_SVC, NORMALISE
+from stackkit_plugins.shared.linear_learners import CLASS_WEIGHT, LIBLINEAR, LINEAR_SVC, NORMALISE
 
 _OPTIONS = (*LINEAR_SVC, NORMALISE, CLASS_WEIGHT)
 
@@ -14,6 +14,7 @@ def stackkit_learners() -> list[LearnerSpec]:
             name="linear-svm",
             summary="scikit-learn's LinearSVC(dual=True), the recipe's baseline",
             factory="stackkit_plugins.linear_svm.learner:linear_svm",
+            process_state=LIBLINEAR,
             probabilities=False,
             options=_OPTIONS,
         ),
@@ -21,6 +22,7 @@ def stackkit_learners() -> list[LearnerSpec]:
             name="calibrated-svm",
             summary="linear-svm with probabilities calibrated on held-out rows",
             factory="stackkit_plugins.linear_svm.learner:calibrated_svm",
+            process_state=LIBLINEAR,
             options=_OPTIONS,
         ),
     ]

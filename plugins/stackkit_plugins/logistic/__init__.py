@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from stackkit.api import LearnerSpec, Option, hookimpl, seed_option
-from stackkit_plugins.shared.linear_learners import CLASS_WEIGHT, NORMALISE, TOL, C
+from stackkit_plugins.shared.linear_learners import CLASS_WEIGHT, LIBLINEAR, NORMALISE, TOL, C
 
 _SHARED = (
     Option(name="max_iter", default=100, minimum=1, help="maximum number of solver iterations"),
@@ -23,6 +23,7 @@ def stackkit_learners() -> list[LearnerSpec]:
             name="logistic",
             summary="scikit-learn's multinomial LogisticRegression",
             factory="stackkit_plugins.logistic.learner:logistic",
+            process_state="stackkit_plugins.logistic.learner:process_state",
             options=(
                 Option(
                     name="solver",
@@ -38,6 +39,7 @@ def stackkit_learners() -> list[LearnerSpec]:
             name="logistic-ovr",
             summary="one-vs-rest with liblinear, as LogisticRegression was in 2017",
             factory="stackkit_plugins.logistic.learner:logistic_ovr",
+            process_state=LIBLINEAR,
             options=(C, *_SHARED),
         ),
     ]

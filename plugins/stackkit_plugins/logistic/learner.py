@@ -12,6 +12,15 @@ from stackkit_plugins.shared.linear_learners.normalisation import with_normalisa
 from stackkit_plugins.shared.linear_solvers import BatchedLogisticRegression
 
 
+def process_state(*, solver: str, **options: Any) -> tuple[str, ...] | None:
+    """Return the process-wide state that a solver uses.
+
+    scikit-learn's "newton-cholesky" lets LinAlgWarning raise, by filters of warnings that belong to the
+    process and that nearly every fit saves and restores. It must therefore run alone.
+    """
+    return None if solver == "newton-cholesky" else ()
+
+
 def logistic(*, C: float | str, seed: int, normalise: str, **options: Any) -> Any:
     """Create a multinomial logistic regression.
 

@@ -12,6 +12,7 @@ def stackkit_aggregators() -> list[AggregatorSpec]:
             name="stacked-logistic",
             summary="logistic regression on log-probabilities, shrunk to geometric-vote",
             factory="stackkit_plugins.stacked_logistic.aggregator:StackedLogistic",
+            process_state=(),
             options=(
                 fit_on_option("out-of-fold"),
                 Option(

@@ -12,21 +12,25 @@ def stackkit_aggregators() -> list[AggregatorSpec]:
             name="soft-vote",
             summary="class with the highest mean probability; learns nothing",
             factory="stackkit_plugins.voting.unweighted:SoftVote",
+            process_state=(),
         ),
         AggregatorSpec(
             name="geometric-vote",
             summary="class with the highest mean log-probability; learns nothing",
             factory="stackkit_plugins.voting.unweighted:GeometricVote",
+            process_state=(),
         ),
         AggregatorSpec(
             name="majority-vote",
             summary="class that most learners rank first; mean probability breaks ties",
             factory="stackkit_plugins.voting.unweighted:MajorityVote",
+            process_state=(),
         ),
         AggregatorSpec(
             name="weighted-vote",
             summary="weighted mean probability; the weights minimise the log-loss",
             factory="stackkit_plugins.voting.weighted:WeightedVote",
+            process_state=(),
             options=(
                 fit_on_option("out-of-fold"),
                 CLASS_WEIGHT,

@@ -26,6 +26,13 @@ CLASS_WEIGHT = Option(
     help="balanced: weight classes by their inverse frequency",
 )
 
+LIBLINEAR = ("liblinear",)
+"""Process-wide state of scikit-learn's `LinearSVC` and its solver "liblinear": one random generator.
+
+Its C++ code keeps the generator in a global variable and seeds it at the beginning of each fit. A second
+fit would start it again, and take numbers from it, in the middle of the first.
+"""
+
 LINEAR_SVC = (
     C,
     Option(name="max_iter", default=1000, minimum=1, help="maximum number of passes over the rows"),

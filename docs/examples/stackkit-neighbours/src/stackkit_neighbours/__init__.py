@@ -11,6 +11,7 @@ def stackkit_learners() -> list[LearnerSpec]:
             name="knn",
             summary="majority vote of the k nearest training images",
             factory="stackkit_neighbours.learner:Neighbours",
+            process_state=(),
             options=(
                 Option(name="k", default=15, minimum=1, help="number of nearest images that vote"),
                 Option(
@@ -38,5 +39,6 @@ def stackkit_aggregators() -> list[AggregatorSpec]:
             name="borda",
             summary="Borda count: the sum of the learners' rankings of the classes; no fit",
             factory="stackkit_neighbours.aggregator:Borda",
+            process_state=(),
         )
     ]
