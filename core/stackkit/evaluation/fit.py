@@ -270,14 +270,14 @@ def _training_groups(
 @contextmanager
 def _errors_name(component: ConfiguredComponent) -> Iterator[None]:
     """Name the component in errors, also in those about what it returned."""
-    try:
-        with component.blamed():
+    with component.blamed():
+        try:
             yield
-    except PluginError as error:
-        name = component.component.qualified_name
-        if name in str(error):
-            raise
-        raise PluginError(f"{name} (from {component.component.distribution}): {error}") from error
+        except PluginError as error:
+            name = component.component.qualified_name
+            if name in str(error):
+                raise
+            raise PluginError(f"{name} (from {component.component.distribution}): {error}") from error
 
 
 def _identity(configured: ConfiguredComponent) -> list[Any]:
