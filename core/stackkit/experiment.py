@@ -33,6 +33,7 @@ from stackkit.extraction.extract import ExtractionSummary, estimate_extraction, 
 from stackkit.extraction.image_remarks import remarks_on_all
 from stackkit.extraction.stored import already_extracted
 from stackkit.host.component import describe
+from stackkit.host.figures import FigureWatch
 from stackkit.host.registry import Registry
 from stackkit.preview import DryRun, Preview, make_preview
 from stackkit.recipe import Recipe, ResolvedRecipe, resolve
@@ -64,11 +65,13 @@ def extract_features(
     Parameters, return value and errors are those of the first half of `run`.
     """
     components = resolve(recipe, registry)
+    effects = FigureWatch(registry.host, components.all)
     dataset = open_dataset(components.dataset)
     preview = make_preview(recipe, components, dataset, store)
     begin(preview)
     require_weights(components.backbones, preview.backbones, registry)
-    return _extract(recipe, preview, dataset, store, reporter, expect)[1]
+    _, summary = _extract(recipe, preview, dataset, store, reporter, expect)
+    return replace(summary, notes=effects.notes())
 
 
 def dry_run(
@@ -163,6 +166,7 @@ def run(
     started, timings = time.perf_counter(), dict[str, float]()
     # Names, options, classifiers and folds are checked before `begin`, so before anything is downloaded.
     components = resolve(recipe, registry)
+    effects = FigureWatch(registry.host, components.all)
     dataset = open_dataset(components.dataset)
     classifiers = _check_evaluable(recipe, components, dataset)
     preview = make_preview(recipe, components, dataset, store)
@@ -175,8 +179,9 @@ def run(
             rows, summary = _find_extracted(recipe, preview, dataset, store, reporter)
     with _timed(timings, "evaluation_s"), _mention_failed_images(summary.failed):
         usable = usable_features(dataset, rows, preview.backbones, store)
+        cached = None if effects.during_run() else fits  # other runs must not reuse such fits
         comparison, results = _evaluate(
-            recipe, classifiers, dataset, usable, reporter, fits, out, predictions or Predictions()
+            recipe, classifiers, dataset, usable, reporter, cached, out, predictions or Predictions()
         )
     timings["total_s"] = time.perf_counter() - started
     shared = _shared_images(recipe, dataset, usable, comparison)
@@ -185,6 +190,7 @@ def run(
         *notes_on_shared_images(preview.protocol, comparison, shared),
         *image_notes(summary.remarks),
         *dataset.notes,
+        *effects.notes(),
     )
     return _report(preview, dataset.classes, summary, comparison, results, shared, timings, all_notes)
 

@@ -417,6 +417,6 @@ def test_a_plugin_that_crashes_the_process_is_named_and_hides_nothing(
     assert found["text"] == (
         "(deadly 0.3) ends the process that loads it: its process was killed by SIGSEGV"
     )
-    assert found["remedy"].endswith("until then, exclude it with --no-plugins or STACKKIT_PLUGINS")
+    assert found["remedy"].endswith("until then, exclude it: --disable-plugin deadly")
     assert "failed at import" in finding(document, "plugins", "broken-plugin")["text"]
     assert HISTOGRAM in finding(document, "plugins", "working")["data"]["names"]

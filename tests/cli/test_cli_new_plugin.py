@@ -11,9 +11,10 @@ from typing import get_args
 
 import pytest
 from support.commands import Command
-from support.environments import OFFLINE, Shell, create_environment
+from support.environments import Shell, create_environment
 from support.installing import REPOSITORY, Site
 
+from stackkit import __version__
 from stackkit.api.specs import Kind
 from stackkit.scaffold import project
 
@@ -45,7 +46,10 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def shell(generated: Path, bird_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Shell:
-    """A fresh environment with stackkit and all of them; `birds` has class folders, and a list."""
+    """A fresh environment with stackkit and all of them; `birds` has class folders, and a list.
+
+    Of stackkit there is a wheel alone, and no index: pip accepts it for the requirement of each.
+    """
     environment = tmp_path_factory.mktemp("environment")
     create_environment(environment)
     work = tmp_path_factory.mktemp("work")
@@ -56,8 +60,22 @@ def shell(generated: Path, bird_folder: Path, tmp_path_factory: pytest.TempPathF
         csv.writer(file).writerows([("file", "label"), *rows])
     shell = Shell(work, environment, home=tmp_path_factory.mktemp("new-plugin-home"))
     folders = [str(generated / f"stackkit-{plugin_of(sort)}") for sort in SORTS]
-    shell.run(f"{OFFLINE} {REPOSITORY} {' '.join(folders)}")
+    wheels = work / "wheels"
+    shell.run(f"pip wheel --no-index --no-build-isolation --no-deps -w {wheels} {REPOSITORY}")
+    # Forced, because the environment sees the stackkit that runs this test.
+    shell.run(f"pip install --no-index --no-deps --force-reinstall {wheels}/*.whl")
+    shell.run(f"pip install --no-index --no-build-isolation {' '.join(folders)}")
     return shell
+
+
+def test_its_readme_and_ci_say_where_stackkit_comes_from(generated: Path) -> None:
+    folder = generated / f"stackkit-{plugin_of('all')}"
+    readme = " ".join((folder / "README.md").read_text().split())
+    assert f"pip install stackkit-{__version__}-py3-none-any.whl" in readme
+    steps = (folder / ".github/workflows/test.yml").read_text()
+    installs = [line for line in steps.splitlines() if "pip install" in line]
+    assert len(installs) == 2
+    assert all('pip install "$STACKKIT"' in line for line in installs)
 
 
 @pytest.mark.parametrize("sort", EACH)

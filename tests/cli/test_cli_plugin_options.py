@@ -8,7 +8,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
-from support.commands import Command, chosen, in_a_process
+from support.commands import HISTOGRAM, Command, chosen, in_a_process
 from support.installing import Site
 
 from stackkit.host.host import SLOW_MS
@@ -122,6 +122,7 @@ def test_a_file_that_does_not_exist_is_a_usage_error(
         (("run", "--dataset", "mnist", "--plugin=F.py"), "stackkit --plugin FILE run ..."),
         (("run", "--plugins-dir", "D"), "stackkit --plugins-dir DIR run ..."),
         (("features", "ls", "--no-plugins"), "stackkit --no-plugins features ls ..."),
+        (("extract", "--disable-plugin", "acme"), "stackkit --disable-plugin NAME extract ..."),
         (("features", "--debug", "ls"), "stackkit --debug features ..."),
         (("doctor", "--debug"), "stackkit --debug doctor ..."),
         (("doctor", "--version"), "stackkit --version doctor ..."),
@@ -219,3 +220,44 @@ def test_an_option_that_the_factory_has_but_not_the_spec_is_reported_in_a_run(
     assert outcome.code == 4
     assert outcome.error.startswith(f"mine/means ({mine} ")
     assert outcome.error.endswith("not an option of means; add Option(name='bins', ...) to its spec")
+
+
+def loaded(stackkit: Command, *options: str | Path) -> set[str]:
+    records = stackkit(*options, "list-plugins", "--json").document["plugins"]
+    return {record["name"] for record in records if record["distribution"] != "stackkit"}
+
+
+def test_disable_plugin_leaves_out_third_party_plugins_wherever_they_come_from(
+    site: Site, stackkit: Command, mine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.install("broken", "import nowhere_at_all")
+    everything = {HISTOGRAM, "broken", "mine"}
+    assert loaded(stackkit, "--plugin", mine) == everything
+    assert loaded(stackkit, "--plugin", mine, "--disable-plugin", "broken") == {HISTOGRAM, "mine"}
+    twice = ("--disable-plugin", "broken", "--disable-plugin", "mine")
+    assert loaded(stackkit, "--plugin", mine, *twice) == {HISTOGRAM}
+    assert loaded(stackkit, "--plugins-dir", mine.parent, *twice) == {HISTOGRAM}
+    assert loaded(stackkit, "--no-plugins", "--disable-plugin", "broken") == set()
+    monkeypatch.setenv("STACKKIT_PLUGINS", f"broken,{HISTOGRAM}")
+    assert loaded(stackkit, "--disable-plugin", "broken") == {HISTOGRAM}
+    # The variable, and what the option adds to it.
+    monkeypatch.delenv("STACKKIT_PLUGINS")
+    monkeypatch.setenv("STACKKIT_DISABLED_PLUGINS", HISTOGRAM)
+    assert loaded(stackkit, "--disable-plugin", "broken") == set()
+
+
+def test_an_unknown_name_to_disable_is_refused_with_the_names_there_are(
+    site: Site, stackkit: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.install("acme", "")
+    for name, said in (
+        ("colour-histgram", f"is not a plugin; did you mean {HISTOGRAM}?"),
+        ("logistic", "is a plugin of stackkit itself"),
+        ("xyz", "is not a plugin"),
+    ):
+        outcome = stackkit("--disable-plugin", name, "list-plugins")
+        assert outcome.code == 2
+        message = " ".join(outcome.err.replace("│", " ").split())
+        assert f"'{name}' {said} (third-party plugins: acme, {HISTOGRAM})" in message
+    monkeypatch.setenv("STACKKIT_DISABLED_PLUGINS", "xyz")  # a variable may outlive an environment
+    assert "STACKKIT_DISABLED_PLUGINS lists 'xyz', but no plugin" in stackkit("list-plugins").err

@@ -485,7 +485,7 @@ def test_an_import_that_cannot_be_interrupted_ends_the_process_with_the_plugins_
     assert done.returncode == 4
     assert done.stderr == (
         "error: plugin stuck (stuck 1.0) is not done after 0.6 s and cannot be interrupted; "
-        "uninstall it, or exclude it with STACKKIT_PLUGINS or --no-plugins\n"
+        "uninstall it, or exclude it with --disable-plugin or --no-plugins\n"
     )
 
 

@@ -215,6 +215,19 @@ def test_the_name_of_a_failed_plugin_is_answered_with_its_error_instead_of_simil
     assert str(caught.value) == f"{said}: plugin acme (acme 1) failed at import: E: no"
 
 
+def test_a_typo_gets_its_own_message_though_a_plugin_file_of_the_command_is_broken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("STACKKIT_PLUGIN_FILES", "/broken.py")
+    hurt = registry(learner("logistic"), learner("linear-svm"), broken=("/broken.py",))
+    for typo in ("logistc", "logistics", "Logistic"):
+        with pytest.raises(UsageError, match=rf"unknown learner '{typo}'; did you mean logistic\?"):
+            hurt.one("learner", typo)
+    # What resembles no known name may be a component of that file.
+    with pytest.raises(PluginError, match=r"unknown learner 'forest': plugin /broken\.py .* failed"):
+        hurt.one("learner", "forest")
+
+
 def test_a_name_of_another_kind_is_unknown() -> None:
     with pytest.raises(UsageError, match="unknown backbone 'logistic'; no backbone is available"):
         LEARNERS.one("backbone", "logistic")

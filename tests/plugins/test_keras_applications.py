@@ -1,6 +1,7 @@
 """Backbones of keras.applications: Keras' own networks and features, and helpful errors."""
 
 import ast
+import hashlib
 import inspect
 import json
 import os
@@ -11,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 from PIL import Image
@@ -21,6 +23,7 @@ from stackkit.api import UsageError, WeightsError
 from stackkit.api.images import squash
 from stackkit_plugins import keras_applications as plugin
 from stackkit_plugins.keras_applications import backbone as factories
+from stackkit_plugins.keras_applications.input_scaling import scaled_for
 from stackkit_plugins.keras_applications.keras_files import models_folder
 from stackkit_plugins.keras_applications.models import MODELS, Model
 from stackkit_plugins.shared.keras_network import KerasBackbone, import_keras
@@ -202,7 +205,6 @@ def test_a_file_that_is_cut_short_or_not_weights_is_refused(mobilenet_file, tmp_
 
 
 def test_an_hdf5_file_without_weights_is_refused(tmp_path):
-    h5py = pytest.importorskip("h5py")
     with h5py.File(tmp_path / "data.h5", "w") as file:
         file["x"] = np.zeros(3)
     with pytest.raises(WeightsError, match="has no weights of a Keras model"):
@@ -241,6 +243,112 @@ def test_weights_that_change_between_revision_and_use_are_noticed(mobilenet_file
         file.write(b"\0")
     with pytest.raises(WeightsError, match="changed while it was in use"):
         backbone.extract(images_of(32))
+
+
+# --- weights by name and from a file -----------------------------------------------------------
+
+
+def keras_own_file(keras, path: Path, model: Model, size: int, alpha: float = 1.0) -> None:
+    """Write random weights as in the files that Keras offers for download: no configuration."""
+    from keras.src.legacy.saving.legacy_h5_format import save_weights_to_hdf5_group
+
+    arguments = {"alpha": alpha} if model.alphas else {}
+    network = getattr(keras.applications, model.function)(
+        weights=None, include_top=False, input_shape=(size, size, 3), **arguments
+    )
+    generator = np.random.default_rng(1)
+    for weight in network.weights:
+        if "kernel" not in weight.name and "count" not in weight.name:
+            # Every number counts, as in real weights: no mean of 0, no variance of 1.
+            weight.assign(generator.uniform(0.5, 1.0, weight.shape))
+    with h5py.File(path, "w") as file:
+        save_weights_to_hdf5_group(file, network)
+
+
+@pytest.fixture
+def both_ways(keras, monkeypatch, tmp_path):
+    """Return features of a model by name and by the path of the file that Keras would download."""
+
+    def features(name: str) -> tuple[np.ndarray, np.ndarray]:
+        model = BY_NAME[name]
+        size, alpha = model.smallest, min(alpha for alpha, _ in model.widths)
+        path = tmp_path / "models" / model.weights_file(size=size, alpha=alpha)
+        path.parent.mkdir()
+        keras_own_file(keras, path, model, size, alpha)
+        monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+        # Instead of a download: Keras knows the checksums of its files.
+        monkeypatch.setattr("keras.src.utils.file_utils.get_file", lambda *given, **named: str(path))
+        width = {"alpha": alpha} if model.alphas else {}
+        images = images_of(size)
+        by_name, by_file = (
+            create(plugin, name, weights=weights, size=size, engine="tensorflow", **width)
+            for weights in ("imagenet", path)
+        )
+        assert by_name.revision.rpartition("weights=")[2] == by_file.revision.rpartition("weights=")[2]
+        return by_name.extract(images), by_file.extract(images)
+
+    return features
+
+
+@pytest.mark.filterwarnings("ignore:`input_shape` is undefined")
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[] if name == "efficientnet-b0" else pytest.mark.slow)
+        for name in BY_NAME
+    ],
+)
+def test_the_same_weights_give_the_same_features_by_name_and_from_a_file(both_ways, name):
+    by_name, by_file = both_ways(name)
+    assert by_name.std() > 0
+    assert np.array_equal(by_name, by_file)
+
+
+def test_a_file_that_describes_its_network_decides_about_the_scaling_of_the_input(keras, tmp_path):
+    """A network that begins like an EfficientNet, as Keras builds it with weights=None."""
+    images = keras.Input((8, 8, 3))
+    layers = [keras.layers.Rescaling(1 / 255), keras.layers.Normalization(), keras.layers.Conv2D(2, 3)]
+    network = keras.Sequential([images, *layers])
+    network = keras.Model(network.inputs, network.outputs)
+    for file in ("own.keras", "own.h5", "own.weights.h5"):
+        save = network.save_weights if file.endswith(".weights.h5") else network.save
+        save(tmp_path / file)
+        assert scaled_for(network, tmp_path / file) is network
+    with h5py.File(tmp_path / "own.h5", "a") as weights_alone:
+        del weights_alone.attrs["model_config"]
+    scaled = scaled_for(network, tmp_path / "own.h5")
+    kinds = [type(layer).__name__ for layer in scaled.layers]
+    assert kinds == ["InputLayer", "Rescaling", "Normalization", "Rescaling", "Conv2D"]
+    assert scaled_for(scaled, tmp_path / "own.h5") is scaled
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("file", ["own.keras", "own.h5", "own.weights.h5"])
+def test_an_efficientnet_that_was_saved_without_that_scaling_keeps_its_features(keras, tmp_path, file):
+    """Someone who trains it from scratch has the network that Keras builds with weights=None."""
+    network = keras.applications.EfficientNetB0(
+        weights=None, include_top=False, input_shape=(32, 32, 3), pooling="avg"
+    )
+    save = network.save_weights if file.endswith(".weights.h5") else network.save
+    save(tmp_path / file)
+    found = create(plugin, "efficientnet-b0", weights=str(tmp_path / file), size=32)
+    expected = network.predict_on_batch(images_of(32).astype(np.float32))
+    assert_close(found.extract(images_of(32)), expected)
+
+
+def test_only_the_revision_of_an_efficientnet_from_a_file_has_changed(mobilenet_file):
+    digest = "sha256-" + hashlib.sha256(mobilenet_file.read_bytes()).hexdigest()
+    end = f"pooling=avg;preprocessing=1;size=32;weights={digest}"
+    for name, start in (
+        ("efficientnet-b0", "EfficientNetB0;scaling=of-file;"),
+        ("efficientnetv2-b0", "EfficientNetV2B0;"),
+        ("vgg19", "VGG19;"),
+        ("mobilenet", "MobileNet;alpha=1.0;"),
+    ):
+        made = create(plugin, name, weights=str(mobilenet_file), size=32)
+        assert made.revision == start + end
+    drawn = create(plugin, "efficientnet-b0", weights="random", size=32)
+    assert drawn.revision.startswith("EfficientNetB0;pooling=avg;preprocessing=1;size=32;weights=random")
 
 
 # --- weights that Keras downloads --------------------------------------------------------------
@@ -383,6 +491,7 @@ def test_the_unavailable_reason_covers_paths_too(mobilenet_file, tmp_path):
 
 
 KERAS_FOLDER = """
+from stackkit_plugins.keras_applications.input_scaling import scaled_for
 from stackkit_plugins.keras_applications.keras_files import models_folder
 print(models_folder())
 import keras

@@ -84,6 +84,20 @@ def test_options_reach_the_component(toy):
     assert "has other features" in found["backbone:toy:row-independence"]
 
 
+def test_a_component_that_cannot_be_made_is_skipped_and_with_options_for_it_fails(toy, tmp_path):
+    def create(test) -> None:
+        (mark,) = test.pytestmark
+        (case,) = (each for each in mark.args[1] if each.id == "dataset:toy:creation")
+        test(*case.values)
+
+    toy("dataset")
+    with pytest.raises(pytest.skip.Exception, match="root= is required"):
+        create(conformance("toy"))
+    options = {"toy": {"root": str(tmp_path / "nothing")}}
+    with pytest.raises(CheckFailedError, match=r"options= of conformance: .*nothing not found; pass"):
+        create(conformance("toy", options=options))
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [("Promise", "Check"), ("BrokenError", "CheckFailedError"), ("SkippedError", "CheckSkippedError")],

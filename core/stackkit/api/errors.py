@@ -5,6 +5,7 @@ A message is one line: what is wrong, the value, what is allowed, and what to do
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -84,6 +85,14 @@ class ImageMemoryError(StackkitError):
     exit_code = 10
 
 
+def _put_before(error: StackkitError, component: str) -> None:
+    """Name a component at the beginning of an error, unless the error names it."""
+    text = str(error)
+    name = component.partition(" ")[2].partition(":")[0]
+    if component and not re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text):
+        error.args = (f"{component}: {text}",)
+
+
 def one_line(error: BaseException) -> str:
     """Return "TypeName: text" of an exception as one printable line."""
     try:
@@ -103,22 +112,28 @@ def plain(text: str) -> str:
 
 
 @contextmanager
-def blaming(name: Callable[[str], StackkitError]) -> Iterator[None]:
+def blaming(name: Callable[[str], StackkitError], component: str = "") -> Iterator[None]:
     """Turn every exception that plugin code raises in the block into a StackkitError.
 
     Parameters
     ----------
     name : callable
         Takes the exception as one line of text and returns the error to raise.
+    component : str
+        Name of the component that the code belongs to, with options, such as "learner logistic:C=0".
 
     Notes
     -----
-    A StackkitError passes through unchanged, since the plugin raised it on purpose.
+    A StackkitError stays what it is, since the plugin raised it on purpose; `component` is put before
+    its text unless that names it already. An ImageError belongs to an image, which is named beside it.
 
     """
     try:
         yield
-    except (StackkitError, GeneratorExit):
+    except (ImageError, GeneratorExit):
+        raise
+    except StackkitError as error:
+        _put_before(error, component)
         raise
     except BaseException as error:
         # Extensions that panic and code that calls sys.exit() raise no subclass of Exception. Python

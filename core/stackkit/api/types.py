@@ -5,6 +5,7 @@ No module of this package imports NumPy or Pillow at import time, so that listin
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
@@ -39,7 +40,7 @@ class Sample:
     id : str
         Unique in its dataset, and the same every time the dataset is opened.
     label : int
-        Index into the dataset's `classes`.
+        Index into the dataset's `classes`; NumPy's integers are converted.
     split : str or None
         The official split, "train", "val" or "test"; None if the dataset defines none.
     bounding_box : BoundingBox or None
@@ -55,6 +56,12 @@ class Sample:
     split: str | None = None
     bounding_box: BoundingBox | None = None
     group: str | None = None
+
+    def __post_init__(self) -> None:
+        # Tables give NumPy's integers, which JSON cannot hold. Other types are refused with a message
+        # that names the dataset, when the dataset is opened.
+        if type(self.label) is not int and hasattr(self.label, "__index__"):
+            object.__setattr__(self, "label", operator.index(self.label))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -83,7 +83,7 @@ def _document(summary: ExtractionSummary) -> dict[str, Any]:
     document = asdict(summary)
     del document["remarks"]  # one for each image
     suspect = [asdict(image) for image in summary.suspect]
-    return document | {"suspect": suspect, "notes": list(image_notes(summary.remarks))}
+    return document | {"suspect": suspect, "notes": [*image_notes(summary.remarks), *summary.notes]}
 
 
 def _show(summary: ExtractionSummary, folder: Path) -> None:
@@ -95,6 +95,6 @@ def _show(summary: ExtractionSummary, folder: Path) -> None:
         say(f"failed: {failure.id}: {failure.reason}")
     for suspect in summary.suspect:
         say(f"suspect: {suspect.id}: {suspect.reason}")
-    for note in image_notes(summary.remarks):
+    for note in (*image_notes(summary.remarks), *summary.notes):
         say(f"- {note}")
     say(f"features: {folder}")

@@ -11,14 +11,17 @@ if TYPE_CHECKING:
 
 
 def the_host() -> Host:
-    """Load every allowed plugin; warn on stderr about those that the user named and that do not work.
+    """Load every allowed plugin, and warn on stderr.
 
-    It is a warning because the variable often outlives an environment, and a command that needs the
-    missing plugin fails by itself. STACKKIT_STRICT=1 makes it an error.
+    The warnings are about plugins that the user named and that do not work, and about plugins that
+    replaced functions of numerical libraries, whether or not the command uses them.
+
+    An unknown name is a warning because a variable often outlives an environment, and a command that
+    needs the missing plugin fails by itself. STACKKIT_STRICT=1 makes it an error.
     """
     from stackkit.host.host import load_host
 
     host = load_host()
-    for note in host.notes:
+    for note in (*host.notes, *host.effects_on_figures):
         say(f"warning: {note}", err=True)
     return host

@@ -30,6 +30,7 @@ from stackkit.cli import (
 )
 from stackkit.cli.click_commands import Command, Group, SectionedCommand
 from stackkit.cli.shutdown import end_process, report_crashes
+from stackkit.host.discovery import DISABLED, check_disabled
 from stackkit.utils.console import say
 from stackkit.utils.streams import protect_standard_streams
 
@@ -163,6 +164,14 @@ def _root(
             help="Load every single-file plugin in a folder.",
         ),
     ] = None,
+    disable_plugin: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--disable-plugin",
+            metavar="NAME",
+            help="Do not load this third-party plugin; repeatable.",
+        ),
+    ] = None,
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
     ] = False,
@@ -180,6 +189,12 @@ def _root(
         given["STACKKIT_PLUGIN_FILES"] = os.pathsep.join(map(str, plugin))
     if plugins_dir:
         given["STACKKIT_PLUGINS_DIR"] = str(plugins_dir)
+    if disable_plugin:
+        given[DISABLED] = ",".join(filter(None, [os.environ.get(DISABLED), *disable_plugin]))
+        try:
+            check_disabled(disable_plugin, {**os.environ, **given})
+        except StackkitError as error:
+            raise typer.BadParameter(str(error), param_hint="--disable-plugin") from None
     context.with_resource(_variables(given))
 
 

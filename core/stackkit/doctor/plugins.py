@@ -75,7 +75,7 @@ class Plugins:
         state: State = "blocker" if strict else "problem"
         for plugin, end in self.crashing.items():
             text = f"({plugin.distribution} {plugin.version}) ends the process that loads it: {end}"
-            remedy = f"{_remedy(plugin)}; until then, exclude it with --no-plugins or STACKKIT_PLUGINS"
+            remedy = f"{_remedy(plugin)}; until then, exclude it: --disable-plugin {plugin.name}"
             yield problem(plugin.name, text, remedy, state="blocker", end=end)
         for record in self.host.plugins:
             origin = f"({record.distribution} {record.version})"
@@ -92,7 +92,7 @@ class Plugins:
                 yield ok(record.name, f"{origin} works, but {reasons}", remedy, warnings=warnings)
         for note in self.host.notes:
             remedy = "correct the variable, or install the plugin"
-            yield problem("STACKKIT_PLUGINS", note, remedy, state=state)
+            yield problem(note.partition(" ")[0], note, remedy, state=state)
         names = [record.name for record in self.host.plugins if not record.error]
         yield ok("working", f"{len(names)}: {', '.join(names) or 'none'}", names=names)
 

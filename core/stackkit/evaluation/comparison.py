@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -118,9 +118,7 @@ class Comparison:
                 in_order = [*fits.single_results(known), *self._aggregated(fits, known, second)]
                 # Only labels are kept until the end of the run: the probabilities of all folds and
                 # inner folds together may not fit into memory.
-                results[fits.number] = [
-                    replace(result, probabilities=None, in_sample=None) for result in in_order
-                ]
+                results[fits.number] = [result.without_probabilities() for result in in_order]
                 self.on_fold(
                     FoldOutcome(
                         number=fits.number,
@@ -162,6 +160,7 @@ class Comparison:
             self._with_truth(results),
             untrained=not all(features.trained for features in row.features),
             converged=all(result.converged for result in results),
+            disagreements=sum(result.disagreements for result in results),
             fit_on=row.fit_on,
             repeats=self.repeats,
         )

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -26,6 +26,7 @@ from stackkit.evaluation.probabilities import (
     Probabilities,
     checked_labels,
     class_probabilities,
+    disagreements,
 )
 from stackkit.host.component import ConfiguredComponent
 from stackkit.utils.versions import dependency_versions, source_digest
@@ -45,6 +46,8 @@ class FitResult:
         Probabilities of the test rows; None if not requested.
     in_sample : ndarray of shape (n_train, n_classes) or None
         Probabilities of the training rows; None if not requested.
+    disagreements : int
+        Number of test rows whose predicted label is not their most probable one, once it was counted.
 
     """
 
@@ -52,6 +55,12 @@ class FitResult:
     converged: bool
     probabilities: Probabilities | None = None
     in_sample: Probabilities | None = None
+    disagreements: int = 0
+
+    def without_probabilities(self) -> FitResult:
+        """Return the result with `disagreements` counted and without the large arrays."""
+        count = 0 if self.probabilities is None else disagreements(self.labels, self.probabilities)
+        return replace(self, probabilities=None, in_sample=None, disagreements=count)
 
 
 class Fit(Protocol):
@@ -261,14 +270,14 @@ def _training_groups(
 @contextmanager
 def _errors_name(component: ConfiguredComponent) -> Iterator[None]:
     """Name the component in errors, also in those about what it returned."""
-    try:
-        with component.blamed():
+    with component.blamed():
+        try:
             yield
-    except PluginError as error:
-        name = component.component.qualified_name
-        if name in str(error):
-            raise
-        raise PluginError(f"{name} (from {component.component.distribution}): {error}") from error
+        except PluginError as error:
+            name = component.component.qualified_name
+            if name in str(error):
+                raise
+            raise PluginError(f"{name} (from {component.component.distribution}): {error}") from error
 
 
 def _identity(configured: ConfiguredComponent) -> list[Any]:
@@ -282,6 +291,7 @@ def _identity(configured: ConfiguredComponent) -> list[Any]:
         # The version of a plugin in development stays the same while its code changes.
         source_digest(component.spec.factory.partition(":")[0]),
         dependency_versions(component.distribution),
+        *([component.altered] if component.altered else []),
     ]
 
 

@@ -47,6 +47,9 @@ class Result:
     gain_interval_95 : tuple of (float, float) or None
         Tango's 95 % interval for the share of correct predictions minus that of the best single
         backbone, on the same images; None for the best single backbone itself.
+    disagreements : int
+        Number of predictions of a stacked learner that differ from the most probable class by its own
+        probabilities, over all folds.
 
     """
 
@@ -62,6 +65,7 @@ class Result:
     converged: bool
     fit_on: FitOn | None = None
     gain_interval_95: Interval | None = None
+    disagreements: int = 0
 
 
 def score(
@@ -73,13 +77,14 @@ def score(
     untrained: bool,
     converged: bool,
     fit_on: FitOn | None = None,
+    disagreements: int = 0,
     repeats: int = 1,
 ) -> Result:
     """Compute the accuracy of a classifier from its predictions.
 
     Parameters
     ----------
-    name, kind, backbones, untrained, converged, fit_on
+    name, kind, backbones, untrained, converged, fit_on, disagreements
         Copied to the result, see `Result`.
     folds : sequence of (ndarray, ndarray)
         Predicted and true labels of each fold, a pair of (n_test,) int64 arrays.
@@ -122,6 +127,7 @@ def score(
         ),
         converged=converged,
         fit_on=fit_on,
+        disagreements=disagreements,
     )
 
 

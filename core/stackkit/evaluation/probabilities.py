@@ -21,6 +21,10 @@ SUM_TOLERANCE = 1e-3
 """How much a row's sum may differ from 1; float32 over 1,000 classes errs by 1e-5."""
 
 
+TIE = 1e-6
+"""Probabilities that differ by less are equal: `predict` may break a tie in another way."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoldProbabilities:
     """Class probabilities of all learners in one fold.
@@ -175,3 +179,18 @@ def checked_labels(predicted: Any, count: int, n_classes: int) -> NDArray[np.int
             f"predict must return labels from 0 to {n_classes - 1}, got {labels.min()} to {labels.max()}"
         )
     return labels.astype(np.int64)
+
+
+def disagreements(labels: NDArray[np.int64], probabilities: Probabilities) -> int:
+    """Count rows whose predicted label is less probable than another one.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_samples,), int64
+        What a learner predicted.
+    probabilities : ndarray of shape (n_samples, n_classes)
+        Its probabilities of the same rows.
+
+    """
+    of_predicted = probabilities[np.arange(len(labels)), labels]
+    return int(np.sum(probabilities.max(axis=1, initial=0) - of_predicted > TIE))

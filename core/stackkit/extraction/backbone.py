@@ -43,7 +43,7 @@ class CheckedBackbone:
         JSON object that describes the origin of its features. It is stored with them.
     code : str
         Digest of everything that computes the features of a third-party backbone, see
-        `third_party_code`, and part of the store's key. "" for stackkit's own backbones, whose revisions
+        `code_digest`, and part of the store's key. "" for stackkit's own backbones, whose revisions
         its tests check.
 
     """
@@ -157,7 +157,9 @@ class CheckedBackbone:
         return f"{self.label} (from {self.distribution})"
 
     def _blamed(self) -> AbstractContextManager[None]:
-        return blaming(lambda text: ExtractionError(f"{self.full_name} failed: {text}"))
+        return blaming(
+            lambda text: ExtractionError(f"{self.full_name} failed: {text}"), f"backbone {self.label}"
+        )
 
 
 def _checked(readiness: Readiness) -> Readiness:
@@ -203,8 +205,18 @@ def make_backbone(component: ConfiguredComponent) -> CheckedBackbone:
         qualified_name=component.component.qualified_name,
         backbone=backbone,
         provenance=provenance,
-        code=third_party_code(component),
+        code=code_digest(component),
     )
+
+
+def code_digest(component: ConfiguredComponent) -> str:
+    """Return a digest of third-party code that the features of a backbone depend on, normally "".
+
+    Features that are computed while a plugin replaces functions of NumPy, say, get a key of their own,
+    so that they are not used without that plugin.
+    """
+    altered = component.component.altered
+    return " ".join(filter(None, [third_party_code(component), altered and f"altered-{altered}"]))
 
 
 def third_party_code(component: ConfiguredComponent) -> str:

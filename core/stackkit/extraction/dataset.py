@@ -114,6 +114,8 @@ def open_dataset(component: ConfiguredComponent) -> CheckedDataset:
                 f"{len(checked.samples)} samples"
             )
         labels = {sample.label for sample in checked.samples}
+        if wrong := [label for label in labels if not isinstance(label, int)]:
+            raise TypeError(f"labels must be integers, got {type(wrong[0]).__name__} {wrong[0]!r}")
         if labels and not labels <= set(range(len(checked.classes))):
             raise ValueError(
                 f"labels must be from 0 to {len(checked.classes) - 1}, "

@@ -42,6 +42,8 @@ class ExtractionSummary:
         Images without a row.
     remarks : mapping of str to tuple of ImageRemark
         What is special about images, by id. `extract` returns those of images that it decoded.
+    notes : tuple of str
+        What else the user must know about the features.
 
     """
 
@@ -49,6 +51,7 @@ class ExtractionSummary:
     reused: Mapping[str, int]
     failed: tuple[FailedImage, ...]
     remarks: Mapping[str, Remarks] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def suspect(self) -> tuple[FailedImage, ...]:

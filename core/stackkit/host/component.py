@@ -36,6 +36,9 @@ class Component:
     restored : tuple of str
         What the plugin's import changed in the process, such as "os.environ['A']", and stackkit
         restored. The component's code may depend on it.
+    altered : str
+        Digest of what plugins replaced in numerical libraries for this process, normally "". Results
+        of every component may depend on it, so it is part of their keys.
 
     """
 
@@ -45,6 +48,7 @@ class Component:
     version: str
     code: str = ""
     restored: tuple[str, ...] = field(default=(), compare=False, repr=False)
+    altered: str = ""
 
     @property
     def kind(self) -> Kind:
@@ -137,6 +141,10 @@ class ConfiguredComponent:
                     )
         return None if declared is None else frozenset(declared)
 
+    @property
+    def _label(self) -> str:
+        return f"{self.component.kind} {self.text}"
+
     def create(self) -> Any:
         """Import the component's factory and call it with the options.
 
@@ -149,11 +157,11 @@ class ConfiguredComponent:
 
         """
         self._require()
-        return _call(self.component, "factory", self.options)
+        return _call(self.component, "factory", self.options, label=self._label)
 
     def blamed(self) -> AbstractContextManager[None]:
         """Return a context in which exceptions of the component's code become a PluginError."""
-        return _blaming(self.component, "failed")
+        return _blaming(self.component, "failed", self._label)
 
     def fetch(self, **context: Any) -> Any:
         """Call a dataset's download with its options and `context`; return the folder.
@@ -170,7 +178,7 @@ class ConfiguredComponent:
         if not isinstance(spec, DatasetSpec) or not spec.fetch:
             raise UsageError(f"{self.name} has nothing to download")
         self._require()
-        return _call(self.component, "fetch", {**self.options, **context})
+        return _call(self.component, "fetch", {**self.options, **context}, label=self._label)
 
     def unavailable_reason(self) -> str | None:
         """Return why the component cannot run offline now and what to do about it, or None."""
@@ -209,15 +217,18 @@ def describe(configured: Sequence[ConfiguredComponent]) -> list[dict[str, Any]]:
     ]
 
 
-def _call(component: Component, role: str, keywords: Mapping[str, Any], seconds: float = 0) -> Any:
+def _call(
+    component: Component, role: str, keywords: Mapping[str, Any], seconds: float = 0, label: str = ""
+) -> Any:
     """Call the function that the spec's field `role` names; exceptions become StackkitErrors.
 
-    `seconds` limits the import and the call, each; 0 for no limit.
+    `seconds` limits the import and the call, each; 0 for no limit. `label` names the component in
+    errors that its code raises on purpose.
     """
-    label = f"{component.qualified_name} ({component.distribution})"
-    with _blaming(component, "cannot be imported"), time_limit(label, seconds):
+    culprit = f"{component.qualified_name} ({component.distribution})"
+    with _blaming(component, "cannot be imported", label), time_limit(culprit, seconds):
         function = load_text(getattr(component.spec, role))
-    with _blaming(component, "cannot be used"), time_limit(label, seconds):
+    with _blaming(component, "cannot be used", label), time_limit(culprit, seconds):
         try:
             return function(**keywords)
         except TypeError as error:
@@ -251,7 +262,7 @@ def _mismatch(
     return f"the {role} of {spec.name} must accept the keyword {what}"
 
 
-def _blaming(component: Component, what: str) -> AbstractContextManager[None]:
+def _blaming(component: Component, what: str, label: str = "") -> AbstractContextManager[None]:
     hint = ""
     if component.restored:
         names = ", ".join(component.restored)
@@ -259,7 +270,7 @@ def _blaming(component: Component, what: str) -> AbstractContextManager[None]:
             f"; the plugin's import changed {names}, which stackkit restored: "
             "make the change in the factory instead"
         )
-    return blaming(lambda text: PluginError(f"{_origin(component)} {what}: {text}{hint}"))
+    return blaming(lambda text: PluginError(f"{_origin(component)} {what}: {text}{hint}"), label)
 
 
 def _origin(component: Component) -> str:

@@ -10,12 +10,18 @@ from importlib.metadata import Distribution, EntryPoint, distributions, entry_po
 from pathlib import Path
 
 from stackkit import __version__
-from stackkit.api.errors import one_line
-from stackkit.host.load_failure import LoadFailure, PluginLoadError
+from stackkit.api.errors import UsageError, one_line
+from stackkit.host.load_failure import LoadFailure, PluginLoadError, listed
 from stackkit.host.single_file import PluginFile, named_files, plugin_files
 
 GROUP = "stackkit"
 OWN_DISTRIBUTION = "stackkit"
+
+SELECTED = "STACKKIT_PLUGINS"
+"""Variable with the names of the third-party plugins to load."""
+
+DISABLED = "STACKKIT_DISABLED_PLUGINS"
+"""Variable with the names of third-party plugins to leave out; `--disable-plugin` adds to it."""
 
 _NAME = re.compile(r"[\w.-]+")  # other characters have a meaning on the command line
 _NEEDS_STACKKIT = re.compile(r"stackkit\s*([\[(<>=!~;@]|$)", re.IGNORECASE)
@@ -60,39 +66,68 @@ def candidates(
 ) -> tuple[list[Candidate], list[str]]:
     """Return the plugins to load, stackkit's own first and then by name, and notes for the user.
 
-    STACKKIT_PLUGINS selects among installed third-party plugins and files of the plugins folder;
-    a note names each of its entries that no plugin has. A file that is given by itself is always
-    loaded.
+    STACKKIT_PLUGINS selects among installed third-party plugins and files of the plugins folder.
+    A file that is given by itself is always loaded, unless STACKKIT_DISABLED_PLUGINS names it, which
+    leaves out third-party plugins wherever they come from. A note names each entry of the two
+    variables that no plugin has.
     """
-    named, in_folder = plugin_files(environ)
-    installed = _installed() if found is None else _of_entry_points(found)
-    offered = [*installed, *map(_of_file, in_folder)]
-    notes = []
-    if (text := environ.get("STACKKIT_PLUGINS")) is not None:
-        names = [name.strip() for name in text.split(",") if name.strip()]
+    offered, files = _everyone(found, environ)
+    notes, kept = [], offered
+    if (chosen := _names(environ, SELECTED)) is not None:
         known = {each.name for each in offered}
-        notes = [_unknown_name(name, offered) for name in names if name not in known]
-        offered = [each for each in offered if each.is_own or each.name in names]
-    offered += map(_of_file, named)
-    order = sorted(
-        offered, key=lambda each: (not each.is_own, each.name, each.distribution, each.version)
-    )
+        notes = [_unknown_name(SELECTED, name, offered) for name in chosen if name not in known]
+        kept = [each for each in offered if each.is_own or each.name in chosen]
+    disabled, everyone = _names(environ, DISABLED) or [], [*offered, *files]
+    known = {each.name for each in everyone if not each.is_own}
+    notes += [_unknown_name(DISABLED, name, everyone) for name in disabled if name not in known]
+    kept = [each for each in [*kept, *files] if each.is_own or each.name not in disabled]
+    order = sorted(kept, key=lambda each: (not each.is_own, each.name, each.distribution, each.version))
     return order, notes
 
 
 def named_plugins(environ: Mapping[str, str]) -> set[str]:
     """Return what the user named: plugins in STACKKIT_PLUGINS, and paths of single files."""
-    names = environ.get("STACKKIT_PLUGINS", "").split(",")
-    return {name.strip() for name in names if name.strip()} | set(map(str, named_files(environ)))
+    return {*(_names(environ, SELECTED) or ()), *map(str, named_files(environ))}
 
 
-def _unknown_name(name: str, offered: Sequence[Candidate]) -> str:
+def _names(environ: Mapping[str, str], variable: str) -> list[str] | None:
+    text = environ.get(variable)
+    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
+
+
+def check_disabled(names: Iterable[str], environ: Mapping[str, str]) -> None:
+    """Raise UsageError for a name in `names` that no third-party plugin has, and list those that exist.
+
+    Stackkit's own plugins are always loaded.
+    """
+    offered, files = _everyone(None, environ)
+    known = {each.name: each.is_own for each in [*offered, *files]}
+    others = sorted(name for name, is_own in known.items() if not is_own)
+    for name in names:
+        if name in others:
+            continue
+        problem = "is a plugin of stackkit itself" if name in known else "is not a plugin"
+        near = get_close_matches(name, others, n=3, cutoff=0.5)
+        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        raise UsageError(f"{name!r} {problem}{hint} (third-party plugins: {listed(others) or 'none'})")
+
+
+def _everyone(
+    found: Iterable[EntryPoint] | None, environ: Mapping[str, str]
+) -> tuple[list[Candidate], list[Candidate]]:
+    """Return installed plugins with those of the folder, and single files that are named."""
+    named, in_folder = plugin_files(environ)
+    installed = _installed() if found is None else _of_entry_points(found)
+    return [*installed, *map(_of_file, in_folder)], list(map(_of_file, named))
+
+
+def _unknown_name(variable: str, name: str, offered: Sequence[Candidate]) -> str:
     """Suggest plugins for an unknown name: often it is that of a plugin's distribution."""
     others = [each for each in offered if not each.is_own]
     near = [each.name for each in others if each.distribution == name]
     near = near or get_close_matches(name, {each.name for each in others}, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else "`stackkit list-plugins` shows all names"
-    return f"STACKKIT_PLUGINS lists {name!r}, but no plugin has that name; {hint}"
+    return f"{variable} lists {name!r}, but no plugin has that name; {hint}"
 
 
 def check_loadable(candidate: Candidate, others: Sequence[Candidate]) -> None:

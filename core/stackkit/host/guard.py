@@ -19,28 +19,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
-from operator import is_
-from types import FrameType, FunctionType, ModuleType
-from typing import Any, TypeAlias
+from types import FrameType
+from typing import Any
 
 from stackkit.api.errors import plain
-from stackkit.host.heavy_modules import HEAVY, is_loaded
+from stackkit.host.heavy_modules import is_loaded
+from stackkit.host.load_failure import listed
+from stackkit.host.replaced import library_contents, replaced, still_replaced
 from stackkit.host.timeout import time_limit
 from stackkit.utils.streams import STDERR, descriptor_1_to
-
-WATCHED = HEAVY | {"math", "random", "stackkit", "stackkit_plugins"}
-"""Top-level modules that figures depend on: a function that is replaced in one of them is reported."""
 
 MAX_QUOTED = 60
 """Maximum length of a plugin's output in a warning, in characters."""
 
-MAX_NAMED = 12
-"""Maximum number of changes that one warning names."""
-
 _NUMPY_ERRORS = {"divide": "warn", "over": "warn", "under": "ignore", "invalid": "warn"}
 """`numpy.geterr()` of a NumPy that was just imported."""
-
-_Contents: TypeAlias = dict[str, tuple[ModuleType, dict[str, Any]]]
 
 
 @dataclass(slots=True)
@@ -56,17 +49,12 @@ class Observations:
         """Return one line for each kind of change."""
         lines = []
         if self.restored:
-            lines.append(f"changed {_listed(self.restored)} (restored)")
+            lines.append(f"changed {listed(self.restored)} (restored)")
         if self.replaced:
-            lines.append(f"replaced {_listed(self.replaced)} for the whole process (not restored)")
+            lines.append(f"replaced {listed(self.replaced)} for the whole process (not restored)")
         if self.threads:  # they delay the end of the process
-            lines.append(f"left threads running: {_listed(self.threads)}")
+            lines.append(f"left threads running: {listed(self.threads)}")
         return [*lines, f"printed {self.printed!r}"] if self.printed else lines
-
-
-def _listed(names: list[str]) -> str:
-    more = [f"{len(names) - MAX_NAMED} more"] if len(names) > MAX_NAMED else []
-    return ", ".join(names[:MAX_NAMED] + more)
 
 
 @contextmanager
@@ -77,14 +65,14 @@ def guarded(observed: Observations, label: str, seconds: float, package: str) ->
     top-level module.
     """
     with _warnings_deferred(), _output_captured(observed), _ctrl_c_recognised():
-        state, libraries, threads = _State(), _library_contents(), set(threading.enumerate())
+        state, libraries, threads = _State(), library_contents(), set(threading.enumerate())
         try:
             # Innermost: the limit must not interrupt what restores the process.
             with time_limit(label, seconds):
                 yield
         finally:
             observed.restored += state.restore()
-            observed.replaced += _replaced(libraries, package)
+            observed.replaced += still_replaced(label, replaced(libraries, package))
             observed.threads += sorted(each.name for each in set(threading.enumerate()) - threads)
 
 
@@ -158,47 +146,6 @@ def _numpy_random(numpy: Any) -> tuple[Any, ...] | None:
         return None
     name, key, *rest = numpy.random.get_state()
     return name, tuple(key.tolist()), *rest  # arrays have no single answer to ==
-
-
-def _library_contents() -> _Contents:
-    """Names and values of all watched modules that have been executed."""
-    return {
-        # Not vars(module): a lazy module would load itself when its attributes are read.
-        name: (module, dict(object.__getattribute__(module, "__dict__")))
-        for name, module in list(sys.modules.items())
-        if name.partition(".")[0] in WATCHED and isinstance(module, ModuleType) and is_loaded(module)
-    }
-
-
-def _replaced(before: _Contents, package: str) -> list[str]:
-    """Names of modules and functions that were replaced in watched modules other than `package`."""
-    found = []
-    for name, (module, content) in _library_contents().items():
-        if name.partition(".")[0] == package:
-            continue
-        old_module, old = before.get(name, (module, {}))
-        if module is not old_module:
-            found.append(name)
-            continue
-        # Nearly always nothing has changed: compare in C what holds thousands of names.
-        if len(old) == len(content) and all(map(is_, content.values(), map(old.get, content))):
-            continue
-        for key in old.keys() | content.keys():
-            value = content.get(key)
-            if value is old.get(key) or isinstance(value, ModuleType):  # imported submodules
-                continue
-            # A module that the plugin itself imported was not seen before: there, only functions
-            # that were defined in the plugin's package can be told to be replaced.
-            if callable(old.get(key)) or _is_defined_in(value, package):
-                found.append(f"{name}.{key}")
-    return sorted(found)
-
-
-def _is_defined_in(value: object, package: str) -> bool:
-    if type(value) is not FunctionType:
-        return False
-    # `__module__` would be that of the original where functools.wraps was used.
-    return str(value.__globals__.get("__name__")).partition(".")[0] == package
 
 
 @contextmanager

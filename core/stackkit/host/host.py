@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import EntryPoint
 from typing import Literal
 
 from stackkit.api.errors import PluginError
 from stackkit.host.component import Component
 from stackkit.host.discovery import Candidate, candidates, check_loadable, named_plugins
-from stackkit.host.load_failure import LoadFailure, PluginLoadError, PluginWarning, Stage
+from stackkit.host.load_failure import LoadFailure, PluginLoadError, PluginWarning, Stage, listed
 from stackkit.host.loader import PluginLoader
 from stackkit.host.timeout import plugin_seconds
 
@@ -41,6 +42,8 @@ class PluginRecord:
         The kind of the error, for code that chooses a remedy; None if the plugin works.
     warnings : tuple of PluginWarning
         What it should not have done while it was loaded.
+    replaced : tuple of str
+        Functions and modules of numerical libraries that it replaced for the whole process.
     is_file : bool
         Whether it is a single file.
     import_ms : float
@@ -58,6 +61,7 @@ class PluginRecord:
     error: str = ""
     failure: LoadFailure | None = None
     warnings: tuple[PluginWarning, ...] = ()
+    replaced: tuple[str, ...] = ()
     is_file: bool = False
     import_ms: float = field(default=0.0, compare=False)
     heavy: tuple[str, ...] = field(default=(), compare=False)
@@ -77,6 +81,17 @@ class PluginRecord:
     def is_slow(self) -> bool:
         """Whether its import took longer than `SLOW_MS`."""
         return self.import_ms > SLOW_MS
+
+    @property
+    def effect_on_figures(self) -> str:
+        """A sentence about functions that it replaced, or "". It holds though the plugin is not used."""
+        if not self.replaced:
+            return ""
+        return (
+            f"Plugin {self.name} ({self.distribution} {self.version}) replaced {listed(self.replaced)} "
+            "for the whole process, so that every figure may differ; to leave it out, pass "
+            f"--disable-plugin {self.name} before the command."
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +113,11 @@ class Host:
     plugins: tuple[PluginRecord, ...]
     components: tuple[Component, ...]
     notes: tuple[str, ...] = ()
+
+    @property
+    def effects_on_figures(self) -> tuple[str, ...]:
+        """A sentence about each plugin that replaced functions of numerical libraries."""
+        return tuple(each.effect_on_figures for each in self.plugins if each.replaced)
 
 
 def load_host(
@@ -141,11 +161,19 @@ def load_host(
             components += offered
     chosen = named_plugins(environ)
     failed = [each for each in records if each.error and chosen & {each.name, each.distribution}]
+    if altered := _altered(records):
+        components = [replace(each, altered=altered) for each in components]
     return Host(
         plugins=tuple(records),
         components=tuple(sorted(components, key=lambda each: (each.kind, each.qualified_name))),
         notes=(*notes, *(f"{each.failed_as}; it is not used" for each in failed)),
     )
+
+
+def _altered(records: Sequence[PluginRecord]) -> str:
+    """Return a digest of everything that plugins replaced in numerical libraries; "" for nothing."""
+    found = [[r.name, r.distribution, r.version, *r.replaced] for r in records if r.replaced]
+    return hashlib.blake2b(repr(found).encode(), digest_size=6).hexdigest() if found else ""
 
 
 def _load(
@@ -176,6 +204,7 @@ def _load(
         error=error.error if error else "",
         failure=error.failure if error else None,
         warnings=tuple(loader.warnings),
+        replaced=tuple(loader.replaced),
         is_file=candidate.is_file,
         import_ms=loader.import_ms,
         heavy=loader.heavy,

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from stackkit.host.timeout import TimeLimitError
+
+MAX_NAMED = 12
+"""Maximum number of changes that one warning names."""
 
 Stage: TypeAlias = Literal["find", "import", "register", "hook", "specs"]
 """Where a plugin can fail, in this order."""
@@ -47,6 +51,12 @@ class PluginWarning:
 
     stage: Stage
     reason: str
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return at most `MAX_NAMED` names, separated by commas."""
+    more = [f"{len(names) - MAX_NAMED} more"] if len(names) > MAX_NAMED else []
+    return ", ".join([*names[:MAX_NAMED], *more])
 
 
 class PluginLoadError(Exception):

@@ -30,6 +30,8 @@ class PluginLoader:
         What the plugin should not have done.
     restored : list of str
         Names of what its import changed in the process and the guard restored.
+    replaced : list of str
+        Names of functions and modules of numerical libraries that it replaced in the process.
     import_ms : float
         Duration of its import in milliseconds.
     heavy : tuple of str
@@ -41,6 +43,7 @@ class PluginLoader:
         self._candidate, self._seconds = candidate, seconds
         self.warnings: list[PluginWarning] = []
         self.restored: list[str] = []
+        self.replaced: list[str] = []
         self.import_ms = 0.0
         self.heavy: tuple[str, ...] = ()
 
@@ -126,6 +129,8 @@ class PluginLoader:
         except BaseException as error:  # also SystemExit, and panics of extensions in Rust
             raise PluginLoadError(stage, where + one_line(error), failure_of(error)) from error
         finally:
+            observed.replaced = [name for name in observed.replaced if name not in self.replaced]
+            self.replaced += observed.replaced
             for reason in observed.reasons():
                 self._warn(stage, where + reason)
             if stage == "import":

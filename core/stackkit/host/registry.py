@@ -21,6 +21,9 @@ from stackkit.host.single_file import named_files
 
 _OPTION_BEHIND_COLON = re.compile(r":(\w+)=.*")
 
+TYPO = 0.75
+"""Similarity from 0 to 1, as in difflib, from which a name is a misspelt known one."""
+
 MAX_LISTED = 12
 """Maximum number of names that an error message lists."""
 
@@ -163,23 +166,29 @@ class Registry:
         files = set(map(str, named_files(os.environ)))
         failed = [record for record in self.host.plugins if record.error]
         meant = [record for record in failed if fnmatchcase(record.name, plugin)]
-        # Who gives a file with --plugin means its components, under names that are not known now.
-        meant += [record for record in failed if record.distribution in files and record not in meant]
+        # Who gives a file with --plugin means its components, under names that are not known now; unless
+        # the name is nearly one that is known.
+        if not self._similar(kind, name, TYPO):
+            meant += [each for each in failed if each.distribution in files and each not in meant]
         if meant:
             return PluginError(f"{problem}: {'; '.join(record.failed_as for record in meant)}")
         return UsageError(f"{problem}{self._hint(kind, name)}{comma_hint}")
 
     def _hint(self, kind: Kind, name: str) -> str:
-        known = [self.short_name(component) for component in self.of_kind(kind)]
         failed = [record.name for record in self.host.plugins if record.error]
         note = f" (failed to load: {', '.join(failed)}; see `stackkit list-plugins`)" if failed else ""
-        if close := difflib.get_close_matches(name.strip("*?"), known, n=3, cutoff=0.5):
+        if close := self._similar(kind, name, 0.5):
             return f"; did you mean {' or '.join(close)}?{note}"
+        known = [self.short_name(component) for component in self.of_kind(kind)]
         if len(known) > MAX_LISTED:
             return f"; `stackkit list-plugins --kind {kind}` shows all {len(known)}{note}"
         if not known:
             return f"; no {kind} is available{note}"
         return f"; available: {', '.join(known)}{note}"
+
+    def _similar(self, kind: Kind, name: str, cutoff: float) -> list[str]:
+        known = [self.short_name(component) for component in self.of_kind(kind)]
+        return difflib.get_close_matches(name.strip("*?"), known, n=3, cutoff=cutoff)
 
     def _configure(self, component: Component, given: Mapping[str, str]) -> ConfiguredComponent:
         declared = {option.name: option for option in component.spec.options}

@@ -116,7 +116,7 @@ class _Watchdog:
         seconds = self._seconds + TRIES * AGAIN_S
         line = (
             f"error: {self._label} is not done after {seconds:g} s and cannot be interrupted; "
-            "uninstall it, or exclude it with STACKKIT_PLUGINS or --no-plugins\n"
+            "uninstall it, or exclude it with --disable-plugin or --no-plugins\n"
         )
         # Not sys.stderr and sys.exit: the main thread may hold the stream's lock, and never ends.
         os.write(2, line.encode())

@@ -121,6 +121,17 @@ def _on_fits(comparison: Comparison, results: Sequence[Result]) -> Iterator[str]
     stopped = [f"{r.name} on {', '.join(r.backbones)}" for r in results if not r.converged]
     if stopped:
         yield f"Stopped before convergence (raise max_iter or tol): {'; '.join(stopped)}."
+    if torn := [r for r in results if r.kind == "learner" and r.disagreements]:
+        # A repeated fold predicts an image again, so the counts are of predictions.
+        total = sum(len(fold.test) for fold in comparison.folds)
+        counts = "; ".join(
+            f"{r.name} on {', '.join(r.backbones)}: {r.disagreements:,} of {total:,}" for r in torn
+        )
+        yield (
+            f"The learner predicts another class than the most probable one by its own probabilities "
+            f"({counts} predictions). Its own accuracy is that of predict; aggregators use the "
+            "probabilities."
+        )
     if in_sample := [r.name for r in results if r.fit_on == "in-sample"]:
         yield (
             f"Fitted on in-sample probabilities, as in the published recipe: {', '.join(in_sample)}. "

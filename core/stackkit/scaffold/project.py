@@ -156,6 +156,7 @@ def _words(names: Names, components: Mapping[Kind, str]) -> dict[str, Any]:
         "chosen": _chosen(components),
         "tried": "".join(f" --component {each}" for each in tried) if "dataset" in components else "",
         "oldest": f"{major}.{minor}",
+        "version": __version__,
     }
 
 

@@ -39,6 +39,13 @@ class Case:
         """Whether it checks the plugin and not a component."""
         return isinstance(self.checks.under_test, PluginUnderTest)
 
+    @property
+    def needs_options_that_work(self) -> bool:
+        """Whether it checks that a component can be made with options that its author gave."""
+        return self.check is plugin_checks.CREATION and bool(
+            getattr(self.checks.under_test, "given", {})
+        )
+
     def verdict(self, limit_s: float | None = None) -> Verdict:
         """Return whether the check passes; each check that it builds on may take `limit_s` as well."""
         return self.checks.verdict(self.check, limit_s)
@@ -143,7 +150,8 @@ def conformance(
         Checks that fail, and why: ``{"my-net:row-independence": "reason"}``. A key is a case id,
         "component:check" or the name of a check. These cases must fail, or pytest reports an error.
     options : mapping of str to mapping, optional
-        Options that components are made with: ``{"my-net": {"weights": "random"}}``.
+        Options that components are made with: ``{"my-net": {"weights": "random"}}``. A component
+        that cannot be made with them fails; without options it is skipped.
     images : sequence of paths, default=()
         Image files to test backbones with, in addition to synthetic images.
     components : sequence of str, default=()
@@ -183,6 +191,8 @@ def conformance(
     def test_conformance(case: Case) -> None:
         __tracebackhide__ = True
         verdict = case.verdict(time_limit)
+        if verdict.status == "skipped" and case.needs_options_that_work:
+            raise CheckFailedError(f"options= of conformance: {verdict.found}")
         if verdict.status == "skipped":
             pytest.skip(verdict.found)
         if verdict.status == "FAILED":

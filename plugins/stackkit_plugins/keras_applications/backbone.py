@@ -53,7 +53,8 @@ class Factory:
         Parameters
         ----------
         weights : str
-            "imagenet", "random", or the path of a weights file with or without the classifier.
+            "imagenet", "random", or the path of a weights file with or without the classifier. The
+            same weights give the same features by name and from a file.
         size : int
             Side of the images in pixels.
         pooling : {"avg", "max"}
@@ -86,11 +87,11 @@ class Factory:
             load = partial(_pretrained, name=name, path=source.path)
         else:
             source = weights_file(weights)
-            load = partial(_from_file, name=name, path=source.path, top_layers=model.top_layers)
+            load = partial(_from_file, name=name, path=source.path)
         arguments = _arguments(model, size, pooling, alpha)
         definition = NetworkDefinition(
             name=model.name,
-            architecture=_architecture(model, pooling, alpha),
+            architecture=_architecture(model, pooling, alpha, weights),
             image_size=size,
             feature_dim=width,
             weights=source,
@@ -126,8 +127,10 @@ def __getattr__(name: str) -> Factory:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
 
 
-def _architecture(model: Model, pooling: str, alpha: float) -> str:
+def _architecture(model: Model, pooling: str, alpha: float, weights: str) -> str:
     parts = [model.function, *([f"alpha={alpha}"] if model.alphas else [])]
+    if model.scales_imagenet and weights not in {"imagenet", "random"}:
+        parts.append("scaling=of-file")  # earlier versions built the network without that scaling
     return ";".join([*parts, f"pooling={pooling}", f"preprocessing={PREPROCESSING}"])
 
 
@@ -153,13 +156,14 @@ def _new_model(model: Model, arguments: dict[str, Any], weights: str | None = No
         return getattr(keras.applications, model.function)(weights=weights, **arguments)
 
 
-def _from_file(
-    model: Model, arguments: dict[str, Any], *, name: str, path: Path, top_layers: int
-) -> Any:
+def _from_file(model: Model, arguments: dict[str, Any], *, name: str, path: Path) -> Any:
+    from stackkit_plugins.keras_applications.input_scaling import scaled_for
     from stackkit_plugins.keras_applications.weights_file import load_weights
 
     network = _new_model(model, arguments)
-    load_weights(network, path, name=name, top_layers=top_layers)
+    if model.scales_imagenet:
+        network = scaled_for(network, path)
+    load_weights(network, path, name=name, top_layers=model.top_layers)
     return network
 
 

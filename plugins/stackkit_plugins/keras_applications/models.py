@@ -31,6 +31,8 @@ class Model:
         Sizes that have ImageNet weights of their own.
     top_layers : int
         Number of further layers with weights in a file that includes the classifier.
+    scales_imagenet : bool
+        Whether Keras adds a scaling of the input for ``weights="imagenet"`` alone.
 
     """
 
@@ -43,6 +45,7 @@ class Model:
     smallest: int = 32
     trained_sizes: tuple[int, ...] = ()
     top_layers: int = 1
+    scales_imagenet: bool = False
 
     @property
     def alphas(self) -> tuple[float, ...]:
@@ -84,6 +87,7 @@ def _model(
         file=file,
         smallest=smallest,
         top_layers=3 if function.startswith("VGG") else 1,
+        scales_imagenet=module == "efficientnet",
     )
 
 
