@@ -86,7 +86,8 @@ def everything(outcome: Outcome, out: Path) -> dict[str, Any]:
 
 def differing(found: list[dict[str, Any]]) -> set[str]:
     """Names of everything that is not the same in all runs."""
-    return {name for one in found for name in one if one[name] != found[0][name]}
+    names = {name for one in found for name in one}
+    return {name for name in names for one in found if one.get(name) != found[0].get(name)}
 
 
 def test_fresh_evaluations_are_equal_for_any_jobs_and_equal_to_kept_fits(
