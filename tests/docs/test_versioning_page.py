@@ -28,7 +28,8 @@ CONTENT: dict[int, dict[str, str]] = {
         "hooks": "stackkit_datasets stackkit_backbones stackkit_learners stackkit_aggregators",
         "api": "HOOKSPEC_VERSION bytes_fingerprint datasets_dir decode_image engines_dir"
         " file_fingerprint fit_on_option group_argument hookimpl leave_out_small_classes limit_option"
-        " limit_per_class min_per_class_option read_image seed_option user_path"
+        " limit_per_class min_per_class_option pixel_options read_image seed_option user_path"
+        " IMAGE_ENDINGS RAW_ENDINGS"
         " BoundingBox FitOn OptionValue DatasetError ExtractionError ImageError PluginError"
         " StackkitError UsageError WeightsError",
         "ComponentSpec": f"{SPEC} options requires install unavailable_reason lacking diagnoses",
@@ -38,6 +39,7 @@ CONTENT: dict[int, dict[str, str]] = {
         "AggregatorSpec": f"{SPEC} process_state",
         "Option": "name default help type choices words minimum maximum above deprecated",
         "Sample": "id label split bounding_box group",
+        "PixelOptions": "orientation background scale_16bit",
         "Readiness": "settings batch_size images_per_s",
         "Dataset": "classes samples notes image fingerprint",
         "Backbone": "image_size feature_dim revision trained extract",
