@@ -7,12 +7,12 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax, softmax
+from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
 from stackkit_plugins.shared.linear_learners.inner_splits import inner_splits
+from stackkit_plugins.shared.linear_learners.temperature import fit_factor
 
 
 class CalibratedSVM(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
@@ -109,29 +109,3 @@ def _values(machine: Any, X: NDArray[np.floating]) -> NDArray[np.float64]:
     # scikit-learn returns one column for two classes. Their margin is then 2 * value, which the factor
     # absorbs.
     return values if values.ndim == 2 else np.stack([-values, values], axis=1)
-
-
-def fit_factor(values: NDArray[np.float64], codes: NDArray[np.int64]) -> float:
-    """Find the factor for which softmax(factor * values) has the lowest log-loss.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n_samples, n_classes)
-        Decision values of held-out rows.
-    codes : ndarray of shape (n_samples,)
-        Columns of the true classes.
-
-    Returns
-    -------
-    float
-        Between exp(-10) and exp(10).
-
-    """
-    rows = np.arange(len(codes))
-
-    def loss(logarithm: float) -> float:
-        return -float(log_softmax(np.exp(logarithm) * values, axis=1)[rows, codes].mean())
-
-    # Over the logarithm, which keeps the factor positive. The bounds matter where all rows are
-    # classified correctly: the loss then falls for ever.
-    return float(np.exp(minimize_scalar(loss, bounds=(-10, 10)).x))

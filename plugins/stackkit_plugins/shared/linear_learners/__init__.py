@@ -33,6 +33,15 @@ Its C++ code keeps the generator in a global variable and seeds it at the beginn
 fit would start it again, and take numbers from it, in the middle of the first.
 """
 
+TEMPERATURE = Option(
+    name="temperature",
+    default="auto",
+    type=float,
+    words=("auto",),
+    above=0,
+    help="divides scores before the softmax; auto: calibrated on left-out rows",
+)
+
 LINEAR_SVC = (
     C,
     Option(name="max_iter", default=1000, minimum=1, help="maximum number of passes over the rows"),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, Normalizer, StandardScaler
+
+from stackkit.api import group_argument
 
 
 def with_normalisation(learner: Any, normalise: str) -> Any:
@@ -23,7 +25,8 @@ def with_normalisation(learner: Any, normalise: str) -> Any:
     Returns
     -------
     estimator
-        A scikit-learn pipeline, or `learner` itself for "none". Means and variances are those of
+        A scikit-learn pipeline, or `learner` itself for "none". Its `fit` takes `groups` if that of
+        `learner` does. Means and variances are those of
         the rows that `fit` gets. Constant columns and rows of zeros become zeros; float32 stays
         float32.
 
@@ -37,12 +40,33 @@ def with_normalisation(learner: Any, normalise: str) -> Any:
         case "none":
             return learner
         case "standardise":
-            return make_pipeline(StandardScaler(), learner)
+            return _pipeline(StandardScaler(), learner)
         case "l2":
-            return make_pipeline(Normalizer(), learner)
+            return _pipeline(Normalizer(), learner)
         case "power":  # the root comes first, as in the paper: l2 would undo a change of scale
-            return make_pipeline(FunctionTransformer(signed_sqrt), Normalizer(), learner)
+            return _pipeline(FunctionTransformer(signed_sqrt), Normalizer(), learner)
     raise ValueError(f"normalise must be none, standardise, l2 or power, got {normalise}")
+
+
+class GroupedPipeline(Pipeline):  # type: ignore[misc]
+    """A pipeline that passes `groups` to the `fit` of its last step."""
+
+    def fit(
+        self,
+        X: NDArray[np.floating],
+        y: NDArray[np.int64],
+        groups: NDArray[np.int64] | None = None,
+    ) -> Self:
+        """Fit on (n_samples, n_features), (n_samples,) labels and (n_samples,) groups or None."""
+        last = self.steps[-1][0]
+        super().fit(X, y, **({} if groups is None else {f"{last}__groups": groups}))
+        return self
+
+
+def _pipeline(*steps: Any) -> Pipeline:
+    pipeline = make_pipeline(*steps)
+    takes_groups = group_argument(getattr(steps[-1], "fit", len), np.zeros(1, np.int64))
+    return GroupedPipeline(pipeline.steps) if takes_groups else pipeline
 
 
 def signed_sqrt(X: NDArray[np.floating]) -> NDArray[np.floating]:
