@@ -120,9 +120,7 @@ class ShrinkageLDA(SoftmaxClassifier):
         return scores
 
 
-def _variance(
-    rows: CentredRows, directions: NDArray[np.float64], priors: NDArray[np.float64]
-) -> float:
+def _variance(rows: CentredRows, directions: NDArray[np.float64], priors: NDArray[np.float64]) -> float:
     """Return the mean variance of the features within classes; between them if there is none."""
     within = rows.squares()
     if within > 0:

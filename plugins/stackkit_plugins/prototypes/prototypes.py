@@ -109,8 +109,9 @@ def cosines_left_out(
     (of_group, of_class), part = np.unique(np.stack([groups, codes]), axis=1, return_inverse=True)
     sums, parts = class_sums(rows, codes), class_sums(rows, part.ravel())
     lengths = np.linalg.norm(sums[of_class] - parts, axis=1)
-    lengths[np.bincount(of_class)[of_class] == 1] = np.inf  # nothing is left but rounding errors
-    cosines = rows @ normalize(sums).T
+    # Without the only group of a class, nothing is left but rounding errors.
+    lengths[(np.bincount(of_class)[of_class] == 1) | (lengths == 0)] = np.inf
+    cosines: NDArray[np.float64] = rows @ normalize(sums).T
     first = np.searchsorted(of_group, groups)
     count = np.bincount(of_group)[groups]
     for chunk in gen_batches(len(rows), _CHUNK_ROWS):

@@ -39,7 +39,8 @@ class CentredRows:
     @property
     def is_wide(self) -> bool:
         """Whether RR', (n, n), is smaller than R'R, (d, d)."""
-        return self.X.shape[0] < self.X.shape[1]
+        n, d = self.X.shape
+        return bool(n < d)
 
     def column_products(self) -> NDArray[np.float64]:
         """Return R'R, (d, d)."""

@@ -59,10 +59,7 @@ def can_be_held_out(
     ndarray of shape (n_samples,)
 
     """
-    if groups is not None:
-        of_class = np.unique(np.stack([codes, groups]), axis=1)[0]
-    else:
-        of_class = codes
+    of_class = codes if groups is None else np.unique(np.stack([codes, groups]), axis=1)[0]
     known: NDArray[np.bool_] = np.bincount(of_class)[codes] > 1
     return known
 
