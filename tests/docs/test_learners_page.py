@@ -1,4 +1,4 @@
-"""learners.md lists every linear learner and option, and its first command runs."""
+"""learners.md lists every learner and option, and its first command runs."""
 
 import re
 import shlex
@@ -9,10 +9,11 @@ import pytest
 from support.pages import text_of
 
 from stackkit.api.specs import LearnerSpec
-from stackkit_plugins import linear_svm, logistic
+from stackkit_plugins import lda, linear_svm, logistic, prototypes, ridge
 
 PAGE = text_of("learners.md")
-SPECS = [*logistic.stackkit_learners(), *linear_svm.stackkit_learners()]
+PLUGINS = (logistic, linear_svm, lda, ridge, prototypes)
+SPECS = [spec for plugin in PLUGINS for spec in plugin.stackkit_learners()]
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)

@@ -144,7 +144,7 @@ def test_lda_is_not_too_sure_where_features_outnumber_rows():
         -np.log(np.maximum(one.predict_proba(X[60:])[np.arange(60), y[60:] // 3], 1e-15)).mean()
         for one in (found, theirs)
     ]
-    assert losses[0] < 0.2 * losses[1]
+    assert losses[0] < 0.5 * losses[1]
 
 
 @SHAPES

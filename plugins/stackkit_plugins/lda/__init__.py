@@ -14,6 +14,7 @@ def stackkit_learners() -> list[LearnerSpec]:
             name="lda",
             summary="linear discriminant analysis with a shrunk covariance",
             factory="stackkit_plugins.lda.learner:lda",
+            process_state=(),
             options=(
                 Option(
                     name="shrinkage",

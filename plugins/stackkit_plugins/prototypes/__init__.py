@@ -14,6 +14,7 @@ def stackkit_learners() -> list[LearnerSpec]:
             name="prototypes",
             summary="cosines with the mean of each class, for few images per class",
             factory="stackkit_plugins.prototypes.learner:prototypes",
+            process_state=(),
             options=(
                 TEMPERATURE,
                 replace(NORMALISE, default="power"),

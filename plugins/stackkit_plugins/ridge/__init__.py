@@ -14,6 +14,7 @@ def stackkit_learners() -> list[LearnerSpec]:
             name="ridge",
             summary="ridge regression, its penalty selected by leave-one-out in closed form",
             factory="stackkit_plugins.ridge.learner:ridge",
+            process_state=(),
             options=(
                 Option(
                     name="alpha",

@@ -1,4 +1,4 @@
-"""What linear classifiers share: options, normalisation of features, and splits within a training fold.
+"""What linear classifiers share: options, normalisation, splits of a training fold, and calibration.
 
 Listing plugins needs the options, so this module imports nothing heavy.
 """
