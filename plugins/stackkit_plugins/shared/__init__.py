@@ -2,7 +2,7 @@
 
 - `image_lists`: names of splits, Unicode forms and notes of datasets of the user's own images
 - `keras_network`: run a frozen Keras network as a backbone, on TensorFlow or a faster engine
-- `linear_learners`: options, normalisation, inner splits, calibration and matrix products of linear classifiers
+- `linear_learners`: options, normalisation, inner splits and calibration of linear classifiers
 - `linear_solvers`: a faster solver for multinomial logistic regression
 - `probabilities`: arithmetic on the base learners' class probabilities
 """
