@@ -37,6 +37,8 @@ DEFAULT_BATCH = 32
 # The smallest batch with nearly full speed on a CPU. It takes little memory, and comparing features
 # for one batch of it takes little time.
 _CPU_BATCH = 8
+# Without a trace TensorFlow keeps every layer's output until the end; these would take 100 MB an image.
+_REFERENCE_BATCH = 2
 _MAX_BATCH_ON_CPU, _MAX_BATCH_ON_GPU = 32, 256
 
 
@@ -214,7 +216,7 @@ class EngineSelector:
         """Compare features of all images, in batches of the selected size; raises ExtractionError."""
         if selection.engine == "tensorflow":
             return selection
-        expected = in_batches(self.network().reference, images, _CPU_BATCH)
+        expected = in_batches(self.network().reference, images, _REFERENCE_BATCH)
         difference = largest_difference(in_batches(compute, images, selection.batch_size), expected)
         require_close(difference)
         return replace(selection, difference=difference)

@@ -200,9 +200,10 @@ def serve(threads: int) -> None:
     with os.fdopen(kept, "w", encoding="utf-8") as answers:
         try:
             _import_early(threads)
+            gc.freeze()  # of hundreds of thousands of objects none will be garbage
             while True:
                 _select(sys.stdin.buffer, answers)
-                _forget_networks()
+                gc.collect()  # a network holds itself by cycles
         except (EOFError, BrokenPipeError):
             os._exit(1)  # the parent process has ended
 
@@ -225,12 +226,6 @@ def _without(packages: tuple[str, ...]) -> Iterator[None]:
     finally:
         for name in blocked:
             sys.modules.pop(name, None)
-
-
-def _forget_networks() -> None:
-    if keras := sys.modules.get("keras"):
-        keras.utils.clear_session()
-    gc.collect()
 
 
 def _select(source: IO[bytes], answers: IO[str]) -> None:
