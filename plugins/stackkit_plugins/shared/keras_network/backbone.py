@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -160,12 +161,14 @@ class KerasBackbone:
         # Only a lost process falls back. Other errors, such as damaged weights, would occur in this
         # process too and are raised as they are.
         except SelectionProcessError as error:
-            # An engine that had been selected before another one crashed is good.
-            known = selector.recalled()
-            if known is None and self.definition.settings.engine != "auto":
+            # What had been selected before another engine crashed while it was timed is good.
+            if known := self._recalled(replace(selector, images=None)):
+                self._report(f"{error}; using {known[0].engine}")
+                return known
+            if self.definition.settings.engine != "auto":
                 raise
-            selection = known or selector.on_tensorflow()
-            self._report(f"{error}; using {selection.engine}")
+            self._report(f"{error}; using tensorflow")
+            selection = selector.on_tensorflow()
         return selection, selector.compute(selection)
 
     def selector(self, report: Callable[[str], None]) -> EngineSelector:
