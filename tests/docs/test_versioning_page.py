@@ -44,6 +44,7 @@ CONTENT: dict[int, dict[str, str]] = {
         "Dataset": "classes samples notes image fingerprint",
         "Backbone": "image_size feature_dim revision trained extract",
         "PreparableBackbone": "prepare",
+        "PlanningBackbone": "expect",
         "Learner": "fit predict",
         "Aggregator": "fit_on fit predict",
         "FeatureAggregator": "fit_on fit predict",

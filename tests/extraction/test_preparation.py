@@ -64,6 +64,13 @@ class TestPrepare:
         (origin,) = provenance_of(store, Preparing(32))
         assert origin["runtime"] == SETTINGS
 
+    def test_it_is_told_beforehand_how_many_images_it_will_compute(self, birds, store):
+        backbone, told = Preparing(32), []
+        backbone.expect = lambda images: told.append((images, list(backbone.sample_images)))
+        extracted(birds, store, backbone)
+        extracted(birds, store, backbone)
+        assert told == [(18, [])]
+
     def test_it_is_not_prepared_if_all_rows_are_stored(self, birds, store):
         extracted(birds, store, Preparing(32))
         again = Preparing(32)

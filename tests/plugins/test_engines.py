@@ -5,7 +5,7 @@ import re
 import signal
 import subprocess
 import sys
-import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,16 @@ from support.making import create, images_of
 from stackkit.api import ExtractionError, PluginError, Readiness, UsageError
 from stackkit.api.images import read_image, squash
 from stackkit_plugins import efficientnet_lite, keras_applications
-from stackkit_plugins.shared.keras_network import engines, import_keras, selection_process
+from stackkit_plugins.shared.keras_network import (
+    engine_table,
+    engines,
+    import_keras,
+    selection_process,
+    timing,
+)
 from stackkit_plugins.shared.keras_network.network import find_device
 from stackkit_plugins.shared.keras_network.out_of_memory import is_out_of_memory
-from stackkit_plugins.shared.keras_network.selection import TOLERANCE, largest_difference
+from stackkit_plugins.shared.keras_network.parity import TOLERANCE, largest_difference
 from stackkit_plugins.shared.keras_network.selection_process import SelectionProcessError
 
 
@@ -45,6 +51,12 @@ def birds(cub_root):
     files = sorted((cub_root / "images").rglob("*.jpg"))[::31][:32]
     images = [read_image(file) for file in files]
     return lambda size: np.stack([squash(image, size) for image in images])
+
+
+@pytest.fixture(autouse=True)
+def no_process_is_left() -> Iterator[None]:
+    yield
+    selection_process.end()
 
 
 def small(**given):
@@ -91,21 +103,77 @@ def test_a_row_depends_only_on_its_image_and_the_input_is_not_modified(engine):
 
 
 @needs_an_engine
-def test_auto_benchmarks_once_and_caches_the_result(birds, home):
+def test_auto_sets_up_the_engine_of_the_table_once_and_caches_it(birds, home):
     samples = birds(64)
     first, lines = prepare(small(), samples)
-    assert lines[0] == "mobilenet: benchmarking engines once on this machine; the result is cached"
-    assert "images/s with tensorflow" in lines[1]
+    engine = engine_table.engines_for("mobilenet")[0]
+    assert lines == [f"mobilenet: setting up {engine} once on this machine; the result is cached"]
+    assert first.settings["engine"] == engine
+    assert first.images_per_s
     again, lines = prepare(small(), samples)
     assert again == first
     (line,) = lines
-    assert line.startswith(
-        f"mobilenet: using {first.settings['engine']}, the fastest in the benchmark of 20"
-    )
+    assert line.startswith(f"mobilenet: using {engine}, selected on 20")
     assert str(home) in line
-    assert first.images_per_s
-    assert first.settings["engine"] in {"tensorflow", *engines.CONVERTED}
     assert small().extract(samples).shape == (32, 256)
+
+
+def test_the_table_prefers_mnn_for_plain_convolutions_and_openvino_for_the_rest(monkeypatch):
+    monkeypatch.setattr(engine_table, "engine_version", lambda name: "1")
+    assert engine_table.engines_for("vgg19") == ["mnn", "openvino"]
+    assert engine_table.engines_for("efficientnet-lite0") == ["openvino", "mnn"]
+    monkeypatch.setattr(engine_table, "engine_version", lambda name: "1" if name == "mnn" else None)
+    assert engine_table.engines_for("efficientnet-lite0") == ["mnn"]
+
+
+def test_engines_are_timed_only_where_that_pays_off_tenfold():
+    assert timing.pays_off(trial_s=1, images=111, images_per_s=1)
+    assert not timing.pays_off(trial_s=1, images=109, images_per_s=1)
+    for missing in ({"trial_s": 0}, {"images": None}, {"images_per_s": None}):
+        assert not timing.pays_off(**{"trial_s": 1, "images": 10**9, "images_per_s": 1, **missing})
+
+
+@needs_an_engine
+def test_a_long_extraction_times_all_engines_once_even_after_a_short_one(birds, home):
+    samples, chosen = birds(64), engine_table.engines_for("mobilenet")[0]
+    backbone = small()
+    backbone.expect(100)
+    backbone.prepare(samples, print)
+    backbone.expect(10**9)
+    _, lines = prepare(backbone, samples)
+    assert lines[:2] == [
+        f"mobilenet: setting up {chosen} once on this machine; the result is cached",
+        "mobilenet: timing engines, since there are 1,000,000,000 images to compute",
+    ]
+    speeds = lines[-1]
+    assert speeds.startswith(f"mobilenet: images/s with {chosen} ")
+    assert "tensorflow" in speeds
+    _, lines = prepare(backbone, samples)
+    assert len(lines) == 1, "what was timed once is not timed again"
+
+
+@needs_an_engine
+def test_one_process_sets_up_engines_for_all_networks_and_ends_with_the_first_features(birds):
+    networks = [small(seed=seed) for seed in (0, 1)]
+    for network in networks:
+        network.expect(100)
+    process = selection_process._running
+    for network in networks:
+        network.prepare(birds(64), print)
+        assert selection_process._running is process
+    networks[0].extract(birds(64))
+    assert selection_process._running is None
+    assert not process.is_alive
+
+
+@needs_an_engine
+def test_nothing_is_started_for_an_engine_that_is_cached_or_for_few_images(birds, home):
+    small().expect(31)
+    assert selection_process._running is None
+    small().prepare(birds(64), print)
+    selection_process.end()
+    small().expect(100)
+    assert selection_process._running is None
 
 
 @needs_an_engine
@@ -126,7 +194,7 @@ def test_the_extracting_process_does_not_import_tensorflow_if_it_uses_an_engine(
 
 
 @needs_an_engine
-def test_a_job_with_few_images_is_not_delayed_by_a_benchmark(home):
+def test_a_job_with_few_images_is_not_delayed_by_another_engine(home):
     readiness, lines = prepare(small(), images_of(64))
     assert readiness.settings["engine"] == "tensorflow"
     assert readiness.images_per_s is None
@@ -146,7 +214,8 @@ def test_an_engine_with_different_features_is_rejected(monkeypatch, birds):
     lines: list[str] = []
     selection = replace(selector, report=lines.append).select(birds(64))
     assert selection.engine == "tensorflow"
-    assert f"mobilenet: engine {engine} rejected: its features differ from TensorFlow's by" in lines[1]
+    expected = f"mobilenet: engine {engine} rejected: its features differ from TensorFlow's by"
+    assert [line for line in lines if line.startswith(expected)]
     requested = replace(backbone.definition.settings, engine=engine)
     definition = replace(backbone.definition, settings=requested)
     with pytest.raises(
@@ -171,11 +240,11 @@ def test_a_damaged_converted_network_is_converted_again(engine, birds, home):
     file.unlink()
     again = small(engine=engine)
     _, lines = prepare(again, samples)
-    assert lines == ["mobilenet: benchmarking engines once on this machine; the result is cached"]
+    assert lines == [f"mobilenet: setting up {engine} once on this machine; the result is cached"]
     assert np.array_equal(again.extract(samples), first.extract(samples))
 
 
-def test_a_damaged_cache_only_costs_another_benchmark(home):
+def test_a_damaged_cache_only_costs_another_selection(home):
     backbone = small(engine="tensorflow", batch_size=8)
     samples = np.concatenate([images_of(64)] * 6)[:32]
     first, _ = prepare(backbone, samples)
@@ -194,15 +263,15 @@ def test_if_the_cache_is_not_writable_tensorflow_is_used_and_a_line_tells_why(bi
     readiness, lines = prepare(small(), birds(64))
     assert readiness.settings["engine"] == "tensorflow"
     assert lines[1:]
-    assert all("rejected: [Errno" in line for line in lines[1:] if "images/s" not in line)
+    assert all("rejected: [Errno" in line for line in lines if "setting up" not in line)
 
 
 @needs_an_engine
-def test_a_crash_of_the_benchmark_does_not_stop_the_run(monkeypatch, birds, home):
+def test_a_crash_of_the_other_process_does_not_stop_the_run(monkeypatch, birds, home):
     monkeypatch.setattr(sys, "executable", "/bin/false")
     readiness, lines = prepare(small(), birds(64))
     assert readiness.settings["engine"] == "tensorflow"
-    assert lines == ["mobilenet: the benchmark of engines ended with exit code 1; using tensorflow"]
+    assert lines == ["mobilenet: setting up an engine ended with exit code 1; using tensorflow"]
     assert not list(home.rglob("trials.json"))
     engine = next(filter(engines.engine_version, engines.CONVERTED))
     with pytest.raises(SelectionProcessError, match="ended with exit code 1"):
@@ -210,7 +279,19 @@ def test_a_crash_of_the_benchmark_does_not_stop_the_run(monkeypatch, birds, home
 
 
 @needs_an_engine
-def test_a_hanging_benchmark_is_killed_with_all_its_processes(monkeypatch, birds, tmp_path):
+def test_a_crash_while_engines_are_timed_keeps_the_one_that_was_selected(monkeypatch, birds):
+    backbone, samples = small(), birds(64)
+    first = backbone.prepare(samples, print)
+    backbone.expect(10**9)
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    readiness, lines = prepare(backbone, samples)
+    assert readiness == first
+    engine = first.settings["engine"]
+    assert lines[-1] == f"mobilenet: setting up an engine ended with exit code 1; using {engine}"
+
+
+@needs_an_engine
+def test_a_hanging_process_is_killed_with_all_its_processes(monkeypatch, birds, tmp_path):
     """A real process that starts another one and waits forever."""
     (tmp_path / "sitecustomize.py").write_text(
         "import subprocess, time\n"
@@ -223,7 +304,7 @@ def test_a_hanging_benchmark_is_killed_with_all_its_processes(monkeypatch, birds
     monkeypatch.setattr(selection_process, "_LIMIT_S", 3)
     readiness, lines = prepare(small(), birds(64))
     assert readiness.settings["engine"] == "tensorflow"
-    assert lines == ["mobilenet: the benchmark of engines took more than 3 s; using tensorflow"]
+    assert lines == ["mobilenet: setting up an engine took more than 3 s; using tensorflow"]
     child = Path("/proc", (tmp_path / "child").read_text(), "cmdline")
     assert _read(child) == b""
     engine = next(filter(engines.engine_version, engines.CONVERTED))
@@ -329,7 +410,7 @@ def test_a_number_of_threads_that_tensorflow_cannot_change_is_recorded_or_refuse
         "work('auto', threads=2)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.stdout == "1 1\n", "threads=2 must be refused before any benchmark"
+    assert done.stdout == "1 1\n", "threads=2 must be refused before an engine is set up"
     assert "UsageError: threads=2: TensorFlow already runs on another number of threads" in done.stderr
 
 
@@ -480,7 +561,7 @@ def test_other_settings_reuse_the_converted_network(birds, home):
 
 @pytest.mark.slow
 @needs_an_engine
-def test_a_cached_engine_that_no_longer_loads_is_benchmarked_again(monkeypatch, birds, home):
+def test_a_cached_engine_that_no_longer_loads_is_set_up_again(monkeypatch, birds, home):
     engine = next(filter(engines.engine_version, engines.CONVERTED))
     small(engine=engine).prepare(birds(64), print)
     real = engines.engine(engine).load
@@ -497,7 +578,7 @@ def test_a_cached_engine_that_no_longer_loads_is_benchmarked_again(monkeypatch, 
     assert readiness.settings["engine"] == engine
     assert (
         lines[0]
-        == f"mobilenet: {engine} no longer loads (could not create a primitive); benchmarking again"
+        == f"mobilenet: {engine} no longer loads (could not create a primitive); setting it up again"
     )
 
 
@@ -506,20 +587,19 @@ def test_an_engine_that_is_wrong_at_the_selected_batch_size_is_rejected(birds):
     engine = next(filter(engines.engine_version, engines.CONVERTED))
     selector = small(engine=engine, batch_size=32).selector(print)
     images = birds(64).astype(np.float32)
-    reference = selector.network().compute(images)
-    correct = selector.on_tensorflow()
 
     def wrong_beyond_8(batch):
         features = selector.network().compute(batch)
         features[8:] *= 1.001
         return features
 
+    selection = replace(selector.on_tensorflow(), engine=engine)
     with pytest.raises(ExtractionError, match=r"differ from TensorFlow's by 1e-03"):
-        selector._confirmed(replace(correct, engine=engine), wrong_beyond_8, images, reference)
+        selector._confirmed(selection, wrong_beyond_8, images)
 
 
 @needs_an_engine
-def test_the_benchmark_imports_nothing_from_the_current_folder(birds, tmp_path, monkeypatch):
+def test_the_other_process_imports_nothing_from_the_current_folder(birds, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("json.py", "openvino.py", "_tools.py", "numpy.py"):
         (tmp_path / name).write_text("raise SystemExit('imported from the current folder')")
@@ -528,13 +608,12 @@ def test_the_benchmark_imports_nothing_from_the_current_folder(birds, tmp_path, 
 
 
 @needs_an_engine
-def test_ctrl_c_during_a_benchmark_ends_it_and_leaves_no_process(home):
+def test_ctrl_c_while_an_engine_is_set_up_ends_it_and_leaves_no_process(home):
     code = (
         "import numpy as np\n"
         "from stackkit_plugins.keras_applications.backbone import MobileNet\n"
         "b = MobileNet(weights='random', size=224, pooling='avg', seed=0, alpha=1.0)\n"
-        "b.revision; print('go', flush=True)\n"
-        "try: b.prepare(np.zeros((32, 224, 224, 3), np.uint8), lambda line: None)\n"
+        "try: b.prepare(np.zeros((32, 224, 224, 3), np.uint8), lambda line: print('go', flush=True))\n"
         "except KeyboardInterrupt: print('interrupted', flush=True)"
     )
     with subprocess.Popen(
@@ -546,7 +625,6 @@ def test_ctrl_c_during_a_benchmark_ends_it_and_leaves_no_process(home):
     ) as process:
         assert process.stdout
         assert process.stdout.readline() == "go\n"
-        time.sleep(6)
         os.killpg(process.pid, signal.SIGINT)  # like a terminal: the whole foreground group
         output, errors = process.communicate(timeout=20)
     assert (output, errors) == ("interrupted\n", "")

@@ -218,6 +218,23 @@ class PreparableBackbone(Backbone, Protocol):
         """
 
 
+@runtime_checkable
+class PlanningBackbone(PreparableBackbone, Protocol):
+    """A backbone that prepares itself according to how much there is to compute. Optional."""
+
+    def expect(self, images: int) -> None:
+        """Take note of how many images will be computed. stackkit calls it before `prepare`.
+
+        Until then it decodes images, so what `prepare` will need can be started here already.
+
+        Parameters
+        ----------
+        images : int
+            Number of images, > 0.
+
+        """
+
+
 class Learner(Protocol):
     """An unfitted classifier with scikit-learn's interface.
 

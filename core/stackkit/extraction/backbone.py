@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from stackkit import __version__
 from stackkit.api.errors import ExtractionError, UsageError, WeightsError, blaming
-from stackkit.api.types import Backbone, PreparableBackbone, Readiness
+from stackkit.api.types import Backbone, PlanningBackbone, PreparableBackbone, Readiness
 from stackkit.host.component import MACHINE, ConfiguredComponent, describe
 from stackkit.host.registry import Registry
 from stackkit.store import BackboneKey
@@ -80,6 +80,12 @@ class CheckedBackbone:
         """The key of the store. Reading it may download the weights."""
         key = self.declared_key
         return replace(key, revision=f"{key.revision} {self.code}") if self.code else key
+
+    def expect(self, images: int) -> None:
+        """Tell the backbone how many images it will compute, before it is prepared."""
+        if hasattr(self.backbone, "expect"):
+            with self._blamed():
+                cast(PlanningBackbone, self.backbone).expect(images)
 
     def prepare(self, images: NDArray[np.uint8], report: Callable[[str], None]) -> Readiness:
         """Let the backbone choose how to work: engine, device, batch size.

@@ -104,6 +104,9 @@ def prepare_backbones(
     """
     pending = [store.pending(backbone.key, rows) for backbone in backbones]
     pairs = list(zip(backbones, pending, strict=True))
+    for backbone, left in pairs:
+        if left:
+            backbone.expect(len(left))  # before decoding: a backbone may start something meanwhile
     sizes = {backbone.image_size for backbone, left in pairs if left}
     # Decoded in all sizes at once, because `extract` uses the same chunks for every backbone.
     decoded = list(_decode_one_for_each(decoder, pending, sorted(sizes)))

@@ -5,8 +5,9 @@ Nothing here imports it, Keras or NumPy before the first image comes in.
 
 Modules, from the bottom up: `engines`, `options`, `weights`, `quiet`, `runtime` and `out_of_memory`
 know nothing of the others; `network` builds and runs a network on TensorFlow; `engine_cache` keeps
-selections and converted networks; `selection` finds the fastest engine, and `selection_process` does
-that in a process of its own; `backbone` ties all of it together.
+selections and converted networks; `engine_table` knows which engine is fastest, `parity` compares its
+features with TensorFlow's and `timing` measures; `selection` selects by these three, and
+`selection_process` does that in a process of its own; `backbone` ties all of it together.
 """
 
 from stackkit_plugins.shared.keras_network.backbone import KerasBackbone

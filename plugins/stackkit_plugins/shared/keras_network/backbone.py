@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, ClassVar
 from weakref import ref
 
 from stackkit.api import ExtractionError, Readiness
+from stackkit_plugins.shared.keras_network import selection_process
 from stackkit_plugins.shared.keras_network.engine_cache import EngineCache, EngineSelection
 from stackkit_plugins.shared.keras_network.engines import Loaded
 from stackkit_plugins.shared.keras_network.network import Network, NetworkDefinition
@@ -19,10 +21,7 @@ from stackkit_plugins.shared.keras_network.selection import (
     MIN_IMAGES,
     EngineSelector,
 )
-from stackkit_plugins.shared.keras_network.selection_process import (
-    SelectionProcessError,
-    select_in_process,
-)
+from stackkit_plugins.shared.keras_network.selection_process import SelectionProcessError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,6 +54,7 @@ class KerasBackbone:
         self._selection: EngineSelection | None = None
         self._batch_size = DEFAULT_BATCH
         self._report: Callable[[str], None] = _ignore
+        self._images: int | None = None
 
     @property
     def name(self) -> str:
@@ -83,14 +83,22 @@ class KerasBackbone:
             self._network  # noqa: B018 - building the network downloads the weights
         return self.definition.revision
 
+    def expect(self, images: int) -> None:
+        """Take note of how many images will be computed, and start early what `prepare` will need."""
+        self._images = images
+        selector = self.selector(_ignore)
+        if selector.needs_engine(images) and selector.recalled() is None:
+            selection_process.start(self.definition)
+
     def prepare(self, images: NDArray[np.uint8], report: Callable[[str], None]) -> Readiness:
-        """Select engine and batch size by a benchmark, or reuse an earlier selection.
+        """Select engine and batch size, or reuse an earlier selection.
 
         Parameters
         ----------
         images : ndarray of shape (n, size, size, 3), uint8
-            Sample images of the dataset. With fewer than 32, TensorFlow is used without a
-            benchmark unless an engine was requested.
+            Sample images of the dataset. If there are fewer than 32 images to compute (as many as
+            samples, unless `expect` was told otherwise), TensorFlow is used unless another engine
+            was requested.
         report : callable
             Shows a line of text to the user.
 
@@ -108,7 +116,7 @@ class KerasBackbone:
         self._check(images)
         settings = self.definition.settings
         if settings.engine in {"auto", "tensorflow"}:
-            require_threads(settings.threads)  # before the benchmark, which takes a minute
+            require_threads(settings.threads)  # before an engine is set up, which takes seconds
         self._report = report
         selector = self.selector(report)
         self._selection, self._compute = self._recalled(selector) or self._selected(selector, images)
@@ -130,35 +138,38 @@ class KerasBackbone:
             if selection.engine == "tensorflow":
                 raise
             self._report(
-                f"{self.name}: {selection.engine} no longer loads ({error}); benchmarking again"
+                f"{self.name}: {selection.engine} no longer loads ({error}); setting it up again"
             )
             return None
         if self.definition.settings.engine == "auto":
             self._report(
-                f"{self.name}: using {selection.engine}, the fastest in the benchmark of "
-                f"{selection.made} (to repeat it, delete {selector.cache.folder})"
+                f"{self.name}: using {selection.engine}, selected on {selection.made} "
+                f"(to select again, delete {selector.cache.folder})"
             )
         return selection, compute
 
     def _selected(
         self, selector: EngineSelector, images: NDArray[np.uint8]
     ) -> tuple[EngineSelection, Compute]:
-        if not selector.compares_engines(images):
+        if not selector.needs_engine(len(images)):
             selection = selector.select(images)
             return selection, selector.compute(selection)
         # Drop the network of this process: otherwise its weights would be in memory twice.
         self.__dict__.pop("_network", None)
         try:
-            selection = select_in_process(self.definition, selector.cache, images, self._report)
-            return selection, selector.compute(selection)
+            selection = selection_process.select_in_process(selector, images)
         # Only a lost process falls back. Other errors, such as damaged weights, would occur in this
         # process too and are raised as they are.
         except SelectionProcessError as error:
+            # What had been selected before another engine crashed while it was timed is good.
+            if known := self._recalled(replace(selector, images=None)):
+                self._report(f"{error}; using {known[0].engine}")
+                return known
             if self.definition.settings.engine != "auto":
                 raise
             self._report(f"{error}; using tensorflow")
             selection = selector.on_tensorflow()
-            return selection, selector.compute(selection)
+        return selection, selector.compute(selection)
 
     def selector(self, report: Callable[[str], None]) -> EngineSelector:
         """Return a selector of this backbone's engine, which uses the network of this process."""
@@ -167,6 +178,7 @@ class KerasBackbone:
             cache=EngineCache(self.name, self.revision),
             network=lambda: self._network,
             report=report,
+            images=self._images,
         )
 
     def extract(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -197,6 +209,7 @@ class KerasBackbone:
         self._check(images)
         if self._compute is None:
             self._set_up_unprepared(images)
+        selection_process.end()  # every backbone of the run is prepared; its memory is needed now
         self._release_last_used()
         features = np.empty((len(images), self.feature_dim), np.float32)
         # A loop over positions instead of precomputed batches, as the batch size may shrink on the way.

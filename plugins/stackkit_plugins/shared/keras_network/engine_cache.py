@@ -32,7 +32,7 @@ _CONVERTING = ".converting-"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineSelection:
-    """The engine and batch size that a benchmark found to be fastest.
+    """The engine and batch size that a backbone uses on this machine.
 
     Attributes
     ----------
@@ -41,7 +41,10 @@ class EngineSelection:
     batch_size : int
         Images per pass.
     images_per_s : float or None
-        Measured speed; None without a benchmark.
+        Measured speed; None if it was not measured.
+    trial_s : float
+        How long it would take to time other engines and batch sizes too, in seconds; 0 if that was
+        done, or there are none.
     difference : float
         Largest difference of a row's features from TensorFlow's, relative to the row's norm; 0 for
         TensorFlow itself.
@@ -50,7 +53,7 @@ class EngineSelection:
     files : dict of str to str
         SHA-256 of every file in that folder, by name.
     made : str
-        Date of the benchmark in ISO format.
+        Date of the selection in ISO format.
 
     """
 
@@ -58,6 +61,7 @@ class EngineSelection:
     device: str
     batch_size: int
     images_per_s: float | None = None
+    trial_s: float = 0.0
     difference: float = 0.0
     folder: str = ""
     files: dict[str, str] = field(default_factory=dict)
@@ -92,7 +96,7 @@ class EngineCache:
         selections = {**self._selections(), _conditions(settings): asdict(selection)}
         self.folder.mkdir(parents=True, exist_ok=True)
         # Written beside the file and renamed, so that a reader never sees half of it. Two processes
-        # that store at the same time may lose one selection, which costs one more benchmark.
+        # that store at the same time may lose one selection, which is then made once more.
         temporary = self.folder / f".{_SELECTIONS}.{os.getpid()}"
         temporary.write_text(json.dumps(selections, indent=2), encoding="utf-8")
         temporary.replace(self.folder / _SELECTIONS)
@@ -169,7 +173,7 @@ class EngineCache:
         try:
             found = json.loads((self.folder / _SELECTIONS).read_text(encoding="utf-8"))
         except (OSError, ValueError):
-            return {}  # missing or damaged: benchmark again
+            return {}  # missing or damaged: select again
         return found if isinstance(found, dict) else {}
 
 
@@ -184,7 +188,7 @@ def _sha256(file: Path) -> str:
 
 
 def _conditions(settings: RunSettings) -> str:
-    """Return everything besides the network that decides which engine is fastest, as text."""
+    """Return everything besides the network that decides which engine is selected, as text."""
     engines = {name: engine_version(name) for name in CONVERTED}
     return json.dumps([asdict(settings), engines, *_machine()], sort_keys=True)
 

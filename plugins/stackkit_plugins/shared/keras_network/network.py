@@ -138,16 +138,53 @@ class Network:
             features: NDArray[np.float32] = self._function(tf.convert_to_tensor(images)).numpy()
         return features
 
+    def reference(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Compute the same without tracing, which is faster for the few images of a comparison."""
+        import tensorflow as tf
+
+        with tf.device(self._device):
+            features: NDArray[np.float32] = self._features(tf.convert_to_tensor(images)).numpy()
+        return features
+
     def frozen(self) -> bytes:
         """Return the graph as a serialized GraphDef with its weights as constants."""
-        from tensorflow.python.framework.convert_to_constants import (
-            convert_variables_to_constants_v2,
-        )
+        import tensorflow as tf
 
-        # Not public API, but the converters require a graph without variables.
-        frozen = convert_variables_to_constants_v2(self._function)
-        graph: bytes = frozen.graph.as_graph_def().SerializeToString()
+        # Traced with constants in place of the variables: to replace the variables of a traced graph
+        # takes twice as long.
+        weights = [
+            [variable.numpy() for variable in variables]
+            for variables in (self._model.trainable_variables, self._model.non_trainable_variables)
+        ]
+
+        def features(images: Any) -> Any:
+            constants = [list(map(tf.constant, values)) for values in weights]
+            found, _ = self._model.stateless_call(*constants, self._preprocess(images), training=False)
+            return tf.cast(found, tf.float32)
+
+        with tf.device(self._device):
+            function = tf.function(features, autograph=False).get_concrete_function(self._batches)
+        if any("Call" in operation.type for operation in function.graph.get_operations()):
+            # Not public API, but some converters require a graph without functions.
+            from tensorflow.python.framework.convert_to_constants import (
+                convert_variables_to_constants_v2,
+            )
+
+            function = convert_variables_to_constants_v2(function)
+        graph: bytes = function.graph.as_graph_def().SerializeToString()
         return graph
+
+    @property
+    def _batches(self) -> Any:
+        import tensorflow as tf
+
+        return tf.TensorSpec((None, self._size, self._size, 3), tf.float32, name="images")
+
+    def _features(self, images: Any) -> Any:
+        import tensorflow as tf
+
+        # The cast matters for mixed precision, which returns float16.
+        return tf.cast(self._model(self._preprocess(images), training=False), tf.float32)
 
     @cached_property
     def _function(self) -> Any:
@@ -155,13 +192,8 @@ class Network:
         # traced. It references its variables weakly; `self._model` keeps them alive.
         import tensorflow as tf
 
-        def features(images: Any) -> Any:
-            # The cast matters for mixed precision, which returns float16.
-            return tf.cast(self._model(self._preprocess(images), training=False), tf.float32)
-
-        batches = tf.TensorSpec((None, self._size, self._size, 3), tf.float32, name="images")
         with tf.device(self._device):
-            return tf.function(features).get_concrete_function(batches)
+            return tf.function(self._features).get_concrete_function(self._batches)
 
 
 def find_device(device: str) -> str | None:

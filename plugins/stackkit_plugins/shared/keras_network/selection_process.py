@@ -1,12 +1,17 @@
-"""Select an engine in a process of its own.
+"""Select engines in a process of its own.
 
-A selection has TensorFlow and every engine in memory at once, and an engine may crash on a network
+A selection has TensorFlow and another engine in memory at once, and an engine may crash on a network
 that it does not support. Neither must affect the process that extracts features.
+
+One process selects for all backbones of a run, because importing TensorFlow takes longer than
+converting a network. It ends when the first features are extracted.
 """
 
 from __future__ import annotations
 
+import atexit
 import functools
+import gc
 import json
 import os
 import pickle
@@ -15,14 +20,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from typing import IO, TYPE_CHECKING, Any
 
 import stackkit.api
 from stackkit.api import ExtractionError, StackkitError
-from stackkit_plugins.shared.keras_network.engine_cache import EngineCache, EngineSelection
+from stackkit_plugins.shared.keras_network.engine_cache import EngineSelection
 from stackkit_plugins.shared.keras_network.network import NetworkDefinition
 from stackkit_plugins.shared.keras_network.selection import EngineSelector
 
@@ -32,105 +37,161 @@ if TYPE_CHECKING:
 
 
 _LIMIT_S = 1800
-"""Time limit; a selection takes a minute or two, and ten minutes for the largest networks."""
+"""Time limit of one selection, which takes seconds, or minutes for the largest networks."""
+
+# TensorFlow imports Keras, and Keras imports these where they are installed, for functions that are
+# not used here. They take a third of the time.
+_UNNEEDED = ("matplotlib", "pandas", "sklearn")
+
+_running: _Process | None = None
 
 
 class SelectionProcessError(ExtractionError):
     """The process ended without an answer."""
 
 
-def select_in_process(
-    definition: NetworkDefinition,
-    cache: EngineCache,
-    images: NDArray[np.uint8],
-    report: Callable[[str], None],
-) -> EngineSelection:
-    """Run `EngineSelector.select` in another process.
+def select_in_process(selector: EngineSelector, images: NDArray[np.uint8]) -> EngineSelection:
+    """Run `EngineSelector.select` in the other process, which is started unless it is running.
 
     Parameters
     ----------
-    definition : NetworkDefinition
-        The backbone's network and run settings.
-    cache : EngineCache
-        Where the selection and the converted network are kept.
+    selector : EngineSelector
+        Its definition, cache and number of images are sent to the other process. Its `report` is called
+        in this process with every line that the other process reports.
     images : ndarray of shape (n, size, size, 3), uint8
         Sample images.
-    report : callable
-        Called in this process with every line that the other process reports.
 
     Raises
     ------
     StackkitError
-        The error that was raised in the other process.
+        The error that was raised in the other process, which can still be used.
     SelectionProcessError
         If the other process crashed or exceeded the time limit.
 
     """
-    selection: EngineSelection | None = None
-    started = time.monotonic()
-    # Pickle carries functions by name, so the other process builds the network with the same code.
-    request = pickle.dumps((definition, cache, images))
-    # -P: nothing is imported from the current folder, which is the user's.
-    command = [sys.executable, "-P", "-c", f"from {__name__} import serve; serve()"]
-    with _killed_on_exit(command, cache) as process:
-        assert process.stdin
-        assert process.stdout
-        # It may die before it has read everything; the exit code below is the better message.
-        with suppress(BrokenPipeError), process.stdin:
-            process.stdin.write(request)
-        for line in process.stdout:
-            [(kind, content)] = json.loads(line).items()
-            if kind == "report":
-                report(content)
-            elif kind == "selection":
-                selection = EngineSelection(**content)
-            elif kind == "crash":
-                raise SelectionProcessError(content)
-            else:  # the name of an error class: raise the same class here, so that exit codes stay
-                raise getattr(stackkit.api, kind, ExtractionError)(content)
-        if selection is None:
-            process.wait()
-            late = time.monotonic() - started >= _LIMIT_S
-            how = (
-                f"took more than {_LIMIT_S} s" if late else f"ended with exit code {process.returncode}"
-            )
-            raise SelectionProcessError(f"{definition.name}: the benchmark of engines {how}")
-    return selection
+    start(selector.definition)
+    process = _running
+    assert process is not None
+    try:
+        # Pickle carries functions by name, so the other process builds the network with the same code.
+        request = pickle.dumps((selector.definition, selector.cache, selector.images, images))
+        return process.answer(request, selector)
+    except BaseException as error:
+        # Errors that it reported itself leave it as it was. After others, such as Ctrl-C, it is busy or
+        # broken.
+        if isinstance(error, SelectionProcessError) or not isinstance(error, StackkitError):
+            end()
+            selector.cache.sweep()  # its half-converted network is left behind
+        raise
 
 
-@contextmanager
-def _killed_on_exit(command: Sequence[str], cache: EngineCache) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a process, and kill it with all its children on an error, Ctrl-C or the time limit."""
-    # A session of its own makes it the leader of a process group, which can be killed as a whole: it
-    # may have started a converter. It also keeps the terminal's Ctrl-C away from it, which only this
-    # process should handle.
-    with subprocess.Popen(  # noqa: S603
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
-    ) as process:
+def start(definition: NetworkDefinition) -> None:
+    """Start the process that will select an engine for this network, unless it is running.
+
+    It imports TensorFlow at once, so the earlier it is started, the less has to be waited for.
+    """
+    global _running
+    # Another number of threads needs another process: TensorFlow cannot change it. So do other
+    # variables of the environment, which a process keeps from its start.
+    conditions = (sys.executable, definition.settings.threads, dict(os.environ))
+    if _running and (_running.conditions != conditions or not _running.is_alive):
+        end()
+    if _running is None:
+        _running = _Process(conditions)
+
+
+def end() -> None:
+    """End the process, if there is one, and release its memory."""
+    global _running
+    process, _running = _running, None
+    if process:
+        process.end()
+
+
+atexit.register(end)
+
+
+class _Process:
+    """A running process of `serve`.
+
+    Parameters
+    ----------
+    conditions : tuple
+        What it depends on: interpreter, number of threads and environment.
+
+    """
+
+    def __init__(self, conditions: tuple[str, int, dict[str, str]]) -> None:
+        self.conditions = conditions
+        interpreter, threads, _ = conditions
+        # -P: nothing is imported from the current folder, which is the user's.
+        command = [interpreter, "-P", "-c", f"from {__name__} import serve; serve({threads})"]
+        # A session of its own makes it the leader of a process group, which can be killed as a whole: it
+        # may have started a converter. It also keeps the terminal's Ctrl-C away from it, which only this
+        # process should handle.
+        self._process = subprocess.Popen(  # noqa: S603
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+        )
+
+    @property
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
+    def answer(self, request: bytes, selector: EngineSelector) -> EngineSelection:
+        """Return the answer to a request; see `select_in_process` for the errors."""
+        assert self._process.stdin
+        assert self._process.stdout
+        started = time.monotonic()
+        with self._killed_when_late():
+            # It may die before it has read everything; the exit code below is the better message.
+            with suppress(BrokenPipeError):
+                self._process.stdin.write(request)
+                self._process.stdin.flush()
+            for line in self._process.stdout:
+                [(kind, content)] = json.loads(line).items()
+                if kind == "report":
+                    selector.report(content)
+                elif kind == "selection":
+                    return EngineSelection(**content)
+                elif kind == "crash":
+                    raise SelectionProcessError(content)
+                else:  # the name of an error class: raise the same class here, so that exit codes stay
+                    raise getattr(stackkit.api, kind, ExtractionError)(content)
+        code = self._process.wait()
+        late = time.monotonic() - started >= _LIMIT_S
+        how = f"took more than {_LIMIT_S} s" if late else f"ended with exit code {code}"
+        raise SelectionProcessError(f"{selector.definition.name}: setting up an engine {how}")
+
+    @contextmanager
+    def _killed_when_late(self) -> Iterator[None]:
         # A timer and not a timeout of `wait`: this process is blocked reading lines.
-        timer = threading.Timer(_LIMIT_S, _kill, [process])
+        timer = threading.Timer(_LIMIT_S, self._kill)
         timer.daemon = True
         timer.start()
         try:
-            yield process
-        except BaseException:
-            _kill(process)
-            cache.sweep()  # its half-converted network is left behind
-            raise
+            yield
         finally:
             timer.cancel()
 
+    def end(self) -> None:
+        """Kill it with all its children, and close the pipes to it."""
+        self._kill()
+        for pipe in (self._process.stdin, self._process.stdout):
+            # Closing writes what is left of a request, for which there is no reader any more.
+            with suppress(BrokenPipeError):
+                if pipe:
+                    pipe.close()
 
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    if hasattr(os, "killpg"):
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-    process.kill()
-    process.wait()
+    def _kill(self) -> None:
+        if hasattr(os, "killpg"):
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.kill()
+        self._process.wait()
 
 
-def serve() -> None:
-    """Be the other process: read the request from stdin, write answers as lines of JSON to stdout."""
+def serve(threads: int) -> None:
+    """Be the other process: read requests from stdin, write answers as lines of JSON to stdout."""
     # Windows has no sessions, so Ctrl-C arrives here too; it is for the parent process.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Libraries print to stdout, also from C++. Answers go to a copy of it, everything else to stderr.
@@ -138,9 +199,33 @@ def serve() -> None:
     os.dup2(2, 1)
     with os.fdopen(kept, "w", encoding="utf-8") as answers:
         try:
-            _select(sys.stdin.buffer, answers)
-        except BrokenPipeError:
+            _import_early(threads)
+            gc.freeze()  # of hundreds of thousands of objects none will be garbage
+            while True:
+                _select(sys.stdin.buffer, answers)
+                gc.collect()  # a network holds itself by cycles
+        except (EOFError, BrokenPipeError):
             os._exit(1)  # the parent process has ended
+
+
+def _import_early(threads: int) -> None:
+    from stackkit_plugins.shared.keras_network.runtime import import_keras
+
+    # An error is raised again, and reported, with the first request.
+    with suppress(Exception), _without(_UNNEEDED):
+        import_keras(threads=threads)
+
+
+@contextmanager
+def _without(packages: tuple[str, ...]) -> Iterator[None]:
+    """Let imports of these packages fail, as if they were not installed."""
+    blocked = {name: None for name in packages if name not in sys.modules}
+    sys.modules.update(blocked)  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        for name in blocked:
+            sys.modules.pop(name, None)
 
 
 def _select(source: IO[bytes], answers: IO[str]) -> None:
@@ -148,12 +233,13 @@ def _select(source: IO[bytes], answers: IO[str]) -> None:
         answers.write(json.dumps({kind: content}) + "\n")
         answers.flush()
 
-    definition, cache, images = pickle.load(source)  # noqa: S301 - written by the parent process
+    definition, cache, count, images = pickle.load(source)  # noqa: S301 - from the parent process
     selector = EngineSelector(
         definition=definition,
         cache=cache,
         network=functools.cache(definition.build),
         report=lambda line: answer("report", line),
+        images=count,
     )
     try:
         selection = selector.select(images)
@@ -163,6 +249,6 @@ def _select(source: IO[bytes], answers: IO[str]) -> None:
         raise
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"
-        answer("crash", f"{definition.name}: the benchmark of engines failed ({reason})")
+        answer("crash", f"{definition.name}: setting up an engine failed ({reason})")
     else:
         answer("selection", asdict(selection))
