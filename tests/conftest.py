@@ -11,6 +11,14 @@ from support.environments import OFFLINE, Shell, create_environment
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the tests of the host first: some send signals to their own process.
+
+    A signal ended a process in which TensorFlow, OpenVINO and MNN had all been loaded by earlier tests.
+    """
+    items.sort(key=lambda item: not item.path.is_relative_to(REPOSITORY / "tests" / "host"))
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real data beside the repository (or where STACKKIT_TEST_DATA says)."""

@@ -1,5 +1,6 @@
 """Two runs never write to one --out: the second is refused at once."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,8 @@ import pytest
 from support.commands import Command, chosen, photographs, variables
 
 from stackkit.api.errors import UsageError
+from stackkit.evaluation.comparison import Comparison
+from stackkit.evaluation.metrics import Result
 from stackkit.report.report import FILE_NAME, reserved
 
 HOLDING = """
@@ -48,3 +51,21 @@ def test_of_two_runs_in_one_process_the_second_is_refused(tmp_path: Path) -> Non
         pass
     with reserved(tmp_path, overwrite=False):
         pass
+
+
+def test_a_result_is_shown_even_if_its_report_cannot_be_written(
+    stackkit: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, out = photographs(tmp_path / "birds", a=4, b=4), tmp_path / "out"
+    real = Comparison.run
+
+    def replace_the_folder(self: Comparison) -> list[Result]:
+        results = real(self)
+        (out / FILE_NAME).mkdir()  # now nothing can take this place
+        return results
+
+    monkeypatch.setattr(Comparison, "run", replace_the_folder)
+    outcome = stackkit("run", *chosen(root), "--out", out, "--json")
+    assert outcome.code != 0
+    assert f"another run has written {out / FILE_NAME}" in outcome.err.splitlines()[-1]
+    assert json.loads(outcome.out)["results"]

@@ -406,7 +406,7 @@ def test_images_that_no_inner_fold_can_predict_do_not_wreck_the_aggregators(regi
     accuracies = {result.name: result.accuracy for result in (soft_vote, stacked, weighted, selected)}
     assert soft_vote.accuracy >= 0.7
     assert min(accuracies.values()) >= soft_vote.accuracy - 0.05, accuracies
-    told = "In 1 of 1 folds, 7 training image(s) are the only image or group of their class there"
+    told = "In 1 of 1 folds, 7 training image(s) have no image of their class outside their own"
     assert told in notes_of(comparison)
 
 

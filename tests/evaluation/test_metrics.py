@@ -139,3 +139,12 @@ def test_each_image_counts_once_for_the_gain_of_repeats():
     results = [result("learner", 0.5), result("aggregator", 0.4)]
     _, found = with_gain_intervals(results, [hits, other], repeats=2)
     assert found.gain_interval_95 == tango(0.5, 1.0, 3)
+
+
+def test_pooled_accuracy_counts_every_image_the_same_and_lies_in_its_interval() -> None:
+    truth = [np.zeros(100, dtype=np.int64), np.zeros(10, dtype=np.int64)]
+    folds = [(np.arange(100) // 90, truth[0]), (np.arange(10) // 5, truth[1])]
+    result = score("a", "learner", ["net"], folds, untrained=False, converged=True, pooled=True)
+    assert result.accuracy == 95 / 110
+    low, high = result.interval_95
+    assert low < result.accuracy < high

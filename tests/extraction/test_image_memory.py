@@ -9,7 +9,10 @@ from PIL import Image
 
 from stackkit.api.errors import ImageMemoryError
 from stackkit.api.types import Sample
+from stackkit.extraction.dataset import CheckedDataset
 from stackkit.extraction.decoding import Decoder, Request
+from stackkit.host.host import load_host
+from stackkit.host.registry import Registry
 
 DECODING = """
 import resource, sys
@@ -90,3 +93,22 @@ def test_an_image_without_memory_is_tried_alone_before_the_run_ends() -> None:
         with pytest.raises(ImageMemoryError, match=r"^5 \(9 x 9 pixels\) does not fit in memory"):
             next(chunks)
     assert (dataset.tries[2], dataset.tries[5], dataset.tries[0]) == (2, 2, 1)
+
+
+def test_too_little_memory_for_a_fingerprint_is_not_the_plugins_fault() -> None:
+    class TooLarge:
+        classes, notes = ("a", "b"), ()
+        samples = (Sample(id="large", label=0), Sample(id="small", label=1))
+
+        def fingerprint(self, i: int) -> str:
+            raise MemoryError
+
+    dataset = CheckedDataset(
+        component=Registry(host=load_host()).one("dataset", "mnist"),  # for messages
+        dataset=TooLarge(),  # type: ignore[arg-type]
+        classes=TooLarge.classes,
+        samples=TooLarge.samples,
+        notes=(),
+    )
+    with pytest.raises(ImageMemoryError, match="large does not fit in memory"):
+        dataset.fingerprint(0)

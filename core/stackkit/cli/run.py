@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stackkit.api.errors import UsageError
+from stackkit.api.errors import StackkitError, UsageError
 from stackkit.cli import options
 from stackkit.cli.host import the_host
 from stackkit.cli.output import print_csv, print_json, stdout_set_aside
@@ -153,16 +153,22 @@ def run_recipe(
             out=out,
             predictions=predictions,
         )
+        not_written: StackkitError | None = None
         if out:
-            written = report_file.write(report, out, overwrite=overwrite)
-            _write_predictions(predictions, out)
+            try:
+                written = report_file.write(report, out, overwrite=overwrite)
+                _write_predictions(predictions, out)
+            except StackkitError as error:  # a full disk must not cost the result: show it first
+                not_written = error
     table.show(report, Console(stderr=output != "text"))
-    if out:
+    if out and not not_written:
         say(f"report: {written}", err=True)
     if output == "json":
         print_json(report.document())
     elif output == "csv":
         print_csv(table.documents(report))
+    if not_written:
+        raise not_written
 
 
 def _write_predictions(predictions: Predictions, out: Path) -> None:

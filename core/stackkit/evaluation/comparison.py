@@ -163,4 +163,6 @@ class Comparison:
             disagreements=sum(result.disagreements for result in results),
             fit_on=row.fit_on,
             repeats=self.repeats,
+            # Folds of groups differ in size: their mean would not lie in the middle of the interval.
+            pooled=self.fit_plan.groups is not None,
         )

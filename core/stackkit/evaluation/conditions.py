@@ -20,6 +20,14 @@ GENERATORS = "random"
 CONDITIONS = "one thread, process state apart"
 """Part of every fit's digest. Change it with the conditions: other conditions may give other results."""
 
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "BLIS_NUM_THREADS",
+)
+"""Number of threads of OpenMP and of each BLAS, whose own variable takes precedence."""
+
 
 def combined(*states: frozenset[str] | None) -> frozenset[str] | None:
     """Return the process-wide state that a fit of several components uses; None means any state."""
@@ -44,17 +52,18 @@ def one_blas_thread() -> Iterator[None]:
     one would change each other's.
 
     """
-    before = os.environ.get("OMP_NUM_THREADS")
+    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
     # For libraries that are not loaded yet: a learner may import them while it fits.
-    os.environ["OMP_NUM_THREADS"] = "1"
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
     try:
         with ThreadpoolController().limit(limits=1, user_api="blas"):
             yield
     finally:
-        if before is None:
-            del os.environ["OMP_NUM_THREADS"]
-        else:
-            os.environ["OMP_NUM_THREADS"] = before
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 @contextmanager

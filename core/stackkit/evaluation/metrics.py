@@ -32,7 +32,8 @@ class Result:
     fold_accuracy : tuple of float
         Accuracy in each fold, in [0, 1].
     accuracy : float
-        Mean of `fold_accuracy`, equal to scikit-learn's ``cross_val_score(...).mean()``.
+        Mean of `fold_accuracy`, equal to scikit-learn's ``cross_val_score(...).mean()``. Where folds
+        keep groups together and thus differ in size, the share of correct predictions over all folds.
     spread : float or None
         Standard deviation of `fold_accuracy` (with ``ddof=0``); None for a single fold.
     interval_95 : tuple of (float, float)
@@ -79,6 +80,7 @@ def score(
     fit_on: FitOn | None = None,
     disagreements: int = 0,
     repeats: int = 1,
+    pooled: bool = False,
 ) -> Result:
     """Compute the accuracy of a classifier from its predictions.
 
@@ -90,6 +92,8 @@ def score(
         Predicted and true labels of each fold, a pair of (n_test,) int64 arrays.
     repeats : int
         How often every image is predicted.
+    pooled : bool
+        Whether every image counts the same in the accuracy, rather than every fold.
 
     Returns
     -------
@@ -118,7 +122,7 @@ def score(
         backbones=tuple(backbones),
         untrained=untrained,
         fold_accuracy=tuple(accuracies),
-        accuracy=float(np.mean(accuracies)),
+        accuracy=float(np.mean(correct if pooled else accuracies)),
         # One measurement has no standard deviation: 0 would claim perfect agreement.
         spread=float(np.std(accuracies)) if len(accuracies) > 1 else None,
         interval_95=wilson(int(correct.sum()) / repeats, len(labels) // repeats),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from stackkit.api.errors import DatasetError, ImageError, StackkitError, one_line
 from stackkit.api.types import Dataset, Sample
+from stackkit.extraction.decoding import memory_error
 from stackkit.host.component import ConfiguredComponent
 
 if TYPE_CHECKING:
@@ -66,6 +67,8 @@ class CheckedDataset:
         ------
         ImageError
             If the image cannot be read.
+        ImageMemoryError
+            If the image does not fit in memory, which is not the plugin's fault.
         PluginError
             If the fingerprint is invalid or the plugin fails.
 
@@ -75,6 +78,9 @@ class CheckedDataset:
                 fingerprint = self.dataset.fingerprint(i)
             except OSError as error:
                 raise ImageError(one_line(error)) from error
+            except MemoryError as error:
+                # Not a plain MemoryError, which `blamed` would turn into an error of the plugin.
+                raise memory_error(self.samples[i].id, error) from error
             if not (0 < len(fingerprint) <= 64 and fingerprint.isascii()):
                 raise ValueError(
                     f"the fingerprint of {self.samples[i].id} must be 1 to 64 ASCII characters, got "

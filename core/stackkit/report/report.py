@@ -149,9 +149,9 @@ def reserved(folder: Path, *, overwrite: bool) -> Iterator[None]:
     prepare(folder, overwrite=overwrite)
     with ExitStack() as held:
         if sys.platform != "win32":
-            descriptor = os.open(folder, os.O_RDONLY)
-            held.callback(os.close, descriptor)
             try:
+                descriptor = os.open(folder, os.O_RDONLY)
+                held.callback(os.close, descriptor)
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise UsageError(

@@ -13,8 +13,6 @@ _NAMES = frozenset(
         "thevolumesettingsfolder",
         # Windows
         "$recycle.bin",
-        "recycler",
-        "recycled",
         "system volume information",
         "thumbs.db",
         "ehthumbs.db",
