@@ -113,7 +113,8 @@ def test_three_of_them_work_together(shell: Shell) -> None:
     assert [each["id"] for each in report["failed_images"]] == ["birds/gone.jpg#0,0,9,9"]
 
 
-@pytest.mark.parametrize("name", SOME)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", EXAMPLES)
 def test_the_command_of_its_page_is_valid(shell: Shell, name: str) -> None:
     (command,) = commands(EXAMPLES[name] / "README.md")
     if "efficientnet-lite0" in command:

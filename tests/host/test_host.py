@@ -347,7 +347,7 @@ def test_components_are_sorted_and_stackkits_own_plugins_come_first(site: Site) 
 
 
 @given(data=st.data())
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_order_of_entry_points_does_not_matter(crowd: list[EntryPoint], data: st.DataObject) -> None:
     assert load_host(data.draw(st.permutations(crowd))) == load_host(crowd)
 
