@@ -166,5 +166,5 @@ def _on_out_of_fold(comparison: Comparison, results: Sequence[Result]) -> Iterat
         yield (
             f"In {len(affected)} of {len(by_fold)} folds, {each} training image(s) have no image of "
             "their class outside their own inner fold, so no inner fold can predict them. Aggregators "
-            "on out-of-fold probabilities were given equal probabilities of all classes for these images."
+            "on out-of-fold probabilities got equal probabilities of all classes for these images."
         )
