@@ -16,7 +16,7 @@ from PIL import Image
 HARNESS = Path(__file__).with_name("killing.py")
 KILLS = [40, pytest.param(200, marks=pytest.mark.slow)]
 FIT_KILLS = [8, pytest.param(30, marks=pytest.mark.slow)]
-CLI_KILLS = [2, pytest.param(5, marks=pytest.mark.slow)]
+CLI_KILLS = [1, pytest.param(5, marks=pytest.mark.slow)]
 
 
 @pytest.fixture(scope="module")

@@ -467,6 +467,7 @@ def test_engines_open_no_connection_and_leave_no_files_at_home(engine, tmp_path)
     assert not re.search("intel|openvino|mnn|telemetry", left), left
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(engines.engine_version("openvino") is None, reason="openvino is not installed")
 def test_if_memory_runs_out_the_batch_is_halved_and_every_row_is_correct():
     """With a real memory limit that is too small for 128 images at once.
