@@ -87,7 +87,7 @@ class Evaluation:
 
 
 def kept(folder: Path) -> dict[str, tuple[int, float]]:
-    """Every kept fit by name, with what changes if it is made anew; all are read to the end."""
+    """Every kept fit by name, with what changes if it is fitted again; all are read to the end."""
     found = {}
     for file in cached_fits(folder):
         with np.load(file.path, allow_pickle=False) as arrays:
