@@ -1,7 +1,8 @@
 """Which engine is fastest for which network: the table behind `engine=auto`.
 
-A table and not a measurement: the same command selects the same engine in every run, however busy
-the machine is. `docs/explanation/performance.md` has the figures that it is made from.
+A table and not a measurement, so that the load of the machine does not decide. Only an extraction that
+is long enough to pay for a trial times other engines, too; features of all engines agree to 1e-4 of a
+row's norm. `docs/explanation/performance.md` has the figures that it is made from.
 """
 
 from __future__ import annotations
