@@ -64,7 +64,7 @@ class Observed(KNeighborsClassifier):
             self.running.append(self.name)
             for other in self.running[:-1]:
                 self.met.add(frozenset([self.name, other]))
-        time.sleep(0.02)
+        time.sleep(0.05)
         with self.lock:
             self.running.remove(self.name)
         return super().fit(X, y)
@@ -169,7 +169,9 @@ def test_a_fit_that_may_use_any_state_runs_alone(make):
 
 def test_fits_that_use_the_same_state_take_turns_while_others_run(make):
     met = observed(make, one=("a",), two=("a", "b"), free=())
-    assert {frozenset(["free"]), frozenset(["free", "one"])} <= met
+    # On a busy machine all fits of one name may end before a fit of another begins.
+    assert frozenset(["free"]) in met
+    assert met & {frozenset(["free", "one"]), frozenset(["free", "two"])}
     assert not met & {frozenset(["one"]), frozenset(["two"]), frozenset(["one", "two"])}
 
 
