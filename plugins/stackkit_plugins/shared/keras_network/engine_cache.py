@@ -190,10 +190,11 @@ def _sha256(file: Path) -> str:
 def _conditions(settings: RunSettings) -> str:
     """Return everything besides the network that decides which engine is selected, as text."""
     engines = {name: engine_version(name) for name in CONVERTED}
-    return json.dumps([asdict(settings), engines, *_machine()], sort_keys=True)
+    return json.dumps([asdict(settings), engines, *machine()], sort_keys=True)
 
 
-def _machine() -> list[object]:
+def machine() -> list[object]:
+    """Return everything of this machine that decides which engine is selected and what it computes."""
     # A home folder may be shared by several machines, and a machine may get a GPU or a driver later.
     # Asking TensorFlow for its GPUs would import it, so what it depends on is recorded instead.
     affinity = getattr(os, "sched_getaffinity", None)
