@@ -12,18 +12,17 @@ from stackkit_plugins.shared.keras_network.weights import missing_file
 from stackkit_plugins.shared.network import EngineSettings, NetworkBackbone, checked_engine
 
 _INSTALL = {REFERENCE: "pip install 'stackkit[onnx]'", "openvino": "pip install 'stackkit[fast]'"}
-_NO_FILE = "onnx: file= is required, for example onnx:file=network.onnx"
 
 
 def onnx_file(
-    *, file: str, engine: str, threads: int, batch_size: int, **options: OptionValue
+    *, file: str | None, engine: str, threads: int, batch_size: int, **options: OptionValue
 ) -> NetworkBackbone:
     """Create a backbone; the file is read when its size, width or revision is needed.
 
     Parameters
     ----------
     file : str
-        Path of an ONNX file.
+        Path of an ONNX file; required.
     engine : {"auto", "onnxruntime", "openvino"}
         What computes it.
     threads : int
@@ -36,7 +35,7 @@ def onnx_file(
     Raises
     ------
     UsageError
-        If `file` is empty.
+        If `file` is missing.
     WeightsError
         If there is no such file.
     PluginError
@@ -44,7 +43,7 @@ def onnx_file(
 
     """
     if not file:
-        raise UsageError(_NO_FILE)
+        raise UsageError("onnx: file= is required, for example onnx:file=network.onnx")
     path = user_path(file)
     if missing := missing_file(path):
         raise WeightsError(f"onnx: {missing}; pass the path of an ONNX file by file=")
@@ -55,7 +54,7 @@ def onnx_file(
     return NetworkBackbone(OnnxNetwork(path, given), settings)
 
 
-def unavailable_reason(*, file: str, **others: OptionValue) -> str | None:
+def unavailable_reason(*, file: str | None, **others: OptionValue) -> str | None:
     """Return what must be installed or provided before this backbone can run, or None."""
     del others
     try:
@@ -64,6 +63,4 @@ def unavailable_reason(*, file: str, **others: OptionValue) -> str | None:
         return "onnx is not installed; run: pip install 'stackkit[onnx]'"
     if not any(map(engine_version, (REFERENCE, *FASTER))):
         return f"neither onnxruntime nor openvino is installed; run: {_INSTALL[REFERENCE]}"
-    if not file:
-        return _NO_FILE
-    return missing_file(user_path(file))
+    return missing_file(user_path(file)) if file else None

@@ -63,7 +63,7 @@ STORED = (
 """Options whose text a file may carry in its metadata under `stackkit.NAME`."""
 
 OPTIONS = (
-    Option(name="file", default="", help="path of the ONNX file; required"),
+    Option(name="file", default=None, type=str, help="path of the ONNX file (required)"),
     *STORED,
     *engine_options(REFERENCE, *FASTER),
 )
