@@ -10,7 +10,8 @@ from stackkit.api import ExtractionError, Readiness
 from stackkit_plugins.shared.keras_network.engines import Loaded, engine_version
 from stackkit_plugins.shared.keras_network.out_of_memory import is_out_of_memory
 from stackkit_plugins.shared.keras_network.parity import in_batches, largest_difference, require_close
-from stackkit_plugins.shared.network.comparisons import Comparisons
+from stackkit_plugins.shared.keras_network.timing import rate
+from stackkit_plugins.shared.network.comparisons import Comparison, Comparisons
 from stackkit_plugins.shared.network.definition import FrozenNetwork
 from stackkit_plugins.shared.network.settings import EngineSettings
 
@@ -101,10 +102,11 @@ class NetworkBackbone:
         """
         self._check(images)
         self._report = report
-        engine, self._compute, difference = self._selected(images)
+        engine, self._compute, comparison = self._selected(images)
         return Readiness(
-            settings=self._provenance(engine, difference),
+            settings=self._provenance(engine, comparison),
             batch_size=self._batch_size,
+            images_per_s=comparison.images_per_s if comparison else None,
         )
 
     def extract(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -147,18 +149,17 @@ class NetworkBackbone:
             start = rows.stop
         return features
 
-    def _selected(self, images: NDArray[np.uint8]) -> tuple[str, Loaded, float | None]:
-        """Return an engine, the network in it, and how much it differs; None if not compared."""
-        network, requested = self.network, self.settings.engine
+    def _selected(self, images: NDArray[np.uint8]) -> tuple[str, Loaded, Comparison | None]:
+        """Return an engine, the network in it, and the comparison with the reference if there is one."""
+        network = self.network
         for engine in self._candidates(len(images)):
             try:
-                compute, difference = self._compared(engine, images)
+                compute, comparison = self._compared(engine, images)
             except Exception as error:  # any error of an engine excludes this engine only
                 self._reject(engine, error)
                 continue
-            return engine, compute, difference
-        engine = network.reference if requested == "auto" else requested
-        return engine, network.load(engine, self.settings.threads), 0.0
+            return engine, compute, comparison
+        return network.reference, network.load(network.reference, self.settings.threads), None
 
     def _candidates(self, samples: int) -> Iterator[str]:
         """Yield the installed engines to try before the reference."""
@@ -172,7 +173,7 @@ class NetworkBackbone:
             if alone or is_long or self._comparisons.recall(engine) is not None:
                 yield engine
 
-    def _compared(self, engine: str, images: NDArray[np.uint8]) -> tuple[Loaded, float | None]:
+    def _compared(self, engine: str, images: NDArray[np.uint8]) -> tuple[Loaded, Comparison | None]:
         """Load the network into an engine; raise ExtractionError if its features differ."""
         import numpy as np
 
@@ -183,18 +184,18 @@ class NetworkBackbone:
                 "compared with it"
             )
             return network.load(engine, threads), None
-        difference = self._comparisons.recall(engine)
-        if difference is not None:
-            require_close(difference, network.reference)  # before it is loaded in vain
-            return network.load(engine, threads), difference
+        if known := self._comparisons.recall(engine):
+            require_close(known.difference, network.reference)  # before it is loaded in vain
+            return network.load(engine, threads), known
         compute, reference = (network.load(each, threads) for each in (engine, network.reference))
         # One batch of the selected size: an engine may use another algorithm for another size.
         few = images[: max(self._batch_size, DEFAULT_BATCH)].astype(np.float32)
         found, expected = (in_batches(each, few, self._batch_size) for each in (compute, reference))
-        difference = largest_difference(found, expected)
-        self._comparisons.remember(engine, difference)
-        require_close(difference, network.reference)
-        return compute, difference
+        speed = rate(compute, few[: self._batch_size])
+        made = Comparison(difference=largest_difference(found, expected), images_per_s=speed)
+        self._comparisons.remember(engine, made)
+        require_close(made.difference, network.reference)
+        return compute, made
 
     @property
     def _comparisons(self) -> Comparisons:
@@ -232,8 +233,10 @@ class NetworkBackbone:
         self._batch_size //= 2
         self._report(f"{self.name}: out of memory; continuing with {self._batch_size} images per pass")
 
-    def _provenance(self, engine: str, difference: float | None) -> dict[str, Any]:
-        measured = "not compared" if difference is None else f"{difference:.0e}"
+    def _provenance(self, engine: str, comparison: Comparison | None) -> dict[str, Any]:
+        difference = "not compared"
+        if comparison or engine == self.network.reference:
+            difference = f"{comparison.difference if comparison else 0:.0e}"
         return {
             "engine": engine,
             "engine_version": engine_version(engine),
@@ -241,7 +244,7 @@ class NetworkBackbone:
             "precision": "float32",
             "threads": self.settings.threads or "all",
             "batch_size": self._batch_size,
-            f"difference_from_{self.network.reference}": measured,
+            f"difference_from_{self.network.reference}": difference,
         }
 
     def _check(self, images: NDArray[np.uint8]) -> None:

@@ -1,4 +1,4 @@
-"""Remember how much an engine's features differ, so that this is measured once per machine."""
+"""Remember how an engine compares with the reference, so that this is measured once per machine."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,26 @@ from stackkit_plugins.shared.network.settings import EngineSettings
 _FORMAT = 1
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """How an engine compares with the reference.
+
+    Attributes
+    ----------
+    difference : float
+        Largest difference of a row's features, relative to the row's norm.
+    images_per_s : float
+        Speed of the engine.
+
+    """
+
+    difference: float
+    images_per_s: float
+
+
 @dataclass(frozen=True, kw_only=True)
 class Comparisons:
-    """The differences measured for one revision of a backbone.
+    """The comparisons made for one revision of a backbone.
 
     They are kept in one file below `stackkit.api.engines_dir()`, which can be deleted at any time.
 
@@ -49,14 +66,17 @@ class Comparisons:
         digest = hashlib.sha256(content.encode()).hexdigest()[:12]
         return engines_dir() / f"{self.name}-{digest}" / "comparisons.json"
 
-    def recall(self, engine: str) -> float | None:
-        """Return the difference that was measured for an engine under the same conditions, or None."""
-        found = self._stored().get(self._conditions(engine))
-        return float(found) if isinstance(found, int | float) else None
+    def recall(self, engine: str) -> Comparison | None:
+        """Return what was measured for an engine under the same conditions, or None."""
+        found: Any = self._stored().get(self._conditions(engine))
+        try:
+            return Comparison(**{name: float(value) for name, value in found.items()})
+        except (AttributeError, TypeError, ValueError):  # none, or damaged
+            return None
 
-    def remember(self, engine: str, difference: float) -> None:
-        """Store a difference, unless the folder is not writable: it is then measured again next time."""
-        content = {**self._stored(), self._conditions(engine): difference}
+    def remember(self, engine: str, comparison: Comparison) -> None:
+        """Store a comparison, unless the folder is not writable: it is then made again next time."""
+        content = {**self._stored(), self._conditions(engine): asdict(comparison)}
         with suppress(OSError):
             self.file.parent.mkdir(parents=True, exist_ok=True)
             # Renamed into place, so that a reader never sees half of it.
