@@ -49,7 +49,7 @@ class Model:
 
 MODELS: tuple[Model, ...] = (
     # 224 and not the 518 pixels of the last training steps: its authors evaluate linear classifiers at
-    # this size too, and it takes a seventh of the time.
+    # this size too, and it has a fifth of the patches.
     Model(
         name="dinov2-small",
         model="vit_small_patch14_dinov2.lvd142m",
