@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from stackkit.api import WeightsError
@@ -51,27 +52,46 @@ def downloaded(repository: str, file: str | None) -> Path:
         means, and what to do with it.
 
     """
+    name, _, revision = repository.partition("@")
+    names = [file] if file else _FILES
+    # The cache before the network, so that everything works offline once the file is there.
+    for each in names:
+        with suppress(Exception):
+            return _found(name, each, revision, in_cache=True)
+    try:
+        return _first_on_hub(name, names, revision)
+    except Exception as error:  # huggingface_hub and its client raise many types
+        raise WeightsError(_no_download(name, names[0], revision, error)) from error
+
+
+def _first_on_hub(name: str, names: Sequence[str], revision: str) -> Path:
+    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+
+    for each in names[:-1]:
+        try:
+            return _found(name, each, revision, in_cache=False)
+        except EntryNotFoundError as error:
+            # The local one means that the hub cannot be reached, for which the client waits 20 seconds.
+            if isinstance(error, LocalEntryNotFoundError):
+                raise
+    return _found(name, names[-1], revision, in_cache=False)
+
+
+def _found(name: str, file: str, revision: str, *, in_cache: bool) -> Path:
     from huggingface_hub import hf_hub_download
 
-    name, _, revision = repository.partition("@")
-    names: Sequence[str] = (file,) if file else _FILES
-    failures = []
-    # The cache before the network, so that everything works offline once the file is there.
-    for local in (True, False):
-        for each in names:
-            try:
-                found = hf_hub_download(name, each, revision=revision or None, local_files_only=local)
-            except Exception as error:  # huggingface_hub and its client raise many types
-                if not local:
-                    failures.append(error)
-            else:
-                return Path(found)
+    return Path(hf_hub_download(name, file, revision=revision or None, local_files_only=in_cache))
+
+
+def _no_download(name: str, file: str, revision: str, error: BaseException) -> str:
     from huggingface_hub import constants
 
-    url = f"{constants.ENDPOINT}/{name}/resolve/{revision or 'main'}/{names[0]}"
-    reason = " ".join(str(failures[0]).split()) or type(failures[0]).__name__
-    reason = reason if len(reason) <= 200 else f"{reason[:200]} ..."
-    raise WeightsError(
+    cause = error
+    while cause.__cause__ is not None:  # the first cause is the one that a user can do something about
+        cause = cause.__cause__
+    reason = " ".join(str(cause).split())[:200] or type(cause).__name__
+    url = f"{constants.ENDPOINT}/{name}/resolve/{revision or 'main'}/{file}"
+    return (
         f"weights of {name} are not in {weights_folder()}, and the download failed ({reason}); download "
         f"{url} elsewhere and pass weights=FILE, or pass weights=random for a test run"
-    ) from failures[0]
+    )
