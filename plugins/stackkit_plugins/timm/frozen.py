@@ -105,7 +105,11 @@ class FrozenTimm:
             )
         from stackkit_plugins.timm.network import OnTorch
 
-        return OnTorch(self._built.module, on_gpu=self.device == "gpu", threads=threads)
+        built = self._built
+        # Hand the network over: as a reference it is needed for one comparison only, and would hold its
+        # memory for the whole run.
+        del self._built
+        return OnTorch(built.module, on_gpu=self.device == "gpu", threads=threads)
 
     @property
     def _cache(self) -> EngineCache:
