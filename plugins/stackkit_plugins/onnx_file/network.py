@@ -126,6 +126,8 @@ class OnnxFeatures:
             text = (
                 f"{self.path}: {self.engine} failed on images of {len(images[0])} pixels: {_line(error)}"
             )
+            if len(images) > 1 and opened.pixels.batch is None:
+                text += "; batch_size=1 may help, if the network was made for single images"
             # RuntimeError is what lets the caller try again with fewer images.
             kind = RuntimeError if is_out_of_memory(RuntimeError(str(error))) else ExtractionError
             raise kind(text) from error
