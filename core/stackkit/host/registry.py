@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
+from itertools import product
 
 from stackkit.api.errors import PluginError, StackkitError, UsageError
 from stackkit.api.specs import Kind, Option, OptionValue
@@ -87,7 +88,9 @@ class Registry:
         kind : str
             "dataset", "backbone", "learner" or "aggregator".
         texts : iterable of str
-            Names, comma-separated lists or glob patterns, each with options.
+            Names, comma-separated lists or glob patterns, each with options. Several values of an option
+            that is declared with `several="expand"`, such as "resnet50:pooling=avg+max", stand for one
+            component each.
 
         Returns
         -------
@@ -106,8 +109,9 @@ class Registry:
         for text in texts:
             for name, options, comma_hint in _with_comma_hints(text):
                 for component in self._matching(kind, name, comma_hint):
-                    configured = self._configure(component, options)
-                    selected.setdefault(configured.text, configured)
+                    for given in _expanded(component, options):
+                        configured = self._configure(component, given)
+                        selected.setdefault(configured.text, configured)
         return list(selected.values())
 
     def short_name(self, component: Component) -> str:
@@ -236,6 +240,15 @@ def with_machine(registry: Registry, device: str | None, threads: int | None) ->
     return replace(
         registry, machine={key: str(value) for key, value in given.items() if value is not None}
     )
+
+
+def _expanded(component: Component, given: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    """Yield the options of every component that {"pooling": "avg+max"} and the like stand for."""
+    declared = {option.name: option for option in component.spec.options}
+    # An option that is not declared is refused when the component is configured.
+    values = [declared[key].split(text) if key in declared else [text] for key, text in given.items()]
+    for combination in product(*values):
+        yield dict(zip(given, combination, strict=True))
 
 
 def _parsed(declared: Mapping[str, Option], texts: Mapping[str, str]) -> dict[str, OptionValue]:

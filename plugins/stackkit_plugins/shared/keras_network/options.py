@@ -67,6 +67,7 @@ def network_options(
             name="pooling",
             default="avg",
             choices=("avg", "max"),
+            several="expand",
             help="global pooling of the last feature map",
         ),
         Option(
