@@ -6,18 +6,21 @@ them is limited, and with it the memory.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stackkit.api.errors import ExtractionError, ImageError
 from stackkit.api.types import Dataset, FailedImage, Reporter
 from stackkit.extraction.backbone import CheckedBackbone
 from stackkit.extraction.decoding import Chunk, Decoder, Remarks, Request, damaged, reason
 from stackkit.extraction.estimate import Estimate, free_bytes
+from stackkit.extraction.passes import Pass
 from stackkit.extraction.preparation import (
     Preparation,
     PreparedBackbone,
@@ -61,11 +64,12 @@ class ExtractionSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Task:
-    """A backbone, its open feature file, and the rows to compute."""
+    """A backbone, its open feature file, the rows to compute, and the pass that computes them."""
 
     backbone: CheckedBackbone
     file: FeatureFile
     pending: frozenset[int]
+    shared: Pass
 
 
 def fingerprints(
@@ -193,17 +197,23 @@ def _estimate(preparation: Preparation, rows: DatasetRows, store: FeatureStore) 
 def _check_row_independence(preparation: Preparation) -> None:
     # Before any file is created, so that nothing of a backbone that is refused is stored. Only
     # third-party backbones have a code digest; stackkit's tests check its own ones.
-    for prepared in preparation.backbones:
-        if prepared.backbone.code and prepared.provenance:
-            images = preparation.sample_images(prepared.backbone.image_size)
-            require_independent_rows(prepared.backbone, images)
+    shared = {each.shared: each for each in preparation.backbones if each.provenance}
+    for each in shared:
+        if each.backbone.code:
+            images = preparation.sample_images(each.backbone.image_size)
+            require_independent_rows(each.backbone, images)
 
 
 def _open(prepared: PreparedBackbone, rows: DatasetRows, store: FeatureStore, files: ExitStack) -> _Task:
     # The pending rows are determined again under the lock: another process may have written some.
     file = store.open(prepared.backbone.key, rows, prepared.provenance)
     files.enter_context(file)
-    return _Task(backbone=prepared.backbone, file=file, pending=frozenset(file.pending()))
+    return _Task(
+        backbone=prepared.backbone,
+        file=file,
+        pending=frozenset(file.pending()),
+        shared=prepared.shared,
+    )
 
 
 def _chunks(decoder: Decoder, preparation: Preparation, tasks: Sequence[_Task]) -> Iterator[Chunk]:
@@ -239,14 +249,23 @@ def _compute_all(
         for chunk in chunks:
             failed += chunk.failed
             remarks |= chunk.remarks
-            for task in tasks:
+            for together in _by_pass(tasks):
                 stop_if_asked()
-                _compute(task, chunk, rows, writer)
-                done = len(task.pending.intersection(chunk.numbers))
-                reporter.advance(task.backbone.label, done)
-                if whole:
-                    reporter.advance(whole, done)
+                _compute(together, chunk, rows, writer)
+                for task in together:
+                    done = len(task.pending.intersection(chunk.numbers))
+                    reporter.advance(task.backbone.label, done)
+                    if whole:
+                        reporter.advance(whole, done)
     return failed, remarks
+
+
+def _by_pass(tasks: Sequence[_Task]) -> list[list[_Task]]:
+    """Group tasks by the pass that computes them; in the order of the pass's members."""
+    groups = defaultdict[Pass, list[_Task]](list)
+    for task in tasks:
+        groups[task.shared].append(task)
+    return list(groups.values())
 
 
 def _start_progress(tasks: Sequence[_Task], rows: DatasetRows, reporter: Reporter) -> str | None:
@@ -261,15 +280,35 @@ def _start_progress(tasks: Sequence[_Task], rows: DatasetRows, reporter: Reporte
     return whole
 
 
-def _compute(task: _Task, chunk: Chunk, rows: DatasetRows, writer: Writer) -> None:
-    """Compute the pending rows of a chunk for one backbone, and pass them to the writer."""
-    places = [place for place, row in enumerate(chunk.rows) if row in task.pending]
+def _compute(together: Sequence[_Task], chunk: Chunk, rows: DatasetRows, writer: Writer) -> None:
+    """Compute the pending rows of a chunk for the backbones of one pass, and pass them to the writer."""
+    # A row that is pending for some of the backbones only is computed for all, and written for these.
+    pending = frozenset().union(*(task.pending for task in together))
+    places = [place for place, row in enumerate(chunk.rows) if row in pending]
     if not places:
         return
-    pixels = chunk.pixels[task.backbone.image_size]
+    shared = together[0].shared
+    pixels = chunk.pixels[shared.backbone.image_size]
     # Indexing copies the pixels, which is not necessary if all of them are pending.
-    features = task.backbone.features(pixels if len(places) == len(chunk.rows) else pixels[places])
+    found = shared.features(pixels if len(places) == len(chunk.rows) else pixels[places])
     numbers = [chunk.rows[place] for place in places]
+    for task, features in zip(together, found, strict=True):
+        _write(task, numbers, features, rows, writer)
+
+
+def _write(
+    task: _Task,
+    numbers: Sequence[int],
+    features: NDArray[np.float32],
+    rows: DatasetRows,
+    writer: Writer,
+) -> None:
+    """Pass the features of images to the writer, of those that are pending for this backbone."""
+    own = [place for place, row in enumerate(numbers) if row in task.pending]
+    if not own:
+        return
+    if len(own) < len(numbers):
+        numbers, features = [numbers[place] for place in own], features[own]
     finite = np.isfinite(features).all(axis=1)
     if not finite.all():
         bad = rows.samples[numbers[int(np.argmin(finite))]].id

@@ -14,6 +14,7 @@ from stackkit.extraction.backbone import DEFAULT_READINESS, CheckedBackbone
 from stackkit.extraction.changed_code import reason_to_recompute
 from stackkit.extraction.decoding import Chunk, Decoder, Request
 from stackkit.extraction.estimate import BackboneEstimate
+from stackkit.extraction.passes import Pass, passes
 from stackkit.store import DatasetRows, FeatureStore
 
 SAMPLE_IMAGES = 32
@@ -35,6 +36,8 @@ class PreparedBackbone:
     provenance : mapping
         Origin of those rows, a JSON object. Empty if there are none, or none of their images can be
         decoded.
+    shared : Pass
+        What computes the rows, maybe together with those of other backbones.
 
     """
 
@@ -42,6 +45,7 @@ class PreparedBackbone:
     readiness: Readiness
     pending: list[int]
     provenance: Mapping[str, Any]
+    shared: Pass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,31 +108,56 @@ def prepare_backbones(
     """
     pending = [store.pending(backbone.key, rows) for backbone in backbones]
     pairs = list(zip(backbones, pending, strict=True))
-    for backbone, left in pairs:
-        if left:
-            backbone.expect(len(left))  # before decoding: a backbone may start something meanwhile
+    shared = _passes(pairs)
+    for each, union in shared.items():
+        each.backbone.expect(len(union))  # before decoding: a backbone may start something meanwhile
     sizes = {backbone.image_size for backbone, left in pairs if left}
     # Decoded in all sizes at once, because `extract` uses the same chunks for every backbone.
     decoded = list(_decode_one_for_each(decoder, pending, sorted(sizes)))
     readable = {row for chunk in decoded for row in chunk.rows}
-    prepared = []
     for backbone, left in pairs:
         if left and (reason := reason_to_recompute(backbone, rows, store)):
             reporter.message(reason)
-        readiness, provenance = DEFAULT_READINESS, dict[str, Any]()
-        # A backbone whose pending images all fail will compute nothing, and must not be recorded as an
-        # origin of rows.
+    ready = {
+        each: _prepare(each, decoded, reporter, measure=measure)
+        for each, union in shared.items()
+        # One whose images all fail will compute nothing.
+        if not readable.isdisjoint(union)
+    }
+    of_member = {id(member): each for each in shared for member in each.members}
+    prepared = []
+    for backbone, left in pairs:
+        each = of_member.get(id(backbone)) or Pass(members=(backbone,), backbone=backbone)
+        readiness, provenance = ready.get(each, DEFAULT_READINESS), dict[str, Any]()
+        # A backbone whose pending images all fail must not be recorded as an origin of rows, whether or
+        # not others of its pass compute some.
         if not readable.isdisjoint(left):
-            images = _sample_images(decoded, backbone.image_size)
-            readiness = backbone.prepare(images, reporter.message)
-            if measure and readiness.images_per_s is None:
-                readiness = replace(readiness, images_per_s=backbone.images_per_s(images))
             runtime = {"runtime": readiness.settings} if readiness.settings else {}
             provenance = {**backbone.provenance, **runtime}
         prepared.append(
-            PreparedBackbone(backbone=backbone, readiness=readiness, pending=left, provenance=provenance)
+            PreparedBackbone(
+                backbone=backbone, readiness=readiness, pending=left, provenance=provenance, shared=each
+            )
         )
     return Preparation(backbones=prepared, decoded=decoded)
+
+
+def _passes(pairs: Sequence[tuple[CheckedBackbone, list[int]]]) -> dict[Pass, frozenset[int]]:
+    """Return the passes of backbones that have pending rows, with the rows that any member needs."""
+    shared = passes([backbone for backbone, left in pairs if left])
+    pending = {id(backbone): left for backbone, left in pairs}
+    return {
+        each: frozenset().union(*(pending[id(member)] for member in each.members)) for each in shared
+    }
+
+
+def _prepare(shared: Pass, decoded: Sequence[Chunk], reporter: Reporter, *, measure: bool) -> Readiness:
+    backbone = shared.backbone
+    images = _sample_images(decoded, backbone.image_size)
+    readiness = backbone.prepare(images, reporter.message)
+    if measure and readiness.images_per_s is None:
+        readiness = replace(readiness, images_per_s=backbone.images_per_s(images))
+    return readiness
 
 
 def estimate_backbone(
@@ -140,9 +169,15 @@ def estimate_backbone(
     return BackboneEstimate(
         label=prepared.backbone.label,
         images=len(prepared.pending),
-        images_per_s=prepared.readiness.images_per_s,
+        images_per_s=_share_of_pass(prepared),
         new_bytes=0 if exists else store.row_bytes(key.feature_dim) * len(rows.samples),
     )
+
+
+def _share_of_pass(prepared: PreparedBackbone) -> float | None:
+    """Return the speed at which the times of all members add up to that of their pass."""
+    rate = prepared.readiness.images_per_s
+    return rate and rate * len(prepared.shared.members)
 
 
 def _sample_images(decoded: Sequence[Chunk], size: int) -> NDArray[np.uint8]:
