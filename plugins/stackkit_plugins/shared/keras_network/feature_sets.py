@@ -187,11 +187,15 @@ def square_root_of_covariance(descriptors: NDArray[np.float32]) -> NDArray[np.fl
 
     """
     import numpy as np
+    from threadpoolctl import threadpool_limits
 
     x = descriptors.astype(np.float64)
-    values, vectors = np.linalg.eigh(np.matmul(x.transpose(0, 2, 1), x) / x.shape[1])
-    roots = np.sqrt(np.maximum(values, 0))
-    matrices = np.matmul(vectors * roots[:, None, :], vectors.transpose(0, 2, 1))
+    # Each matrix is small: threads of BLAS would wait for each other 10 to 100 times as long as they
+    # compute.
+    with threadpool_limits(1, user_api="blas"):
+        values, vectors = np.linalg.eigh(np.matmul(x.transpose(0, 2, 1), x) / x.shape[1])
+        roots = np.sqrt(np.maximum(values, 0))
+        matrices = np.matmul(vectors * roots[:, None, :], vectors.transpose(0, 2, 1))
     rows, columns = np.triu_indices(x.shape[2])
     scale = np.where(rows == columns, 1.0, math.sqrt(2))
     triangles: NDArray[np.float32] = (matrices[:, rows, columns] * scale).astype(np.float32)
