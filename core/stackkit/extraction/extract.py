@@ -20,7 +20,7 @@ from stackkit.api.types import Dataset, FailedImage, Reporter
 from stackkit.extraction.backbone import CheckedBackbone
 from stackkit.extraction.decoding import Chunk, Decoder, Remarks, Request, damaged, reason
 from stackkit.extraction.estimate import Estimate, free_bytes
-from stackkit.extraction.passes import Pass
+from stackkit.extraction.network_pass import Pass
 from stackkit.extraction.preparation import (
     Preparation,
     PreparedBackbone,

@@ -14,7 +14,7 @@ from stackkit.extraction.backbone import DEFAULT_READINESS, CheckedBackbone
 from stackkit.extraction.changed_code import reason_to_recompute
 from stackkit.extraction.decoding import Chunk, Decoder, Request
 from stackkit.extraction.estimate import BackboneEstimate
-from stackkit.extraction.passes import Pass, passes
+from stackkit.extraction.network_pass import Pass, passes
 from stackkit.store import DatasetRows, FeatureStore
 
 SAMPLE_IMAGES = 32
