@@ -17,6 +17,7 @@ from stackkit.api.errors import PluginError, StackkitError, UsageError
 from stackkit.api.specs import Kind, Option, OptionValue
 from stackkit.host.component import Component, ConfiguredComponent
 from stackkit.host.host import Host
+from stackkit.host.host_options import BOXES, finds_boxes
 from stackkit.host.option_syntax import parse, unparse
 from stackkit.host.single_file import named_files
 
@@ -195,7 +196,7 @@ class Registry:
         return difflib.get_close_matches(name.strip("*?"), known, n=3, cutoff=cutoff)
 
     def _configure(self, component: Component, given: Mapping[str, str]) -> ConfiguredComponent:
-        declared = {option.name: option for option in component.spec.options}
+        declared = {option.name: option for option in component.options}
         name = self.short_name(component)
         for key in given:
             if key not in declared:
@@ -212,10 +213,18 @@ class Registry:
                 values[key] = declared[key].parse(text)
         except UsageError as error:
             raise UsageError(f"{name}: {error}{hint}") from None
+        own = {option.name: option.default for option in component.spec.options}
+        added = {key: value for key, value in values.items() if key not in own}
         return ConfiguredComponent(
             component=component,
-            options={option.name: option.default for option in declared.values()} | values,
+            options=own | {key: value for key, value in values.items() if key in own},
             name=name,
+            host_options={
+                key: added[key]
+                for key in declared
+                if added.get(key) not in (None, declared[key].default)
+            },
+            boxes=self._boxes(component, given, added),
             run_defaults=run_defaults,
             remarks=tuple(
                 f"{key}= is deprecated; {declared[key].deprecated}"
@@ -223,6 +232,32 @@ class Registry:
                 if declared[key].deprecated
             ),
         )
+
+    def _boxes(
+        self, component: Component, given: Mapping[str, str], added: Mapping[str, OptionValue]
+    ) -> ConfiguredComponent | None:
+        """Return the backbone that finds the boxes for `views=attention`, None without this view."""
+        name, finder, views = self.short_name(component), added.get("boxes"), added.get("views")
+        if not (isinstance(views, tuple) and "attention" in views):
+            if finder is not None:
+                raise UsageError(f"{name}: boxes= needs views=attention, which uses the boxes")
+            return None
+        options = {key: text for key, text in given.items() if key not in {"views", "boxes"}}
+        if finder is not None:
+            (chosen, options), *others = parse(str(finder).replace(";", ","))
+            if others or {"views", "boxes"}.intersection(options):
+                raise UsageError(
+                    f"{name}: boxes= takes one backbone with options of its network separated by ;, "
+                    f"such as boxes=NAME:size=224;weights=none, got {finder}"
+                )
+            component = self._named("backbone", chosen, "")
+        if not finds_boxes(component.spec):
+            able = [self.short_name(each) for each in self.of_kind("backbone") if finds_boxes(each.spec)]
+            raise UsageError(
+                f"{name}: {self.short_name(component)} has no pooling={BOXES}, so it finds no boxes for "
+                f"views=attention; name a backbone that has it, such as boxes={(able or ['NAME'])[0]}"
+            )
+        return self._configure(component, {**options, "pooling": BOXES})
 
 
 def with_seed(registry: Registry, seed: int) -> Registry:
@@ -244,7 +279,7 @@ def with_machine(registry: Registry, device: str | None, threads: int | None) ->
 
 def _expanded(component: Component, given: Mapping[str, str]) -> Iterator[dict[str, str]]:
     """Yield the options of every component that {"pooling": "avg+max"} and the like stand for."""
-    declared = {option.name: option for option in component.spec.options}
+    declared = {option.name: option for option in component.options}
     # An option that is not declared is refused when the component is configured.
     values = [declared[key].split(text) if key in declared else [text] for key, text in given.items()]
     for combination in product(*values):
