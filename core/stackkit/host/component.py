@@ -13,6 +13,7 @@ from typing import Any
 from stackkit.api.errors import PluginError, StackkitError, UsageError, blaming, plain
 from stackkit.api.specs import ComponentSpec, DatasetSpec, Kind, Option, OptionValue, load_text
 from stackkit.host.discovery import OWN_DISTRIBUTION
+from stackkit.host.host_options import host_options
 from stackkit.host.option_syntax import unparse
 from stackkit.host.requirements import missing_requirements
 from stackkit.host.timeout import plugin_seconds, time_limit
@@ -56,6 +57,11 @@ class Component:
         return self.spec.kind
 
     @property
+    def all_options(self) -> tuple[Option, ...]:
+        """What the user can set: the options of the spec, then those that stackkit adds."""
+        return (*self.spec.options, *host_options(self.spec))
+
+    @property
     def qualified_name(self) -> str:
         """Text "plugin/name", unique among all components of a kind."""
         return f"{self.plugin}/{self.spec.name}"
@@ -75,13 +81,15 @@ class ConfiguredComponent:
     component : Component
         What is configured.
     options : mapping of str to value
-        All options that the spec declares.
+        All options that the spec declares; the factory receives them.
     name : str
         The shortest name that is not ambiguous.
     run_defaults : mapping of str to value
         Defaults of this run (seed, device, threads) that replace the declared ones.
     remarks : tuple of str
         Notes for the user, for example that an option is deprecated.
+    host_options : mapping of str to value
+        Options that stackkit adds to every component of the kind, as far as the user set them.
 
     """
 
@@ -90,6 +98,17 @@ class ConfiguredComponent:
     name: str
     run_defaults: Mapping[str, OptionValue] = field(default_factory=dict)
     remarks: tuple[str, ...] = field(default=(), compare=False)
+    host_options: Mapping[str, OptionValue] = field(default_factory=dict)
+
+    def host_option(self, option: Option) -> OptionValue:
+        """Return the value of one of the `HOST_OPTIONS` of the component's kind."""
+        return self.host_options.get(option.name, option.default)
+
+    @cached_property
+    def all_values(self) -> Mapping[str, OptionValue]:
+        """Values of all options that the user can set, by name, in the order of `all_options`."""
+        added = {each.name: self.host_option(each) for each in host_options(self.component.spec)}
+        return {**self.options, **added}
 
     @cached_property
     def text(self) -> str:
@@ -101,7 +120,7 @@ class ConfiguredComponent:
         return self._unparsed(
             lambda option: (
                 self._differs_from_run(option)
-                or (self.options[option.name] != option.default and option.name not in MACHINE)
+                or (self.all_values[option.name] != option.default and option.name not in MACHINE)
             )
         )
 
@@ -111,12 +130,12 @@ class ConfiguredComponent:
         return self._unparsed(self._differs_from_run)
 
     def _differs_from_run(self, option: Option) -> bool:
-        return self.options[option.name] != self.run_defaults.get(option.name, option.default)
+        return self.all_values[option.name] != self.run_defaults.get(option.name, option.default)
 
     def _unparsed(self, shown: Callable[[Option], bool]) -> str:
-        options = self.component.spec.options
+        options = self.component.all_options
         return unparse(
-            self.name, {each.name: self.options[each.name] for each in options if shown(each)}
+            self.name, {each.name: self.all_values[each.name] for each in options if shown(each)}
         )
 
     @cached_property
@@ -209,7 +228,7 @@ def describe(configured: Sequence[ConfiguredComponent]) -> list[dict[str, Any]]:
             "kind": each.component.kind,
             "name": each.component.qualified_name,
             "label": each.label,
-            "options": dict(each.options),
+            "options": dict(each.all_values),
             "distribution": each.component.distribution,
             "version": each.component.version,
         }

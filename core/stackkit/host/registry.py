@@ -191,7 +191,7 @@ class Registry:
         return difflib.get_close_matches(name.strip("*?"), known, n=3, cutoff=cutoff)
 
     def _configure(self, component: Component, given: Mapping[str, str]) -> ConfiguredComponent:
-        declared = {option.name: option for option in component.spec.options}
+        declared = {option.name: option for option in component.all_options}
         name = self.short_name(component)
         for key in given:
             if key not in declared:
@@ -208,9 +208,11 @@ class Registry:
                 values[key] = declared[key].parse(text)
         except UsageError as error:
             raise UsageError(f"{name}: {error}{hint}") from None
+        plugins_own = {option.name: option.default for option in component.spec.options}
         return ConfiguredComponent(
             component=component,
-            options={option.name: option.default for option in declared.values()} | values,
+            options={key: values.get(key, default) for key, default in plugins_own.items()},
+            host_options={key: value for key, value in values.items() if key not in plugins_own},
             name=name,
             run_defaults=run_defaults,
             remarks=tuple(
