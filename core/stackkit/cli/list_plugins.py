@@ -138,7 +138,7 @@ def _entry(registry: Registry, component: Component) -> dict[str, Any]:
                 "deprecated": option.deprecated,
                 "added": option not in spec.options,
             }
-            for option in component.all_options
+            for option in component.options
         ],
         "probabilities": getattr(spec, "probabilities", None),
         "requires": list(spec.requires),

@@ -57,8 +57,8 @@ class Component:
         return self.spec.kind
 
     @property
-    def all_options(self) -> tuple[Option, ...]:
-        """What the user can set: the options of the spec, then those that stackkit adds."""
+    def options(self) -> tuple[Option, ...]:
+        """What the user can set: the options of the spec, and those that stackkit adds."""
         return (*self.spec.options, *host_options(self.spec))
 
     @property
@@ -81,34 +81,28 @@ class ConfiguredComponent:
     component : Component
         What is configured.
     options : mapping of str to value
-        All options that the spec declares; the factory receives them.
+        All options that the spec declares; what the component's code receives.
     name : str
         The shortest name that is not ambiguous.
+    host_options : mapping of str to value
+        The options that stackkit adds and handles itself, if they differ from their defaults.
     run_defaults : mapping of str to value
         Defaults of this run (seed, device, threads) that replace the declared ones.
     remarks : tuple of str
         Notes for the user, for example that an option is deprecated.
-    host_options : mapping of str to value
-        Options that stackkit adds to every component of the kind, as far as the user set them.
 
     """
 
     component: Component
     options: Mapping[str, OptionValue]
     name: str
+    host_options: Mapping[str, OptionValue] = field(default_factory=dict)
     run_defaults: Mapping[str, OptionValue] = field(default_factory=dict)
     remarks: tuple[str, ...] = field(default=(), compare=False)
-    host_options: Mapping[str, OptionValue] = field(default_factory=dict)
 
     def host_option(self, option: Option) -> OptionValue:
         """Return the value of one of the `HOST_OPTIONS` of the component's kind."""
         return self.host_options.get(option.name, option.default)
-
-    @cached_property
-    def all_values(self) -> Mapping[str, OptionValue]:
-        """Values of all options that the user can set, by name, in the order of `all_options`."""
-        added = {each.name: self.host_option(each) for each in host_options(self.component.spec)}
-        return {**self.options, **added}
 
     @cached_property
     def text(self) -> str:
@@ -120,7 +114,7 @@ class ConfiguredComponent:
         return self._unparsed(
             lambda option: (
                 self._differs_from_run(option)
-                or (self.all_values[option.name] != option.default and option.name not in MACHINE)
+                or (self.options[option.name] != option.default and option.name not in MACHINE)
             )
         )
 
@@ -130,13 +124,12 @@ class ConfiguredComponent:
         return self._unparsed(self._differs_from_run)
 
     def _differs_from_run(self, option: Option) -> bool:
-        return self.all_values[option.name] != self.run_defaults.get(option.name, option.default)
+        return self.options[option.name] != self.run_defaults.get(option.name, option.default)
 
     def _unparsed(self, shown: Callable[[Option], bool]) -> str:
-        options = self.component.all_options
-        return unparse(
-            self.name, {each.name: self.all_values[each.name] for each in options if shown(each)}
-        )
+        options = self.component.spec.options
+        own = {each.name: self.options[each.name] for each in options if shown(each)}
+        return unparse(self.name, own | dict(self.host_options))
 
     @cached_property
     def process_state(self) -> frozenset[str] | None:
@@ -228,7 +221,7 @@ def describe(configured: Sequence[ConfiguredComponent]) -> list[dict[str, Any]]:
             "kind": each.component.kind,
             "name": each.component.qualified_name,
             "label": each.label,
-            "options": dict(each.all_values),
+            "options": {**each.options, **each.host_options},
             "distribution": each.component.distribution,
             "version": each.component.version,
         }

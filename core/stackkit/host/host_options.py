@@ -1,4 +1,4 @@
-"""Options that stackkit gives every component of a kind and acts on itself; no factory receives them."""
+"""Options that stackkit adds to every component of a kind, because plugins need not know of them."""
 
 from __future__ import annotations
 
@@ -21,10 +21,9 @@ HOST_OPTIONS: Mapping[Kind, tuple[Option, ...]] = MappingProxyType({"learner": (
 
 
 def host_options(spec: ComponentSpec) -> tuple[Option, ...]:
-    """Return the options that stackkit adds to a component.
+    """Return the options that stackkit adds to a component and handles itself.
 
-    A plugin may have declared an option of the same name before stackkit knew one: then the name is the
-    plugin's, and stackkit's option keeps its default.
+    A plugin that declares an option of the same name keeps it: stackkit's is not added.
     """
-    declared = {option.name for option in spec.options}
-    return tuple(option for option in HOST_OPTIONS.get(spec.kind, ()) if option.name not in declared)
+    own = {option.name for option in spec.options}
+    return tuple(option for option in HOST_OPTIONS.get(spec.kind, ()) if option.name not in own)
