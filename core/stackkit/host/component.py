@@ -103,6 +103,10 @@ class ConfiguredComponent:
     run_defaults: Mapping[str, OptionValue] = field(default_factory=dict)
     remarks: tuple[str, ...] = field(default=(), compare=False)
 
+    def host_option(self, option: Option) -> OptionValue:
+        """Return the value of one of the `HOST_OPTIONS` of the component's kind."""
+        return self.host_options.get(option.name, option.default)
+
     @cached_property
     def text(self) -> str:
         """Canonical text: the name and the options that differ from their defaults.

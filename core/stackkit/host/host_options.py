@@ -32,7 +32,19 @@ _BACKBONE_OPTIONS = (
     ),
 )
 
-HOST_OPTIONS: Mapping[Kind, tuple[Option, ...]] = MappingProxyType({"backbone": _BACKBONE_OPTIONS})
+VIEWS_OF_LEARNER = Option(
+    name="views",
+    default="rows",
+    choices=("rows", "average", "probabilities"),
+    help="of several views per image: each trains (rows), their average trains, or the whole image "
+    "trains and probabilities are averaged",
+)
+"""What a learner does with the views of an image; without views of the backbone it has no effect."""
+
+HOST_OPTIONS: Mapping[Kind, tuple[Option, ...]] = MappingProxyType(
+    {"backbone": _BACKBONE_OPTIONS, "learner": (VIEWS_OF_LEARNER,)}
+)
+"""The options by kind of component."""
 
 
 def host_options(spec: ComponentSpec) -> tuple[Option, ...]:

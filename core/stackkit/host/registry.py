@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
-import shlex
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -18,10 +16,9 @@ from stackkit.api.specs import Kind, Option, OptionValue
 from stackkit.host.component import Component, ConfiguredComponent
 from stackkit.host.host import Host
 from stackkit.host.host_options import BOXES, finds_boxes
-from stackkit.host.option_syntax import parse, unparse
+from stackkit.host.option_hints import colon_hint, comma_hint, comma_rewritten, option_hint
+from stackkit.host.option_syntax import parse
 from stackkit.host.single_file import named_files
-
-_OPTION_BEHIND_COLON = re.compile(r":(\w+)=.*")
 
 TYPO = 0.75
 """Similarity from 0 to 1, as in difflib, from which a name is a misspelt known one."""
@@ -108,8 +105,8 @@ class Registry:
         """
         selected: dict[str, ConfiguredComponent] = {}
         for text in texts:
-            for name, options, comma_hint in _with_comma_hints(text):
-                for component in self._matching(kind, name, comma_hint):
+            for name, options, hint in _with_comma_hints(text):
+                for component in self._matching(kind, name, hint):
                     for given in _expanded(component, options):
                         configured = self._configure(component, given)
                         selected.setdefault(configured.text, configured)
@@ -200,7 +197,7 @@ class Registry:
         name = self.short_name(component)
         for key in given:
             if key not in declared:
-                hint = _option_hint(key, declared) + _comma_hint(name, given, declared, key)
+                hint = option_hint(key, declared) + comma_hint(name, given, declared, key)
                 raise UsageError(f"{name} has no option {key!r}{hint}")
         run_defaults: dict[str, OptionValue] = {"seed": self.seed} if "seed" in declared else {}
         hint = ""
@@ -209,7 +206,7 @@ class Registry:
                 run_defaults |= _parsed(declared, self.machine)
             values = run_defaults.copy()
             for key, text in given.items():
-                hint = _colon_hint(given, declared) or _comma_hint(name, given, declared, key)
+                hint = colon_hint(given, declared) or comma_hint(name, given, declared, key)
                 values[key] = declared[key].parse(text)
         except UsageError as error:
             raise UsageError(f"{name}: {error}{hint}") from None
@@ -300,35 +297,6 @@ def _with_comma_hints(text: str) -> Iterator[tuple[str, dict[str, str], str]]:
     for name, options in parse(text):
         if before[1]:
             key, value = list(before[1].items())[-1]
-            hint = _write(key, before[0], {**before[1], key: f"{value},{name}"})
+            hint = comma_rewritten(key, before[0], {**before[1], key: f"{value},{name}"})
         yield name, options, hint
         before = name, options
-
-
-def _comma_hint(name: str, given: Mapping[str, str], declared: Mapping[str, Option], key: str) -> str:
-    """Return a hint in case `key=` is part of the text before it, as in "root=a,b=c", or ""."""
-    keys = list(given)
-    before = keys[keys.index(key) - 1] if keys.index(key) else ""
-    if before not in declared or declared[before].value_type is not str or declared[before].choices:
-        return ""
-    others = {other: text for other, text in given.items() if other != key}
-    return _write(before, name, {**others, before: f"{given[before]},{key}={given[key]}"})
-
-
-def _write(key: str, name: str, options: Mapping[str, str]) -> str:
-    return f"; if the comma belongs to {key}=, write {shlex.quote(unparse(name, options))}"
-
-
-def _colon_hint(given: Mapping[str, str], declared: Mapping[str, Option]) -> str:
-    """Return a hint if a value contains another option after a colon, or ""."""
-    for text in given.values():
-        found = _OPTION_BEHIND_COLON.search(text)
-        if found and found[1] in declared:
-            return f"; separate options by commas: ...,{found[0][1:]}"
-    return ""
-
-
-def _option_hint(key: str, declared: Mapping[str, Option]) -> str:
-    if close := difflib.get_close_matches(key, declared, n=1):
-        return f"; did you mean {close[0]}?"
-    return f"; available: {', '.join(declared) or 'none'}"
