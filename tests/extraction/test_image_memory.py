@@ -36,7 +36,7 @@ class Photographs:
 geometries = [Geometry(size=8)]
 dataset = Photographs(Path(sys.argv[1]))
 with Decoder(dataset) as decoder:
-    decoder.chunk(Request(numbers=[0], geometries=geometries))  # everything is imported, and threads have begun
+    decoder.chunk(Request(numbers=[0], geometries=geometries))  # imports, and starts threads
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     # A limit of the machine, and not of stackkit: no fake raises MemoryError here.
     resource.setrlimit(resource.RLIMIT_AS, (used + int(sys.argv[2]) * 2**20, -1))

@@ -17,7 +17,13 @@ from numpy.typing import NDArray
 
 from stackkit import __version__
 from stackkit.api.errors import ExtractionError, UsageError, WeightsError, blaming
-from stackkit.api.types import Backbone, PlanningBackbone, PreparableBackbone, Readiness
+from stackkit.api.types import (
+    Backbone,
+    JoinableBackbone,
+    PlanningBackbone,
+    PreparableBackbone,
+    Readiness,
+)
 from stackkit.host.component import MACHINE, ConfiguredComponent, describe
 from stackkit.host.registry import Registry
 from stackkit.store import BackboneKey
@@ -93,6 +99,42 @@ class CheckedBackbone:
         """The key of the store. Reading it may download the weights."""
         key = self.declared_key
         return replace(key, revision=f"{key.revision} {self.code}") if self.code else key
+
+    @property
+    def pass_key(self) -> tuple[object, ...] | None:
+        """Equal for backbones that can be `joined`; None if it cannot be. May read the weights."""
+        if not hasattr(self.backbone, "pass_key"):
+            return None
+        with self._blamed():
+            own = cast(JoinableBackbone, self.backbone).pass_key
+        return self.qualified_name, self.code, self.image_size, self.resize, own
+
+    def joined(self, others: Sequence[CheckedBackbone]) -> CheckedBackbone:
+        """Return a backbone whose columns are the features of this one and of others, side by side.
+
+        Parameters
+        ----------
+        others : sequence of CheckedBackbone
+            Backbones with the same `pass_key`; without any the backbone itself is returned.
+
+        Raises
+        ------
+        ExtractionError
+            If the backbone fails, or the result has another size or number of features.
+
+        """
+        if not others:
+            return self
+        parts = [self, *others]
+        width = sum(part.backbone.feature_dim for part in parts)
+        with self._blamed():
+            backbone = cast(JoinableBackbone, self.backbone).join([part.backbone for part in others])
+            if (backbone.image_size, backbone.feature_dim) != (self.image_size, width):
+                raise ValueError(
+                    f"join must return a backbone for images of {self.image_size} pixels with {width} "
+                    f"features, got {backbone.image_size} pixels and {backbone.feature_dim} features"
+                )
+        return replace(self, label=" and ".join(part.label for part in parts), backbone=backbone)
 
     def expect(self, images: int) -> None:
         """Tell the backbone how many images it will compute, before it is prepared."""

@@ -8,9 +8,9 @@ from contextlib import ExitStack
 from stackkit.api.errors import ImageError
 from stackkit.api.types import Dataset, FailedImage, Reporter
 from stackkit.extraction.backbone import CheckedBackbone
+from stackkit.extraction.compute import compute_all, open_tasks
 from stackkit.extraction.decoding import Decoder, reason
 from stackkit.extraction.estimate import Estimate, free_bytes
-from stackkit.extraction.passes import compute_all, open_tasks
 from stackkit.extraction.preparation import Preparation, estimate_set, prepare_backbones
 from stackkit.extraction.row_independence import require_independent_rows
 from stackkit.extraction.summary import ExtractionSummary
@@ -141,7 +141,7 @@ def _estimate(preparation: Preparation, rows: DatasetRows, store: FeatureStore) 
 def _check_row_independence(preparation: Preparation) -> None:
     # Before any file is created, so that nothing of a backbone that is refused is stored. Only
     # third-party backbones have a code digest; stackkit's tests check its own ones.
-    used = [each.feature_set.backbone for each in preparation.sets if each.provenance]
-    for backbone in {each.label: each for each in used}.values():
-        if backbone.code:
-            require_independent_rows(backbone, preparation.sample_images(backbone))
+    shared = {each.shared: each for each in preparation.sets if each.provenance}
+    for each in shared:
+        if each.backbone.code:
+            require_independent_rows(each.backbone, preparation.sample_images(each.backbone))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any
@@ -22,6 +23,7 @@ from stackkit.extraction.feature_set import (
     whole_geometry,
 )
 from stackkit.extraction.geometry import Geometry
+from stackkit.extraction.passes import Pass, passes
 from stackkit.store import DatasetRows, FeatureStore
 
 SAMPLE_IMAGES = 32
@@ -43,6 +45,10 @@ class PreparedSet:
     provenance : mapping
         Origin of those rows, a JSON object. Empty if there are none, or none of their images can be
         decoded.
+    shared : Pass
+        What computes the rows, maybe together with those of other backbones.
+    sharing : int
+        How many sets the pass computes at the same time, >= 1: those with pending rows of one geometry.
 
     """
 
@@ -50,6 +56,8 @@ class PreparedSet:
     readiness: Readiness
     pending: list[int]
     provenance: Mapping[str, Any]
+    shared: Pass
+    sharing: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,75 +131,95 @@ def prepare_backbones(
     hidden = only_for_boxes(sets, backbones)
     pending = needed(sets, {each.label: store.pending(each.key, rows) for each in sets}, hidden)
     sets = [each for each in sets if each.label in pending]
-    decoded = list(_decode_samples(decoder, sets, pending))
+    work = _work(sets, pending)
+    for each, by_geometry in work.items():
+        # Before decoding: a backbone may start something meanwhile.
+        each.backbone.expect(sum(map(len, by_geometry.values())))
+    # In all geometries at once, because `extract` uses the same chunks for every set.
+    lefts = [pending[one.label] for one in sets]
+    decoded = list(_decode_one_for_each(decoder, lefts, _known_geometries(sets, pending)))
     readable = {row for chunk in decoded for row in chunk.rows}
-    ready: dict[str, Readiness] = {}
-    prepared = []
-    for each in sets:
-        backbone, left = each.backbone, pending[each.label]
-        if left and (reason := reason_to_recompute(each, rows, store)):
+    for one in sets:
+        if pending[one.label] and (reason := reason_to_recompute(one, rows, store)):
             reporter.message(reason)
-        readiness, provenance = DEFAULT_READINESS, dict[str, Any]()
-        # A backbone whose pending images all fail will compute nothing, and must not be recorded as an
-        # origin of rows.
+    ready = {
+        each: _prepare(each, decoded, reporter, measure=measure)
+        for each, by_geometry in work.items()
+        # One whose images all fail will compute nothing.
+        if not readable.isdisjoint(set().union(*by_geometry.values()))
+    }
+    of_member = {id(member): each for each in work for member in each.members}
+    together = Counter((of_member[id(one.backbone)], one.geometry) for one in sets if pending[one.label])
+    prepared = []
+    for one in sets:
+        backbone, left = one.backbone, pending[one.label]
+        shared = of_member.get(id(backbone)) or Pass(members=(backbone,), backbone=backbone)
+        readiness, provenance = ready.get(shared, DEFAULT_READINESS), dict[str, Any]()
+        # A set whose pending images all fail must not be recorded as an origin of rows, whether or not
+        # its pass computes some for others.
         if not readable.isdisjoint(left):
-            if backbone.label not in ready:
-                ready[backbone.label] = _prepare(backbone, decoded, reporter, measure=measure)
-            readiness = ready[backbone.label]
             runtime = {"runtime": readiness.settings} if readiness.settings else {}
-            provenance = {**each.provenance, **runtime}
+            provenance = {**one.provenance, **runtime}
         prepared.append(
-            PreparedSet(feature_set=each, readiness=readiness, pending=left, provenance=provenance)
+            PreparedSet(
+                feature_set=one,
+                readiness=readiness,
+                pending=left,
+                provenance=provenance,
+                shared=shared,
+                sharing=max(together[shared, one.geometry], 1),
+            )
         )
     return Preparation(sets=prepared, hidden=hidden, decoded=decoded)
 
 
-def _prepare(
-    backbone: CheckedBackbone, decoded: Sequence[Chunk], reporter: Reporter, *, measure: bool
-) -> Readiness:
+def _work(
+    sets: Sequence[FeatureSet], pending: Mapping[str, Sequence[int]]
+) -> dict[Pass, dict[Geometry, set[int]]]:
+    """Return the passes that have something to compute, with the rows of each geometry."""
+    active = [one for one in sets if pending[one.label]]
+    found: dict[Pass, dict[Geometry, set[int]]] = {}
+    for each in passes(list({id(one.backbone): one.backbone for one in active}.values())):
+        found[each] = defaultdict(set)
+        for one in active:
+            if any(one.backbone is member for member in each.members):
+                found[each][one.geometry].update(pending[one.label])
+    return found
+
+
+def _known_geometries(
+    sets: Sequence[FeatureSet], pending: Mapping[str, Sequence[int]]
+) -> list[Geometry]:
+    """Return what can be decoded now: whole images for every backbone, and views without boxes."""
+    active = [one for one in sets if pending[one.label]]
+    found = [whole_geometry(one.backbone) for one in active]
+    return list(dict.fromkeys([*found, *(one.geometry for one in active if not one.boxes)]))
+
+
+def _prepare(shared: Pass, decoded: Sequence[Chunk], reporter: Reporter, *, measure: bool) -> Readiness:
+    backbone = shared.backbone
     images = _sample_images(decoded, backbone)
     readiness = backbone.prepare(images, reporter.message)
     if measure and readiness.images_per_s is None:
-        return replace(readiness, images_per_s=backbone.images_per_s(images))
+        readiness = replace(readiness, images_per_s=backbone.images_per_s(images))
     return readiness
 
 
 def estimate_set(prepared: PreparedSet, rows: DatasetRows, store: FeatureStore) -> BackboneEstimate:
     """Return what it takes to compute the pending rows of a feature set."""
-    key = prepared.feature_set.key
+    key, rate = prepared.feature_set.key, prepared.readiness.images_per_s
     exists = store.path(key, rows).exists()
     return BackboneEstimate(
         label=prepared.feature_set.label,
         images=len(prepared.pending),
-        images_per_s=prepared.readiness.images_per_s,
+        # The speed at which the times of all sets of a pass add up to that of the pass.
+        images_per_s=rate and rate * prepared.sharing,
         new_bytes=0 if exists else store.row_bytes(key.feature_dim) * len(rows.samples),
     )
 
 
 def _sample_images(decoded: Sequence[Chunk], backbone: CheckedBackbone) -> NDArray[np.uint8]:
     return max(decoded, key=lambda chunk: len(chunk.rows)).pixels[whole_geometry(backbone)]
-
-
-def _decode_samples(
-    decoder: Decoder, sets: Sequence[FeatureSet], pending: Mapping[str, Sequence[int]]
-) -> Iterator[Chunk]:
-    """Decode images for the preparation, and tell each backbone first how many it will compute."""
-    geometries = dict[Geometry, None]()
-    counts: dict[str, int] = {}
-    for each in sets:
-        if left := pending[each.label]:
-            # Whole images for every backbone. Boxes of attention views may not be known yet.
-            geometries[whole_geometry(each.backbone)] = None
-            if not each.boxes:
-                geometries[each.geometry] = None
-            counts[each.backbone.label] = counts.get(each.backbone.label, 0) + len(left)
-    for backbone in {each.backbone.label: each.backbone for each in sets}.values():
-        if backbone.label in counts:
-            # Before decoding: a backbone may start something meanwhile.
-            backbone.expect(counts[backbone.label])
-    # In all geometries at once, because `extract` uses the same chunks for every set.
-    lefts = [pending[each.label] for each in sets]
-    yield from _decode_one_for_each(decoder, lefts, list(geometries))
 
 
 def _decode_one_for_each(
