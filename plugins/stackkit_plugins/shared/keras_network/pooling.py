@@ -119,8 +119,8 @@ def split(poolings: Sequence[Pooling], raw: NDArray[np.float32]) -> list[NDArray
     poolings : sequence of Pooling
         The poolings, in the order of the columns.
     raw : ndarray of shape (n, columns), float32
-        Output of the network. If the `raw_columns` of one are None, it begins with one column per pooling,
-        which says how many columns it has: no other place knows the size of a feature map.
+        Output of the network. If the `raw_columns` of one are None, it begins with one column per
+        pooling, which says how many columns that has: no other place knows the size of a feature map.
 
     """
     widths = [each.raw_columns for each in poolings]

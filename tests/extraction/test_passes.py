@@ -7,7 +7,7 @@ from support.extracting import MeanColours, checked, directly, extracted, stored
 from stackkit.api.errors import ExtractionError
 from stackkit.api.types import Readiness, SilentReporter
 from stackkit.extraction.extract import estimate_extraction, extract, fingerprints
-from stackkit.extraction.network_pass import passes
+from stackkit.extraction.passes import passes
 
 
 class Network:
