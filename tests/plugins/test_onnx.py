@@ -362,6 +362,12 @@ def test_what_cannot_be_used_is_said_in_one_line(backbone, message):
     assert "\n" not in str(caught.value)
 
 
+def test_doctor_is_told_the_versions():
+    from stackkit_plugins.onnx_file.diagnosis import engines
+
+    assert engines()["onnxruntime"] == ort.__version__
+
+
 def test_missing_files_and_packages_are_named_before_anything_is_read(tmp_path, monkeypatch):
     spec = spec_of(onnx_file, "onnx")
     assert "does not exist" in str(unavailable_reason(**options_of(spec, file=tmp_path / "no.onnx")))
