@@ -21,6 +21,7 @@ from support import onnx_files  # noqa: E402
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (9, 32, 32, 3), np.uint8)
 PLAIN = {"mean": "0", "std": "1"}
+CONV = onnx_files.convolution
 
 
 @pytest.fixture
@@ -174,6 +175,41 @@ def test_maps_and_tokens_are_pooled(backbone):
         np.testing.assert_allclose(found, values, rtol=1e-4, atol=1e-5)
 
 
+def test_poolings_of_a_map_are_those_of_keras_networks(backbone):
+    def features(pooling: str) -> np.ndarray:
+        return backbone(CONV(channels=6), **PLAIN, output="map", pooling=pooling).extract(PIXELS)
+
+    maps = expected(CONV(channels=6), nchw(PIXELS), "map").astype(np.float64)
+    gem = np.cbrt((np.maximum(maps, 1e-6) ** 3).mean((2, 3)))
+    np.testing.assert_allclose(features("gem"), gem, rtol=1e-3, atol=1e-5)
+    rows = maps.reshape(9, 6, 16) - maps.mean((2, 3)).reshape(9, 6, 1)
+    values, vectors = np.linalg.eigh(rows @ rows.transpose(0, 2, 1) / 16)
+    roots = vectors * np.sqrt(np.maximum(values, 0))[:, None] @ vectors.transpose(0, 2, 1)
+    norms = np.linalg.norm(features("second-order"), axis=1)
+    np.testing.assert_allclose(norms, np.linalg.norm(roots, axis=(1, 2)), rtol=1e-3)
+    boxes = features("box")
+    assert boxes.shape == (9, 4)
+    assert ((boxes >= 0) & (boxes <= 1)).all()
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "auto"])
+def test_poolings_of_one_output_are_computed_in_one_pass(backbone, engine):
+    def made(pooling: str, output: str = "map") -> Any:
+        return backbone(CONV(channels=6), **PLAIN, output=output, pooling=pooling, engine=engine)
+
+    single = [made(pooling) for pooling in ("avg", "max", "box")]
+    assert len({each.pass_key for each in single}) == 1
+    assert len({each.revision for each in single}) == 3
+    assert made("auto", "y").pass_key != single[0].pass_key
+    joined = single[0].join(single[1:])
+    joined.expect(1000)
+    joined.prepare(PIXELS, pytest.fail)
+    together = joined.extract(PIXELS)
+    assert together.shape == (9, joined.feature_dim) == (9, 16)
+    alone = np.concatenate([each.extract(PIXELS) for each in single], axis=1)
+    np.testing.assert_allclose(together, alone, rtol=1e-5, atol=1e-5)
+
+
 def test_tokens_without_a_class_token_are_averaged():
     assert find_pooling("y", (49, 8), "auto", size=224, layout="nchw").kind == "mean"
     assert find_pooling("y", (257, 8), "auto", size=224, layout="nchw").prefix == 1
@@ -277,7 +313,6 @@ def test_damaged_files_are_named(tmp_path):
             assert create(onnx_file, "onnx", file=file, **PLAIN).revision
 
 
-CONV = onnx_files.convolution
 REFUSED = {
     "has 2 inputs (x, z), one is allowed": (CONV(inputs={"x": (1, 3, 32, 32), "z": (1,)}), PLAIN),
     "shape (?, 4, 32, 32), not RGB images": (CONV(inputs={"x": ("n", 4, 32, 32)}), PLAIN),
@@ -302,11 +337,12 @@ REFUSED = {
     ),
     "has 2 outputs; pass one by output=: y, map": (CONV(outputs=["y", "map"]), PLAIN),
     "output y is one vector per image; remove pooling=": (CONV(), {**PLAIN, "pooling": "avg"}),
-    "output map is a feature map; pass pooling=avg or max": (
+    "output y is one vector per image; boxes need a feature map": (CONV(), {**PLAIN, "pooling": "box"}),
+    "output map is a feature map; pass pooling=avg|max|gem": (
         CONV(),
         {**PLAIN, "output": "map", "pooling": "cls"},
     ),
-    "output y is tokens; pass pooling=cls or mean or both": (
+    "output y is tokens; pass pooling=cls|mean|both": (
         onnx_files.tokens(),
         {**PLAIN, "pooling": "avg"},
     ),
@@ -324,6 +360,12 @@ def test_what_cannot_be_used_is_said_in_one_line(backbone, message):
         backbone(model, **options).extract(PIXELS)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_doctor_is_told_the_versions():
+    from stackkit_plugins.onnx_file.diagnosis import engines
+
+    assert engines()["onnxruntime"] == ort.__version__
 
 
 def test_missing_files_and_packages_are_named_before_anything_is_read(tmp_path, monkeypatch):

@@ -17,6 +17,7 @@ def stackkit_backbones() -> list[BackboneSpec]:
             requires=("onnx>=1.16",),
             install="pip install 'stackkit[onnx]'",
             unavailable_reason="stackkit_plugins.onnx_file.backbone:unavailable_reason",
+            diagnoses=("stackkit_plugins.onnx_file.diagnosis:engines",),
             options=OPTIONS,
         )
     ]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
+from itertools import chain
 
-from stackkit.api import OptionValue, UsageError, WeightsError, user_path
-from stackkit_plugins.onnx_file.network import OnnxNetwork
+from stackkit.api import JoinableBackbone, OptionValue, UsageError, WeightsError, user_path
+from stackkit_plugins.onnx_file.network import OnnxNetwork, Source
 from stackkit_plugins.onnx_file.options import FASTER, REFERENCE, STORED
 from stackkit_plugins.shared.keras_network.engines import engine_version
 from stackkit_plugins.shared.keras_network.weights import missing_file
@@ -14,9 +16,35 @@ from stackkit_plugins.shared.network import EngineSettings, NetworkBackbone, che
 _INSTALL = {REFERENCE: "pip install 'stackkit[onnx]'", "openvino": "pip install 'stackkit[fast]'"}
 
 
+class OnnxBackbone(NetworkBackbone):
+    """A network of an ONNX file as a backbone; poolings of one output are computed in one pass.
+
+    Parameters
+    ----------
+    network : OnnxNetwork
+        What is run.
+    settings : EngineSettings
+        How it is run.
+
+    """
+
+    network: OnnxNetwork
+
+    @property
+    def pass_key(self) -> str:
+        """Equal for backbones that one call of the network can serve."""
+        return f"{self.network.map_key};{self.settings}"
+
+    def join(self, others: Sequence[JoinableBackbone]) -> OnnxBackbone:
+        """Return a backbone with the features of this one and of others side by side, as columns."""
+        joined = [each for each in (self, *others) if isinstance(each, OnnxBackbone)]
+        sources = chain.from_iterable(each.network.sources for each in joined)
+        return OnnxBackbone(OnnxNetwork(tuple(sources)), self.settings)
+
+
 def onnx_file(
     *, file: str | None, engine: str, threads: int, batch_size: int, **options: OptionValue
-) -> NetworkBackbone:
+) -> OnnxBackbone:
     """Create a backbone; the file is read when its size, width or revision is needed.
 
     Parameters
@@ -51,7 +79,7 @@ def onnx_file(
     checked_engine("onnx", settings, install=_INSTALL)
     defaults = {option.name: option.default for option in STORED}
     given = {name: value for name, value in options.items() if value != defaults[name]}
-    return NetworkBackbone(OnnxNetwork(path, given), settings)
+    return OnnxBackbone(OnnxNetwork((Source(path, given),)), settings)
 
 
 def unavailable_reason(*, file: str | None, **others: OptionValue) -> str | None:

@@ -27,8 +27,8 @@ VERSION = 1
 
 
 @dataclass(frozen=True)
-class OnnxNetwork:
-    """The network of an ONNX file, from pixels to features; see `FrozenNetwork`.
+class Source:
+    """A file with the options for it; it is read when it is needed.
 
     Parameters
     ----------
@@ -41,6 +41,25 @@ class OnnxNetwork:
 
     path: Path
     options: Mapping[str, OptionValue]
+
+    @cached_property
+    def opened(self) -> Opened:
+        """The network; raises what `open_network` raises."""
+        return open_network(self.path, self.options)
+
+
+@dataclass(frozen=True)
+class OnnxNetwork:
+    """The network of an ONNX file, from pixels to features; see `FrozenNetwork`.
+
+    Parameters
+    ----------
+    sources : tuple of Source
+        One; or several that differ in their pooling, for features side by side.
+
+    """
+
+    sources: tuple[Source, ...]
 
     name = "onnx"
     trained = True
@@ -56,27 +75,29 @@ class OnnxNetwork:
     @property
     def feature_dim(self) -> int:
         """Number of features per image."""
-        return self._opened.pooling.feature_dim
+        return sum(source.opened.pooling.feature_dim for source in self.sources)
+
+    @property
+    def map_key(self) -> str:
+        """What is computed before the pooling: the file's content, input and output."""
+        opened = self._opened
+        return f"onnx-{VERSION};sha256-{opened.digest};{opened.pixels};output={opened.output}"
 
     @property
     def revision(self) -> str:
         """The file's content and everything that was found out about input and output."""
-        opened = self._opened
-        return (
-            f"onnx-{VERSION};sha256-{opened.digest};{opened.pixels};"
-            f"output={opened.output};{opened.pooling}"
-        )
+        return ";".join([self.map_key, *(str(source.opened.pooling) for source in self.sources)])
 
     def load(self, engine: str, threads: int) -> Loaded:
         """Load the network into an engine; raises ExtractionError if it refuses the network."""
-        opened = self._opened
-        return OnnxFeatures(
-            self.path, engine, _loaded(self.path, engine, opened.content, threads), opened
-        )
+        path, opened = self.sources[0].path, self._opened
+        loaded = _loaded(path, engine, opened.content, threads)
+        poolings = tuple(source.opened.pooling for source in self.sources)
+        return OnnxFeatures(path, engine, loaded, opened.pixels, poolings)
 
-    @cached_property
+    @property
     def _opened(self) -> Opened:
-        return open_network(self.path, self.options)
+        return self.sources[0].opened
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,28 +133,40 @@ class OnnxFeatures:
     path: Path
     engine: str
     loaded: Loaded
-    opened: Opened
+    pixels: Pixels
+    poolings: tuple[Pooling, ...]
 
     def __call__(self, images: NDArray[np.float32], /) -> NDArray[np.float32]:
         """(n, size, size, 3) RGB from 0 to 255 -> (n, feature_dim), both float32."""
         import numpy as np
 
-        opened = self.opened
-        pixels = opened.pixels.prepared(images)
-        try:
-            found = [opened.pooling(output) for output in _outputs(self.loaded, pixels, opened.pixels)]
-        except Exception as error:
-            text = (
-                f"{self.path}: {self.engine} failed on images of {len(images[0])} pixels: {_line(error)}"
-            )
-            # RuntimeError is what lets the caller try again with fewer images.
-            kind = RuntimeError if is_out_of_memory(RuntimeError(str(error))) else ExtractionError
-            raise kind(text) from error
-        return np.concatenate(found)[: len(images)]
+        output = self._output(images)
+        return np.concatenate([pooling(output) for pooling in self.poolings], axis=1)
+
+    def compared(self, images: NDArray[np.float32], /) -> list[NDArray[np.float32]]:
+        """Return what to compare of two engines, for each pooling."""
+        output = self._output(images)
+        return [pooling.compared(output) for pooling in self.poolings]
 
     def release(self) -> None:
         """Release the memory of activations."""
         self.loaded.release()
+
+    def _output(self, images: NDArray[np.float32]) -> NDArray[Any]:
+        """Return what the network makes of images; (n, ...)."""
+        import numpy as np
+
+        try:
+            found = _outputs(self.loaded, self.pixels.prepared(images), self.pixels)
+        except Exception as error:
+            size = self.pixels.size
+            text = f"{self.path}: {self.engine} failed on images of {size} pixels: {_line(error)}"
+            if len(images) > 1 and self.pixels.batch is None:
+                text += "; batch_size=1 may help, if the network was made for single images"
+            # RuntimeError is what lets the caller try again with fewer images.
+            kind = RuntimeError if is_out_of_memory(RuntimeError(str(error))) else ExtractionError
+            raise kind(text) from error
+        return np.concatenate(found)[: len(images)]
 
 
 def open_network(path: Path, options: Mapping[str, OptionValue]) -> Opened:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from stackkit.api import Option
+from stackkit_plugins.onnx_file.pooling import MAP, TOKENS
 from stackkit_plugins.shared.network.settings import engine_options
 
 REFERENCE = "onnxruntime"
@@ -56,8 +57,9 @@ STORED = (
     Option(
         name="pooling",
         default="auto",
-        choices=("auto", "avg", "max", "cls", "mean", "both"),
-        help="maps: avg or max; tokens: cls, mean or both; auto: avg, or cls if there is a class token",
+        choices=("auto", *MAP, *TOKENS),
+        several="expand",
+        help="of maps or tokens; auto: avg, or cls if there is a class token, or mean",
     ),
 )
 """Options whose text a file may carry in its metadata under `stackkit.NAME`."""

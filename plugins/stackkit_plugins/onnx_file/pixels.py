@@ -159,7 +159,8 @@ def _image_type(file: OnnxFile, value: Any) -> tuple[str, tuple[int, ...]]:
     from onnx import TensorProto
 
     tensor = value.type.tensor_type
-    kind = TensorProto.DataType.Name(tensor.elem_type)
+    kinds = {number: name for name, number in TensorProto.DataType.items()}
+    kind = kinds.get(tensor.elem_type, "an unknown type")
     if kind not in _TYPES:
         raise WeightsError(
             f"{file.path} takes {kind.lower()}, allowed are {', '.join(_TYPES.values())}; "

@@ -9,10 +9,10 @@ from weakref import ref
 from stackkit.api import ExtractionError, Readiness
 from stackkit_plugins.shared.keras_network.engines import Loaded, engine_version
 from stackkit_plugins.shared.keras_network.out_of_memory import is_out_of_memory
-from stackkit_plugins.shared.keras_network.parity import in_batches, largest_difference, require_close
+from stackkit_plugins.shared.keras_network.parity import largest_difference, require_close
 from stackkit_plugins.shared.keras_network.timing import rate
 from stackkit_plugins.shared.network.comparisons import Comparison, Comparisons
-from stackkit_plugins.shared.network.definition import FrozenNetwork
+from stackkit_plugins.shared.network.definition import Comparable, FrozenNetwork
 from stackkit_plugins.shared.network.settings import EngineSettings
 
 if TYPE_CHECKING:
@@ -190,9 +190,10 @@ class NetworkBackbone:
         compute, reference = (network.load(each, threads) for each in (engine, network.reference))
         # One batch of the selected size: an engine may use another algorithm for another size.
         few = images[: max(self._batch_size, DEFAULT_BATCH)].astype(np.float32)
-        found, expected = (in_batches(each, few, self._batch_size) for each in (compute, reference))
+        found, expected = (_rows(each, few, self._batch_size) for each in (compute, reference))
+        difference = max(map(largest_difference, found, expected))
         speed = rate(compute, few[: self._batch_size])
-        made = Comparison(difference=largest_difference(found, expected), images_per_s=speed)
+        made = Comparison(difference=difference, images_per_s=speed)
         self._comparisons.remember(engine, made)
         require_close(made.difference, network.reference)
         return compute, made
@@ -255,3 +256,12 @@ class NetworkBackbone:
                 f"{self.name} expected uint8 images of shape (n, {', '.join(map(str, expected))}), "
                 f"got {dtype} of shape {tuple(shape)}"
             )
+
+
+def _rows(loaded: Loaded, images: NDArray[np.float32], size: int) -> list[NDArray[np.float32]]:
+    """Return what to compare of a network, computed for `size` images at a time."""
+    import numpy as np
+
+    compared = loaded.compared if isinstance(loaded, Comparable) else lambda some: [loaded(some)]
+    batches = [compared(images[i : i + size]) for i in range(0, len(images), size)]
+    return [np.concatenate(parts) for parts in zip(*batches, strict=True)]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from stackkit_plugins.shared.keras_network.engines import Loaded
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 class FrozenNetwork(Protocol):
@@ -50,3 +54,11 @@ class FrozenNetwork(Protocol):
 
         The result takes (n, size, size, 3) RGB from 0 to 255 and returns (n, feature_dim), both float32.
         """
+
+
+@runtime_checkable
+class Comparable(Protocol):
+    """A loaded network of which other rows than its features are compared. Optional."""
+
+    def compared(self, images: NDArray[np.float32], /) -> list[NDArray[np.float32]]:
+        """Return rows to compare with those of another engine; each array is compared alone."""
