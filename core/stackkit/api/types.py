@@ -254,7 +254,8 @@ class Learner(Protocol):
     A learner that divides its training rows, to tune or calibrate itself, can keep groups together: if
     `fit` has a third parameter `groups`, it is passed by name whenever the run has groups or several
     views of an image as training rows, as an ndarray of shape (n,), dtype int64, with equal numbers for
-    rows of one group. Its default must be None. The same holds for `fit` of aggregators. `group_argument` passes it on to a learner.
+    rows of one group. Its default must be None. The same holds for `fit` of aggregators.
+    `group_argument` passes it on to a learner.
 
     References
     ----------

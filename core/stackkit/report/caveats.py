@@ -64,6 +64,7 @@ def notes(
     if constant:
         yield f"All images have the same features, so nothing can be learned: {', '.join(constant)}."
     yield from _on_class_sizes(comparison, results)
+    yield from _on_class_weights(comparison)
     yield from notes_on_views(comparison.fit_plan)
     yield from _on_fits(comparison, results)
     yield from _on_out_of_fold(comparison, results)
@@ -97,6 +98,16 @@ def _on_class_sizes(comparison: Comparison, results: Sequence[Result]) -> Iterat
             f"recognised equally well. If every class counts the same, {_row(first)} is right for "
             f"{_percent(first.balanced_accuracy)} instead of {_percent(first.accuracy)}. This "
             f"concerns: {_rows(low_high)}."
+        )
+
+
+def _on_class_weights(comparison: Comparison) -> Iterator[str]:
+    classifiers = [row.classifier for row in comparison.fit_plan.rows]
+    weighted = [one.label for one in classifiers if one.options.get("class_weight") == "balanced"]
+    if weighted:
+        yield (
+            f"Fitted with classes weighted by their inverse frequency (class_weight=balanced): "
+            f"{', '.join(dict.fromkeys(weighted))}. Their figure to compare is the balanced accuracy."
         )
 
 
