@@ -140,4 +140,4 @@ def test_learners_are_checked_before_anything_is_computed(registry):
     with pytest.raises(UsageError, match="a recipe needs at least one learner"):
         compare(registry, learners=())
     listed = resolve(Recipe(dataset="mnist", learners=("logistic,lda:shrinkage=1", "lda")), registry)
-    assert [one.text for one in listed.learners] == ["logistic", "lda:shrinkage=1", "lda"]
+    assert [one.text for one in listed.learners] == ["logistic", "lda:shrinkage=1.0", "lda"]

@@ -176,11 +176,11 @@ def test_views_of_one_image_share_a_group(grouped):
 @pytest.mark.parametrize("classes", [2, 3])
 def test_without_probabilities_decision_values_are_averaged(registry, classes):
     train, test = TRAIN[LABELS[TRAIN] < classes], TEST[LABELS[TEST] < classes]
-    learner = registry.one("learner", "linear-svm")
+    learner = registry.one("learner", "linear-svm:max_iter=20000")
     needed = {"train": train, "test": test, "probabilities": False, "in_sample": False}
     found = fit(learner, **needed).run().labels
     known = np.asfortranarray(np.concatenate([view[train] for view in VIEWS]))
-    machine = LinearSVC(dual=True, random_state=0).fit(known, np.tile(LABELS[train], 3))
+    machine = LinearSVC(dual=True, random_state=0, max_iter=20_000).fit(known, np.tile(LABELS[train], 3))
     values = np.mean([machine.decision_function(view[test]) for view in VIEWS], axis=0)
     by_hand = values > 0 if classes == 2 else values.argmax(axis=1)
     assert found.tolist() == by_hand.astype(int).tolist()
@@ -240,10 +240,12 @@ def test_an_aggregator_on_features_gets_the_average_of_the_views(registry):
     comparison = compare(registry, aggregators=("concat",), baselines=())
     fold = comparison.folds[0]
     ((_, feature_fit),) = comparison.fit_plan.fold_fits(0, fold).feature_fits.items()
-    columns = np.hstack([np.mean(VIEWS, axis=0), VIEWS[0][:, :4]])
-    labels = comparison.fit_plan.labels
-    model = LogisticRegression(random_state=0).fit(columns[fold.train], labels[fold.train])
-    assert feature_fit.run().labels.tolist() == model.predict(columns[fold.test]).tolist()
+    labels, blocks = comparison.fit_plan.labels, [np.mean(VIEWS, axis=0), VIEWS[0][:, :4]]
+    concat = registry.one("aggregator", "concat").create()
+    known = [np.asfortranarray(block[fold.train]) for block in blocks]
+    concat.fit(known, labels[fold.train], registry.one("learner", "logistic").create())
+    expected = concat.predict([np.asfortranarray(block[fold.test]) for block in blocks])
+    assert feature_fit.run().labels.tolist() == expected.tolist()
 
 
 def test_the_notes_say_what_the_views_are_for(registry):
