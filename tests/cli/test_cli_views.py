@@ -60,7 +60,9 @@ def test_a_run_on_views_shows_them_before_and_stores_a_file_for_each(
     chosen = ["--dataset", images, "--backbones", "look:views=mirror+attention"]
     plan = stackkit("extract", *chosen, "--dry-run")
     assert "backbone    look:views=mirror+attention: 8x8 pixels -> 3 features, 3 views" in plan.out
-    assert "store       320 B of features at most" not in plan.out, plan.out
+    assert "store       416 bytes of features at most" in plan.out, (
+        "3 views of 3 features, and 4 of a box"
+    )
     labels = [
         one["name"] for one in stackkit("extract", *chosen, "--dry-run", "--json").document["backbones"]
     ]
