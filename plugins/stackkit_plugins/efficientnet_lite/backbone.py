@@ -14,10 +14,10 @@ from typing import Any
 from stackkit.api import PluginError, user_path
 from stackkit_plugins.efficientnet_lite import architecture
 from stackkit_plugins.shared.keras_network import (
-    FeatureSet,
     FileWeights,
     KerasBackbone,
     NetworkDefinition,
+    Pooling,
     RandomWeights,
     checked_settings,
     missing_file,
@@ -69,7 +69,7 @@ class Factory:
         size : int
             Side of the images in pixels.
         pooling : str
-            Global pooling of the feature map, see `FeatureSet`.
+            Global pooling of the feature map, see `Pooling`.
         seed : int
             Seed of random weights.
         layer : str or None
@@ -94,7 +94,7 @@ class Factory:
             network=name,
             preprocessing=PREPROCESSING,
             image_size=size,
-            sets=(FeatureSet(pooling=pooling, layer=layer, channels=self._channels(layer)),),
+            poolings=(Pooling(kind=pooling, layer=layer, channels=self._channels(layer)),),
             weights=source,
             build_model=partial(_build_model, self.variant, size, source),
             preprocess=preprocess,

@@ -20,10 +20,10 @@ from stackkit_plugins.keras_applications.keras_files import models_folder
 from stackkit_plugins.keras_applications.layers import layer_channels
 from stackkit_plugins.keras_applications.models import MODELS, Model
 from stackkit_plugins.shared.keras_network import (
-    FeatureSet,
     FileWeights,
     KerasBackbone,
     NetworkDefinition,
+    Pooling,
     RandomWeights,
     checked_settings,
     missing_file,
@@ -61,7 +61,7 @@ class Factory:
         size : int
             Side of the images in pixels.
         pooling : str
-            Global pooling of the feature map, see `FeatureSet`.
+            Global pooling of the feature map, see `Pooling`.
         seed : int
             Seed of random weights.
         layer : str or None
@@ -99,7 +99,7 @@ class Factory:
             network=_network(model, alpha, weights),
             preprocessing=PREPROCESSING,
             image_size=size,
-            sets=(FeatureSet(pooling=pooling, layer=layer, channels=channels),),
+            poolings=(Pooling(kind=pooling, layer=layer, channels=channels),),
             weights=source,
             build_model=partial(load, model, arguments),
             preprocess=partial(_preprocess, model),

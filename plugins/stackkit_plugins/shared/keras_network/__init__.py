@@ -4,7 +4,7 @@ TensorFlow takes seconds to import and is not needed to know a backbone's size, 
 Nothing here imports it, Keras or NumPy before the first image comes in.
 
 Modules, from the bottom up: `engines`, `options`, `weights`, `quiet`, `runtime` and `out_of_memory`
-know nothing of the others; `feature_sets` are poolings of feature maps, for which `heads` extends a
+know nothing of the others; `pooling` are poolings of feature maps, for which `heads` extends a
 network; `network` builds and runs a network on TensorFlow; `engine_cache` keeps
 selections and converted networks; `engine_table` knows which engine is fastest, `parity` compares its
 features with TensorFlow's and `timing` measures; `selection` selects by these three, and
@@ -12,13 +12,13 @@ features with TensorFlow's and `timing` measures; `selection` selects by these t
 """
 
 from stackkit_plugins.shared.keras_network.backbone import KerasBackbone
-from stackkit_plugins.shared.keras_network.feature_sets import FeatureSet
 from stackkit_plugins.shared.keras_network.network import NetworkDefinition
 from stackkit_plugins.shared.keras_network.options import (
     RunSettings,
     checked_settings,
     network_options,
 )
+from stackkit_plugins.shared.keras_network.pooling import Pooling
 from stackkit_plugins.shared.keras_network.runtime import import_keras
 from stackkit_plugins.shared.keras_network.weights import (
     FileWeights,
@@ -32,10 +32,10 @@ DIAGNOSIS = f"{__name__}.diagnosis:tensorflow"
 
 __all__ = [
     "DIAGNOSIS",
-    "FeatureSet",
     "FileWeights",
     "KerasBackbone",
     "NetworkDefinition",
+    "Pooling",
     "RandomWeights",
     "RunSettings",
     "checked_settings",

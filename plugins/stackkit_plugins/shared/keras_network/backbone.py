@@ -14,9 +14,9 @@ from stackkit.api import ExtractionError, JoinableBackbone, Readiness
 from stackkit_plugins.shared.keras_network import selection_process
 from stackkit_plugins.shared.keras_network.engine_cache import EngineCache, EngineSelection
 from stackkit_plugins.shared.keras_network.engines import Loaded
-from stackkit_plugins.shared.keras_network.feature_sets import features_of
 from stackkit_plugins.shared.keras_network.network import Network, NetworkDefinition
 from stackkit_plugins.shared.keras_network.out_of_memory import is_out_of_memory
+from stackkit_plugins.shared.keras_network.pooling import features_of
 from stackkit_plugins.shared.keras_network.runtime import require_threads, tensorflow_threads
 from stackkit_plugins.shared.keras_network.selection import (
     DEFAULT_BATCH,
@@ -99,8 +99,10 @@ class KerasBackbone:
             Backbones with the same `pass_key`.
 
         """
-        sets = [each.definition.sets for each in (self, *others) if isinstance(each, KerasBackbone)]
-        return KerasBackbone(replace(self.definition, sets=tuple(chain.from_iterable(sets))))
+        poolings = [
+            each.definition.poolings for each in (self, *others) if isinstance(each, KerasBackbone)
+        ]
+        return KerasBackbone(replace(self.definition, poolings=tuple(chain.from_iterable(poolings))))
 
     def expect(self, images: int) -> None:
         """Take note of how many images will be computed, and start early what `prepare` will need."""
@@ -242,7 +244,7 @@ class KerasBackbone:
                     raise
                 self._halve_batch(error)
                 continue
-            features[rows] = features_of(self.definition.sets, raw)
+            features[rows] = features_of(self.definition.poolings, raw)
             start = rows.stop
         return features
 

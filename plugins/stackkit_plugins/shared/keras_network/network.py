@@ -8,9 +8,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from stackkit.api import UsageError
-from stackkit_plugins.shared.keras_network.feature_sets import FeatureSet
 from stackkit_plugins.shared.keras_network.heads import with_heads
 from stackkit_plugins.shared.keras_network.options import RunSettings
+from stackkit_plugins.shared.keras_network.pooling import Pooling
 from stackkit_plugins.shared.keras_network.runtime import import_keras, own_settings
 from stackkit_plugins.shared.keras_network.weights import FileWeights, RandomWeights, draw_weights
 
@@ -34,7 +34,7 @@ class NetworkDefinition:
         Version of the computation from pixels to features.
     image_size : int
         Side of the images in pixels.
-    sets : tuple of FeatureSet
+    poolings : tuple of Pooling
         What to compute from the feature maps, at least one.
     weights : FileWeights or RandomWeights
     build_model : callable
@@ -51,7 +51,7 @@ class NetworkDefinition:
     network: str
     preprocessing: int
     image_size: int
-    sets: tuple[FeatureSet, ...]
+    poolings: tuple[Pooling, ...]
     weights: FileWeights | RandomWeights
     build_model: Callable[[], Any]
     preprocess: Callable[[Any], Any]
@@ -59,12 +59,12 @@ class NetworkDefinition:
 
     @property
     def feature_dim(self) -> int:
-        """Number of features per image, of all sets together."""
-        return sum(each.feature_dim for each in self.sets)
+        """Number of features per image, of all poolings together."""
+        return sum(each.feature_dim for each in self.poolings)
 
     @property
     def pass_key(self) -> str:
-        """What definitions have in common if one network can compute the sets of all; may raise
+        """What definitions have in common if one network can compute the poolings of all; may raise
         WeightsError.
         """
         return f"{self.name};{self._revision('')};{self.settings}"
@@ -76,12 +76,12 @@ class NetworkDefinition:
         Engine, batch size, device and threads are not part of it: they change features by rounding
         at most.
         """
-        return self._revision("+".join(each.revision for each in self.sets))
+        return self._revision("+".join(each.revision for each in self.poolings))
 
-    def _revision(self, sets: str) -> str:
+    def _revision(self, poolings: str) -> str:
         weights = self.weights.identity()
         return (
-            f"{self.network};{sets};preprocessing={self.preprocessing};size={self.image_size};"
+            f"{self.network};{poolings};preprocessing={self.preprocessing};size={self.image_size};"
             f"weights={weights}{self.settings.revision}"
         )
 
@@ -95,7 +95,7 @@ class NetworkDefinition:
         WeightsError
             If weights are missing, or changed since they were identified.
         PluginError
-            If a feature map of the model has another number of channels than its set expects.
+            If a feature map of the model has another number of channels than expected.
 
         """
         keras = import_keras(threads=self.settings.threads)
@@ -115,7 +115,7 @@ class NetworkDefinition:
                 draw_weights(model, self.weights.seed)
             # Another version of Keras could change an architecture; features would then be stored with
             # a width that the store does not expect. `with_heads` checks it.
-            model = with_heads(model, self.sets, self.name)
+            model = with_heads(model, self.poolings, self.name)
         # After loading: a file that is replaced before this point is noticed, one that is replaced
         # afterwards no longer matters.
         self.weights.recheck()
@@ -128,7 +128,7 @@ class Network:
     Parameters
     ----------
     model : keras.Model
-        (n, size, size, 3) -> (n, columns); see `feature_sets.split`.
+        (n, size, size, 3) -> (n, columns); see `pooling.split`.
     preprocess : callable
         Maps a float32 tensor of RGB from 0 to 255 to the model's input. It becomes part of the
         graph, so that other engines compute it too.

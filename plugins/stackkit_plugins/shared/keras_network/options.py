@@ -8,7 +8,7 @@ from typing import Any
 
 from stackkit.api import Option, PluginError, UsageError, seed_option
 from stackkit_plugins.shared.keras_network.engines import CONVERTED, engine_version
-from stackkit_plugins.shared.keras_network.feature_sets import POOLINGS
+from stackkit_plugins.shared.keras_network.pooling import POOLINGS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from stackkit.api import ExtractionError
-from stackkit_plugins.shared.keras_network.feature_sets import FeatureSet, split
+from stackkit_plugins.shared.keras_network.pooling import Pooling, split
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,15 +57,15 @@ def largest_difference(found: NDArray[np.float32], expected: NDArray[np.float32]
 
 
 def largest_difference_of(
-    sets: Sequence[FeatureSet], found: NDArray[np.float32], expected: NDArray[np.float32]
+    poolings: Sequence[Pooling], found: NDArray[np.float32], expected: NDArray[np.float32]
 ) -> float:
-    """Return the `largest_difference` of any feature set, for raw columns of several sets.
+    """Return the `largest_difference` of any pooling, for the raw columns of several.
 
-    Each set is compared alone, so that one with large values does not hide another.
+    Each is compared alone, so that one with large values does not hide another.
     """
     if largest_difference(found, expected) == float("inf"):
         return float("inf")
-    pairs = zip(sets, split(sets, found), split(sets, expected), strict=True)
+    pairs = zip(poolings, split(poolings, found), split(poolings, expected), strict=True)
     return max(largest_difference(each.compared(a), each.compared(b)) for each, a, b in pairs)
 
 

@@ -222,7 +222,7 @@ class EngineSelector:
             return selection
         expected = in_batches(self.network().reference, images, _REFERENCE_BATCH)
         found = in_batches(compute, images, selection.batch_size)
-        difference = largest_difference_of(self.definition.sets, found, expected)
+        difference = largest_difference_of(self.definition.poolings, found, expected)
         require_close(difference)
         return replace(selection, difference=difference)
 

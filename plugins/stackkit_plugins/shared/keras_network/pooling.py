@@ -35,12 +35,12 @@ _VERSIONS = {"gem": 1, "second-order": 1, "box": 1}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FeatureSet:
+class Pooling:
     """A pooling of one feature map of a network.
 
     Attributes
     ----------
-    pooling : {"avg", "max", "gem", "second-order", "box"}
+    kind : {"avg", "max", "gem", "second-order", "box"}
         "avg", "max": mean and maximum of each channel. "gem": the generalized mean of each channel, with
         p = 3. "second-order": the square root of the covariance of the channels. "box": where the
         network looks.
@@ -62,23 +62,23 @@ class FeatureSet:
 
     """
 
-    pooling: str
+    kind: str
     channels: int
     layer: str | None = None
 
     @property
     def revision(self) -> str:
-        """The set's part of a revision: "pooling=avg", "layer=block4_conv4;pooling=gem-1"."""
-        version = f"-{_VERSIONS[self.pooling]}" if self.pooling in _VERSIONS else ""
+        """Its part of a revision: "pooling=avg", "layer=block4_conv4;pooling=gem-1"."""
+        version = f"-{_VERSIONS[self.kind]}" if self.kind in _VERSIONS else ""
         layer = f"layer={self.layer};" if self.layer else ""
-        return f"{layer}pooling={self.pooling}{version}"
+        return f"{layer}pooling={self.kind}{version}"
 
     @property
     def feature_dim(self) -> int:
         """Number of features per image."""
-        if self.pooling == "box":
+        if self.kind == "box":
             return 4
-        if self.pooling == "second-order":
+        if self.kind == "second-order":
             return self.projected * (self.projected + 1) // 2
         return self.channels
 
@@ -90,15 +90,15 @@ class FeatureSet:
     @property
     def raw_columns(self) -> int | None:
         """Columns that the network outputs; None if that depends on the size of the feature map."""
-        return None if self.pooling in ("second-order", "box") else self.channels
+        return None if self.kind in ("second-order", "box") else self.channels
 
     def features(self, raw: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the (n, feature_dim) float32 features for the (n, columns) output of the network."""
-        if self.pooling == "gem":
+        if self.kind == "gem":
             return _root(raw)
-        if self.pooling == "second-order":
+        if self.kind == "second-order":
             return square_root_of_covariance(raw.reshape(len(raw), -1, self.projected))
-        if self.pooling == "box":
+        if self.kind == "box":
             return boxes(_square(raw))
         return raw
 
@@ -108,25 +108,25 @@ class FeatureSet:
         That is the features, except for boxes: they depend on a threshold, where rounding may move an
         edge by a whole cell. Equal maps have equal boxes.
         """
-        return raw if self.pooling == "box" else self.features(raw)
+        return raw if self.kind == "box" else self.features(raw)
 
 
-def split(sets: Sequence[FeatureSet], raw: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-    """Divide the network's output into the raw columns of each set.
+def split(poolings: Sequence[Pooling], raw: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    """Divide the network's output into the raw columns of each pooling.
 
     Parameters
     ----------
-    sets : sequence of FeatureSet
-        The sets, in the order of the columns.
+    poolings : sequence of Pooling
+        The poolings, in the order of the columns.
     raw : ndarray of shape (n, columns), float32
-        Output of the network. If a set's `raw_columns` are None, it begins with one column per set,
-        which says how many columns the set has: no other place knows the size of a feature map.
+        Output of the network. If the `raw_columns` of one are None, it begins with one column per
+        pooling, which says how many columns that has: no other place knows the size of a feature map.
 
     """
-    widths = [each.raw_columns for each in sets]
+    widths = [each.raw_columns for each in poolings]
     if None in widths:
-        widths = [int(width) for width in raw[0, : len(sets)]]
-        raw = raw[:, len(sets) :]
+        widths = [int(width) for width in raw[0, : len(poolings)]]
+        raw = raw[:, len(poolings) :]
     parts, start = [], 0
     for width in widths:
         assert width is not None
@@ -135,13 +135,13 @@ def split(sets: Sequence[FeatureSet], raw: NDArray[np.float32]) -> list[NDArray[
     return parts
 
 
-def features_of(sets: Sequence[FeatureSet], raw: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the (n, sum of feature_dim) features of all sets, side by side."""
+def features_of(poolings: Sequence[Pooling], raw: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the (n, sum of feature_dim) features of all poolings, side by side."""
     import numpy as np
 
-    if len(sets) == 1 and sets[0].raw_columns:
-        return sets[0].features(raw)
-    parts = zip(sets, split(sets, raw), strict=True)
+    if len(poolings) == 1 and poolings[0].raw_columns:
+        return poolings[0].features(raw)
+    parts = zip(poolings, split(poolings, raw), strict=True)
     return np.concatenate([each.features(part) for each, part in parts], axis=1)
 
 
@@ -187,11 +187,15 @@ def square_root_of_covariance(descriptors: NDArray[np.float32]) -> NDArray[np.fl
 
     """
     import numpy as np
+    from threadpoolctl import threadpool_limits
 
     x = descriptors.astype(np.float64)
-    values, vectors = np.linalg.eigh(np.matmul(x.transpose(0, 2, 1), x) / x.shape[1])
-    roots = np.sqrt(np.maximum(values, 0))
-    matrices = np.matmul(vectors * roots[:, None, :], vectors.transpose(0, 2, 1))
+    # Each matrix is small: threads of BLAS would wait for each other 10 to 100 times as long as they
+    # compute.
+    with threadpool_limits(1, user_api="blas"):
+        values, vectors = np.linalg.eigh(np.matmul(x.transpose(0, 2, 1), x) / x.shape[1])
+        roots = np.sqrt(np.maximum(values, 0))
+        matrices = np.matmul(vectors * roots[:, None, :], vectors.transpose(0, 2, 1))
     rows, columns = np.triu_indices(x.shape[2])
     scale = np.where(rows == columns, 1.0, math.sqrt(2))
     triangles: NDArray[np.float32] = (matrices[:, rows, columns] * scale).astype(np.float32)

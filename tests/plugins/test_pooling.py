@@ -11,8 +11,8 @@ from support.making import create
 from stackkit.api.images import read_image, squash
 from stackkit_plugins import efficientnet_lite, keras_applications
 from stackkit_plugins.shared.keras_network import engines, import_keras
-from stackkit_plugins.shared.keras_network.feature_sets import POOLINGS, boxes, features_of, signs
 from stackkit_plugins.shared.keras_network.parity import largest_difference, largest_difference_of
+from stackkit_plugins.shared.keras_network.pooling import POOLINGS, boxes, features_of, signs
 
 SIZE = 96
 LAYER = "blocks.10.add"
@@ -126,7 +126,7 @@ def test_every_engine_gives_tensorflows_features_in_every_set_of_a_pass(engine, 
     selection = selector.select(birds)
     assert selection.engine == engine
     raw = selector.compute(selection)(birds.astype(np.float32))
-    for name, columns in by_set(features_of(backbone.definition.sets, raw)).items():
+    for name, columns in by_set(features_of(backbone.definition.poolings, raw)).items():
         assert largest_difference(columns, one_pass[name]) < ONE_PASS, name
 
 
@@ -166,8 +166,8 @@ def test_revisions_of_average_and_maximum_are_those_of_earlier_versions():
 
 
 def test_an_engine_that_is_wrong_in_one_set_only_is_noticed():
-    sets = lite().definition.sets[0]
-    sets = (replace(sets, pooling="avg", channels=2), replace(sets, pooling="max", channels=2))
+    one = lite().definition.poolings[0]
+    sets = (replace(one, kind="avg", channels=2), replace(one, kind="max", channels=2))
     right = np.array([[1000.0, 1000, 1e-3, 2e-3]], np.float32)
     wrong = right + np.array([[0, 0, 0, 1e-3]], np.float32)
     assert largest_difference(wrong, right) < 1e-5
