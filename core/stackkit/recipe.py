@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from stackkit.api.errors import UsageError
 from stackkit.host.component import ConfiguredComponent
 from stackkit.host.registry import Registry, with_machine, with_seed
 
 RECIPE_BACKBONES = ("vgg19", "resnet50", "inception-v3", "xception")
+LEARNERS = ("logistic",)
 AGGREGATORS = ("average-svm", "soft-vote")
 BASELINES = ("linear-svm",)
 FOLDS = 3
@@ -26,8 +28,8 @@ class Recipe:
         Name and options of the dataset, such as "mnist:limit=50".
     backbones : tuple of str
         Names, patterns and options of the backbones.
-    learner : str
-        The learner that is fitted on each backbone and stacked.
+    learners : tuple of str
+        The learners that are fitted on each backbone; all of their fits are stacked.
     aggregators : tuple of str
         The meta-classifiers to compare.
     baselines : tuple of str
@@ -66,7 +68,7 @@ class Recipe:
 
     dataset: str
     backbones: tuple[str, ...] = RECIPE_BACKBONES
-    learner: str = "logistic"
+    learners: tuple[str, ...] = LEARNERS
     aggregators: tuple[str, ...] = AGGREGATORS
     baselines: tuple[str, ...] = BASELINES
     cv: int = FOLDS
@@ -93,8 +95,8 @@ class ResolvedRecipe:
         The dataset.
     backbones : tuple of ConfiguredComponent
         The backbones, patterns expanded.
-    learner : ConfiguredComponent
-        The learner to stack.
+    learners : tuple of ConfiguredComponent
+        The learners to stack, at least one.
     aggregators : tuple of ConfiguredComponent
         The meta-classifiers.
     baselines : tuple of ConfiguredComponent
@@ -104,14 +106,14 @@ class ResolvedRecipe:
 
     dataset: ConfiguredComponent
     backbones: tuple[ConfiguredComponent, ...]
-    learner: ConfiguredComponent
+    learners: tuple[ConfiguredComponent, ...]
     aggregators: tuple[ConfiguredComponent, ...]
     baselines: tuple[ConfiguredComponent, ...]
 
     @property
     def classifiers(self) -> list[ConfiguredComponent]:
-        """Everything that is fitted: baselines, the learner, and aggregators."""
-        return [*self.baselines, self.learner, *self.aggregators]
+        """Everything that is fitted: baselines, learners, and aggregators."""
+        return [*self.baselines, *self.learners, *self.aggregators]
 
     @property
     def all(self) -> list[ConfiguredComponent]:
@@ -140,14 +142,17 @@ def resolve(recipe: Recipe, registry: Registry) -> ResolvedRecipe:
     Raises
     ------
     UsageError
-        If a name or an option is invalid. Nothing is imported or computed before.
+        If a name or an option is invalid, or there is no learner. Nothing is imported or computed
+        before.
 
     """
+    if not recipe.learners:
+        raise UsageError("a recipe needs at least one learner, such as logistic")
     registry = with_machine(with_seed(registry, recipe.seed), recipe.device, recipe.threads)
     return ResolvedRecipe(
         dataset=registry.one("dataset", recipe.dataset),
         backbones=tuple(registry.several("backbone", recipe.backbones)),
-        learner=registry.one("learner", recipe.learner),
+        learners=tuple(registry.several("learner", recipe.learners)),
         aggregators=tuple(registry.several("aggregator", recipe.aggregators)),
         baselines=tuple(registry.several("learner", recipe.baselines)),
     )

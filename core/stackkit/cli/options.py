@@ -89,13 +89,13 @@ FeatureDtype = Annotated[
         rich_help_panel=NETWORKS,
     ),
 ]
-Learner = Annotated[
-    str,
+Learners = Annotated[
+    list[str] | None,
     typer.Option(
         "--learner",
-        metavar="NAME[:OPTIONS]",
-        autocompletion=complete_components("learner", several=False),
-        help="Base learner per network.",
+        metavar="NAMES",
+        autocompletion=complete_components("learner"),
+        help="Base learners per network, all stacked; repeatable. Default: logistic.",
         rich_help_panel=CLASSIFIERS,
     ),
 ]

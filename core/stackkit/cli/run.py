@@ -11,7 +11,7 @@ from stackkit.api.errors import StackkitError, UsageError
 from stackkit.cli import options
 from stackkit.cli.host import the_host
 from stackkit.cli.output import print_csv, print_json, stdout_set_aside
-from stackkit.recipe import AGGREGATORS, BASELINES, FOLDS, RECIPE_BACKBONES, Recipe
+from stackkit.recipe import AGGREGATORS, BASELINES, FOLDS, LEARNERS, RECIPE_BACKBONES, Recipe
 from stackkit.utils.console import say
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def parse_recipe(
     dataset: options.Dataset,
     backbones: options.Backbones = None,
-    learner: options.Learner = "logistic",
+    learner: options.Learners = None,
     aggregator: options.Aggregators = None,
     baseline: options.Baselines = None,
     cv: options.Folds = None,
@@ -58,7 +58,7 @@ def parse_recipe(
     return Recipe(
         dataset=dataset,
         backbones=tuple(backbones or RECIPE_BACKBONES),
-        learner=learner,
+        learners=tuple(learner or LEARNERS),
         aggregators=tuple(aggregator or AGGREGATORS),
         baselines=() if baseline == ["none"] else tuple(baseline or BASELINES),
         cv=FOLDS if cv is None else cv,
