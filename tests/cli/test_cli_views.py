@@ -151,3 +151,13 @@ def test_a_plugin_keeps_its_own_option_of_the_same_name(stackkit: Command, image
     assert done.code == 0, done.err
     (file,) = stackkit("features", "ls", "--json").document["files"]
     assert (file["view"], file["resize"]) == ("whole", "pad")
+
+
+def test_boxes_are_stored_and_not_given_to_a_learner(stackkit: Command, images: str) -> None:
+    chosen = ["--dataset", images, "--backbones", "look:pooling=avg+box"]
+    assert stackkit("extract", *chosen).code == 0
+    refused = stackkit("run", *chosen)
+    assert refused.code == 2
+    assert refused.error.startswith(
+        "look:pooling=box finds boxes, from which no learner can tell classes"
+    )
