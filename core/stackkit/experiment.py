@@ -11,7 +11,7 @@ from itertools import compress
 from pathlib import Path
 
 from stackkit import __version__
-from stackkit.api.errors import EvaluationError
+from stackkit.api.errors import EvaluationError, UsageError
 from stackkit.api.types import Dataset, FailedImage, Reporter
 from stackkit.evaluation.classifiers import CheckedClassifiers, check_classifiers
 from stackkit.evaluation.comparison import Comparison, FoldOutcome
@@ -35,6 +35,7 @@ from stackkit.extraction.stored import already_extracted
 from stackkit.extraction.summary import ExtractionSummary
 from stackkit.host.component import describe
 from stackkit.host.figures import FigureWatch
+from stackkit.host.host_options import BOXES, finds_boxes
 from stackkit.host.registry import Registry
 from stackkit.preview import DryRun, Preview, make_preview
 from stackkit.recipe import Recipe, ResolvedRecipe, resolve
@@ -198,9 +199,19 @@ def run(
 
 def _check_evaluable(recipe: Recipe, components: ResolvedRecipe, dataset: Dataset) -> CheckedClassifiers:
     """Refuse before hours of extraction what could not be evaluated afterwards."""
+    _refuse_boxes(components)
     classifiers = check_classifiers(components)
     _check_folds(recipe, dataset, fingerprints=())
     return classifiers
+
+
+def _refuse_boxes(components: ResolvedRecipe) -> None:
+    for each in components.backbones:
+        if finds_boxes(each.component.spec) and each.options["pooling"] == BOXES:
+            raise UsageError(
+                f"{each.label} finds boxes, from which no learner can tell classes; `stackkit extract` "
+                "stores them, and views=attention of a backbone uses them"
+            )
 
 
 def _check_folds(recipe: Recipe, dataset: Dataset, fingerprints: Sequence[str]) -> None:
