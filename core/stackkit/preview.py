@@ -10,7 +10,7 @@ from stackkit.evaluation.protocol import Protocol, protocol_of
 from stackkit.extraction.backbone import CheckedBackbone, make_backbone
 from stackkit.extraction.estimate import BackboneEstimate, Estimate
 from stackkit.host.component import ConfiguredComponent
-from stackkit.recipe import Recipe, ResolvedRecipe
+from stackkit.recipe import Recipe, ResolvedRecipe, title
 from stackkit.store import FeatureStore
 
 
@@ -34,6 +34,8 @@ class Preview:
         For each backbone, bytes on disk that the features of one image take.
     dataset_unavailable_reason : str or None
         What must be done before the dataset can be read, or None.
+    recipe : str
+        Name or path of the recipe, and the settings that replace its own; "" for the published one.
 
     """
 
@@ -45,6 +47,7 @@ class Preview:
     unavailable_reasons: tuple[str | None, ...]
     row_bytes: tuple[int, ...]
     dataset_unavailable_reason: str | None = None
+    recipe: str = ""
 
     @property
     def feature_bytes(self) -> int:
@@ -156,4 +159,5 @@ def make_preview(
         unavailable_reasons=tuple(map(ConfiguredComponent.unavailable_reason, components.backbones)),
         row_bytes=tuple(store.row_bytes(one.backbone.feature_dim) for one in backbones),
         dataset_unavailable_reason=None if dataset else components.dataset.unavailable_reason(),
+        recipe=title(recipe),
     )

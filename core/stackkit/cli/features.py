@@ -101,7 +101,7 @@ def show(file: File, store: options.Store = None, as_json: options.Json = False)
 def verify(
     files: Files = None,
     recompute: Recompute = 0,
-    seed: options.Seed = 0,
+    seed: options.Seed = None,
     store: options.Store = None,
     progress: options.Progress = "auto",
     as_json: options.Json = False,
@@ -114,6 +114,7 @@ def verify(
     """
     from stackkit.cli.feature_tables import failure, show_verdicts, verdict
 
+    seed = seed or 0
     options.check_seed(seed)
     options.check_count("--recompute", recompute, least=0)
     chosen = _selected(_folder(store), files)

@@ -25,6 +25,7 @@ from stackkit.cli import (
     fits,
     list_plugins,
     new_plugin,
+    recipes,
     run,
     values,
 )
@@ -99,6 +100,7 @@ def _app() -> typer.main.click.Command:  # type: ignore[name-defined]
         ("run", run.run, SectionedCommand),
         ("extract", extract.extract, SectionedCommand),
         ("evaluate", evaluate.evaluate, SectionedCommand),
+        ("recipes", recipes.recipes, Command),
         ("fetch", fetch.fetch, Command),
         ("list-plugins", list_plugins.list_plugins, Command),
         ("new-plugin", new_plugin.new_plugin, Command),

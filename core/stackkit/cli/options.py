@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -12,9 +12,10 @@ import typer
 from stackkit.api.common_options import MOST_SEED
 from stackkit.api.errors import UsageError
 from stackkit.cli import values
-from stackkit.cli.completion import complete_components
+from stackkit.cli.completion import complete_components, complete_recipes
 
 if TYPE_CHECKING:
+    from stackkit.recipe.recipe_file import Setting
     from stackkit.store import FeatureStore
 
 DATA = "Data"
@@ -34,10 +35,22 @@ Dataset = Annotated[
         rich_help_panel=DATA,
     ),
 ]
-Strict = Annotated[
-    bool,
+Recipe = Annotated[
+    str | None,
     typer.Option(
-        "--strict", help="Stop at the first unreadable or damaged image.", rich_help_panel=DATA
+        "--recipe",
+        metavar="NAME|FILE",
+        autocompletion=complete_recipes,
+        help="Start from a recipe (see `stackkit recipes`) or TOML file. Default: published.",
+        rich_help_panel=NETWORKS,
+    ),
+]
+Strict = Annotated[
+    bool | None,
+    typer.Option(
+        "--strict/--no-strict",
+        help="Stop at the first unreadable or damaged image.",
+        rich_help_panel=DATA,
     ),
 ]
 Backbones = Annotated[
@@ -90,12 +103,12 @@ FeatureDtype = Annotated[
     ),
 ]
 Learner = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--learner",
         metavar="NAME[:OPTIONS]",
         autocompletion=complete_components("learner", several=False),
-        help="Base learner per network.",
+        help="Base learner per network. Default: logistic.",
         rich_help_panel=CLASSIFIERS,
     ),
 ]
@@ -106,7 +119,7 @@ Aggregators = Annotated[
         metavar="NAMES",
         autocompletion=complete_components("aggregator"),
         help=(
-            "Meta-classifiers to compare; repeatable. Default: average-svm (the recipe) and soft-vote."
+            "Meta-classifiers to compare; repeatable. Default: average-svm and, beside it, soft-vote."
         ),
         rich_help_panel=CLASSIFIERS,
     ),
@@ -122,22 +135,22 @@ Baselines = Annotated[
     ),
 ]
 InnerFolds = Annotated[
-    int,
+    int | None,
     typer.Option(
         "--inner-cv",
         metavar="FOLDS",
         parser=values.whole_number,
-        help="Folds for out-of-fold probabilities.",
+        help="Folds for out-of-fold probabilities. Default: 3.",
         rich_help_panel=CLASSIFIERS,
     ),
 ]
 Refit = Annotated[
-    bool,
+    bool | None,
     typer.Option(
         "--refit/--no-refit",
         help=(
             "For aggregators that learned out-of-fold: refit each learner on the whole training "
-            "fold to predict test images, or average the inner-fold learners."
+            "fold to predict test images, or average the inner-fold learners. Default: refit."
         ),
         rich_help_panel=CLASSIFIERS,
     ),
@@ -169,36 +182,38 @@ Split = Annotated[
     ),
 ]
 Shuffle = Annotated[
-    bool,
+    bool | None,
     typer.Option(
-        "--shuffle", help="Shuffle before splitting (the recipe does not).", rich_help_panel=EVALUATION
+        "--shuffle/--no-shuffle",
+        help="Shuffle before splitting. Default: no.",
+        rich_help_panel=EVALUATION,
     ),
 ]
 Repeats = Annotated[
-    int,
+    int | None,
     typer.Option(
         "--repeats",
         metavar="N",
         parser=values.whole_number,
-        help="Repeat with reshuffled folds.",
+        help="Repeat with reshuffled folds. Default: 1.",
         rich_help_panel=EVALUATION,
     ),
 ]
 GroupDuplicates = Annotated[
-    bool,
+    bool | None,
     typer.Option(
-        "--group-duplicates",
+        "--group-duplicates/--no-group-duplicates",
         help="Keep copies of one file in the same fold.",
         rich_help_panel=EVALUATION,
     ),
 ]
 Seed = Annotated[
-    int,
+    int | None,
     typer.Option(
         "--seed",
         metavar="N",
         parser=values.whole_number,
-        help="Seed of all random choices.",
+        help="Seed of all random choices. Default: 0.",
         rich_help_panel=EVALUATION,
     ),
 ]
@@ -268,6 +283,18 @@ def output_format(*, as_json: bool, as_csv: bool) -> OutputFormat:
     if as_json and as_csv:
         raise UsageError("--json and --csv cannot be combined; choose one of them")
     return "json" if as_json else "csv" if as_csv else "text"
+
+
+def given(**options: Sequence[str] | str | int | None) -> dict[str, Setting]:
+    """Return the options that the user gave, as settings of a recipe.
+
+    Absent ones are None, or empty if they are repeatable.
+    """
+    return {
+        key: tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
+        for key, value in options.items()
+        if value is not None and value != [] and value != ()
+    }
 
 
 def check_seed(seed: int) -> None:

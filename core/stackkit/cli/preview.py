@@ -56,6 +56,8 @@ def preview_lines(preview: Preview, *, evaluable: bool) -> Iterator[str]:
     chosen = preview.components
     images = f"{preview.n_images:,} images, {preview.n_classes} classes"
     yield f"dataset     {chosen.dataset.label}: {preview.dataset_unavailable_reason or images}"
+    if preview.recipe:
+        yield f"recipe      {preview.recipe}"
     for named in preview.backbones:
         size, width = named.backbone.image_size, named.backbone.feature_dim
         yield f"backbone    {named.label}: {size}x{size} pixels -> {width} features"
