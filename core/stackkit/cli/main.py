@@ -27,6 +27,7 @@ from stackkit.cli import (
     new_plugin,
     recipes,
     run,
+    suggest,
     values,
 )
 from stackkit.cli.click_commands import Command, Group, SectionedCommand
@@ -101,6 +102,7 @@ def _app() -> typer.main.click.Command:  # type: ignore[name-defined]
         ("extract", extract.extract, SectionedCommand),
         ("evaluate", evaluate.evaluate, SectionedCommand),
         ("recipes", recipes.recipes, Command),
+        ("suggest", suggest.suggest, SectionedCommand),
         ("fetch", fetch.fetch, Command),
         ("list-plugins", list_plugins.list_plugins, Command),
         ("new-plugin", new_plugin.new_plugin, Command),

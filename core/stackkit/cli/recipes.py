@@ -32,7 +32,7 @@ def recipes(
 
     With NAME, print the recipe itself: a file to change and to use by its path.
 
-    Try: stackkit recipes recommended > mine.toml
+    Try: stackkit recipes recommended
     """
     from stackkit.host.registry import Registry
     from stackkit.recipe.recipe_file import load_recipe, names, path_of
