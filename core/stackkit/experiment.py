@@ -289,7 +289,7 @@ def _evaluate(
                 labels,
                 dataset.classes,
                 [features.label for features in usable.features],
-                classifiers.learner.label,
+                [learner.label for learner in classifiers.learners],
             )
         return comparison, comparison.run()
 

@@ -14,6 +14,7 @@ from stackkit.api.errors import DatasetError, PluginError, UsageError
 from stackkit.api.specs import BackboneSpec, ComponentSpec, DatasetSpec, LearnerSpec, Option
 from stackkit.host.component import Component, ConfiguredComponent, describe
 from stackkit.host.host import Host, PluginRecord
+from stackkit.host.host_options import VIEWS_OF_LEARNER
 from stackkit.host.registry import Registry, with_machine, with_seed
 from stackkit.host.requirements import missing_requirements
 
@@ -295,9 +296,29 @@ def test_an_unknown_name_after_one_without_options_has_no_hint_about_commas() ->
 
 
 def test_an_option_of_a_component_without_options_is_refused() -> None:
-    bare = registry(learner("bare", options=()))
+    bare = registry(component(DatasetSpec(name="bare", summary="", factory="builtins:dict")))
     with pytest.raises(UsageError, match="bare has no option 'x'; available: none"):
-        bare.one("learner", "bare:x=1")
+        bare.one("dataset", "bare:x=1")
+
+
+def test_an_option_that_stackkit_adds_is_set_and_named_like_others_and_reaches_no_factory() -> None:
+    bare = registry(learner("bare", options=()))
+    chosen = bare.one("learner", "bare:views=average")
+    assert chosen.text == chosen.label == "bare:views=average"
+    assert chosen.host_option(VIEWS_OF_LEARNER) == "average"
+    assert chosen.create() == {}
+    assert describe([chosen])[0]["options"] == {"views": "average"}
+    default = bare.one("learner", "bare:views=rows")
+    assert (default.text, default.host_option(VIEWS_OF_LEARNER)) == ("bare", "rows")
+    with pytest.raises(UsageError, match="views must be one of rows, average, probabilities, got all"):
+        bare.one("learner", "bare:views=all")
+
+
+def test_an_option_that_a_plugin_has_declared_under_a_name_of_stackkits_stays_the_plugins() -> None:
+    views = Option(name="views", default=2, help="number of views")
+    chosen = registry(learner("own-views", options=(views,))).one("learner", "own-views:views=3")
+    assert chosen.create() == {"views": 3}
+    assert chosen.host_option(VIEWS_OF_LEARNER) == "rows"
 
 
 text = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))

@@ -57,7 +57,7 @@ def _completions(kind: Kind, incomplete: str, *, several: bool) -> Iterator[str]
 
 
 def _options(component: Component) -> Iterator[str]:
-    for option in component.spec.options:
+    for option in component.options:
         if option.deprecated:
             continue
         yield f"{option.name}="

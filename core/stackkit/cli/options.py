@@ -102,13 +102,13 @@ FeatureDtype = Annotated[
         rich_help_panel=NETWORKS,
     ),
 ]
-Learner = Annotated[
-    str | None,
+Learners = Annotated[
+    list[str] | None,
     typer.Option(
         "--learner",
-        metavar="NAME[:OPTIONS]",
-        autocompletion=complete_components("learner", several=False),
-        help="Base learner per network. Default: logistic.",
+        metavar="NAMES",
+        autocompletion=complete_components("learner"),
+        help="Base learners per network, all stacked; repeatable. Default: logistic.",
         rich_help_panel=CLASSIFIERS,
     ),
 ]

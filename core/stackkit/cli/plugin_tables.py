@@ -166,7 +166,7 @@ def _example(entry: Entry) -> str:
     from stackkit.host.option_syntax import unparse
 
     # An option with choices makes the best example: its other values are known to work.
-    options = [option for option in entry["options"] if not option["deprecated"]]
+    options = [each for each in entry["options"] if not (each["deprecated"] or each["added"])]
     shown = sorted(options, key=lambda option: not option["choices"])[:1]
     given = {option["name"]: _another_value(option) for option in shown}
     kind = "baseline" if entry["probabilities"] is False else entry["kind"]

@@ -66,7 +66,8 @@ def preview_lines(preview: Preview, *, evaluable: bool) -> Iterator[str]:
             yield f"missing     {named.label}: {unavailable_reason}"
     if evaluable:
         beside = ", ".join(choice.label for choice in chosen.baselines) or "none"
-        yield f"learner     {chosen.learner.label}; baseline {beside}"
+        stacked = ", ".join(choice.label for choice in chosen.learners)
+        yield f"learner     {stacked}; baseline {beside}"
         yield f"aggregator  {', '.join(choice.label for choice in chosen.aggregators) or 'none'}"
         yield f"protocol    {preview.protocol.title}"
     for choice in chosen.all if evaluable else (chosen.dataset, *chosen.backbones):

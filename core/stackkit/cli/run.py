@@ -25,7 +25,7 @@ def parse_recipe(
     dataset: options.Dataset,
     recipe: options.Recipe = None,
     backbones: options.Backbones = None,
-    learner: options.Learner = None,
+    learner: options.Learners = None,
     aggregator: options.Aggregators = None,
     baseline: options.Baselines = None,
     cv: options.Folds = None,
@@ -55,7 +55,7 @@ def parse_recipe(
         )
     given = options.given(
         backbones=backbones,
-        learners=[learner] if learner is not None else None,
+        learners=learner,
         aggregators=aggregator,
         baselines=baseline,
         cv=cv,

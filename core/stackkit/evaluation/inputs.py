@@ -71,16 +71,17 @@ def usable_features(
     used_rows = np.flatnonzero(everywhere)
     _refuse_lost_classes(dataset, used_rows)
     features = [
-        Features(label=b.label, trained=b.backbone.trained, matrix=matrix, used_rows=used_rows)
+        Features(label=b.label, trained=b.backbone.trained, matrices=(matrix,), used_rows=used_rows)
         for b, matrix in zip(backbones, matrices, strict=True)
     ]
     for one, path in zip(features, paths, strict=True):
-        if (row := one.first_nonfinite()) is not None:
+        if (found := one.first_nonfinite()) is not None:
+            _, row = found
             raise EvaluationError(
                 f"{one.label} has NaN or infinite features, first for image "
                 f"{dataset.samples[int(used_rows[row])].id}; delete {path} and rerun `stackkit extract`"
             )
-    missing = {b.label: int(np.sum(~found)) for b, found in zip(backbones, intact, strict=True)}
+    missing = {b.label: int(np.sum(~whole)) for b, whole in zip(backbones, intact, strict=True)}
     differs = bool(np.any(np.any(intact, axis=0) & ~everywhere))
     return UsableFeatures(
         features=features,

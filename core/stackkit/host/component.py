@@ -13,6 +13,7 @@ from typing import Any
 from stackkit.api.errors import PluginError, StackkitError, UsageError, blaming, plain
 from stackkit.api.specs import ComponentSpec, DatasetSpec, Kind, Option, OptionValue, load_text
 from stackkit.host.discovery import OWN_DISTRIBUTION
+from stackkit.host.host_options import host_options
 from stackkit.host.option_syntax import unparse
 from stackkit.host.requirements import missing_requirements
 from stackkit.host.timeout import plugin_seconds, time_limit
@@ -56,6 +57,11 @@ class Component:
         return self.spec.kind
 
     @property
+    def options(self) -> tuple[Option, ...]:
+        """What the user can set: the options of the spec, and those that stackkit adds."""
+        return (*self.spec.options, *host_options(self.spec))
+
+    @property
     def qualified_name(self) -> str:
         """Text "plugin/name", unique among all components of a kind."""
         return f"{self.plugin}/{self.spec.name}"
@@ -75,9 +81,11 @@ class ConfiguredComponent:
     component : Component
         What is configured.
     options : mapping of str to value
-        All options that the spec declares.
+        All options that the spec declares; what the component's code receives.
     name : str
         The shortest name that is not ambiguous.
+    host_options : mapping of str to value
+        The options that stackkit adds and handles itself, if they differ from their defaults.
     run_defaults : mapping of str to value
         Defaults of this run (seed, device, threads) that replace the declared ones.
     remarks : tuple of str
@@ -88,8 +96,13 @@ class ConfiguredComponent:
     component: Component
     options: Mapping[str, OptionValue]
     name: str
+    host_options: Mapping[str, OptionValue] = field(default_factory=dict)
     run_defaults: Mapping[str, OptionValue] = field(default_factory=dict)
     remarks: tuple[str, ...] = field(default=(), compare=False)
+
+    def host_option(self, option: Option) -> OptionValue:
+        """Return the value of one of the `HOST_OPTIONS` of the component's kind."""
+        return self.host_options.get(option.name, option.default)
 
     @cached_property
     def text(self) -> str:
@@ -115,9 +128,8 @@ class ConfiguredComponent:
 
     def _unparsed(self, shown: Callable[[Option], bool]) -> str:
         options = self.component.spec.options
-        return unparse(
-            self.name, {each.name: self.options[each.name] for each in options if shown(each)}
-        )
+        own = {each.name: self.options[each.name] for each in options if shown(each)}
+        return unparse(self.name, own | dict(self.host_options))
 
     @cached_property
     def process_state(self) -> frozenset[str] | None:
@@ -209,7 +221,7 @@ def describe(configured: Sequence[ConfiguredComponent]) -> list[dict[str, Any]]:
             "kind": each.component.kind,
             "name": each.component.qualified_name,
             "label": each.label,
-            "options": dict(each.options),
+            "options": {**each.options, **each.host_options},
             "distribution": each.component.distribution,
             "version": each.component.version,
         }

@@ -191,7 +191,7 @@ class Registry:
         return difflib.get_close_matches(name.strip("*?"), known, n=3, cutoff=cutoff)
 
     def _configure(self, component: Component, given: Mapping[str, str]) -> ConfiguredComponent:
-        declared = {option.name: option for option in component.spec.options}
+        declared = {option.name: option for option in component.options}
         name = self.short_name(component)
         for key in given:
             if key not in declared:
@@ -208,10 +208,17 @@ class Registry:
                 values[key] = declared[key].parse(text)
         except UsageError as error:
             raise UsageError(f"{name}: {error}{hint}") from None
+        own = {option.name: option.default for option in component.spec.options}
+        added = {key: value for key, value in values.items() if key not in own}
         return ConfiguredComponent(
             component=component,
-            options={option.name: option.default for option in declared.values()} | values,
+            options=own | {key: value for key, value in values.items() if key in own},
             name=name,
+            host_options={
+                key: added[key]
+                for key in declared
+                if added.get(key) not in (None, declared[key].default)
+            },
             run_defaults=run_defaults,
             remarks=tuple(
                 f"{key}= is deprecated; {declared[key].deprecated}"

@@ -8,22 +8,23 @@ from stackkit.recipe.recipe import (
     BASELINES,
     FOLDS,
     INNER_FOLDS,
+    LEARNERS,
     RECIPE_BACKBONES,
     Recipe,
-    ResolvedRecipe,
     changes,
     command,
     compose,
-    resolve,
     title,
 )
 from stackkit.recipe.recipe_file import PUBLISHED, RecipeFile, Setting, load_recipe
+from stackkit.recipe.resolved import ResolvedRecipe, resolve
 
 __all__ = [
     "AGGREGATORS",
     "BASELINES",
     "FOLDS",
     "INNER_FOLDS",
+    "LEARNERS",
     "PUBLISHED",
     "RECIPE_BACKBONES",
     "Recipe",

@@ -1,19 +1,16 @@
-"""Describe an experiment by names and settings, and resolve the names to components."""
+"""An experiment by names and settings: from a recipe file, the command line, or Python."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from stackkit.api.errors import StackkitError
-from stackkit.host.component import ConfiguredComponent
-from stackkit.host.registry import Registry, with_machine, with_seed
 from stackkit.recipe.recipe_file import CHECKS, OF_FOLDS, PUBLISHED, RecipeFile, Setting
 
 RECIPE_BACKBONES = ("vgg19", "resnet50", "inception-v3", "xception")
+LEARNERS = ("logistic",)
 AGGREGATORS = ("average-svm", "soft-vote")
 BASELINES = ("linear-svm",)
 FOLDS = 3
@@ -37,8 +34,8 @@ class Recipe:
         Name and options of the dataset, such as "mnist:limit=50".
     backbones : tuple of str
         Names, patterns and options of the backbones.
-    learner : str
-        The learner that is fitted on each backbone and stacked.
+    learners : tuple of str
+        The learners that are fitted on each backbone; all of their fits are stacked.
     aggregators : tuple of str
         The meta-classifiers to compare.
     baselines : tuple of str
@@ -79,7 +76,7 @@ class Recipe:
 
     dataset: str
     backbones: tuple[str, ...] = RECIPE_BACKBONES
-    learner: str = "logistic"
+    learners: tuple[str, ...] = LEARNERS
     aggregators: tuple[str, ...] = AGGREGATORS
     baselines: tuple[str, ...] = BASELINES
     cv: int = FOLDS
@@ -95,94 +92,6 @@ class Recipe:
     threads: int | None = None
     jobs: int | None = None
     file: RecipeFile = field(default=DEFAULTS, repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResolvedRecipe:
-    """The components of a recipe: all names are resolved, and no component is imported yet.
-
-    Attributes
-    ----------
-    dataset : ConfiguredComponent
-        The dataset.
-    backbones : tuple of ConfiguredComponent
-        The backbones, patterns expanded.
-    learner : ConfiguredComponent
-        The learner to stack.
-    aggregators : tuple of ConfiguredComponent
-        The meta-classifiers.
-    baselines : tuple of ConfiguredComponent
-        Learners to report per backbone.
-
-    """
-
-    dataset: ConfiguredComponent
-    backbones: tuple[ConfiguredComponent, ...]
-    learner: ConfiguredComponent
-    aggregators: tuple[ConfiguredComponent, ...]
-    baselines: tuple[ConfiguredComponent, ...]
-
-    @property
-    def classifiers(self) -> list[ConfiguredComponent]:
-        """Everything that is fitted: baselines, the learner, and aggregators."""
-        return [*self.baselines, self.learner, *self.aggregators]
-
-    @property
-    def all(self) -> list[ConfiguredComponent]:
-        """All components, each once."""
-        classifiers = {(one.component.kind, one.text): one for one in self.classifiers}
-        return [self.dataset, *self.backbones, *classifiers.values()]
-
-
-def resolve(recipe: Recipe, registry: Registry) -> ResolvedRecipe:
-    """Resolve all names of a recipe.
-
-    Parameters
-    ----------
-    recipe : Recipe
-        The experiment.
-    registry : Registry
-        The available components.
-
-    Returns
-    -------
-    ResolvedRecipe
-        The components, with the recipe's seed, device and threads as defaults of their options.
-
-    Raises
-    ------
-    UsageError
-        If a name or an option is invalid. Nothing is imported or computed before.
-
-    """
-    registry = with_machine(with_seed(registry, recipe.seed), recipe.device, recipe.threads)
-    dataset = registry.one("dataset", recipe.dataset)
-    with _key_of(recipe, "backbones"):
-        backbones = tuple(registry.several("backbone", recipe.backbones))
-    with _key_of(recipe, "learners"):
-        learner = registry.one("learner", recipe.learner)
-    with _key_of(recipe, "aggregators"):
-        aggregators = tuple(registry.several("aggregator", recipe.aggregators))
-    with _key_of(recipe, "baselines"):
-        baselines = tuple(registry.several("learner", recipe.baselines))
-    return ResolvedRecipe(
-        dataset=dataset,
-        backbones=backbones,
-        learner=learner,
-        aggregators=aggregators,
-        baselines=baselines,
-    )
-
-
-@contextmanager
-def _key_of(recipe: Recipe, key: str) -> Iterator[None]:
-    """Name the file and the key in errors about components that the file lists."""
-    try:
-        yield
-    except StackkitError as error:
-        if recipe.file.name == PUBLISHED or key in changes(recipe):
-            raise
-        raise type(error)(f"recipe {recipe.file.name}: {key}: {error}") from error
 
 
 def compose(file: RecipeFile, dataset: str, given: Mapping[str, Setting]) -> Recipe:
@@ -216,14 +125,12 @@ def _fields(settings: Mapping[str, Setting]) -> dict[str, Any]:
     fields: dict[str, Any] = dict(settings)
     if "split" in fields:
         fields["official"] = fields.pop("split") == "official"
-    if "learners" in fields:
-        fields["learner"] = ",".join(fields.pop("learners"))
     return fields
 
 
 def settings_of(recipe: Recipe) -> dict[str, Setting]:
     """Return all settings that a recipe file can have, by its keys; `split` is "" for folds."""
-    special = {"split": "official" if recipe.official else "", "learners": (recipe.learner,)}
+    special = {"split": "official" if recipe.official else ""}
     return {key: special[key] if key in special else getattr(recipe, key) for key in CHECKS}
 
 

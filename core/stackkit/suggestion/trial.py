@@ -148,7 +148,7 @@ def evaluate(
 
     All images count once, so the recipe must have `repeats=1`.
     """
-    place_of_result = -1 if recipe.aggregators else 0  # aggregators come last
+    kind = "aggregator" if recipe.aggregators else "learner"
     recipe = replace(recipe, aggregators=recipe.aggregators[:1], baselines=())
     components = replace(components, aggregators=components.aggregators[:1], baselines=())
     usable = usable_features(subset, rows, backbones, place.store)
@@ -157,7 +157,8 @@ def evaluate(
     def on_fold(outcome: FoldOutcome) -> None:
         tested = usable.rows[outcome.fold.test]
         labels = [subset.samples[int(row)].label for row in tested]
-        correct[tested] = outcome.results[place_of_result].labels == labels
+        first = next(place for place, row in enumerate(outcome.rows) if row.kind == kind)
+        correct[tested] = outcome.results[first].labels == labels
 
     scheduler = FitScheduler(cache=FitCache(place.fits), reporter=place.reporter, jobs=recipe.jobs)
     classifiers = check_classifiers(components)

@@ -1,0 +1,29 @@
+"""Options that stackkit adds to every component of a kind, because plugins need not know of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from stackkit.api.specs import ComponentSpec, Kind, Option
+
+VIEWS_OF_LEARNER = Option(
+    name="views",
+    default="rows",
+    choices=("rows", "average", "probabilities"),
+    help="of several views per image: each trains (rows), their average trains, or the whole image "
+    "trains and probabilities are averaged",
+)
+"""What a learner does with the views of an image; without views of the backbone it has no effect."""
+
+HOST_OPTIONS: Mapping[Kind, tuple[Option, ...]] = MappingProxyType({"learner": (VIEWS_OF_LEARNER,)})
+"""The options by kind of component."""
+
+
+def host_options(spec: ComponentSpec) -> tuple[Option, ...]:
+    """Return the options that stackkit adds to a component and handles itself.
+
+    A plugin that declares an option of the same name keeps it: stackkit's is not added.
+    """
+    own = {option.name for option in spec.options}
+    return tuple(option for option in HOST_OPTIONS.get(spec.kind, ()) if option.name not in own)
