@@ -29,9 +29,10 @@ from stackkit.extraction.backbone import require_weights
 from stackkit.extraction.dataset import open_dataset
 from stackkit.extraction.decoding import strict_error
 from stackkit.extraction.estimate import Estimate
-from stackkit.extraction.extract import ExtractionSummary, estimate_extraction, extract, fingerprints
+from stackkit.extraction.extract import estimate_extraction, extract, fingerprints
 from stackkit.extraction.image_remarks import remarks_on_all
 from stackkit.extraction.stored import already_extracted
+from stackkit.extraction.summary import ExtractionSummary
 from stackkit.host.component import describe
 from stackkit.host.figures import FigureWatch
 from stackkit.host.registry import Registry

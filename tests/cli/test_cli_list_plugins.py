@@ -287,8 +287,13 @@ def test_json_has_the_same_contents(stackkit: Command) -> None:
     histogram = components[f"{HISTOGRAM}/{HISTOGRAM}"]
     assert histogram["status"] == "ok"
     assert histogram["distribution"] == "stackkit-colour-histogram"
-    (option,) = histogram["options"]
+    option, *added = histogram["options"]
     assert (option["name"], option["type"], option["default"]) == ("bins", "int", 4)
+    assert [(each["name"], each["added"]) for each in added] == [
+        ("resize", True),
+        ("views", True),
+        ("boxes", True),
+    ]
     resnet50 = components["keras-applications/resnet50"]
     assert (resnet50["image_size"], resnet50["feature_dim"]) == (244, 2048)
     assert resnet50["download_bytes"] == 94_000_000

@@ -14,7 +14,7 @@ from stackkit.utils.console import say
 
 if TYPE_CHECKING:
     from stackkit.cli.progress import Style
-    from stackkit.extraction.extract import ExtractionSummary
+    from stackkit.extraction.summary import ExtractionSummary
     from stackkit.store import FeatureStore
 
 

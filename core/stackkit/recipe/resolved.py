@@ -45,9 +45,11 @@ class ResolvedRecipe:
 
     @property
     def all(self) -> list[ConfiguredComponent]:
-        """All components, each once."""
+        """All components, each once; those that only find boxes for a backbone follow the backbones."""
+        backbones = {each.text: each for each in self.backbones}
+        finders = {each.boxes.text: each.boxes for each in self.backbones if each.boxes}
         classifiers = {(one.component.kind, one.text): one for one in self.classifiers}
-        return [self.dataset, *self.backbones, *classifiers.values()]
+        return [self.dataset, *{**backbones, **finders}.values(), *classifiers.values()]
 
 
 def resolve(recipe: Recipe, registry: Registry) -> ResolvedRecipe:

@@ -4,13 +4,15 @@ TensorFlow takes seconds to import and is not needed to know a backbone's size, 
 Nothing here imports it, Keras or NumPy before the first image comes in.
 
 Modules, from the bottom up: `engines`, `options`, `weights`, `quiet`, `runtime` and `out_of_memory`
-know nothing of the others; `network` builds and runs a network on TensorFlow; `engine_cache` keeps
+know nothing of the others; `feature_sets` are poolings of feature maps, for which `heads` extends a
+network; `network` builds and runs a network on TensorFlow; `engine_cache` keeps
 selections and converted networks; `engine_table` knows which engine is fastest, `parity` compares its
 features with TensorFlow's and `timing` measures; `selection` selects by these three, and
 `selection_process` does that in a process of its own; `backbone` ties all of it together.
 """
 
 from stackkit_plugins.shared.keras_network.backbone import KerasBackbone
+from stackkit_plugins.shared.keras_network.feature_sets import FeatureSet
 from stackkit_plugins.shared.keras_network.network import NetworkDefinition
 from stackkit_plugins.shared.keras_network.options import (
     RunSettings,
@@ -30,6 +32,7 @@ DIAGNOSIS = f"{__name__}.diagnosis:tensorflow"
 
 __all__ = [
     "DIAGNOSIS",
+    "FeatureSet",
     "FileWeights",
     "KerasBackbone",
     "NetworkDefinition",

@@ -6,9 +6,11 @@ error, and its features would be stored and shared with those of TensorFlow.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from stackkit.api import ExtractionError
+from stackkit_plugins.shared.keras_network.feature_sets import FeatureSet, split
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,6 +54,19 @@ def largest_difference(found: NDArray[np.float32], expected: NDArray[np.float32]
         return float("inf")
     norms = np.maximum(np.linalg.norm(expected, axis=1), np.finfo(np.float32).tiny)
     return float((np.linalg.norm(found - expected, axis=1) / norms).max())
+
+
+def largest_difference_of(
+    sets: Sequence[FeatureSet], found: NDArray[np.float32], expected: NDArray[np.float32]
+) -> float:
+    """Return the `largest_difference` of any feature set, for raw columns of several sets.
+
+    Each set is compared alone, so that one with large values does not hide another.
+    """
+    if largest_difference(found, expected) == float("inf"):
+        return float("inf")
+    pairs = zip(sets, split(sets, found), split(sets, expected), strict=True)
+    return max(largest_difference(each.compared(a), each.compared(b)) for each, a, b in pairs)
 
 
 def require_close(difference: float) -> None:
