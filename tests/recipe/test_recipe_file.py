@@ -30,6 +30,14 @@ def test_every_file_beside_the_code_is_a_named_recipe_and_says_what_it_does_and_
         assert (load_recipe(name).summary, load_recipe(name).cost) != ("", "")
 
 
+def test_the_components_of_every_named_recipe_exist_with_these_options() -> None:
+    registry = Registry(host=load_host())
+    for name in names():
+        resolved = resolve(compose(load_recipe(name), "mnist", {}), registry)
+        assert len(resolved.backbones) >= len(load_recipe(name).settings["backbones"])
+        assert resolved.aggregators
+
+
 REFUSED = {
     "backbone = ['vgg19']": "unknown key 'backbone'; did you mean backbones?",
     "dataset = 'mnist'": "unknown key 'dataset'; give it on the command line, with --dataset",
