@@ -125,19 +125,18 @@ class Ablation:
         place, components = self.place, resolve(recipe, self.place.registry)
         backbones = tuple(map(make_backbone, components.backbones))
         require_weights(components.backbones, backbones, place.registry)
-        rows = self.all.rows(place.rows)
+        rows, n_images = self.all.rows(place.rows), len(self.all.samples)
         with tempfile.TemporaryDirectory() as empty:
             store = FeatureStore(Path(empty))
             estimate = estimate_extraction(self.all, rows, backbones, store, place.reporter)
-        extract(self.all, rows, backbones, place.store, place.reporter)
-        correct = {
-            name: evaluate(recipe, components, backbones, part, part.rows(place.rows), place)
-            for name, part in self.parts.items()
-        }
-        for number, part in enumerate(self.training_parts(recipe)):
-            part_rows = part.rows(place.rows)
-            correct[f"inside {number}"] = evaluate(recipe, components, backbones, part, part_rows, place)
-        ms = 1000 * estimate.seconds / len(rows.samples)
+        parts = {**self.parts}  # all classes first: the features of the other parts are copied
+        parts |= {f"inside {n}": part for n, part in enumerate(self.training_parts(recipe))}
+        correct = {}
+        for name, part in parts.items():
+            rows = part.rows(place.rows)
+            extract(part, rows, backbones, place.store, place.reporter)
+            correct[name] = evaluate(recipe, components, backbones, part, rows, place)
+        ms = 1000 * estimate.seconds / n_images
         return Measured(title=title, recipe=recipe, correct=correct, ms=ms)
 
     def folds(self, recipe: Recipe) -> list[Any]:

