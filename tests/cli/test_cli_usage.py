@@ -9,7 +9,6 @@ from support.commands import HISTOGRAM, Command, chosen, photographs
 from support.installing import Site
 
 ONCE = {
-    "--learner": ("logistic", "linear-svm"),
     "--dataset": ("mnist", "cub200"),
     "--out": ("a", "b"),
     "--cv": ("3", "4"),

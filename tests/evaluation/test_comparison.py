@@ -367,6 +367,14 @@ def test_classes_that_are_recognised_equally_well_need_no_note(registry, blobs):
     assert "equally well" not in found
 
 
+def test_classifiers_that_weight_classes_are_named_once(registry, blobs):
+    weighted = "logistic:class_weight=balanced"
+    found = notes_of(
+        compare(registry, *blobs, learners=(weighted,), aggregators=("soft-vote",), baselines=())
+    )
+    assert f"by their inverse frequency (class_weight=balanced): {weighted}. Their" in found
+
+
 @pytest.mark.parametrize(
     ("inner_cv", "told"),
     [
