@@ -121,7 +121,7 @@ def needed(
 
     """
     rows = {each.label: list(pending[each.label]) for each in sets}
-    for label in hidden:
+    for label in hidden & rows.keys():
         users = [each for each in sets if each.boxes and each.boxes.label == label]
         theirs = {row for user in users for row in pending[user.label]}
         if theirs:
