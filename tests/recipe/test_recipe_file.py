@@ -111,6 +111,8 @@ class TestWhatIsGivenWins:
         assert (recipe.official, recipe.shuffle, recipe.repeats) == (True, False, 1)
         recipe = compose(written(tmp_path, "split = 'official'"), "mnist", {"cv": 4})
         assert (recipe.official, recipe.cv) == (False, 4)
+        recipe = compose(written(tmp_path, "split = 'official'"), "mnist", {"shuffle": False})
+        assert recipe.official, "there is nothing to shuffle"
 
     def test_what_equals_the_file_is_no_change(self, tmp_path: Path) -> None:
         assert changes(compose(written(tmp_path, self.FOLDS), "mnist", {"cv": 5})) == {}
@@ -139,7 +141,7 @@ def test_the_command_of_a_recipe_gives_the_same_recipe_again(tmp_path: Path) -> 
 def parsed_recipe(parsed: dict[str, object]) -> Recipe:
     import inspect
 
-    from stackkit.cli.run import parse_recipe
+    from stackkit.cli.recipe_options import parse_recipe
 
     names = inspect.signature(parse_recipe).parameters
     recipe = parse_recipe(**{name: parsed[name] for name in names})

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from stackkit.cli import options
 from stackkit.cli.host import the_host
 from stackkit.cli.output import print_json, stdout_set_aside
-from stackkit.recipe import PUBLISHED, Recipe, compose, load_recipe
+from stackkit.cli.recipe_options import start_from
+from stackkit.recipe import Recipe
 from stackkit.utils.console import say
 
 if TYPE_CHECKING:
@@ -39,8 +40,7 @@ def extract(
     Try: stackkit extract --dataset cub200 --backbones resnet50
     """
     options.check_count("--threads", threads)
-    given = options.given(backbones=backbones, seed=seed, strict=strict)
-    composed = compose(load_recipe(recipe or PUBLISHED), dataset, given)
+    composed = start_from(recipe, dataset, backbones=backbones, seed=seed, strict=strict)
     options.check_seed(composed.seed)
     composed = replace(composed, device=device, threads=threads)
     feature_store = options.feature_store(store, feature_dtype)

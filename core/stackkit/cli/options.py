@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -15,7 +13,6 @@ from stackkit.cli import values
 from stackkit.cli.completion import complete_components, complete_recipes
 
 if TYPE_CHECKING:
-    from stackkit.recipe.recipe_file import Setting
     from stackkit.store import FeatureStore
 
 DATA = "Data"
@@ -285,18 +282,6 @@ def output_format(*, as_json: bool, as_csv: bool) -> OutputFormat:
     return "json" if as_json else "csv" if as_csv else "text"
 
 
-def given(**options: Sequence[str] | str | int | None) -> dict[str, Setting]:
-    """Return the options that the user gave, as settings of a recipe.
-
-    Absent ones are None, or empty if they are repeatable.
-    """
-    return {
-        key: tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
-        for key, value in options.items()
-        if value is not None and value != [] and value != ()
-    }
-
-
 def check_seed(seed: int) -> None:
     """Raise UsageError for a seed that a generator would refuse after hours of work."""
     if not 0 <= seed <= MOST_SEED:
@@ -315,24 +300,3 @@ def feature_store(folder: Path | None, dtype: Literal["float32", "float16"]) -> 
     from stackkit.store import FeatureStore
 
     return FeatureStore(folder or features_dir(), dtype)
-
-
-def first_from(parse: Callable[..., Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command the options of `parse` too, and the value that `parse` returns for them.
-
-    Typer reads options from a signature. The decorated command's signature is therefore that of
-    `parse` followed by its own, without its first parameter, which receives the value.
-    """
-
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        parsed = inspect.signature(parse, eval_str=True).parameters
-        _, *own = inspect.signature(command, eval_str=True).parameters.values()
-
-        def flat(**given: Any) -> None:
-            command(parse(**{name: given.pop(name) for name in parsed}), **given)
-
-        flat.__doc__ = command.__doc__
-        flat.__signature__ = inspect.Signature([*parsed.values(), *own])  # type: ignore[attr-defined]
-        return flat
-
-    return decorate

@@ -11,7 +11,8 @@ from stackkit.api.errors import StackkitError, UsageError
 from stackkit.cli import options
 from stackkit.cli.host import the_host
 from stackkit.cli.output import print_csv, print_json, stdout_set_aside
-from stackkit.recipe import PUBLISHED, Recipe, compose, load_recipe
+from stackkit.cli.recipe_options import first_from, parse_recipe
+from stackkit.recipe import Recipe
 from stackkit.utils.console import say
 
 if TYPE_CHECKING:
@@ -21,63 +22,7 @@ if TYPE_CHECKING:
     from stackkit.store import FeatureStore
 
 
-def parse_recipe(
-    dataset: options.Dataset,
-    recipe: options.Recipe = None,
-    backbones: options.Backbones = None,
-    learner: options.Learners = None,
-    aggregator: options.Aggregators = None,
-    baseline: options.Baselines = None,
-    cv: options.Folds = None,
-    split: options.Split = None,
-    shuffle: options.Shuffle = None,
-    repeats: options.Repeats = None,
-    group_duplicates: options.GroupDuplicates = None,
-    inner_cv: options.InnerFolds = None,
-    refit: options.Refit = None,
-    jobs: options.Jobs = None,
-    seed: options.Seed = None,
-    strict: options.Strict = None,
-) -> Recipe:
-    """Build the recipe of `run` and `evaluate`; raises UsageError for options that contradict."""
-    options.check_count("--repeats", repeats)
-    options.check_count("--jobs", jobs)
-    options.check_count("--cv", cv, least=2)
-    options.check_count("--inner-cv", inner_cv, least=2)
-    if split and (cv is not None or shuffle):
-        raise UsageError(
-            "--split official cannot be combined with --cv or --shuffle; choose one protocol"
-        )
-    if split and group_duplicates:
-        raise UsageError(
-            "--group-duplicates cannot be combined with --split official, whose parts are fixed; use "
-            "--cv, or delete the copies"
-        )
-    given = options.given(
-        backbones=backbones,
-        learners=learner,
-        aggregators=aggregator,
-        baselines=baseline,
-        cv=cv,
-        split=split,
-        shuffle=shuffle,
-        repeats=repeats,
-        group_duplicates=group_duplicates,
-        inner_cv=inner_cv,
-        refit=refit,
-        seed=seed,
-        strict=strict,
-    )
-    if given.get("baselines") == ("none",):
-        given["baselines"] = ()
-    composed = compose(load_recipe(recipe or PUBLISHED), dataset, given)
-    options.check_seed(composed.seed + composed.repeats - 1)
-    if composed.repeats > 1 and not composed.shuffle:
-        raise UsageError(f"--repeats {composed.repeats} would repeat the same folds; add --shuffle")
-    return replace(composed, jobs=jobs)
-
-
-@options.first_from(parse_recipe)
+@first_from(parse_recipe)
 def run(
     recipe: Recipe,
     out: options.Out = None,

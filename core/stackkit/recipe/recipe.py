@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from stackkit.recipe.recipe_file import CHECKS, OF_FOLDS, PUBLISHED, RecipeFile, Setting
+from stackkit.recipe.recipe_file import CHECKS, OF_FOLDS, PUBLISHED, RecipeFile, Setting, asks_for_folds
 
 RECIPE_BACKBONES = ("vgg19", "resnet50", "inception-v3", "xception")
 LEARNERS = ("logistic",)
@@ -116,7 +116,7 @@ def compose(file: RecipeFile, dataset: str, given: Mapping[str, Setting]) -> Rec
     kept = dict(file.settings)
     if "split" in given:
         kept = {key: value for key, value in kept.items() if key not in OF_FOLDS}
-    elif any(key in given for key in OF_FOLDS):
+    elif asks_for_folds(given):
         kept.pop("split", None)
     return Recipe(dataset=dataset, file=file, **_fields({**kept, **given}))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -208,8 +208,14 @@ OF_FOLDS = ("cv", "shuffle", "repeats", "group_duplicates")
 """Settings that an official split makes meaningless."""
 
 
+def asks_for_folds(settings: Mapping[str, Setting]) -> list[str]:
+    """Return the keys among some settings that an official split contradicts."""
+    harmless = {"shuffle": False, "repeats": 1, "group_duplicates": False}
+    return [key for key in OF_FOLDS if key in settings and settings[key] != harmless.get(key)]
+
+
 def _refuse_contradictions(path: Path, settings: Mapping[str, Setting]) -> None:
-    of_folds: Sequence[str] = [key for key in OF_FOLDS if settings.get(key)]
+    of_folds = asks_for_folds(settings)
     if "split" in settings and of_folds:
         raise UsageError(
             f'recipe {path}: split = "official" cannot be combined with {" and ".join(of_folds)}; '
