@@ -26,8 +26,8 @@ STOP_RATIO = 1.05
 GAP = 0.01
 """How far a fit of the search may be above its minimum, as a share of it.
 
-Near their minimum, held-out losses are then within about 1 % of those of exact fits, and the exact loss of
-the selected C within 0.5 % of the lowest one.
+Near their minimum, held-out losses are then within about 1 % of those of exact fits, and the exact loss
+of the selected C within 0.5 % of the lowest one.
 """
 
 
