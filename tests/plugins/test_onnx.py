@@ -346,6 +346,19 @@ REFUSED = {
         onnx_files.tokens(),
         {**PLAIN, "pooling": "avg"},
     ),
+    "returned (4, ": (
+        onnx_files.model(
+            [
+                helper.make_node("NonZero", ["x"], ["found"]),
+                helper.make_node("Cast", ["found"], ["y"], to=TensorProto.FLOAT),
+            ]
+        ),
+        PLAIN,
+    ),
+    "its output is not an array of floats per image": (
+        onnx_files.model([helper.make_node("ArgMax", ["x"], ["y"], axis=1)]),
+        PLAIN,
+    ),
     "cannot load": (
         onnx_files.model([helper.make_node("Unheard", ["x"], ["y"])]),
         PLAIN,

@@ -93,7 +93,7 @@ class OnnxNetwork:
         path, opened = self.sources[0].path, self._opened
         loaded = _loaded(path, engine, opened.content, threads)
         poolings = tuple(source.opened.pooling for source in self.sources)
-        return OnnxFeatures(path, engine, loaded, opened.pixels, poolings)
+        return OnnxFeatures(path, engine, loaded, opened.pixels, opened.shape, poolings)
 
     @property
     def _opened(self) -> Opened:
@@ -114,6 +114,8 @@ class Opened:
         Its input.
     output : str
         Name of its output.
+    shape : tuple of int
+        Shape of its output for one image.
     pooling : Pooling
         What its output becomes.
 
@@ -123,6 +125,7 @@ class Opened:
     digest: str
     pixels: Pixels
     output: str
+    shape: tuple[int, ...]
     pooling: Pooling
 
 
@@ -134,6 +137,7 @@ class OnnxFeatures:
     engine: str
     loaded: Loaded
     pixels: Pixels
+    shape: tuple[int, ...]
     poolings: tuple[Pooling, ...]
 
     def __call__(self, images: NDArray[np.float32], /) -> NDArray[np.float32]:
@@ -166,6 +170,12 @@ class OnnxFeatures:
             # RuntimeError is what lets the caller try again with fewer images.
             kind = RuntimeError if is_out_of_memory(RuntimeError(str(error))) else ExtractionError
             raise kind(text) from error
+        shapes = [output.shape[1:] for output in found]
+        if sum(map(len, found)) < len(images) or set(shapes) != {self.shape}:
+            raise ExtractionError(
+                f"{self.path}: {self.engine} returned {found[0].shape} for {len(images)} images, "
+                f"expected {(len(images), *self.shape)}; pass the name of another output by output="
+            )
         return np.concatenate(found)[: len(images)]
 
 
@@ -193,11 +203,19 @@ def open_network(path: Path, options: Mapping[str, OptionValue]) -> Opened:
     output = output_name(file, said["output"])
     model = file.model
     cut(model, output)
-    _fix_input(model, pixels)
+    batch = _fix_input(model, pixels)
     content = model.SerializeToString()
-    shape = inferred_shape(model) or _computed_shape(path, content, pixels)
-    pooling = find_pooling(output, shape[1:], said["pooling"], size=pixels.size, layout=pixels.layout)
-    return Opened(content=content, digest=file.digest, pixels=pixels, output=output, pooling=pooling)
+    batch.dim_value = pixels.batch or 1  # for one image, the shape of the output usually follows
+    _, *axes = inferred_shape(model) or _computed_shape(path, content, pixels)
+    shape = tuple(axes)
+    return Opened(
+        content=content,
+        digest=file.digest,
+        pixels=pixels,
+        output=output,
+        shape=shape,
+        pooling=find_pooling(output, shape, said["pooling"], size=pixels.size, layout=pixels.layout),
+    )
 
 
 def _in_metadata(file: OnnxFile) -> dict[str, Any]:
@@ -212,14 +230,15 @@ def _in_metadata(file: OnnxFile) -> dict[str, Any]:
     return found
 
 
-def _fix_input(model: Any, pixels: Pixels) -> None:
-    """State the input's shape; the number of images stays open if the file leaves it open."""
+def _fix_input(model: Any, pixels: Pixels) -> Any:
+    """State the input's shape; the number of images, which is returned, stays open if it was."""
     value = next(each for each in model.graph.input if each.name == pixels.name)
     batch, *axes = value.type.tensor_type.shape.dim
     if pixels.batch is None:
         batch.dim_param = "images"
     for axis, length in zip(axes, pixels.shape, strict=True):
         axis.dim_value = length
+    return batch
 
 
 def _computed_shape(path: Path, content: bytes, pixels: Pixels) -> tuple[int, ...]:
@@ -238,7 +257,9 @@ def _computed_shape(path: Path, content: bytes, pixels: Pixels) -> tuple[int, ..
             f"{path}: {engine} failed on a blank image of {pixels.size} pixels: {_line(error)}"
         ) from error
     if not getattr(output, "shape", ()) or output.dtype.kind != "f":
-        raise WeightsError(f"{path}: its output is not an array of floats; pass another one by output=")
+        raise WeightsError(
+            f"{path}: its output is not an array of floats per image; pass another one by output="
+        )
     return tuple(output.shape)
 
 

@@ -79,7 +79,7 @@ def _keep(items: Any, is_kept: Any) -> None:
 
 
 def inferred_shape(model: Any) -> tuple[int, ...] | None:
-    """Return the shape of the only output with the batch, if it follows from the model alone."""
+    """Return the shape of the only output with the batch, if it is certain to be an array of floats."""
     import onnx
 
     try:
@@ -88,4 +88,6 @@ def inferred_shape(model: Any) -> tuple[int, ...] | None:
         return None
     tensor = found.graph.output[0].type.tensor_type
     shape = tuple(dim.dim_value for dim in tensor.shape.dim)
-    return shape if shape and all(n > 0 for n in shape) else None
+    floats = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE)
+    known = tensor.elem_type in floats and shape and all(n > 0 for n in shape)
+    return shape if known else None

@@ -63,6 +63,7 @@ def _embed(path: Path, model: Any) -> list[bytes]:
     from onnx import TensorProto
 
     files: dict[str, bytes] = {}
+    size = path.stat().st_size
     for tensor in tensors(model):
         if tensor.data_location != TensorProto.EXTERNAL:
             continue
@@ -70,10 +71,6 @@ def _embed(path: Path, model: Any) -> list[bytes]:
         location = entries.get("location", "")
         if location not in files:
             files[location] = _bytes(_beside(path, location))
-            if sum(map(len, files.values())) > _LARGEST:
-                raise WeightsError(
-                    f"{path} and its data files exceed 2 GB; export it with fewer weights"
-                )
         try:
             start = int(entries.get("offset", 0))
             end = start + int(entries["length"]) if "length" in entries else len(files[location])
@@ -84,6 +81,9 @@ def _embed(path: Path, model: Any) -> list[bytes]:
                 f"{path.parent / location} is truncated: {tensor.name} ends at byte {end:,}, "
                 f"but the file has {len(files[location]):,}"
             )
+        size += end - start  # and not sizes of files: many tensors may refer to the same bytes
+        if size > _LARGEST:
+            raise WeightsError(f"{path} and its data exceed 2 GB; export it with fewer weights")
         tensor.raw_data = files[location][start:end]
         tensor.ClearField("external_data")
         tensor.data_location = TensorProto.DEFAULT
