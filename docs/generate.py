@@ -271,7 +271,8 @@ def _named(component: dict[str, Any]) -> list[str]:
     needed = f"; needs {', '.join(needs)} (`{component['install']}`)" if needs else ""
     cells = [f"`{component['name']}`", component["summary"] + needed]
     if component["kind"] == "backbone":
-        cells += [f"{component['image_size']} px", f"{component['feature_dim']:,}"]
+        size, width = component["image_size"], component["feature_dim"]
+        cells += [f"{size} px" if size else "its own", f"{width:,}" if width else "its own"]
         cells.append(megabytes(component["download_bytes"]) or "none")
         cells.append(", ".join(f"`{layer}`" for layer in _layers(component)))
     return cells

@@ -43,7 +43,7 @@ from stackkit.report.caveats import notes
 from stackkit.report.image_notes import image_notes
 from stackkit.report.predictions import Predictions
 from stackkit.report.probability_file import probability_file
-from stackkit.report.report import FoldSize, Report
+from stackkit.report.report import FoldSize, RecipeUsed, Report
 from stackkit.report.shared_images import notes_on_shared_images
 from stackkit.store import DatasetRows, FeatureStore
 from stackkit.utils.interrupts import ctrl_c_waits
@@ -194,7 +194,8 @@ def run(
         *dataset.notes,
         *effects.notes(),
     )
-    return _report(preview, dataset.classes, summary, comparison, results, shared, timings, all_notes)
+    report = _report(preview, dataset.classes, summary, comparison, results, shared, timings, all_notes)
+    return replace(report, recipe=RecipeUsed.of(recipe))
 
 
 def _check_evaluable(recipe: Recipe, components: ResolvedRecipe, dataset: Dataset) -> CheckedClassifiers:

@@ -123,7 +123,7 @@ def show(
 def verify(
     files: Files = None,
     recompute: Recompute = 0,
-    seed: options.Seed = 0,
+    seed: options.Seed = None,
     store: options.Store = None,
     progress: options.Progress = "auto",
     as_json: options.Json = False,
@@ -136,6 +136,7 @@ def verify(
     """
     from stackkit.cli.feature_tables import failure, show_verdicts, verdict
 
+    seed = seed or 0
     options.check_seed(seed)
     options.check_count("--recompute", recompute, least=0)
     chosen = _selected(_folder(store), files)

@@ -58,6 +58,8 @@ def preview_lines(preview: Preview, *, evaluable: bool) -> Iterator[str]:
     chosen = preview.components
     images = f"{preview.n_images:,} images, {preview.n_classes} classes"
     yield f"dataset     {chosen.dataset.label}: {preview.dataset_unavailable_reason or images}"
+    if preview.recipe:
+        yield f"recipe      {preview.recipe}"
     for named in preview.backbones:
         size, width = named.backbone.image_size, named.backbone.feature_dim
         views = f", {len(found)} views" if len(found := views_of(named)) > 1 else ""

@@ -69,11 +69,11 @@ def largest_difference_of(
     return max(largest_difference(each.compared(a), each.compared(b)) for each, a, b in pairs)
 
 
-def require_close(difference: float) -> None:
-    """Raise ExtractionError if `largest_difference` is above the tolerance."""
+def require_close(difference: float, reference: str = "TensorFlow") -> None:
+    """Raise ExtractionError if `largest_difference` from the reference is above the tolerance."""
     if not difference <= TOLERANCE:  # also true for nan
         raise ExtractionError(
-            f"its features differ from TensorFlow's by {difference:.0e} of their norm, "
+            f"its features differ from {reference}'s by {difference:.0e} of their norm, "
             f"at most {TOLERANCE:.0e} is allowed"
         )
 
