@@ -633,3 +633,83 @@ def test_provenance_names_component_options_distribution_and_version() -> None:
     assert entry["label"] == "forest:C=3.0"
     assert entry["options"]["C"] == 3.0
     assert (entry["distribution"], entry["version"]) == ("acme-dist", "1.2")
+
+
+SEVERAL = registry(
+    component(
+        BackboneSpec(
+            name="net",
+            summary="",
+            factory="builtins:dict",
+            options=(
+                Option(
+                    name="pooling",
+                    default="avg",
+                    choices=("avg", "max", "gem"),
+                    several="expand",
+                    help="",
+                ),
+                Option(name="layer", default=None, type=str, several="expand", help=""),
+                Option(
+                    name="views",
+                    default=(),
+                    choices=("mirror", "crops"),
+                    several="tuple",
+                    help="",
+                ),
+            ),
+        )
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("net:pooling=avg+max", ["net", "net:pooling=max"]),
+        ("net:pooling=avg,net:pooling=avg+max", ["net", "net:pooling=max"]),
+        (
+            "net:layer=a+none,pooling=gem+max",
+            [
+                "net:pooling=gem,layer=a",
+                "net:pooling=max,layer=a",
+                "net:pooling=gem",
+                "net:pooling=max",
+            ],
+        ),
+        ("n*:pooling=max,views=mirror+crops", ["net:pooling=max,views=mirror+crops"]),
+        ("net:views=none", ["net"]),
+    ],
+)
+def test_several_values_stand_for_several_components_or_are_one_tuple(
+    text: str, expected: list[str]
+) -> None:
+    found = SEVERAL.several("backbone", [text])
+    assert sorted(one.text for one in found) == sorted(expected)
+    assert [one.text for one in SEVERAL.several("backbone", [one.text for one in found])] == [
+        one.text for one in found
+    ], "the canonical text selects the same component"
+
+
+def test_a_factory_receives_one_value_of_an_expanded_option_and_all_values_of_a_tuple() -> None:
+    (one,) = SEVERAL.several("backbone", ["net:pooling=max,views=crops+mirror"])
+    assert one.create() == {"pooling": "max", "layer": None, "views": ("crops", "mirror")}
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (
+            "net:pooling=avg+min",
+            r"pooling must be one of avg, max, gem, or several joined by \+, got min",
+        ),
+        ("net:pooling=avg+", r"pooling must be one of avg, max, gem, or several joined by \+, got $"),
+        ("net:views=mirror+mirror", r"views contains mirror more than once: 'mirror\+mirror'"),
+        ("net:views=flip", r"views must be one of mirror, crops, or several joined by \+, got flip"),
+    ],
+)
+def test_an_invalid_value_among_several_is_named(text: str, reason: str) -> None:
+    with pytest.raises(UsageError, match=reason):
+        SEVERAL.several("backbone", [text])
+    with pytest.raises(UsageError, match="expected exactly one backbone"):
+        SEVERAL.one("backbone", "net:pooling=avg+max")

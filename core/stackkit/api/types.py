@@ -235,6 +235,36 @@ class PlanningBackbone(PreparableBackbone, Protocol):
         """
 
 
+@runtime_checkable
+class JoinableBackbone(Backbone, Protocol):
+    """A backbone that can compute the features of others along with its own. Optional.
+
+    Several poolings of one network, say, are several backbones, and the network runs once for all of
+    them. stackkit stores the features of each under its own key, exactly as if it had run alone, so they
+    must be the same up to rounding (1e-5 of a row's norm).
+    """
+
+    @property
+    def pass_key(self) -> str:
+        """Equal for backbones that can be joined: same network, weights, image size, engine."""
+
+    def join(self, others: Sequence[Any]) -> Backbone:
+        """Return a backbone that computes the features of this one and of others.
+
+        Parameters
+        ----------
+        others : sequence of JoinableBackbone
+            Backbones of the same component with the same `pass_key`, at least one.
+
+        Returns
+        -------
+        Backbone
+            Its features are those of this backbone and of the others, in this order, side by side as
+            columns. Its `expect` and `prepare` are called instead of theirs; its `revision` is not used.
+
+        """
+
+
 class Learner(Protocol):
     """An unfitted classifier with scikit-learn's interface.
 

@@ -6,7 +6,7 @@ import inspect
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -86,6 +86,8 @@ class ConfiguredComponent:
         The shortest name that is not ambiguous.
     host_options : mapping of str to value
         The options that stackkit adds and handles itself, if they differ from their defaults.
+    boxes : ConfiguredComponent or None
+        The backbone whose features are the boxes for `views=attention`.
     run_defaults : mapping of str to value
         Defaults of this run (seed, device, threads) that replace the declared ones.
     remarks : tuple of str
@@ -97,6 +99,7 @@ class ConfiguredComponent:
     options: Mapping[str, OptionValue]
     name: str
     host_options: Mapping[str, OptionValue] = field(default_factory=dict)
+    boxes: ConfiguredComponent | None = None
     run_defaults: Mapping[str, OptionValue] = field(default_factory=dict)
     remarks: tuple[str, ...] = field(default=(), compare=False)
 
@@ -130,6 +133,24 @@ class ConfiguredComponent:
         options = self.component.spec.options
         own = {each.name: self.options[each.name] for each in options if shown(each)}
         return unparse(self.name, own | dict(self.host_options))
+
+    @property
+    def views(self) -> tuple[str, ...]:
+        """What a backbone sees besides whole images, see `host_options`."""
+        views = self.host_options.get("views", ())
+        assert isinstance(views, tuple)
+        return views
+
+    @property
+    def resize(self) -> str:
+        """How images become squares for a backbone, see `host_options`."""
+        return str(self.host_options.get("resize", "squash"))
+
+    @property
+    def on_whole_images(self) -> ConfiguredComponent:
+        """The same backbone without views."""
+        kept = {name: self.host_options[name] for name in self.host_options if name == "resize"}
+        return replace(self, host_options=kept, boxes=None)
 
     @cached_property
     def process_state(self) -> frozenset[str] | None:
@@ -194,6 +215,10 @@ class ConfiguredComponent:
 
     def unavailable_reason(self) -> str | None:
         """Return why the component cannot run offline now and what to do about it, or None."""
+        reason = self._own_unavailable_reason()
+        return self.boxes.unavailable_reason() if self.boxes and not reason else reason
+
+    def _own_unavailable_reason(self) -> str | None:
         if missing := missing_requirements(self.component.spec):
             return missing
         if not self.component.spec.unavailable_reason:
