@@ -130,9 +130,8 @@ class Ablation:
         place, components = self.place, resolve(recipe, self.place.registry)
         backbones = tuple(map(make_backbone, components.backbones))
         require_weights(components.backbones, backbones, place.registry)
-        if (
-            key := tuple(one.text for one in components.backbones)
-        ) not in self._ms:  # rows that differ in learners share a measurement
+        key = tuple(one.text for one in components.backbones)
+        if key not in self._ms:  # rows that differ in learners share a measurement
             self._ms[key] = self._network_ms(backbones)
         parts = {**self.parts}  # all classes first: the features of the other parts are copied
         parts |= {f"inside {n}": part for n, part in enumerate(self.training_parts(recipe))}
