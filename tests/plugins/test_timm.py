@@ -275,6 +275,8 @@ def test_openvino_has_the_features_of_torch(tmp_path, model, size, tokens):
     assert (readiness.settings["engine"], lines) == ("openvino", [])
     reference = create(plugin, "timm", **given, size=size, engine="torch")
     assert made.revision == reference.revision
+    if widths := [each.width for each in MODELS if each.model == model]:
+        assert [made.feature_dim] == widths
     # Other numbers of images than in the comparison that `prepare` makes.
     for count in (1, 5, 13):
         found, expected = (each.extract(images[:count]) for each in (made, reference))
