@@ -11,7 +11,7 @@ from stackkit.extraction.backbone import CheckedBackbone, make_backbone
 from stackkit.extraction.estimate import BackboneEstimate, Estimate
 from stackkit.extraction.feature_set import FeatureSet, sets_of
 from stackkit.host.component import ConfiguredComponent
-from stackkit.recipe import Recipe, ResolvedRecipe
+from stackkit.recipe import Recipe, ResolvedRecipe, title
 from stackkit.store import FeatureStore
 
 
@@ -35,6 +35,8 @@ class Preview:
         Bytes on disk that one feature takes.
     dataset_unavailable_reason : str or None
         What must be done before the dataset can be read, or None.
+    recipe : str
+        Name or path of the recipe, and the settings that replace its own; "" for the published one.
 
     """
 
@@ -46,6 +48,7 @@ class Preview:
     unavailable_reasons: tuple[str | None, ...]
     value_bytes: int
     dataset_unavailable_reason: str | None = None
+    recipe: str = ""
 
     @property
     def feature_bytes(self) -> int:
@@ -168,4 +171,5 @@ def make_preview(
         unavailable_reasons=tuple(map(ConfiguredComponent.unavailable_reason, components.backbones)),
         value_bytes=store.row_bytes(1),
         dataset_unavailable_reason=None if dataset else components.dataset.unavailable_reason(),
+        recipe=title(recipe),
     )

@@ -136,7 +136,7 @@ def test_the_table_fits_the_terminal_by_cutting_summaries_alone(site: Site, colu
     assert max(map(len, lines)) <= columns
     assert any(line.endswith("…") and len(line) == columns for line in lines)
     assert row(listing, "twin-with-a-name-that-is-longer-than-most")
-    assert row(listing, "inception-resnet-v2")[-1] == "Keras InceptionResNetV2"
+    assert row(listing, "inception-resnet-v2")[-1].startswith("Keras InceptionRes")
 
 
 def test_lines_of_a_pipe_are_not_cut_and_show_control_characters_escaped(

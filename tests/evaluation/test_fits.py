@@ -21,8 +21,9 @@ from stackkit.api.specs import LearnerSpec
 from stackkit.api.types import SilentReporter
 from stackkit.evaluation.convergence import convergence_warnings_captured
 from stackkit.evaluation.features import Features
-from stackkit.evaluation.fit import FitResult, LearnerFit
+from stackkit.evaluation.fit import FitResult
 from stackkit.evaluation.fit_cache import FitCache
+from stackkit.evaluation.learner_fit import LearnerFit
 from stackkit.evaluation.scheduler import Batch, FitScheduler
 from stackkit.host.component import Component, ConfiguredComponent
 from stackkit.host.host import load_host

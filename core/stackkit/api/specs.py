@@ -241,7 +241,8 @@ class ComponentSpec:
         unless the user gives one. The options `device` ("cpu" or "gpu") and `threads` (an integer) of a
         backbone receive `--device` and `--threads`.
     options : tuple of Option
-        What the user can set.
+        What the user can set. stackkit adds options that it handles itself, unless the spec has one of
+        the same name: `resize`, `views` and `boxes` of backbones, `views` of learners.
     requires : tuple of str
         Distributions that the component needs beyond the plugin's own dependencies, with versions if
         they matter: "torch>=2". If one of several distributions is enough, such as the builds of OpenCV,

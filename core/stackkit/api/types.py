@@ -282,9 +282,10 @@ class Learner(Protocol):
     of the same name.
 
     A learner that divides its training rows, to tune or calibrate itself, can keep groups together: if
-    `fit` has a third parameter `groups`, it is passed by name whenever the run has groups, as an ndarray
-    of shape (n,), dtype int64, with equal numbers for rows of one group. Its default must be None. The
-    same holds for `fit` of aggregators. `group_argument` passes it on to a learner.
+    `fit` has a third parameter `groups`, it is passed by name whenever the run has groups or several
+    views of an image as training rows, as an ndarray of shape (n,), dtype int64, with equal numbers for
+    rows of one group. Its default must be None. The same holds for `fit` of aggregators.
+    `group_argument` passes it on to a learner.
 
     References
     ----------
@@ -401,7 +402,8 @@ class FeatureAggregator(Protocol):
         labels : ndarray of shape (n_samples,), dtype int64
             Labels, >= 0.
         learner : Learner
-            An unfitted copy of the learner that the run fits on each single backbone.
+            An unfitted copy of a learner that the run fits on each single backbone. With several
+            learners, the aggregator is fitted with each of them.
 
         Returns
         -------

@@ -146,7 +146,7 @@ def allowed_values(option: dict[str, Any], mark: Callable[[str], str] = str) -> 
     `mark` is applied to every value that is typed literally.
     """
     words = [mark(value_text(word)) for word in option["words"]]
-    none = [mark("none")] if option["default"] in (None, ()) else []
+    none = [mark("none")] if option["default"] in (None, (), []) else []
     several = f"; several joined by {mark('+')}" if option["several"] else ""
     if option["choices"]:
         known = dict.fromkeys([*(mark(value_text(each)) for each in option["choices"]), *none])
@@ -160,7 +160,7 @@ def allowed_values(option: dict[str, Any], mark: Callable[[str], str] = str) -> 
 
 def value_text(value: object) -> str:
     """Return a value as it is typed on the command line: true, false, none, numbers, text, a+b."""
-    if isinstance(value, tuple):
+    if isinstance(value, tuple | list):  # a list in documents that were read from JSON
         return "+".join(value) or "none"
     return str(value).lower() if isinstance(value, bool | None) else str(value)
 

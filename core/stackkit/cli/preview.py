@@ -58,6 +58,8 @@ def preview_lines(preview: Preview, *, evaluable: bool) -> Iterator[str]:
     chosen = preview.components
     images = f"{preview.n_images:,} images, {preview.n_classes} classes"
     yield f"dataset     {chosen.dataset.label}: {preview.dataset_unavailable_reason or images}"
+    if preview.recipe:
+        yield f"recipe      {preview.recipe}"
     for named in preview.backbones:
         size, width = named.backbone.image_size, named.backbone.feature_dim
         views = f", {len(found)} views" if len(found := views_of(named)) > 1 else ""
@@ -67,7 +69,8 @@ def preview_lines(preview: Preview, *, evaluable: bool) -> Iterator[str]:
             yield f"missing     {named.label}: {unavailable_reason}"
     if evaluable:
         beside = ", ".join(choice.label for choice in chosen.baselines) or "none"
-        yield f"learner     {chosen.learner.label}; baseline {beside}"
+        stacked = ", ".join(choice.label for choice in chosen.learners)
+        yield f"learner     {stacked}; baseline {beside}"
         yield f"aggregator  {', '.join(choice.label for choice in chosen.aggregators) or 'none'}"
         yield f"protocol    {preview.protocol.title}"
     for choice in chosen.all if evaluable else (chosen.dataset, *chosen.backbones):

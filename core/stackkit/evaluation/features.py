@@ -88,6 +88,8 @@ class Features:
 
     def take_average(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the mean of the views of some rows, (n_rows, n_features), in Fortran order."""
+        if self.n_views == 1:
+            return self.take(rows)
         taken = self._new_array(len(rows))
         # Block by block, because indexing with an array makes a temporary copy in C order.
         for start in range(0, len(rows), BLOCK_ROWS):

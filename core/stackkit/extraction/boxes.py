@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stackkit.api.errors import ExtractionError
-from stackkit.extraction.feature_set import FeatureSet
-from stackkit.store import FeatureFile, FeatureStore
-from stackkit.store.metadata import Contents
+from stackkit.api.errors import ExtractionError, StoreError
+from stackkit.store import BackboneKey, FeatureFile
+from stackkit.store.metadata import Contents, read_contents
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +53,8 @@ def _relative(length: int, side: int, at: float) -> float:
     return min(max((length - side) / 2 + at * side, 0.0), length) / length
 
 
-def read_boxes(finder: FeatureSet, file: FeatureFile) -> tuple[Boxes, NDArray[np.bool_]]:
-    """Return the boxes in a feature file, and (n,) for which images it has one.
+def read_boxes(file: FeatureFile, key: BackboneKey) -> tuple[Boxes, NDArray[np.bool_]]:
+    """Return the boxes in a feature file with this key, and (n,) for which images it has one.
 
     Raises
     ------
@@ -68,21 +68,19 @@ def read_boxes(finder: FeatureSet, file: FeatureFile) -> tuple[Boxes, NDArray[np
         corners.min() > -0.01 and corners.max() < 1.01 and places[found, 2:].min() > 0
     ):
         raise ExtractionError(
-            f"{finder.backbone.full_name} returned boxes that are no part of the image; a box is x, y, "
-            "width and height, relative to the image"
+            f"{key.name} returned boxes that are no part of the image; a box is x, y, width and height, "
+            "relative to the image"
         )
-    return Boxes(resize=finder.backbone.resize, places=places), found
+    return Boxes(resize=key.resize, places=places), found
 
 
-def stored_boxes(path: Path, contents: Contents, feature_set: FeatureSet) -> Boxes | None:
+def stored_boxes(path: Path, contents: Contents) -> Boxes | None:
     """Return the boxes that the features in the file at `path` were computed with.
 
     Parameters
     ----------
     path, contents : Path, Contents
         A feature file of a store, and its metadata.
-    feature_set : FeatureSet
-        What it contains.
 
     Returns
     -------
@@ -92,11 +90,21 @@ def stored_boxes(path: Path, contents: Contents, feature_set: FeatureSet) -> Box
     Raises
     ------
     StoreError
-        If the boxes are not stored.
+        If the boxes are no longer stored.
 
     """
-    if not feature_set.boxes:
+    name = contents.key.boxes
+    if not name:
         return None
-    store = FeatureStore(path.parent.parent, contents.key.dtype)
-    with store.open(feature_set.boxes.key, contents.rows, {}, create=False) as file:
-        return read_boxes(feature_set.boxes, file)[0]
+    for other in sorted(path.parent.parent.glob(f"{name.rpartition('-')[0]}-*/*.h5")):
+        with suppress(StoreError, OSError):
+            found = read_contents(other)
+            # The name is that of exact features; files of another dtype are in other folders.
+            if replace(found.key, dtype="float32").folder == name and found.rows.has_images_of(
+                contents.rows
+            ):
+                with FeatureFile(other, found, writable=False) as file:
+                    return read_boxes(file, found.key)[0]
+    raise StoreError(
+        f"the boxes of {path} are no longer stored; delete this file and rerun `stackkit extract`"
+    )

@@ -97,7 +97,7 @@ def _read_boxes(tasks: Sequence[Task]) -> dict[str, tuple[Boxes, frozenset[int]]
     found = {}
     for name, finder in names.items():
         if finder:
-            boxes, exist = read_boxes(finder, files[finder.label])
+            boxes, exist = read_boxes(files[finder.label], finder.key)
             found[name] = boxes, frozenset(np.flatnonzero(exist).tolist())
     return found
 

@@ -74,9 +74,8 @@ def views_of(backbone: CheckedBackbone) -> list[FeatureSet]:
 
 
 def sets_of(backbone: CheckedBackbone) -> list[FeatureSet]:
-    """Return the feature sets that a backbone needs: its views, and the boxes before the views."""
-    views = views_of(backbone)
-    return [*(each.boxes for each in views if each.boxes), *views]
+    """Return the feature sets that a backbone needs: its views, and boxes before their view."""
+    return [one for view in views_of(backbone) for one in (view.boxes, view) if one]
 
 
 def feature_sets(backbones: Sequence[CheckedBackbone]) -> list[FeatureSet]:
@@ -121,7 +120,7 @@ def needed(
 
     """
     rows = {each.label: list(pending[each.label]) for each in sets}
-    for label in hidden:
+    for label in hidden & rows.keys():
         users = [each for each in sets if each.boxes and each.boxes.label == label]
         theirs = {row for user in users for row in pending[user.label]}
         if theirs:

@@ -98,7 +98,7 @@ def recompute(
         # Read a second time, because the features of all rows may not fit into memory.
         found = intact_rows(file, contents.layout, contents.fingerprints)
         stored = {row: features for row, _, features in found if row in drawn}
-    boxes = stored_boxes(path, contents, feature_set)
+    boxes = stored_boxes(path, contents)
     rows, skipped = _images(contents, dataset, stored, feature_set, boxes)
     return [*skipped, *_compare(contents, feature_set.backbone, rows, reporter)]
 

@@ -13,7 +13,7 @@ import platform
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import date
@@ -77,12 +77,15 @@ class EngineCache:
         Name of the backbone.
     revision : str
         Its revision: other weights or sizes have another folder.
+    packages : sequence of str
+        The packages that the converted graph depends on; other versions have another folder.
 
     """
 
-    def __init__(self, name: str, revision: str) -> None:
-        # The graph that engines convert depends on TensorFlow and Keras, so their versions count.
-        versions = [version(package) for package in ("tensorflow", "keras")]
+    def __init__(
+        self, name: str, revision: str, *, packages: Sequence[str] = ("tensorflow", "keras")
+    ) -> None:
+        versions = [version(package) for package in packages]
         content = json.dumps([_FORMAT, name, revision, *versions])
         digest = hashlib.sha256(content.encode()).hexdigest()[:12]
         self.folder = engines_dir() / f"{name}-{digest}"
