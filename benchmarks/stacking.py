@@ -320,7 +320,7 @@ def ours(data: Data, setting: str, folds: int, more: Sequence[str]) -> Predictio
             for name, result in zip(names, stacked, strict=False):
                 found[name].append(result.labels)
 
-        recipe = Recipe(dataset="mnist", learner=learner, baselines=(), aggregators=chosen)
+        recipe = Recipe(dataset="mnist", learners=(learner,), baselines=(), aggregators=chosen)
         return Comparison(
             fit_plan=FitPlan(
                 classifiers=check_classifiers(resolve(recipe, Registry(host=load_host()))),

@@ -223,6 +223,10 @@ def _paragraphs(text: str) -> str:
 # docs/reference/gallery.md
 
 
+_OWN = {"layer": {"choices": []}}
+"""Options with values of each backbone's own, which are a column of the backbones' table."""
+
+
 def gallery_page() -> str:
     """Return the page of stackkit's own components, from `stackkit list-plugins --json`."""
     components = _listed()
@@ -234,20 +238,30 @@ def gallery_page() -> str:
         "machine. Write an option as in `mnist:limit=50`, several as in "
         "`resnet50:size=160,pooling=max`. Write a comma inside a value as `\\,`, in quotes for the "
         "shell: `'image-folder:root=birds\\, 2024'`. Components share a table if they have the same "
-        "options, apart from defaults.",
+        "options, apart from defaults and layers.",
     ]
     for kind in ("dataset", "backbone", "learner", "aggregator"):
         parts.append(f"## {kind.capitalize()}s")
         groups: dict[str, list[dict[str, Any]]] = {}
         for component in components:
             if component["kind"] == kind:
-                alike = [{**option, "default": None} for option in component["options"]]
+                alike = [{**option, **_OWN.get(option["name"], {})} for option in component["options"]]
+                alike = [{**option, "default": None} for option in alike]
                 groups.setdefault(json.dumps(alike), []).append(component)
         for group in groups.values():
             heads = ["name", "what it is"]
-            heads += ["input", "features", "download"] if kind == "backbone" else []
+            heads += ["input", "features", "download", "layers"] if kind == "backbone" else []
             parts += [_table(heads, [_named(each) for each in group]), _options(group)]
     return _page(parts)
+
+
+def _layers(component: dict[str, Any]) -> list[str]:
+    return [
+        layer
+        for option in component["options"]
+        if option["name"] == "layer"
+        for layer in option["choices"]
+    ]
 
 
 def _named(component: dict[str, Any]) -> list[str]:
@@ -257,8 +271,10 @@ def _named(component: dict[str, Any]) -> list[str]:
     needed = f"; needs {', '.join(needs)} (`{component['install']}`)" if needs else ""
     cells = [f"`{component['name']}`", component["summary"] + needed]
     if component["kind"] == "backbone":
-        cells += [f"{component['image_size']} px", f"{component['feature_dim']:,}"]
+        size, width = component["image_size"], component["feature_dim"]
+        cells += [f"{size} px" if size else "its own", f"{width:,}" if width else "its own"]
         cells.append(megabytes(component["download_bytes"]) or "none")
+        cells.append(", ".join(f"`{layer}`" for layer in _layers(component)))
     return cells
 
 
@@ -268,6 +284,10 @@ def _options(group: list[dict[str, Any]]) -> str:
 
     rows = []
     for alike in zip(*(component["options"] for component in group), strict=True):
+        if alike[0]["name"] in _OWN:
+            layers = "`none` or one of its layers above; several joined by `+`"
+            rows.append([f"`{alike[0]['name']}`", "`none`", layers, alike[0]["help"]])
+            continue
         defaults = {f"`{value_text(option['default'])}`" for option in alike}
         default = defaults.pop() if len(defaults) == 1 else "its own"
         going = f" (deprecated: {alike[0]['deprecated']})" if alike[0]["deprecated"] else ""

@@ -11,7 +11,7 @@ from itertools import compress
 from pathlib import Path
 
 from stackkit import __version__
-from stackkit.api.errors import EvaluationError
+from stackkit.api.errors import EvaluationError, UsageError
 from stackkit.api.types import Dataset, FailedImage, Reporter
 from stackkit.evaluation.classifiers import CheckedClassifiers, check_classifiers
 from stackkit.evaluation.comparison import Comparison, FoldOutcome
@@ -29,11 +29,13 @@ from stackkit.extraction.backbone import require_weights
 from stackkit.extraction.dataset import open_dataset
 from stackkit.extraction.decoding import strict_error
 from stackkit.extraction.estimate import Estimate
-from stackkit.extraction.extract import ExtractionSummary, estimate_extraction, extract, fingerprints
+from stackkit.extraction.extract import estimate_extraction, extract, fingerprints
 from stackkit.extraction.image_remarks import remarks_on_all
 from stackkit.extraction.stored import already_extracted
+from stackkit.extraction.summary import ExtractionSummary
 from stackkit.host.component import describe
 from stackkit.host.figures import FigureWatch
+from stackkit.host.host_options import BOXES, finds_boxes
 from stackkit.host.registry import Registry
 from stackkit.preview import DryRun, Preview, make_preview
 from stackkit.recipe import Recipe, ResolvedRecipe, resolve
@@ -41,7 +43,7 @@ from stackkit.report.caveats import notes
 from stackkit.report.image_notes import image_notes
 from stackkit.report.predictions import Predictions
 from stackkit.report.probability_file import probability_file
-from stackkit.report.report import FoldSize, Report
+from stackkit.report.report import FoldSize, RecipeUsed, Report
 from stackkit.report.shared_images import notes_on_shared_images
 from stackkit.store import DatasetRows, FeatureStore
 from stackkit.utils.interrupts import ctrl_c_waits
@@ -192,14 +194,25 @@ def run(
         *dataset.notes,
         *effects.notes(),
     )
-    return _report(preview, dataset.classes, summary, comparison, results, shared, timings, all_notes)
+    report = _report(preview, dataset.classes, summary, comparison, results, shared, timings, all_notes)
+    return replace(report, recipe=RecipeUsed.of(recipe))
 
 
 def _check_evaluable(recipe: Recipe, components: ResolvedRecipe, dataset: Dataset) -> CheckedClassifiers:
     """Refuse before hours of extraction what could not be evaluated afterwards."""
+    _refuse_boxes(components)
     classifiers = check_classifiers(components)
     _check_folds(recipe, dataset, fingerprints=())
     return classifiers
+
+
+def _refuse_boxes(components: ResolvedRecipe) -> None:
+    for each in components.backbones:
+        if finds_boxes(each.component.spec) and each.options["pooling"] == BOXES:
+            raise UsageError(
+                f"{each.label} finds boxes, from which no learner can tell classes; `stackkit extract` "
+                "stores them, and views=attention of a backbone uses them"
+            )
 
 
 def _check_folds(recipe: Recipe, dataset: Dataset, fingerprints: Sequence[str]) -> None:
@@ -288,7 +301,7 @@ def _evaluate(
                 labels,
                 dataset.classes,
                 [features.label for features in usable.features],
-                classifiers.learner.label,
+                [learner.label for learner in classifiers.learners],
             )
         return comparison, comparison.run()
 

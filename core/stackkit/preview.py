@@ -9,8 +9,9 @@ from stackkit.api.types import Dataset
 from stackkit.evaluation.protocol import Protocol, protocol_of
 from stackkit.extraction.backbone import CheckedBackbone, make_backbone
 from stackkit.extraction.estimate import BackboneEstimate, Estimate
+from stackkit.extraction.feature_set import FeatureSet, sets_of
 from stackkit.host.component import ConfiguredComponent
-from stackkit.recipe import Recipe, ResolvedRecipe
+from stackkit.recipe import Recipe, ResolvedRecipe, title
 from stackkit.store import FeatureStore
 
 
@@ -30,10 +31,12 @@ class Preview:
         The backbones.
     unavailable_reasons : tuple of (str or None)
         For each backbone, what is missing to run it offline now, or None.
-    row_bytes : tuple of int
-        For each backbone, bytes on disk that the features of one image take.
+    value_bytes : int
+        Bytes on disk that one feature takes.
     dataset_unavailable_reason : str or None
         What must be done before the dataset can be read, or None.
+    recipe : str
+        Name or path of the recipe, and the settings that replace its own; "" for the published one.
 
     """
 
@@ -43,33 +46,45 @@ class Preview:
     n_classes: int
     backbones: tuple[CheckedBackbone, ...]
     unavailable_reasons: tuple[str | None, ...]
-    row_bytes: tuple[int, ...]
+    value_bytes: int
     dataset_unavailable_reason: str | None = None
+    recipe: str = ""
 
     @property
     def feature_bytes(self) -> int:
         """Bytes on disk that the features of all backbones take."""
-        return sum(self.row_bytes) * self.n_images
+        return self.image_bytes * self.n_images
+
+    @property
+    def image_bytes(self) -> int:
+        """Bytes on disk that the features of one image take, in all views."""
+        widths = {
+            one.label: one.backbone.backbone.feature_dim
+            for backbone in self.backbones
+            for one in sets_of(backbone)
+        }
+        return self.value_bytes * sum(widths.values())
 
     def complete(self, estimate: Estimate) -> Estimate:
-        """Add the unavailable backbones, in order, to an estimate of the available ones."""
-        available = iter(estimate.backbones)
-        return Estimate(
-            backbones=tuple(
-                BackboneEstimate(
-                    label=backbone.label,
-                    images=self.n_images,
-                    images_per_s=None,
-                    new_bytes=row_bytes * self.n_images,
-                    unavailable_reason=reason,
-                )
-                if reason
-                else next(available)
-                for backbone, row_bytes, reason in zip(
-                    self.backbones, self.row_bytes, self.unavailable_reasons, strict=True
-                )
-            ),
-            free_bytes=estimate.free_bytes,
+        """Add the feature sets of unavailable backbones, in order, to an estimate of the others."""
+        known = {one.label: one for one in estimate.backbones}
+        found = dict[str, BackboneEstimate]()
+        for backbone, reason in zip(self.backbones, self.unavailable_reasons, strict=True):
+            for one in sets_of(backbone):
+                if one.label in known:
+                    found[one.label] = known[one.label]
+                elif reason:
+                    found[one.label] = self._unknown(one, reason)
+        return Estimate(backbones=tuple({**found, **known}.values()), free_bytes=estimate.free_bytes)
+
+    def _unknown(self, one: FeatureSet, reason: str) -> BackboneEstimate:
+        width = one.backbone.backbone.feature_dim
+        return BackboneEstimate(
+            label=one.label,
+            images=self.n_images,
+            images_per_s=None,
+            new_bytes=self.value_bytes * width * self.n_images,
+            unavailable_reason=reason,
         )
 
 
@@ -154,6 +169,7 @@ def make_preview(
         n_classes=len(dataset.classes) if dataset else 0,
         backbones=backbones,
         unavailable_reasons=tuple(map(ConfiguredComponent.unavailable_reason, components.backbones)),
-        row_bytes=tuple(store.row_bytes(one.backbone.feature_dim) for one in backbones),
+        value_bytes=store.row_bytes(1),
         dataset_unavailable_reason=None if dataset else components.dataset.unavailable_reason(),
+        recipe=title(recipe),
     )

@@ -337,3 +337,26 @@ def test_the_deprecated_name_is_checked_like_the_new_one() -> None:
         pytest.raises(ValueError, match=r"must be 'package.module:callable', got 'a\.b'"),
     ):
         spec(lacking="a.b")
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"default": 1, "several": "expand"}, "several= is for options whose values are texts"),
+        ({"default": (1,), "several": "tuple"}, "several= is for options whose values are texts"),
+        ({"default": "a", "choices": ("a", "b+c"), "several": "expand"}, r"'b\+c' contains '\+'"),
+        ({"default": ("c",), "choices": ("a",), "several": "tuple"}, "default must be one of"),
+        ({"default": "a", "several": "both"}, "several must be 'expand', 'tuple' or None"),
+    ],
+)
+def test_an_option_with_several_values_that_cannot_be_told_apart_is_refused(
+    fields: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(ValueError, match=reason):
+        Option(name="which", help="", **fields)
+
+
+def test_only_an_option_with_several_values_has_a_tuple_as_its_default() -> None:
+    for fields in ({"default": ()}, {"default": "a", "several": "tuple"}):
+        with pytest.raises(TypeError, match="default must be"):
+            Option(name="which", help="", **fields)

@@ -54,6 +54,26 @@ def test_json_is_the_whole_of_stdout_and_the_report_that_is_written(
     assert "linear-svm" in outcome.err  # people still get the table
 
 
+def test_several_learners_are_rows_of_their_own_and_all_are_stacked(
+    stackkit: Command, bird_folder: Path, tmp_path: Path
+) -> None:
+    learners = ("--learner", "logistic", "--learner", "lda:shrinkage=1", "--baseline", "none")
+    outcome = stackkit("run", *chosen(bird_folder, TWO), *learners, "--json", "--out", tmp_path)
+    rows = [(row["name"], len(row["backbones"]), row["learners"]) for row in outcome.document["results"]]
+    both = ["logistic", "lda:shrinkage=1.0"]
+    assert rows == [
+        *[("logistic", 1, [])] * 2,
+        *[("lda:shrinkage=1.0", 1, [])] * 2,
+        ("average-svm", 2, both),
+        ("soft-vote", 2, both),
+    ]
+    assert "learner     logistic, lda:shrinkage=1.0; baseline none" in outcome.err
+    assert "all 2 x 2 learners" in outcome.err
+    head = (tmp_path / "predictions.csv").read_text().splitlines()[0]
+    assert "lda:shrinkage=1.0 on colour-histogram: prediction" in head
+    assert "soft-vote on all 2 x 2 learners: prediction" in head
+
+
 def test_results_and_components_name_what_was_compared(stackkit: Command, bird_folder: Path) -> None:
     document = stackkit("run", *chosen(bird_folder, TWO), "--json").document
     rows = [(row["kind"], row["name"], row["backbones"]) for row in document["results"]]

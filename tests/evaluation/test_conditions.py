@@ -16,11 +16,12 @@ from threadpoolctl import threadpool_info
 from stackkit.api.errors import PluginError
 from stackkit.api.specs import LearnerSpec
 from stackkit.api.types import SilentReporter
-from stackkit.evaluation import fit as fit_module
+from stackkit.evaluation import fit_digest
 from stackkit.evaluation.conditions import combined
 from stackkit.evaluation.features import Features
-from stackkit.evaluation.fit import FitResult, LearnerFit
+from stackkit.evaluation.fit import FitResult
 from stackkit.evaluation.fit_cache import FitCache
+from stackkit.evaluation.learner_fit import LearnerFit
 from stackkit.evaluation.scheduler import Batch, FitScheduler
 from stackkit.host.component import Component, ConfiguredComponent
 from stackkit.host.host import load_host
@@ -208,7 +209,7 @@ def test_evaluations_in_one_process_take_turns(make):
 
 def test_fits_made_under_other_conditions_are_not_used(make, registry, monkeypatch):
     before = make(registry.one("learner", "linear-svm")).digest
-    monkeypatch.setattr(fit_module, "CONDITIONS", "threads follow --jobs")
+    monkeypatch.setattr(fit_digest, "CONDITIONS", "threads follow --jobs")
     assert make(registry.one("learner", "linear-svm")).digest != before
 
 

@@ -21,8 +21,9 @@ from stackkit.api.specs import LearnerSpec
 from stackkit.api.types import SilentReporter
 from stackkit.evaluation.convergence import convergence_warnings_captured
 from stackkit.evaluation.features import Features
-from stackkit.evaluation.fit import FitResult, LearnerFit
+from stackkit.evaluation.fit import FitResult
 from stackkit.evaluation.fit_cache import FitCache
+from stackkit.evaluation.learner_fit import LearnerFit
 from stackkit.evaluation.scheduler import Batch, FitScheduler
 from stackkit.host.component import Component, ConfiguredComponent
 from stackkit.host.host import load_host
@@ -160,7 +161,7 @@ def test_probabilities_that_were_not_requested_are_not_cached(make, reporter, tm
 @pytest.mark.parametrize("change", ["option", "rows", "label", "feature", "asked", "version", "groups"])
 def test_everything_that_a_fit_depends_on_is_in_its_digest(make, change):
     fit = make()
-    labels, matrix = fit.labels.copy(), fit.features.matrix.copy()
+    labels, matrix = fit.labels.copy(), fit.features.matrices[0].copy()
     labels[fit.train[0]] = (labels[fit.train[0]] + 1) % 3
     matrix[3, 3] += 1
     newer = Component(spec=fit.learner.component.spec, plugin="test", distribution="test", version="2")
@@ -269,9 +270,9 @@ def test_other_warnings_are_passed_on(make):
 
 def test_a_fit_does_not_change_features(make):
     fit = make()
-    before = fit.features.matrix.copy()
+    before = fit.features.matrices[0].copy()
     fit.run()
-    assert np.array_equal(fit.features.matrix, before)
+    assert np.array_equal(fit.features.matrices[0], before)
 
 
 @given(st.integers(0, 1200), st.integers(1, 5), st.integers(0, 99))
@@ -280,7 +281,7 @@ def test_take_returns_the_requested_rows(count, width, seed):
     matrix = np.arange(1500 * width, dtype=np.float32).reshape(1500, width)
     kept = np.sort(random.permutation(1500)[:1400])
     rows = random.integers(0, 1400, size=count)
-    taken = Features(label="", trained=True, matrix=matrix, used_rows=kept).take(rows)
+    taken = Features(label="", trained=True, matrices=(matrix,), used_rows=kept).take(rows)
     assert taken.flags.f_contiguous
     assert np.array_equal(taken, matrix[kept][rows])
 
@@ -292,14 +293,14 @@ def test_the_first_row_with_a_nonfinite_feature_is_found(value, row):
     features = Features.from_matrix("", matrix)
     assert features.first_nonfinite() is None
     matrix[[row, 1099], 1] = value
-    assert features.first_nonfinite() == row
+    assert features.first_nonfinite() == (0, row)
 
 
 def test_unused_rows_are_neither_checked_nor_in_the_digest():
     matrix = np.ones((6, 2), dtype=np.float32)
     kept = np.array([0, 2, 4])
-    features = Features(label="", trained=True, matrix=matrix, used_rows=kept)
-    digest = Features(label="", trained=True, matrix=matrix.copy(), used_rows=kept).digest
+    features = Features(label="", trained=True, matrices=(matrix,), used_rows=kept)
+    digest = Features(label="", trained=True, matrices=(matrix.copy(),), used_rows=kept).digest
     matrix[1] = np.nan
     assert features.first_nonfinite() is None
     assert features.is_constant()

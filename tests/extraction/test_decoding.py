@@ -9,6 +9,7 @@ from PIL import Image
 from stackkit.api.errors import ImageError, PluginError
 from stackkit.api.types import Sample
 from stackkit.extraction.decoding import AHEAD, Decoder, Request, unreadable
+from stackkit.extraction.geometry import Geometry
 
 
 class Greys:
@@ -28,7 +29,10 @@ class Greys:
 
 
 def requests(count: int, *sizes: int) -> list[Request]:
-    return [Request(numbers=range(k, k + 4), sizes=sizes) for k in range(0, count, 4)]
+    return [
+        Request(numbers=range(k, k + 4), geometries=[Geometry(size=size) for size in sizes])
+        for k in range(0, count, 4)
+    ]
 
 
 def test_chunks_are_in_order_and_have_every_image_in_every_size():
@@ -36,7 +40,7 @@ def test_chunks_are_in_order_and_have_every_image_in_every_size():
         chunks = list(decoder.chunks(requests(40, 2, 3)))
     assert [row for chunk in chunks for row in chunk.rows] == list(range(40))
     for size in (2, 3):
-        pixels = np.concatenate([chunk.pixels[size] for chunk in chunks])
+        pixels = np.concatenate([chunk.pixels[Geometry(size=size)] for chunk in chunks])
         assert pixels.shape == (40, size, size, 3)
         assert (pixels == np.arange(40)[:, None, None, None]).all()
 
@@ -59,9 +63,9 @@ def test_leaving_early_decodes_no_more():
 def test_a_failed_image_has_no_row_and_a_reason():
     dataset = Greys(4, _1=ImageError("cut short"), _2=OSError(5, "Input/output error"))
     with Decoder(dataset) as decoder:
-        chunk = decoder.chunk(Request(numbers=range(4), sizes=[2]))
+        chunk = decoder.chunk(Request(numbers=range(4), geometries=[Geometry(size=2)]))
     assert chunk.rows == [0, 3]
-    assert chunk.pixels[2][:, 0, 0, 0].tolist() == [0, 3]
+    assert chunk.pixels[Geometry(size=2)][:, 0, 0, 0].tolist() == [0, 3]
     assert [(one.id, one.reason) for one in chunk.failed] == [
         ("grey 1", "cut short"),
         ("grey 2", "Input/output error"),
@@ -79,14 +83,14 @@ def test_strict_raises_the_first_failure_after_the_chunks_before_it():
 
 def test_an_error_of_the_plugin_is_not_a_failed_image():
     with Decoder(Greys(4, _1=PluginError("mode L"))) as decoder, pytest.raises(PluginError):
-        decoder.chunk(Request(numbers=range(4), sizes=[2]))
+        decoder.chunk(Request(numbers=range(4), geometries=[Geometry(size=2)]))
 
 
 def test_pixels_cannot_be_written():
     with Decoder(Greys(4)) as decoder:
-        chunk = decoder.chunk(Request(numbers=range(4), sizes=[2]))
+        chunk = decoder.chunk(Request(numbers=range(4), geometries=[Geometry(size=2)]))
     with pytest.raises(ValueError, match="read-only"):
-        chunk.pixels[2][:] = 0
+        chunk.pixels[Geometry(size=2)][:] = 0
 
 
 def test_unreadable_images_are_found_without_making_pixels():

@@ -11,6 +11,7 @@ from stackkit.api.errors import ImageMemoryError
 from stackkit.api.types import Sample
 from stackkit.extraction.dataset import CheckedDataset
 from stackkit.extraction.decoding import Decoder, Request
+from stackkit.extraction.geometry import Geometry
 from stackkit.host.host import load_host
 from stackkit.host.registry import Registry
 
@@ -20,6 +21,7 @@ from pathlib import Path
 from stackkit.api import ImageError, Sample, file_fingerprint, read_image
 from stackkit.api.errors import ImageMemoryError
 from stackkit.extraction.decoding import Decoder, Request
+from stackkit.extraction.geometry import Geometry
 
 
 class Photographs:
@@ -31,14 +33,15 @@ class Photographs:
         return read_image(self.folder / self.samples[i].id)
 
 
+geometries = [Geometry(size=8)]
 dataset = Photographs(Path(sys.argv[1]))
 with Decoder(dataset) as decoder:
-    decoder.chunk(Request(numbers=[0], sizes=[8]))  # everything is imported, and threads have begun
+    decoder.chunk(Request(numbers=[0], geometries=geometries))  # imports, and starts threads
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     # A limit of the machine, and not of stackkit: no fake raises MemoryError here.
     resource.setrlimit(resource.RLIMIT_AS, (used + int(sys.argv[2]) * 2**20, -1))
     try:
-        chunk = decoder.chunk(Request(numbers=range(len(dataset.samples)), sizes=[8]))
+        chunk = decoder.chunk(Request(numbers=range(len(dataset.samples)), geometries=geometries))
         print("rows", chunk.rows, [each.id for each in chunk.failed])
     except ImageMemoryError as error:
         print(error)
@@ -84,12 +87,12 @@ class Greedy:
 
 def test_an_image_without_memory_is_tried_alone_before_the_run_ends() -> None:
     dataset = Greedy()
-    requests = [Request(numbers=range(k, k + 4), sizes=[4]) for k in (0, 4)]
+    requests = [Request(numbers=range(k, k + 4), geometries=[Geometry(size=4)]) for k in (0, 4)]
     with Decoder(dataset) as decoder:
         chunks = decoder.chunks(requests)
         first = next(chunks)
         assert (first.rows, first.failed) == ([0, 1, 2, 3], [])
-        assert first.pixels[4].shape == (4, 4, 4, 3)
+        assert first.pixels[Geometry(size=4)].shape == (4, 4, 4, 3)
         with pytest.raises(ImageMemoryError, match=r"^5 \(9 x 9 pixels\) does not fit in memory"):
             next(chunks)
     assert (dataset.tries[2], dataset.tries[5], dataset.tries[0]) == (2, 2, 1)

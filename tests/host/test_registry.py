@@ -14,6 +14,7 @@ from stackkit.api.errors import DatasetError, PluginError, UsageError
 from stackkit.api.specs import BackboneSpec, ComponentSpec, DatasetSpec, LearnerSpec, Option
 from stackkit.host.component import Component, ConfiguredComponent, describe
 from stackkit.host.host import Host, PluginRecord
+from stackkit.host.host_options import VIEWS_OF_LEARNER
 from stackkit.host.registry import Registry, with_machine, with_seed
 from stackkit.host.requirements import missing_requirements
 
@@ -295,9 +296,29 @@ def test_an_unknown_name_after_one_without_options_has_no_hint_about_commas() ->
 
 
 def test_an_option_of_a_component_without_options_is_refused() -> None:
-    bare = registry(learner("bare", options=()))
+    bare = registry(component(DatasetSpec(name="bare", summary="", factory="builtins:dict")))
     with pytest.raises(UsageError, match="bare has no option 'x'; available: none"):
-        bare.one("learner", "bare:x=1")
+        bare.one("dataset", "bare:x=1")
+
+
+def test_an_option_that_stackkit_adds_is_set_and_named_like_others_and_reaches_no_factory() -> None:
+    bare = registry(learner("bare", options=()))
+    chosen = bare.one("learner", "bare:views=average")
+    assert chosen.text == chosen.label == "bare:views=average"
+    assert chosen.host_option(VIEWS_OF_LEARNER) == "average"
+    assert chosen.create() == {}
+    assert describe([chosen])[0]["options"] == {"views": "average"}
+    default = bare.one("learner", "bare:views=rows")
+    assert (default.text, default.host_option(VIEWS_OF_LEARNER)) == ("bare", "rows")
+    with pytest.raises(UsageError, match="views must be one of rows, average, probabilities, got all"):
+        bare.one("learner", "bare:views=all")
+
+
+def test_an_option_that_a_plugin_has_declared_under_a_name_of_stackkits_stays_the_plugins() -> None:
+    views = Option(name="views", default=2, help="number of views")
+    chosen = registry(learner("own-views", options=(views,))).one("learner", "own-views:views=3")
+    assert chosen.create() == {"views": 3}
+    assert chosen.host_option(VIEWS_OF_LEARNER) == "rows"
 
 
 text = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
@@ -612,3 +633,83 @@ def test_provenance_names_component_options_distribution_and_version() -> None:
     assert entry["label"] == "forest:C=3.0"
     assert entry["options"]["C"] == 3.0
     assert (entry["distribution"], entry["version"]) == ("acme-dist", "1.2")
+
+
+SEVERAL = registry(
+    component(
+        BackboneSpec(
+            name="net",
+            summary="",
+            factory="builtins:dict",
+            options=(
+                Option(
+                    name="pooling",
+                    default="avg",
+                    choices=("avg", "max", "gem"),
+                    several="expand",
+                    help="",
+                ),
+                Option(name="layer", default=None, type=str, several="expand", help=""),
+                Option(
+                    name="views",
+                    default=(),
+                    choices=("mirror", "crops"),
+                    several="tuple",
+                    help="",
+                ),
+            ),
+        )
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("net:pooling=avg+max", ["net", "net:pooling=max"]),
+        ("net:pooling=avg,net:pooling=avg+max", ["net", "net:pooling=max"]),
+        (
+            "net:layer=a+none,pooling=gem+max",
+            [
+                "net:pooling=gem,layer=a",
+                "net:pooling=max,layer=a",
+                "net:pooling=gem",
+                "net:pooling=max",
+            ],
+        ),
+        ("n*:pooling=max,views=mirror+crops", ["net:pooling=max,views=mirror+crops"]),
+        ("net:views=none", ["net"]),
+    ],
+)
+def test_several_values_stand_for_several_components_or_are_one_tuple(
+    text: str, expected: list[str]
+) -> None:
+    found = SEVERAL.several("backbone", [text])
+    assert sorted(one.text for one in found) == sorted(expected)
+    assert [one.text for one in SEVERAL.several("backbone", [one.text for one in found])] == [
+        one.text for one in found
+    ], "the canonical text selects the same component"
+
+
+def test_a_factory_receives_one_value_of_an_expanded_option_and_all_values_of_a_tuple() -> None:
+    (one,) = SEVERAL.several("backbone", ["net:pooling=max,views=crops+mirror"])
+    assert one.create() == {"pooling": "max", "layer": None, "views": ("crops", "mirror")}
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (
+            "net:pooling=avg+min",
+            r"pooling must be one of avg, max, gem, or several joined by \+, got min",
+        ),
+        ("net:pooling=avg+", r"pooling must be one of avg, max, gem, or several joined by \+, got $"),
+        ("net:views=mirror+mirror", r"views contains mirror more than once: 'mirror\+mirror'"),
+        ("net:views=flip", r"views must be one of mirror, crops, or several joined by \+, got flip"),
+    ],
+)
+def test_an_invalid_value_among_several_is_named(text: str, reason: str) -> None:
+    with pytest.raises(UsageError, match=reason):
+        SEVERAL.several("backbone", [text])
+    with pytest.raises(UsageError, match="expected exactly one backbone"):
+        SEVERAL.one("backbone", "net:pooling=avg+max")

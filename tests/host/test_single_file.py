@@ -83,7 +83,7 @@ def test_a_changed_file_is_read_again_and_is_another_version(mine: Path) -> None
 
 
 def test_features_and_fits_are_keyed_by_the_content_of_a_file(mine: Path) -> None:
-    from stackkit.evaluation.fit import _identity
+    from stackkit.evaluation.fit_digest import identity
     from stackkit.extraction.backbone import make_backbone
 
     keys, identities = [], []
@@ -91,7 +91,7 @@ def test_features_and_fits_are_keyed_by_the_content_of_a_file(mine: Path) -> Non
         write(mine, COLOURS + extra)
         choice = Registry(host=load_host()).one("backbone", "colours")
         keys.append(make_backbone(choice).key)
-        identities.append(_identity(choice))
+        identities.append(identity(choice))
     assert keys[0] != keys[1]
     assert keys[1].revision == f"1 {choice.component.code}"
     assert identities[0] != identities[1]

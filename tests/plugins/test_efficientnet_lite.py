@@ -50,7 +50,7 @@ def test_photographs_have_the_authors_features(golden, cub_root, number):
 )
 def test_with_its_classifier_the_network_has_the_authors_logits(golden, factory):
     number, size = factory.variant.name[-1], factory.variant.size
-    network = architecture.build(factory.variant, size=size, pooling="avg", classes=1000)
+    network = architecture.build(factory.variant, size=size, classes=1000)
     load_pretrained(network, factory.packaged_file())
     images = preprocess(golden[f"lite{number}_uint8"].astype(np.float32))
     assert_close(network.predict_on_batch(images), golden[f"lite{number}_logits"], 1e-3)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.special import logsumexp
+from scipy.special import logsumexp, softmax
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils import compute_class_weight
@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 
 import stackkit_plugins.logistic
 from stackkit.api import OptionValue
-from stackkit_plugins.shared.linear_solvers import BatchedLogisticRegression
+from stackkit_plugins.shared.linear_solvers import BatchedLogisticRegression, LogisticPath
 
 
 def logistic(**given: OptionValue) -> Any:
@@ -36,11 +36,37 @@ def test_solver_batched_passes_options_on():
     assert made.get_params() == {**options, "warm_start": False}
 
 
-def test_with_automatic_c_losses_are_those_of_scikit_learns_solver():
+def test_the_search_of_c_is_the_same_for_all_solvers():
     with threadpool_limits(1):
         found = logistic(solver="batched", C="auto").fit(*blobs())
         expected = logistic(tol=1e-6, max_iter=1000, C="auto").fit(*blobs())
-    assert found.losses_ == pytest.approx(expected.losses_, rel=1e-4)
+    assert found.losses_ == expected.losses_
+
+
+@pytest.mark.parametrize(("d", "n_classes"), [(12, 2), (12, 4), (300, 3)])
+def test_each_solution_of_a_path_is_the_minimum_for_its_c(d, n_classes):
+    """Narrow, and so wide that it is solved in the space of the rows."""
+    X, y = birds(90, d, n_classes)
+    _, codes = np.unique(y, return_inverse=True)
+    options = {"weights": np.ones(90), "fit_intercept": True, "gap": 1e-12, "max_iter": 500}
+    path = LogisticPath(X.astype(float), codes, **options)
+    for C in (1e-4, 1e-2, 1.0, 100.0):
+        coefficients, intercepts, _ = path.follow(C)
+        exact = BatchedLogisticRegression(C=C, tol=1e-6, max_iter=500).fit(X.astype(float), codes)
+        scores = softmax(X @ coefficients.T + intercepts, axis=1)
+        assert scores == pytest.approx(exact.predict_proba(X.astype(float)), abs=1e-4)
+
+
+def test_predicted_starts_save_a_third_of_the_iterations_of_warm_starts():
+    X, y = birds(200, 60, 10)
+    _, codes = np.unique(y, return_inverse=True)
+    options = {"weights": np.ones(200), "fit_intercept": True, "gap": 1e-4, "max_iter": 500}
+    path = LogisticPath(X, codes, **options)
+    warm = BatchedLogisticRegression(tol=1e-2, warm_start=True)
+    grid = 10.0 ** np.arange(-4, 3.5, 0.5)
+    ours = sum(path.follow(float(C))[2] for C in grid)
+    theirs = sum(int(warm.set_params(C=C).fit(X, codes).n_iter_[0]) for C in grid)
+    assert ours < 0.7 * theirs
 
 
 def objective(model: Any, X: np.ndarray, y: np.ndarray) -> float:

@@ -26,10 +26,10 @@ from stackkit.api.types import SilentReporter
 from stackkit.evaluation.classifiers import check_classifiers
 from stackkit.evaluation.comparison import Comparison
 from stackkit.evaluation.features import Features
-from stackkit.evaluation.fit import LearnerFit
 from stackkit.evaluation.fit_cache import FitCache
 from stackkit.evaluation.fit_plan import FitPlan
 from stackkit.evaluation.folds import stratified_folds
+from stackkit.evaluation.learner_fit import LearnerFit
 from stackkit.evaluation.metrics import Result
 from stackkit.evaluation.scheduler import FitScheduler
 from stackkit.host.host import load_host
@@ -202,7 +202,7 @@ def test_todays_linear_svc_is_available_by_an_option(table, registry, predicted)
 
 
 def test_the_logistic_regression_of_2017_is_available_by_name(table, registry, predicted):
-    compare(table, registry, learner="logistic-ovr", aggregators=("average-svm",), baselines=())
+    compare(table, registry, learners=("logistic-ovr",), aggregators=("average-svm",), baselines=())
     then = OneVsRestClassifier(LogisticRegression(solver="liblinear"))
     assert_rows_equal(predicted[-1], plain(table, then, LinearSVC(dual=True, random_state=0)), table)
 

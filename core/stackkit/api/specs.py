@@ -14,8 +14,11 @@ from typing import Any, ClassVar, Literal, TypeAlias
 
 from stackkit.api.errors import UsageError
 
-OptionValue: TypeAlias = str | int | float | bool | None
-"""Value of an option. On the command line None is written `none`."""
+OptionValue: TypeAlias = str | int | float | bool | tuple[str, ...] | None
+"""Value of an option. On the command line None is written `none`, and a tuple `a+b`; `()` is `none`."""
+
+Several: TypeAlias = Literal["expand", "tuple"]
+"""What several values of one option, joined by "+", mean; see `Option`."""
 
 ValueType: TypeAlias = type[str] | type[int] | type[float] | type[bool]
 
@@ -60,6 +63,11 @@ class Option:
         Allowed numbers are finite and greater than this.
     deprecated : str, optional
         What to use instead, such as "use side=". The option keeps working; using it shows this text.
+    several : {"expand", "tuple"}, optional
+        Accept several values joined by "+". "expand": the text stands for one component per value, so
+        that `resnet50:pooling=avg+max` is short for `resnet50:pooling=avg` and `resnet50:pooling=max`;
+        the factory receives one value. "tuple": one component, whose factory receives a tuple of the
+        texts, in the order of the user; `default` is a tuple too, and `none` means `()`.
 
     Raises
     ------
@@ -80,10 +88,11 @@ class Option:
     maximum: float | None = None
     above: float | None = None
     deprecated: str = ""
+    several: Several | None = None
 
     def __post_init__(self) -> None:
         _check_types(self, ("name", "help"), str)
-        _check_types(self, ("default",), _VALUES)
+        _check_types(self, ("default",), tuple if self.several == "tuple" else _VALUES)
         _check_items(self, "choices", _VALUES)
         _check_items(self, "words", str)
         if not self.name.isidentifier() or keyword.iskeyword(self.name):
@@ -93,22 +102,55 @@ class Option:
             )
         if self.type is None and self.default is None:
             raise ValueError(f"option {self.name}: default=None requires type=")
-        if self.choices and self.default is not None and self.default not in self.choices:
+        defaults = self.default if isinstance(self.default, tuple) else (self.default,)
+        if self.choices and not {*self.choices, None}.issuperset(defaults):
             raise ValueError(
                 f"option {self.name}: default must be one of the choices, got {self.default!r}"
             )
+        self._check_several()
         if self.words and (self.choices or self.value_type not in (int, float)):
             raise ValueError(
                 f"option {self.name}: words= is for numbers without choices=; use choices= instead"
             )
 
+    def _check_several(self) -> None:
+        if self.several not in (None, "expand", "tuple"):
+            raise ValueError(
+                f"option {self.name}: several must be 'expand', 'tuple' or None, got {self.several!r}"
+            )
+        texts = self.default if isinstance(self.default, tuple) else ()
+        if self.several and (
+            self.value_type is not str or not all(isinstance(text, str) for text in texts)
+        ):
+            raise ValueError(f"option {self.name}: several= is for options whose values are texts")
+        if clash := [text for text in (*self.choices, *texts) if self.several and "+" in str(text)]:
+            raise ValueError(
+                f"option {self.name}: {clash[0]!r} contains '+', which joins several values"
+            )
+
     @property
     def value_type(self) -> ValueType:
-        """The Python type of the values: `type`, else the type of `default`."""
+        """The Python type of the values: `type`, else the type of `default`; `str` for tuples."""
         if self.type is not None:
             return self.type
         assert self.default is not None, "refused on construction"
-        return type(self.default)
+        return str if isinstance(self.default, tuple) else type(self.default)
+
+    def split(self, text: str) -> list[str]:
+        """Return the command-line texts of the components that `text` stands for.
+
+        Parameters
+        ----------
+        text : str
+            What the user wrote behind `name=`.
+
+        Returns
+        -------
+        list of str
+            The parts of "a+b" with `several="expand"`; else `text` alone.
+
+        """
+        return text.split("+") if self.several == "expand" else [text]
 
     def parse(self, text: str) -> OptionValue:
         """Convert command-line text into a value.
@@ -120,7 +162,7 @@ class Option:
 
         Returns
         -------
-        str, int, float, bool or None
+        str, int, float, bool, tuple of str or None
             The value.
 
         Raises
@@ -129,17 +171,34 @@ class Option:
             If the text is not a value of this option.
 
         """
+        if self.several == "tuple":
+            return self._parse_tuple(text)
         if self.default is None and text.lower() == "none":
             return None
         if text in self.words:
             return text
         value = self._convert(text)
-        if self.choices and value not in self.choices:
-            allowed = ", ".join(str(choice) for choice in self.choices)
-            raise UsageError(f"option {self.name} must be one of {allowed}, got {text}")
+        self._check_choice(value, text)
         if isinstance(value, int | float):
             self._check_bounds(value)
         return value
+
+    def _parse_tuple(self, text: str) -> tuple[str, ...]:
+        if text.lower() == "none":
+            return ()
+        parts = text.split("+")
+        for part in parts:
+            self._check_choice(part, part)
+            if not part or parts.count(part) > 1:
+                problem = f"contains {part} more than once" if part else "has an empty value"
+                raise UsageError(f"option {self.name} {problem}: {text!r}; write a+b, or none")
+        return tuple(parts)
+
+    def _check_choice(self, value: OptionValue, text: str) -> None:
+        if self.choices and value not in self.choices:
+            allowed = ", ".join(str(choice) for choice in self.choices)
+            several = ", or several joined by +" if self.several else ""
+            raise UsageError(f"option {self.name} must be one of {allowed}{several}, got {text}")
 
     def _check_bounds(self, value: float) -> None:
         limits = [
@@ -182,7 +241,8 @@ class ComponentSpec:
         unless the user gives one. The options `device` ("cpu" or "gpu") and `threads` (an integer) of a
         backbone receive `--device` and `--threads`.
     options : tuple of Option
-        What the user can set.
+        What the user can set. stackkit adds options that it handles itself, unless the spec has one of
+        the same name: `resize`, `views` and `boxes` of backbones, `views` of learners.
     requires : tuple of str
         Distributions that the component needs beyond the plugin's own dependencies, with versions if
         they matter: "torch>=2". If one of several distributions is enough, such as the builds of OpenCV,

@@ -235,6 +235,36 @@ class PlanningBackbone(PreparableBackbone, Protocol):
         """
 
 
+@runtime_checkable
+class JoinableBackbone(Backbone, Protocol):
+    """A backbone that can compute the features of others along with its own. Optional.
+
+    Several poolings of one network, say, are several backbones, and the network runs once for all of
+    them. stackkit stores the features of each under its own key, exactly as if it had run alone, so they
+    must be the same up to rounding (1e-5 of a row's norm).
+    """
+
+    @property
+    def pass_key(self) -> str:
+        """Equal for backbones that can be joined: same network, weights, image size, engine."""
+
+    def join(self, others: Sequence[Any]) -> Backbone:
+        """Return a backbone that computes the features of this one and of others.
+
+        Parameters
+        ----------
+        others : sequence of JoinableBackbone
+            Backbones of the same component with the same `pass_key`, at least one.
+
+        Returns
+        -------
+        Backbone
+            Its features are those of this backbone and of the others, in this order, side by side as
+            columns. Its `expect` and `prepare` are called instead of theirs; its `revision` is not used.
+
+        """
+
+
 class Learner(Protocol):
     """An unfitted classifier with scikit-learn's interface.
 
@@ -252,9 +282,10 @@ class Learner(Protocol):
     of the same name.
 
     A learner that divides its training rows, to tune or calibrate itself, can keep groups together: if
-    `fit` has a third parameter `groups`, it is passed by name whenever the run has groups, as an ndarray
-    of shape (n,), dtype int64, with equal numbers for rows of one group. Its default must be None. The
-    same holds for `fit` of aggregators. `group_argument` passes it on to a learner.
+    `fit` has a third parameter `groups`, it is passed by name whenever the run has groups or several
+    views of an image as training rows, as an ndarray of shape (n,), dtype int64, with equal numbers for
+    rows of one group. Its default must be None. The same holds for `fit` of aggregators.
+    `group_argument` passes it on to a learner.
 
     References
     ----------
@@ -371,7 +402,8 @@ class FeatureAggregator(Protocol):
         labels : ndarray of shape (n_samples,), dtype int64
             Labels, >= 0.
         learner : Learner
-            An unfitted copy of the learner that the run fits on each single backbone.
+            An unfitted copy of a learner that the run fits on each single backbone. With several
+            learners, the aggregator is fitted with each of them.
 
         Returns
         -------

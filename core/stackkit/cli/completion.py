@@ -30,6 +30,13 @@ def complete_components(kind: Kind, *, several: bool = True) -> Callable[[str], 
     return complete
 
 
+def complete_recipes(incomplete: str) -> list[str]:
+    """Complete the names of recipes; a shell completes files itself."""
+    from stackkit.recipe.recipe_file import names
+
+    return [name for name in names() if name.startswith(incomplete)]
+
+
 def _completions(kind: Kind, incomplete: str, *, several: bool) -> Iterator[str]:
     registry = _registry()
     if registry is None:
@@ -50,7 +57,7 @@ def _completions(kind: Kind, incomplete: str, *, several: bool) -> Iterator[str]
 
 
 def _options(component: Component) -> Iterator[str]:
-    for option in component.spec.options:
+    for option in component.options:
         if option.deprecated:
             continue
         yield f"{option.name}="

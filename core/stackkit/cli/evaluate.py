@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from stackkit.cli import options
-from stackkit.cli.run import parse_recipe, run_recipe
+from stackkit.cli.recipe_options import first_from, parse_recipe
+from stackkit.cli.run import run_recipe
 from stackkit.recipe import Recipe
 
 
-@options.first_from(parse_recipe)
+@first_from(parse_recipe)
 def evaluate(
     recipe: Recipe,
     out: options.Out = None,

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stackkit.cli import options
 from stackkit.cli.host import the_host
 from stackkit.cli.output import print_json, stdout_set_aside
-from stackkit.recipe import RECIPE_BACKBONES, Recipe
+from stackkit.cli.recipe_options import start_from
+from stackkit.recipe import Recipe
 from stackkit.utils.console import say
 
 if TYPE_CHECKING:
     from stackkit.cli.progress import Style
-    from stackkit.extraction.extract import ExtractionSummary
+    from stackkit.extraction.summary import ExtractionSummary
     from stackkit.store import FeatureStore
 
 
 def extract(
     dataset: options.Dataset,
+    recipe: options.Recipe = None,
     backbones: options.Backbones = None,
-    seed: options.Seed = 0,
-    strict: options.Strict = False,
+    seed: options.Seed = None,
+    strict: options.Strict = None,
     store: options.Store = None,
     feature_dtype: options.FeatureDtype = "float32",
     device: options.Device = None,
@@ -37,23 +39,17 @@ def extract(
 
     Try: stackkit extract --dataset cub200 --backbones resnet50
     """
-    options.check_seed(seed)
     options.check_count("--threads", threads)
-    recipe = Recipe(
-        dataset=dataset,
-        backbones=tuple(backbones or RECIPE_BACKBONES),
-        seed=seed,
-        strict=strict,
-        device=device,
-        threads=threads,
-    )
+    composed = start_from(recipe, dataset, backbones=backbones, seed=seed, strict=strict)
+    options.check_seed(composed.seed)
+    composed = replace(composed, device=device, threads=threads)
     feature_store = options.feature_store(store, feature_dtype)
     if dry_run:
         from stackkit.cli.preview import show_dry_run
 
-        show_dry_run(recipe, feature_store, progress, as_json=as_json, evaluable=False)
+        show_dry_run(composed, feature_store, progress, as_json=as_json, evaluable=False)
         return
-    summary = _carry_out(recipe, feature_store, progress)
+    summary = _carry_out(composed, feature_store, progress)
     if as_json:
         print_json(_document(summary))
     else:

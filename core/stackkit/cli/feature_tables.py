@@ -50,6 +50,8 @@ def document(entry: Entry) -> dict[str, Any]:
         "feature_dim": contents.key.feature_dim if contents else None,
         "dtype": contents.key.dtype if contents else None,
         "trained": contents.key.trained if contents else None,
+        "resize": contents.key.resize if contents else None,
+        "view": contents.key.view if contents else None,
         "format": contents.version if contents else None,
         "stored": entry.stored,
         "images": entry.images,
@@ -129,7 +131,13 @@ def _cells(entry: Entry) -> list[str]:
     if entry.contents is None:
         return [entry.path.name, entry.path.parent.name, "", "", "", size, used, entry.state]
     key = entry.contents.key
-    setting = f"{key.image_size} px -> {key.feature_dim}, {key.revision}"
+    pixels = ", ".join(
+        [
+            f"{key.image_size} px",
+            *(key.pixels[name] for name in ("resize", "view") if name in key.pixels),
+        ]
+    )
+    setting = f"{pixels} -> {key.feature_dim}, {key.revision}"
     trained = setting if key.trained else f"{setting} (untrained)"
     images = f"{entry.stored:,} of {entry.images:,}"
     dataset = entry.contents.rows.dataset

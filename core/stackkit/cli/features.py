@@ -43,6 +43,16 @@ Recompute = Annotated[
 Engines = Annotated[
     bool, typer.Option("--engines", help="Also delete converted networks (rebuilt on demand).")
 ]
+ShownImage = Annotated[
+    str | None, typer.Option("--image", metavar="ID", help="Show what the network saw of this image.")
+]
+Picture = Annotated[
+    Path | None,
+    typer.Option(
+        "--out", metavar="FILE", parser=values.path, help="PNG file to write: the image, framed."
+    ),
+]
+OverwritePicture = Annotated[bool, typer.Option("--overwrite", help="Replace an existing FILE.")]
 Format = Annotated[
     Literal["npy", "parquet", "hdf5"],
     typer.Option(
@@ -80,8 +90,15 @@ def ls(store: options.Store = None, as_json: options.Json = False, as_csv: optio
         show_engines(find_engines())
 
 
-def show(file: File, store: options.Store = None, as_json: options.Json = False) -> None:
-    """Show everything about one feature file.
+def show(
+    file: File,
+    image: ShownImage = None,
+    out: Picture = None,
+    overwrite: OverwritePicture = False,
+    store: options.Store = None,
+    as_json: options.Json = False,
+) -> None:
+    """Show everything about one feature file, or what the network saw of an image.
 
     That is the network's setting, classes, missing and damaged rows, and provenance.
 
@@ -90,7 +107,12 @@ def show(file: File, store: options.Store = None, as_json: options.Json = False)
     from stackkit.cli.feature_tables import details, show_details
     from stackkit.store.catalogue import row_states
 
+    if out and image is None:
+        raise UsageError("--out writes a picture of one image; choose it with --image ID")
     entry = _selected(_folder(store), [file])[0]
+    if image is not None:
+        _show_image(entry, image, out, overwrite=overwrite, as_json=as_json)
+        return
     found = details(entry, row_states(entry.path, _contents(entry)))
     if as_json:
         print_json(found)
@@ -101,7 +123,7 @@ def show(file: File, store: options.Store = None, as_json: options.Json = False)
 def verify(
     files: Files = None,
     recompute: Recompute = 0,
-    seed: options.Seed = 0,
+    seed: options.Seed = None,
     store: options.Store = None,
     progress: options.Progress = "auto",
     as_json: options.Json = False,
@@ -114,6 +136,7 @@ def verify(
     """
     from stackkit.cli.feature_tables import failure, show_verdicts, verdict
 
+    seed = seed or 0
     options.check_seed(seed)
     options.check_count("--recompute", recompute, least=0)
     chosen = _selected(_folder(store), files)
@@ -222,6 +245,36 @@ def _contents(entry: Entry) -> Contents:
     if entry.contents is None:
         raise StoreError(entry.problem or f"{entry.path} cannot be read")
     return entry.contents
+
+
+def _show_image(entry: Entry, name: str, out: Path | None, *, overwrite: bool, as_json: bool) -> None:
+    """Print what the network saw of an image, and write it to `out`."""
+    from stackkit.extraction.overlay import seen_image
+    from stackkit.host.registry import Registry
+    from stackkit.utils.files import atomic_write
+
+    if out and (out.exists() or out.is_symlink()) and not overwrite:
+        raise StoreError(f"{out} already exists; choose another --out or add --overwrite")
+    contents = _contents(entry)
+    with stdout_set_aside():
+        seen = seen_image(entry.path, contents, name, Registry(host=the_host()))
+    if out:
+        try:
+            with atomic_write(out) as temporary:
+                seen.overlay().save(temporary, format="PNG")
+        except OSError as error:
+            raise StoreError(f"{out}: cannot be written ({error.strerror or error})") from error
+    width, height = seen.image.size
+    edges = [round(edge, 1) for edge in seen.region]
+    if as_json:
+        document = {"image": name, "width": width, "height": height, "view": contents.key.view}
+        print_json({**document, "region": edges, "share": round(seen.share, 4), "out": out and str(out)})
+        return
+    left, top, right, bottom = edges
+    say(f"{name}: {width} x {height} pixels, view {contents.key.view}")
+    say(f"seen: x {left:g} to {right:g}, y {top:g} to {bottom:g}, {seen.share:.0%} of the image")
+    if out:
+        say(f"{out}: the image, with a frame around what the network saw")
 
 
 def _row_states(chosen: list[Entry], style: Style) -> dict[Path, RowStates]:

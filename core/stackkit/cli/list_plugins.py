@@ -136,8 +136,10 @@ def _entry(registry: Registry, component: Component) -> dict[str, Any]:
                 "above": option.above,
                 "help": option.help,
                 "deprecated": option.deprecated,
+                "several": option.several,
+                "added": option not in spec.options,
             }
-            for option in spec.options
+            for option in component.options
         ],
         "probabilities": getattr(spec, "probabilities", None),
         "requires": list(spec.requires),

@@ -25,7 +25,9 @@ from stackkit.cli import (
     fits,
     list_plugins,
     new_plugin,
+    recipes,
     run,
+    suggest,
     values,
 )
 from stackkit.cli.click_commands import Command, Group, SectionedCommand
@@ -99,6 +101,8 @@ def _app() -> typer.main.click.Command:  # type: ignore[name-defined]
         ("run", run.run, SectionedCommand),
         ("extract", extract.extract, SectionedCommand),
         ("evaluate", evaluate.evaluate, SectionedCommand),
+        ("recipes", recipes.recipes, Command),
+        ("suggest", suggest.suggest, SectionedCommand),
         ("fetch", fetch.fetch, Command),
         ("list-plugins", list_plugins.list_plugins, Command),
         ("new-plugin", new_plugin.new_plugin, Command),

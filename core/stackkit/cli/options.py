@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from stackkit.api.common_options import MOST_SEED
 from stackkit.api.errors import UsageError
 from stackkit.cli import values
-from stackkit.cli.completion import complete_components
+from stackkit.cli.completion import complete_components, complete_recipes
 
 if TYPE_CHECKING:
     from stackkit.store import FeatureStore
@@ -34,10 +32,22 @@ Dataset = Annotated[
         rich_help_panel=DATA,
     ),
 ]
-Strict = Annotated[
-    bool,
+Recipe = Annotated[
+    str | None,
     typer.Option(
-        "--strict", help="Stop at the first unreadable or damaged image.", rich_help_panel=DATA
+        "--recipe",
+        metavar="NAME|FILE",
+        autocompletion=complete_recipes,
+        help="Start from a recipe (see `stackkit recipes`) or TOML file. Default: published.",
+        rich_help_panel=NETWORKS,
+    ),
+]
+Strict = Annotated[
+    bool | None,
+    typer.Option(
+        "--strict/--no-strict",
+        help="Stop at the first unreadable or damaged image.",
+        rich_help_panel=DATA,
     ),
 ]
 Backbones = Annotated[
@@ -89,13 +99,13 @@ FeatureDtype = Annotated[
         rich_help_panel=NETWORKS,
     ),
 ]
-Learner = Annotated[
-    str,
+Learners = Annotated[
+    list[str] | None,
     typer.Option(
         "--learner",
-        metavar="NAME[:OPTIONS]",
-        autocompletion=complete_components("learner", several=False),
-        help="Base learner per network.",
+        metavar="NAMES",
+        autocompletion=complete_components("learner"),
+        help="Base learners per network, all stacked; repeatable. Default: logistic.",
         rich_help_panel=CLASSIFIERS,
     ),
 ]
@@ -106,7 +116,7 @@ Aggregators = Annotated[
         metavar="NAMES",
         autocompletion=complete_components("aggregator"),
         help=(
-            "Meta-classifiers to compare; repeatable. Default: average-svm (the recipe) and soft-vote."
+            "Meta-classifiers to compare; repeatable. Default: average-svm and, beside it, soft-vote."
         ),
         rich_help_panel=CLASSIFIERS,
     ),
@@ -122,22 +132,22 @@ Baselines = Annotated[
     ),
 ]
 InnerFolds = Annotated[
-    int,
+    int | None,
     typer.Option(
         "--inner-cv",
         metavar="FOLDS",
         parser=values.whole_number,
-        help="Folds for out-of-fold probabilities.",
+        help="Folds for out-of-fold probabilities. Default: 3.",
         rich_help_panel=CLASSIFIERS,
     ),
 ]
 Refit = Annotated[
-    bool,
+    bool | None,
     typer.Option(
         "--refit/--no-refit",
         help=(
             "For aggregators that learned out-of-fold: refit each learner on the whole training "
-            "fold to predict test images, or average the inner-fold learners."
+            "fold to predict test images, or average the inner-fold learners. Default: refit."
         ),
         rich_help_panel=CLASSIFIERS,
     ),
@@ -169,36 +179,38 @@ Split = Annotated[
     ),
 ]
 Shuffle = Annotated[
-    bool,
+    bool | None,
     typer.Option(
-        "--shuffle", help="Shuffle before splitting (the recipe does not).", rich_help_panel=EVALUATION
+        "--shuffle/--no-shuffle",
+        help="Shuffle before splitting. Default: no.",
+        rich_help_panel=EVALUATION,
     ),
 ]
 Repeats = Annotated[
-    int,
+    int | None,
     typer.Option(
         "--repeats",
         metavar="N",
         parser=values.whole_number,
-        help="Repeat with reshuffled folds.",
+        help="Repeat with reshuffled folds. Default: 1.",
         rich_help_panel=EVALUATION,
     ),
 ]
 GroupDuplicates = Annotated[
-    bool,
+    bool | None,
     typer.Option(
-        "--group-duplicates",
+        "--group-duplicates/--no-group-duplicates",
         help="Keep copies of one file in the same fold.",
         rich_help_panel=EVALUATION,
     ),
 ]
 Seed = Annotated[
-    int,
+    int | None,
     typer.Option(
         "--seed",
         metavar="N",
         parser=values.whole_number,
-        help="Seed of all random choices.",
+        help="Seed of all random choices. Default: 0.",
         rich_help_panel=EVALUATION,
     ),
 ]
@@ -288,24 +300,3 @@ def feature_store(folder: Path | None, dtype: Literal["float32", "float16"]) -> 
     from stackkit.store import FeatureStore
 
     return FeatureStore(folder or features_dir(), dtype)
-
-
-def first_from(parse: Callable[..., Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command the options of `parse` too, and the value that `parse` returns for them.
-
-    Typer reads options from a signature. The decorated command's signature is therefore that of
-    `parse` followed by its own, without its first parameter, which receives the value.
-    """
-
-    def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        parsed = inspect.signature(parse, eval_str=True).parameters
-        _, *own = inspect.signature(command, eval_str=True).parameters.values()
-
-        def flat(**given: Any) -> None:
-            command(parse(**{name: given.pop(name) for name in parsed}), **given)
-
-        flat.__doc__ = command.__doc__
-        flat.__signature__ = inspect.Signature([*parsed.values(), *own])  # type: ignore[attr-defined]
-        return flat
-
-    return decorate

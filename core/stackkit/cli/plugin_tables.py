@@ -146,18 +146,22 @@ def allowed_values(option: dict[str, Any], mark: Callable[[str], str] = str) -> 
     `mark` is applied to every value that is typed literally.
     """
     words = [mark(value_text(word)) for word in option["words"]]
-    none = [mark("none")] if option["default"] is None else []
+    none = [mark("none")] if option["default"] in (None, (), []) else []
+    several = f"; several joined by {mark('+')}" if option["several"] else ""
     if option["choices"]:
-        return ", ".join(dict.fromkeys([*(mark(value_text(each)) for each in option["choices"]), *none]))
+        known = dict.fromkeys([*(mark(value_text(each)) for each in option["choices"]), *none])
+        return ", ".join(known) + several
     kinds = {"str": "text", "int": "whole number", "float": "number", "bool": "true or false"}
     bounds = {"minimum": ">=", "maximum": "<=", "above": ">"}
     limits = [f"{bound} {option[key]:,.15g}" for key, bound in bounds.items() if option[key] is not None]
     values = " ".join([kinds[option["type"]], ", ".join(limits)]).strip()
-    return " or ".join([values, *words, *none])
+    return " or ".join([values, *words, *none]) + several
 
 
 def value_text(value: object) -> str:
-    """Return a value as it is typed on the command line: true, false, none, numbers, text."""
+    """Return a value as it is typed on the command line: true, false, none, numbers, text, a+b."""
+    if isinstance(value, tuple | list):  # a list in documents that were read from JSON
+        return "+".join(value) or "none"
     return str(value).lower() if isinstance(value, bool | None) else str(value)
 
 
@@ -166,7 +170,7 @@ def _example(entry: Entry) -> str:
     from stackkit.host.option_syntax import unparse
 
     # An option with choices makes the best example: its other values are known to work.
-    options = [option for option in entry["options"] if not option["deprecated"]]
+    options = [each for each in entry["options"] if not (each["deprecated"] or each["added"])]
     shown = sorted(options, key=lambda option: not option["choices"])[:1]
     given = {option["name"]: _another_value(option) for option in shown}
     kind = "baseline" if entry["probabilities"] is False else entry["kind"]

@@ -53,25 +53,31 @@ def preview_lines(preview: Preview, *, evaluable: bool) -> Iterator[str]:
 
     `evaluable` is False for `extract`, which needs no learner, aggregator or protocol.
     """
+    from stackkit.extraction.feature_set import views_of
+
     chosen = preview.components
     images = f"{preview.n_images:,} images, {preview.n_classes} classes"
     yield f"dataset     {chosen.dataset.label}: {preview.dataset_unavailable_reason or images}"
+    if preview.recipe:
+        yield f"recipe      {preview.recipe}"
     for named in preview.backbones:
         size, width = named.backbone.image_size, named.backbone.feature_dim
-        yield f"backbone    {named.label}: {size}x{size} pixels -> {width} features"
+        views = f", {len(found)} views" if len(found := views_of(named)) > 1 else ""
+        yield f"backbone    {named.label}: {size}x{size} pixels -> {width} features{views}"
     for named, unavailable_reason in zip(preview.backbones, preview.unavailable_reasons, strict=True):
         if unavailable_reason:
             yield f"missing     {named.label}: {unavailable_reason}"
     if evaluable:
         beside = ", ".join(choice.label for choice in chosen.baselines) or "none"
-        yield f"learner     {chosen.learner.label}; baseline {beside}"
+        stacked = ", ".join(choice.label for choice in chosen.learners)
+        yield f"learner     {stacked}; baseline {beside}"
         yield f"aggregator  {', '.join(choice.label for choice in chosen.aggregators) or 'none'}"
         yield f"protocol    {preview.protocol.title}"
     for choice in chosen.all if evaluable else (chosen.dataset, *chosen.backbones):
         for remark in choice.remarks:
             yield f"deprecated  {choice.label}: {remark}"
     if preview.dataset_unavailable_reason:
-        yield f"store       {decimal(sum(preview.row_bytes))} of features per image"
+        yield f"store       {decimal(preview.image_bytes)} of features per image"
     else:
         yield f"store       {decimal(preview.feature_bytes)} of features at most"
 

@@ -11,7 +11,8 @@ from stackkit.api.errors import StackkitError, UsageError
 from stackkit.cli import options
 from stackkit.cli.host import the_host
 from stackkit.cli.output import print_csv, print_json, stdout_set_aside
-from stackkit.recipe import AGGREGATORS, BASELINES, FOLDS, RECIPE_BACKBONES, Recipe
+from stackkit.cli.recipe_options import first_from, parse_recipe
+from stackkit.recipe import Recipe
 from stackkit.utils.console import say
 
 if TYPE_CHECKING:
@@ -21,60 +22,7 @@ if TYPE_CHECKING:
     from stackkit.store import FeatureStore
 
 
-def parse_recipe(
-    dataset: options.Dataset,
-    backbones: options.Backbones = None,
-    learner: options.Learner = "logistic",
-    aggregator: options.Aggregators = None,
-    baseline: options.Baselines = None,
-    cv: options.Folds = None,
-    split: options.Split = None,
-    shuffle: options.Shuffle = False,
-    repeats: options.Repeats = 1,
-    group_duplicates: options.GroupDuplicates = False,
-    inner_cv: options.InnerFolds = 3,
-    refit: options.Refit = True,
-    jobs: options.Jobs = None,
-    seed: options.Seed = 0,
-    strict: options.Strict = False,
-) -> Recipe:
-    """Build the recipe of `run` and `evaluate`; raises UsageError for options that contradict."""
-    options.check_count("--repeats", repeats)
-    options.check_count("--jobs", jobs)
-    options.check_count("--cv", cv, least=2)
-    options.check_count("--inner-cv", inner_cv, least=2)
-    options.check_seed(seed + repeats - 1)
-    if repeats > 1 and not shuffle:
-        raise UsageError(f"--repeats {repeats} would repeat the same folds; add --shuffle")
-    if split and (cv is not None or shuffle):
-        raise UsageError(
-            "--split official cannot be combined with --cv or --shuffle; choose one protocol"
-        )
-    if split and group_duplicates:
-        raise UsageError(
-            "--group-duplicates cannot be combined with --split official, whose parts are fixed; use "
-            "--cv, or delete the copies"
-        )
-    return Recipe(
-        dataset=dataset,
-        backbones=tuple(backbones or RECIPE_BACKBONES),
-        learner=learner,
-        aggregators=tuple(aggregator or AGGREGATORS),
-        baselines=() if baseline == ["none"] else tuple(baseline or BASELINES),
-        cv=FOLDS if cv is None else cv,
-        repeats=repeats,
-        group_duplicates=group_duplicates,
-        official=bool(split),
-        shuffle=shuffle,
-        inner_cv=inner_cv,
-        refit=refit,
-        jobs=jobs,
-        seed=seed,
-        strict=strict,
-    )
-
-
-@options.first_from(parse_recipe)
+@first_from(parse_recipe)
 def run(
     recipe: Recipe,
     out: options.Out = None,
@@ -90,9 +38,10 @@ def run(
 ) -> None:
     """Extract features, stack classifiers and report accuracy.
 
-    Features are stored: another run on the same images reuses them.
+    Features are stored: another run on the same images reuses them. Without other options, this is
+    the recipe `published`.
 
-    Try: stackkit run --dataset mnist:limit=50 --backbones 'efficientnet-lite*'
+    Try: stackkit run --dataset mnist:limit=50 --recipe recommended
     """
     options.check_count("--threads", threads)
     output = options.output_format(as_json=as_json, as_csv=as_csv)

@@ -7,6 +7,7 @@ import re
 from stackkit.api.errors import UsageError
 
 _AGES_S = {"h": 3600, "d": 86_400, "w": 7 * 86_400}
+_DURATIONS_S = {"s": 1, "m": 60, "h": 3600}
 _SIZES = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _AMOUNT = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]+)")
 
@@ -16,6 +17,14 @@ def parse_age(text: str | None) -> float | None:
     if text is None:
         return None
     return _parsed(text, _AGES_S, "--older-than", "an age such as 12h, 30d or 8w")
+
+
+def parse_duration(text: str) -> float:
+    """Return the seconds of a duration such as 90s, 10m or 1h; raises UsageError for other text."""
+    seconds = _parsed(text, _DURATIONS_S, "--budget", "a duration such as 90s, 10m or 1h")
+    if not seconds:
+        raise UsageError(f"--budget must be longer than 0, got {text!r}")
+    return seconds
 
 
 def parse_size(text: str | None) -> int | None:

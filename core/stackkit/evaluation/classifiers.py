@@ -28,7 +28,7 @@ class CheckedAggregator:
 class CheckedClassifiers:
     """All classifiers of a recipe; each of them can be created."""
 
-    learner: ConfiguredComponent
+    learners: tuple[ConfiguredComponent, ...]
     baselines: tuple[ConfiguredComponent, ...]
     aggregators: tuple[CheckedAggregator, ...]
 
@@ -52,24 +52,29 @@ def check_classifiers(components: ResolvedRecipe) -> CheckedClassifiers:
         If a classifier cannot be created, an aggregator's `fit_on` is not one of `FitOn`, or a
         component's `process_state` is invalid.
     UsageError
-        If an aggregator needs probabilities and the learner does not provide them.
+        If an aggregator needs probabilities and a learner does not provide them.
 
     """
-    learner = components.learner
-    for component in (*components.baselines, learner, *components.aggregators):
+    learners = components.learners
+    for component in (*components.baselines, *learners, *components.aggregators):
         _ = component.process_state  # may call plugin code
-    for component in (*components.baselines, learner):
+    for component in (*components.baselines, *learners):
         component.create()
     aggregators = tuple(map(_check_aggregator, components.aggregators))
-    if not cast(LearnerSpec, learner.component.spec).probabilities:
-        for aggregator in aggregators:
-            if aggregator.fit_on != "features":
-                raise UsageError(
-                    f"aggregator {aggregator.component.name} needs probabilities, which learner "
-                    f"{learner.name} does not provide; use --learner logistic, or evaluate "
-                    f"{learner.name} on each backbone with --baseline {learner.name}"
-                )
-    return CheckedClassifiers(learner=learner, baselines=components.baselines, aggregators=aggregators)
+    stacking = [aggregator for aggregator in aggregators if aggregator.fit_on != "features"]
+    if stacking and (silent := [each for each in learners if not gives_probabilities(each)]):
+        name = silent[0].name
+        raise UsageError(
+            f"aggregator {stacking[0].component.name} needs probabilities, which learner {name} does "
+            f"not provide; use --learner logistic, or evaluate {name} on each backbone with "
+            f"--baseline {name}"
+        )
+    return CheckedClassifiers(learners=learners, baselines=components.baselines, aggregators=aggregators)
+
+
+def gives_probabilities(learner: ConfiguredComponent) -> bool:
+    """Return whether a learner says that it has `predict_proba`."""
+    return cast(LearnerSpec, learner.component.spec).probabilities
 
 
 def _check_aggregator(component: ConfiguredComponent) -> CheckedAggregator:

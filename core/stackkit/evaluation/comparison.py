@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stackkit.evaluation.fit import Fit, FitResult
-from stackkit.evaluation.fit_plan import FitPlan, FoldFits, TableRow
+from stackkit.evaluation.fit_plan import FitPlan
+from stackkit.evaluation.fold_fits import FoldFits
 from stackkit.evaluation.folds import Fold
 from stackkit.evaluation.metrics import Result, score, with_gain_intervals
 from stackkit.evaluation.probabilities import FoldProbabilities
 from stackkit.evaluation.scheduler import TASK, Batch, FitScheduler
+from stackkit.evaluation.table_row import TableRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,9 +141,11 @@ class Comparison:
     ) -> Iterator[FitResult]:
         """Yield the aggregators' results in the table's order, on features or on probabilities."""
         remaining = iter(stacked)
-        for aggregator in self.fit_plan.classifiers.aggregators:
-            fit = fits.feature_fits.get(aggregator.component.text)
-            yield known[fit] if fit else next(remaining)
+        for row in self.fit_plan.rows:
+            if row.fit_on == "features":
+                yield known[fits.feature_fits[row.classifier.text, row.learners[0].text]]
+            elif row.kind == "aggregator":
+                yield next(remaining)
 
     def _with_truth(
         self, results: Sequence[FitResult]
@@ -154,7 +158,7 @@ class Comparison:
 
     def _score(self, row: TableRow, results: Sequence[FitResult]) -> Result:
         return score(
-            row.classifier.label,
+            row.name,
             row.kind,
             [features.label for features in row.features],
             self._with_truth(results),
@@ -162,6 +166,7 @@ class Comparison:
             converged=all(result.converged for result in results),
             disagreements=sum(result.disagreements for result in results),
             fit_on=row.fit_on,
+            learners=[learner.label for learner in row.learners],
             repeats=self.repeats,
             # Folds of groups differ in size: their mean would not lie in the middle of the interval.
             pooled=self.fit_plan.groups is not None,

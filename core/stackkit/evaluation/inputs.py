@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from stackkit.evaluation.fit_plan import FitPlan
 from stackkit.evaluation.protocol import folds_of, groups_of
 from stackkit.evaluation.scheduler import FitScheduler
 from stackkit.extraction.backbone import CheckedBackbone
+from stackkit.extraction.feature_set import FeatureSet, views_of
 from stackkit.recipe import Recipe
 from stackkit.store import DatasetRows, FeatureStore
 
@@ -47,7 +49,7 @@ class UsableFeatures:
 def usable_features(
     dataset: Dataset, rows: DatasetRows, backbones: Sequence[CheckedBackbone], store: FeatureStore
 ) -> UsableFeatures:
-    """Open the stored features of the images for which every backbone has features.
+    """Open the stored features of the images for which every backbone has features of every view.
 
     Returns
     -------
@@ -63,24 +65,26 @@ def usable_features(
     """
     matrices, intact, paths = [], [], []
     for backbone in backbones:
-        with store.open(backbone.key, rows, {}, create=False) as file:
-            intact.append(file.intact())
-            matrices.append(file.view())  # a memory map stays valid after its file is closed
-            paths.append(file.path)
+        files = [_read(one, rows, store) for one in views_of(backbone)]
+        matrices.append(tuple(matrix for matrix, _, _ in files))
+        intact.append(np.all([found for _, found, _ in files], axis=0))
+        paths.append([path for _, _, path in files])
     everywhere = np.all(intact, axis=0)
     used_rows = np.flatnonzero(everywhere)
     _refuse_lost_classes(dataset, used_rows)
     features = [
-        Features(label=b.label, trained=b.backbone.trained, matrix=matrix, used_rows=used_rows)
-        for b, matrix in zip(backbones, matrices, strict=True)
+        Features(label=b.label, trained=b.backbone.trained, matrices=views, used_rows=used_rows)
+        for b, views in zip(backbones, matrices, strict=True)
     ]
-    for one, path in zip(features, paths, strict=True):
-        if (row := one.first_nonfinite()) is not None:
+    for one, files_of_one in zip(features, paths, strict=True):
+        if (found := one.first_nonfinite()) is not None:
+            view, row = found
             raise EvaluationError(
                 f"{one.label} has NaN or infinite features, first for image "
-                f"{dataset.samples[int(used_rows[row])].id}; delete {path} and rerun `stackkit extract`"
+                f"{dataset.samples[int(used_rows[row])].id}; delete {files_of_one[view]} "
+                "and rerun `stackkit extract`"
             )
-    missing = {b.label: int(np.sum(~found)) for b, found in zip(backbones, intact, strict=True)}
+    missing = {b.label: int(np.sum(~whole)) for b, whole in zip(backbones, intact, strict=True)}
     differs = bool(np.any(np.any(intact, axis=0) & ~everywhere))
     return UsableFeatures(
         features=features,
@@ -88,6 +92,14 @@ def usable_features(
         fingerprints=[rows.fingerprints[int(row)] for row in used_rows],
         missing=missing if differs else {},
     )
+
+
+def _read(
+    one: FeatureSet, rows: DatasetRows, store: FeatureStore
+) -> tuple[NDArray[np.float32], NDArray[np.bool_], Path]:
+    """Return the features of one view, which of them are intact, and their file."""
+    with store.open(one.key, rows, {}, create=False) as file:
+        return file.view(), file.intact(), file.path  # a memory map stays valid after its file is closed
 
 
 def make_comparison(

@@ -51,6 +51,8 @@ class Result:
     disagreements : int
         Number of predictions of a stacked learner that differ from the most probable class by its own
         probabilities, over all folds.
+    learners : tuple of str
+        Learners that an aggregator combines, or the one that it fits on features; empty for others.
 
     """
 
@@ -67,6 +69,7 @@ class Result:
     fit_on: FitOn | None = None
     gain_interval_95: Interval | None = None
     disagreements: int = 0
+    learners: tuple[str, ...] = ()
 
 
 def score(
@@ -79,6 +82,7 @@ def score(
     converged: bool,
     fit_on: FitOn | None = None,
     disagreements: int = 0,
+    learners: Sequence[str] = (),
     repeats: int = 1,
     pooled: bool = False,
 ) -> Result:
@@ -86,7 +90,7 @@ def score(
 
     Parameters
     ----------
-    name, kind, backbones, untrained, converged, fit_on, disagreements
+    name, kind, backbones, untrained, converged, fit_on, disagreements, learners
         Copied to the result, see `Result`.
     folds : sequence of (ndarray, ndarray)
         Predicted and true labels of each fold, a pair of (n_test,) int64 arrays.
@@ -132,6 +136,7 @@ def score(
         converged=converged,
         fit_on=fit_on,
         disagreements=disagreements,
+        learners=tuple(learners),
     )
 
 

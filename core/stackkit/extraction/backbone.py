@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import operator
@@ -17,11 +16,18 @@ from numpy.typing import NDArray
 
 from stackkit import __version__
 from stackkit.api.errors import ExtractionError, UsageError, WeightsError, blaming
-from stackkit.api.types import Backbone, PlanningBackbone, PreparableBackbone, Readiness
-from stackkit.host.component import MACHINE, ConfiguredComponent, describe
+from stackkit.api.types import (
+    Backbone,
+    JoinableBackbone,
+    PlanningBackbone,
+    PreparableBackbone,
+    Readiness,
+)
+from stackkit.extraction.code_digest import code_digest
+from stackkit.host.component import ConfiguredComponent, describe
 from stackkit.host.registry import Registry
 from stackkit.store import BackboneKey
-from stackkit.utils.versions import dependency_versions, source_digest, versions
+from stackkit.utils.versions import versions
 
 DEFAULT_READINESS = Readiness(settings={}, batch_size=32)
 """For backbones without `prepare`, and for those that have nothing to compute."""
@@ -45,6 +51,14 @@ class CheckedBackbone:
         Digest of everything that computes the features of a third-party backbone, see
         `code_digest`, and part of the store's key. "" for stackkit's own backbones, whose revisions
         its tests check.
+    resize : {"squash", "crop", "pad"}
+        How images become squares.
+    views : tuple of str
+        Values of the option `views`: what the backbone sees besides whole images.
+    boxes : CheckedBackbone or None
+        The backbone that finds the boxes for the view "attention".
+    label_on_whole_images : str
+        The label without views; "" if it has none.
 
     """
 
@@ -53,6 +67,10 @@ class CheckedBackbone:
     backbone: Backbone
     provenance: Mapping[str, Any]
     code: str = ""
+    resize: str = "squash"
+    views: tuple[str, ...] = ()
+    boxes: CheckedBackbone | None = None
+    label_on_whole_images: str = ""
 
     @property
     def distribution(self) -> str:
@@ -73,6 +91,7 @@ class CheckedBackbone:
             image_size=self.backbone.image_size,
             feature_dim=self.backbone.feature_dim,
             trained=self.backbone.trained,
+            resize=self.resize,
         )
 
     @property
@@ -80,6 +99,42 @@ class CheckedBackbone:
         """The key of the store. Reading it may download the weights."""
         key = self.declared_key
         return replace(key, revision=f"{key.revision} {self.code}") if self.code else key
+
+    @property
+    def pass_key(self) -> tuple[object, ...] | None:
+        """Equal for backbones that can be `joined`; None if it cannot be. May read the weights."""
+        if not hasattr(self.backbone, "pass_key"):
+            return None
+        with self._blamed():
+            own = cast(JoinableBackbone, self.backbone).pass_key
+        return self.qualified_name, self.code, self.image_size, self.resize, own
+
+    def joined(self, others: Sequence[CheckedBackbone]) -> CheckedBackbone:
+        """Return a backbone whose columns are the features of this one and of others, side by side.
+
+        Parameters
+        ----------
+        others : sequence of CheckedBackbone
+            Backbones with the same `pass_key`; without any the backbone itself is returned.
+
+        Raises
+        ------
+        ExtractionError
+            If the backbone fails, or the result has another size or number of features.
+
+        """
+        if not others:
+            return self
+        parts = [self, *others]
+        width = sum(part.backbone.feature_dim for part in parts)
+        with self._blamed():
+            backbone = cast(JoinableBackbone, self.backbone).join([part.backbone for part in others])
+            if (backbone.image_size, backbone.feature_dim) != (self.image_size, width):
+                raise ValueError(
+                    f"join must return a backbone for images of {self.image_size} pixels with {width} "
+                    f"features, got {backbone.image_size} pixels and {backbone.feature_dim} features"
+                )
+        return replace(self, label=" and ".join(part.label for part in parts), backbone=backbone)
 
     def expect(self, images: int) -> None:
         """Tell the backbone how many images it will compute, before it is prepared."""
@@ -200,60 +255,36 @@ def make_backbone(component: ConfiguredComponent) -> CheckedBackbone:
         size, width = backbone.image_size, backbone.feature_dim
         if not (operator.index(size) > 0 and operator.index(width) > 0):
             raise ValueError(f"image_size and feature_dim must be integers > 0, got {size} and {width}")
+    whole = component.on_whole_images  # views have no influence on the features of each other
     provenance = {
-        "component": describe([component])[0],
+        "component": describe([whole])[0],
         "stackkit": __version__,
         "versions": versions(),
         "untrained": not trained,
     }
+    untrained = "" if trained else " (untrained)"
     return CheckedBackbone(
-        label=component.label if trained else f"{component.label} (untrained)",
+        label=f"{component.label}{untrained}",
         qualified_name=component.component.qualified_name,
         backbone=backbone,
         provenance=provenance,
         code=code_digest(component),
+        resize=component.resize,
+        views=component.views,
+        boxes=_make_finder(component.boxes) if component.boxes else None,
+        label_on_whole_images=f"{whole.label}{untrained}" if component.views else "",
     )
 
 
-def code_digest(component: ConfiguredComponent) -> str:
-    """Return a digest of third-party code that the features of a backbone depend on, normally "".
-
-    Features that are computed while a plugin replaces functions of NumPy, say, get a key of their own,
-    so that they are not used without that plugin.
-    """
-    altered = component.component.altered
-    return " ".join(filter(None, [third_party_code(component), altered and f"altered-{altered}"]))
-
-
-def third_party_code(component: ConfiguredComponent) -> str:
-    """Return a digest of what computes the features of a third-party backbone, "" for stackkit's own.
-
-    The revision that a plugin declares is easily forgotten when its code is edited. With this digest in
-    the store's key, every change recomputes the features.
-
-    Notes
-    -----
-    For an installed package, the digest covers its Python files, its version, the versions of the
-    packages that it requires, and all options except those that only describe the machine (`device`,
-    `threads`). For a plugin in a single file it is the digest of the file; options that differ from
-    their defaults add a second digest.
-
-    """
-    source = component.component
-    if source.is_own:
-        return ""
-    options = {name: value for name, value in component.options.items() if name not in MACHINE}
-    if source.code:
-        defaults = {option.name: option.default for option in source.spec.options}
-        changed = {name: value for name, value in options.items() if value != defaults.get(name)}
-        return f"{source.code}-{_digest(changed)}" if changed else source.code
-    code = source_digest(source.spec.factory.partition(":")[0])
-    required = dependency_versions(source.distribution)
-    return _digest([source.distribution, source.version, code, required, options])
-
-
-def _digest(content: object) -> str:
-    return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=8).hexdigest()
+def _make_finder(component: ConfiguredComponent) -> CheckedBackbone:
+    """Create a backbone whose features are boxes."""
+    finder = make_backbone(component)
+    with component.blamed():
+        if finder.backbone.feature_dim != 4:
+            raise ValueError(
+                f"boxes have 4 features: x, y, width, height; got {finder.backbone.feature_dim}"
+            )
+    return finder
 
 
 def require_weights(
@@ -277,13 +308,14 @@ def require_weights(
         an improvement.
 
     """
-    labels: dict[BackboneKey, str] = {}
+    labels: dict[tuple[object, ...], str] = {}
     for component, backbone in zip(components, backbones, strict=True):
         try:
             with component.blamed():
                 # The declared key, because the digest in the other one differs by options that the
                 # plugin itself declares to change nothing.
                 key = backbone.declared_key
+                boxes = backbone.boxes.declared_key if backbone.boxes else None
         except WeightsError as error:
             ready = [
                 registry.short_name(each)
@@ -293,10 +325,11 @@ def require_weights(
             raise WeightsError(
                 f"{error}. Backbones that can run now: {', '.join(ready) or 'none'}"
             ) from error
-        if key in labels:
+        features = (key, frozenset(backbone.views), boxes)
+        if features in labels:
             raise UsageError(
-                f"{labels[key]} and {backbone.label} have the same revision, {key.revision!r}, and "
+                f"{labels[features]} and {backbone.label} have the same revision, {key.revision!r}, and "
                 "count as the same features; remove one of them (if their features differ, the plugin "
                 "must give them different revisions)"
             )
-        labels[key] = backbone.label
+        labels[features] = backbone.label

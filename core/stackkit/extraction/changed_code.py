@@ -5,28 +5,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from stackkit.extraction.backbone import CheckedBackbone
+from stackkit.extraction.feature_set import FeatureSet
 from stackkit.host.component import MACHINE
 from stackkit.store import DatasetRows, FeatureStore
 
 
-def reason_to_recompute(backbone: CheckedBackbone, rows: DatasetRows, store: FeatureStore) -> str | None:
+def reason_to_recompute(one: FeatureSet, rows: DatasetRows, store: FeatureStore) -> str | None:
     """Return why stored features of these images are not used although their revision is the same.
 
     Returns None if there are no such features, if there is a file for the code as it is now, or if the
     backbone is stackkit's own.
     """
-    if not backbone.code or store.path(backbone.key, rows).exists():
+    backbone = one.backbone
+    if not backbone.code or store.path(one.key, rows).exists():
         return None
     # Files for exactly the same rows are enough for a message; others would have to be searched for in
     # the whole store.
     declared = backbone.declared_key.revision
     for contents in store.files_of(backbone.qualified_name, rows):
+        if contents.key.view != one.view:
+            continue
         # Older versions of stackkit stored features of packages under the declared revision alone.
         if contents.key.revision == declared or contents.key.revision.startswith(f"{declared} "):
             component = contents.provenance[-1].get("component", {}) if contents.provenance else {}
             return (
-                f"{backbone.label}: the stored features of revision {declared!r} are not used, because "
+                f"{one.label}: the stored features of revision {declared!r} are not used, because "
                 f"{_change(backbone.provenance['component'], component)}"
             )
     return None

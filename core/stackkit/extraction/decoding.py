@@ -7,16 +7,17 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stackkit.api.errors import ImageError, ImageMemoryError
-from stackkit.api.images import squash
 from stackkit.api.pixels import ImageRemark, remarks
 from stackkit.api.types import Dataset, FailedImage
+from stackkit.extraction.boxes import Boxes
+from stackkit.extraction.geometry import Geometry, pixels
 
 AHEAD = 2
 """Number of chunks that are decoded while another one is in use; it limits the memory for pixels."""
@@ -32,10 +33,22 @@ _Outcome: TypeAlias = FailedImage | Remarks
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """Numbers of images to decode together, and the sides in pixels of the squares to resize them to."""
+    """Images to decode together, and what to make of each.
+
+    Parameters
+    ----------
+    numbers : sequence of int
+        The images.
+    geometries : sequence of Geometry
+        What networks see of them.
+    boxes : mapping of str to Boxes
+        The boxes of these images for attention views, by `Geometry.boxes`.
+
+    """
 
     numbers: Sequence[int]
-    sizes: Sequence[int]
+    geometries: Sequence[Geometry]
+    boxes: Mapping[str, Boxes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +61,8 @@ class Chunk:
         The images that were requested.
     rows : list of int
         Those that could be decoded, in the same order.
-    pixels : mapping of int to ndarray of shape (len(rows), size, size, 3), uint8
-        RGB pixels by size. Read-only, because backbones of one size share them.
+    pixels : mapping of Geometry to ndarray of shape (len(rows), size, size, 3), uint8
+        RGB pixels. Read-only, because backbones of one geometry share them.
     failed : list of FailedImage
         The others, with reasons.
     remarks : mapping of str to tuple of ImageRemark
@@ -59,7 +72,7 @@ class Chunk:
 
     numbers: Sequence[int]
     rows: list[int]
-    pixels: Mapping[int, NDArray[np.uint8]]
+    pixels: Mapping[Geometry, NDArray[np.uint8]]
     failed: list[FailedImage]
     remarks: Mapping[str, Remarks]
 
@@ -67,7 +80,7 @@ class Chunk:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Started:
     request: Request
-    pixels: dict[int, NDArray[np.uint8]]
+    pixels: dict[Geometry, NDArray[np.uint8]]
     outcomes: list[Future[_Outcome]]
 
 
@@ -123,18 +136,22 @@ class Decoder(AbstractContextManager["Decoder"]):
     def _start(self, request: Request) -> _Started:
         # Each thread writes to its own rows of arrays that are shared, so no result has to be copied.
         count = len(request.numbers)
-        pixels = {size: np.empty((count, size, size, 3), np.uint8) for size in request.sizes}
-        outcomes = [
-            self._pool.submit(self._decode, row, place, pixels)
-            for place, row in enumerate(request.numbers)
-        ]
-        return _Started(request=request, pixels=pixels, outcomes=outcomes)
+        squares = {
+            each: np.empty((count, each.size, each.size, 3), np.uint8) for each in request.geometries
+        }
+        outcomes = [self._pool.submit(self._decode, request, place, squares) for place in range(count)]
+        return _Started(request=request, pixels=squares, outcomes=outcomes)
 
-    def _decode(self, row: int, place: int, pixels: Mapping[int, NDArray[np.uint8]]) -> _Outcome:
+    def _decode(
+        self, request: Request, place: int, squares: Mapping[Geometry, NDArray[np.uint8]]
+    ) -> _Outcome:
+        row = request.numbers[place]
         try:
             image = self._dataset.image(row)
-            for size, squares in pixels.items():
-                squares[place] = squash(image, size)
+            for geometry, target in squares.items():
+                boxes = request.boxes.get(geometry.boxes)
+                box = boxes.on_image(place, image.size) if boxes else None
+                target[place] = pixels(image, geometry, box)
             # After decoding, and not before: a file replaced between the two would go unnoticed, and
             # its features would be stored as those of the old image.
             if self._fingerprints and self._dataset.fingerprint(row) != self._fingerprints[row]:
@@ -148,7 +165,7 @@ class Decoder(AbstractContextManager["Decoder"]):
     def _finish(self, started: _Started) -> Chunk:
         outcomes = [self._outcome(started, place) for place in range(len(started.outcomes))]
         failed = [outcome for outcome in outcomes if isinstance(outcome, FailedImage)]
-        numbers, pixels = started.request.numbers, started.pixels
+        numbers, found_pixels = started.request.numbers, started.pixels
         places = [p for p, outcome in enumerate(outcomes) if not isinstance(outcome, FailedImage)]
         rows = [numbers[place] for place in places]
         found = {
@@ -159,11 +176,11 @@ class Decoder(AbstractContextManager["Decoder"]):
         if self._strict and (refused := [*failed, *damaged(found)]):
             raise strict_error(refused[0])
         if failed:  # rows of failed images were never written: np.empty leaves random bytes there
-            pixels = {size: squares[places] for size, squares in pixels.items()}
-        for squares in pixels.values():
+            found_pixels = {each: squares[places] for each, squares in found_pixels.items()}
+        for squares in found_pixels.values():
             # A backbone that scales pixels in place would change them for every other backbone.
             squares.flags.writeable = False
-        return Chunk(numbers=numbers, rows=rows, pixels=pixels, failed=failed, remarks=found)
+        return Chunk(numbers=numbers, rows=rows, pixels=found_pixels, failed=failed, remarks=found)
 
     def _outcome(self, started: _Started, place: int) -> _Outcome:
         """Return the outcome of an image; tries one alone for which there was too little memory."""
@@ -174,7 +191,7 @@ class Decoder(AbstractContextManager["Decoder"]):
             number = started.request.numbers[place]
         wait([outcome for each in (started, *self._unfinished) for outcome in each.outcomes])
         try:
-            return self._decode(number, place, started.pixels)
+            return self._decode(started.request, place, started.pixels)
         except MemoryError as error:
             raise memory_error(self._dataset.samples[number].id, error) from error
 
@@ -200,7 +217,7 @@ def memory_error(name: str, error: MemoryError) -> ImageMemoryError:
 
 def unreadable(dataset: Dataset, numbers: Sequence[int]) -> list[FailedImage]:
     """Return those of the images that cannot be decoded, with reasons."""
-    requests = [Request(numbers=[number], sizes=()) for number in numbers]
+    requests = [Request(numbers=[number], geometries=()) for number in numbers]
     with Decoder(dataset) as decoder:
         return [failure for chunk in decoder.chunks(requests) for failure in chunk.failed]
 

@@ -1,71 +1,20 @@
-"""Compute the features of a dataset for several backbones and store them.
-
-Decoding threads, the networks and a writing thread run at the same time; the number of chunks between
-them is limited, and with it the memory.
-"""
+"""Compute the features of a dataset for several backbones and store them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
-from functools import partial
 
-import numpy as np
-
-from stackkit.api.errors import ExtractionError, ImageError
+from stackkit.api.errors import ImageError
 from stackkit.api.types import Dataset, FailedImage, Reporter
 from stackkit.extraction.backbone import CheckedBackbone
-from stackkit.extraction.decoding import Chunk, Decoder, Remarks, Request, damaged, reason
+from stackkit.extraction.compute import compute_all, open_tasks
+from stackkit.extraction.decoding import Decoder, reason
 from stackkit.extraction.estimate import Estimate, free_bytes
-from stackkit.extraction.preparation import (
-    Preparation,
-    PreparedBackbone,
-    estimate_backbone,
-    prepare_backbones,
-)
+from stackkit.extraction.preparation import Preparation, estimate_set, prepare_backbones
 from stackkit.extraction.row_independence import require_independent_rows
-from stackkit.extraction.writer import Writer
-from stackkit.store import DatasetRows, FeatureFile, FeatureStore
-from stackkit.utils.interrupts import ctrl_c_waits
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExtractionSummary:
-    """What an extraction did.
-
-    Parameters
-    ----------
-    computed, reused : mapping of str to int
-        Number of rows computed, and of rows that were stored already, by backbone label.
-    failed : tuple of FailedImage
-        Images without a row.
-    remarks : mapping of str to tuple of ImageRemark
-        What is special about images, by id. `extract` returns those of images that it decoded.
-    notes : tuple of str
-        What else the user must know about the features.
-
-    """
-
-    computed: Mapping[str, int]
-    reused: Mapping[str, int]
-    failed: tuple[FailedImage, ...]
-    remarks: Mapping[str, Remarks] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-
-    @property
-    def suspect(self) -> tuple[FailedImage, ...]:
-        """Images that have a row, although their data are damaged, with reasons."""
-        return tuple(damaged(self.remarks))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Task:
-    """A backbone, its open feature file, and the rows to compute."""
-
-    backbone: CheckedBackbone
-    file: FeatureFile
-    pending: frozenset[int]
+from stackkit.extraction.summary import ExtractionSummary
+from stackkit.store import DatasetRows, FeatureStore
 
 
 def fingerprints(
@@ -173,19 +122,18 @@ def extract(
             expect(estimate)
             estimate.require_space(store.folder)
             _check_row_independence(preparation)
-            tasks = [_open(prepared, rows, store, files) for prepared in preparation.backbones]
+            tasks = open_tasks(preparation, rows, store, files)
             # The files are locked only now. If another process has removed rows since the preparation,
             # backbones that seemed to have nothing to compute are not prepared: start again. If it has
             # added rows, there is less to do.
-            pairs = zip(tasks, preparation.backbones, strict=True)
+            pairs = zip(tasks, preparation.sets, strict=True)
             if all(task.pending.issubset(prepared.pending) for task, prepared in pairs):
-                chunks = _chunks(decoder, preparation, tasks)
-                return _summary(tasks, rows, *_compute_all(tasks, chunks, rows, reporter))
+                return compute_all(decoder, preparation, tasks, rows, reporter)
 
 
 def _estimate(preparation: Preparation, rows: DatasetRows, store: FeatureStore) -> Estimate:
     return Estimate(
-        backbones=tuple(estimate_backbone(each, rows, store) for each in preparation.backbones),
+        backbones=tuple(estimate_set(each, rows, store) for each in preparation.sets),
         free_bytes=free_bytes(store.folder),
     )
 
@@ -193,105 +141,7 @@ def _estimate(preparation: Preparation, rows: DatasetRows, store: FeatureStore) 
 def _check_row_independence(preparation: Preparation) -> None:
     # Before any file is created, so that nothing of a backbone that is refused is stored. Only
     # third-party backbones have a code digest; stackkit's tests check its own ones.
-    for prepared in preparation.backbones:
-        if prepared.backbone.code and prepared.provenance:
-            images = preparation.sample_images(prepared.backbone.image_size)
-            require_independent_rows(prepared.backbone, images)
-
-
-def _open(prepared: PreparedBackbone, rows: DatasetRows, store: FeatureStore, files: ExitStack) -> _Task:
-    # The pending rows are determined again under the lock: another process may have written some.
-    file = store.open(prepared.backbone.key, rows, prepared.provenance)
-    files.enter_context(file)
-    return _Task(backbone=prepared.backbone, file=file, pending=frozenset(file.pending()))
-
-
-def _chunks(decoder: Decoder, preparation: Preparation, tasks: Sequence[_Task]) -> Iterator[Chunk]:
-    """Yield every image that is pending for some backbone; those decoded for the preparation first."""
-    decoded = {number for chunk in preparation.decoded for number in chunk.numbers}
-    while preparation.decoded:
-        yield preparation.decoded.pop(0)  # removed from the list, so that its memory is freed
-    todo = sorted(frozenset().union(*(task.pending for task in tasks)) - decoded)
-    yield from decoder.chunks(_requests(todo, preparation.chunk_size, tasks))
-
-
-def _requests(todo: Sequence[int], size: int, tasks: Sequence[_Task]) -> Iterator[Request]:
-    for start in range(0, len(todo), size):
-        # Only the sizes that are needed: for most chunks, some backbones may have all rows already.
-        numbers = todo[start : start + size]
-        sides = {t.backbone.image_size for t in tasks if not t.pending.isdisjoint(numbers)}
-        yield Request(numbers=numbers, sizes=sorted(sides))
-
-
-def _compute_all(
-    tasks: Sequence[_Task], chunks: Iterator[Chunk], rows: DatasetRows, reporter: Reporter
-) -> tuple[list[FailedImage], dict[str, Remarks]]:
-    """Pass each chunk through every network and store the results.
-
-    Returns the images that failed, and the remarks on the others.
-    """
-    failed, remarks = list[FailedImage](), dict[str, Remarks]()
-    whole = _start_progress(tasks, rows, reporter)
-    # Ctrl-C is checked between two batches only, and the writer is left last: a batch that was computed
-    # is stored before KeyboardInterrupt ends the extraction.
-    with Writer() as writer, ctrl_c_waits(reporter.message) as stop_if_asked:
-        # All backbones advance together, chunk by chunk, so that each image is decoded once only.
-        for chunk in chunks:
-            failed += chunk.failed
-            remarks |= chunk.remarks
-            for task in tasks:
-                stop_if_asked()
-                _compute(task, chunk, rows, writer)
-                done = len(task.pending.intersection(chunk.numbers))
-                reporter.advance(task.backbone.label, done)
-                if whole:
-                    reporter.advance(whole, done)
-    return failed, remarks
-
-
-def _start_progress(tasks: Sequence[_Task], rows: DatasetRows, reporter: Reporter) -> str | None:
-    """Start a task per backbone, and one for all if there are several; return the name of the latter."""
-    readable = rows.n_readable
-    for task in tasks:
-        reporter.start(task.backbone.label, readable, readable - len(task.pending))
-    if len(tasks) < 2:
-        return None
-    whole, left = f"all {len(tasks)} backbones", sum(len(task.pending) for task in tasks)
-    reporter.start(whole, readable * len(tasks), readable * len(tasks) - left)
-    return whole
-
-
-def _compute(task: _Task, chunk: Chunk, rows: DatasetRows, writer: Writer) -> None:
-    """Compute the pending rows of a chunk for one backbone, and pass them to the writer."""
-    places = [place for place, row in enumerate(chunk.rows) if row in task.pending]
-    if not places:
-        return
-    pixels = chunk.pixels[task.backbone.image_size]
-    # Indexing copies the pixels, which is not necessary if all of them are pending.
-    features = task.backbone.features(pixels if len(places) == len(chunk.rows) else pixels[places])
-    numbers = [chunk.rows[place] for place in places]
-    finite = np.isfinite(features).all(axis=1)
-    if not finite.all():
-        bad = rows.samples[numbers[int(np.argmin(finite))]].id
-        raise ExtractionError(f"{task.backbone.full_name} returned NaN or infinite features for {bad}")
-    # partial and not a lambda: arguments are bound now, before the next chunk replaces them.
-    writer.submit(partial(task.file.write, numbers, features))
-
-
-def _summary(
-    tasks: Sequence[_Task],
-    rows: DatasetRows,
-    failed: Sequence[FailedImage],
-    remarks: Mapping[str, Remarks],
-) -> ExtractionSummary:
-    # Pending rows of images that failed were not computed.
-    broken = {failure.id for failure in failed}
-    return ExtractionSummary(
-        computed={
-            task.backbone.label: sum(rows.samples[row].id not in broken for row in task.pending)
-            for task in tasks
-        },
-        reused={task.backbone.label: rows.n_readable - len(task.pending) for task in tasks},
-        failed=tuple(failed),
-        remarks=remarks,
-    )
+    shared = {each.shared: each for each in preparation.sets if each.provenance}
+    for each in shared:
+        if each.backbone.code:
+            require_independent_rows(each.backbone, preparation.sample_images(each.backbone))

@@ -70,7 +70,9 @@ def _inspect(
         return {}
     found, task = dict[str, Remarks](), "checking images"
     reporter.start(task, len(todo))
-    requests = [Request(numbers=todo[k : k + _CHUNK], sizes=()) for k in range(0, len(todo), _CHUNK)]
+    requests = [
+        Request(numbers=todo[k : k + _CHUNK], geometries=()) for k in range(0, len(todo), _CHUNK)
+    ]
     with Decoder(dataset, rows.fingerprints) as decoder:
         for chunk in decoder.chunks(requests):
             found |= chunk.remarks

@@ -12,10 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stackkit.api.errors import ImageError, StoreError
-from stackkit.api.images import squash
 from stackkit.api.types import Reporter
 from stackkit.extraction.backbone import CheckedBackbone, make_backbone
+from stackkit.extraction.boxes import Boxes, stored_boxes
 from stackkit.extraction.dataset import CheckedDataset, open_dataset
+from stackkit.extraction.feature_set import FeatureSet
+from stackkit.extraction.geometry import pixels
 from stackkit.extraction.row_independence import relative_differences
 from stackkit.host.registry import Registry
 from stackkit.store.metadata import Contents
@@ -87,8 +89,8 @@ def recompute(
         If the dataset or the backbone cannot be opened.
 
     """
-    backbone = make_backbone(registry.one("backbone", _backbone_text(path, contents.provenance)))
-    _require_same_setting(path, contents, backbone)
+    feature_set = set_in(path, contents, registry)
+    _require_same_setting(path, contents, feature_set)
     dataset = open_dataset(registry.one("dataset", contents.rows.dataset))
     with path.open("rb", buffering=0) as file:
         numbers = [row for row, _, _ in intact_rows(file, contents.layout, contents.fingerprints)]
@@ -96,33 +98,48 @@ def recompute(
         # Read a second time, because the features of all rows may not fit into memory.
         found = intact_rows(file, contents.layout, contents.fingerprints)
         stored = {row: features for row, _, features in found if row in drawn}
-    rows, skipped = _images(contents, dataset, stored, backbone.image_size)
-    return [*skipped, *_compare(contents, backbone, rows, reporter)]
+    boxes = stored_boxes(path, contents)
+    rows, skipped = _images(contents, dataset, stored, feature_set, boxes)
+    return [*skipped, *_compare(contents, feature_set.backbone, rows, reporter)]
 
 
-def _backbone_text(path: Path, provenance: Sequence[Any]) -> str:
+def set_in(path: Path, contents: Contents, registry: Registry) -> FeatureSet:
+    """Return the feature set that the file at `path` has; raises StoreError if it does not say."""
+    backbone = make_backbone(registry.one("backbone", _label(path, contents.provenance, "component")))
+    boxes = None
+    if contents.key.boxes:
+        finder = registry.one("backbone", _label(path, contents.provenance, "boxes"))
+        boxes = FeatureSet(backbone=make_backbone(finder))
+    return FeatureSet(backbone=backbone, view=contents.key.view, boxes=boxes)
+
+
+def _label(path: Path, provenance: Sequence[Any], part: str) -> str:
     # The last origin first: it is the most recent one. Salvaged rows have no component.
     for origin in reversed(provenance):
-        if text := origin.get("component", {}).get("label"):
+        if text := origin.get(part, {}).get("label"):
             return str(text)
     raise StoreError(f"{path} does not record which backbone and options its features come from")
 
 
-def _require_same_setting(path: Path, contents: Contents, backbone: CheckedBackbone) -> None:
-    key = replace(backbone.key, dtype=contents.key.dtype)
+def _require_same_setting(path: Path, contents: Contents, feature_set: FeatureSet) -> None:
+    key = replace(feature_set.key, dtype=contents.key.dtype)
     if key != contents.key:
         raise StoreError(
             f"{path} has features of {contents.key.name}, revision {contents.key.revision}; "
-            f"{backbone.label} now has revision {key.revision}, so they cannot be compared"
+            f"{feature_set.label} now has revision {key.revision}, so they cannot be compared"
         )
 
 
 def _images(
-    contents: Contents, dataset: CheckedDataset, stored: dict[int, Stored], size: int
+    contents: Contents,
+    dataset: CheckedDataset,
+    stored: dict[int, Stored],
+    feature_set: FeatureSet,
+    boxes: Boxes | None,
 ) -> tuple[list[_Row], list[Recomputed]]:
     """Return the rows with an unchanged image, and the others with the reason."""
     places = {sample.id: i for i, sample in enumerate(dataset.samples)}
-    rows, skipped = [], []
+    rows, skipped, geometry = [], [], feature_set.geometry
     for number, features in stored.items():
         name = contents.rows.samples[number].id
         try:
@@ -130,8 +147,9 @@ def _images(
                 raise ImageError("the dataset no longer contains this image")
             if dataset.fingerprint(places[name]) != contents.rows.fingerprints[number]:
                 raise ImageError("the image has changed since its features were stored")
-            pixels = squash(dataset.image(places[name]), size)
-            rows.append(_Row(number=number, stored=features, pixels=pixels))
+            image = dataset.image(places[name])
+            box = boxes.on_image(number, image.size) if boxes else None
+            rows.append(_Row(number=number, stored=features, pixels=pixels(image, geometry, box)))
         except (OSError, ImageError) as error:
             skipped.append(Recomputed(sample=name, difference=None, skipped=str(error)))
     return rows, skipped

@@ -9,7 +9,8 @@ from stackkit.api.types import Dataset, FailedImage
 from stackkit.extraction.backbone import CheckedBackbone
 from stackkit.extraction.changed_code import reason_to_recompute
 from stackkit.extraction.decoding import unreadable
-from stackkit.extraction.extract import ExtractionSummary
+from stackkit.extraction.feature_set import feature_sets, only_for_boxes
+from stackkit.extraction.summary import ExtractionSummary
 from stackkit.store import DatasetRows, FeatureStore
 
 
@@ -28,20 +29,22 @@ def already_extracted(
     """
     failed: dict[str, FailedImage] = {}
     reused: dict[str, int] = {}
-    for backbone in backbones:
-        if reason := reason_to_recompute(backbone, rows, store):
+    sets = feature_sets(backbones)
+    hidden = only_for_boxes(sets, backbones)
+    for one in [each for each in sets if each.label not in hidden]:
+        if reason := reason_to_recompute(one, rows, store):
             raise StoreError(f"{reason}; run `stackkit extract` first")
-        with store.open(backbone.key, rows, {}, create=False) as file:
+        with store.open(one.key, rows, {}, create=False) as file:
             pending = file.pending()
         # A fingerprint needs only the bytes of an image: pending rows may be those of damaged images.
         broken = unreadable(dataset, pending)
         if len(broken) < len(pending):
             raise EvaluationError(
-                f"{len(pending) - len(broken)} images have no features of {backbone.label}; "
+                f"{len(pending) - len(broken)} images have no features of {one.label}; "
                 "run `stackkit extract` with the same --dataset and --backbones first"
             )
         failed.update({failure.id: failure for failure in broken})
-        reused[backbone.label] = rows.n_readable - len(pending)
+        reused[one.label] = rows.n_readable - len(pending)
     return ExtractionSummary(
         computed=dict.fromkeys(reused, 0), reused=reused, failed=tuple(failed.values())
     )

@@ -6,13 +6,14 @@ import inspect
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 from stackkit.api.errors import PluginError, StackkitError, UsageError, blaming, plain
 from stackkit.api.specs import ComponentSpec, DatasetSpec, Kind, Option, OptionValue, load_text
 from stackkit.host.discovery import OWN_DISTRIBUTION
+from stackkit.host.host_options import host_options
 from stackkit.host.option_syntax import unparse
 from stackkit.host.requirements import missing_requirements
 from stackkit.host.timeout import plugin_seconds, time_limit
@@ -56,6 +57,11 @@ class Component:
         return self.spec.kind
 
     @property
+    def options(self) -> tuple[Option, ...]:
+        """What the user can set: the options of the spec, and those that stackkit adds."""
+        return (*self.spec.options, *host_options(self.spec))
+
+    @property
     def qualified_name(self) -> str:
         """Text "plugin/name", unique among all components of a kind."""
         return f"{self.plugin}/{self.spec.name}"
@@ -75,9 +81,13 @@ class ConfiguredComponent:
     component : Component
         What is configured.
     options : mapping of str to value
-        All options that the spec declares.
+        All options that the spec declares; what the component's code receives.
     name : str
         The shortest name that is not ambiguous.
+    host_options : mapping of str to value
+        The options that stackkit adds and handles itself, if they differ from their defaults.
+    boxes : ConfiguredComponent or None
+        The backbone whose features are the boxes for `views=attention`.
     run_defaults : mapping of str to value
         Defaults of this run (seed, device, threads) that replace the declared ones.
     remarks : tuple of str
@@ -88,8 +98,14 @@ class ConfiguredComponent:
     component: Component
     options: Mapping[str, OptionValue]
     name: str
+    host_options: Mapping[str, OptionValue] = field(default_factory=dict)
+    boxes: ConfiguredComponent | None = None
     run_defaults: Mapping[str, OptionValue] = field(default_factory=dict)
     remarks: tuple[str, ...] = field(default=(), compare=False)
+
+    def host_option(self, option: Option) -> OptionValue:
+        """Return the value of one of the `HOST_OPTIONS` of the component's kind."""
+        return self.host_options.get(option.name, option.default)
 
     @cached_property
     def text(self) -> str:
@@ -115,9 +131,26 @@ class ConfiguredComponent:
 
     def _unparsed(self, shown: Callable[[Option], bool]) -> str:
         options = self.component.spec.options
-        return unparse(
-            self.name, {each.name: self.options[each.name] for each in options if shown(each)}
-        )
+        own = {each.name: self.options[each.name] for each in options if shown(each)}
+        return unparse(self.name, own | dict(self.host_options))
+
+    @property
+    def views(self) -> tuple[str, ...]:
+        """What a backbone sees besides whole images, see `host_options`."""
+        views = self.host_options.get("views", ())
+        assert isinstance(views, tuple)
+        return views
+
+    @property
+    def resize(self) -> str:
+        """How images become squares for a backbone, see `host_options`."""
+        return str(self.host_options.get("resize", "squash"))
+
+    @property
+    def on_whole_images(self) -> ConfiguredComponent:
+        """The same backbone without views."""
+        kept = {name: self.host_options[name] for name in self.host_options if name == "resize"}
+        return replace(self, host_options=kept, boxes=None)
 
     @cached_property
     def process_state(self) -> frozenset[str] | None:
@@ -182,6 +215,10 @@ class ConfiguredComponent:
 
     def unavailable_reason(self) -> str | None:
         """Return why the component cannot run offline now and what to do about it, or None."""
+        reason = self._own_unavailable_reason()
+        return self.boxes.unavailable_reason() if self.boxes and not reason else reason
+
+    def _own_unavailable_reason(self) -> str | None:
         if missing := missing_requirements(self.component.spec):
             return missing
         if not self.component.spec.unavailable_reason:
@@ -209,7 +246,7 @@ def describe(configured: Sequence[ConfiguredComponent]) -> list[dict[str, Any]]:
             "kind": each.component.kind,
             "name": each.component.qualified_name,
             "label": each.label,
-            "options": dict(each.options),
+            "options": {**each.options, **each.host_options},
             "distribution": each.component.distribution,
             "version": each.component.version,
         }

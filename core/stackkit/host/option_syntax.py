@@ -73,4 +73,6 @@ def _joined(pieces: Sequence[str]) -> str:
 
 
 def _formatted(value: OptionValue) -> str:
+    if isinstance(value, tuple):
+        return "+".join(value) or "none"
     return str(value).lower() if isinstance(value, bool) or value is None else str(value)

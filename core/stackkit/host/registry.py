@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
-import shlex
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
+from itertools import product
 
 from stackkit.api.errors import PluginError, StackkitError, UsageError
 from stackkit.api.specs import Kind, Option, OptionValue
 from stackkit.host.component import Component, ConfiguredComponent
 from stackkit.host.host import Host
-from stackkit.host.option_syntax import parse, unparse
+from stackkit.host.host_options import BOXES, finds_boxes
+from stackkit.host.option_hints import colon_hint, comma_hint, comma_rewritten, option_hint
+from stackkit.host.option_syntax import parse
 from stackkit.host.single_file import named_files
-
-_OPTION_BEHIND_COLON = re.compile(r":(\w+)=.*")
 
 TYPO = 0.75
 """Similarity from 0 to 1, as in difflib, from which a name is a misspelt known one."""
@@ -87,7 +86,9 @@ class Registry:
         kind : str
             "dataset", "backbone", "learner" or "aggregator".
         texts : iterable of str
-            Names, comma-separated lists or glob patterns, each with options.
+            Names, comma-separated lists or glob patterns, each with options. Several values of an option
+            that is declared with `several="expand"`, such as "resnet50:pooling=avg+max", stand for one
+            component each.
 
         Returns
         -------
@@ -104,10 +105,11 @@ class Registry:
         """
         selected: dict[str, ConfiguredComponent] = {}
         for text in texts:
-            for name, options, comma_hint in _with_comma_hints(text):
-                for component in self._matching(kind, name, comma_hint):
-                    configured = self._configure(component, options)
-                    selected.setdefault(configured.text, configured)
+            for name, options, hint in _with_comma_hints(text):
+                for component in self._matching(kind, name, hint):
+                    for given in _expanded(component, options):
+                        configured = self._configure(component, given)
+                        selected.setdefault(configured.text, configured)
         return list(selected.values())
 
     def short_name(self, component: Component) -> str:
@@ -191,11 +193,11 @@ class Registry:
         return difflib.get_close_matches(name.strip("*?"), known, n=3, cutoff=cutoff)
 
     def _configure(self, component: Component, given: Mapping[str, str]) -> ConfiguredComponent:
-        declared = {option.name: option for option in component.spec.options}
+        declared = {option.name: option for option in component.options}
         name = self.short_name(component)
         for key in given:
             if key not in declared:
-                hint = _option_hint(key, declared) + _comma_hint(name, given, declared, key)
+                hint = option_hint(key, declared) + comma_hint(name, given, declared, key)
                 raise UsageError(f"{name} has no option {key!r}{hint}")
         run_defaults: dict[str, OptionValue] = {"seed": self.seed} if "seed" in declared else {}
         hint = ""
@@ -204,14 +206,22 @@ class Registry:
                 run_defaults |= _parsed(declared, self.machine)
             values = run_defaults.copy()
             for key, text in given.items():
-                hint = _colon_hint(given, declared) or _comma_hint(name, given, declared, key)
+                hint = colon_hint(given, declared) or comma_hint(name, given, declared, key)
                 values[key] = declared[key].parse(text)
         except UsageError as error:
             raise UsageError(f"{name}: {error}{hint}") from None
+        own = {option.name: option.default for option in component.spec.options}
+        added = {key: value for key, value in values.items() if key not in own}
         return ConfiguredComponent(
             component=component,
-            options={option.name: option.default for option in declared.values()} | values,
+            options=own | {key: value for key, value in values.items() if key in own},
             name=name,
+            host_options={
+                key: added[key]
+                for key in declared
+                if added.get(key) not in (None, declared[key].default)
+            },
+            boxes=self._boxes(component, given, added),
             run_defaults=run_defaults,
             remarks=tuple(
                 f"{key}= is deprecated; {declared[key].deprecated}"
@@ -219,6 +229,32 @@ class Registry:
                 if declared[key].deprecated
             ),
         )
+
+    def _boxes(
+        self, component: Component, given: Mapping[str, str], added: Mapping[str, OptionValue]
+    ) -> ConfiguredComponent | None:
+        """Return the backbone that finds the boxes for `views=attention`, None without this view."""
+        name, finder, views = self.short_name(component), added.get("boxes"), added.get("views")
+        if not (isinstance(views, tuple) and "attention" in views):
+            if finder is not None:
+                raise UsageError(f"{name}: boxes= needs views=attention, which uses the boxes")
+            return None
+        options = {key: text for key, text in given.items() if key not in {"views", "boxes"}}
+        if finder is not None:
+            (chosen, options), *others = parse(str(finder).replace(";", ","))
+            if others or {"views", "boxes"}.intersection(options):
+                raise UsageError(
+                    f"{name}: boxes= takes one backbone with options of its network separated by ;, "
+                    f"such as boxes=NAME:size=224;weights=none, got {finder}"
+                )
+            component = self._named("backbone", chosen, "")
+        if not finds_boxes(component.spec):
+            able = [self.short_name(each) for each in self.of_kind("backbone") if finds_boxes(each.spec)]
+            raise UsageError(
+                f"{name}: {self.short_name(component)} has no pooling={BOXES}, so it finds no boxes for "
+                f"views=attention; name a backbone that has it, such as boxes={(able or ['NAME'])[0]}"
+            )
+        return self._configure(component, {**options, "pooling": BOXES})
 
 
 def with_seed(registry: Registry, seed: int) -> Registry:
@@ -238,6 +274,15 @@ def with_machine(registry: Registry, device: str | None, threads: int | None) ->
     )
 
 
+def _expanded(component: Component, given: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    """Yield the options of every component that {"pooling": "avg+max"} and the like stand for."""
+    declared = {option.name: option for option in component.options}
+    # An option that is not declared is refused when the component is configured.
+    values = [declared[key].split(text) if key in declared else [text] for key, text in given.items()]
+    for combination in product(*values):
+        yield dict(zip(given, combination, strict=True))
+
+
 def _parsed(declared: Mapping[str, Option], texts: Mapping[str, str]) -> dict[str, OptionValue]:
     return {key: declared[key].parse(text) for key, text in texts.items() if key in declared}
 
@@ -252,35 +297,6 @@ def _with_comma_hints(text: str) -> Iterator[tuple[str, dict[str, str], str]]:
     for name, options in parse(text):
         if before[1]:
             key, value = list(before[1].items())[-1]
-            hint = _write(key, before[0], {**before[1], key: f"{value},{name}"})
+            hint = comma_rewritten(key, before[0], {**before[1], key: f"{value},{name}"})
         yield name, options, hint
         before = name, options
-
-
-def _comma_hint(name: str, given: Mapping[str, str], declared: Mapping[str, Option], key: str) -> str:
-    """Return a hint in case `key=` is part of the text before it, as in "root=a,b=c", or ""."""
-    keys = list(given)
-    before = keys[keys.index(key) - 1] if keys.index(key) else ""
-    if before not in declared or declared[before].value_type is not str or declared[before].choices:
-        return ""
-    others = {other: text for other, text in given.items() if other != key}
-    return _write(before, name, {**others, before: f"{given[before]},{key}={given[key]}"})
-
-
-def _write(key: str, name: str, options: Mapping[str, str]) -> str:
-    return f"; if the comma belongs to {key}=, write {shlex.quote(unparse(name, options))}"
-
-
-def _colon_hint(given: Mapping[str, str], declared: Mapping[str, Option]) -> str:
-    """Return a hint if a value contains another option after a colon, or ""."""
-    for text in given.values():
-        found = _OPTION_BEHIND_COLON.search(text)
-        if found and found[1] in declared:
-            return f"; separate options by commas: ...,{found[0][1:]}"
-    return ""
-
-
-def _option_hint(key: str, declared: Mapping[str, Option]) -> str:
-    if close := difflib.get_close_matches(key, declared, n=1):
-        return f"; did you mean {close[0]}?"
-    return f"; available: {', '.join(declared) or 'none'}"

@@ -10,6 +10,8 @@ from stackkit.api.types import FailedImage
 from stackkit.evaluation.comparison import Comparison
 from stackkit.evaluation.metrics import Result
 from stackkit.evaluation.protocol import Protocol
+from stackkit.evaluation.table_row import sources
+from stackkit.report.view_notes import notes_on_views
 
 MAX_ROWS = 3
 """Maximum number of rows of the table that a note names."""
@@ -62,9 +64,16 @@ def notes(
     if constant:
         yield f"All images have the same features, so nothing can be learned: {', '.join(constant)}."
     yield from _on_class_sizes(comparison, results)
+    yield from _on_class_weights(comparison)
+    yield from notes_on_views(comparison.fit_plan)
     yield from _on_fits(comparison, results)
     yield from _on_out_of_fold(comparison, results)
-    if len(features) > 1:
+    if len(comparison.fit_plan.classifiers.learners) > 1:
+        yield (
+            "The gain is measured against the best row of this table that is a single classifier on a "
+            "single backbone, chosen on the same test images, which favours that row."
+        )
+    elif len(features) > 1:
         yield (
             "The gain is measured against the best single backbone of this table, chosen on the same "
             "test images, which favours the single backbone."
@@ -92,9 +101,19 @@ def _on_class_sizes(comparison: Comparison, results: Sequence[Result]) -> Iterat
         )
 
 
+def _on_class_weights(comparison: Comparison) -> Iterator[str]:
+    classifiers = [row.classifier for row in comparison.fit_plan.rows]
+    weighted = [one.label for one in classifiers if one.options.get("class_weight") == "balanced"]
+    if weighted:
+        yield (
+            f"Fitted with classes weighted by their inverse frequency (class_weight=balanced): "
+            f"{', '.join(dict.fromkeys(weighted))}. Their figure to compare is the balanced accuracy."
+        )
+
+
 def _row(result: Result) -> str:
     if len(result.backbones) == 1:
-        return f"{result.name} on {result.backbones[0]}"
+        return f"{result.name} on {sources(result.backbones, len(result.learners))}"
     return result.name
 
 

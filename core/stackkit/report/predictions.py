@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from stackkit.evaluation.comparison import FoldOutcome
 from stackkit.evaluation.fit import FitResult
-from stackkit.evaluation.fit_plan import TableRow
 from stackkit.evaluation.folds import Fold
+from stackkit.evaluation.table_row import TableRow
 from stackkit.report.report import PREDICTIONS
 from stackkit.utils.csv_rows import csv_line
 from stackkit.utils.files import atomic_write
@@ -103,14 +103,9 @@ def _column(result: FitResult) -> Column:
 
 def _titles(rows: Sequence[TableRow]) -> list[str]:
     """Return an unambiguous title per row of the table, such as "logistic on resnet50"."""
-    titles = [f"{row.classifier.text} on {_backbones(row)}" for row in rows]
+    titles = [row.title for row in rows]
     counts = Counter(titles)
     return [
         f"{title} ({row.kind})" if counts[title] > 1 else title
         for title, row in zip(titles, rows, strict=True)
     ]
-
-
-def _backbones(row: TableRow) -> str:
-    features = row.features
-    return features[0].label if len(features) == 1 else f"all {len(features)}"

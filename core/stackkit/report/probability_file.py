@@ -86,14 +86,18 @@ class ProbabilityFile:
         labels: NDArray[np.int64],
         classes: Sequence[str],
         backbones: Sequence[str],
-        learner: str,
+        learners: Sequence[str],
     ) -> None:
         """Write what all folds share: row i is image `ids[i]` with label `labels[i]`."""
         with self._give_up_on_error():
             self._raw = _DeferredErrorFile(self._path)
             self._file = file = h5py.File(self._raw, "w")
-            file.attrs["learner"] = learner
+            file.attrs["learner"] = ", ".join(learners)
             file.attrs["backbones"] = list(backbones)
+            # The first axis of all probabilities, in the order of `FitPlan.base_learners`.
+            file.attrs["base_learners"] = [
+                f"{learner} on {backbone}" for learner in learners for backbone in backbones
+            ]
             file["sample_ids"], file["labels"], file["classes"] = list(ids), labels, list(classes)
 
     def add(self, outcome: FoldOutcome) -> None:
@@ -109,7 +113,7 @@ class ProbabilityFile:
                         group[name] = array
             for number, (row, result) in enumerate(zip(outcome.rows, outcome.results, strict=True)):
                 predicted = group.create_dataset(f"predicted/{number:03}", data=result.labels)
-                predicted.attrs["classifier"] = row.classifier.label
+                predicted.attrs["classifier"] = row.name
                 predicted.attrs["backbones"] = [features.label for features in row.features]
 
     def finish(self, target: Path) -> None:

@@ -16,6 +16,7 @@ from stackkit.api.types import FailedImage
 from stackkit.evaluation.metrics import Result, best_single
 from stackkit.evaluation.overlaps import Duplicates, GroupSummary
 from stackkit.evaluation.protocol import Protocol
+from stackkit.recipe import Recipe, Setting, changes, command
 from stackkit.utils.files import atomic_write, nearest_existing_parent, temporary_path
 
 if sys.platform != "win32":
@@ -45,6 +46,23 @@ class LargestClass:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RecipeUsed:
+    """The recipe by its name or path, the settings that replaced its own, and how to repeat the run.
+
+    `changes` has the keys of a recipe file, `command` is quoted for a shell.
+    """
+
+    name: str
+    changes: Mapping[str, Setting]
+    command: str
+
+    @classmethod
+    def of(cls, recipe: Recipe) -> RecipeUsed:
+        """Return what a report says of a recipe."""
+        return cls(name=recipe.file.name, changes=changes(recipe), command=command(recipe))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """Everything that a run found out; docs/reference/report.md describes each field.
 
@@ -70,6 +88,7 @@ class Report:
     timings: Mapping[str, float]
     notes: tuple[str, ...]
     suspect_images: tuple[FailedImage, ...] = ()
+    recipe: RecipeUsed | None = None
 
     @property
     def largest_class(self) -> LargestClass:

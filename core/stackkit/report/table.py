@@ -9,6 +9,7 @@ from rich.console import Console
 
 from stackkit.evaluation.intervals import Interval
 from stackkit.evaluation.metrics import Result, best_single
+from stackkit.evaluation.table_row import sources
 from stackkit.report.report import FILE_NAME, Report
 from stackkit.utils.tables import Column, print_literal, print_table, unwrapped
 
@@ -108,6 +109,5 @@ def _percent(share: float) -> str:
 
 
 def _backbones(result: Result) -> str:
-    if len(result.backbones) == 1:
-        return result.backbones[0]
-    return f"all {len(result.backbones)}" + (" (untrained)" if result.untrained else "")
+    untrained = " (untrained)" if result.untrained and len(result.backbones) > 1 else ""
+    return sources(result.backbones, len(result.learners)) + untrained

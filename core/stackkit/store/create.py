@@ -88,6 +88,7 @@ def _create_datasets(h5: h5py.File, key: BackboneKey, rows: DatasetRows) -> RowL
         image_size=key.image_size,
         feature_dim=key.feature_dim,
         trained=key.trained,
+        **key.pixels,
     )
     return RowLayout(features=features, checksums=checksums, count=count, width=width, dtype=key.dtype)
 

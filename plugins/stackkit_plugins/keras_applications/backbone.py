@@ -12,16 +12,18 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from urllib.error import URLError
 
 from stackkit.api import WeightsError, user_path
 from stackkit_plugins.keras_applications.keras_files import models_folder
+from stackkit_plugins.keras_applications.layers import layer_channels
 from stackkit_plugins.keras_applications.models import MODELS, Model
 from stackkit_plugins.shared.keras_network import (
     FileWeights,
     KerasBackbone,
     NetworkDefinition,
+    Pooling,
     RandomWeights,
     checked_settings,
     missing_file,
@@ -43,8 +45,9 @@ class Factory:
         *,
         weights: str,
         size: int,
-        pooling: Literal["avg", "max"],
+        pooling: str,
         seed: int,
+        layer: str | None = None,
         alpha: float = 1.0,
         **settings: Any,
     ) -> KerasBackbone:
@@ -57,10 +60,12 @@ class Factory:
             same weights give the same features by name and from a file.
         size : int
             Side of the images in pixels.
-        pooling : {"avg", "max"}
-            Global pooling of the last feature map.
+        pooling : str
+            Global pooling of the feature map, see `Pooling`.
         seed : int
             Seed of random weights.
+        layer : str or None
+            Name of the layer whose feature map is pooled; None for the last one.
         alpha : float
             Width multiplier; 1.0 for models without this option.
         **settings
@@ -77,7 +82,7 @@ class Factory:
 
         """
         model = self.model
-        width = model.width(alpha)
+        channels = layer_channels(model, layer, alpha) if layer else model.width(alpha)
         name = f"{model.name} with alpha={alpha}" if model.alphas else model.name
         source: FileWeights | RandomWeights
         if weights == "random":
@@ -88,12 +93,13 @@ class Factory:
         else:
             source = weights_file(weights)
             load = partial(_from_file, name=name, path=source.path)
-        arguments = _arguments(model, size, pooling, alpha)
+        arguments = _arguments(model, size, alpha)
         definition = NetworkDefinition(
             name=model.name,
-            architecture=_architecture(model, pooling, alpha, weights),
+            network=_network(model, alpha, weights),
+            preprocessing=PREPROCESSING,
             image_size=size,
-            feature_dim=width,
+            poolings=(Pooling(kind=pooling, layer=layer, channels=channels),),
             weights=source,
             build_model=partial(load, model, arguments),
             preprocess=partial(_preprocess, model),
@@ -127,15 +133,15 @@ def __getattr__(name: str) -> Factory:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
 
 
-def _architecture(model: Model, pooling: str, alpha: float, weights: str) -> str:
+def _network(model: Model, alpha: float, weights: str) -> str:
     parts = [model.function, *([f"alpha={alpha}"] if model.alphas else [])]
     if model.scales_imagenet and weights not in {"imagenet", "random"}:
         parts.append("scaling=of-file")  # earlier versions built the network without that scaling
-    return ";".join([*parts, f"pooling={pooling}", f"preprocessing={PREPROCESSING}"])
+    return ";".join(parts)
 
 
-def _arguments(model: Model, size: int, pooling: str, alpha: float) -> dict[str, Any]:
-    arguments = {"include_top": False, "input_shape": (size, size, 3), "pooling": pooling}
+def _arguments(model: Model, size: int, alpha: float) -> dict[str, Any]:
+    arguments = {"include_top": False, "input_shape": (size, size, 3), "pooling": "avg"}
     return arguments | ({"alpha": alpha} if model.alphas else {})
 
 

@@ -4,5 +4,6 @@
 - `keras_network`: run a frozen Keras network as a backbone, on TensorFlow or a faster engine
 - `linear_learners`: options, normalisation, inner splits and calibration of linear classifiers
 - `linear_solvers`: a faster solver for multinomial logistic regression
+- `network`: run a frozen network of any format on its own runtime or a faster engine
 - `probabilities`: arithmetic on the base learners' class probabilities
 """

@@ -4,7 +4,8 @@ TensorFlow takes seconds to import and is not needed to know a backbone's size, 
 Nothing here imports it, Keras or NumPy before the first image comes in.
 
 Modules, from the bottom up: `engines`, `options`, `weights`, `quiet`, `runtime` and `out_of_memory`
-know nothing of the others; `network` builds and runs a network on TensorFlow; `engine_cache` keeps
+know nothing of the others; `pooling` are poolings of feature maps, for which `heads` extends a
+network; `network` builds and runs a network on TensorFlow; `engine_cache` keeps
 selections and converted networks; `engine_table` knows which engine is fastest, `parity` compares its
 features with TensorFlow's and `timing` measures; `selection` selects by these three, and
 `selection_process` does that in a process of its own; `backbone` ties all of it together.
@@ -17,6 +18,7 @@ from stackkit_plugins.shared.keras_network.options import (
     checked_settings,
     network_options,
 )
+from stackkit_plugins.shared.keras_network.pooling import Pooling
 from stackkit_plugins.shared.keras_network.runtime import import_keras
 from stackkit_plugins.shared.keras_network.weights import (
     FileWeights,
@@ -33,6 +35,7 @@ __all__ = [
     "FileWeights",
     "KerasBackbone",
     "NetworkDefinition",
+    "Pooling",
     "RandomWeights",
     "RunSettings",
     "checked_settings",

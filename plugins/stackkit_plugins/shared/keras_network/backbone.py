@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from importlib.metadata import version
+from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar
 from weakref import ref
 
-from stackkit.api import ExtractionError, Readiness
+from stackkit.api import ExtractionError, JoinableBackbone, Readiness
 from stackkit_plugins.shared.keras_network import selection_process
 from stackkit_plugins.shared.keras_network.engine_cache import EngineCache, EngineSelection
 from stackkit_plugins.shared.keras_network.engines import Loaded
 from stackkit_plugins.shared.keras_network.network import Network, NetworkDefinition
 from stackkit_plugins.shared.keras_network.out_of_memory import is_out_of_memory
+from stackkit_plugins.shared.keras_network.pooling import features_of
 from stackkit_plugins.shared.keras_network.runtime import require_threads, tensorflow_threads
 from stackkit_plugins.shared.keras_network.selection import (
     DEFAULT_BATCH,
@@ -82,6 +84,25 @@ class KerasBackbone:
         if not self.definition.weights.is_here:
             self._network  # noqa: B018 - building the network downloads the weights
         return self.definition.revision
+
+    @property
+    def pass_key(self) -> str:
+        """Equal for backbones whose features one network can compute; may raise WeightsError."""
+        return self.definition.pass_key
+
+    def join(self, others: Sequence[JoinableBackbone]) -> KerasBackbone:
+        """Return a backbone with the features of this one and of others side by side, as columns.
+
+        Parameters
+        ----------
+        others : sequence of KerasBackbone
+            Backbones with the same `pass_key`.
+
+        """
+        poolings = [
+            each.definition.poolings for each in (self, *others) if isinstance(each, KerasBackbone)
+        ]
+        return KerasBackbone(replace(self.definition, poolings=tuple(chain.from_iterable(poolings))))
 
     def expect(self, images: int) -> None:
         """Take note of how many images will be computed, and start early what `prepare` will need."""
@@ -217,12 +238,13 @@ class KerasBackbone:
         while start < len(images):
             rows = slice(start, start + self._batch_size)
             try:
-                features[rows] = self._compute(images[rows].astype(np.float32))  # type: ignore[misc]
+                raw = self._compute(images[rows].astype(np.float32))  # type: ignore[misc]
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise
                 self._halve_batch(error)
                 continue
+            features[rows] = features_of(self.definition.poolings, raw)
             start = rows.stop
         return features
 

@@ -13,7 +13,7 @@ import platform
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import date
@@ -77,12 +77,15 @@ class EngineCache:
         Name of the backbone.
     revision : str
         Its revision: other weights or sizes have another folder.
+    packages : sequence of str
+        The packages that the converted graph depends on; other versions have another folder.
 
     """
 
-    def __init__(self, name: str, revision: str) -> None:
-        # The graph that engines convert depends on TensorFlow and Keras, so their versions count.
-        versions = [version(package) for package in ("tensorflow", "keras")]
+    def __init__(
+        self, name: str, revision: str, *, packages: Sequence[str] = ("tensorflow", "keras")
+    ) -> None:
+        versions = [version(package) for package in packages]
         content = json.dumps([_FORMAT, name, revision, *versions])
         digest = hashlib.sha256(content.encode()).hexdigest()[:12]
         self.folder = engines_dir() / f"{name}-{digest}"
@@ -190,10 +193,11 @@ def _sha256(file: Path) -> str:
 def _conditions(settings: RunSettings) -> str:
     """Return everything besides the network that decides which engine is selected, as text."""
     engines = {name: engine_version(name) for name in CONVERTED}
-    return json.dumps([asdict(settings), engines, *_machine()], sort_keys=True)
+    return json.dumps([asdict(settings), engines, *machine()], sort_keys=True)
 
 
-def _machine() -> list[object]:
+def machine() -> list[object]:
+    """Return everything of this machine that decides which engine is selected and what it computes."""
     # A home folder may be shared by several machines, and a machine may get a GPU or a driver later.
     # Asking TensorFlow for its GPUs would import it, so what it depends on is recorded instead.
     affinity = getattr(os, "sched_getaffinity", None)

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from stackkit.api import PluginError, UsageError
+from stackkit.api import UsageError
+from stackkit_plugins.shared.keras_network.heads import with_heads
 from stackkit_plugins.shared.keras_network.options import RunSettings
+from stackkit_plugins.shared.keras_network.pooling import Pooling
 from stackkit_plugins.shared.keras_network.runtime import import_keras, own_settings
 from stackkit_plugins.shared.keras_network.weights import FileWeights, RandomWeights, draw_weights
 
@@ -25,17 +27,20 @@ class NetworkDefinition:
     ----------
     name : str
         Name of the backbone, for messages.
-    architecture : str
-        Everything that features depend on except size, weights and precision, as one line.
+    network : str
+        Everything that feature maps depend on except preprocessing, size, weights and precision, as one
+        line.
+    preprocessing : int
+        Version of the computation from pixels to features.
     image_size : int
         Side of the images in pixels.
-    feature_dim : int
-        Number of features per image.
+    poolings : tuple of Pooling
+        What to compute from the feature maps, at least one.
     weights : FileWeights or RandomWeights
     build_model : callable
-        Returns the Keras model, (n, size, size, 3) float32 -> (n, feature_dim), with its weights
-        set unless they are random. It must be picklable, as `preprocess`: the definition is sent to
-        the process that selects an engine.
+        Returns the Keras model with its average pooling, (n, size, size, 3) float32 -> (n, channels),
+        and with its weights set unless they are random. It must be picklable, as `preprocess`: the
+        definition is sent to the process that selects an engine.
     preprocess : callable
         Maps a float32 tensor of RGB from 0 to 255 to what the model was trained on.
     settings : RunSettings
@@ -43,13 +48,26 @@ class NetworkDefinition:
     """
 
     name: str
-    architecture: str
+    network: str
+    preprocessing: int
     image_size: int
-    feature_dim: int
+    poolings: tuple[Pooling, ...]
     weights: FileWeights | RandomWeights
     build_model: Callable[[], Any]
     preprocess: Callable[[Any], Any]
     settings: RunSettings
+
+    @property
+    def feature_dim(self) -> int:
+        """Number of features per image, of all poolings together."""
+        return sum(each.feature_dim for each in self.poolings)
+
+    @property
+    def pass_key(self) -> str:
+        """What definitions have in common if one network can compute the poolings of all; may raise
+        WeightsError.
+        """
+        return f"{self.name};{self._revision('')};{self.settings}"
 
     @property
     def revision(self) -> str:
@@ -58,8 +76,14 @@ class NetworkDefinition:
         Engine, batch size, device and threads are not part of it: they change features by rounding
         at most.
         """
+        return self._revision("+".join(each.revision for each in self.poolings))
+
+    def _revision(self, poolings: str) -> str:
         weights = self.weights.identity()
-        return f"{self.architecture};size={self.image_size};weights={weights}{self.settings.revision}"
+        return (
+            f"{self.network};{poolings};preprocessing={self.preprocessing};size={self.image_size};"
+            f"weights={weights}{self.settings.revision}"
+        )
 
     def build(self) -> Network:
         """Build the network, which imports TensorFlow and may download weights.
@@ -71,7 +95,7 @@ class NetworkDefinition:
         WeightsError
             If weights are missing, or changed since they were identified.
         PluginError
-            If the model's output does not have `feature_dim` features.
+            If a feature map of the model has another number of channels than expected.
 
         """
         keras = import_keras(threads=self.settings.threads)
@@ -89,16 +113,12 @@ class NetworkDefinition:
             model = self.build_model()
             if isinstance(self.weights, RandomWeights):
                 draw_weights(model, self.weights.seed)
+            # Another version of Keras could change an architecture; features would then be stored with
+            # a width that the store does not expect. `with_heads` checks it.
+            model = with_heads(model, self.poolings, self.name)
         # After loading: a file that is replaced before this point is noticed, one that is replaced
         # afterwards no longer matters.
         self.weights.recheck()
-        # Another version of Keras could change an architecture; features would then be stored with a
-        # width that the store does not expect.
-        if model.output_shape != (None, self.feature_dim):
-            raise PluginError(
-                f"{self.name} has output shape {model.output_shape[1:]} in Keras {keras.__version__}, "
-                f"expected ({self.feature_dim},); report this to the plugin's authors"
-            )
         return Network(model, self.preprocess, size=self.image_size, device=device)
 
 
@@ -108,7 +128,7 @@ class Network:
     Parameters
     ----------
     model : keras.Model
-        (n, size, size, 3) -> (n, feature_dim).
+        (n, size, size, 3) -> (n, columns); see `pooling.split`.
     preprocess : callable
         Maps a float32 tensor of RGB from 0 to 255 to the model's input. It becomes part of the
         graph, so that other engines compute it too.
@@ -131,7 +151,7 @@ class Network:
         return "GPU" in self._device
 
     def compute(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Compute features: (n, size, size, 3) RGB from 0 to 255 -> (n, feature_dim), both float32."""
+        """Compute raw columns: (n, size, size, 3) RGB from 0 to 255 -> (n, columns), both float32."""
         import tensorflow as tf
 
         with tf.device(self._device):

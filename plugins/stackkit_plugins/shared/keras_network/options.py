@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from stackkit.api import Option, PluginError, UsageError, seed_option
 from stackkit_plugins.shared.keras_network.engines import CONVERTED, engine_version
+from stackkit_plugins.shared.keras_network.pooling import POOLINGS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +41,7 @@ class RunSettings:
 
 
 def network_options(
-    *, weights: str, size: int, smallest: int, size_note: str = ""
+    *, weights: str, size: int, smallest: int, layers: Sequence[str], size_note: str = ""
 ) -> tuple[Option, ...]:
     """Return the options of a Keras backbone: network, `RunSettings` and seed.
 
@@ -51,6 +53,8 @@ def network_options(
         Default side of the images in pixels.
     smallest : int
         Minimum side of the images in pixels.
+    layers : sequence of str
+        Layers whose feature maps are useful besides the last one; without any there is no such option.
     size_note : str
         Added to the help text of the option `size`.
 
@@ -66,9 +70,11 @@ def network_options(
         Option(
             name="pooling",
             default="avg",
-            choices=("avg", "max"),
-            help="global pooling of the last feature map",
+            choices=POOLINGS,
+            several="expand",
+            help="global pooling of the feature map; box: where the network looks, not for learners",
         ),
+        *_layer_option(layers),
         Option(
             name="engine",
             default="auto",
@@ -96,6 +102,21 @@ def network_options(
         ),
         seed_option("seed of random weights"),
     )
+
+
+def _layer_option(layers: Sequence[str]) -> list[Option]:
+    if not layers:
+        return []
+    return [
+        Option(
+            name="layer",
+            default=None,
+            type=str,
+            choices=tuple(layers),
+            several="expand",
+            help="layer whose feature map is pooled; none: the last one",
+        )
+    ]
 
 
 def checked_settings(name: str, **options: Any) -> RunSettings:

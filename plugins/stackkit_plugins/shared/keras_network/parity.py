@@ -6,9 +6,11 @@ error, and its features would be stored and shared with those of TensorFlow.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from stackkit.api import ExtractionError
+from stackkit_plugins.shared.keras_network.pooling import Pooling, split
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,11 +56,24 @@ def largest_difference(found: NDArray[np.float32], expected: NDArray[np.float32]
     return float((np.linalg.norm(found - expected, axis=1) / norms).max())
 
 
-def require_close(difference: float) -> None:
-    """Raise ExtractionError if `largest_difference` is above the tolerance."""
+def largest_difference_of(
+    poolings: Sequence[Pooling], found: NDArray[np.float32], expected: NDArray[np.float32]
+) -> float:
+    """Return the `largest_difference` of any pooling, for the raw columns of several.
+
+    Each is compared alone, so that one with large values does not hide another.
+    """
+    if largest_difference(found, expected) == float("inf"):
+        return float("inf")
+    pairs = zip(poolings, split(poolings, found), split(poolings, expected), strict=True)
+    return max(largest_difference(each.compared(a), each.compared(b)) for each, a, b in pairs)
+
+
+def require_close(difference: float, reference: str = "TensorFlow") -> None:
+    """Raise ExtractionError if `largest_difference` from the reference is above the tolerance."""
     if not difference <= TOLERANCE:  # also true for nan
         raise ExtractionError(
-            f"its features differ from TensorFlow's by {difference:.0e} of their norm, "
+            f"its features differ from {reference}'s by {difference:.0e} of their norm, "
             f"at most {TOLERANCE:.0e} is allowed"
         )
 

@@ -12,7 +12,11 @@ from stackkit_plugins.shared.keras_network.engine_cache import EngineCache, Engi
 from stackkit_plugins.shared.keras_network.engine_table import engines_for
 from stackkit_plugins.shared.keras_network.engines import engine
 from stackkit_plugins.shared.keras_network.network import Network, NetworkDefinition
-from stackkit_plugins.shared.keras_network.parity import in_batches, largest_difference, require_close
+from stackkit_plugins.shared.keras_network.parity import (
+    in_batches,
+    largest_difference_of,
+    require_close,
+)
 from stackkit_plugins.shared.keras_network.timing import (
     MIN_ADVANTAGE,
     TIMED_IMAGES,
@@ -217,7 +221,8 @@ class EngineSelector:
         if selection.engine == "tensorflow":
             return selection
         expected = in_batches(self.network().reference, images, _REFERENCE_BATCH)
-        difference = largest_difference(in_batches(compute, images, selection.batch_size), expected)
+        found = in_batches(compute, images, selection.batch_size)
+        difference = largest_difference_of(self.definition.poolings, found, expected)
         require_close(difference)
         return replace(selection, difference=difference)
 

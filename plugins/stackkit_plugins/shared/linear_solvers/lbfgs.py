@@ -59,6 +59,17 @@ class LBFGS:
         """Evaluate at `x`; what earlier steps learned about curvature is kept."""
         return Point(x, *self.evaluate(x))
 
+    def add_quadratic(self, weights: Array) -> None:
+        """Correct what earlier steps learned, because weights * x ** 2 / 2 was added to the function.
+
+        `weights` has the shape of x or one that broadcasts to it; they may be negative if the function
+        stays convex.
+        """
+        pairs = [(moved, change + weights * moved) for moved, change, _ in self._pairs]
+        self._pairs.clear()
+        for moved, change in pairs:
+            self._remember(moved, change)
+
     def step(self, point: Point, precondition: Callable[[Array], Array]) -> Point | None:
         """Return the next point, or None if rounding errors hide every descent direction.
 
@@ -76,14 +87,15 @@ class LBFGS:
                 return None
             self._pairs.clear()
             return self.step(point, precondition)
-        moved = (found.x - point.x).astype(point.x.dtype)
-        change = found.gradient - point.gradient
+        self._remember((found.x - point.x).astype(point.x.dtype), found.gradient - point.gradient)
+        return found
+
+    def _remember(self, moved: Array, change: Array) -> None:
         curvature = float(np.vdot(moved, change))
         # Positive for a convex function; rounding can make it negative, and then the approximate
         # inverse Hessian would no longer be positive definite.
         if curvature > 0:
             self._pairs.append((moved, change, curvature))
-        return found
 
     def _inverse_hessian(self, gradient: Array, precondition: Callable[[Array], Array]) -> Array:
         """Apply the two-loop recursion, starting from the preconditioner scaled by the newest pair."""

@@ -21,7 +21,9 @@ CONVERTED = ("openvino", "mnn")
 
 if TYPE_CHECKING:
     Compute: TypeAlias = Callable[[NDArray[np.float32]], NDArray[np.float32]]
-    """(n, size, size, 3) RGB from 0 to 255 -> (n, feature_dim); both float32."""
+    """(n, size, size, 3) RGB from 0 to 255 -> (n, columns), the raw columns of `pooling`; both
+    float32.
+    """
 
 
 @runtime_checkable

@@ -40,19 +40,28 @@ def convert(graph: Path, folder: Path) -> None:
 
 def load(folder: Path, *, size: int, threads: int) -> Compiled:
     """Load the network for the CPU in float32 and batches of any length."""
-    openvino = _openvino()
-    core = openvino.Core()
+    core = new_core()
     # Read the file instead of mapping it into memory: if a mapped file shrinks, the operating system
     # kills the process.
     core.set_property({"ENABLE_MMAP": False})
     network = core.read_model(folder / _FILE)
     network.reshape([-1, size, size, 3])
+    return compiled(core, network, threads=threads)
+
+
+def compiled(core: Any, network: Any, *, threads: int) -> Compiled:
+    """Compile a network of one input and one output for the CPU in float32; 0 threads: all cores."""
     # Without the hint OpenVINO computes in bfloat16 on processors that support it, and features differ.
     settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
     if threads:
         settings["INFERENCE_NUM_THREADS"] = threads
-    compiled = core.compile_model(network, "CPU", settings)
-    return Compiled(compiled, compiled.create_infer_request())
+    model = core.compile_model(network, "CPU", settings)
+    return Compiled(model, model.create_infer_request())
+
+
+def new_core() -> Any:
+    """Return an `openvino.Core`."""
+    return _openvino().Core()
 
 
 def _openvino() -> Any:

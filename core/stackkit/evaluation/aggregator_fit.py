@@ -1,0 +1,134 @@
+"""Fit an aggregator on the probabilities of base learners, or on the features of all backbones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stackkit.api.groups import group_argument
+from stackkit.evaluation.classifiers import CheckedAggregator
+from stackkit.evaluation.conditions import combined
+from stackkit.evaluation.convergence import watch_convergence
+from stackkit.evaluation.features import Features
+from stackkit.evaluation.fit import Fit, FitResult, errors_name, training_groups
+from stackkit.evaluation.fit_digest import digest_of, identity
+from stackkit.evaluation.groups import Groups
+from stackkit.evaluation.probabilities import FoldProbabilities, checked_labels
+from stackkit.host.component import ConfiguredComponent
+
+
+# `eq=False`: see `LearnerFit`.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ProbabilityFit:
+    """An aggregator on the probabilities of one fold.
+
+    Parameters
+    ----------
+    aggregator : CheckedAggregator
+        The aggregator, with the kind of probabilities that it is fitted on.
+    probabilities : FoldProbabilities
+        Probabilities of all learners in this fold.
+    labels : ndarray of shape (n_train,), int64
+        Labels of the fold's training rows.
+    sources : sequence of Fit
+        The fits that the aggregator's probabilities come from.
+    groups : ndarray of shape (n_train,), int64, or None
+        Groups of the training rows; None if no rows of the run share one.
+    uninformed : ndarray of int64
+        Training rows whose out-of-fold probabilities do not come from the sources; see
+        `without_information`.
+
+    """
+
+    aggregator: CheckedAggregator
+    probabilities: FoldProbabilities
+    labels: NDArray[np.int64]
+    sources: Sequence[Fit]
+    uninformed: NDArray[np.int64]
+    groups: Groups | None = None
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest of the aggregator, the fits that its probabilities come from, and the labels."""
+        # The digests of the sources stand for the probabilities and groups, so these need not be hashed.
+        sources = [fit.digest for fit in self.sources]
+        # Uninformed rows follow from the sources too, but earlier versions used the sources' values.
+        replaced = [self.uninformed] if len(self.uninformed) else []
+        named = ["aggregator", identity(self.aggregator.component), sources]
+        return digest_of(named, self.labels, *replaced)
+
+    @property
+    def process_state(self) -> frozenset[str] | None:
+        """What the aggregator declares."""
+        return self.aggregator.component.process_state
+
+    def run(self) -> FitResult:
+        """Fit the aggregator and predict the test rows."""
+        with errors_name(self.aggregator.component):
+            known, new = self.probabilities.for_aggregator(self.aggregator.fit_on)
+            aggregator = self.aggregator.component.create()
+            with watch_convergence() as watch:
+                groups = group_argument(aggregator.fit, *training_groups(self.groups))
+                aggregator.fit(known, self.labels, **groups)
+            _, n_test, n_classes = new.shape
+            return FitResult(
+                labels=checked_labels(aggregator.predict(new), n_test, n_classes),
+                converged=not watch.stopped_early,
+            )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FeatureFit:
+    """An aggregator on the features of all backbones, `fit_on` "features".
+
+    Several views of an image are averaged, whatever the learner's option `views` says: backbones may
+    have different views, so a view of one has no counterpart in another.
+
+    The other parameters are those of `LearnerFit`; `learner` is passed to the aggregator.
+    """
+
+    aggregator: CheckedAggregator
+    learner: ConfiguredComponent
+    features: Sequence[Features]
+    labels: NDArray[np.int64]
+    n_classes: int
+    train: NDArray[np.int64]
+    test: NDArray[np.int64]
+    groups: Groups | None = None
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest of the aggregator, its learner, the features, the training labels and the rows."""
+        components = (self.aggregator.component, self.learner)
+        return digest_of(
+            ["features", *map(identity, components), self.n_classes],
+            [features.digest for features in self.features],
+            self.train,
+            self.labels[self.train],
+            self.test,
+            *training_groups(self.groups, self.train),
+        )
+
+    @property
+    def process_state(self) -> frozenset[str] | None:
+        """What the aggregator and the learner declare."""
+        return combined(self.aggregator.component.process_state, self.learner.process_state)
+
+    def run(self) -> FitResult:
+        """Fit the aggregator and predict the test rows."""
+        with errors_name(self.aggregator.component):
+            aggregator = self.aggregator.component.create()
+            with watch_convergence() as watch:
+                known = [features.take_average(self.train) for features in self.features]
+                groups = group_argument(aggregator.fit, *training_groups(self.groups, self.train))
+                aggregator.fit(known, self.labels[self.train], self.learner.create(), **groups)
+            del known  # as in LearnerFit.run
+            new = [features.take_average(self.test) for features in self.features]
+            return FitResult(
+                labels=checked_labels(aggregator.predict(new), len(self.test), self.n_classes),
+                converged=not watch.stopped_early,
+            )

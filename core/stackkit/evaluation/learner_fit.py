@@ -1,0 +1,125 @@
+"""Fit a learner on the features of one backbone and predict other images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stackkit.api.groups import group_argument
+from stackkit.evaluation.classifiers import gives_probabilities
+from stackkit.evaluation.convergence import watch_convergence
+from stackkit.evaluation.features import Features
+from stackkit.evaluation.fit import FitResult, errors_name, training_groups
+from stackkit.evaluation.fit_digest import digest_of, identity
+from stackkit.evaluation.groups import Groups
+from stackkit.evaluation.probabilities import Probabilities, checked_labels, class_probabilities
+from stackkit.evaluation.views import (
+    Use,
+    labels_by_vote,
+    one_row_each,
+    probabilities_of,
+    training_rows,
+    use_of_views,
+)
+from stackkit.host.component import ConfiguredComponent
+
+
+# `eq=False`: fits are keys of dictionaries by identity, and comparing arrays with `==` does not give a
+# single truth value.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LearnerFit:
+    """A learner on the features of one backbone.
+
+    Parameters
+    ----------
+    learner : ConfiguredComponent
+        The learner.
+    features : Features
+        Features of one backbone; of several views, the learner's option `views` says what they are for.
+    labels : ndarray of shape (n_samples,), int64
+        Labels of all rows.
+    n_classes : int
+        Number of classes of the dataset.
+    train, test : ndarray of int64
+        Rows to fit on and rows to predict.
+    probabilities, in_sample : bool
+        Whether to compute probabilities of the test rows, and of the training rows.
+    groups : ndarray of shape (n_samples,), int64, or None
+        Groups of all rows, for learners that divide their training rows; None if no rows share one.
+
+    """
+
+    learner: ConfiguredComponent
+    features: Features
+    labels: NDArray[np.int64]
+    n_classes: int
+    train: NDArray[np.int64]
+    test: NDArray[np.int64]
+    probabilities: bool = False
+    in_sample: bool = False
+    groups: Groups | None = None
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest of the learner, the features, the training labels and the rows."""
+        return digest_of(
+            ["learner", identity(self.learner), self.features.digest, self.n_classes],
+            [self.probabilities, self.in_sample],
+            self.train,
+            self.labels[self.train],
+            self.test,
+            *training_groups(self.groups, self.train),
+            # Without several views the digest is that of earlier versions, so cached fits stay valid.
+            *([["views", self.views]] if self.views != "whole" else []),
+        )
+
+    @property
+    def process_state(self) -> frozenset[str] | None:
+        """What the learner declares."""
+        return self.learner.process_state
+
+    @property
+    def views(self) -> Use:
+        """What the views of an image are for."""
+        return use_of_views(self.learner, self.features)
+
+    def run(self) -> FitResult:
+        """Fit the learner and predict the test rows."""
+        with errors_name(self.learner):
+            learner = self.learner.create()
+            with watch_convergence() as watch:
+                self._fit(learner)
+            in_sample = self._probabilities(learner, self.train) if self.in_sample else None
+            labels, probabilities = self._predict(learner)
+            return FitResult(
+                labels=labels,
+                converged=not watch.stopped_early,
+                probabilities=probabilities if self.probabilities else None,
+                in_sample=in_sample,
+            )
+
+    def _fit(self, learner: Any) -> None:
+        # Training rows are freed when this returns, before others are read: half the peak memory.
+        groups = None if self.groups is None else self.groups[self.train]
+        known = training_rows(self.features, self.train, self.labels[self.train], groups, self.views)
+        learner.fit(known.features, known.labels, **group_argument(learner.fit, known.groups))
+
+    def _predict(self, learner: Any) -> tuple[NDArray[np.int64], Probabilities | None]:
+        """Return labels of the test rows, and probabilities if they were requested or decide."""
+        if self.views in ("whole", "average"):
+            new = one_row_each(self.features, self.test, self.views)
+            labels = checked_labels(learner.predict(new), len(new), self.n_classes)
+            if not self.probabilities:
+                return labels, None
+            return labels, class_probabilities(learner, new, self.n_classes)
+        if gives_probabilities(self.learner):
+            mean = self._probabilities(learner, self.test)
+            return mean.argmax(axis=1), mean
+        return labels_by_vote(learner, self.features, self.test, self.n_classes), None
+
+    def _probabilities(self, learner: Any, rows: NDArray[np.int64]) -> Probabilities:
+        return probabilities_of(learner, self.features, rows, self.n_classes, self.views)

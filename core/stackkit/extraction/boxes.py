@@ -1,0 +1,110 @@
+"""Boxes that a network found: where it looked in each image, for views that show only this part."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stackkit.api.errors import ExtractionError, StoreError
+from stackkit.store import BackboneKey, FeatureFile
+from stackkit.store.metadata import Contents, read_contents
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Boxes:
+    """The boxes of some images.
+
+    Parameters
+    ----------
+    resize : {"squash", "crop", "pad"}
+        How an image became the square in which the network found its box.
+    places : ndarray of shape (n, 4), float32
+        x, y, width and height of each box, relative to this square.
+
+    """
+
+    resize: str
+    places: NDArray[np.float32]
+
+    def take(self, rows: Sequence[int]) -> Boxes:
+        """Return the boxes of some images."""
+        return Boxes(resize=self.resize, places=self.places[list(rows)])
+
+    def on_image(self, row: int, image_size: tuple[int, int]) -> Sequence[float]:
+        """Return x, y, width and height of a box, relative to an image of (width, height) pixels."""
+        box: list[float] = self.places[row].tolist()
+        if self.resize == "squash":
+            return box
+        # The square is a part of the image, or larger than it; what is beyond its edges is cut off.
+        width, height = image_size
+        side = min(image_size) if self.resize == "crop" else max(image_size)
+        left, right = (_relative(width, side, at) for at in (box[0], box[0] + box[2]))
+        top, bottom = (_relative(height, side, at) for at in (box[1], box[1] + box[3]))
+        return left, top, right - left, bottom - top
+
+
+def _relative(length: int, side: int, at: float) -> float:
+    """Convert a place on a square of `side` pixels in the middle of `length` pixels to one on these."""
+    return min(max((length - side) / 2 + at * side, 0.0), length) / length
+
+
+def read_boxes(file: FeatureFile, key: BackboneKey) -> tuple[Boxes, NDArray[np.bool_]]:
+    """Return the boxes in a feature file with this key, and (n,) for which images it has one.
+
+    Raises
+    ------
+    ExtractionError
+        If a box is no part of the image.
+
+    """
+    places, found = file.read(), file.intact()
+    corners = np.hstack([places[:, :2], places[:, :2] + places[:, 2:]])[found]
+    if corners.size and not (
+        corners.min() > -0.01 and corners.max() < 1.01 and places[found, 2:].min() > 0
+    ):
+        raise ExtractionError(
+            f"{key.name} returned boxes that are no part of the image; a box is x, y, width and height, "
+            "relative to the image"
+        )
+    return Boxes(resize=key.resize, places=places), found
+
+
+def stored_boxes(path: Path, contents: Contents) -> Boxes | None:
+    """Return the boxes that the features in the file at `path` were computed with.
+
+    Parameters
+    ----------
+    path, contents : Path, Contents
+        A feature file of a store, and its metadata.
+
+    Returns
+    -------
+    Boxes or None
+        One box per row of the file; None if the view has no boxes.
+
+    Raises
+    ------
+    StoreError
+        If the boxes are no longer stored.
+
+    """
+    name = contents.key.boxes
+    if not name:
+        return None
+    for other in sorted(path.parent.parent.glob(f"{name.rpartition('-')[0]}-*/*.h5")):
+        with suppress(StoreError, OSError):
+            found = read_contents(other)
+            # The name is that of exact features; files of another dtype are in other folders.
+            if replace(found.key, dtype="float32").folder == name and found.rows.has_images_of(
+                contents.rows
+            ):
+                with FeatureFile(other, found, writable=False) as file:
+                    return read_boxes(file, found.key)[0]
+    raise StoreError(
+        f"the boxes of {path} are no longer stored; delete this file and rerun `stackkit extract`"
+    )

@@ -1,0 +1,127 @@
+"""Create backbones of networks of timm.
+
+Importing this module imports no framework.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from stackkit.api import UsageError, user_path
+from stackkit_plugins.shared.keras_network import missing_file
+from stackkit_plugins.shared.network import EngineSettings, NetworkBackbone, checked_engine
+from stackkit_plugins.timm.frozen import FrozenTimm
+from stackkit_plugins.timm.hub import on_this_machine, weights_folder
+from stackkit_plugins.timm.models import MODELS
+from stackkit_plugins.timm.weights import Network, weights_of
+
+_INSTALL = {
+    "torch": "pip install 'stackkit[timm]'",
+    "openvino": "pip install 'stackkit[fast]'",
+}
+_NO_MODEL = "model= is required, for example timm:model=resnet18"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Factory:
+    """Create backbones of one network, or of any.
+
+    Parameters
+    ----------
+    name : str
+        Name of the backbone.
+    model : str
+        Name in timm; empty if it is an option.
+
+    """
+
+    name: str
+    model: str = ""
+
+    def __call__(
+        self,
+        *,
+        weights: str,
+        size: int | None,
+        tokens: str,
+        device: str,
+        seed: int,
+        model: str | None = None,
+        **settings: Any,
+    ) -> NetworkBackbone:
+        """Create a backbone; the network is built, and weights downloaded, when first needed.
+
+        Parameters
+        ----------
+        weights : str
+            "hub" (downloaded once by huggingface_hub), "random", or the path of a file.
+        size : int or None
+            Side of the images in pixels; None: that of the network's own configuration.
+        tokens : {"auto", "cls", "mean", "both"}
+            What a transformer returns: what its own classifier would get, the class token, the mean of
+            the patch tokens, or both.
+        device : {"auto", "cpu", "gpu"}
+            Where torch computes.
+        seed : int
+            Seed of random weights.
+        model : str or None
+            Name in timm, for the backbone `timm`.
+        **settings
+            Fields of `EngineSettings`.
+
+        Raises
+        ------
+        UsageError
+            If there is no model, or options contradict each other.
+        PluginError
+            If timm, torch or the engine is not installed.
+        WeightsError
+            If the weights file is missing.
+
+        """
+        chosen = self.model or model
+        if not chosen:
+            raise UsageError(f"{self.name}: {_NO_MODEL}")
+        engine = EngineSettings(**settings)
+        if engine.engine == "openvino":
+            if device == "gpu":
+                raise UsageError(
+                    f"{self.name}: engine=openvino computes on the CPU; device=gpu requires engine=torch"
+                )
+            device = "cpu"
+        network = Network(model=chosen, size=size, tokens=tokens)
+        frozen = FrozenTimm(
+            name=self.name,
+            network=network,
+            weights=weights_of(chosen, weights, seed=seed),
+            requested_device=device,
+        )
+        return NetworkBackbone(frozen, checked_engine(self.name, engine, install=_INSTALL))
+
+    def unavailable_reason(self, *, weights: str, model: str | None = None, **others: Any) -> str | None:
+        """Return what must be downloaded or provided before this backbone can run, or None."""
+        del others
+        chosen = self.model or model
+        if not chosen:
+            return _NO_MODEL
+        if weights == "random":
+            return None
+        if weights != "hub":
+            return missing_file(user_path(weights))
+        if on_this_machine(chosen):
+            return None
+        return f"weights of {chosen} not found in {weights_folder()}; downloaded on first use"
+
+
+_FACTORIES = {
+    "timm": Factory(name="timm"),
+    **{each.name.replace("-", "_"): Factory(name=each.name, model=each.model) for each in MODELS},
+}
+
+
+def __getattr__(name: str) -> Factory:
+    try:
+        return _FACTORIES[name]
+    except KeyError:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None

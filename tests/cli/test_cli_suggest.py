@@ -1,0 +1,118 @@
+"""`stackkit suggest` ranks networks and recipes on a sample, within a budget."""
+
+import shlex
+from pathlib import Path
+
+import pytest
+from support.commands import HISTOGRAM, Command
+from support.installing import Site
+
+OTHERS = """
+    import numpy as np
+    from stackkit.api import BackboneSpec, Readiness, hookimpl
+
+    @hookimpl
+    def stackkit_backbones():
+        return [
+            BackboneSpec(name="slow", summary="", factory="others:Slow"),
+            BackboneSpec(name="broken", summary="", factory="others:Broken"),
+            BackboneSpec(name="far", summary="", factory="others:Far", unavailable_reason="others:why"),
+        ]
+
+    class Slow:
+        image_size, feature_dim, revision, trained = 8, 3, "1", True
+
+        def prepare(self, probe, tell):
+            return Readiness(settings={}, batch_size=32, images_per_s=0.01)
+
+        def extract(self, images):
+            raise AssertionError("it takes longer than the budget")
+
+    class Broken:
+        image_size, feature_dim, revision, trained = 8, 3, "1", True
+
+        def extract(self, images):
+            raise ValueError("no memory")
+
+    class Far(Broken):
+        pass
+
+    def why():
+        return "far.bin is downloaded at first use"
+"""
+NETWORKS = f"{HISTOGRAM},{HISTOGRAM}:bins=2,slow,broken,far"
+
+
+@pytest.fixture
+def arguments(site: Site, bird_folder: Path, tmp_path: Path) -> list[str | Path]:
+    site.install("others", OTHERS)
+    mine = tmp_path / "mine.toml"
+    mine.write_text(
+        f'backbones = ["{HISTOGRAM}", "{HISTOGRAM}:bins=2"]\nlearners = ["lda"]\n'
+        'aggregators = ["soft-vote"]\n',
+        encoding="utf-8",
+    )
+    return [
+        *("suggest", "--dataset", f"image-folder:root={bird_folder}", "--limit", "5"),
+        *("--backbones", NETWORKS, "--recipe", mine, "--recipe", "published", "--budget", "60s"),
+    ]
+
+
+def test_what_can_run_is_ranked_and_the_rest_is_named_with_its_reason(
+    stackkit: Command, arguments: list[str | Path], tmp_path: Path
+) -> None:
+    outcome = stackkit(*arguments, "--json")
+    assert outcome.code == 0, outcome.err
+    document = outcome.document
+    assert (document["n_images"], document["n_whole"], document["n_classes"]) == (15, 18, 3)
+    ranked = document["candidates"]
+    mine = str(tmp_path / "mine.toml")
+    assert {one["name"] for one in ranked} == {HISTOGRAM, f"{HISTOGRAM}:bins=2", mine}
+    accuracies = [one["accuracy"] for one in ranked]
+    assert accuracies == sorted(accuracies, reverse=True)
+    assert ranked[0]["gain_interval_95"] is None
+    for one in ranked[1:]:
+        assert one["indistinct"] == (one["gain_interval_95"][1] >= 0)
+        assert one["interval_95"][0] < one["accuracy"] < one["interval_95"][1]
+    skipped = {one["name"]: one["reason"] for one in document["skipped"]}
+    assert skipped["slow"].startswith("takes about 2250 s here, and ")
+    assert "no memory" in skipped["broken"]
+    not_ready = {one["name"]: one["reason"] for one in document["not_ready"]}
+    assert not_ready["far"] == "far.bin is downloaded at first use"
+    assert not_ready["published"].startswith("vgg19: ")
+    assert document["suggested"] == ranked[0]["command"]
+
+
+def test_the_table_says_that_a_sample_is_too_small_and_what_to_run(
+    stackkit: Command, arguments: list[str | Path]
+) -> None:
+    first = stackkit(*arguments)
+    lines = first.out.splitlines()
+    assert "15 of 18 images, 3 classes; 3-fold cross-validation, shuffled" in lines[0]
+    assert any("15 images are too few to tell" in line and "--limit 10" in line for line in lines)
+    (best,) = [line for line in lines if line.startswith("most accurate here: stackkit run ")]
+    again = stackkit(*arguments)
+    assert [line for line in again.out.splitlines() if "[" in line and "to the best" not in line]
+    assert best in again.out.splitlines(), "the same seed gives the same ranking"
+    done = stackkit(*shlex.split(best.partition(": stackkit ")[2]), "--json")
+    assert done.code == 0, done.err
+    for counts in done.document["extraction"].values():
+        assert counts == {"computed": 3, "reused": 15}, "the sample's features are kept"
+
+
+def test_without_time_nothing_is_tried(stackkit: Command, arguments: list[str | Path]) -> None:
+    outcome = stackkit(*arguments[:-1], "0.0001s")
+    assert outcome.code == 0, outcome.err
+    assert "nothing was tried; give more time with --budget" in outcome.out
+    for text, message in {
+        "soon": "--budget must be a duration such as 90s, 10m or 1h, got 'soon'",
+        "0m": "--budget must be longer than 0, got '0m'",
+    }.items():
+        refused = stackkit(*arguments[:-1], text)
+        assert (refused.code, refused.error) == (2, message)
+
+
+def test_names_that_do_not_exist_are_refused(stackkit: Command, arguments: list[str | Path]) -> None:
+    assert "unknown backbone 'histogrm'" in stackkit(*arguments[:5], "--backbones", "histogrm").error
+    assert "unknown recipe 'fst'" in stackkit(*arguments[:5], "--recipe", "fst").error
+    assert "--limit must be at least 3, got 2" in stackkit(*arguments[:3], "--limit", "2").error
