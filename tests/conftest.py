@@ -5,10 +5,16 @@ import signal
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from PIL import Image
 from support.environments import OFFLINE, Shell, create_environment
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+# No deadline, because machines are shared. `--hypothesis-profile thorough` searches longer.
+settings.register_profile("quick", max_examples=20, deadline=None)
+settings.register_profile("thorough", max_examples=300, deadline=None)
+settings.load_profile("quick")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

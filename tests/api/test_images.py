@@ -142,10 +142,10 @@ class TestDecompressionBombs:
     def test_a_header_that_claims_an_enormous_size_is_refused_at_once(self, tmp_path, side):
         path = tmp_path / "bomb.png"
         path.write_bytes(_png(side, side))
-        start = time.perf_counter()
+        start = time.process_time()
         with pytest.raises(ImageError, match="exceeds limit"):
             read_image(path)
-        assert time.perf_counter() - start < 1
+        assert time.process_time() - start < 1
 
     def test_a_large_but_allowed_image_gives_no_warning_and_changes_no_filter(self, tmp_path):
         path = saved(Image.new("1", (10_000, 9_000)), tmp_path / "large.png")

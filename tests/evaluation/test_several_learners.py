@@ -77,7 +77,7 @@ def test_every_learner_on_every_backbone_feeds_the_stack(registry):
     assert len([r for r in results if r.gain_interval_95 is None]) == 1
     protocol = Protocol(kind="cross-validation", folds=2, shuffle=False, seed=0)
     found = list(notes(protocol, comparison, results, (), {}))
-    assert any("a single classifier on a single backbone" in note for note in found)
+    assert any("the best baseline or learner of this table" in note for note in found)
     # The stack is the mean of all four base learners, computed by hand.
     fold = comparison.folds[0]
     by_hand = [

@@ -258,6 +258,5 @@ def test_the_notes_say_what_the_views_are_for(registry):
     protocol = Protocol(kind="cross-validation", folds=3, shuffle=False, seed=0)
     found = " ".join(notes(protocol, comparison, comparison.run(), (), {}))
     assert "several views of each image (3 of three)" in found
-    assert "linear-svm, lda are fitted on every view as a training row" in found
-    assert "logistic:views=average are fitted on the average of the views" in found
-    assert "concat are fitted on the average" in found
+    assert "training row, with predictions averaged over the views: linear-svm, lda." in found
+    assert "predicting from it: logistic:views=average, concat." in found

@@ -4,11 +4,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-FEW, MANY = 1_000, 20_000
-TOLERANCE_MB = 40.0
+FEW, MANY = 400, 8_000
+TOLERANCE_MB = 30.0
 """For what is known of each image: its sample, fingerprint and place (about 1 kB each).
 
-One size of its pixels alone would take 19,000 x 96 x 96 x 3 bytes = 525 MB.
+One size of its pixels alone would take 7,600 x 96 x 96 x 3 bytes = 210 MB.
 """
 
 EXTRACTION = """

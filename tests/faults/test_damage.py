@@ -15,7 +15,7 @@ from stackkit.store.errors import DamagedFileError
 from stackkit.store.integrity import USER_BLOCK_BYTES
 from stackkit.store.metadata import read_contents
 
-TRIALS = 600
+TRIALS = [150, pytest.param(600, marks=pytest.mark.slow)]
 
 
 @pytest.fixture(autouse=True)
@@ -56,10 +56,11 @@ def recovered(path: Path) -> int:
     return len(pending)
 
 
-def test_every_flipped_bit_is_found_and_costs_one_row_at_most(path: Path) -> None:
+@pytest.mark.parametrize("trials", TRIALS)
+def test_every_flipped_bit_is_found_and_costs_one_row_at_most(path: Path, trials: int) -> None:
     sound, layout = path.read_bytes(), read_contents(path).layout
     draw = random.Random(11)
-    for _ in range(TRIALS):
+    for _ in range(trials):
         place, data = draw.randrange(len(sound)), bytearray(sound)
         data[place] ^= 1 << draw.randrange(8)
         path.write_bytes(data)
@@ -85,7 +86,7 @@ def test_a_cut_anywhere_is_found_and_rows_before_it_are_kept(path: Path) -> None
     sound, layout = path.read_bytes(), read_contents(path).layout
     draw = random.Random(13)
     edges = [0, 1, USER_BLOCK_BYTES - 1, USER_BLOCK_BYTES, len(sound) - 1]
-    for size in [*edges, *(draw.randrange(len(sound)) for _ in range(200))]:
+    for size in [*edges, *(draw.randrange(len(sound)) for _ in range(100))]:
         path.write_bytes(sound[:size])
         assert damage_seen(path) == "file", size
         lost = recovered(path)

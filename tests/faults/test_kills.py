@@ -16,7 +16,26 @@ from PIL import Image
 HARNESS = Path(__file__).with_name("killing.py")
 KILLS = [40, pytest.param(200, marks=pytest.mark.slow)]
 FIT_KILLS = [8, pytest.param(30, marks=pytest.mark.slow)]
-CLI_KILLS = [1, pytest.param(5, marks=pytest.mark.slow)]
+CLI_KILLS = 5
+STALLING = """
+import os, time
+import numpy as np
+from stackkit.api import BackboneSpec, hookimpl
+
+@hookimpl
+def stackkit_backbones():
+    return [BackboneSpec(name="stalling", summary="", factory="stalling:Stalling")]
+
+class Stalling:
+    image_size, feature_dim, revision, trained = 16, 768, "1", True
+    calls = 0
+
+    def extract(self, images):
+        self.calls += len(images) > 4  # smaller calls are the check of a third-party backbone
+        if self.calls > 2 and "STALL" in os.environ:
+            time.sleep(600)  # until the test kills this process
+        return images.reshape(len(images), -1).astype(np.float32)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -60,9 +79,27 @@ def test_no_kept_fit_is_lost_or_done_again_after_any_kill(kills: int) -> None:
     assert seen["states"]["between two fits"] > kills // 10
 
 
-@pytest.mark.parametrize("kills", CLI_KILLS)
+def test_the_command_itself_killed_between_two_batches_resumes(
+    photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "stalling.py").write_text(STALLING, encoding="utf-8")
+    command = [sys.executable, "-m", "stackkit", "--plugin", str(tmp_path / "stalling.py"), "extract"]
+    command += ["--dataset", f"image-folder:root={photographs}", "--backbones", "stalling", "--store"]
+    calm, killed = tmp_path / "calm", tmp_path / "killed"
+    subprocess.run([*command, str(calm)], check=True, capture_output=True)
+    with monkeypatch.context() as stalled:
+        stalled.setenv("STALL", "1")
+        assert killed_while_it_writes([*command, str(killed)], killed, 0)
+    kept = committed(killed)
+    assert 0 < kept < committed(calm)
+    done = subprocess.run([*command, str(killed), "--json"], check=True, capture_output=True)
+    assert json.loads(done.stdout)["reused"] == {"stalling": kept}
+    assert np.array_equal(features_in(killed), features_in(calm))
+
+
+@pytest.mark.slow
 def test_the_command_itself_killed_again_and_again_resumes_with_a_real_network(
-    cub_root: Path, shared_data: Path, tmp_path: Path, kills: int
+    cub_root: Path, shared_data: Path, tmp_path: Path
 ) -> None:
     weights = shared_data / "weights" / "mobilenet_v1_0.25_224.h5"
     command = [sys.executable, "-m", "stackkit", "extract"]
@@ -73,7 +110,7 @@ def test_the_command_itself_killed_again_and_again_resumes_with_a_real_network(
     with subprocess.Popen([*command, str(tmp_path / "calm")], stderr=subprocess.DEVNULL) as calm:
         killed_in_time = sum(
             killed_while_it_writes([*command, str(killed)], killed, draw.random() * 0.05)
-            for _ in range(kills)
+            for _ in range(CLI_KILLS)
         )
     assert calm.returncode == 0
     assert killed_in_time > 0

@@ -118,9 +118,9 @@ def test_stackkits_own_plugins_run_without_a_guard(site: Site, monkeypatch: pyte
     guarded, watched = [], []
     real, real_watchdog = guard.guarded, timeout._Watchdog
 
-    def counting_guard(observed: guard.Observations, label: str, seconds: float, package: str):
+    def counting_guard(observed: guard.Observations, label: str, *rest: object):
         guarded.append(label)
-        return real(observed, label, seconds, package)
+        return real(observed, label, *rest)
 
     def counting_watchdog(label: str, seconds: float) -> timeout._Watchdog:
         watched.append(label)
@@ -166,14 +166,16 @@ REPLACING = {
     "import numpy.linalg as la; la.norm = functools.partial(max)": "numpy.linalg.norm",
     "import sklearn.svm as svm; svm.LinearSVC = type('Mine', (), {})": "sklearn.svm.LinearSVC",
     "import random; random.shuffle = list": "random.shuffle",
-    "import sys; sys.modules['numpy'] = sys.modules[__name__]": "numpy",
     "import stackkit.api.errors as errors; errors.plain = str": "stackkit.api.errors.plain",
+    "import sys; sys.modules['numpy'] = sys.modules[__name__]": "numpy",
 }
+"""What a plugin does, and the name that is reported. The last one hides what is in NumPy."""
 
 
-@pytest.mark.parametrize(("code", "name"), REPLACING.items(), ids=REPLACING.values())
-def test_a_replaced_function_of_a_numerical_library_is_named(site: Site, code: str, name: str) -> None:
-    site.install("acme", f"import functools, numpy\n{code}\n{dedent(OFFERS_COLOURS)}")
+def test_a_replaced_function_of_a_numerical_library_is_named(site: Site) -> None:
+    """By one plugin each, in one process; they are loaded by name."""
+    for number, code in enumerate(REPLACING):
+        site.install(f"acme-{number}", f"import functools, numpy\n{code}\n{dedent(OFFERS_COLOURS)}")
     program = """
         import numpy, sklearn.svm
         from stackkit.host.host import load_host
@@ -182,9 +184,10 @@ def test_a_replaced_function_of_a_numerical_library_is_named(site: Site, code: s
         print([each.qualified_name for each in host.components if not each.is_own])
     """
     done = run_python(program)
+    reasons = [f"replaced {name} for the whole process (not restored)" for name in REPLACING.values()]
     assert done.stdout.splitlines() == [
-        str([("acme", f"replaced {name} for the whole process (not restored)")]),
-        "['acme/colours', 'zenith/colours']",
+        str([(f"acme-{number}", reason) for number, reason in enumerate(reasons)]),
+        str([*(f"acme-{number}/colours" for number in range(len(reasons))), "zenith/colours"]),
     ]
 
 
@@ -443,7 +446,7 @@ def load_hanging(call: str) -> dict[str, Any]:
 def test_an_import_that_hangs_is_ended_at_the_time_limit(site: Site, code: str) -> None:
     site.install("hanging", code)
     found = load_hanging("load()")
-    assert found["seconds"] < 5
+    assert found["seconds"] < 50, "the plugin hangs for a minute, or for good"
     hanging = found["hanging"]
     assert (hanging["stage"], hanging["status"]) == ("import", "failed")
     assert hanging["error"] == (

@@ -494,8 +494,9 @@ KERAS_FOLDER = """
 from stackkit_plugins.keras_applications.input_scaling import scaled_for
 from stackkit_plugins.keras_applications.keras_files import models_folder
 print(models_folder())
-import keras
 import pathlib
+from stackkit_plugins.shared.keras_network import import_keras
+keras = import_keras()
 source = pathlib.Path(SOURCE).as_uri()
 copy = pathlib.Path(keras.utils.get_file("stackkit-test", source, cache_subdir="models"))
 copy.unlink()
@@ -503,21 +504,27 @@ print(copy.parent)
 """
 
 
-@pytest.mark.parametrize(
-    "environment",
-    [
+@pytest.fixture(
+    scope="module",
+    params=[
         {"HOME": "{tmp}"},
         pytest.param({"KERAS_HOME": "{tmp}/source/no-folder"}, marks=pytest.mark.slow),
     ],
     ids=str,
 )
-def test_weights_are_searched_where_keras_searches(tmp_path, environment):
-    (tmp_path / "source").write_text("x")
-    code = f"SOURCE = {str(tmp_path / 'source')!r}" + KERAS_FOLDER
-    chosen = {name: value.format(tmp=tmp_path) for name, value in environment.items()}
-    done = python(code, **chosen)
+def keras_of_a_user(request, tmp_path_factory) -> subprocess.CompletedProcess[str]:
+    """A process with folders and a log level that the user has set."""
+    tmp = tmp_path_factory.mktemp("user")
+    (tmp / "source").write_text("x")
+    code = f"SOURCE = {str(tmp / 'source')!r}" + KERAS_FOLDER
+    chosen = {name: value.format(tmp=tmp) for name, value in request.param.items()}
+    done = python(code, TF_CPP_MIN_LOG_LEVEL="0", **chosen)
     assert done.returncode == 0, done.stderr
-    ours, *_, theirs = done.stdout.split("\n")[:-1]
+    return done
+
+
+def test_weights_are_searched_where_keras_searches(keras_of_a_user):
+    ours, *_, theirs = keras_of_a_user.stdout.split("\n")[:-1]
     assert ours == theirs
 
 
@@ -662,9 +669,8 @@ def test_other_lines_on_stderr_are_kept_during_the_import_of_tensorflow():
     assert python(code).stderr == "a warning of yours\nand after"
 
 
-def test_a_user_who_sets_tensorflows_log_level_gets_its_lines():
-    code = "from stackkit_plugins.shared.keras_network import import_keras; import_keras()"
-    assert "InitializeLog" in python(code, TF_CPP_MIN_LOG_LEVEL="0").stderr
+def test_a_user_who_sets_tensorflows_log_level_gets_its_lines(keras_of_a_user):
+    assert "InitializeLog" in keras_of_a_user.stderr
 
 
 def test_another_keras_backend_is_refused_with_what_to_set():

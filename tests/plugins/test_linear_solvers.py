@@ -272,7 +272,7 @@ def problems(draw) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
 
 
 @given(problems())
-@settings(max_examples=80, deadline=None, derandomize=True)
+@settings(derandomize=True)
 def test_on_any_small_problem_it_finds_the_minimum_or_warns(problem):
     X, y, options = problem
     with warnings.catch_warnings(record=True) as caught:

@@ -367,10 +367,11 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("message", REFUSED)
-def test_what_cannot_be_used_is_said_in_one_line(backbone, message):
+def test_what_cannot_be_used_is_said_in_one_line(backbone, message, capfd):
     model, options = REFUSED[message]
     with pytest.raises(StackkitError) as caught:
         backbone(model, **options).extract(PIXELS)
+    assert capfd.readouterr() == ("", "")
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 

@@ -96,9 +96,10 @@ def box_of(activations: np.ndarray) -> list[float]:
 
 @pytest.mark.parametrize("pooling", POOLINGS)
 def test_every_pooling_equals_a_plain_computation_on_the_feature_map(pooling, maps, one_pass):
-    expected = expected_of(pooling, maps[None])
+    few = 2 if pooling == "second-order" else 9  # scipy's square root takes a second
+    expected = expected_of(pooling, maps[None][:few])
     assert expected.shape[1] == lite(pooling=pooling).feature_dim <= 8192
-    assert largest_difference(one_pass[pooling, None], expected.astype(np.float32)) < 1e-5
+    assert largest_difference(one_pass[pooling, None][:few], expected.astype(np.float32)) < 1e-5
 
 
 def test_a_layer_that_is_named_is_pooled_instead_of_the_last_one(maps, one_pass):
@@ -117,17 +118,28 @@ def test_a_single_pass_gives_the_features_of_a_joined_one(pooling, birds, one_pa
     assert lite(pooling=pooling, engine="tensorflow").extract(birds[:0]).shape == (0, found.shape[1])
 
 
-@pytest.mark.parametrize("engine", ["openvino", pytest.param("mnn", marks=pytest.mark.slow)])
-def test_every_engine_gives_tensorflows_features_in_every_set_of_a_pass(engine, birds, one_pass):
-    if engines.engine_version(engine) is None:
-        pytest.skip(f"{engine} is not installed (extra: fast)")
-    backbone = joined(engine)
+@pytest.mark.skipif(engines.engine_version("openvino") is None, reason="needs the extra fast")
+def test_an_engine_gives_tensorflows_features_in_every_set_of_a_pass(birds, one_pass):
+    backbone = joined("openvino")
     selector = backbone.selector(print)  # in this process, which has imported TensorFlow already
     selection = selector.select(birds)
-    assert selection.engine == engine
+    assert selection.engine == "openvino"
     raw = selector.compute(selection)(birds.astype(np.float32))
     for name, columns in by_set(features_of(backbone.definition.poolings, raw)).items():
         assert largest_difference(columns, one_pass[name]) < ONE_PASS, name
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(engines.engine_version("mnn") is None, reason="needs the extra fast")
+def test_mnn_has_all_poolings_of_a_network_that_it_is_selected_for(birds):
+    given = {"weights": "random", "size": SIZE, "engine": "mnn"}
+    first, *others = [
+        create(keras_applications, "vgg16", **given, pooling=name, layer=layer)
+        for name in POOLINGS
+        for layer in ("none", "block5_conv3")
+    ]
+    readiness = first.join(others).prepare(birds, print)  # compares every set with TensorFlow's
+    assert readiness.settings["engine"] == "mnn"
 
 
 def test_only_poolings_of_the_same_network_on_the_same_engine_share_a_pass():

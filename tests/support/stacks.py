@@ -13,8 +13,8 @@ from stackkit_plugins.shared.probabilities import FLOOR
 Stack: TypeAlias = tuple[np.ndarray, np.ndarray]
 """(n_learners, n, n_classes) probabilities and (n,) labels."""
 
-many = settings(max_examples=60, deadline=None)
-"""Settings of property tests: no deadline, because machines are shared."""
+many = settings()
+"""Settings of property tests: those of the profile that tests/conftest.py loads."""
 
 
 @st.composite

@@ -98,9 +98,9 @@ def show(
     store: options.Store = None,
     as_json: options.Json = False,
 ) -> None:
-    """Show everything about one feature file, or what the network saw of an image.
+    """Show one feature file, or what the network saw of an image.
 
-    That is the network's setting, classes, missing and damaged rows, and provenance.
+    Without --image: the setting, classes, missing and damaged rows, and provenance.
 
     Try: stackkit features show 1
     """

@@ -25,7 +25,7 @@ from typing import Any
 from stackkit.api.errors import plain
 from stackkit.host.heavy_modules import is_loaded
 from stackkit.host.load_failure import listed
-from stackkit.host.replaced import library_contents, replaced, still_replaced
+from stackkit.host.replaced import PluginWatch, still_replaced
 from stackkit.host.timeout import time_limit
 from stackkit.utils.streams import STDERR, descriptor_1_to
 
@@ -58,21 +58,23 @@ class Observations:
 
 
 @contextmanager
-def guarded(observed: Observations, label: str, seconds: float, package: str) -> Iterator[None]:
+def guarded(
+    observed: Observations, label: str, seconds: float, package: str, libraries: PluginWatch
+) -> Iterator[None]:
     """Run third-party code in the block, and note in `observed` what it did to the process.
 
     `label` names the plugin if its code cannot be interrupted after `seconds`; `package` is its
-    top-level module.
+    top-level module; `libraries` began before the first block of this plugin.
     """
     with _warnings_deferred(), _output_captured(observed), _ctrl_c_recognised():
-        state, libraries, threads = _State(), library_contents(), set(threading.enumerate())
+        state, threads = _State(), set(threading.enumerate())
         try:
             # Innermost: the limit must not interrupt what restores the process.
             with time_limit(label, seconds):
                 yield
         finally:
             observed.restored += state.restore()
-            observed.replaced += still_replaced(label, replaced(libraries, package))
+            observed.replaced += still_replaced(label, libraries.replaced(package))
             observed.threads += sorted(each.name for each in set(threading.enumerate()) - threads)
 
 

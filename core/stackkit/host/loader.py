@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Coroutine, Iterable
 from types import ModuleType, SimpleNamespace
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pluggy
 
@@ -17,6 +17,9 @@ from stackkit.api.specs import SPEC_TYPES, ComponentSpec, Kind
 from stackkit.host.discovery import Candidate
 from stackkit.host.heavy_modules import heavy_imports, is_loaded
 from stackkit.host.load_failure import LoadFailure, PluginLoadError, PluginWarning, Stage, failure_of
+
+if TYPE_CHECKING:
+    from stackkit.host.replaced import PluginWatch
 
 T = TypeVar("T")
 
@@ -46,6 +49,7 @@ class PluginLoader:
         self.replaced: list[str] = []
         self.import_ms = 0.0
         self.heavy: tuple[str, ...] = ()
+        self._libraries: PluginWatch | None = None
 
     def load(self) -> list[ComponentSpec]:
         """Return the specs of all components; raise PluginLoadError with the stage that failed."""
@@ -119,10 +123,13 @@ class PluginLoader:
             return _described(stage, work, where)
         # Imported here since most installations have no third-party plugin.
         from stackkit.host.guard import Observations, guarded
+        from stackkit.host.replaced import PluginWatch
 
+        self._libraries = self._libraries or PluginWatch()
         observed, candidate = Observations(), self._candidate
+        label, package = candidate.label, candidate.package
         try:
-            with guarded(observed, candidate.label, self._seconds, candidate.package):
+            with guarded(observed, label, self._seconds, package, self._libraries):
                 return _described(stage, work, where)
         except (PluginLoadError, KeyboardInterrupt):
             raise

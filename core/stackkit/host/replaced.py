@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import functools
 import sys
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from itertools import chain, islice
 from operator import is_
 from types import FunctionType, ModuleType
-from typing import Any, TypeAlias
+from typing import Any
 
 from stackkit.api.errors import plain
 from stackkit.host.heavy_modules import HEAVY, is_loaded
 
 WATCHED = HEAVY | {"math", "random", "stackkit", "stackkit_plugins"}
 """Top-level modules that figures depend on: a function that is replaced in one of them is reported."""
-
-_Contents: TypeAlias = dict[str, tuple[ModuleType, dict[str, Any]]]
 
 _IN_PLACE: dict[str, dict[str, object]] = {}
 """What each plugin has replaced in this process: its label -> name -> the new value.
@@ -23,14 +24,77 @@ A plugin is imported once per process, so a host that is loaded again sees no re
 """
 
 
-def library_contents() -> _Contents:
-    """Names and values of all watched modules that have been executed."""
+def _watched_modules() -> dict[str, ModuleType]:
+    """All watched modules that have been executed, by name."""
     return {
-        # Not vars(module): a lazy module would load itself when its attributes are read.
-        name: (module, dict(object.__getattribute__(module, "__dict__")))
+        name: module
         for name, module in list(sys.modules.items())
         if name.partition(".")[0] in WATCHED and isinstance(module, ModuleType) and is_loaded(module)
     }
+
+
+def _live(module: ModuleType) -> dict[str, Any]:
+    """Return a module's content. A lazy module would load itself if `vars` read it."""
+    content: dict[str, Any] = object.__getattribute__(module, "__dict__")
+    return content
+
+
+class _Contents:
+    """Names and values in all watched modules at one moment.
+
+    Flat lists, because TensorFlow alone has 3,000 modules: a copy of each would start the garbage
+    collector again and again, and to compare them one by one takes five times as long.
+    """
+
+    def __init__(self) -> None:
+        self._modules = _watched_modules()
+        lives = list(map(_live, self._modules.values()))
+        while True:
+            with suppress(RuntimeError):  # another thread adds a name at this moment
+                self._lengths = list(map(len, lives))
+                self._keys = list(chain.from_iterable(lives))
+                self._values = list(chain.from_iterable(map(dict.values, lives)))
+                if self._lengths == list(map(len, lives)):
+                    break
+
+    def is_current(self) -> bool:
+        """Return whether nothing has changed, as is nearly always the case."""
+        modules = _watched_modules()
+        if len(modules) != len(self._modules) or not _are_same(modules.values(), self._modules.values()):
+            return False
+        lives = list(map(_live, modules.values()))
+        try:
+            return (
+                list(map(len, lives)) == self._lengths
+                and _are_same(chain.from_iterable(lives), self._keys)
+                and _are_same(chain.from_iterable(map(dict.values, lives)), self._values)
+            )
+        except RuntimeError:  # another thread adds a name at this moment
+            return False
+
+    def by_module(self) -> Iterator[tuple[str, ModuleType, dict[str, Any]]]:
+        """Name, module and content of each module."""
+        pairs = zip(self._keys, self._values, strict=True)
+        for (name, module), length in zip(self._modules.items(), self._lengths, strict=True):
+            yield name, module, dict(islice(pairs, length))
+
+
+def _are_same(some: Iterable[object], others: Iterable[object]) -> bool:
+    return all(map(is_, some, others))
+
+
+class PluginWatch:
+    """Notice functions of numerical libraries that one plugin replaces while it is loaded."""
+
+    def __init__(self) -> None:
+        self._seen = _Contents()
+
+    def replaced(self, package: str) -> dict[str, object]:
+        """What was replaced since the last call, or since the start, in modules other than `package`."""
+        if self._seen.is_current():
+            return {}
+        before, self._seen = self._seen, _Contents()
+        return _replaced(before, self._seen, package)
 
 
 class LibraryWatch:
@@ -40,11 +104,11 @@ class LibraryWatch:
     """
 
     def __init__(self) -> None:
-        self._before = library_contents()
+        self._before = _Contents()
 
     def replaced(self) -> list[str]:
         """Return names such as "numpy.mean (by acme)", sorted."""
-        found = replaced(self._before, package="")
+        found = _replaced(self._before, _Contents(), package="")
         return [f"{name}{_author(value)}" for name, value in sorted(found.items())]
 
 
@@ -56,41 +120,43 @@ def _author(value: object) -> str:
 def still_replaced(label: str, new: dict[str, object]) -> list[str]:
     """Return the names in `new`, and those of earlier imports in this process that are in place."""
     known = _IN_PLACE.get(label, {}) | new
-    contents = library_contents() if known else {}
-    kept = {name: value for name, value in known.items() if _current(contents, name) is value}
+    modules = _watched_modules() if known else {}
+    kept = {name: value for name, value in known.items() if _current(modules, name) is value}
     _IN_PLACE[label] = kept
     return sorted(kept)
 
 
-def _current(contents: _Contents, name: str) -> object:
-    if name in contents:
-        return contents[name][0]
+def _current(modules: dict[str, ModuleType], name: str) -> object:
+    if name in modules:
+        return modules[name]
     module, _, key = name.rpartition(".")
-    return contents[module][1].get(key) if module in contents else None
+    return _live(modules[module]).get(key) if module in modules else None
 
 
-def replaced(before: _Contents, package: str) -> dict[str, object]:
+def _replaced(before: _Contents, now: _Contents, package: str) -> dict[str, object]:
     """Modules and functions that were replaced in watched modules other than `package`, by name."""
     found: dict[str, object] = {}
-    for name, (module, content) in library_contents().items():
+    earlier = {name: (module, content) for name, module, content in before.by_module()}
+    for name, module, content in now.by_module():
         if name.partition(".")[0] == package:
             continue
-        old_module, old = before.get(name, (module, {}))
+        old_module, old = earlier.get(name, (module, {}))
         if module is not old_module:
             found[name] = module
-            continue
-        # Nearly always nothing has changed: compare in C what holds thousands of names.
-        if len(old) == len(content) and all(map(is_, content.values(), map(old.get, content))):
-            continue
-        for key in old.keys() | content.keys():
-            value = content.get(key)
-            if value is old.get(key) or isinstance(value, ModuleType):  # imported submodules
-                continue
-            # A module that the plugin itself imported was not seen before: there, only what is defined
-            # in the plugin's package can be told to be replaced.
-            if callable(old.get(key)) or _is_defined_in(value, package):
-                found[f"{name}.{key}"] = value
+        else:
+            found |= {f"{name}.{key}": value for key, value in _changes(old, content, package)}
     return found
+
+
+def _changes(old: dict[str, Any], content: dict[str, Any], package: str) -> Iterator[tuple[str, object]]:
+    for key in old.keys() | content.keys():
+        value = content.get(key)
+        if value is old.get(key) or isinstance(value, ModuleType):  # imported submodules
+            continue
+        # A module that the plugin itself imported was not seen before: there, only what is defined
+        # in the plugin's package can be told to be replaced.
+        if callable(old.get(key)) or _is_defined_in(value, package):
+            yield key, value
 
 
 def _is_defined_in(value: object, package: str) -> bool:

@@ -70,8 +70,8 @@ def notes(
     yield from _on_out_of_fold(comparison, results)
     if len(comparison.fit_plan.classifiers.learners) > 1:
         yield (
-            "The gain is measured against the best row of this table that is a single classifier on a "
-            "single backbone, chosen on the same test images, which favours that row."
+            "The gain is measured against the best baseline or learner of this table, chosen on the "
+            "same test images, which favours that one."
         )
     elif len(features) > 1:
         yield (

@@ -8,9 +8,9 @@ from stackkit.evaluation.fit_plan import FitPlan
 from stackkit.evaluation.views import Use, use_of_views
 
 _TEXTS: Mapping[Use, str] = {
-    "rows": "are fitted on every view as a training row and average their predictions over the views",
-    "average": "are fitted on the average of the views, and predict from it",
-    "probabilities": "are fitted on whole images and average their predictions over the views",
+    "rows": "Fitted on every view as a training row, with predictions averaged over the views",
+    "average": "Fitted on the average of the views, and predicting from it",
+    "probabilities": "Fitted on whole images, with predictions averaged over the views",
 }
 
 
@@ -31,12 +31,10 @@ def notes_on_views(plan: FitPlan) -> Iterator[str]:
         f"Classifiers use several views of each image ({counts}), which are always in the same fold; "
         "every image counts once."
     )
-    classifiers = plan.classifiers
-    single = {one.text: one for one in (*classifiers.baselines, *classifiers.learners)}.values()
+    chosen = plan.classifiers
+    single, aggregators = (*chosen.baselines, *chosen.learners), chosen.aggregators
+    uses = {one.label: use_of_views(one, several[0]) for one in single}
+    uses |= {one.component.label: "average" for one in aggregators if one.fit_on == "features"}
     for use, text in _TEXTS.items():
-        if names := [one.label for one in single if use_of_views(one, several[0]) == use]:
-            yield f"{', '.join(names)} {text}."
-    on_features = [one for one in classifiers.aggregators if one.fit_on == "features"]
-    if on_features:
-        names = [one.component.label for one in on_features]
-        yield f"{', '.join(names)} {_TEXTS['average']}."
+        if names := [name for name in uses if uses[name] == use]:
+            yield f"{text}: {', '.join(names)}."

@@ -39,7 +39,11 @@ def on_onnxruntime(content: bytes, threads: int) -> Session:
     options.log_severity_level = 4  # what is wrong is raised, too
     # Activations are freed after each call; otherwise those of several networks add up.
     options.enable_cpu_mem_arena = False
-    return Session(onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"]))
+    # Without the fallback to other devices, which prints and tries again.
+    session = onnxruntime.InferenceSession(
+        content, options, providers=["CPUExecutionProvider"], enable_fallback=0
+    )
+    return Session(session)
 
 
 def on_openvino(content: bytes, threads: int) -> openvino.Compiled:
