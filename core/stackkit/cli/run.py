@@ -73,10 +73,11 @@ def run_recipe(
     """Run a recipe, show its report and write it to `out`; `may_extract=False`: on stored features."""
     from rich.console import Console
 
-    from stackkit import experiment
     from stackkit.api.paths import fits_dir
     from stackkit.cli.preview import estimate_lines, preview_lines, show
     from stackkit.cli.progress import progress
+    from stackkit.experiment.evaluation import Outputs
+    from stackkit.experiment.run import run as run_experiment
     from stackkit.host.registry import Registry
     from stackkit.report import report as report_file
     from stackkit.report import table
@@ -90,7 +91,7 @@ def run_recipe(
             held.enter_context(report_file.reserved(out, overwrite=overwrite))
 
     with ExitStack() as held, stdout_set_aside(), progress(style) as reporter:
-        report = experiment.run(
+        report = run_experiment(
             recipe,
             Registry(host=the_host()),
             store,
@@ -98,9 +99,7 @@ def run_recipe(
             begin=begin,
             expect=lambda estimate: show(reporter, estimate_lines(estimate)),
             may_extract=may_extract,
-            fits=fits_dir(),
-            out=out,
-            predictions=predictions,
+            outputs=Outputs(fits=fits_dir(), folder=out, predictions=predictions),
         )
         not_written: StackkitError | None = None
         if out:
