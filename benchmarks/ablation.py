@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 
 from stackkit.api.paths import features_dir, fits_dir
-from stackkit.api.types import SilentReporter
+from stackkit.api.reporter import SilentReporter
 from stackkit.evaluation.intervals import tango
 from stackkit.evaluation.protocol import folds_of, groups_of
 from stackkit.extraction.backbone import CheckedBackbone, make_backbone, require_weights

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from stackkit.api.types import Dataset
+from stackkit.api.dataset import Dataset
 from stackkit.evaluation.protocol import Protocol, protocol_of
 from stackkit.extraction.backbone import CheckedBackbone, make_backbone
 from stackkit.extraction.estimate import BackboneEstimate, Estimate

@@ -14,8 +14,8 @@ from sklearn.neighbors import KNeighborsClassifier
 from threadpoolctl import threadpool_info
 
 from stackkit.api.errors import PluginError
+from stackkit.api.reporter import SilentReporter
 from stackkit.api.specs import LearnerSpec
-from stackkit.api.types import SilentReporter
 from stackkit.evaluation import fit_digest
 from stackkit.evaluation.conditions import combined
 from stackkit.evaluation.features import Features

@@ -17,8 +17,8 @@ from sklearn.linear_model import LogisticRegression
 from support.machines import read_only
 
 from stackkit.api.errors import PluginError
+from stackkit.api.reporter import SilentReporter
 from stackkit.api.specs import LearnerSpec
-from stackkit.api.types import SilentReporter
 from stackkit.evaluation.convergence import convergence_warnings_captured
 from stackkit.evaluation.features import Features
 from stackkit.evaluation.fit import FitResult

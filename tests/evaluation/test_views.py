@@ -7,8 +7,8 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
 
+from stackkit.api.reporter import SilentReporter
 from stackkit.api.specs import LearnerSpec
-from stackkit.api.types import SilentReporter
 from stackkit.evaluation.classifiers import check_classifiers
 from stackkit.evaluation.comparison import Comparison
 from stackkit.evaluation.features import Features

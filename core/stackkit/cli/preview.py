@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.filesize import decimal
 
-from stackkit.api.types import Reporter
+from stackkit.api.reporter import Reporter
 from stackkit.cli.host import the_host
 from stackkit.cli.output import print_json, stdout_set_aside
 from stackkit.cli.progress import Style, clock, progress, rate

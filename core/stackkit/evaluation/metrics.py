@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from stackkit.api.types import FitOn
+from stackkit.api.aggregator import FitOn
 from stackkit.evaluation.intervals import Interval, tango, wilson
 
 ResultKind = Literal["baseline", "learner", "aggregator"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import compress
 
-from stackkit.api.types import Reporter
+from stackkit.api.reporter import Reporter
 from stackkit.evaluation.classifiers import check_classifiers
 from stackkit.experiment.evaluability import check_evaluable, check_folds
 from stackkit.experiment.features import refuse_if_strict

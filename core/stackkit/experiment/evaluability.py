@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from stackkit.api.dataset import Dataset
 from stackkit.api.errors import UsageError
-from stackkit.api.types import Dataset
 from stackkit.evaluation.classifiers import CheckedClassifiers, check_classifiers
 from stackkit.evaluation.protocol import folds_of, groups_of
 from stackkit.host.host_options import BOXES, finds_boxes

@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from stackkit.api.dataset import Dataset, FailedImage
 from stackkit.api.errors import EvaluationError
-from stackkit.api.types import Dataset, FailedImage, Reporter
+from stackkit.api.reporter import Reporter
 from stackkit.evaluation.classifiers import CheckedClassifiers
 from stackkit.evaluation.comparison import Comparison, FoldOutcome
 from stackkit.evaluation.fit_cache import FitCache

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from stackkit.api.types import Dataset, FailedImage, Reporter
+from stackkit.api.dataset import Dataset, FailedImage
+from stackkit.api.reporter import Reporter
 from stackkit.experiment.evaluability import check_folds
 from stackkit.extraction.backbone import require_weights
 from stackkit.extraction.dataset import open_dataset

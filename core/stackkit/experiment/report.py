@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from stackkit import __version__
-from stackkit.api.types import Dataset
+from stackkit.api.dataset import Dataset
 from stackkit.evaluation.overlaps import SharedImages, find_duplicates, summarise_groups
 from stackkit.evaluation.protocol import has_groups
 from stackkit.experiment.evaluation import Evaluation

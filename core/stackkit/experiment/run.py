@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from stackkit.api.types import Reporter
+from stackkit.api.reporter import Reporter
 from stackkit.evaluation.inputs import usable_features
 from stackkit.experiment.evaluability import check_evaluable
 from stackkit.experiment.evaluation import Outputs, evaluate, failed_images_mentioned

@@ -15,14 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stackkit import __version__
-from stackkit.api.errors import ExtractionError, UsageError, WeightsError, blaming
-from stackkit.api.types import (
+from stackkit.api.backbone import (
     Backbone,
     JoinableBackbone,
     PlanningBackbone,
     PreparableBackbone,
     Readiness,
 )
+from stackkit.api.errors import ExtractionError, UsageError, WeightsError, blaming
 from stackkit.extraction.code_digest import code_digest
 from stackkit.host.component import ConfiguredComponent, describe
 from stackkit.host.registry import Registry

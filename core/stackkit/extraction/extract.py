@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
+from stackkit.api.dataset import Dataset, FailedImage
 from stackkit.api.errors import ImageError
-from stackkit.api.types import Dataset, FailedImage, Reporter
+from stackkit.api.reporter import Reporter
 from stackkit.extraction.backbone import CheckedBackbone
 from stackkit.extraction.compute import compute_all, open_tasks
 from stackkit.extraction.decoding import Decoder, reason

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stackkit.api.types import Readiness, Reporter
+from stackkit.api.backbone import Readiness
+from stackkit.api.reporter import Reporter
 from stackkit.extraction.backbone import DEFAULT_READINESS, CheckedBackbone
 from stackkit.extraction.changed_code import reason_to_recompute
 from stackkit.extraction.decoding import Chunk, Decoder, Request

@@ -11,7 +11,8 @@ from functools import cached_property
 from typing import Any
 
 from stackkit.api.errors import PluginError, StackkitError, UsageError, blaming, plain
-from stackkit.api.specs import ComponentSpec, DatasetSpec, Kind, Option, OptionValue, load_text
+from stackkit.api.option import Option, OptionValue
+from stackkit.api.specs import ComponentSpec, DatasetSpec, Kind, load_text
 from stackkit.host.discovery import OWN_DISTRIBUTION
 from stackkit.host.host_options import host_options
 from stackkit.host.option_syntax import unparse

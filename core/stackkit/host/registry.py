@@ -12,7 +12,8 @@ from functools import cached_property
 from itertools import product
 
 from stackkit.api.errors import PluginError, StackkitError, UsageError
-from stackkit.api.specs import Kind, Option, OptionValue
+from stackkit.api.option import Option, OptionValue
+from stackkit.api.specs import Kind
 from stackkit.host.component import Component, ConfiguredComponent
 from stackkit.host.host import Host
 from stackkit.host.host_options import BOXES, finds_boxes

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from stackkit.api.types import FailedImage
+from stackkit.api.dataset import FailedImage
 from stackkit.evaluation.comparison import Comparison
 from stackkit.evaluation.metrics import Result
 from stackkit.evaluation.protocol import Protocol

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stackkit.api.errors import StackkitError
-from stackkit.api.types import Reporter
+from stackkit.api.reporter import Reporter
 from stackkit.extraction.dataset import open_dataset
 from stackkit.extraction.estimate import Estimate
 from stackkit.extraction.extract import fingerprints

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from stackkit.api.types import Dataset, Reporter
+from stackkit.api.dataset import Dataset
+from stackkit.api.reporter import Reporter
 from stackkit.evaluation.classifiers import check_classifiers
 from stackkit.evaluation.comparison import FoldOutcome
 from stackkit.evaluation.fit_cache import FitCache

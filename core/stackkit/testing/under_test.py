@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from stackkit.api.errors import PluginError, StackkitError
-from stackkit.api.specs import OptionValue
+from stackkit.api.option import OptionValue
 from stackkit.host.component import Component, ConfiguredComponent
 from stackkit.host.host import Host
 from stackkit.testing.check import CheckFailedError, skip
