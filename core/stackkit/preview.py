@@ -10,7 +10,7 @@ from stackkit.evaluation.protocol import Protocol, protocol_of
 from stackkit.extraction.backbone import CheckedBackbone, make_backbone
 from stackkit.extraction.estimate import BackboneEstimate, Estimate
 from stackkit.extraction.feature_set import FeatureSet, sets_of
-from stackkit.host.component import ConfiguredComponent
+from stackkit.host.configured_component import ConfiguredComponent
 from stackkit.recipe import Recipe, ResolvedRecipe, title
 from stackkit.store import FeatureStore
 

@@ -25,7 +25,8 @@ from stackkit.evaluation.fit import FitResult
 from stackkit.evaluation.fit_cache import FitCache
 from stackkit.evaluation.learner_fit import LearnerFit
 from stackkit.evaluation.scheduler import Batch, FitScheduler
-from stackkit.host.component import Component, ConfiguredComponent
+from stackkit.host.component import Component
+from stackkit.host.configured_component import ConfiguredComponent
 from stackkit.host.host import load_host
 from stackkit.host.registry import Registry
 from stackkit.utils import versions

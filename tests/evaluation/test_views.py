@@ -18,7 +18,8 @@ from stackkit.evaluation.folds import stratified_folds
 from stackkit.evaluation.learner_fit import LearnerFit
 from stackkit.evaluation.protocol import Protocol
 from stackkit.evaluation.scheduler import FitScheduler
-from stackkit.host.component import Component, ConfiguredComponent
+from stackkit.host.component import Component
+from stackkit.host.configured_component import ConfiguredComponent
 from stackkit.host.host import load_host
 from stackkit.host.registry import Registry
 from stackkit.recipe import Recipe, resolve

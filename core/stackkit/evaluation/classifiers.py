@@ -8,7 +8,7 @@ from typing import cast, get_args
 from stackkit.api.aggregator import FitOn
 from stackkit.api.errors import UsageError
 from stackkit.api.specs import LearnerSpec
-from stackkit.host.component import ConfiguredComponent
+from stackkit.host.configured_component import ConfiguredComponent
 from stackkit.recipe import ResolvedRecipe
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from stackkit.api.aggregator import FitOn
 from stackkit.evaluation.features import Features
 from stackkit.evaluation.metrics import ResultKind
-from stackkit.host.component import ConfiguredComponent
+from stackkit.host.configured_component import ConfiguredComponent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

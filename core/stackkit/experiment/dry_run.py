@@ -8,9 +8,9 @@ from stackkit.api.reporter import Reporter
 from stackkit.evaluation.classifiers import check_classifiers
 from stackkit.experiment.evaluability import check_evaluable, check_folds
 from stackkit.experiment.features import refuse_if_strict
-from stackkit.extraction.backbone import require_weights
 from stackkit.extraction.dataset import open_dataset
 from stackkit.extraction.extract import estimate_extraction, fingerprints
+from stackkit.extraction.weights import require_weights
 from stackkit.host.registry import Registry
 from stackkit.preview import DryRun, make_preview
 from stackkit.recipe import Recipe, resolve

@@ -8,7 +8,6 @@ from dataclasses import replace
 from stackkit.api.dataset import Dataset, FailedImage
 from stackkit.api.reporter import Reporter
 from stackkit.experiment.evaluability import check_folds
-from stackkit.extraction.backbone import require_weights
 from stackkit.extraction.dataset import open_dataset
 from stackkit.extraction.decoding import strict_error
 from stackkit.extraction.estimate import Estimate
@@ -16,6 +15,7 @@ from stackkit.extraction.extract import extract, fingerprints
 from stackkit.extraction.image_remarks import remarks_on_all
 from stackkit.extraction.stored import already_extracted
 from stackkit.extraction.summary import ExtractionSummary
+from stackkit.extraction.weights import require_weights
 from stackkit.host.figures import FigureWatch
 from stackkit.host.registry import Registry
 from stackkit.preview import Preview, make_preview

@@ -11,7 +11,7 @@ from stackkit.evaluation.overlaps import SharedImages, find_duplicates, summaris
 from stackkit.evaluation.protocol import has_groups
 from stackkit.experiment.evaluation import Evaluation
 from stackkit.extraction.summary import ExtractionSummary
-from stackkit.host.component import describe
+from stackkit.host.configured_component import describe
 from stackkit.host.figures import FigureWatch
 from stackkit.preview import Preview
 from stackkit.recipe import Recipe

@@ -13,9 +13,9 @@ from stackkit.experiment.evaluability import check_evaluable
 from stackkit.experiment.evaluation import Outputs, evaluate, failed_images_mentioned
 from stackkit.experiment.features import computed_features, stored_features
 from stackkit.experiment.report import make_report
-from stackkit.extraction.backbone import require_weights
 from stackkit.extraction.dataset import open_dataset
 from stackkit.extraction.estimate import Estimate
+from stackkit.extraction.weights import require_weights
 from stackkit.host.figures import FigureWatch
 from stackkit.host.registry import Registry
 from stackkit.preview import Preview, make_preview

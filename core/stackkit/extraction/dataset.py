@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 from stackkit.api.dataset import Dataset, Sample
 from stackkit.api.errors import DatasetError, ImageError, StackkitError, one_line
 from stackkit.extraction.decoding import memory_error
-from stackkit.host.component import ConfiguredComponent
+from stackkit.host.configured_component import ConfiguredComponent
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -17,10 +17,11 @@ from stackkit.evaluation.fit_cache import FitCache
 from stackkit.evaluation.inputs import make_comparison, usable_features
 from stackkit.evaluation.intervals import Interval, tango, wilson
 from stackkit.evaluation.scheduler import FitScheduler
-from stackkit.extraction.backbone import CheckedBackbone, make_backbone, require_weights
+from stackkit.extraction.backbone import CheckedBackbone, make_backbone
 from stackkit.extraction.estimate import Estimate
 from stackkit.extraction.extract import estimate_extraction, extract
 from stackkit.extraction.subset import Subset
+from stackkit.extraction.weights import require_weights
 from stackkit.host.registry import Registry
 from stackkit.recipe import Recipe, ResolvedRecipe, resolve
 from stackkit.store import DatasetRows, FeatureStore

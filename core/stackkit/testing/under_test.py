@@ -15,7 +15,8 @@ from typing import Any
 
 from stackkit.api.errors import PluginError, StackkitError
 from stackkit.api.option import OptionValue
-from stackkit.host.component import Component, ConfiguredComponent
+from stackkit.host.component import Component
+from stackkit.host.configured_component import ConfiguredComponent
 from stackkit.host.host import Host
 from stackkit.testing.check import CheckFailedError, skip
 from stackkit.testing.discovery import Target
