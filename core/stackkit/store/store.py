@@ -142,11 +142,6 @@ class FeatureStore:
             Open the file for writing, and create it if necessary. False opens it for reading, even
             while another process writes to it.
 
-        Returns
-        -------
-        FeatureFile
-            The open file.
-
         Raises
         ------
         StoreError
