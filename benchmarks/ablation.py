@@ -52,6 +52,7 @@ NETWORKS = {"efficientnet-lite0": 320, "efficientnet-lite1": 340, "efficientnet-
 PLAIN = {"learners": ["logistic"], "aggregators": ["average-svm"], "baselines": []}
 NORMALISED = ["logistic:C=10,normalise=power"]
 BOTH = [*NORMALISED, "lda"]
+VOTE = ["geometric-vote"]
 PUBLISHED = "published recipe"
 ROUNDS = 5
 
@@ -71,7 +72,7 @@ def rows(networks: dict[str, int]) -> Iterator[tuple[str, dict[str, Any]]]:
     yield PUBLISHED, {"backbones": on(""), **PLAIN}
     for title, text in {
         "larger images": "size=SIZE",
-        "global maximum": "pooling=max",
+        "generalised mean instead of average": "pooling=gem",
         "mirror images as rows": "views=mirror",
         "attention crops as rows": "views=attention",
         "attention crops of larger images as rows": "size=SIZE,views=attention",
@@ -85,10 +86,14 @@ def rows(networks: dict[str, int]) -> Iterator[tuple[str, dict[str, Any]]]:
         "logistic and LDA": BOTH,
     }.items():
         yield title, {"backbones": on(""), **PLAIN, "learners": learners}
-    yield "geometric mean", {"backbones": on(""), **PLAIN, "aggregators": ["geometric-vote"]}
-    text = f"size=SIZE,pooling=max,views=attention,boxes={first}:size={size}"
-    everything = {**PLAIN, "learners": BOTH, "aggregators": ["geometric-vote"]}
-    yield "all together", {"backbones": on(text), **everything}
+    yield "geometric mean", {"backbones": on(""), **PLAIN, "aggregators": VOTE}
+    everything = {**PLAIN, "learners": ["lda"], "aggregators": VOTE}
+    boxes = f"boxes={first}:size={size}"
+    for pooling in ("avg", "max", "gem", "avg+gem"):
+        text = f"size=SIZE,pooling={pooling},views=attention,{boxes}"
+        yield f"all together, pooling={pooling}", {"backbones": on(text), **everything}
+    text = f"size=SIZE,pooling=avg+gem,views=attention,{boxes}"
+    yield "all together, logistic and LDA", {"backbones": on(text), **everything, "learners": BOTH}
 
 
 @dataclass(frozen=True, kw_only=True)
