@@ -30,15 +30,16 @@ from typing import Any
 import numpy as np
 
 from stackkit.api.paths import features_dir, fits_dir
-from stackkit.api.types import SilentReporter
+from stackkit.api.reporter import SilentReporter
 from stackkit.evaluation.intervals import tango
 from stackkit.evaluation.protocol import folds_of, groups_of
-from stackkit.extraction.backbone import CheckedBackbone, make_backbone, require_weights
+from stackkit.extraction.backbone import CheckedBackbone, make_backbone
 from stackkit.extraction.dataset import open_dataset
 from stackkit.extraction.decoding import Decoder
 from stackkit.extraction.extract import extract, fingerprints
 from stackkit.extraction.preparation import prepare_backbones
 from stackkit.extraction.subset import Subset
+from stackkit.extraction.weights import require_weights
 from stackkit.host.host import load_host
 from stackkit.host.registry import Registry
 from stackkit.recipe import Recipe, compose, load_recipe, resolve
