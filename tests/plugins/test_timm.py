@@ -197,6 +197,20 @@ def test_a_file_with_another_classifier_or_none_has_the_same_features(tmp_path, 
 
 
 @needs_timm
+def test_a_relative_path_means_the_file_in_the_current_folder_also_in_later_runs(tmp_path, monkeypatch):
+    found = []
+    for classes in (0, 7):  # other classifiers, so that the files differ
+        folder = tmp_path / str(classes)
+        folder.mkdir()
+        saved(folder / "weights.pth", "test_vit", num_classes=classes)
+        monkeypatch.chdir(folder)
+        digest = hashlib.sha256((folder / "weights.pth").read_bytes()).hexdigest()
+        found.append(small(weights="weights.pth").revision)
+        assert f"weights=sha256-{digest}" in found[-1]
+    assert found[0] != found[1]
+
+
+@needs_timm
 def test_a_file_that_does_not_fit_is_refused(tmp_path):
     import torch
 

@@ -54,7 +54,15 @@ class FromHub:
 
 @dataclass(frozen=True, kw_only=True)
 class FromFile:
-    """A local file with weights of the network, with or without its classifier."""
+    """A local file with weights of the network, with or without its classifier.
+
+    Parameters
+    ----------
+    path : Path
+        Absolute: what is remembered of a file must not become that of another one with the same relative
+        path, when a later command runs in another folder.
+
+    """
 
     path: Path
 
@@ -62,7 +70,7 @@ class FromFile:
 
     @property
     def text(self) -> str:
-        """What the user may have written."""
+        """The absolute path."""
         return str(self.path)
 
 
@@ -80,4 +88,4 @@ def weights_of(model: str, text: str, *, seed: int) -> Weights:
         raise WeightsError(
             f"{model}: weights={text}: {missing}; pass hub, random, or the path of a file"
         )
-    return FromFile(path=path)
+    return FromFile(path=path.absolute())
