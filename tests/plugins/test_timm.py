@@ -264,6 +264,13 @@ def test_seed_network_and_tokens_change_the_revision_and_the_callers_random_stat
 
 
 @needs_timm
+def test_a_name_with_and_without_the_tag_of_its_weights_is_one_network():
+    """Both in one stack would count the same features twice, which the host refuses by the revision."""
+    for _ in range(2):  # built, and remembered
+        assert small().revision == small(model="test_vit.r160_in1k").revision
+
+
+@needs_timm
 @needs_openvino
 @pytest.mark.parametrize(
     ("model", "size", "tokens"),

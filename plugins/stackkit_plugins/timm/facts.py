@@ -22,6 +22,8 @@ class Facts:
 
     Attributes
     ----------
+    model : str
+        Name in timm with the tag of the weights, which the user may leave out.
     size : int
         Side of the images in pixels.
     width : int
@@ -33,6 +35,7 @@ class Facts:
 
     """
 
+    model: str
     size: int
     width: int
     mean: tuple[float, ...]
@@ -46,7 +49,8 @@ def recall(network: Network, weights: Weights) -> Facts | None:
         found = json.loads(_file(network, weights).read_text(encoding="utf-8"))
         mean, std = (tuple(map(float, found[name])) for name in ("mean", "std"))
         size, width = int(found["size"]), int(found["width"])
-        facts = Facts(size=size, width=width, mean=mean, std=std, file=str(found["file"]))
+        model, file = str(found["model"]), str(found["file"])
+        facts = Facts(model=model, size=size, width=width, mean=mean, std=std, file=file)
     except (OSError, ValueError, TypeError, KeyError):
         return None  # missing or damaged: build the network again
     return facts if not facts.file or Path(facts.file).is_file() else None

@@ -71,7 +71,7 @@ class FrozenTimm:
         known = self._facts
         mean, std = (",".join(f"{value:.6g}" for value in each) for each in (known.mean, known.std))
         return (
-            f"{VERSION};{self._network.model};timm-{version('timm')};tokens={self._network.tokens};"
+            f"{VERSION};{known.model};timm-{version('timm')};tokens={self._network.tokens};"
             f"size={known.size};mean={mean};std={std};weights={self._identity()}"
         )
 

@@ -74,6 +74,7 @@ def build(name: str, network: Network, weights: Weights) -> Built:
     return Built(
         module=wrapped,
         facts=Facts(
+            model=".".join(filter(None, (config["architecture"], config["tag"]))),
             size=size,
             width=_width(name, network, wrapped, size),
             mean=tuple(config["mean"]),
