@@ -11,6 +11,7 @@ from support.making import create, options_of, spec_of
 from stackkit.api import PluginError, StackkitError, UsageError, WeightsError
 from stackkit_plugins import onnx_file
 from stackkit_plugins.onnx_file.backbone import unavailable_reason
+from stackkit_plugins.onnx_file.pixels import Pixels
 from stackkit_plugins.onnx_file.pooling import find_pooling
 
 onnx = pytest.importorskip("onnx", reason="the extra onnx is not installed")
@@ -223,6 +224,23 @@ def test_a_fixed_number_of_images_is_filled_up(backbone):
     for batch in (1, 4):
         fixed = backbone(onnx_files.convolution(inputs={"x": (batch, 3, 32, 32)}), **PLAIN)
         np.testing.assert_allclose(fixed.extract(PIXELS), free, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError("Unable to allocate 3 GiB"), RuntimeError("Failed to allocate memory")]
+)
+def test_a_batch_that_does_not_fit_into_memory_is_halved(backbone, monkeypatch, error):
+    expected_features = backbone(onnx_files.convolution(), **PLAIN).extract(PIXELS)
+    prepared = Pixels.prepared
+
+    def with_little_memory(pixels: Pixels, images: np.ndarray) -> np.ndarray:
+        if len(images) > 2:
+            raise error
+        return prepared(pixels, images)
+
+    monkeypatch.setattr(Pixels, "prepared", with_little_memory)
+    found = backbone(onnx_files.convolution(), **PLAIN).extract(PIXELS)
+    np.testing.assert_allclose(found, expected_features, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", ["FLOAT16", "UINT8"])

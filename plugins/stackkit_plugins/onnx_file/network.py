@@ -167,8 +167,10 @@ class OnnxFeatures:
             text = f"{self.path}: {self.engine} failed on images of {size} pixels: {_line(error)}"
             if len(images) > 1 and self.pixels.batch is None:
                 text += "; batch_size=1 may help, if the network was made for single images"
-            # RuntimeError is what lets the caller try again with fewer images.
-            kind = RuntimeError if is_out_of_memory(RuntimeError(str(error))) else ExtractionError
+            # MemoryError is what lets the caller try again with fewer images.
+            # Its own errors of an engine are told by their text.
+            exhausted = is_out_of_memory(error) or is_out_of_memory(RuntimeError(str(error)))
+            kind = MemoryError if exhausted else ExtractionError
             raise kind(text) from error
         shapes = [output.shape[1:] for output in found]
         if sum(map(len, found)) < len(images) or set(shapes) != {self.shape}:
