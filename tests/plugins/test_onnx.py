@@ -1,5 +1,6 @@
 """The backbone `onnx`: what it finds out about a file, and what it says about files it cannot use."""
 
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -209,6 +210,19 @@ def test_poolings_of_one_output_are_computed_in_one_pass(backbone, engine):
     assert together.shape == (9, joined.feature_dim) == (9, 16)
     alone = np.concatenate([each.extract(PIXELS) for each in single], axis=1)
     np.testing.assert_allclose(together, alone, rtol=1e-5, atol=1e-5)
+
+
+def test_the_content_of_a_file_is_read_again_and_not_kept_in_memory(backbone, tmp_path):
+    poolings = ("avg", "max", "gem", "box")
+    made = [backbone(CONV(channels=4000), **PLAIN, output="map", pooling=each) for each in poolings]
+    tracemalloc.start()
+    assert len({each.revision for each in made}) == 4
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held < (tmp_path / "net.onnx").stat().st_size / 2
+    onnx.save(CONV(channels=4001), tmp_path / "net.onnx")
+    with pytest.raises(StackkitError, match=r"net.onnx changed while it was in use; run the command"):
+        made[0].extract(PIXELS)
 
 
 def test_tokens_without_a_class_token_are_averaged():

@@ -47,6 +47,19 @@ class Source:
         """The network; raises what `open_network` raises."""
         return open_network(self.path, self.options)
 
+    def content(self) -> bytes:
+        """Return the network with one output, as an ONNX file; raises WeightsError if it has changed.
+
+        It is read again each time and not kept: an engine has the weights in its own memory.
+        """
+        opened = self.opened
+        file = read(self.path)
+        if file.digest != opened.digest:
+            raise WeightsError(f"{self.path} changed while it was in use; run the command again")
+        _reduce(file.model, opened.pixels, opened.output)
+        content: bytes = file.model.SerializeToString()
+        return content
+
 
 @dataclass(frozen=True)
 class OnnxNetwork:
@@ -90,10 +103,10 @@ class OnnxNetwork:
 
     def load(self, engine: str, threads: int) -> Loaded:
         """Load the network into an engine; raises ExtractionError if it refuses the network."""
-        path, opened = self.sources[0].path, self._opened
-        loaded = _loaded(path, engine, opened.content, threads)
+        source, opened = self.sources[0], self._opened
+        loaded = _loaded(source.path, engine, source.content(), threads)
         poolings = tuple(source.opened.pooling for source in self.sources)
-        return OnnxFeatures(path, engine, loaded, opened.pixels, opened.shape, poolings)
+        return OnnxFeatures(source.path, engine, loaded, opened.pixels, opened.shape, poolings)
 
     @property
     def _opened(self) -> Opened:
@@ -106,8 +119,6 @@ class Opened:
 
     Attributes
     ----------
-    content : bytes
-        The network with one output, as an ONNX file.
     digest : str
         SHA-256 of what was read.
     pixels : Pixels
@@ -121,7 +132,6 @@ class Opened:
 
     """
 
-    content: bytes
     digest: str
     pixels: Pixels
     output: str
@@ -204,14 +214,12 @@ def open_network(path: Path, options: Mapping[str, OptionValue]) -> Opened:
     pixels = find_pixels(file, said)
     output = output_name(file, said["output"])
     model = file.model
-    cut(model, output)
-    batch = _fix_input(model, pixels)
+    batch = _reduce(model, pixels, output)
     content = model.SerializeToString()
     batch.dim_value = pixels.batch or 1  # for one image, the shape of the output usually follows
     _, *axes = inferred_shape(model) or _computed_shape(path, content, pixels)
     shape = tuple(axes)
     return Opened(
-        content=content,
         digest=file.digest,
         pixels=pixels,
         output=output,
@@ -230,6 +238,12 @@ def _in_metadata(file: OnnxFile) -> dict[str, Any]:
             except UsageError as error:
                 raise WeightsError(f"{file.path}: metadata stackkit.{option.name}: {error}") from error
     return found
+
+
+def _reduce(model: Any, pixels: Pixels, output: str) -> Any:
+    """Keep what one output needs, and state the input's shape; returns the number of images."""
+    cut(model, output)
+    return _fix_input(model, pixels)
 
 
 def _fix_input(model: Any, pixels: Pixels) -> Any:
