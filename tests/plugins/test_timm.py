@@ -26,8 +26,10 @@ from stackkit_plugins.efficientnet_lite.torch_checkpoint import read_checkpoint
 from stackkit_plugins.shared.keras_network.engine_cache import EngineCache
 from stackkit_plugins.shared.keras_network.parity import TOLERANCE, largest_difference
 from stackkit_plugins.timm.backbone import Factory
-from stackkit_plugins.timm.hub import on_this_machine
+from stackkit_plugins.timm.facts import Facts, remember
+from stackkit_plugins.timm.hub import on_this_machine, weights_folder
 from stackkit_plugins.timm.models import MODELS
+from stackkit_plugins.timm.weights import FromHub, Network
 
 HAS_TIMM = find_spec("timm") is not None and find_spec("torch") is not None
 needs_timm = pytest.mark.skipif(not HAS_TIMM, reason="timm is not installed (extra: timm)")
@@ -112,7 +114,7 @@ def test_options_are_checked_before_anything_is_imported(tmp_path):
 
 
 def test_what_is_missing_is_known_from_the_folder_of_downloads(tmp_path, monkeypatch):
-    for name in ("HF_HUB_CACHE", "XDG_CACHE_HOME"):
+    for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HF_HOME", str(tmp_path))
     network = Factory(name="timm")
@@ -133,6 +135,22 @@ def test_what_is_missing_is_known_from_the_folder_of_downloads(tmp_path, monkeyp
     assert on_this_machine("resnet18.a1_in1k")
     assert on_this_machine("resnet18")  # without a tag: any
     assert not on_this_machine("resnet18.a2_in1k")
+    monkeypatch.setenv("HUGGINGFACE_HUB_CACHE", str(tmp_path / "old"))  # huggingface_hub still reads it
+    assert weights_folder() == tmp_path / "old"
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "new"))
+    assert weights_folder() == tmp_path / "new"
+
+
+def test_weights_in_a_repository_of_another_name_are_known_once_they_were_used(tmp_path):
+    name = "fastvit_mci0.apple_mclip"  # in the repository apple/mobileclip_s0_timm
+    file = tmp_path / "model.safetensors"
+    network, weights = Network(model=name, size=None, tokens="auto"), FromHub()
+    of_it = {"model": name, "size": 256, "width": 512, "mean": (0.0,) * 3, "std": (1.0,) * 3}
+    remember(network, weights, Facts(**of_it, file=str(file)))  # type: ignore[arg-type]
+    given = {"weights": "hub", "model": name, "size": None, "tokens": "auto"}
+    assert "downloaded on first use" in str(Factory(name="timm").unavailable_reason(**given))
+    file.write_text("weights")
+    assert Factory(name="timm").unavailable_reason(**given) is None
 
 
 @needs_timm
@@ -316,7 +334,7 @@ def test_real_weights_have_the_authors_features(shared_data, tmp_path, factory):
 
     from stackkit_plugins.timm.network import build
     from stackkit_plugins.timm.on_torch import OnTorch
-    from stackkit_plugins.timm.weights import FromFile, Network
+    from stackkit_plugins.timm.weights import FromFile
 
     number = factory.variant.name[-1]
     model = f"tf_efficientnet_lite{number}"

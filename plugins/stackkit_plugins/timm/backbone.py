@@ -11,10 +11,11 @@ from typing import Any
 from stackkit.api import UsageError, user_path
 from stackkit_plugins.shared.keras_network import missing_file
 from stackkit_plugins.shared.network import EngineSettings, NetworkBackbone, checked_engine
+from stackkit_plugins.timm.facts import recall
 from stackkit_plugins.timm.frozen import FrozenTimm
 from stackkit_plugins.timm.hub import on_this_machine, weights_folder
 from stackkit_plugins.timm.models import MODELS
-from stackkit_plugins.timm.weights import Network, weights_of
+from stackkit_plugins.timm.weights import FromHub, Network, weights_of
 
 _INSTALL = {
     "torch": "pip install 'stackkit[timm]'",
@@ -99,7 +100,15 @@ class Factory:
             )
         return "cpu"
 
-    def unavailable_reason(self, *, weights: str, model: str | None = None, **others: Any) -> str | None:
+    def unavailable_reason(
+        self,
+        *,
+        weights: str,
+        size: int | None = None,
+        tokens: str = "auto",
+        model: str | None = None,
+        **others: Any,
+    ) -> str | None:
         """Return what must be downloaded or provided before this backbone can run, or None."""
         del others
         chosen = self.model or model
@@ -109,7 +118,9 @@ class Factory:
             return None
         if weights != "hub":
             return missing_file(user_path(weights))
-        if on_this_machine(chosen):
+        # Some weights are in a repository of another name, which only timm knows before they are used.
+        network = Network(model=chosen, size=size, tokens=tokens)
+        if on_this_machine(chosen) or recall(network, FromHub()):
             return None
         return f"weights of {chosen} not found in {weights_folder()}; downloaded on first use"
 

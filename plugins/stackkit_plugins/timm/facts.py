@@ -7,10 +7,10 @@ import json
 import os
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 from stackkit.api import engines_dir
+from stackkit_plugins.shared.keras_network.engines import engine_version
 from stackkit_plugins.timm.weights import Network, Weights
 
 _FORMAT = 1
@@ -68,6 +68,6 @@ def remember(network: Network, weights: Weights, facts: Facts) -> None:
 
 
 def _file(network: Network, weights: Weights) -> Path:
-    content = json.dumps([_FORMAT, version("timm"), asdict(network), weights.text])
+    content = json.dumps([_FORMAT, engine_version("timm"), asdict(network), weights.text])
     digest = hashlib.sha256(content.encode()).hexdigest()[:12]
     return engines_dir() / f"timm-{digest}" / "facts.json"

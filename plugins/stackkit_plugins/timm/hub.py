@@ -16,10 +16,11 @@ _FILES = ("model.safetensors", "pytorch_model.bin")
 def weights_folder() -> Path:
     """Return the folder in which huggingface_hub keeps downloads, without importing it.
 
-    The same rules as in `huggingface_hub.constants`: `$HF_HUB_CACHE`, else `hub` in `$HF_HOME`, which is
-    `huggingface` in `$XDG_CACHE_HOME` or `~/.cache` unless set.
+    The same rules as in `huggingface_hub.constants`: `$HF_HUB_CACHE`, or its old name
+    `$HUGGINGFACE_HUB_CACHE`, else `hub` in `$HF_HOME`, which is `huggingface` in `$XDG_CACHE_HOME` or
+    `~/.cache` unless set.
     """
-    if cache := os.environ.get("HF_HUB_CACHE"):
+    if cache := os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE"):
         return Path(os.path.expandvars(cache)).expanduser()
     general = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     home = os.environ.get("HF_HOME") or str(Path(general) / "huggingface")
