@@ -95,7 +95,7 @@ def test_openvino_is_rejected_if_its_features_differ(backbone):
     made.expect(1000)
     settings = made.prepare(PIXELS, said.append).settings
     assert settings["engine"] == "onnxruntime"
-    assert "engine openvino rejected: its features differ from onnxruntime's by" in said[0]
+    assert "net.onnx: engine openvino rejected: its features differ from onnxruntime's by" in said[0]
     np.testing.assert_allclose(made.extract(PIXELS), PIXELS.mean((1, 2)) / 255, rtol=1e-4)
     with pytest.raises(StackkitError, match=r"rejected.*use engine=onnxruntime or engine=auto"):
         backbone(model, **PLAIN, engine="openvino").prepare(PIXELS, said.append)

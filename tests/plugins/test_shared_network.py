@@ -38,7 +38,7 @@ class Toy:
     faster: tuple[str, ...] = ("scipy",)
     loaded: list[str] = field(default_factory=list)
 
-    name, reference, device, revision = "toy", "numpy", "cpu", "1"
+    name, label, reference, device, revision = "toy", "toy:file=1", "numpy", "cpu", "1"
     image_size, feature_dim, trained = 4, 3, True
 
     def load(self, engine: str, threads: int) -> Engine:
@@ -70,7 +70,7 @@ def test_an_engine_with_other_features_is_rejected_with_a_reason_each_time():
         toy = Toy(engines={"numpy": Engine(), "scipy": Engine(error=1)})
         settings, said = prepared(toy)
         assert (settings["engine"], toy.loaded) == ("numpy", loaded)
-        assert "toy: engine scipy rejected: its features differ from numpy's by" in said[0]
+        assert "toy:file=1: engine scipy rejected: its features differ from numpy's by" in said[0]
     with pytest.raises(ExtractionError, match=r"use engine=numpy or engine=auto"):
         prepared(toy, engine="scipy")
 
@@ -78,7 +78,7 @@ def test_an_engine_with_other_features_is_rejected_with_a_reason_each_time():
 def test_an_engine_that_fails_is_rejected_and_tried_again_next_time():
     settings, said = prepared(Toy(engines={"numpy": Engine()}))
     assert settings["engine"] == "numpy"
-    assert said == ["toy: engine scipy rejected: scipy knows no such network"]
+    assert said == ["toy:file=1: engine scipy rejected: scipy knows no such network"]
     assert prepared(Toy())[0]["engine"] == "scipy"
 
 

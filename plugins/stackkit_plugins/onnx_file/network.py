@@ -81,6 +81,11 @@ class OnnxNetwork:
     device = "cpu"
 
     @property
+    def label(self) -> str:
+        """The name with the file."""
+        return f"{self.name}:file={self.sources[0].path}"
+
+    @property
     def image_size(self) -> int:
         """Side of the images in pixels."""
         return self._opened.pixels.size

@@ -85,6 +85,7 @@ class Factory:
         engine = EngineSettings(**settings)
         frozen = FrozenTimm(
             name=self.name,
+            label=self.name if self.model else f"{self.name}:model={chosen}",
             network=Network(model=chosen, size=size, tokens=tokens),
             requested_device=self._device(engine, device),
             weights=weights_of(chosen, weights, seed=seed),

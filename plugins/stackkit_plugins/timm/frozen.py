@@ -35,6 +35,8 @@ class FrozenTimm:
     ----------
     name : str
         Name of the backbone.
+    label : str
+        Name for messages.
     network : Network
     weights : RandomWeights, FromHub or FromFile
     requested_device : {"auto", "cpu", "gpu"}
@@ -43,8 +45,11 @@ class FrozenTimm:
 
     reference = "torch"
 
-    def __init__(self, *, name: str, network: Network, weights: Weights, requested_device: str) -> None:
+    def __init__(
+        self, *, name: str, label: str, network: Network, weights: Weights, requested_device: str
+    ) -> None:
         self.name = name
+        self.label = label
         self._network = network
         self._weights = weights
         self._requested_device = requested_device

@@ -57,8 +57,8 @@ class NetworkBackbone:
 
     @property
     def name(self) -> str:
-        """Name of the backbone, for messages."""
-        return self.network.name
+        """Name for messages."""
+        return self.network.label
 
     @property
     def image_size(self) -> int:

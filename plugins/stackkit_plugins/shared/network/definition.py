@@ -19,7 +19,11 @@ class FrozenNetwork(Protocol):
 
     @property
     def name(self) -> str:
-        """Name of the backbone, for messages."""
+        """Name of the backbone."""
+
+    @property
+    def label(self) -> str:
+        """The name, with the option that tells it from others of this name, for messages."""
 
     @property
     def image_size(self) -> int:
