@@ -10,6 +10,9 @@ import numpy as np
 import pytest
 
 from stackkit.api import ExtractionError, engines_dir
+from stackkit_plugins.shared.keras_network import KerasBackbone, RandomWeights, RunSettings
+from stackkit_plugins.shared.keras_network.network import NetworkDefinition
+from stackkit_plugins.shared.keras_network.pooling import Pooling
 from stackkit_plugins.shared.network import EngineSettings, NetworkBackbone
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (40, 4, 4, 3), np.uint8)
@@ -116,3 +119,15 @@ def test_a_network_releases_its_memory_when_the_next_one_computes():
     for backbone in (*backbones, *backbones):
         backbone.extract(IMAGES)
     assert [toy.engines["numpy"].released for toy in (first, second)] == [2, 1]
+    # Also to one of another kind: those of several would add up.
+    definition = NetworkDefinition(
+        name="keras", network="1", preprocessing=1, image_size=4, weights=RandomWeights(seed=0),
+        poolings=(Pooling(kind="avg", channels=3),), build_model=list, preprocess=list,
+        settings=RunSettings(),
+    )  # fmt: skip
+    keras, engine = KerasBackbone(definition), Engine()
+    keras._compute = engine
+    keras.extract(IMAGES)
+    assert second.engines["numpy"].released == 2
+    backbones[0].extract(IMAGES)
+    assert engine.released == 1

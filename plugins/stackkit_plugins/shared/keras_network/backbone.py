@@ -7,13 +7,12 @@ from dataclasses import replace
 from functools import cached_property
 from importlib.metadata import version
 from itertools import chain
-from typing import TYPE_CHECKING, Any, ClassVar
-from weakref import ref
+from typing import TYPE_CHECKING, Any
 
 from stackkit.api import ExtractionError, JoinableBackbone, Readiness
 from stackkit_plugins.shared.keras_network import selection_process
+from stackkit_plugins.shared.keras_network.activations import release_others
 from stackkit_plugins.shared.keras_network.engine_cache import EngineCache, EngineSelection
-from stackkit_plugins.shared.keras_network.engines import Loaded
 from stackkit_plugins.shared.keras_network.image_batch import require_batch
 from stackkit_plugins.shared.keras_network.network import Network, NetworkDefinition
 from stackkit_plugins.shared.keras_network.out_of_memory import is_out_of_memory
@@ -46,10 +45,6 @@ class KerasBackbone:
         The network and how to run it.
 
     """
-
-    # The backbone that computed last, whichever it is: engines keep a network's activations
-    # allocated between calls, and those of several networks would add up.
-    _last_used: ClassVar[ref[KerasBackbone] | None] = None
 
     def __init__(self, definition: NetworkDefinition) -> None:
         self.definition = definition
@@ -232,7 +227,7 @@ class KerasBackbone:
         if self._compute is None:
             self._set_up_unprepared(images)
         selection_process.end()  # every backbone of the run is prepared; its memory is needed now
-        self._release_last_used()
+        release_others(self._compute)
         features = np.empty((len(images), self.feature_dim), np.float32)
         # A loop over positions instead of precomputed batches, as the batch size may shrink on the way.
         start = 0
@@ -248,14 +243,6 @@ class KerasBackbone:
             features[rows] = features_of(self.definition.poolings, raw)
             start = rows.stop
         return features
-
-    def _release_last_used(self) -> None:
-        """Let the network that computed before this one release its activations."""
-        last = KerasBackbone._last_used and KerasBackbone._last_used()
-        if last and last is not self and isinstance(last._compute, Loaded):
-            last._compute.release()
-        # A weak reference, so that this class does not keep a network alive that nobody else uses.
-        KerasBackbone._last_used = ref(self)
 
     def _set_up_unprepared(self, images: NDArray[np.uint8]) -> None:
         settings = self.definition.settings

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, ClassVar
-from weakref import ref
+from typing import TYPE_CHECKING, Any
 
 from stackkit.api import ExtractionError, Readiness
+from stackkit_plugins.shared.keras_network.activations import release_others
 from stackkit_plugins.shared.keras_network.engines import Loaded, engine_version
 from stackkit_plugins.shared.keras_network.image_batch import require_batch
 from stackkit_plugins.shared.keras_network.out_of_memory import is_out_of_memory
@@ -42,10 +42,6 @@ class NetworkBackbone:
         How it is run.
 
     """
-
-    # The backbone that computed last: engines keep a network's activations allocated between calls,
-    # and those of several networks would add up.
-    _last_used: ClassVar[ref[NetworkBackbone] | None] = None
 
     def __init__(self, network: FrozenNetwork, settings: EngineSettings) -> None:
         self.network = network
@@ -135,7 +131,7 @@ class NetworkBackbone:
         require_batch(images, self.image_size, self.name)
         if self._compute is None and len(images):
             _, self._compute, _ = self._selected(images[:DEFAULT_BATCH])
-        self._release_last_used()
+        release_others(self._compute)
         features = np.empty((len(images), self.feature_dim), np.float32)
         start = 0  # a loop over positions, as the batch size may shrink on the way
         while start < len(images):
@@ -217,14 +213,6 @@ class NetworkBackbone:
         if self.settings.engine == engine:
             raise ExtractionError(f"{message}; use engine={reference} or engine=auto") from error
         self._report(message)
-
-    def _release_last_used(self) -> None:
-        """Let the network that computed before this one release its activations."""
-        last = NetworkBackbone._last_used and NetworkBackbone._last_used()
-        if last and last is not self and last._compute:
-            last._compute.release()
-        # A weak reference, so that this class does not keep a network alive that nobody else uses.
-        NetworkBackbone._last_used = ref(self)
 
     def _halve_batch(self, error: Exception) -> None:
         if self._batch_size == 1:
