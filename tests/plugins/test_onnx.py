@@ -425,3 +425,6 @@ def test_missing_files_and_packages_are_named_before_anything_is_read(tmp_path, 
     monkeypatch.setattr("stackkit_plugins.shared.network.settings.engine_version", lambda name: None)
     with pytest.raises(PluginError, match=r"run: pip install 'stackkit\[fast\]'"):
         create(onnx_file, "onnx", file=tmp_path / "a.onnx", engine="openvino")
+    monkeypatch.setattr("stackkit_plugins.onnx_file.backbone.engine_version", lambda name: None)
+    with pytest.raises(PluginError, match=r"neither onnxruntime nor openvino .*'stackkit\[onnx\]'"):
+        create(onnx_file, "onnx", file=tmp_path / "a.onnx")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from itertools import chain
 
-from stackkit.api import JoinableBackbone, OptionValue, UsageError, WeightsError, user_path
+from stackkit.api import JoinableBackbone, OptionValue, PluginError, UsageError, WeightsError, user_path
 from stackkit_plugins.onnx_file.network import OnnxNetwork, Source
 from stackkit_plugins.onnx_file.options import FASTER, REFERENCE, STORED
 from stackkit_plugins.shared.keras_network.engines import engine_version
@@ -67,7 +67,7 @@ def onnx_file(
     WeightsError
         If there is no such file.
     PluginError
-        If the package of the engine is not installed.
+        If the package of the engine, or of any, is not installed.
 
     """
     if not file:
@@ -77,6 +77,8 @@ def onnx_file(
         raise WeightsError(f"onnx: {missing}; pass the path of an ONNX file by file=")
     settings = EngineSettings(engine=engine, threads=threads, batch_size=batch_size)
     checked_engine("onnx", settings, install=_INSTALL)
+    if missing_engine := _missing_engine():
+        raise PluginError(f"onnx: {missing_engine}")
     defaults = {option.name: option.default for option in STORED}
     given = {name: value for name, value in options.items() if value != defaults[name]}
     return OnnxBackbone(OnnxNetwork((Source(path, given),)), settings)
@@ -89,6 +91,13 @@ def unavailable_reason(*, file: str | None, **others: OptionValue) -> str | None
         version("onnx")
     except PackageNotFoundError:
         return "onnx is not installed; run: pip install 'stackkit[onnx]'"
-    if not any(map(engine_version, (REFERENCE, *FASTER))):
-        return f"neither onnxruntime nor openvino is installed; run: {_INSTALL[REFERENCE]}"
+    if missing_engine := _missing_engine():
+        return missing_engine
     return missing_file(user_path(file)) if file else "give the path of a network by file="
+
+
+def _missing_engine() -> str | None:
+    """Return what to install if there is no engine at all, or None."""
+    if any(map(engine_version, (REFERENCE, *FASTER))):
+        return None
+    return f"neither onnxruntime nor openvino is installed; run: {_INSTALL[REFERENCE]}"
