@@ -250,6 +250,17 @@ def test_a_file_that_does_not_fit_is_refused(tmp_path):
 
 
 @needs_timm
+def test_a_damaged_download_is_named_where_it_has_to_be_deleted(tmp_path, monkeypatch):
+    # The hub's folder has links to its files. Without the link alone, the same file is used again.
+    blob, link = tmp_path / "blob", tmp_path / "model.safetensors"
+    blob.write_bytes(b"damaged")
+    link.symlink_to(blob)
+    monkeypatch.setattr("stackkit_plugins.timm.network.downloaded", lambda repository, file: link)
+    with pytest.raises(WeightsError, match=f"delete {blob}, and it is downloaded again"):
+        _ = small(weights="hub").revision
+
+
+@needs_timm
 def test_names_and_sizes_that_timm_does_not_have_are_one_line():
     cases = {
         "has no network 'resnet81'; similar names: .*resnet": {"model": "resnet81"},

@@ -14,7 +14,7 @@ from stackkit.api import UsageError, WeightsError
 from stackkit_plugins.timm.facts import Facts
 from stackkit_plugins.timm.features import Features
 from stackkit_plugins.timm.hub import downloaded
-from stackkit_plugins.timm.weights import FromFile, Network, RandomWeights, Weights
+from stackkit_plugins.timm.weights import FromFile, FromHub, Network, RandomWeights, Weights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +68,7 @@ def build(name: str, network: Network, weights: Weights) -> Built:
         module = _random(name, network, sized, weights.seed)
     else:
         file = weights.path if isinstance(weights, FromFile) else _from_hub(network.model, config)
-        module = _pretrained(name, network, sized, config, file)
+        module = _pretrained(name, network, sized, config, weights, file)
     wrapped = Features(module, tokens=network.tokens, mean=config["mean"], std=config["std"], name=name)
     wrapped = wrapped.eval().requires_grad_(False)
     return Built(
@@ -116,14 +116,19 @@ def _random(name: str, network: Network, sized: dict[str, int], seed: int) -> An
 
 
 def _pretrained(
-    name: str, network: Network, sized: dict[str, int], config: dict[str, Any], file: Path
+    name: str,
+    network: Network,
+    sized: dict[str, int],
+    config: dict[str, Any],
+    weights: FromHub | FromFile,
+    file: Path,
 ) -> Any:
     """Create a network with every weight from a file, then remove its classifier.
 
     timm loads strictly, so that no weight is missing or left over, only into a network with the
     classifier of the file. A file may be fine-tuned on other classes, or have no classifier.
     """
-    state = _state(file)
+    state = _state(file, weights)
     failure: Exception | None = None
     for classes in _possible_classes(state, config):
         given = {"state_dict": state, "num_classes": classes, "label_offset": 0, "custom_load": False}
@@ -153,14 +158,17 @@ def _pretrained(
     ) from failure
 
 
-def _state(file: Path) -> dict[str, Any]:
+def _state(file: Path, weights: FromHub | FromFile) -> dict[str, Any]:
     """Read a checkpoint without running code from it; raises WeightsError."""
     try:
         found: dict[str, Any] = timm.models.load_state_dict(str(file), weights_only=True)
     except Exception as error:  # pickle, zip, safetensors and the file system have their own types
         reason = " ".join(str(error).split())[:200] or type(error).__name__
+        # The hub's folder has a link to the file, and links to the same file again.
+        again = f"delete {file.resolve()}, and it is downloaded again"
+        remedy = again if isinstance(weights, FromHub) else "download or copy it again"
         raise WeightsError(
-            f"{file} is not a complete checkpoint of plain tensors ({reason}); download or copy it again"
+            f"{file} is not a complete checkpoint of plain tensors ({reason}); {remedy}"
         ) from error
     if not found or not all(isinstance(each, torch.Tensor) for each in found.values()):
         raise WeightsError(f"{file} has no state dict of tensors; pass another file")
