@@ -30,15 +30,16 @@ from typing import Any
 import numpy as np
 
 from stackkit.api.paths import features_dir, fits_dir
-from stackkit.api.types import SilentReporter
+from stackkit.api.reporter import SilentReporter
 from stackkit.evaluation.intervals import tango
 from stackkit.evaluation.protocol import folds_of, groups_of
-from stackkit.extraction.backbone import CheckedBackbone, make_backbone, require_weights
+from stackkit.extraction.backbone import CheckedBackbone, make_backbone
 from stackkit.extraction.dataset import open_dataset
 from stackkit.extraction.decoding import Decoder
 from stackkit.extraction.extract import extract, fingerprints
 from stackkit.extraction.preparation import prepare_backbones
 from stackkit.extraction.subset import Subset
+from stackkit.extraction.weights import require_weights
 from stackkit.host.host import load_host
 from stackkit.host.registry import Registry
 from stackkit.recipe import Recipe, compose, load_recipe, resolve
@@ -51,6 +52,7 @@ NETWORKS = {"efficientnet-lite0": 320, "efficientnet-lite1": 340, "efficientnet-
 PLAIN = {"learners": ["logistic"], "aggregators": ["average-svm"], "baselines": []}
 NORMALISED = ["logistic:C=10,normalise=power"]
 BOTH = [*NORMALISED, "lda"]
+VOTE = ["geometric-vote"]
 PUBLISHED = "published recipe"
 ROUNDS = 5
 
@@ -70,7 +72,7 @@ def rows(networks: dict[str, int]) -> Iterator[tuple[str, dict[str, Any]]]:
     yield PUBLISHED, {"backbones": on(""), **PLAIN}
     for title, text in {
         "larger images": "size=SIZE",
-        "global maximum": "pooling=max",
+        "generalised mean instead of average": "pooling=gem",
         "mirror images as rows": "views=mirror",
         "attention crops as rows": "views=attention",
         "attention crops of larger images as rows": "size=SIZE,views=attention",
@@ -84,10 +86,14 @@ def rows(networks: dict[str, int]) -> Iterator[tuple[str, dict[str, Any]]]:
         "logistic and LDA": BOTH,
     }.items():
         yield title, {"backbones": on(""), **PLAIN, "learners": learners}
-    yield "geometric mean", {"backbones": on(""), **PLAIN, "aggregators": ["geometric-vote"]}
-    text = f"size=SIZE,pooling=max,views=attention,boxes={first}:size={size}"
-    everything = {**PLAIN, "learners": BOTH, "aggregators": ["geometric-vote"]}
-    yield "all together", {"backbones": on(text), **everything}
+    yield "geometric mean", {"backbones": on(""), **PLAIN, "aggregators": VOTE}
+    everything = {**PLAIN, "learners": ["lda"], "aggregators": VOTE}
+    boxes = f"boxes={first}:size={size}"
+    for pooling in ("avg", "max", "gem", "avg+gem"):
+        text = f"size=SIZE,pooling={pooling},views=attention,{boxes}"
+        yield f"all together, pooling={pooling}", {"backbones": on(text), **everything}
+    text = f"size=SIZE,pooling=avg+gem,views=attention,{boxes}"
+    yield "all together, logistic and LDA", {"backbones": on(text), **everything, "learners": BOTH}
 
 
 @dataclass(frozen=True, kw_only=True)

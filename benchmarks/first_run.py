@@ -28,7 +28,7 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-IMPORTS = "import stackkit.cli.main, stackkit.experiment, openvino"
+IMPORTS = "import stackkit.cli.main, stackkit.experiment.run, openvino"
 # Runs `-m MODULE ...` or `-c CODE` and says at the end whether TensorFlow was imported.
 WATCHED = """
 import atexit, runpy, sys

@@ -295,7 +295,7 @@ def plain(data: Data, setting: str, folds: int, more: Sequence[str]) -> Predicti
 
 def ours(data: Data, setting: str, folds: int, more: Sequence[str]) -> Predictions:
     """Run (b): the code of `stackkit evaluate`, on matrices instead of a store."""
-    from stackkit.api.types import SilentReporter
+    from stackkit.api.reporter import SilentReporter
     from stackkit.evaluation.classifiers import check_classifiers
     from stackkit.evaluation.comparison import Comparison, FoldOutcome
     from stackkit.evaluation.features import Features

@@ -85,7 +85,8 @@ def hooks_page() -> str:
 
 
 def _kind_of(thing: Any) -> str:
-    from stackkit.api.specs import ComponentSpec, Option
+    from stackkit.api.option import Option
+    from stackkit.api.specs import ComponentSpec
 
     if inspect.isfunction(thing):
         return "Functions"
@@ -121,9 +122,9 @@ def _described(name: str, thing: Any) -> Iterator[str]:
 
 def _told_below(name: str) -> str:
     """The text that stands below an alias where it is defined, or ""."""
-    from stackkit.api import specs, types
+    from stackkit.api import aggregator, dataset, option
 
-    for module in (types, specs):
+    for module in (aggregator, dataset, option):
         for one, below in pairwise(ast.parse(inspect.getsource(module)).body):
             match one, below:
                 case (

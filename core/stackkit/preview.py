@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from stackkit.api.types import Dataset
+from stackkit.api.dataset import Dataset
 from stackkit.evaluation.protocol import Protocol, protocol_of
 from stackkit.extraction.backbone import CheckedBackbone, make_backbone
 from stackkit.extraction.estimate import BackboneEstimate, Estimate
 from stackkit.extraction.feature_set import FeatureSet, sets_of
-from stackkit.host.component import ConfiguredComponent
+from stackkit.host.configured_component import ConfiguredComponent
 from stackkit.recipe import Recipe, ResolvedRecipe, title
 from stackkit.store import FeatureStore
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stackkit.api.dataset import Sample
 from stackkit.api.errors import UsageError
 from stackkit.api.samples import limit_per_class
-from stackkit.api.types import Sample
 
 LIMITS = st.integers(1, 8)
 

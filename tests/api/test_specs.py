@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from stackkit.api.errors import UsageError
 from stackkit.api.hookspecs import HOOKS
+from stackkit.api.option import Option
 from stackkit.api.specs import (
     SPEC_TYPES,
     AggregatorSpec,
@@ -19,7 +20,6 @@ from stackkit.api.specs import (
     ComponentSpec,
     DatasetSpec,
     LearnerSpec,
-    Option,
 )
 
 

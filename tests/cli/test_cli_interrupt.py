@@ -10,7 +10,7 @@ import pytest
 from support.commands import Command, Outcome, chosen, photographs, variables
 from support.installing import Site
 
-from stackkit.experiment import STOPPING_FITS
+from stackkit.experiment.evaluation import STOPPING_FITS
 from stackkit.utils.interrupts import IN_FLIGHT
 
 SLOW = """

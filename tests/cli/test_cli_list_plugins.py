@@ -383,6 +383,8 @@ COMMANDS = [
     "run",
     "extract",
     "evaluate",
+    "recipes",
+    "suggest",
     "fetch",
     "list-plugins",
     "new-plugin",

@@ -10,8 +10,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_predict
 from threadpoolctl import threadpool_limits
 
+from stackkit.api.aggregator import FitOn
+from stackkit.api.learner import Learner
+from stackkit.api.reporter import SilentReporter
 from stackkit.api.specs import AggregatorSpec, ComponentSpec, LearnerSpec
-from stackkit.api.types import FitOn, Learner, SilentReporter
 from stackkit.evaluation.classifiers import check_classifiers
 from stackkit.evaluation.comparison import Comparison, FoldOutcome
 from stackkit.evaluation.features import Features

@@ -14,8 +14,8 @@ from sklearn.neighbors import KNeighborsClassifier
 from threadpoolctl import threadpool_info
 
 from stackkit.api.errors import PluginError
+from stackkit.api.reporter import SilentReporter
 from stackkit.api.specs import LearnerSpec
-from stackkit.api.types import SilentReporter
 from stackkit.evaluation import fit_digest
 from stackkit.evaluation.conditions import combined
 from stackkit.evaluation.features import Features
@@ -23,7 +23,8 @@ from stackkit.evaluation.fit import FitResult
 from stackkit.evaluation.fit_cache import FitCache
 from stackkit.evaluation.learner_fit import LearnerFit
 from stackkit.evaluation.scheduler import Batch, FitScheduler
-from stackkit.host.component import Component, ConfiguredComponent
+from stackkit.host.component import Component
+from stackkit.host.configured_component import ConfiguredComponent
 from stackkit.host.host import load_host
 from stackkit.host.registry import Registry
 

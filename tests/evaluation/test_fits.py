@@ -17,15 +17,16 @@ from sklearn.linear_model import LogisticRegression
 from support.machines import read_only
 
 from stackkit.api.errors import PluginError
+from stackkit.api.reporter import SilentReporter
 from stackkit.api.specs import LearnerSpec
-from stackkit.api.types import SilentReporter
 from stackkit.evaluation.convergence import convergence_warnings_captured
 from stackkit.evaluation.features import Features
 from stackkit.evaluation.fit import FitResult
 from stackkit.evaluation.fit_cache import FitCache
 from stackkit.evaluation.learner_fit import LearnerFit
 from stackkit.evaluation.scheduler import Batch, FitScheduler
-from stackkit.host.component import Component, ConfiguredComponent
+from stackkit.host.component import Component
+from stackkit.host.configured_component import ConfiguredComponent
 from stackkit.host.host import load_host
 from stackkit.host.registry import Registry
 from stackkit.utils import versions

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from sklearn.model_selection import StratifiedKFold
 from support.folds import assert_every_row_is_tested_once, seen_as_lists
 
+from stackkit.api.dataset import Sample
 from stackkit.api.errors import EvaluationError, UsageError
-from stackkit.api.types import Sample
 from stackkit.evaluation.folds import Fold, inner_folds, official_fold, stratified_folds
 
 CLASSES = ("Ani", "Auklet", "Bobolink", "Cardinal", "Catbird")

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from sklearn.model_selection import StratifiedGroupKFold
 from support.folds import assert_every_row_is_tested_once, seen_as_lists
 
+from stackkit.api.dataset import Sample
 from stackkit.api.errors import EvaluationError
-from stackkit.api.types import Sample
 from stackkit.evaluation.folds import Fold, inner_folds, stratified_folds
 from stackkit.evaluation.groups import group_images, numbered
 

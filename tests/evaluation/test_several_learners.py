@@ -10,7 +10,7 @@ import pytest
 from support.making import blobs
 
 from stackkit.api.errors import UsageError
-from stackkit.api.types import SilentReporter
+from stackkit.api.reporter import SilentReporter
 from stackkit.evaluation.classifiers import check_classifiers
 from stackkit.evaluation.comparison import Comparison, FoldOutcome
 from stackkit.evaluation.features import Features

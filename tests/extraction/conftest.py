@@ -3,7 +3,7 @@
 import pytest
 from support.extracting import Counting
 
-from stackkit.api.types import Readiness
+from stackkit.api.backbone import Readiness
 from stackkit.store import FeatureStore
 from stackkit_plugins.image_folder.dataset import ImageFolder
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from stackkit.api.dataset import Sample
 from stackkit.api.errors import ImageError, PluginError
-from stackkit.api.types import Sample
 from stackkit.extraction.decoding import AHEAD, Decoder, Request, unreadable
 from stackkit.extraction.geometry import Geometry
 

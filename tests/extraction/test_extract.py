@@ -7,7 +7,7 @@ import pytest
 from support.extracting import Counting, MeanColours, checked, directly, extracted, stored
 
 from stackkit.api.errors import ExtractionError, ImageError
-from stackkit.api.types import SilentReporter
+from stackkit.api.reporter import SilentReporter
 from stackkit.extraction.decoding import AHEAD
 from stackkit.extraction.extract import extract, fingerprints
 from stackkit_plugins.image_folder.dataset import ImageFolder

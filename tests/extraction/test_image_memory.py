@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from stackkit.api.dataset import Sample
 from stackkit.api.errors import ImageMemoryError
-from stackkit.api.types import Sample
 from stackkit.extraction.dataset import CheckedDataset
 from stackkit.extraction.decoding import Decoder, Request
 from stackkit.extraction.geometry import Geometry

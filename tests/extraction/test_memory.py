@@ -19,7 +19,9 @@ from PIL import Image
 from stackkit.extraction.backbone import CheckedBackbone
 from stackkit.extraction.extract import extract, fingerprints
 from stackkit.store import FeatureStore
-from stackkit.api.types import Readiness, Sample, SilentReporter
+from stackkit.api.backbone import Readiness
+from stackkit.api.dataset import Sample
+from stackkit.api.reporter import SilentReporter
 
 
 def jpeg(k):

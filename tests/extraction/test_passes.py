@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from support.extracting import MeanColours, checked, directly, extracted, stored
 
+from stackkit.api.backbone import Readiness
 from stackkit.api.errors import ExtractionError
-from stackkit.api.types import Readiness, SilentReporter
+from stackkit.api.reporter import SilentReporter
 from stackkit.extraction.extract import estimate_extraction, extract, fingerprints
 from stackkit.extraction.passes import passes
 

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from support.extracting import MeanColours, checked, directly, extracted, stored
 
+from stackkit.api.backbone import Readiness
 from stackkit.api.errors import ExtractionError, StoreError, WeightsError
-from stackkit.api.types import Readiness, SilentReporter
+from stackkit.api.reporter import SilentReporter
 from stackkit.extraction.extract import estimate_extraction, extract, fingerprints
 
 SETTINGS = {"engine": "abacus", "threads": 2}

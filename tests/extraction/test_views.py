@@ -10,7 +10,7 @@ from PIL import Image, ImageOps
 from support.extracting import MeanColours
 
 from stackkit.api.images import squash
-from stackkit.api.types import SilentReporter
+from stackkit.api.reporter import SilentReporter
 from stackkit.evaluation.inputs import usable_features
 from stackkit.extraction.backbone import CheckedBackbone
 from stackkit.extraction.boxes import Boxes

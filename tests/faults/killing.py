@@ -29,7 +29,7 @@ sys.path.insert(0, str(REPOSITORY / "docs/examples/stackkit-colour-histogram/src
 
 from stackkit_colour_histogram.backbone import ColourHistogram  # noqa: E402
 
-from stackkit.api.types import SilentReporter  # noqa: E402
+from stackkit.api.reporter import SilentReporter  # noqa: E402
 from stackkit.extraction.backbone import CheckedBackbone  # noqa: E402
 from stackkit.extraction.extract import extract, fingerprints  # noqa: E402
 from stackkit.store import FeatureStore  # noqa: E402

@@ -34,9 +34,9 @@ sys.path += [str(REPOSITORY / "tests")]
 from support.commands import photographs  # noqa: E402
 from support.installing import Site, stand_in_for_stackkit  # noqa: E402
 
-from stackkit import experiment  # noqa: E402, F401 - likewise
 from stackkit.cli import main as stackkit  # noqa: E402
 from stackkit.evaluation.fit_cache import cached_fits, leftovers  # noqa: E402
+from stackkit.experiment.run import run  # noqa: E402, F401 - likewise
 
 BACKBONES = "colour-histogram,colour-histogram:bins=2"
 AGGREGATORS = "average-svm,average-svm:fit_on=out-of-fold,soft-vote"

@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stackkit.api.errors import DatasetError, PluginError, UsageError
-from stackkit.api.specs import BackboneSpec, ComponentSpec, DatasetSpec, LearnerSpec, Option
-from stackkit.host.component import Component, ConfiguredComponent, describe
+from stackkit.api.option import Option
+from stackkit.api.specs import BackboneSpec, ComponentSpec, DatasetSpec, LearnerSpec
+from stackkit.host.component import Component
+from stackkit.host.configured_component import ConfiguredComponent, describe
 from stackkit.host.host import Host, PluginRecord
 from stackkit.host.host_options import VIEWS_OF_LEARNER
 from stackkit.host.registry import Registry, with_machine, with_seed

@@ -22,7 +22,7 @@ from threadpoolctl import threadpool_limits
 
 import stackkit.evaluation.comparison
 from stackkit.api.images import squash
-from stackkit.api.types import SilentReporter
+from stackkit.api.reporter import SilentReporter
 from stackkit.evaluation.classifiers import check_classifiers
 from stackkit.evaluation.comparison import Comparison
 from stackkit.evaluation.features import Features

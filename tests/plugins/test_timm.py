@@ -293,7 +293,8 @@ def test_real_weights_have_the_authors_features(shared_data, tmp_path, factory):
     import torch
     from safetensors.torch import save_file
 
-    from stackkit_plugins.timm.network import OnTorch, build
+    from stackkit_plugins.timm.network import build
+    from stackkit_plugins.timm.on_torch import OnTorch
     from stackkit_plugins.timm.weights import FromFile, Network
 
     number = factory.variant.name[-1]

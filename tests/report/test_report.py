@@ -12,8 +12,8 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from stackkit.api.dataset import FailedImage
 from stackkit.api.errors import UsageError
-from stackkit.api.types import FailedImage
 from stackkit.evaluation.metrics import Result, ResultKind
 from stackkit.evaluation.overlaps import ConflictingLabels, Duplicates, Overlap
 from stackkit.evaluation.protocol import Protocol, protocol_of

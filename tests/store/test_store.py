@@ -18,8 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.format1 import write_format_1
 
+from stackkit.api.dataset import Sample
 from stackkit.api.errors import StoreError
-from stackkit.api.types import Sample
 from stackkit.store import BackboneKey, DatasetRows, FeatureStore
 from stackkit.store.errors import DamagedFileError
 from stackkit.store.integrity import USER_BLOCK_BYTES, read_seal

@@ -7,7 +7,7 @@ import pytest
 from support.commands import photographs
 
 from stackkit.api.errors import EvaluationError
-from stackkit.api.types import SilentReporter
+from stackkit.api.reporter import SilentReporter
 from stackkit.extraction.dataset import CheckedDataset, open_dataset
 from stackkit.extraction.extract import fingerprints
 from stackkit.extraction.subset import Subset

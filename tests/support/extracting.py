@@ -3,7 +3,7 @@
 import numpy as np
 
 from stackkit.api.images import squash
-from stackkit.api.types import SilentReporter
+from stackkit.api.reporter import SilentReporter
 from stackkit.extraction.backbone import CheckedBackbone
 from stackkit.extraction.extract import extract, fingerprints
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stackkit.api.types import Sample
+from stackkit.api.dataset import Sample
 from stackkit.store import BackboneKey, DatasetRows, FeatureStore
 
 COUNT, WIDTH = 60, 32

@@ -1,5 +1,16 @@
-"""The public API for plugins. Import from here, and from no other module of stackkit."""
+"""The public API for plugins. Import from here, and from no other module of stackkit.
 
+No module of this package imports NumPy or Pillow at import time, so that listing plugins stays fast.
+"""
+
+from stackkit.api.aggregator import Aggregator, FeatureAggregator, FitOn
+from stackkit.api.backbone import (
+    Backbone,
+    JoinableBackbone,
+    PlanningBackbone,
+    PreparableBackbone,
+    Readiness,
+)
 from stackkit.api.common_options import (
     fit_on_option,
     limit_option,
@@ -7,6 +18,7 @@ from stackkit.api.common_options import (
     pixel_options,
     seed_option,
 )
+from stackkit.api.dataset import BoundingBox, Dataset, Sample
 from stackkit.api.errors import (
     DatasetError,
     ExtractionError,
@@ -20,33 +32,13 @@ from stackkit.api.groups import group_argument
 from stackkit.api.hookspecs import HOOKSPEC_VERSION, hookimpl
 from stackkit.api.image_files import IMAGE_ENDINGS, RAW_ENDINGS
 from stackkit.api.images import bytes_fingerprint, decode_image, file_fingerprint, read_image
+from stackkit.api.learner import Learner
+from stackkit.api.option import Option, OptionValue
 from stackkit.api.paths import datasets_dir, engines_dir, user_path
 from stackkit.api.pixels import PixelOptions
+from stackkit.api.reporter import Reporter, SilentReporter
 from stackkit.api.samples import leave_out_small_classes, limit_per_class
-from stackkit.api.specs import (
-    AggregatorSpec,
-    BackboneSpec,
-    DatasetSpec,
-    LearnerSpec,
-    Option,
-    OptionValue,
-)
-from stackkit.api.types import (
-    Aggregator,
-    Backbone,
-    BoundingBox,
-    Dataset,
-    FeatureAggregator,
-    FitOn,
-    JoinableBackbone,
-    Learner,
-    PlanningBackbone,
-    PreparableBackbone,
-    Readiness,
-    Reporter,
-    Sample,
-    SilentReporter,
-)
+from stackkit.api.specs import AggregatorSpec, BackboneSpec, DatasetSpec, LearnerSpec
 
 __all__ = [
     "HOOKSPEC_VERSION",

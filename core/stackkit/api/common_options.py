@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from stackkit.api.specs import Option
+from stackkit.api.option import Option
 
 MOST_SEED = 2**32 - 1
 """The largest seed that NumPy's and scikit-learn's generators accept."""

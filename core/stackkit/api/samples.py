@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import zip_longest
 
+from stackkit.api.dataset import Sample
 from stackkit.api.errors import DatasetError, UsageError
-from stackkit.api.types import Sample
 
 
 def limit_per_class(samples: Sequence[Sample], limit: int | None) -> list[Sample]:

@@ -59,7 +59,7 @@ def extract(
 def _carry_out(recipe: Recipe, store: FeatureStore, style: Style) -> ExtractionSummary:
     from stackkit.cli.preview import estimate_lines, preview_lines, show
     from stackkit.cli.progress import progress
-    from stackkit.experiment import extract_features
+    from stackkit.experiment.features import extract_features
     from stackkit.host.registry import Registry
 
     with stdout_set_aside(), progress(style) as reporter:

@@ -9,7 +9,7 @@ import typer
 
 from stackkit.api.errors import StoreError, UsageError
 from stackkit.api.paths import user_path
-from stackkit.cli import options, values
+from stackkit.cli import options, removal_options, values
 from stackkit.cli.host import the_host
 from stackkit.cli.output import print_csv, print_json, stdout_set_aside
 from stackkit.cli.units import parse_age, parse_size
@@ -105,13 +105,14 @@ def show(
     Try: stackkit features show 1
     """
     from stackkit.cli.feature_tables import details, show_details
+    from stackkit.cli.seen_image import show_image
     from stackkit.store.catalogue import row_states
 
     if out and image is None:
         raise UsageError("--out writes a picture of one image; choose it with --image ID")
     entry = _selected(_folder(store), [file])[0]
     if image is not None:
-        _show_image(entry, image, out, overwrite=overwrite, as_json=as_json)
+        show_image(entry.path, _contents(entry), image, out, overwrite=overwrite, as_json=as_json)
         return
     found = details(entry, row_states(entry.path, _contents(entry)))
     if as_json:
@@ -157,10 +158,10 @@ def verify(
 
 
 def gc(
-    older_than: options.OlderThan = None,
-    keep_size: options.KeepSize = None,
+    older_than: removal_options.OlderThan = None,
+    keep_size: removal_options.KeepSize = None,
     engines: Engines = False,
-    dry_run: options.DryRemoval = False,
+    dry_run: removal_options.DryRemoval = False,
     store: options.Store = None,
     as_json: options.Json = False,
 ) -> None:
@@ -245,36 +246,6 @@ def _contents(entry: Entry) -> Contents:
     if entry.contents is None:
         raise StoreError(entry.problem or f"{entry.path} cannot be read")
     return entry.contents
-
-
-def _show_image(entry: Entry, name: str, out: Path | None, *, overwrite: bool, as_json: bool) -> None:
-    """Print what the network saw of an image, and write it to `out`."""
-    from stackkit.extraction.overlay import seen_image
-    from stackkit.host.registry import Registry
-    from stackkit.utils.files import atomic_write
-
-    if out and (out.exists() or out.is_symlink()) and not overwrite:
-        raise StoreError(f"{out} already exists; choose another --out or add --overwrite")
-    contents = _contents(entry)
-    with stdout_set_aside():
-        seen = seen_image(entry.path, contents, name, Registry(host=the_host()))
-    if out:
-        try:
-            with atomic_write(out) as temporary:
-                seen.overlay().save(temporary, format="PNG")
-        except OSError as error:
-            raise StoreError(f"{out}: cannot be written ({error.strerror or error})") from error
-    width, height = seen.image.size
-    edges = [round(edge, 1) for edge in seen.region]
-    if as_json:
-        document = {"image": name, "width": width, "height": height, "view": contents.key.view}
-        print_json({**document, "region": edges, "share": round(seen.share, 4), "out": out and str(out)})
-        return
-    left, top, right, bottom = edges
-    say(f"{name}: {width} x {height} pixels, view {contents.key.view}")
-    say(f"seen: x {left:g} to {right:g}, y {top:g} to {bottom:g}, {seen.share:.0%} of the image")
-    if out:
-        say(f"{out}: the image, with a frame around what the network saw")
 
 
 def _row_states(chosen: list[Entry], style: Style) -> dict[Path, RowStates]:

@@ -12,7 +12,7 @@ import typer
 
 from stackkit.api.errors import UsageError
 from stackkit.api.paths import fits_dir
-from stackkit.cli import options
+from stackkit.cli import options, removal_options
 from stackkit.cli.output import print_json
 from stackkit.cli.units import age, parse_age, parse_size
 from stackkit.utils.console import say
@@ -52,10 +52,10 @@ def ls(as_json: options.Json = False) -> None:
 
 
 def gc(
-    older_than: options.OlderThan = None,
-    keep_size: options.KeepSize = None,
+    older_than: removal_options.OlderThan = None,
+    keep_size: removal_options.KeepSize = None,
     everything: All = False,
-    dry_run: options.DryRemoval = False,
+    dry_run: removal_options.DryRemoval = False,
     as_json: options.Json = False,
 ) -> None:
     """Delete unused fits and leftovers of killed processes.

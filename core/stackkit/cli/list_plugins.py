@@ -19,6 +19,7 @@ from stackkit.utils.console import say
 
 if TYPE_CHECKING:
     from stackkit.host.component import Component
+    from stackkit.host.host import Host
     from stackkit.host.registry import Registry
 
 KINDS: tuple[Kind, ...] = ("dataset", "backbone", "learner", "aggregator")
@@ -47,7 +48,7 @@ def list_plugins(
     """
     output = options.output_format(as_json=as_json, as_csv=as_csv)
     # Only here, as in all commands: `stackkit --help` imports every command's module.
-    from stackkit.cli.plugin_tables import show_component, show_kind, show_plugins, show_timings
+    from stackkit.cli.plugin_tables import show_component, show_timings
     from stackkit.host.registry import Registry
 
     host = the_host()
@@ -62,24 +63,37 @@ def list_plugins(
         print_csv([{key: entry[key] for key in entry if key != "options"} for entry in entries])
         return
     if output == "json":
-        plugins = [
-            asdict(record) | {"status": record.status, "slow": record.is_slow} for record in host.plugins
-        ]
-        print_json({"plugins": plugins, "components": entries, "notes": host.notes})
+        print_json(_document(host, entries))
         return
-    width = terminal_width()
-    if name is not None:
-        for entry in entries:
-            show_component(entry, width)
+    if name is None:
+        _show_kinds(kinds, entries, host, everything=everything)
     else:
-        for each in kinds:
-            show_kind(each, [entry for entry in entries if entry["kind"] == each], width)
-        show_plugins(host.plugins, everything=everything)
+        for entry in entries:
+            show_component(entry, terminal_width())
     if timings:
         show_timings(host.plugins)
     if name is None:
         say()
         say("Run `stackkit list-plugins NAME` for options, and for what is missing.")
+
+
+def _document(host: Host, entries: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    plugins = [
+        asdict(record) | {"status": record.status, "slow": record.is_slow} for record in host.plugins
+    ]
+    return {"plugins": plugins, "components": entries, "notes": host.notes}
+
+
+def _show_kinds(
+    kinds: Sequence[Kind], entries: Sequence[dict[str, Any]], host: Host, *, everything: bool
+) -> None:
+    """Show a table of the components of each kind, and the plugins."""
+    from stackkit.cli.plugin_tables import show_kind, show_plugins
+
+    width = terminal_width()
+    for each in kinds:
+        show_kind(each, [entry for entry in entries if entry["kind"] == each], width)
+    show_plugins(host.plugins, everything=everything)
 
 
 def _named(registry: Registry, components: Sequence[Component], name: str) -> list[Component]:

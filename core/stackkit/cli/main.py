@@ -180,26 +180,34 @@ def _root(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    # Passed on as environment variables because processes that a run starts load plugins, too.
     given = {"STACKKIT_DEBUG": "1"} if debug else {}
+    given |= _plugin_variables(no_plugins, plugin or (), plugins_dir, disable_plugin or ())
+    context.with_resource(_variables(given))
+
+
+def _plugin_variables(
+    no_plugins: bool, files: Sequence[Path], folder: Path | None, disabled: Sequence[str]
+) -> dict[str, str]:
+    """Return the choice of plugins as environment variables: processes of a run load plugins, too."""
+    given = dict[str, str]()
     if no_plugins:
         given |= {"STACKKIT_PLUGINS": "", "STACKKIT_PLUGIN_FILES": ""}
-    for path in plugin or ():
+    for path in files:
         if os.pathsep in str(path):
             raise UsageError(
                 f"--plugin {path} contains {os.pathsep!r}, the path separator; use --plugins-dir"
             )
-    if plugin:
-        given["STACKKIT_PLUGIN_FILES"] = os.pathsep.join(map(str, plugin))
-    if plugins_dir:
-        given["STACKKIT_PLUGINS_DIR"] = str(plugins_dir)
-    if disable_plugin:
-        given[DISABLED] = ",".join(filter(None, [os.environ.get(DISABLED), *disable_plugin]))
+    if files:
+        given["STACKKIT_PLUGIN_FILES"] = os.pathsep.join(map(str, files))
+    if folder:
+        given["STACKKIT_PLUGINS_DIR"] = str(folder)
+    if disabled:
+        given[DISABLED] = ",".join(filter(None, [os.environ.get(DISABLED), *disabled]))
         try:
-            check_disabled(disable_plugin, {**os.environ, **given})
+            check_disabled(disabled, {**os.environ, **given})
         except StackkitError as error:
             raise typer.BadParameter(str(error), param_hint="--disable-plugin") from None
-    context.with_resource(_variables(given))
+    return given
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from stackkit.api.types import Unit
+from stackkit.api.reporter import Unit
 
 NOW_S = 30.0
 """Seconds that count as "now"; longer if two steps take longer."""

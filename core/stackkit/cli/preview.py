@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.filesize import decimal
 
-from stackkit.api.types import Reporter
+from stackkit.api.reporter import Reporter
 from stackkit.cli.host import the_host
 from stackkit.cli.output import print_json, stdout_set_aside
 from stackkit.cli.progress import Style, clock, progress, rate
@@ -28,17 +28,17 @@ def show_dry_run(
     recipe: Recipe, store: FeatureStore, style: Style, *, as_json: bool, evaluable: bool
 ) -> None:
     """Print the preview and the estimate of `run` (`evaluable`) or `extract`."""
-    from stackkit import experiment
+    from stackkit.experiment.dry_run import dry_run
     from stackkit.host.registry import Registry
 
     registry = Registry(host=the_host())
     with stdout_set_aside(), progress(style) as reporter:
-        dry_run = experiment.dry_run(recipe, registry, store, reporter, evaluable=evaluable)
+        found = dry_run(recipe, registry, store, reporter, evaluable=evaluable)
     if as_json:
-        print_json(dry_run.document())
+        print_json(found.document())
         return
-    expected = estimate_lines(dry_run.estimate) if dry_run.estimate else [UNKNOWN]
-    for line in (*preview_lines(dry_run.preview, evaluable=evaluable), *expected):
+    expected = estimate_lines(found.estimate) if found.estimate else [UNKNOWN]
+    for line in (*preview_lines(found.preview, evaluable=evaluable), *expected):
         say(line)
 
 

@@ -14,7 +14,7 @@ from rich.filesize import decimal
 from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColumn
 from rich.table import Column
 
-from stackkit.api.types import Reporter, Unit
+from stackkit.api.reporter import Reporter, Unit
 from stackkit.cli.meter import Meter
 from stackkit.utils.console import literal
 from stackkit.utils.tables import print_literal

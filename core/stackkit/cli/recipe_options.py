@@ -38,15 +38,8 @@ def parse_recipe(
     options.check_count("--jobs", jobs)
     options.check_count("--cv", cv, least=2)
     options.check_count("--inner-cv", inner_cv, least=2)
-    if split and (cv is not None or shuffle):
-        raise UsageError(
-            "--split official cannot be combined with --cv or --shuffle; choose one protocol"
-        )
-    if split and group_duplicates:
-        raise UsageError(
-            "--group-duplicates cannot be combined with --split official, whose parts are fixed; use "
-            "--cv, or delete the copies"
-        )
+    if split:
+        _check_split(cv, shuffle, group_duplicates)
     given = _given(
         backbones=backbones,
         learners=learner,
@@ -69,6 +62,18 @@ def parse_recipe(
     if composed.repeats > 1 and not composed.shuffle:
         raise UsageError(f"--repeats {composed.repeats} would repeat the same folds; add --shuffle")
     return replace(composed, jobs=jobs)
+
+
+def _check_split(cv: int | None, shuffle: bool | None, group_duplicates: bool | None) -> None:
+    if cv is not None or shuffle:
+        raise UsageError(
+            "--split official cannot be combined with --cv or --shuffle; choose one protocol"
+        )
+    if group_duplicates:
+        raise UsageError(
+            "--group-duplicates cannot be combined with --split official, whose parts are fixed; use "
+            "--cv, or delete the copies"
+        )
 
 
 def _given(**options: Sequence[str] | str | int | None) -> dict[str, Setting]:

@@ -28,7 +28,7 @@ def recipes(
     ] = None,
     as_json: options.Json = False,
 ) -> None:
-    """List the recipes that come with stackkit, with what they cost.
+    """List the recipes of stackkit with their cost, or print one.
 
     With NAME, print the recipe itself: a file to change and to use by its path.
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from stackkit.cli.progress import Style
     from stackkit.preview import Preview
     from stackkit.report.predictions import Predictions
+    from stackkit.report.report import Report
     from stackkit.store import FeatureStore
 
 
@@ -71,15 +72,13 @@ def run_recipe(
     may_extract: bool,
 ) -> None:
     """Run a recipe, show its report and write it to `out`; `may_extract=False`: on stored features."""
-    from rich.console import Console
-
-    from stackkit import experiment
     from stackkit.api.paths import fits_dir
     from stackkit.cli.preview import estimate_lines, preview_lines, show
     from stackkit.cli.progress import progress
+    from stackkit.experiment.evaluation import Outputs
+    from stackkit.experiment.run import run as run_experiment
     from stackkit.host.registry import Registry
     from stackkit.report import report as report_file
-    from stackkit.report import table
     from stackkit.report.predictions import Predictions
 
     predictions = Predictions()
@@ -90,7 +89,7 @@ def run_recipe(
             held.enter_context(report_file.reserved(out, overwrite=overwrite))
 
     with ExitStack() as held, stdout_set_aside(), progress(style) as reporter:
-        report = experiment.run(
+        report = run_experiment(
             recipe,
             Registry(host=the_host()),
             store,
@@ -98,9 +97,7 @@ def run_recipe(
             begin=begin,
             expect=lambda estimate: show(reporter, estimate_lines(estimate)),
             may_extract=may_extract,
-            fits=fits_dir(),
-            out=out,
-            predictions=predictions,
+            outputs=Outputs(fits=fits_dir(), folder=out, predictions=predictions),
         )
         not_written: StackkitError | None = None
         if out:
@@ -109,15 +106,24 @@ def run_recipe(
                 _write_predictions(predictions, out)
             except StackkitError as error:  # a full disk must not cost the result: show it first
                 not_written = error
+    _show(report, f"report: {written}" if out and not not_written else "", output)
+    if not_written:
+        raise not_written
+
+
+def _show(report: Report, written: str, output: options.OutputFormat) -> None:
+    """Show the table and the line `written`, and print the report as the `output` asks for."""
+    from rich.console import Console
+
+    from stackkit.report import table
+
     table.show(report, Console(stderr=output != "text"))
-    if out and not not_written:
-        say(f"report: {written}", err=True)
+    if written:
+        say(written, err=True)
     if output == "json":
         print_json(report.document())
     elif output == "csv":
         print_csv(table.documents(report))
-    if not_written:
-        raise not_written
 
 
 def _write_predictions(predictions: Predictions, out: Path) -> None:

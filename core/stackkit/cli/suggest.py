@@ -74,7 +74,7 @@ def suggest(
     progress: options.Progress = "auto",
     as_json: options.Json = False,
 ) -> None:
-    """Rank networks and recipes on a sample of your images, with what they would cost on all.
+    """Rank networks and recipes on a sample of your images.
 
     Nothing is downloaded. Features are stored, so a later run does not compute them again.
 

@@ -25,7 +25,7 @@ READ = """
 """
 READ_BY_LIBRARIES = """
     HDF5_USE_FILE_LOCKING OMP_NUM_THREADS OPENBLAS_NUM_THREADS MKL_NUM_THREADS BLIS_NUM_THREADS
-    LANG LC_ALL PYTHONUTF8 PYTHONPATH
+    LANG LC_ALL PYTHONUTF8 PYTHONPATH HF_HOME HF_HUB_CACHE XDG_CACHE_HOME
 """
 HIDDEN = "HTTP_PROXY HTTPS_PROXY http_proxy https_proxy"
 """Read when something is downloaded. They may contain a password, so their values are not shown."""

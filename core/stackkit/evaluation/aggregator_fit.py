@@ -18,7 +18,7 @@ from stackkit.evaluation.fit import Fit, FitResult, errors_name, training_groups
 from stackkit.evaluation.fit_digest import digest_of, identity
 from stackkit.evaluation.groups import Groups
 from stackkit.evaluation.probabilities import FoldProbabilities, checked_labels
-from stackkit.host.component import ConfiguredComponent
+from stackkit.host.configured_component import ConfiguredComponent
 
 
 # `eq=False`: see `LearnerFit`.

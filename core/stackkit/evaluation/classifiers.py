@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import cast, get_args
 
+from stackkit.api.aggregator import FitOn
 from stackkit.api.errors import UsageError
 from stackkit.api.specs import LearnerSpec
-from stackkit.api.types import FitOn
-from stackkit.host.component import ConfiguredComponent
+from stackkit.host.configured_component import ConfiguredComponent
 from stackkit.recipe import ResolvedRecipe
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from stackkit.api.errors import PluginError
 from stackkit.evaluation.groups import Groups, numbered
 from stackkit.evaluation.probabilities import Probabilities, disagreements
-from stackkit.host.component import ConfiguredComponent
+from stackkit.host.configured_component import ConfiguredComponent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from stackkit import __version__
 from stackkit.evaluation.conditions import CONDITIONS
-from stackkit.host.component import ConfiguredComponent
+from stackkit.host.configured_component import ConfiguredComponent
 from stackkit.utils.versions import dependency_versions, source_digest
 
 

@@ -19,7 +19,7 @@ from stackkit.evaluation.learner_fit import LearnerFit
 from stackkit.evaluation.metrics import ResultKind
 from stackkit.evaluation.probabilities import FoldProbabilities
 from stackkit.evaluation.table_row import TableRow
-from stackkit.host.component import ConfiguredComponent
+from stackkit.host.configured_component import ConfiguredComponent
 
 
 @dataclass(frozen=True, kw_only=True)

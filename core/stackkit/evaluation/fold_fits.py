@@ -9,7 +9,7 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from stackkit.api.types import FitOn
+from stackkit.api.aggregator import FitOn
 from stackkit.evaluation.aggregator_fit import FeatureFit
 from stackkit.evaluation.fit import Fit, FitResult
 from stackkit.evaluation.folds import Fold

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
+from stackkit.api.dataset import Sample
 from stackkit.api.errors import EvaluationError, UsageError
-from stackkit.api.types import Sample
 from stackkit.evaluation.groups import Groups, numbered
 
 _MOST_NAMES = 10

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from stackkit.api.types import Sample
+from stackkit.api.dataset import Sample
 
 Groups = NDArray[np.int64]
 """(n,) numbers of the groups of n images, from 0 in the order in which the groups first appear."""

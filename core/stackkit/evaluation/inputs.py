@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from stackkit.api.dataset import Dataset
 from stackkit.api.errors import EvaluationError
-from stackkit.api.types import Dataset
 from stackkit.evaluation.classifiers import CheckedClassifiers
 from stackkit.evaluation.comparison import Comparison, FoldOutcome
 from stackkit.evaluation.features import Features

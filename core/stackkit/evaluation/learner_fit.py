@@ -25,7 +25,7 @@ from stackkit.evaluation.views import (
     training_rows,
     use_of_views,
 )
-from stackkit.host.component import ConfiguredComponent
+from stackkit.host.configured_component import ConfiguredComponent
 
 
 # `eq=False`: fits are keys of dictionaries by identity, and comparing arrays with `==` does not give a

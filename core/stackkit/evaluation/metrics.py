@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from stackkit.api.types import FitOn
+from stackkit.api.aggregator import FitOn
 from stackkit.evaluation.intervals import Interval, tango, wilson
 
 ResultKind = Literal["baseline", "learner", "aggregator"]
@@ -53,6 +53,18 @@ class Result:
         probabilities, over all folds.
     learners : tuple of str
         Learners that an aggregator combines, or the one that it fits on features; empty for others.
+
+    Notes
+    -----
+    Images that are predicted in several repeats count as their mean: 12.4 correct ones are not rounded.
+    The interval describes the uncertainty from the choice of test images, not from the choice of
+    training images. Predicting the same image in several repeats adds no information about other images,
+    so the interval counts each image once.
+
+    References
+    ----------
+    K. H. Brodersen, C. S. Ong, K. E. Stephan and J. M. Buhmann, "The balanced accuracy and its posterior
+    distribution", ICPR 2010, for balanced accuracy. See `intervals` for the others.
 
     """
 
@@ -98,23 +110,6 @@ def score(
         How often every image is predicted.
     pooled : bool
         Whether every image counts the same in the accuracy, rather than every fold.
-
-    Returns
-    -------
-    Result
-        Accuracy per fold, mean, standard deviation and confidence interval.
-
-    Notes
-    -----
-    Images that are predicted in several repeats count as their mean: 12.4 correct ones are not rounded.
-    The interval describes the uncertainty from the choice of test images, not from the choice of
-    training images. Predicting the same image in several repeats adds no information about other images,
-    so the interval counts each image once.
-
-    References
-    ----------
-    K. H. Brodersen, C. S. Ong, K. E. Stephan and J. M. Buhmann, "The balanced accuracy and its posterior
-    distribution", ICPR 2010, for balanced accuracy. See `intervals` for the others.
 
     """
     accuracies = [float(np.mean(predicted == true)) for predicted, true in folds]

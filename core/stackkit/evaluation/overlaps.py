@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stackkit.api.types import Dataset, Sample
+from stackkit.api.dataset import Dataset, Sample
 from stackkit.evaluation.folds import Fold
 from stackkit.evaluation.groups import Groups, group_images
 

@@ -9,8 +9,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from stackkit.api.aggregator import FitOn
 from stackkit.api.errors import PluginError
-from stackkit.api.types import FitOn
 from stackkit.evaluation.folds import Fold
 
 Probabilities: TypeAlias = NDArray[np.floating]

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from stackkit.api.types import Dataset
+from stackkit.api.dataset import Dataset
 from stackkit.evaluation.folds import Fold, official_fold, stratified_folds
 from stackkit.evaluation.groups import Groups, group_images
 from stackkit.extraction.dataset import CheckedDataset

@@ -11,7 +11,7 @@ from queue import SimpleQueue
 
 from joblib import cpu_count
 
-from stackkit.api.types import Reporter
+from stackkit.api.reporter import Reporter
 from stackkit.evaluation.conditions import disturb, one_blas_thread, one_openmp_thread, seeded
 from stackkit.evaluation.convergence import convergence_warnings_captured
 from stackkit.evaluation.fit import Fit, FitResult

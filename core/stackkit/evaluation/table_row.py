@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from stackkit.api.types import FitOn
+from stackkit.api.aggregator import FitOn
 from stackkit.evaluation.features import Features
 from stackkit.evaluation.metrics import ResultKind
-from stackkit.host.component import ConfiguredComponent
+from stackkit.host.configured_component import ConfiguredComponent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

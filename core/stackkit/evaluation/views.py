@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from stackkit.evaluation.features import Features
 from stackkit.evaluation.groups import Groups, numbered
 from stackkit.evaluation.probabilities import Probabilities, checked_labels, class_probabilities
-from stackkit.host.component import ConfiguredComponent
+from stackkit.host.configured_component import ConfiguredComponent
 from stackkit.host.host_options import VIEWS_OF_LEARNER
 
 Use = Literal["whole", "rows", "average", "probabilities"]

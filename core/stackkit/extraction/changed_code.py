@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from stackkit.extraction.feature_set import FeatureSet
-from stackkit.host.component import MACHINE
+from stackkit.host.configured_component import MACHINE
 from stackkit.store import DatasetRows, FeatureStore
 
 

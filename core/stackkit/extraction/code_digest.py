@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 
-from stackkit.host.component import MACHINE, ConfiguredComponent
+from stackkit.host.configured_component import MACHINE, ConfiguredComponent
 from stackkit.utils.versions import dependency_versions, source_digest
 
 

@@ -16,8 +16,9 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from stackkit.api.dataset import FailedImage
 from stackkit.api.errors import ExtractionError
-from stackkit.api.types import FailedImage, Reporter
+from stackkit.api.reporter import Reporter
 from stackkit.extraction.boxes import Boxes, read_boxes
 from stackkit.extraction.decoding import Chunk, Decoder, Remarks, Request
 from stackkit.extraction.feature_set import FeatureSet, needed

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
+from stackkit.api.dataset import Dataset, Sample
 from stackkit.api.errors import DatasetError, ImageError, StackkitError, one_line
-from stackkit.api.types import Dataset, Sample
 from stackkit.extraction.decoding import memory_error
-from stackkit.host.component import ConfiguredComponent
+from stackkit.host.configured_component import ConfiguredComponent
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -25,7 +25,7 @@ class CheckedDataset:
     dataset : Dataset
         The dataset of the plugin.
     classes, samples, notes : tuple
-        What the plugin returned when the dataset was opened, see `stackkit.api.types.Dataset`.
+        What the plugin returned when the dataset was opened, see `stackkit.api.Dataset`.
 
     """
 

@@ -13,9 +13,9 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from stackkit.api.dataset import Dataset, FailedImage
 from stackkit.api.errors import ImageError, ImageMemoryError
 from stackkit.api.pixels import ImageRemark, remarks
-from stackkit.api.types import Dataset, FailedImage
 from stackkit.extraction.boxes import Boxes
 from stackkit.extraction.geometry import Geometry, pixels
 

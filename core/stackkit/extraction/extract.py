@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
+from stackkit.api.dataset import Dataset, FailedImage
 from stackkit.api.errors import ImageError
-from stackkit.api.types import Dataset, FailedImage, Reporter
+from stackkit.api.reporter import Reporter
 from stackkit.extraction.backbone import CheckedBackbone
-from stackkit.extraction.compute import compute_all, open_tasks
+from stackkit.extraction.compute import Task, compute_all, open_tasks
 from stackkit.extraction.decoding import Decoder, reason
 from stackkit.extraction.estimate import Estimate, free_bytes
 from stackkit.extraction.preparation import Preparation, estimate_set, prepare_backbones
@@ -79,28 +80,26 @@ def extract(
 ) -> ExtractionSummary:
     """Compute every row that is not stored, and commit rows chunk by chunk.
 
+    Rows that were committed before an error, a kill or Ctrl-C are kept. The first Ctrl-C lets the batch
+    in the networks finish.
+
     Parameters
     ----------
-    dataset : Dataset
-        The dataset.
-    rows : DatasetRows
-        Its rows, from `fingerprints`.
+    dataset, rows : Dataset, DatasetRows
+        The dataset and its rows, from `fingerprints`.
     backbones : sequence of CheckedBackbone
         Backbones with available weights.
-    store : FeatureStore
-        Where to store the features.
-    reporter : Reporter
-        Receives progress and messages.
+    store, reporter : FeatureStore, Reporter
+        Receive the features, and progress and messages.
     strict : bool
-        Raise ImageError for the first image that cannot be decoded or is damaged, instead of listing it
-        in the summary.
+        Raise ImageError for the first unreadable or damaged image instead of listing it.
     expect : callable
         Called with the estimate when every backbone is prepared, before anything is stored.
 
     Returns
     -------
     ExtractionSummary
-        Numbers of rows by backbone, and the images that failed. They have no row.
+        Numbers of rows by backbone, and the images that failed, which have no row.
 
     Raises
     ------
@@ -109,26 +108,24 @@ def extract(
     ExtractionError
         If a backbone fails, returns something invalid, or mixes the features of different images.
 
-    Notes
-    -----
-    Rows that were committed before an error, a kill or Ctrl-C are kept. The first Ctrl-C lets the batch
-    in the networks finish.
-
     """
     while True:
         with Decoder(dataset, rows.fingerprints, strict=strict) as decoder, ExitStack() as files:
             preparation = prepare_backbones(decoder, rows, backbones, store, reporter)
-            estimate = _estimate(preparation, rows, store)
-            expect(estimate)
+            expect(estimate := _estimate(preparation, rows, store))
             estimate.require_space(store.folder)
             _check_row_independence(preparation)
             tasks = open_tasks(preparation, rows, store, files)
-            # The files are locked only now. If another process has removed rows since the preparation,
-            # backbones that seemed to have nothing to compute are not prepared: start again. If it has
-            # added rows, there is less to do.
-            pairs = zip(tasks, preparation.sets, strict=True)
-            if all(task.pending.issubset(prepared.pending) for task, prepared in pairs):
+            if _is_prepared(tasks, preparation):
                 return compute_all(decoder, preparation, tasks, rows, reporter)
+
+
+def _is_prepared(tasks: Sequence[Task], preparation: Preparation) -> bool:
+    # The files are locked only when the tasks are open. If another process has removed rows since the
+    # preparation, backbones that seemed to have nothing to compute are not prepared: start again. If it
+    # has added rows, there is less to do.
+    pairs = zip(tasks, preparation.sets, strict=True)
+    return all(task.pending.issubset(prepared.pending) for task, prepared in pairs)
 
 
 def _estimate(preparation: Preparation, rows: DatasetRows, store: FeatureStore) -> Estimate:

@@ -7,8 +7,9 @@ from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from stackkit.api.dataset import Dataset, FailedImage
 from stackkit.api.pixels import ImageRemark
-from stackkit.api.types import Dataset, FailedImage, Reporter
+from stackkit.api.reporter import Reporter
 from stackkit.extraction.decoding import Decoder, Remarks, Request
 from stackkit.store import DatasetRows
 

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stackkit.api.types import Readiness, Reporter
+from stackkit.api.backbone import Readiness
+from stackkit.api.reporter import Reporter
 from stackkit.extraction.backbone import DEFAULT_READINESS, CheckedBackbone
 from stackkit.extraction.changed_code import reason_to_recompute
 from stackkit.extraction.decoding import Chunk, Decoder, Request
@@ -105,10 +106,8 @@ def prepare_backbones(
 
     Parameters
     ----------
-    decoder : Decoder
-        Decodes the images of the dataset.
-    rows : DatasetRows
-        The rows of the dataset.
+    decoder, rows : Decoder, DatasetRows
+        What decodes the images of the dataset, and its rows.
     backbones : sequence of CheckedBackbone
         The backbones. One that computes several views is prepared once, with whole images.
     store : FeatureStore
@@ -116,21 +115,15 @@ def prepare_backbones(
     reporter : Reporter
         Receives the messages of backbones, and why features that are stored are not used.
     measure : bool
-        Measure the speed of backbones that do not report it. The features computed for that are
-        discarded.
+        Measure the speed of backbones that do not report it, with features that are discarded.
 
     Raises
     ------
-    ExtractionError
-        If a backbone fails.
-    ImageError
-        If an image fails and the decoder is strict.
+    ExtractionError or ImageError
+        If a backbone fails, or an image fails and the decoder is strict.
 
     """
-    sets = feature_sets(backbones)
-    hidden = only_for_boxes(sets, backbones)
-    pending = needed(sets, {each.label: store.pending(each.key, rows) for each in sets}, hidden)
-    sets = [each for each in sets if each.label in pending]
+    sets, pending, hidden = _pending_sets(rows, backbones, store)
     work = _work(sets, pending)
     for each, by_geometry in work.items():
         # Before decoding: a backbone may start something meanwhile.
@@ -148,6 +141,28 @@ def prepare_backbones(
         # One whose images all fail will compute nothing.
         if not readable.isdisjoint(set().union(*by_geometry.values()))
     }
+    prepared = _prepared_sets(sets, pending, list(work), ready, readable)
+    return Preparation(sets=prepared, hidden=hidden, decoded=decoded)
+
+
+def _pending_sets(
+    rows: DatasetRows, backbones: Sequence[CheckedBackbone], store: FeatureStore
+) -> tuple[list[FeatureSet], dict[str, list[int]], Set[str]]:
+    """Return the sets that are needed, the rows to compute of each, and the boxes only for views."""
+    sets = feature_sets(backbones)
+    hidden = only_for_boxes(sets, backbones)
+    pending = needed(sets, {each.label: store.pending(each.key, rows) for each in sets}, hidden)
+    return [each for each in sets if each.label in pending], pending, hidden
+
+
+def _prepared_sets(
+    sets: Sequence[FeatureSet],
+    pending: Mapping[str, list[int]],
+    work: Sequence[Pass],
+    ready: Mapping[Pass, Readiness],
+    readable: Set[int],
+) -> list[PreparedSet]:
+    """Combine the sets with the passes that compute them and with how their backbones work."""
     of_member = {id(member): each for each in work for member in each.members}
     together = Counter((of_member[id(one.backbone)], one.geometry) for one in sets if pending[one.label])
     prepared = []
@@ -170,7 +185,7 @@ def prepare_backbones(
                 sharing=max(together[shared, one.geometry], 1),
             )
         )
-    return Preparation(sets=prepared, hidden=hidden, decoded=decoded)
+    return prepared
 
 
 def _work(

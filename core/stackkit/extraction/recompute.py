@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stackkit.api.errors import ImageError, StoreError
-from stackkit.api.types import Reporter
+from stackkit.api.reporter import Reporter
 from stackkit.extraction.backbone import CheckedBackbone, make_backbone
 from stackkit.extraction.boxes import Boxes, stored_boxes
 from stackkit.extraction.dataset import CheckedDataset, open_dataset

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from stackkit.api.dataset import Dataset, FailedImage
 from stackkit.api.errors import EvaluationError, StoreError
-from stackkit.api.types import Dataset, FailedImage
 from stackkit.extraction.backbone import CheckedBackbone
 from stackkit.extraction.changed_code import reason_to_recompute
 from stackkit.extraction.decoding import unreadable

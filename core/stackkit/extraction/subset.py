@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from stackkit.api.types import Dataset, Sample
+from stackkit.api.dataset import Dataset, Sample
 from stackkit.store import DatasetRows
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from stackkit.api.types import FailedImage
+from stackkit.api.dataset import FailedImage
 from stackkit.extraction.decoding import Remarks, damaged
 
 

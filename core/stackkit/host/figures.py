@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from stackkit.host.component import ConfiguredComponent
+from stackkit.host.configured_component import ConfiguredComponent
 from stackkit.host.host import Host
 from stackkit.host.load_failure import listed
 from stackkit.host.replaced import LibraryWatch

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from stackkit.api.specs import ComponentSpec, Kind, Option
+from stackkit.api.option import Option
+from stackkit.api.specs import ComponentSpec, Kind
 
 BOXES = "box"
 """Value of a backbone's own option `pooling` with which its features are boxes."""

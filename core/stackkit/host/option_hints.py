@@ -7,7 +7,7 @@ import re
 import shlex
 from collections.abc import Mapping
 
-from stackkit.api.specs import Option
+from stackkit.api.option import Option
 from stackkit.host.option_syntax import unparse
 
 _OPTION_BEHIND_COLON = re.compile(r":(\w+)=.*")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from stackkit.api.errors import UsageError
-from stackkit.api.specs import OptionValue
+from stackkit.api.option import OptionValue
 
 _COMMA = re.compile(r"(\\*),")
 _LAST_BACKSLASHES = re.compile(r"(\\+)\Z")

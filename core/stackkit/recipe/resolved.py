@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from stackkit.api.errors import StackkitError, UsageError
-from stackkit.host.component import ConfiguredComponent
+from stackkit.host.configured_component import ConfiguredComponent
 from stackkit.host.registry import Registry, with_machine, with_seed
 from stackkit.recipe.recipe import Recipe, changes
 from stackkit.recipe.recipe_file import PUBLISHED

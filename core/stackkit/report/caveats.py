@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from stackkit.api.types import FailedImage
+from stackkit.api.dataset import FailedImage
 from stackkit.evaluation.comparison import Comparison
 from stackkit.evaluation.metrics import Result
 from stackkit.evaluation.protocol import Protocol
@@ -40,6 +40,31 @@ def notes(
         Number of images without features per backbone label; empty if it is the same images for all.
 
     """
+    yield from _on_images(protocol, comparison, failed, missing)
+    yield from _on_class_sizes(comparison, results)
+    yield from _on_class_weights(comparison)
+    yield from notes_on_views(comparison.fit_plan)
+    yield from _on_fits(comparison, results)
+    yield from _on_out_of_fold(comparison, results)
+    if len(comparison.fit_plan.classifiers.learners) > 1:
+        yield (
+            "The gain is measured against the best baseline or learner of this table, chosen on the "
+            "same test images, which favours that one."
+        )
+    elif len(comparison.fit_plan.features) > 1:
+        yield (
+            "The gain is measured against the best single backbone of this table, chosen on the same "
+            "test images, which favours the single backbone."
+        )
+
+
+def _on_images(
+    protocol: Protocol,
+    comparison: Comparison,
+    failed: Sequence[FailedImage],
+    missing: Mapping[str, int],
+) -> Iterator[str]:
+    """Say which images and features were used."""
     features = comparison.fit_plan.features
     untrained = [one.label for one in features if not one.trained]
     if untrained:
@@ -63,21 +88,6 @@ def notes(
     constant = [one.label for one in features if one.is_constant()]
     if constant:
         yield f"All images have the same features, so nothing can be learned: {', '.join(constant)}."
-    yield from _on_class_sizes(comparison, results)
-    yield from _on_class_weights(comparison)
-    yield from notes_on_views(comparison.fit_plan)
-    yield from _on_fits(comparison, results)
-    yield from _on_out_of_fold(comparison, results)
-    if len(comparison.fit_plan.classifiers.learners) > 1:
-        yield (
-            "The gain is measured against the best baseline or learner of this table, chosen on the "
-            "same test images, which favours that one."
-        )
-    elif len(features) > 1:
-        yield (
-            "The gain is measured against the best single backbone of this table, chosen on the same "
-            "test images, which favours the single backbone."
-        )
 
 
 def _on_class_sizes(comparison: Comparison, results: Sequence[Result]) -> Iterator[str]:

@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from stackkit.api.dataset import FailedImage
 from stackkit.api.errors import UsageError
-from stackkit.api.types import FailedImage
 from stackkit.evaluation.metrics import Result, best_single
 from stackkit.evaluation.overlaps import Duplicates, GroupSummary
 from stackkit.evaluation.protocol import Protocol

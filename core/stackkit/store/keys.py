@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from stackkit.api.types import Sample
+from stackkit.api.dataset import Sample
 
 FeatureDtype = Literal["float32", "float16"]
 

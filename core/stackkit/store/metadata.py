@@ -12,7 +12,7 @@ from typing import Any
 
 import h5py
 
-from stackkit.api.types import Sample
+from stackkit.api.dataset import Sample
 from stackkit.store.errors import DamagedFileError, OtherFileError
 from stackkit.store.integrity import FORMAT_VERSION, newer_format, read_seal
 from stackkit.store.keys import BackboneKey, DatasetRows, FeatureDtype

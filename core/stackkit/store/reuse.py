@@ -1,4 +1,4 @@
-"""Find files with rows that can be copied, even if the metadata of a file is damaged."""
+"""Find and copy rows that are stored in other files, even if the metadata of a file is damaged."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from stackkit.store.errors import DamagedFileError, NewerFormatError
 from stackkit.store.integrity import read_seal
 from stackkit.store.keys import BackboneKey, DatasetRows, FeatureDtype
 from stackkit.store.metadata import Contents, read_contents
-from stackkit.store.rows import RowLayout, Stored, checksum, intact_rows
+from stackkit.store.rows import RowLayout, Stored, checksum, intact_rows, write_rows
 
 SALVAGED = {"salvaged": "from a file whose description of itself was damaged"}
 """Provenance of rows from a file that lost its provenance. Part of the file format."""
@@ -112,3 +112,31 @@ def _salvaged(path: Path, key: BackboneKey, rows: DatasetRows) -> Source | None:
             fingerprints = [fingerprint.encode() for fingerprint in rows.fingerprints]
             return Source(path=path, layout=layout, fingerprints=fingerprints, provenance=[SALVAGED])
     return None
+
+
+def copy_known_rows(
+    file: FileIO, layout: RowLayout, path: Path, key: BackboneKey, rows: DatasetRows
+) -> list[Any]:
+    """Copy every intact row of these images; return the provenance of the files they come from."""
+    missing: dict[bytes, list[int]] = {}
+    for index, fingerprint in enumerate(rows.fingerprints):
+        if fingerprint:  # one image may be in a dataset more than once
+            missing.setdefault(fingerprint.encode(), []).append(index)
+    origins: list[Any] = []
+    # Once a row is copied its fingerprint is no longer missing, so no origin is recorded for a file with
+    # nothing but copies of rows that other files had.
+    for source in row_sources(path, key, rows):
+        if _copy(source, missing, file, layout):
+            origins += source.provenance
+    return origins
+
+
+def _copy(source: Source, missing: dict[bytes, list[int]], file: FileIO, layout: RowLayout) -> bool:
+    """Copy rows, remove their fingerprints from `missing`, and return whether there were any."""
+    found = False
+    with source.path.open("rb", buffering=0) as old:
+        for fingerprint, checksum, features in source.rows(old, layout.dtype):
+            for index in missing.pop(fingerprint, ()):
+                write_rows(file, layout, index, [checksum], features)
+                found = True
+    return found

@@ -7,7 +7,6 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +20,8 @@ from stackkit.store.integrity import FORMAT_VERSION
 from stackkit.store.keys import BackboneKey, DatasetRows, FeatureDtype, slug
 from stackkit.store.locks import lock, locked, remove_idle, require_unlocked
 from stackkit.store.metadata import Contents, read_contents
-from stackkit.store.reuse import Source, row_sources, source_at
-from stackkit.store.rows import RowLayout, write_rows
+from stackkit.store.reuse import Source, copy_known_rows, row_sources, source_at
+from stackkit.store.rows import RowLayout
 from stackkit.utils.files import temporary_path
 
 TEMPORARY_FILES = ".*.h5.*"
@@ -143,11 +142,6 @@ class FeatureStore:
             Open the file for writing, and create it if necessary. False opens it for reading, even
             while another process writes to it.
 
-        Returns
-        -------
-        FeatureFile
-            The open file.
-
         Raises
         ------
         StoreError
@@ -236,7 +230,7 @@ def _create(path: Path, key: BackboneKey, rows: DatasetRows, provenance: Mapping
             lock(file)
 
             def fill(layout: RowLayout) -> list[Any]:
-                origins = _copy_known_rows(file, layout, path, key, rows)
+                origins = copy_known_rows(file, layout, path, key, rows)
                 return _distinct([*origins, provenance] if provenance else origins)
 
             create_file(temporary, file, key, rows, fill)
@@ -250,34 +244,6 @@ def _create(path: Path, key: BackboneKey, rows: DatasetRows, provenance: Mapping
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
     _remove_superseded(path, key, rows)
-
-
-def _copy_known_rows(
-    file: FileIO, layout: RowLayout, path: Path, key: BackboneKey, rows: DatasetRows
-) -> list[Any]:
-    """Copy every intact row of these images; return the provenance of the files they come from."""
-    missing: dict[bytes, list[int]] = {}
-    for index, fingerprint in enumerate(rows.fingerprints):
-        if fingerprint:  # one image may be in a dataset more than once
-            missing.setdefault(fingerprint.encode(), []).append(index)
-    origins: list[Any] = []
-    # Once a row is copied its fingerprint is no longer missing, so no origin is recorded for a file with
-    # nothing but copies of rows that other files had.
-    for source in row_sources(path, key, rows):
-        if _copy(source, missing, file, layout):
-            origins += source.provenance
-    return origins
-
-
-def _copy(source: Source, missing: dict[bytes, list[int]], file: FileIO, layout: RowLayout) -> bool:
-    """Copy rows, remove their fingerprints from `missing`, and return whether there were any."""
-    found = False
-    with source.path.open("rb", buffering=0) as old:
-        for fingerprint, checksum, features in source.rows(old, layout.dtype):
-            for index in missing.pop(fingerprint, ()):
-                write_rows(file, layout, index, [checksum], features)
-                found = True
-    return found
 
 
 def _remove_superseded(path: Path, key: BackboneKey, rows: DatasetRows) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from stackkit.api.errors import StackkitError
-from stackkit.host.component import ConfiguredComponent
+from stackkit.host.configured_component import ConfiguredComponent
 from stackkit.host.registry import Registry
 from stackkit.recipe import PUBLISHED, Recipe, Setting, compose, load_recipe
 

@@ -6,8 +6,8 @@ from collections import defaultdict
 
 import numpy as np
 
+from stackkit.api.dataset import Dataset
 from stackkit.api.errors import EvaluationError
-from stackkit.api.types import Dataset
 from stackkit.extraction.subset import Subset
 
 IMAGES = 400

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stackkit.api.errors import StackkitError
-from stackkit.api.types import Reporter
+from stackkit.api.reporter import Reporter
 from stackkit.extraction.dataset import open_dataset
 from stackkit.extraction.estimate import Estimate
 from stackkit.extraction.extract import fingerprints
@@ -53,6 +53,12 @@ class Suggestion:
         The others.
     not_ready : sequence of NotReady
         What cannot run on this machine now.
+
+    Notes
+    -----
+    All candidates are evaluated by the same shuffled, stratified cross-validation, in which images of
+    one group stay together. A network has shrinkage LDA as its probe (a linear probe in closed form), a
+    recipe its own learners and its first aggregator.
 
     """
 
@@ -141,32 +147,17 @@ def suggest(
     ----------
     search : Search
         What to try, on how many images, and for how long.
-    registry : Registry
-        All components.
-    store : FeatureStore
-        Provides stored features and receives those of the sample.
-    reporter : Reporter
-        Shows progress.
+    registry, store, reporter
+        Where components are found, where features are kept, and what shows progress.
     fits : Path or None
         Folder that caches finished fits; None caches nothing.
     clock : callable
         Returns the time in seconds.
 
-    Returns
-    -------
-    Suggestion
-        The ranking.
-
     Raises
     ------
     StackkitError
         If the dataset or a name is invalid. Candidates that fail are listed as skipped.
-
-    Notes
-    -----
-    All candidates are evaluated by the same shuffled, stratified cross-validation, in which images of
-    one group stay together. A network has shrinkage LDA as its probe (a linear probe in closed form), a
-    recipe its own learners and its first aggregator.
 
     """
     deadline = clock() + search.budget_s
@@ -178,17 +169,7 @@ def suggest(
     place = Workplace(
         registry=registry, dataset=dataset, rows=rows, store=store, reporter=reporter, fits=fits
     )
-    trials, skipped = list[tuple[Candidate, Trial]](), list[Skipped]()
-    for candidate in candidates:
-        reporter.message(f"trying      {candidate.kind} {candidate.name}")
-        try:
-            trial = _try(candidate, subset, place, lambda: deadline - clock(), search.seed)
-            trials.append((candidate, trial))
-        except _OverBudget as over:
-            skipped.append(Skipped(name=candidate.name, reason=str(over)))
-        except StackkitError as error:
-            skipped.append(Skipped(name=candidate.name, reason=f"failed: {error}"))
-    trials.sort(key=lambda pair: (-pair[1].accuracy, pair[1].seconds or 0.0))
+    trials, skipped = _try_all(candidates, subset, place, lambda: deadline - clock(), search.seed)
     return Suggestion(
         dataset=dataset.component.label,
         limit=limit,
@@ -199,6 +180,27 @@ def suggest(
         skipped=skipped,
         not_ready=not_ready,
     )
+
+
+def _try_all(
+    candidates: Sequence[Candidate],
+    subset: Subset,
+    place: Workplace,
+    left_s: Callable[[], float],
+    seed: int,
+) -> tuple[list[tuple[Candidate, Trial]], list[Skipped]]:
+    """Return the trials, the most accurate first, and what was skipped."""
+    trials, skipped = list[tuple[Candidate, Trial]](), list[Skipped]()
+    for candidate in candidates:
+        place.reporter.message(f"trying      {candidate.kind} {candidate.name}")
+        try:
+            trials.append((candidate, _try(candidate, subset, place, left_s, seed)))
+        except _OverBudget as over:
+            skipped.append(Skipped(name=candidate.name, reason=str(over)))
+        except StackkitError as error:
+            skipped.append(Skipped(name=candidate.name, reason=f"failed: {error}"))
+    trials.sort(key=lambda pair: (-pair[1].accuracy, pair[1].seconds or 0.0))
+    return trials, skipped
 
 
 def _try(

@@ -9,17 +9,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from stackkit.api.types import Dataset, Reporter
+from stackkit.api.dataset import Dataset
+from stackkit.api.reporter import Reporter
 from stackkit.evaluation.classifiers import check_classifiers
 from stackkit.evaluation.comparison import FoldOutcome
 from stackkit.evaluation.fit_cache import FitCache
 from stackkit.evaluation.inputs import make_comparison, usable_features
 from stackkit.evaluation.intervals import Interval, tango, wilson
 from stackkit.evaluation.scheduler import FitScheduler
-from stackkit.extraction.backbone import CheckedBackbone, make_backbone, require_weights
+from stackkit.extraction.backbone import CheckedBackbone, make_backbone
 from stackkit.extraction.estimate import Estimate
 from stackkit.extraction.extract import estimate_extraction, extract
 from stackkit.extraction.subset import Subset
+from stackkit.extraction.weights import require_weights
 from stackkit.host.registry import Registry
 from stackkit.recipe import Recipe, ResolvedRecipe, resolve
 from stackkit.store import DatasetRows, FeatureStore

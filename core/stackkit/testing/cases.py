@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stackkit.api.errors import UsageError
-from stackkit.api.specs import OptionValue
+from stackkit.api.option import OptionValue
 from stackkit.host.option_syntax import parse
 from stackkit.testing.check import LIMIT_S, CheckFailedError, CheckRun
 from stackkit.testing.checks import plugin as plugin_checks

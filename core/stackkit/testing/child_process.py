@@ -90,7 +90,7 @@ def answer(request: Mapping[str, Any]) -> Any:
         with reversed_listing():
             return contents(component.create(), request["some"])
     from stackkit.api.errors import StackkitError
-    from stackkit.api.types import SilentReporter
+    from stackkit.api.reporter import SilentReporter
 
     assert request["ask"] == "fetch"
     try:

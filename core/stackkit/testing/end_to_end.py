@@ -8,8 +8,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from stackkit.api.errors import EvaluationError, StackkitError
-from stackkit.api.types import SilentReporter
-from stackkit.experiment import run
+from stackkit.api.reporter import SilentReporter
+from stackkit.experiment.run import run
 from stackkit.host.host import Host
 from stackkit.host.option_syntax import unparse
 from stackkit.host.registry import Registry

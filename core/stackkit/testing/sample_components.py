@@ -8,9 +8,10 @@ from PIL import Image
 from sklearn.linear_model import LogisticRegression
 
 from stackkit import __version__
+from stackkit.api.dataset import Sample
 from stackkit.api.images import bytes_fingerprint
-from stackkit.api.specs import BackboneSpec, ComponentSpec, DatasetSpec, LearnerSpec, Option
-from stackkit.api.types import Sample
+from stackkit.api.option import Option
+from stackkit.api.specs import BackboneSpec, ComponentSpec, DatasetSpec, LearnerSpec
 from stackkit.host.component import Component
 
 SIDE = 16

@@ -14,8 +14,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from stackkit.api.errors import PluginError, StackkitError
-from stackkit.api.specs import OptionValue
-from stackkit.host.component import Component, ConfiguredComponent
+from stackkit.api.option import OptionValue
+from stackkit.host.component import Component
+from stackkit.host.configured_component import ConfiguredComponent
 from stackkit.host.host import Host
 from stackkit.testing.check import CheckFailedError, skip
 from stackkit.testing.discovery import Target

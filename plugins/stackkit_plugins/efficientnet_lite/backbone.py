@@ -81,10 +81,8 @@ class Factory:
         ------
         UsageError
             If settings contradict each other.
-        PluginError
-            If the package of the weights or of the engine is not installed.
-        WeightsError
-            If the weights file is missing.
+        PluginError or WeightsError
+            If the package of the weights or of the engine, or the weights file, is missing.
 
         """
         name = self.variant.name

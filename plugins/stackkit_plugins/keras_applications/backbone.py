@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import partial
@@ -58,14 +59,10 @@ class Factory:
         weights : str
             "imagenet", "random", or the path of a weights file with or without the classifier. The
             same weights give the same features by name and from a file.
-        size : int
-            Side of the images in pixels.
-        pooling : str
-            Global pooling of the feature map, see `Pooling`.
-        seed : int
-            Seed of random weights.
-        layer : str or None
-            Name of the layer whose feature map is pooled; None for the last one.
+        size, seed : int
+            Side of the images in pixels, and seed of random weights.
+        pooling, layer : str or None
+            Global pooling, see `Pooling`, of this layer's feature map; None for the last layer.
         alpha : float
             Width multiplier; 1.0 for models without this option.
         **settings
@@ -75,25 +72,13 @@ class Factory:
         ------
         UsageError
             If settings contradict each other.
-        PluginError
-            If the engine's package is not installed.
-        WeightsError
-            If the weights file is missing.
+        PluginError or WeightsError
+            If the engine's package or the weights file is missing.
 
         """
         model = self.model
         channels = layer_channels(model, layer, alpha) if layer else model.width(alpha)
-        name = f"{model.name} with alpha={alpha}" if model.alphas else model.name
-        source: FileWeights | RandomWeights
-        if weights == "random":
-            source, load = RandomWeights(seed=seed), _new_model
-        elif weights == "imagenet":
-            source = FileWeights(path=models_folder() / model.weights_file(size=size, alpha=alpha))
-            load = partial(_pretrained, name=name, path=source.path)
-        else:
-            source = weights_file(weights)
-            load = partial(_from_file, name=name, path=source.path)
-        arguments = _arguments(model, size, alpha)
+        source, load = self._source(weights, size, alpha, seed)
         definition = NetworkDefinition(
             name=model.name,
             network=_network(model, alpha, weights),
@@ -101,11 +86,25 @@ class Factory:
             image_size=size,
             poolings=(Pooling(kind=pooling, layer=layer, channels=channels),),
             weights=source,
-            build_model=partial(load, model, arguments),
+            build_model=partial(load, model, _arguments(model, size, alpha)),
             preprocess=partial(_preprocess, model),
             settings=checked_settings(model.name, **settings),
         )
         return KerasBackbone(definition)
+
+    def _source(
+        self, weights: str, size: int, alpha: float, seed: int
+    ) -> tuple[FileWeights | RandomWeights, Callable[..., Any]]:
+        """Return where weights come from, and the function that builds the network with them."""
+        model = self.model
+        if weights == "random":
+            return RandomWeights(seed=seed), _new_model
+        name = f"{model.name} with alpha={alpha}" if model.alphas else model.name
+        if weights == "imagenet":
+            source = FileWeights(path=models_folder() / model.weights_file(size=size, alpha=alpha))
+            return source, partial(_pretrained, name=name, path=source.path)
+        source = weights_file(weights)
+        return source, partial(_from_file, name=name, path=source.path)
 
     def unavailable_reason(
         self, *, weights: str, size: int, alpha: float = 1.0, **others: Any

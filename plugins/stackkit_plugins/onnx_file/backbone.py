@@ -91,4 +91,4 @@ def unavailable_reason(*, file: str | None, **others: OptionValue) -> str | None
         return "onnx is not installed; run: pip install 'stackkit[onnx]'"
     if not any(map(engine_version, (REFERENCE, *FASTER))):
         return f"neither onnxruntime nor openvino is installed; run: {_INSTALL[REFERENCE]}"
-    return missing_file(user_path(file)) if file else None
+    return missing_file(user_path(file)) if file else "give the path of a network by file="

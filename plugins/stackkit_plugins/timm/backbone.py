@@ -74,30 +74,30 @@ class Factory:
         ------
         UsageError
             If there is no model, or options contradict each other.
-        PluginError
-            If timm, torch or the engine is not installed.
-        WeightsError
-            If the weights file is missing.
+        PluginError or WeightsError
+            If timm, torch, the engine or the weights file is missing.
 
         """
         chosen = self.model or model
         if not chosen:
             raise UsageError(f"{self.name}: {_NO_MODEL}")
         engine = EngineSettings(**settings)
-        if engine.engine == "openvino":
-            if device == "gpu":
-                raise UsageError(
-                    f"{self.name}: engine=openvino computes on the CPU; device=gpu requires engine=torch"
-                )
-            device = "cpu"
-        network = Network(model=chosen, size=size, tokens=tokens)
         frozen = FrozenTimm(
             name=self.name,
-            network=network,
+            network=Network(model=chosen, size=size, tokens=tokens),
+            requested_device=self._device(engine, device),
             weights=weights_of(chosen, weights, seed=seed),
-            requested_device=device,
         )
         return NetworkBackbone(frozen, checked_engine(self.name, engine, install=_INSTALL))
+
+    def _device(self, settings: EngineSettings, requested: str) -> str:
+        if settings.engine != "openvino":
+            return requested
+        if requested == "gpu":
+            raise UsageError(
+                f"{self.name}: engine=openvino computes on the CPU; device=gpu requires engine=torch"
+            )
+        return "cpu"
 
     def unavailable_reason(self, *, weights: str, model: str | None = None, **others: Any) -> str | None:
         """Return what must be downloaded or provided before this backbone can run, or None."""

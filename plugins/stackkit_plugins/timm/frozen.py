@@ -103,7 +103,7 @@ class FrozenTimm:
             return load_converted(
                 self._cache, lambda: self._built, size=self.image_size, threads=threads
             )
-        from stackkit_plugins.timm.network import OnTorch
+        from stackkit_plugins.timm.on_torch import OnTorch
 
         built = self._built
         # Hand the network over: as a reference it is needed for one comparison only, and would hold its

@@ -1,25 +1,20 @@
-"""Build a network with timm and run it with torch, both of which this module imports."""
+"""Build a network with timm and torch, both of which this module imports."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import timm
 import torch
 
 from stackkit.api import UsageError, WeightsError
 from stackkit_plugins.timm.facts import Facts
+from stackkit_plugins.timm.features import Features
 from stackkit_plugins.timm.hub import downloaded
 from stackkit_plugins.timm.weights import FromFile, Network, RandomWeights, Weights
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,104 +81,6 @@ def build(name: str, network: Network, weights: Weights) -> Built:
             file=str(file.absolute()) if file else "",
         ),
     )
-
-
-class Features(torch.nn.Module):  # type: ignore[misc]  # torch is not installed where types are checked
-    """Pixels in, features out: the preprocessing, the network, and the choice of tokens.
-
-    Parameters
-    ----------
-    network : torch.nn.Module
-        A network of timm without its classifier.
-    tokens : {"auto", "cls", "mean", "both"}
-    mean, std : sequence of float
-        Of the training images, red, green and blue from 0 to 1.
-    name : str
-        Name of the backbone, for messages.
-
-    """
-
-    def __init__(self, network: Any, *, tokens: str, mean: Any, std: Any, name: str) -> None:
-        super().__init__()
-        self.network = network
-        self.tokens = tokens
-        self.name = name
-        for key, values in (("mean", mean), ("std", std)):
-            numbers = 255 * torch.tensor(values, dtype=torch.float32)
-            self.register_buffer(key, numbers.reshape(1, -1, 1, 1), persistent=False)
-
-    def forward(self, images: Any) -> Any:
-        """(n, size, size, 3) RGB from 0 to 255 -> (n, width)."""
-        pixels = (images.permute(0, 3, 1, 2) - self.mean) / self.std
-        if self.tokens == "auto":
-            return self.network(pixels)
-        # (n, tokens, width); the first ones are the class token, if there is one, and registers.
-        tokens = self.network.forward_features(pixels)
-        self._require_tokens(tokens)
-        parts = []
-        if self.tokens in {"cls", "both"}:
-            parts.append(tokens[:, 0])
-        if self.tokens in {"mean", "both"}:
-            parts.append(tokens[:, self.network.num_prefix_tokens :].mean(dim=1))
-        # Some networks normalise only what they have pooled.
-        normalise = getattr(self.network, "fc_norm", None) or torch.nn.Identity()
-        return torch.cat([normalise(part) for part in parts], dim=1)
-
-    def _require_tokens(self, tokens: Any) -> None:
-        network = self.network
-        if getattr(tokens, "ndim", 0) != 3 or not hasattr(network, "num_prefix_tokens"):
-            raise UsageError(
-                f"{self.name}: tokens={self.tokens} is for transformers with a row of tokens, and this "
-                "network has another output; use tokens=auto"
-            )
-        if self.tokens != "mean" and getattr(network, "cls_token", None) is None:
-            raise UsageError(
-                f"{self.name}: tokens={self.tokens}, but the network has no class token; "
-                "use tokens=mean or tokens=auto"
-            )
-
-
-class OnTorch:
-    """A network on torch, the reference that OpenVINO is compared with.
-
-    Parameters
-    ----------
-    module : torch.nn.Module
-        See `Built`.
-    on_gpu : bool
-    threads : int
-        CPU threads; 0: as many as torch uses in this process.
-
-    """
-
-    def __init__(self, module: Any, *, on_gpu: bool, threads: int) -> None:
-        self._device = torch.device("cuda" if on_gpu else "cpu")
-        self._module = module.to(self._device)
-        self._threads = threads
-
-    def __call__(self, images: NDArray[np.float32], /) -> NDArray[np.float32]:
-        """Compute features: (n, size, size, 3) RGB from 0 to 255 -> (n, width), both float32."""
-        # TensorFloat-32 has 11 bits of significand, so features would differ from a CPU's by more than
-        # rounding although they share one file.
-        exact = torch.backends.cudnn.flags(enabled=torch.backends.cudnn.enabled, allow_tf32=False)
-        with torch.inference_mode(), exact, _threads(self._threads):
-            batch = torch.tensor(images, device=self._device)
-            features: NDArray[np.float32] = self._module(batch).float().cpu().numpy()
-        return features
-
-    def release(self) -> None:
-        """Do nothing: torch keeps no activations between calls."""
-
-
-@contextmanager
-def _threads(threads: int) -> Iterator[None]:
-    """Limit torch's threads, which the whole process shares, for one call."""
-    before = torch.get_num_threads()
-    try:
-        torch.set_num_threads(threads or before)
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _configuration(name: str, model: str) -> dict[str, Any]:

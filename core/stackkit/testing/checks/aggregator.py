@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from stackkit.api.types import FitOn
+from stackkit.api.aggregator import FitOn
 from stackkit.evaluation.probabilities import checked_labels
 from stackkit.testing.check import CheckList, attempt, require, skip
 from stackkit.testing.end_to_end import runs_after

@@ -11,9 +11,9 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from stackkit.api.backbone import PreparableBackbone
 from stackkit.api.images import read_image, squash
-from stackkit.api.specs import OptionValue
-from stackkit.api.types import PreparableBackbone
+from stackkit.api.option import OptionValue
 from stackkit.host.option_syntax import unparse
 from stackkit.testing.check import CheckList, attempt, require, skip
 from stackkit.testing.end_to_end import runs_after

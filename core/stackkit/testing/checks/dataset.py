@@ -14,9 +14,9 @@ from tempfile import TemporaryDirectory
 
 from PIL import Image
 
+from stackkit.api.dataset import Dataset, Sample
 from stackkit.api.paths import user_path
 from stackkit.api.specs import DatasetSpec, load_text
-from stackkit.api.types import Dataset, Sample
 from stackkit.host.requirements import missing_requirements
 from stackkit.testing.check import CheckList, require, skip
 from stackkit.testing.child_process import contents

@@ -14,6 +14,7 @@ from stackkit.api import ExtractionError, JoinableBackbone, Readiness
 from stackkit_plugins.shared.keras_network import selection_process
 from stackkit_plugins.shared.keras_network.engine_cache import EngineCache, EngineSelection
 from stackkit_plugins.shared.keras_network.engines import Loaded
+from stackkit_plugins.shared.keras_network.image_batch import require_batch
 from stackkit_plugins.shared.keras_network.network import Network, NetworkDefinition
 from stackkit_plugins.shared.keras_network.out_of_memory import is_out_of_memory
 from stackkit_plugins.shared.keras_network.pooling import features_of
@@ -134,7 +135,7 @@ class KerasBackbone:
             If the weights are missing and cannot be downloaded.
 
         """
-        self._check(images)
+        require_batch(images, self.image_size, self.name)
         settings = self.definition.settings
         if settings.engine in {"auto", "tensorflow"}:
             require_threads(settings.threads)  # before an engine is set up, which takes seconds
@@ -227,7 +228,7 @@ class KerasBackbone:
         """
         import numpy as np
 
-        self._check(images)
+        require_batch(images, self.image_size, self.name)
         if self._compute is None:
             self._set_up_unprepared(images)
         selection_process.end()  # every backbone of the run is prepared; its memory is needed now
@@ -291,15 +292,6 @@ class KerasBackbone:
             "batch_size": selection.batch_size,
             "difference_from_tensorflow": f"{selection.difference:.0e}",
         }
-
-    def _check(self, images: NDArray[np.uint8]) -> None:
-        expected = (self.image_size, self.image_size, 3)
-        shape, dtype = getattr(images, "shape", ()), getattr(images, "dtype", type(images).__name__)
-        if len(shape) != 4 or shape[1:] != expected or dtype != "uint8":
-            raise ExtractionError(
-                f"{self.name} expected uint8 images of shape (n, {', '.join(map(str, expected))}), "
-                f"got {dtype} of shape {tuple(shape)}"
-            )
 
     @cached_property
     def _network(self) -> Network:

@@ -75,6 +75,14 @@ def network_options(
             help="global pooling of the feature map; box: where the network looks, not for learners",
         ),
         *_layer_option(layers),
+        *_run_options(),
+        seed_option("seed of random weights"),
+    )
+
+
+def _run_options() -> list[Option]:
+    """Return an option for each field of `RunSettings`."""
+    return [
         Option(
             name="engine",
             default="auto",
@@ -100,8 +108,7 @@ def network_options(
             minimum=0,
             help="images per pass, does not change features; 0: 8, or 32 on a GPU",
         ),
-        seed_option("seed of random weights"),
-    )
+    ]
 
 
 def _layer_option(layers: Sequence[str]) -> list[Option]:

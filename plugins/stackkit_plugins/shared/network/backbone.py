@@ -8,6 +8,7 @@ from weakref import ref
 
 from stackkit.api import ExtractionError, Readiness
 from stackkit_plugins.shared.keras_network.engines import Loaded, engine_version
+from stackkit_plugins.shared.keras_network.image_batch import require_batch
 from stackkit_plugins.shared.keras_network.out_of_memory import is_out_of_memory
 from stackkit_plugins.shared.keras_network.parity import largest_difference, require_close
 from stackkit_plugins.shared.keras_network.timing import rate
@@ -100,7 +101,7 @@ class NetworkBackbone:
             1e-4 of a row's norm.
 
         """
-        self._check(images)
+        require_batch(images, self.image_size, self.name)
         self._report = report
         engine, self._compute, comparison = self._selected(images)
         return Readiness(
@@ -131,7 +132,7 @@ class NetworkBackbone:
         """
         import numpy as np
 
-        self._check(images)
+        require_batch(images, self.image_size, self.name)
         if self._compute is None and len(images):
             _, self._compute, _ = self._selected(images[:DEFAULT_BATCH])
         self._release_last_used()
@@ -247,15 +248,6 @@ class NetworkBackbone:
             "batch_size": self._batch_size,
             f"difference_from_{self.network.reference}": difference,
         }
-
-    def _check(self, images: NDArray[np.uint8]) -> None:
-        expected = (self.image_size, self.image_size, 3)
-        shape, dtype = getattr(images, "shape", ()), getattr(images, "dtype", type(images).__name__)
-        if len(shape) != 4 or shape[1:] != expected or dtype != "uint8":
-            raise ExtractionError(
-                f"{self.name} expected uint8 images of shape (n, {', '.join(map(str, expected))}), "
-                f"got {dtype} of shape {tuple(shape)}"
-            )
 
 
 def _rows(loaded: Loaded, images: NDArray[np.float32], size: int) -> list[NDArray[np.float32]]:

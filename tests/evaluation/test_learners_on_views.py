@@ -7,8 +7,8 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
 
+from stackkit.api.reporter import SilentReporter
 from stackkit.api.specs import LearnerSpec
-from stackkit.api.types import SilentReporter
 from stackkit.evaluation.classifiers import check_classifiers
 from stackkit.evaluation.comparison import Comparison
 from stackkit.evaluation.features import Features
@@ -18,7 +18,8 @@ from stackkit.evaluation.folds import stratified_folds
 from stackkit.evaluation.learner_fit import LearnerFit
 from stackkit.evaluation.protocol import Protocol
 from stackkit.evaluation.scheduler import FitScheduler
-from stackkit.host.component import Component, ConfiguredComponent
+from stackkit.host.component import Component
+from stackkit.host.configured_component import ConfiguredComponent
 from stackkit.host.host import load_host
 from stackkit.host.registry import Registry
 from stackkit.recipe import Recipe, resolve

@@ -1,0 +1,109 @@
+"""Fit and score the classifiers of a recipe on the features of its images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from stackkit.api.dataset import Dataset, FailedImage
+from stackkit.api.errors import EvaluationError
+from stackkit.api.reporter import Reporter
+from stackkit.evaluation.classifiers import CheckedClassifiers
+from stackkit.evaluation.comparison import Comparison, FoldOutcome
+from stackkit.evaluation.fit_cache import FitCache
+from stackkit.evaluation.inputs import UsableFeatures, make_comparison
+from stackkit.evaluation.metrics import Result
+from stackkit.evaluation.scheduler import FitScheduler
+from stackkit.recipe import Recipe
+from stackkit.report.predictions import Predictions
+from stackkit.report.probability_file import probability_file
+from stackkit.utils.interrupts import ctrl_c_waits
+
+STOPPING_FITS = "finishing the fits in progress, which are kept; press Ctrl-C again to stop at once"
+"""Message after a first Ctrl-C during the evaluation."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outputs:
+    """Where an evaluation puts what it makes besides the report.
+
+    Attributes
+    ----------
+    fits : Path or None
+        Folder that caches finished fits; None caches nothing.
+    folder : Path or None
+        Folder for probabilities.h5; None writes no such file.
+    predictions : Predictions
+        Receives what every classifier predicts.
+
+    """
+
+    fits: Path | None = None
+    folder: Path | None = None
+    predictions: Predictions = field(default_factory=Predictions)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """What was evaluated on which features, and the result of each classifier."""
+
+    usable: UsableFeatures
+    comparison: Comparison
+    results: Sequence[Result]
+
+
+def evaluate(
+    recipe: Recipe,
+    classifiers: CheckedClassifiers,
+    dataset: Dataset,
+    usable: UsableFeatures,
+    reporter: Reporter,
+    outputs: Outputs,
+) -> Evaluation:
+    """Run all fits that are not cached; a first Ctrl-C waits for those in progress."""
+    predictions = outputs.predictions
+    with (
+        ctrl_c_waits(reporter.message, STOPPING_FITS) as stop_if_asked,
+        probability_file(outputs.folder, reporter.message) as probabilities,
+    ):
+        scheduler = FitScheduler(
+            cache=FitCache(outputs.fits),
+            reporter=reporter,
+            stop_if_asked=stop_if_asked,
+            jobs=recipe.jobs,
+        )
+
+        def on_fold(outcome: FoldOutcome) -> None:
+            predictions.add(outcome)
+            if probabilities:
+                probabilities.add(outcome)
+
+        comparison = make_comparison(recipe, classifiers, dataset, usable, scheduler, on_fold)
+        ids = [dataset.samples[int(row)].id for row in usable.rows]
+        labels, folds = comparison.fit_plan.labels, len(comparison.folds) // comparison.repeats
+        predictions.begin(ids, labels, dataset.classes, folds)
+        if probabilities:
+            probabilities.begin(
+                ids,
+                labels,
+                dataset.classes,
+                [features.label for features in usable.features],
+                [learner.label for learner in classifiers.learners],
+            )
+        return Evaluation(usable=usable, comparison=comparison, results=comparison.run())
+
+
+@contextmanager
+def failed_images_mentioned(failed: Sequence[FailedImage]) -> Iterator[None]:
+    """Add unreadable images to errors of the evaluation, since they may be the cause."""
+    try:
+        yield
+    except EvaluationError as error:
+        if not failed:
+            raise
+        raise EvaluationError(
+            f"{error} ({len(failed)} image(s) could not be read, first {failed[0].id}: "
+            f"{failed[0].reason}; the features of all others are kept)"
+        ) from error

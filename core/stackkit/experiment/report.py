@@ -1,0 +1,88 @@
+"""Put together the report of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from stackkit import __version__
+from stackkit.api.dataset import Dataset
+from stackkit.evaluation.overlaps import SharedImages, find_duplicates, summarise_groups
+from stackkit.evaluation.protocol import has_groups
+from stackkit.experiment.evaluation import Evaluation
+from stackkit.extraction.summary import ExtractionSummary
+from stackkit.host.configured_component import describe
+from stackkit.host.figures import FigureWatch
+from stackkit.preview import Preview
+from stackkit.recipe import Recipe
+from stackkit.report.caveats import notes
+from stackkit.report.image_notes import image_notes
+from stackkit.report.report import FoldSize, RecipeUsed, Report
+from stackkit.report.shared_images import notes_on_shared_images
+from stackkit.utils.versions import versions
+
+
+def make_report(
+    recipe: Recipe,
+    preview: Preview,
+    dataset: Dataset,
+    summary: ExtractionSummary,
+    evaluation: Evaluation,
+    timings: Mapping[str, float],
+    effects: FigureWatch,
+) -> Report:
+    """Describe what was run, on what, how, and with which results; `timings` are in seconds."""
+    comparison = evaluation.comparison
+    shared = _shared_images(recipe, dataset, evaluation)
+    all_notes = (*_notes(preview, dataset, summary, evaluation, shared), *effects.notes())
+    return Report(
+        stackkit=__version__,
+        recipe=RecipeUsed.of(recipe),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        dataset=preview.components.dataset.label,
+        protocol=preview.protocol,
+        classes=tuple(dataset.classes),
+        n_images=comparison.n_images,
+        class_sizes=tuple(comparison.class_sizes.tolist()),
+        folds=tuple(FoldSize(train=len(f.train), test=len(f.test)) for f in comparison.folds),
+        groups=shared.groups,
+        duplicates=shared.duplicates,
+        failed_images=summary.failed,
+        suspect_images=summary.suspect,
+        results=tuple(evaluation.results),
+        components=tuple(describe(preview.components.all)),
+        extraction={
+            label: {"computed": computed, "reused": summary.reused[label]}
+            for label, computed in summary.computed.items()
+        },
+        versions=versions(),
+        timings={name: round(seconds, 3) for name, seconds in timings.items()},
+        notes=all_notes,
+    )
+
+
+def _notes(
+    preview: Preview,
+    dataset: Dataset,
+    summary: ExtractionSummary,
+    evaluation: Evaluation,
+    shared: SharedImages,
+) -> tuple[str, ...]:
+    comparison, missing = evaluation.comparison, evaluation.usable.missing
+    return (
+        *notes(preview.protocol, comparison, evaluation.results, summary.failed, missing),
+        *notes_on_shared_images(preview.protocol, comparison, shared),
+        *image_notes(summary.remarks),
+        *dataset.notes,
+    )
+
+
+def _shared_images(recipe: Recipe, dataset: Dataset, evaluation: Evaluation) -> SharedImages:
+    """Look for groups and copies among the images that were used."""
+    usable, comparison = evaluation.usable, evaluation.comparison
+    samples, folds = [dataset.samples[int(row)] for row in usable.rows], comparison.folds
+    groups = None
+    if recipe.group_duplicates or has_groups(dataset):
+        groups = summarise_groups(comparison.fit_plan.groups, samples, folds)
+    duplicates = find_duplicates(dataset, samples, usable.fingerprints, folds)
+    return SharedImages(groups=groups, duplicates=duplicates)

@@ -1,0 +1,81 @@
+"""Run whole experiments: from a recipe through components and features to a report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from stackkit.api.reporter import Reporter
+from stackkit.evaluation.inputs import usable_features
+from stackkit.experiment.evaluability import check_evaluable
+from stackkit.experiment.evaluation import Outputs, evaluate, failed_images_mentioned
+from stackkit.experiment.features import computed_features, stored_features
+from stackkit.experiment.report import make_report
+from stackkit.extraction.dataset import open_dataset
+from stackkit.extraction.estimate import Estimate
+from stackkit.extraction.weights import require_weights
+from stackkit.host.figures import FigureWatch
+from stackkit.host.registry import Registry
+from stackkit.preview import Preview, make_preview
+from stackkit.recipe import Recipe, resolve
+from stackkit.report.report import Report
+from stackkit.store import FeatureStore
+
+
+def run(
+    recipe: Recipe,
+    registry: Registry,
+    store: FeatureStore,
+    reporter: Reporter,
+    *,
+    begin: Callable[[Preview], None] = lambda preview: None,
+    expect: Callable[[Estimate], None] = lambda estimate: None,
+    may_extract: bool = True,
+    outputs: Outputs | None = None,
+) -> Report:
+    """Extract the features that are not in the store yet, then evaluate all classifiers.
+
+    Whatever goes wrong raises a StackkitError of the class that tells what it was.
+
+    Parameters
+    ----------
+    recipe, registry, store, reporter
+        What to run, where components are found, where features are kept, and what shows progress.
+    begin : callable
+        Called with the preview before anything is downloaded or computed.
+    expect : callable
+        Called with the estimate of the extraction before any features are stored.
+    may_extract : bool
+        False to evaluate stored features only; missing ones raise EvaluationError or StoreError.
+    outputs : Outputs or None
+        Where fits, probabilities and predictions go; None keeps none.
+
+    """
+    timings = dict[str, float]()
+    with _timed(timings, "total_s"):
+        components = resolve(recipe, registry)
+        effects = FigureWatch(registry.host, components.all)
+        dataset = open_dataset(components.dataset)
+        classifiers = check_evaluable(recipe, components, dataset)
+        preview = make_preview(recipe, components, dataset, store)
+        begin(preview)  # only now: what was checked above needs no download
+        require_weights(components.backbones, preview.backbones, registry)
+        with _timed(timings, "extraction_s"):
+            found = (recipe, preview, dataset, store, reporter)
+            rows, summary = computed_features(*found, expect) if may_extract else stored_features(*found)
+        with _timed(timings, "evaluation_s"), failed_images_mentioned(summary.failed):
+            usable = usable_features(dataset, rows, preview.backbones, store)
+            outputs = outputs or Outputs()
+            if effects.during_run():
+                outputs = replace(outputs, fits=None)  # other runs must not reuse such fits
+            evaluation = evaluate(recipe, classifiers, dataset, usable, reporter, outputs)
+    return make_report(recipe, preview, dataset, summary, evaluation, timings, effects)
+
+
+@contextmanager
+def _timed(timings: dict[str, float], name: str) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    timings[name] = time.perf_counter() - start
