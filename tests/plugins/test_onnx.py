@@ -270,9 +270,14 @@ def test_networks_of_other_types_take_pixels_in_their_type(backbone, kind):
 
 
 def test_what_is_not_used_neither_runs_nor_counts_as_an_output(backbone):
-    unknown = helper.make_node("Unheard", ["map"], ["strange"], domain="elsewhere")
+    # Both leave something out, which has an empty name: `y` uses nothing of the unknown node.
+    unknown = helper.make_node("Unheard", ["map"], ["strange", ""], domain="elsewhere")
+    clip = helper.make_node("Clip", ["kernel", "", "most"], ["clipped"])
     model = onnx_files.convolution(outputs=["y", "strange"])
     model.graph.node.append(unknown)
+    model.graph.node.insert(0, clip)
+    model.graph.node[1].input[1] = "clipped"
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.float32(1), "most"))
     model.opset_import.append(helper.make_opsetid("elsewhere", 1))
     assert backbone(model, **PLAIN, output="y").extract(PIXELS).shape == (9, 5)
 
@@ -359,6 +364,11 @@ REFUSED = {
     "does not say how its input is scaled: pass mean= and std=": (CONV(), {}),
     "std must be a number > 0": (CONV(), {"mean": "0", "std": "1/0/1"}),
     "mean must be a number, three of them": (CONV(), {"mean": "a", "std": "1"}),
+    "stackkit.pooling: option pooling must be one of auto, avg, max, gem, second-order, box, cls, mean, "
+    "both, got avg+max": (
+        CONV(metadata={"stackkit.pooling": "avg+max"}),
+        PLAIN,
+    ),
     "metadata stackkit.size: option size must be an integer": (
         CONV(metadata={"stackkit.size": "big"}),
         PLAIN,

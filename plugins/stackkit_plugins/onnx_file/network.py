@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -239,7 +239,8 @@ def _in_metadata(file: OnnxFile) -> dict[str, Any]:
     for option in STORED:
         if text := file.metadata.get(f"stackkit.{option.name}"):
             try:
-                found[option.name] = option.parse(text)
+                # A file has one value of each; several would be several backbones.
+                found[option.name] = replace(option, several=None).parse(text)
             except UsageError as error:
                 raise WeightsError(f"{file.path}: metadata stackkit.{option.name}: {error}") from error
     return found

@@ -41,6 +41,8 @@ def cut(model: Any, output: str) -> None:
     used, open_names = set(), [output]
     while open_names:
         name = open_names.pop()
+        if not name:  # an input that is left out; outputs that are left out have the same empty name
+            continue
         used.add(name)
         index = producers.get(name)
         if index is not None and index not in needed:
