@@ -250,6 +250,28 @@ def test_a_file_that_does_not_fit_is_refused(tmp_path):
 
 
 @needs_timm
+def test_size_and_width_are_known_without_a_download_and_the_revision_is_not(tmp_path, monkeypatch):
+    def no_connection(repository: str, file: str | None) -> Path:
+        raise WeightsError("no connection")
+
+    monkeypatch.setattr("stackkit_plugins.timm.network.downloaded", no_connection)
+    assert (small(weights="hub").image_size, small(weights="hub").feature_dim) == (160, 64)
+    with pytest.raises(WeightsError, match="no connection"):
+        _ = small(weights="hub").revision
+    file = tmp_path / "model.safetensors"
+    saved(file, "test_vit")
+    monkeypatch.setattr("stackkit_plugins.timm.network.downloaded", lambda *given: file)
+    revision = small(weights="hub").revision
+    assert hashlib.sha256(file.read_bytes()).hexdigest() in revision
+    monkeypatch.setattr("stackkit_plugins.timm.network.downloaded", no_connection)
+    assert small(weights="hub").revision == revision
+    file.unlink()
+    assert small(weights="hub").feature_dim == 64
+    with pytest.raises(WeightsError, match="no connection"):
+        _ = small(weights="hub").revision
+
+
+@needs_timm
 def test_a_damaged_download_is_named_where_it_has_to_be_deleted(tmp_path, monkeypatch):
     # The hub's folder has links to its files. Without the link alone, the same file is used again.
     blob, link = tmp_path / "blob", tmp_path / "model.safetensors"
@@ -257,7 +279,7 @@ def test_a_damaged_download_is_named_where_it_has_to_be_deleted(tmp_path, monkey
     link.symlink_to(blob)
     monkeypatch.setattr("stackkit_plugins.timm.network.downloaded", lambda repository, file: link)
     with pytest.raises(WeightsError, match=f"delete {blob}, and it is downloaded again"):
-        _ = small(weights="hub").revision
+        small(weights="hub").extract(images_of(160))
 
 
 @needs_timm
@@ -359,6 +381,7 @@ def test_real_weights_have_the_authors_features(shared_data, tmp_path, factory):
         model,
         Network(model=model, size=None, tokens="auto"),
         FromFile(path=tmp_path / "weights.safetensors"),
+        tmp_path / "weights.safetensors",
     )
     built.module.mean.fill_(127)  # timm's configuration scales by 127.5, the authors as here
     built.module.std.fill_(128)

@@ -121,7 +121,8 @@ class Factory:
             return missing_file(user_path(weights))
         # Some weights are in a repository of another name, which only timm knows before they are used.
         network = Network(model=chosen, size=size, tokens=tokens)
-        if on_this_machine(chosen) or recall(network, FromHub()):
+        known = recall(network, FromHub())
+        if on_this_machine(chosen) or (known and known.file):
             return None
         return f"weights of {chosen} not found in {weights_folder()}; downloaded on first use"
 

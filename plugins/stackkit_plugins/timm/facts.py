@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from stackkit.api import engines_dir
@@ -31,7 +31,7 @@ class Facts:
     mean, std : tuple of float
         Of the pixels that the network was trained on, red, green and blue from 0 to 1.
     file : str
-        Path of the weights file; empty for random weights.
+        Path of the weights file from the hub; empty until it is needed.
 
     """
 
@@ -40,11 +40,11 @@ class Facts:
     width: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    file: str
+    file: str = ""
 
 
 def recall(network: Network, weights: Weights) -> Facts | None:
-    """Return the facts of an earlier run, or None if there are none or the weights file is gone."""
+    """Return the facts of an earlier run, or None if there are none."""
     try:
         found = json.loads(_file(network, weights).read_text(encoding="utf-8"))
         mean, std = (tuple(map(float, found[name])) for name in ("mean", "std"))
@@ -53,7 +53,7 @@ def recall(network: Network, weights: Weights) -> Facts | None:
         facts = Facts(model=model, size=size, width=width, mean=mean, std=std, file=file)
     except (OSError, ValueError, TypeError, KeyError):
         return None  # missing or damaged: build the network again
-    return facts if not facts.file or Path(facts.file).is_file() else None
+    return facts if Path(facts.file).is_file() else replace(facts, file="")
 
 
 def remember(network: Network, weights: Weights, facts: Facts) -> None:

@@ -5,6 +5,7 @@ Importing this module imports no framework.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -14,7 +15,7 @@ from stackkit.api import UsageError
 from stackkit_plugins.shared.keras_network import FileWeights
 from stackkit_plugins.shared.keras_network.engine_cache import EngineCache
 from stackkit_plugins.timm import facts
-from stackkit_plugins.timm.weights import Network, RandomWeights, Weights
+from stackkit_plugins.timm.weights import FromFile, FromHub, Network, RandomWeights, Weights
 
 if TYPE_CHECKING:
     from stackkit_plugins.shared.keras_network.engines import Loaded
@@ -53,7 +54,6 @@ class FrozenTimm:
         self._network = network
         self._weights = weights
         self._requested_device = requested_device
-        self._file: FileWeights | None = None
 
     @property
     def image_size(self) -> int:
@@ -124,16 +124,39 @@ class FrozenTimm:
     def _facts(self) -> Facts:
         if known := facts.recall(self._network, self._weights):
             return known
-        found = self._built.facts
+        found = self._found()
         facts.remember(self._network, self._weights, found)
         return found
+
+    def _found(self) -> Facts:
+        if not isinstance(self._weights, FromHub):
+            return self._built.facts
+        from stackkit_plugins.timm.network import measure
+
+        return measure(self.name, self._network)  # size and width are asked before any download
+
+    @cached_property
+    def _path(self) -> Path | None:
+        """The weights file, downloaded if necessary; None for random weights."""
+        if isinstance(self._weights, RandomWeights):
+            return None
+        if isinstance(self._weights, FromFile):
+            return self._weights.path
+        known = self._facts
+        if known.file:
+            return Path(known.file)
+        from stackkit_plugins.timm.network import locate
+
+        path = locate(self.name, self._network.model).absolute()
+        facts.remember(self._network, self._weights, replace(known, file=str(path)))
+        return path
 
     @cached_property
     def _built(self) -> Built:
         from stackkit_plugins.timm.network import build
 
-        built = build(self.name, self._network, self._weights)
-        if file := self._file_weights(built.facts):
+        built = build(self.name, self._network, self._weights, self._path)
+        if file := self._file_weights:
             # A file that is replaced before this point is noticed, one that is replaced afterwards no
             # longer matters.
             file.recheck()
@@ -142,13 +165,10 @@ class FrozenTimm:
     def _identity(self) -> str:
         if isinstance(self._weights, RandomWeights):
             return self._weights.identity()
-        file = self._file_weights(self._facts)
-        assert file is not None
-        return file.identity()
+        assert self._file_weights is not None
+        return self._file_weights.identity()
 
-    def _file_weights(self, known: Facts) -> FileWeights | None:
-        """Return the same object every time, which remembers the digest that it read first."""
-        if not known.file:
-            return None
-        self._file = self._file or FileWeights(path=Path(known.file))
-        return self._file
+    @cached_property
+    def _file_weights(self) -> FileWeights | None:
+        """The file with the digest that was read first; None for random weights."""
+        return FileWeights(path=self._path) if self._path else None

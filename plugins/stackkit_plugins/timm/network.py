@@ -33,8 +33,8 @@ class Built:
     facts: Facts
 
 
-def build(name: str, network: Network, weights: Weights) -> Built:
-    """Build a network with its weights, which are downloaded if necessary.
+def build(name: str, network: Network, weights: Weights, file: Path | None) -> Built:
+    """Build a network with its weights.
 
     Parameters
     ----------
@@ -44,15 +44,39 @@ def build(name: str, network: Network, weights: Weights) -> Built:
         What is built.
     weights : RandomWeights, FromHub or FromFile
         Where its weights come from.
+    file : Path or None
+        Its weights; None for random ones.
 
     Raises
     ------
     UsageError
         If timm has no such network, or it does not fit the options.
     WeightsError
-        If weights are missing, damaged or those of another network.
+        If weights are damaged or those of another network.
 
     """
+    config, size, sized = _sizes(name, network)
+    if isinstance(weights, RandomWeights):
+        module = _random(name, network, sized, weights.seed)
+    else:
+        assert file is not None
+        module = _pretrained(name, network, sized, config, weights, file)
+    return _wrapped(name, network, config, size, module)
+
+
+def measure(name: str, network: Network) -> Facts:
+    """Return the facts of a network without its weights; raises UsageError as `build` does."""
+    config, size, sized = _sizes(name, network)
+    return _wrapped(name, network, config, size, _random(name, network, sized, seed=0)).facts
+
+
+def locate(name: str, model: str) -> Path:
+    """Return the file of weights from the hub, downloaded if necessary; raises WeightsError."""
+    return _from_hub(model, _configuration(name, model))
+
+
+def _sizes(name: str, network: Network) -> tuple[dict[str, Any], int, dict[str, int]]:
+    """Return timm's configuration, the side of the images, and what creates a network for it."""
     config = _configuration(name, network.model)
     channels, native, width = config["input_size"]
     if channels != 3 or native != width:
@@ -63,12 +87,10 @@ def build(name: str, network: Network, weights: Weights) -> Built:
     size = network.size or native
     # Only networks of a fixed size have to know another one when they are created.
     sized = {"img_size": size} if size != native and config.get("fixed_input_size") else {}
-    if isinstance(weights, RandomWeights):
-        file = None
-        module = _random(name, network, sized, weights.seed)
-    else:
-        file = weights.path if isinstance(weights, FromFile) else _from_hub(network.model, config)
-        module = _pretrained(name, network, sized, config, weights, file)
+    return config, size, sized
+
+
+def _wrapped(name: str, network: Network, config: dict[str, Any], size: int, module: Any) -> Built:
     wrapped = Features(module, tokens=network.tokens, mean=config["mean"], std=config["std"], name=name)
     wrapped = wrapped.eval().requires_grad_(False)
     return Built(
@@ -79,7 +101,6 @@ def build(name: str, network: Network, weights: Weights) -> Built:
             width=_width(name, network, wrapped, size),
             mean=tuple(config["mean"]),
             std=tuple(config["std"]),
-            file=str(file.absolute()) if file else "",
         ),
     )
 
