@@ -18,23 +18,24 @@ LOOKING = """
         choices = ("avg", "box")
         pooling = Option(name="pooling", default="avg", choices=choices, several="expand", help="")
         gain = Option(name="gain", default=1.0, help="")
+        shift = Option(name="shift", default=0.0, help="")
         own = Option(name="views", default="one", choices=("one", "two"), help="")
         return [
-            BackboneSpec(name="look", summary="", factory="looking:Look", options=(pooling, gain)),
+            BackboneSpec(name="look", summary="", factory="looking:Look", options=(pooling, gain, shift)),
             BackboneSpec(name="stubborn", summary="", factory="looking:Stubborn", options=(own,)),
         ]
 
     class Look:
         image_size, trained = 8, True
 
-        def __init__(self, pooling, gain):
-            self.pooling, self.gain = pooling, gain
-            self.revision = f"{pooling}-{gain}"
+        def __init__(self, pooling, gain, shift):
+            self.pooling, self.gain, self.shift = pooling, gain, shift
+            self.revision = f"{pooling}-{gain}-{shift}"
             self.feature_dim = 4 if pooling == "box" else 3
 
         def extract(self, images):
             if self.pooling == "box":
-                return np.tile(np.array([0.5, 0.25, 0.5, 0.5], np.float32), (len(images), 1))
+                return np.tile(np.array([0.5 - self.shift, 0.25, 0.5, 0.5], np.float32), (len(images), 1))
             return (self.gain * images.mean(axis=(1, 2)) / 255).astype(np.float32)
 
     class Stubborn:
@@ -123,6 +124,20 @@ def test_boxes_of_one_backbone_serve_others(stackkit: Command, images: str) -> N
         ("look", "whole"),
         ("look", "whole"),
     ]
+
+
+def test_one_network_with_two_kinds_of_boxes_keeps_both_kinds_of_features(
+    stackkit: Command, images: str
+) -> None:
+    both = "look:views=attention,look:views=attention,boxes=look:shift=0.5"
+    done = stackkit("extract", "--dataset", images, "--backbones", both, "--json")
+    assert done.code == 0, done.err
+    labels = ["look (attention)", "look (attention, boxes=look:shift=0.5)"]
+    assert [done.document["computed"][label] for label in labels] == [8, 8]
+    files = stackkit("features", "ls", "--json").document["files"]
+    assert [one["stored"] for one in files if one["view"] == "attention"] == [8, 8]
+    verified = stackkit("features", "verify", "--recompute", "3", "--json").document["files"]
+    assert {one["largest_difference"] for one in verified} == {0.0}
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,8 @@ class CheckedBackbone:
         The backbone that finds the boxes for the view "attention".
     label_on_whole_images : str
         The label without views; "" if it has none.
+    boxes_named : str
+        The backbone that the user named to find boxes, as text; "" for the backbone itself.
 
     """
 
@@ -70,6 +72,7 @@ class CheckedBackbone:
     views: tuple[str, ...] = ()
     boxes: CheckedBackbone | None = None
     label_on_whole_images: str = ""
+    boxes_named: str = ""
 
     @property
     def distribution(self) -> str:
@@ -272,6 +275,7 @@ def make_backbone(component: ConfiguredComponent) -> CheckedBackbone:
         views=component.views,
         boxes=_make_finder(component.boxes) if component.boxes else None,
         label_on_whole_images=f"{whole.label}{untrained}" if component.views else "",
+        boxes_named=str(component.host_options.get("boxes", "")),
     )
 
 
