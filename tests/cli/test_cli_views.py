@@ -20,8 +20,9 @@ LOOKING = """
         gain = Option(name="gain", default=1.0, help="")
         shift = Option(name="shift", default=0.0, help="")
         own = Option(name="views", default="one", choices=("one", "two"), help="")
+        mine = (pooling, gain, shift)
         return [
-            BackboneSpec(name="look", summary="", factory="looking:Look", options=(pooling, gain, shift)),
+            BackboneSpec(name="look", summary="", factory="looking:Look", options=mine),
             BackboneSpec(name="stubborn", summary="", factory="looking:Stubborn", options=(own,)),
         ]
 
@@ -35,7 +36,8 @@ LOOKING = """
 
         def extract(self, images):
             if self.pooling == "box":
-                return np.tile(np.array([0.5 - self.shift, 0.25, 0.5, 0.5], np.float32), (len(images), 1))
+                box = np.array([0.5 - self.shift, 0.25, 0.5, 0.5], np.float32)
+                return np.tile(box, (len(images), 1))
             return (self.gain * images.mean(axis=(1, 2)) / 255).astype(np.float32)
 
     class Stubborn:
