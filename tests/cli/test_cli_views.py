@@ -142,6 +142,17 @@ def test_one_network_with_two_kinds_of_boxes_keeps_both_kinds_of_features(
     assert {one["largest_difference"] for one in verified} == {0.0}
 
 
+def test_other_pixels_and_other_boxes_are_not_taken_for_changed_code(
+    stackkit: Command, images: str
+) -> None:
+    for text in ("look:views=attention", "look:resize=pad", "look:views=attention,boxes=look:gain=2"):
+        done = stackkit("extract", "--dataset", images, "--backbones", text)
+        assert "are not used" not in done.err, done.err
+    never = stackkit("evaluate", "--dataset", images, "--backbones", "look:resize=crop", "--cv", "2")
+    assert never.code == 6
+    assert "no features of these images are stored" in never.error
+
+
 @pytest.mark.parametrize(
     ("backbone", "problem"),
     [
