@@ -142,6 +142,19 @@ def test_one_network_with_two_kinds_of_boxes_keeps_both_kinds_of_features(
     assert {one["largest_difference"] for one in verified} == {0.0}
 
 
+def test_boxes_keep_all_their_digits_where_features_are_rounded(
+    stackkit: Command, images: str
+) -> None:
+    chosen = ["--dataset", images, "--backbones", "look:shift=0.3001,views=attention"]
+    first = stackkit("extract", *chosen, "--feature-dtype", "float16", "--json").document
+    assert first["computed"]["look:pooling=box,shift=0.3001"] == 8
+    then = stackkit("extract", *chosen, "--json").document
+    assert then["computed"]["look:pooling=box,shift=0.3001"] == 0, "both use the same boxes"
+    files = stackkit("features", "ls", "--json").document["files"]
+    assert [one["dtype"] for one in files if one["feature_dim"] == 4] == ["float32"]
+    assert stackkit("features", "verify", "--recompute", "8").code == 0
+
+
 def test_other_pixels_and_other_boxes_are_not_taken_for_changed_code(
     stackkit: Command, images: str
 ) -> None:

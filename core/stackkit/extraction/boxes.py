@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -96,13 +96,10 @@ def stored_boxes(path: Path, contents: Contents) -> Boxes | None:
     name = contents.key.boxes
     if not name:
         return None
-    for other in sorted(path.parent.parent.glob(f"{name.rpartition('-')[0]}-*/*.h5")):
+    for other in sorted(path.parent.with_name(name).glob("*.h5")):
         with suppress(StoreError, OSError):
             found = read_contents(other)
-            # The name is that of exact features; files of another dtype are in other folders.
-            if replace(found.key, dtype="float32").folder == name and found.rows.has_images_of(
-                contents.rows
-            ):
+            if found.key.folder == name and found.rows.has_images_of(contents.rows):
                 with FeatureFile(other, found, writable=False) as file:
                     return read_boxes(file, found.key)[0]
     raise StoreError(
