@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -142,9 +143,7 @@ def test_one_network_with_two_kinds_of_boxes_keeps_both_kinds_of_features(
     assert {one["largest_difference"] for one in verified} == {0.0}
 
 
-def test_boxes_keep_all_their_digits_where_features_are_rounded(
-    stackkit: Command, images: str
-) -> None:
+def test_boxes_keep_all_their_digits_where_features_are_rounded(stackkit: Command, images: str) -> None:
     chosen = ["--dataset", images, "--backbones", "look:shift=0.3001,views=attention"]
     first = stackkit("extract", *chosen, "--feature-dtype", "float16", "--json").document
     assert first["computed"]["look:pooling=box,shift=0.3001"] == 8
@@ -153,6 +152,40 @@ def test_boxes_keep_all_their_digits_where_features_are_rounded(
     files = stackkit("features", "ls", "--json").document["files"]
     assert [one["dtype"] for one in files if one["feature_dim"] == 4] == ["float32"]
     assert stackkit("features", "verify", "--recompute", "8").code == 0
+
+
+def test_features_whose_boxes_were_deleted_say_how_to_store_these_again(
+    stackkit: Command, images: str, tmp_path: Path
+) -> None:
+    chosen = ["--dataset", images, "--backbones", "look:views=attention"]
+    stackkit("extract", *chosen)
+
+    def files() -> dict[int, dict]:
+        found = stackkit("features", "ls", "--json").document["files"]
+        return {
+            one["feature_dim"]: one for one in found if one["feature_dim"] == 4 or one["view"] != "whole"
+        }
+
+    Path(files()[4]["path"]).unlink()
+    attention = files()[3]["path"]
+    lost = stackkit("features", "verify", "--recompute", "8", attention)
+    shown = stackkit("features", "show", attention, "--image", "a/000.png")
+    again = ["--dataset", images, "--backbones", "look:pooling=box"]
+    for outcome in (lost, shown):
+        assert outcome.error.endswith(f"run `stackkit {shlex.join(['extract', *again])}`"), outcome.error
+    photographs(tmp_path / "photos", c=1)
+    stackkit("extract", *chosen)  # finds a box of the new image only: all other features are known
+    attention = files()[3]["path"]
+    partly = stackkit("features", "verify", "--recompute", "9", "--json", attention)
+    assert partly.code == 0, partly.err
+    assert [len(one["skipped"]) for one in partly.document["files"]] == [8]
+    assert (
+        "has no box for a/000.png"
+        in stackkit("features", "show", attention, "--image", "a/000.png").error
+    )
+    stackkit("extract", *again)
+    whole = stackkit("features", "verify", "--recompute", "9", "--json", attention)
+    assert [one["recomputed"] for one in whole.document["files"]] == [9]
 
 
 def test_other_pixels_and_other_boxes_are_not_taken_for_changed_code(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ class Boxes:
     resize : {"squash", "crop", "pad"}
         How an image became the square in which the network found its box.
     places : ndarray of shape (n, 4), float32
-        x, y, width and height of each box, relative to this square.
+        x, y, width and height of each box, relative to this square; zeros where there is none.
 
     """
 
@@ -34,6 +35,10 @@ class Boxes:
     def take(self, rows: Sequence[int]) -> Boxes:
         """Return the boxes of some images."""
         return Boxes(resize=self.resize, places=self.places[list(rows)])
+
+    def has(self, row: int) -> bool:
+        """Return whether there is a box for an image."""
+        return bool(self.places[row].any())
 
     def on_image(self, row: int, image_size: tuple[int, int]) -> Sequence[float]:
         """Return x, y, width and height of a box, relative to an image of (width, height) pixels."""
@@ -102,6 +107,15 @@ def stored_boxes(path: Path, contents: Contents) -> Boxes | None:
             if found.key.folder == name and found.rows.has_images_of(contents.rows):
                 with FeatureFile(other, found, writable=False) as file:
                     return read_boxes(file, found.key)[0]
-    raise StoreError(
-        f"the boxes of {path} are no longer stored; delete this file and rerun `stackkit extract`"
-    )
+    raise StoreError(f"the boxes of {path} are no longer stored; {how_to_store(contents)}")
+
+
+def how_to_store(contents: Contents) -> str:
+    """Return what the user must do to store boxes again: those of an attention view, or of this file."""
+    if not contents.key.boxes:
+        return "rerun `stackkit extract`"
+    finders = [origin.get("boxes", {}).get("label") for origin in contents.provenance]
+    if not (known := [finder for finder in finders if finder]):  # salvaged rows do not name it
+        return "delete this file and rerun `stackkit extract`"
+    chosen = ["--dataset", contents.rows.dataset, "--backbones", known[-1]]
+    return f"to store them again, run `stackkit {shlex.join(['extract', *chosen])}`"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stackkit.api.errors import StoreError, UsageError
-from stackkit.extraction.boxes import Boxes, read_boxes, stored_boxes
+from stackkit.extraction.boxes import Boxes, how_to_store, read_boxes, stored_boxes
 from stackkit.extraction.dataset import open_dataset
 from stackkit.extraction.geometry import ATTENTION, Geometry, Region, region
 from stackkit.host.host_options import BOXES
@@ -90,8 +90,8 @@ def seen_image(path: Path, contents: Contents, name: str, registry: Registry) ->
         hint = f"; did you mean {' or '.join(close)}?" if close else f", but {names[0]}, for example"
         raise UsageError(f"{path} has no image {name!r}{hint}")
     row, key, boxes = names.index(name), contents.key, _boxes(path, contents)
-    if boxes and not boxes.places[row].any():
-        raise StoreError(f"{path} has no box for {name}; run `stackkit extract` again")
+    if boxes and not boxes.has(row):
+        raise StoreError(f"{path} has no box for {name}; {how_to_store(contents)}")
     # A file of boxes was computed on whole images, and shows what was found in them.
     geometry = Geometry(size=key.image_size, view=ATTENTION)
     if key.boxes or not boxes:

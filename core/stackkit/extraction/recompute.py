@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from stackkit.api.errors import ImageError, StoreError
 from stackkit.api.reporter import Reporter
 from stackkit.extraction.backbone import CheckedBackbone, make_backbone
-from stackkit.extraction.boxes import Boxes, stored_boxes
+from stackkit.extraction.boxes import Boxes, how_to_store, stored_boxes
 from stackkit.extraction.dataset import CheckedDataset, open_dataset
 from stackkit.extraction.feature_set import FeatureSet
 from stackkit.extraction.geometry import pixels
@@ -147,6 +147,8 @@ def _images(
                 raise ImageError("the dataset no longer contains this image")
             if dataset.fingerprint(places[name]) != contents.rows.fingerprints[number]:
                 raise ImageError("the image has changed since its features were stored")
+            if boxes and not boxes.has(number):
+                raise ImageError(f"its box is no longer stored; {how_to_store(contents)}")
             image = dataset.image(places[name])
             box = boxes.on_image(number, image.size) if boxes else None
             rows.append(_Row(number=number, stored=features, pixels=pixels(image, geometry, box)))
