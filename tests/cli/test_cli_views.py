@@ -112,6 +112,11 @@ def _shows_what_the_network_saw(stackkit: Command, files: list[dict], tmp_path: 
     assert "did you mean a/000.png" in stackkit("features", "show", path, "--image", "a/000.jpg").error
     (boxes,) = (one["path"] for one in files if one["feature_dim"] == 4)
     assert "25% of the image" in stackkit("features", "show", boxes, "--image", "a/000.png").out
+    photo = tmp_path / "photos" / "a" / "001.png"
+    Image.new("RGB", (30, 20)).save(photo)
+    assert (
+        "a/001.png has changed since" in stackkit("features", "show", path, "--image", "a/001.png").error
+    )
     (mirror,) = (one["path"] for one in files if one["view"] == "mirror")
     assert "100% of the image" in stackkit("features", "show", mirror, "--image", "a/000.png").out
 

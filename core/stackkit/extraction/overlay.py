@@ -79,7 +79,7 @@ def seen_image(path: Path, contents: Contents, name: str, registry: Registry) ->
     UsageError
         If the file has no such image.
     StoreError
-        If there is no box for it.
+        If there is no box for it, or the image has changed since.
     StackkitError
         If the dataset or the image cannot be read.
 
@@ -100,7 +100,12 @@ def seen_image(path: Path, contents: Contents, name: str, registry: Registry) ->
     places = [sample.id for sample in dataset.samples]
     if name not in places:
         raise StoreError(f"the dataset {contents.rows.dataset} no longer contains {name}")
-    image = dataset.image(places.index(name))
+    place = places.index(name)
+    if dataset.fingerprint(place) != contents.rows.fingerprints[row]:
+        raise StoreError(
+            f"{name} has changed since its features were stored; run `stackkit extract` for the new image"
+        )
+    image = dataset.image(place)
     box = boxes.on_image(row, image.size) if boxes else None
     return SeenImage(sample=name, image=image, region=region(image.size, geometry, box))
 
