@@ -193,6 +193,20 @@ def test_features_whose_boxes_were_deleted_say_how_to_store_these_again(
     assert [one["recomputed"] for one in whole.document["files"]] == [9]
 
 
+def test_features_copied_for_fewer_images_find_their_boxes_in_the_file_of_all(
+    stackkit: Command, images: str
+) -> None:
+    for dataset in (images, f"{images},limit=2"):
+        done = stackkit("extract", "--dataset", dataset, "--backbones", "look:views=attention", "--json")
+    assert done.document["computed"] == {"look": 0, "look (attention)": 0}
+    files = stackkit("features", "ls", "--json").document["files"]
+    (few,) = (one["path"] for one in files if one["view"] == "attention" and one["stored"] < 8)
+    shown = stackkit("features", "show", few, "--image", "b/000.png", "--json")
+    assert shown.document["share"] == 0.25, shown.err
+    verified = stackkit("features", "verify", "--recompute", "8", "--json", few)
+    assert [one["largest_difference"] for one in verified.document["files"]] == [0.0]
+
+
 def test_other_pixels_and_other_boxes_are_not_taken_for_changed_code(
     stackkit: Command, images: str
 ) -> None:

@@ -90,24 +90,35 @@ def stored_boxes(path: Path, contents: Contents) -> Boxes | None:
     Returns
     -------
     Boxes or None
-        One box per row of the file; None if the view has no boxes.
+        One box per row of the file, from any file that has boxes of its images; None if the view has no
+        boxes.
 
     Raises
     ------
     StoreError
-        If the boxes are no longer stored.
+        If no box is stored any more.
 
     """
     name = contents.key.boxes
     if not name:
         return None
+    known: dict[str, NDArray[np.float32]] = {}
+    resize = ""
     for other in sorted(path.parent.with_name(name).glob("*.h5")):
         with suppress(StoreError, OSError):
             found = read_contents(other)
-            if found.key.folder == name and found.rows.has_images_of(contents.rows):
-                with FeatureFile(other, found, writable=False) as file:
-                    return read_boxes(file, found.key)[0]
-    raise StoreError(f"the boxes of {path} are no longer stored; {how_to_store(contents)}")
+            if found.key.folder != name:
+                continue
+            with FeatureFile(other, found, writable=False) as file:
+                boxes, intact = read_boxes(file, found.key)
+            resize = boxes.resize
+            rows = zip(found.rows.fingerprints, boxes.places, intact, strict=True)
+            known |= {fingerprint: place for fingerprint, place, is_intact in rows if is_intact}
+    nothing = np.zeros(4, np.float32)
+    places = np.array([known.get(one, nothing) for one in contents.rows.fingerprints], np.float32)
+    if not places.any():
+        raise StoreError(f"the boxes of {path} are no longer stored; {how_to_store(contents)}")
+    return Boxes(resize=resize, places=places)
 
 
 def how_to_store(contents: Contents) -> str:

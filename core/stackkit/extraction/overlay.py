@@ -102,9 +102,7 @@ def seen_image(path: Path, contents: Contents, name: str, registry: Registry) ->
         raise StoreError(f"the dataset {contents.rows.dataset} no longer contains {name}")
     place = places.index(name)
     if dataset.fingerprint(place) != contents.rows.fingerprints[row]:
-        raise StoreError(
-            f"{name} has changed since its features were stored; run `stackkit extract` for the new image"
-        )
+        raise StoreError(f"{name} has changed since its features were stored; rerun `stackkit extract`")
     image = dataset.image(place)
     box = boxes.on_image(row, image.size) if boxes else None
     return SeenImage(sample=name, image=image, region=region(image.size, geometry, box))
