@@ -22,9 +22,10 @@ LOOKING = """
         shift = Option(name="shift", default=0.0, help="")
         own = Option(name="views", default="one", choices=("one", "two"), help="")
         mine = (pooling, gain, shift)
+        stubborn = (own, seed_option(""))
         return [
             BackboneSpec(name="look", summary="", factory="looking:Look", options=mine),
-            BackboneSpec(name="stubborn", summary="", factory="looking:Stubborn", options=(own,)),
+            BackboneSpec(name="stubborn", summary="", factory="looking:Stubborn", options=stubborn),
         ]
 
     class Look:
@@ -42,10 +43,11 @@ LOOKING = """
             return (self.gain * images.mean(axis=(1, 2)) / 255).astype(np.float32)
 
     class Stubborn:
-        image_size, feature_dim, revision, trained = 8, 3, "1", True
+        image_size, feature_dim, trained = 8, 3, True
 
-        def __init__(self, views):
+        def __init__(self, views, seed):
             assert views in ("one", "two")
+            self.revision = f"1-{seed}"
 
         def extract(self, images):
             return (images.mean(axis=(1, 2)) / 255).astype(np.float32)
@@ -247,6 +249,12 @@ def test_a_plugin_keeps_its_own_option_of_the_same_name(stackkit: Command, image
     assert done.code == 0, done.err
     (file,) = stackkit("features", "ls", "--json").document["files"]
     assert (file["view"], file["resize"]) == ("whole", "pad")
+
+
+def test_features_are_recomputed_with_the_seed_of_their_run(stackkit: Command, images: str) -> None:
+    stackkit("extract", "--dataset", images, "--backbones", "stubborn", "--seed", "3")
+    verified = stackkit("features", "verify", "--recompute", "3")
+    assert verified.code == 0, verified.err
 
 
 def test_boxes_are_stored_and_not_given_to_a_learner(stackkit: Command, images: str) -> None:

@@ -125,8 +125,10 @@ def how_to_store(contents: Contents) -> str:
     """Return what the user must do to store boxes again: those of an attention view, or of this file."""
     if not contents.key.boxes:
         return "rerun `stackkit extract`"
-    finders = [origin.get("boxes", {}).get("label") for origin in contents.provenance]
-    if not (known := [finder for finder in finders if finder]):  # salvaged rows do not name it
+    finders = [origin["boxes"] for origin in contents.provenance if "boxes" in origin]
+    if not finders:  # salvaged rows do not name it
         return "delete this file and rerun `stackkit extract`"
-    chosen = ["--dataset", contents.rows.dataset, "--backbones", known[-1]]
+    chosen = ["--dataset", contents.rows.dataset, "--backbones", finders[-1]["label"]]
+    if seed := finders[-1].get("options", {}).get("seed"):  # that of the run is no part of the label
+        chosen += ["--seed", str(seed)]
     return f"to store them again, run `stackkit {shlex.join(['extract', *chosen])}`"
