@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -40,7 +41,8 @@ def _change(now: Mapping[str, Any], before: Mapping[str, Any]) -> str:
     distribution = now["distribution"]
     if before.get("version") not in {None, now["version"]}:
         return f"{distribution} changed from version {before['version']} to {now['version']}"
-    for name, value in now["options"].items():
+    options = json.loads(json.dumps(now["options"]))  # as they are stored: lists instead of tuples
+    for name, value in options.items():
         other = before.get("options", {}).get(name, value)
         if name not in MACHINE and other != value:
             return f"they were computed with {name}={other}, not with {name}={value}"
