@@ -146,8 +146,6 @@ def test_one_network_with_two_kinds_of_boxes_keeps_both_kinds_of_features(
     assert [done.document["computed"][label] for label in labels] == [8, 8]
     files = stackkit("features", "ls", "--json").document["files"]
     assert [one["stored"] for one in files if one["view"] == "attention"] == [8, 8]
-    verified = stackkit("features", "verify", "--recompute", "3", "--json").document["files"]
-    assert {one["largest_difference"] for one in verified} == {0.0}
 
 
 def test_boxes_keep_all_their_digits_where_features_are_rounded(stackkit: Command, images: str) -> None:
@@ -158,7 +156,6 @@ def test_boxes_keep_all_their_digits_where_features_are_rounded(stackkit: Comman
     assert then["computed"]["look:pooling=box,shift=0.3001"] == 0, "both use the same boxes"
     files = stackkit("features", "ls", "--json").document["files"]
     assert [one["dtype"] for one in files if one["feature_dim"] == 4] == ["float32"]
-    assert stackkit("features", "verify", "--recompute", "8").code == 0
 
 
 def test_features_whose_boxes_were_deleted_say_how_to_store_these_again(
