@@ -170,3 +170,16 @@ def test_unreadable_images_of_the_sample_are_named(
     assert f"1 image(s) of the sample could not be read and do not count, first {name}" in outcome.out
     (failed,) = stackkit(*whole, "--json").document["failed_images"]
     assert failed["id"] == name
+
+
+def test_more_time_is_advised_only_where_it_helps(
+    stackkit: Command, arguments: list[str | Path]
+) -> None:
+    for network, reason in {
+        "broken": "not tried: broken: failed: ",
+        "far": "not ready: far: far.bin is downloaded at first use",
+    }.items():
+        outcome = stackkit(*arguments[:5], "--backbones", network, "--recipe", "none")
+        assert reason in outcome.out
+        assert "--budget" not in outcome.out
+        assert "`stackkit list-plugins --kind backbone` says what networks need" in outcome.out

@@ -172,7 +172,11 @@ def _conclusions(found: Suggestion) -> Iterator[str]:
             f"{first.id}: {first.reason}"
         )
     if found.best is None:
-        yield "nothing was tried; give more time with --budget, or fewer images with --limit"
+        yield (
+            "nothing was tried; give more time with --budget, or fewer images with --limit"
+            if any(not each.failed for each in found.skipped)
+            else "nothing can be compared; `stackkit list-plugins --kind backbone` says what networks need"
+        )
         return
     if found.indistinct:
         names = ", ".join(candidate.name for candidate, _ in found.indistinct)

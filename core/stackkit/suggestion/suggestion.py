@@ -28,10 +28,11 @@ HEAD_ROOM = 1.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Skipped:
-    """A candidate that was not tried or has failed, and why."""
+    """A candidate that was not tried for lack of time, or that has `failed`, and why."""
 
     name: str
     reason: str
+    failed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,7 +211,7 @@ def _try_all(
         except _OverBudget as over:
             skipped.append(Skipped(name=candidate.name, reason=str(over)))
         except StackkitError as error:
-            skipped.append(Skipped(name=candidate.name, reason=f"failed: {error}"))
+            skipped.append(Skipped(name=candidate.name, reason=f"failed: {error}", failed=True))
     never = float("inf")  # of equals, one whose time is unknown comes last
     trials.sort(key=lambda pair: (-pair[1].accuracy, pair[1].seconds or never))
     return trials, skipped
