@@ -88,6 +88,7 @@ def rows(networks: dict[str, int]) -> Iterator[tuple[str, dict[str, Any]]]:
         yield title, {"backbones": on(""), **PLAIN, "learners": learners}
     yield "geometric mean", {"backbones": on(""), **PLAIN, "aggregators": VOTE}
     everything = {**PLAIN, "learners": ["lda"], "aggregators": VOTE}
+    yield "larger images, LDA, geometric mean", {"backbones": on("size=SIZE"), **everything}
     boxes = f"boxes={first}:size={size}"
     for pooling in ("avg", "max", "gem", "avg+gem"):
         text = f"size=SIZE,pooling={pooling},views=attention,{boxes}"
@@ -198,6 +199,8 @@ def main() -> None:
     ]
     measured = []
     for title, recipe in table:
+        if not (title == PUBLISHED or any(text in title for text in arguments.only or [title])):
+            continue
         print(f"measuring: {title}", file=sys.stderr, flush=True)
         measured.append(ablation.measure(title, replace(recipe, cv=3, shuffle=False, baselines=())))
     _print_table(ablation, measured)
@@ -304,6 +307,9 @@ def _arguments() -> argparse.Namespace:
         default=list(NETWORKS),
         metavar="NAME[:SIZE]",
         help="networks of the rows, with the side of larger images in pixels",
+    )
+    parser.add_argument(
+        "--only", nargs="+", metavar="TEXT", help="only rows whose title has one of these, and published"
     )
     parser.add_argument(
         "--recipes", nargs="*", default=["fast", "recommended", "max"], help="recipes to add as rows"

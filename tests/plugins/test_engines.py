@@ -90,6 +90,32 @@ def test_an_engine_gives_tensorflows_features_for_real_birds(engine, plugin, nam
     assert fast.revision == reference.revision
 
 
+@pytest.mark.skipif(engines.engine_version("mnn") is None, reason="mnn is not installed (extra: fast)")
+@pytest.mark.parametrize(
+    "name",
+    [
+        "mobilenet",
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in (
+                "vgg16",
+                "resnet50",
+                "resnet50-v2",
+                "xception",
+                "densenet121",
+                "mobilenet-v2",
+                "mobilenet-v3-small",
+                "nasnet-mobile",
+                "efficientnet-b0",
+            )
+        ),
+    ],
+)
+def test_mnn_gives_tensorflows_features_of_plain_and_depthwise_convolutions(name, birds):
+    backbone = create(keras_applications, name, weights="random", size=96, engine="mnn")
+    assert backbone.selector(print).select(birds(96)[:8]).difference <= TOLERANCE
+
+
 @pytest.mark.parametrize("engine", ONE_ENGINE)
 def test_a_row_depends_only_on_its_image_and_the_input_is_not_modified(engine):
     images = images_of(64)
@@ -147,7 +173,9 @@ def test_a_long_extraction_times_all_engines_once_even_after_a_short_one(birds, 
     ]
     speeds = lines[-1]
     assert speeds.startswith(f"mobilenet: images/s with {chosen} ")
-    assert "tensorflow" in speeds
+    installed = [name for name in engines.CONVERTED if engines.engine_version(name)]
+    for engine in (*installed, "tensorflow"):
+        assert f"{engine} " in speeds, f"{engine} must not be rejected: {lines}"
     _, lines = prepare(backbone, samples)
     assert len(lines) == 1, "what was timed once is not timed again"
 

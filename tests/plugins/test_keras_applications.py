@@ -625,6 +625,35 @@ def test_the_minimum_size_of_the_table_is_that_of_keras(keras, model):
         )
 
 
+def smallest_of_each_family() -> list[str]:
+    """Names of models, one per module of keras.applications."""
+    families: dict[str, str] = {}
+    for model in sorted(MODELS, key=lambda model: model.megabytes(model.widths[-1][0])):
+        families.setdefault(model.module, model.name)
+    return list(families.values())
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[] if name in {"vgg16", "mobilenet-v2"} else pytest.mark.slow)
+        for name in smallest_of_each_family()
+    ],
+)
+def test_sizes_below_and_beyond_the_native_one_give_the_same_network(keras, name):
+    """The same weights fit at each size, and an odd size pads differently from an even one."""
+    model = BY_NAME[name]
+    shapes = []
+    for size in (model.smallest, model.size + 33):
+        backbone = create(plugin, name, weights="random", size=size, engine="tensorflow")
+        network = backbone.definition.build()
+        found = network.reference(images_of(size)[:1].astype(np.float32))
+        assert found.shape == (1, backbone.feature_dim)
+        assert np.isfinite(found).all()
+        shapes.append([tuple(weight.shape) for weight in network._model.weights])
+    assert shapes[0] == shapes[1]
+
+
 def test_only_the_mobilenets_have_a_width_multiplier():
     with_alpha = {
         spec.name

@@ -167,7 +167,11 @@ class Network:
         return features
 
     def frozen(self) -> bytes:
-        """Return the graph as a serialized GraphDef with its weights as constants."""
+        """Return the graph as a serialized GraphDef with its weights as constants.
+
+        No operation but the last one, which outputs the raw columns, is without a consumer: some
+        converters take each of those as an output of the network.
+        """
         import tensorflow as tf
 
         # Traced with constants in place of the variables: to replace the variables of a traced graph
@@ -191,7 +195,7 @@ class Network:
             )
 
             function = convert_variables_to_constants_v2(function)
-        graph: bytes = function.graph.as_graph_def().SerializeToString()
+        graph: bytes = _without_unused(function).SerializeToString()
         return graph
 
     @property
@@ -214,6 +218,25 @@ class Network:
 
         with tf.device(self._device):
             return tf.function(self._features).get_concrete_function(self._batches)
+
+
+def _without_unused(function: Any) -> Any:
+    """Return the GraphDef of a traced function without operations that its output does not depend on.
+
+    Tracing leaves some behind: a depthwise convolution has two constants that nothing reads.
+    """
+    used: set[str] = set()
+    waiting = [output.op for output in function.outputs]
+    while waiting:
+        operation = waiting.pop()
+        if operation.name not in used:
+            used.add(operation.name)
+            waiting += [tensor.op for tensor in operation.inputs] + operation.control_inputs
+    graph = function.graph.as_graph_def()
+    for place in reversed(range(len(graph.node))):
+        if graph.node[place].name not in used:
+            del graph.node[place]
+    return graph
 
 
 def find_device(device: str) -> str | None:
