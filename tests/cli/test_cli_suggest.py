@@ -182,4 +182,4 @@ def test_more_time_is_advised_only_where_it_helps(
         outcome = stackkit(*arguments[:5], "--backbones", network, "--recipe", "none")
         assert reason in outcome.out
         assert "--budget" not in outcome.out
-        assert "`stackkit list-plugins --kind backbone` says what networks need" in outcome.out
+        assert "`stackkit list-plugins --kind backbone` says what is missing" in outcome.out

@@ -175,7 +175,7 @@ def _conclusions(found: Suggestion) -> Iterator[str]:
         yield (
             "nothing was tried; give more time with --budget, or fewer images with --limit"
             if any(not each.failed for each in found.skipped)
-            else "nothing can be compared; `stackkit list-plugins --kind backbone` says what networks need"
+            else "nothing can be compared; `stackkit list-plugins --kind backbone` says what is missing"
         )
         return
     if found.indistinct:
