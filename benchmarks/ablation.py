@@ -75,7 +75,6 @@ def rows(networks: dict[str, int]) -> Iterator[tuple[str, dict[str, Any]]]:
         "generalised mean instead of average": "pooling=gem",
         "mirror images as rows": "views=mirror",
         "attention crops as rows": "views=attention",
-        "attention crops of larger images as rows": "size=SIZE,views=attention",
     }.items():
         yield title, {"backbones": on(text), **PLAIN}
     averaged = {**PLAIN, "learners": ["logistic:views=average"]}
