@@ -1,6 +1,7 @@
 """`stackkit suggest` ranks networks and recipes on a sample, within a budget."""
 
 import shlex
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -160,11 +161,23 @@ def test_a_sample_that_cannot_be_evaluated_or_grow_is_said_before_and_after(
 
 
 def test_unreadable_images_of_the_sample_are_named(
-    stackkit: Command, arguments: list[str | Path], bird_folder: Path
+    stackkit: Command, bird_folder: Path, tmp_path: Path
 ) -> None:
-    broken = next(path for path in sorted(bird_folder.glob("*/*")) if path.is_file())
+    folder = shutil.copytree(bird_folder, tmp_path / "birds")  # other tests use the original
+    broken = next(path for path in sorted(folder.glob("*/*")) if path.is_file())
     broken.write_bytes(b"no image")
-    whole = [*arguments[:3], "--backbones", HISTOGRAM, "--recipe", "none", "--limit", "6"]
+    dataset = f"image-folder:root={folder}"
+    whole = [
+        "suggest",
+        "--dataset",
+        dataset,
+        "--backbones",
+        HISTOGRAM,
+        "--recipe",
+        "none",
+        "--limit",
+        "6",
+    ]
     outcome = stackkit(*whole)
     name = f"{broken.parent.name}/{broken.name}"
     assert f"1 image(s) of the sample could not be read and do not count, first {name}" in outcome.out
