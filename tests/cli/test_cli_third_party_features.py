@@ -25,12 +25,13 @@ HEAD = """
             Option(name="gain", default=1.0, help=""),
             Option(name="batch", default=8, help=""),
             Option(name="threads", default=1, help=""),
+            Option(name="parts", default=("all",), several="tuple", help=""),
         )
         return [BackboneSpec(name="mean", summary="", factory="means:Mean", options=options)]
 
     class Mean:
         image_size, feature_dim, revision, trained = 8, 3, "1", True
-        def __init__(self, gain, batch, threads):
+        def __init__(self, gain, batch, threads, parts):
             self.gain = gain
         def extract(self, images):
 """

@@ -64,7 +64,7 @@ def matrix(store, one: FeatureSet, rows) -> np.ndarray:
 def test_each_view_has_the_features_of_what_the_network_sees_and_images_are_decoded_once_per_pass(
     birds, store
 ):
-    backbone, finder = colours("attention", "crops", "mirror", finder=Finder()), Finder()
+    backbone = colours("attention", "crops", "mirror", finder=Finder())
     rows, summary = run(birds, store, backbone)
     assert sorted(birds.decoded) == sorted([*range(18), *range(18)]), "once for whole images and boxes"
     assert summary.computed == dict.fromkeys(
@@ -100,7 +100,6 @@ def test_each_view_has_the_features_of_what_the_network_sees_and_images_are_deco
     (features,) = usable_features(birds.dataset, rows, [backbone], store).features
     assert [len(one) for one in features.matrices] == [18] * 8
     assert np.array_equal(features.matrices[7], matrix(store, attention, rows))
-    assert finder.calls == 0
 
 
 def test_whole_images_have_the_key_and_the_file_of_earlier_versions(birds, store, tmp_path):
@@ -178,6 +177,26 @@ def test_a_broken_image_is_reported_once_and_costs_only_its_own_rows(birds, stor
     assert usable_features(birds.dataset, rows, [backbone], store).rows.tolist() == [
         i for i in range(18) if i != 5
     ]
+
+
+def test_progress_ends_although_an_image_without_a_box_has_no_attention_crop(birds, store):
+    class Counted(SilentReporter):
+        def __init__(self) -> None:
+            self.total, self.done = {}, {}
+
+        def start(self, task, total, done=0):
+            self.total[task], self.done[task] = total, done
+
+        def advance(self, task, count):
+            self.done[task] += count
+
+    path = birds.dataset.root / birds.samples[5].id
+    path.write_bytes(path.read_bytes()[:300])
+    rows, _ = fingerprints("birds", birds, SilentReporter())
+    reporter = Counted()
+    extract(birds, rows, [colours("attention", finder=Finder())], store, reporter)
+    assert len(reporter.total) == 4
+    assert reporter.done == reporter.total
 
 
 def test_the_estimate_counts_every_view(birds, store):

@@ -11,8 +11,17 @@ from support.making import create
 from stackkit.api.images import read_image, squash
 from stackkit_plugins import efficientnet_lite, keras_applications
 from stackkit_plugins.shared.keras_network import engines, import_keras
+from stackkit_plugins.shared.keras_network.heads import with_heads
 from stackkit_plugins.shared.keras_network.parity import largest_difference, largest_difference_of
-from stackkit_plugins.shared.keras_network.pooling import POOLINGS, boxes, features_of, signs
+from stackkit_plugins.shared.keras_network.pooling import (
+    POOLINGS,
+    Pooling,
+    boxes,
+    features_of,
+    signs,
+    split,
+)
+from stackkit_plugins.shared.keras_network.runtime import own_settings
 
 SIZE = 96
 LAYER = "blocks.10.add"
@@ -106,6 +115,20 @@ def test_a_layer_that_is_named_is_pooled_instead_of_the_last_one(maps, one_pass)
     expected = expected_of("gem", maps[LAYER])
     assert one_pass["gem", LAYER].shape == (9, 112)
     assert largest_difference(one_pass["gem", LAYER], expected.astype(np.float32)) < 1e-5
+
+
+def test_mixed_precision_leaves_what_float16_cannot_hold_in_float32():
+    keras = import_keras()
+    with own_settings(keras, precision="mixed"):
+        images = keras.Input((45, 45, 3))
+        features = keras.layers.Conv2D(3, 1, kernel_initializer="ones")(images)
+        model = keras.Model(images, keras.layers.GlobalAveragePooling2D()(features))
+        sets = [Pooling(kind=kind, channels=3) for kind in ("second-order", "gem", "max", "box")]
+        raw = with_heads(model, sets, "three").predict_on_batch(np.full((1, 45, 45, 3), 40, np.float32))
+    assert raw.dtype == np.float32
+    places = 45 * 45  # times 3 channels: float16 knows 6,075 only as 6,076, and no cubes above 65,504
+    assert [part.shape[1] for part in split(sets, raw)] == [3 * places, 3, 3, places]
+    assert features_of(sets, raw)[0, 6:12] == pytest.approx([120] * 6)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ from stackkit.api.dataset import Dataset
 from stackkit.api.errors import UsageError
 from stackkit.evaluation.classifiers import CheckedClassifiers, check_classifiers
 from stackkit.evaluation.protocol import folds_of, groups_of
-from stackkit.host.host_options import BOXES, finds_boxes
 from stackkit.recipe import Recipe, ResolvedRecipe
 
 
@@ -24,7 +23,7 @@ def check_evaluable(recipe: Recipe, components: ResolvedRecipe, dataset: Dataset
 
 def _refuse_boxes(components: ResolvedRecipe) -> None:
     for each in components.backbones:
-        if finds_boxes(each.component.spec) and each.options["pooling"] == BOXES:
+        if each.gives_boxes:
             raise UsageError(
                 f"{each.label} finds boxes, from which no learner can tell classes; `stackkit extract` "
                 "stores them, and views=attention of a backbone uses them"

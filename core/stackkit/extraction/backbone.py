@@ -58,6 +58,11 @@ class CheckedBackbone:
         The backbone that finds the boxes for the view "attention".
     label_on_whole_images : str
         The label without views; "" if it has none.
+    boxes_named : str
+        The backbone that the user named to find boxes, as text; "" for the backbone itself.
+    gives_boxes : bool
+        Its features are boxes. They are stored exactly, because the features of the parts of images that
+        they enclose depend on every digit.
 
     """
 
@@ -70,6 +75,8 @@ class CheckedBackbone:
     views: tuple[str, ...] = ()
     boxes: CheckedBackbone | None = None
     label_on_whole_images: str = ""
+    boxes_named: str = ""
+    gives_boxes: bool = False
 
     @property
     def distribution(self) -> str:
@@ -91,6 +98,7 @@ class CheckedBackbone:
             feature_dim=self.backbone.feature_dim,
             trained=self.backbone.trained,
             resize=self.resize,
+            exact=self.gives_boxes,
         )
 
     @property
@@ -272,6 +280,8 @@ def make_backbone(component: ConfiguredComponent) -> CheckedBackbone:
         views=component.views,
         boxes=_make_finder(component.boxes) if component.boxes else None,
         label_on_whole_images=f"{whole.label}{untrained}" if component.views else "",
+        boxes_named=str(component.host_options.get("boxes", "")),
+        gives_boxes=component.gives_boxes,
     )
 
 

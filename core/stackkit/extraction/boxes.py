@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ class Boxes:
     resize : {"squash", "crop", "pad"}
         How an image became the square in which the network found its box.
     places : ndarray of shape (n, 4), float32
-        x, y, width and height of each box, relative to this square.
+        x, y, width and height of each box, relative to this square; zeros where there is none.
 
     """
 
@@ -34,6 +35,10 @@ class Boxes:
     def take(self, rows: Sequence[int]) -> Boxes:
         """Return the boxes of some images."""
         return Boxes(resize=self.resize, places=self.places[list(rows)])
+
+    def has(self, row: int) -> bool:
+        """Return whether there is a box for an image."""
+        return bool(self.places[row].any())
 
     def on_image(self, row: int, image_size: tuple[int, int]) -> Sequence[float]:
         """Return x, y, width and height of a box, relative to an image of (width, height) pixels."""
@@ -85,26 +90,45 @@ def stored_boxes(path: Path, contents: Contents) -> Boxes | None:
     Returns
     -------
     Boxes or None
-        One box per row of the file; None if the view has no boxes.
+        One box per row of the file, from any file that has boxes of its images; None if the view has no
+        boxes.
 
     Raises
     ------
     StoreError
-        If the boxes are no longer stored.
+        If no box is stored any more.
 
     """
     name = contents.key.boxes
     if not name:
         return None
-    for other in sorted(path.parent.parent.glob(f"{name.rpartition('-')[0]}-*/*.h5")):
+    known: dict[str, NDArray[np.float32]] = {}
+    resize = ""
+    for other in sorted(path.parent.with_name(name).glob("*.h5")):
         with suppress(StoreError, OSError):
             found = read_contents(other)
-            # The name is that of exact features; files of another dtype are in other folders.
-            if replace(found.key, dtype="float32").folder == name and found.rows.has_images_of(
-                contents.rows
-            ):
-                with FeatureFile(other, found, writable=False) as file:
-                    return read_boxes(file, found.key)[0]
-    raise StoreError(
-        f"the boxes of {path} are no longer stored; delete this file and rerun `stackkit extract`"
-    )
+            if found.key.folder != name:
+                continue
+            with FeatureFile(other, found, writable=False) as file:
+                boxes, intact = read_boxes(file, found.key)
+            resize = boxes.resize
+            rows = zip(found.rows.fingerprints, boxes.places, intact, strict=True)
+            known |= {fingerprint: place for fingerprint, place, is_intact in rows if is_intact}
+    nothing = np.zeros(4, np.float32)
+    places = np.array([known.get(one, nothing) for one in contents.rows.fingerprints], np.float32)
+    if not places.any():
+        raise StoreError(f"the boxes of {path} are no longer stored; {how_to_store(contents)}")
+    return Boxes(resize=resize, places=places)
+
+
+def how_to_store(contents: Contents) -> str:
+    """Return what the user must do to store boxes again: those of an attention view, or of this file."""
+    if not contents.key.boxes:
+        return "rerun `stackkit extract`"
+    finders = [origin["boxes"] for origin in contents.provenance if "boxes" in origin]
+    if not finders:  # salvaged rows do not name it
+        return "delete this file and rerun `stackkit extract`"
+    chosen = ["--dataset", contents.rows.dataset, "--backbones", finders[-1]["label"]]
+    if seed := finders[-1].get("options", {}).get("seed"):  # that of the run is no part of the label
+        chosen += ["--seed", str(seed)]
+    return f"to store them again, run `stackkit {shlex.join(['extract', *chosen])}`"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,8 +24,8 @@ def reason_to_recompute(one: FeatureSet, rows: DatasetRows, store: FeatureStore)
     # the whole store.
     declared = backbone.declared_key.revision
     for contents in store.files_of(backbone.qualified_name, rows):
-        if contents.key.view != one.view:
-            continue
+        if contents.key.pixels != one.key.pixels:
+            continue  # another view of the images, which no code has to change for
         # Older versions of stackkit stored features of packages under the declared revision alone.
         if contents.key.revision == declared or contents.key.revision.startswith(f"{declared} "):
             component = contents.provenance[-1].get("component", {}) if contents.provenance else {}
@@ -40,7 +41,8 @@ def _change(now: Mapping[str, Any], before: Mapping[str, Any]) -> str:
     distribution = now["distribution"]
     if before.get("version") not in {None, now["version"]}:
         return f"{distribution} changed from version {before['version']} to {now['version']}"
-    for name, value in now["options"].items():
+    options = json.loads(json.dumps(now["options"]))  # as they are stored: lists instead of tuples
+    for name, value in options.items():
         other = before.get("options", {}).get(name, value)
         if name not in MACHINE and other != value:
             return f"they were computed with {name}={other}, not with {name}={value}"

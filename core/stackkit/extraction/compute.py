@@ -83,7 +83,10 @@ def compute_all(
     first = [task for task in tasks if not task.geometry.boxes]
     failed, remarks = _compute_pass(first, _chunks(decoder, preparation, first), rows, reporter, whole)
     boxes = _read_boxes(tasks)
-    second = [_with_boxes(task, boxes) for task in tasks if task.geometry.boxes]
+    second = []
+    for task in (task for task in tasks if task.geometry.boxes):
+        second.append(_with_boxes(task, boxes))
+        _advance(task, len(task.pending - second[-1].pending), reporter, whole)
     todo = sorted(frozenset().union(*(task.pending for task in second)))
     requests = _requests(todo, preparation.chunk_size, second, boxes)
     failed_later, more = _compute_pass(second, decoder.chunks(requests), rows, reporter, whole)
@@ -158,11 +161,15 @@ def _compute_pass(
                 stop_if_asked()
                 _compute(together, chunk, rows, writer)
                 for task in together:
-                    done = len(task.pending.intersection(chunk.numbers))
-                    reporter.advance(task.feature_set.label, done)
-                    if whole:
-                        reporter.advance(whole, done)
+                    _advance(task, len(task.pending.intersection(chunk.numbers)), reporter, whole)
     return failed, remarks
+
+
+def _advance(task: Task, count: int, reporter: Reporter, whole: str | None) -> None:
+    """Report that some images of a task are done, or have failed."""
+    reporter.advance(task.feature_set.label, count)
+    if whole:
+        reporter.advance(whole, count)
 
 
 def _by_pass(tasks: Sequence[Task]) -> list[list[Task]]:

@@ -23,18 +23,26 @@ class FeatureSet:
         "whole", or a view of `geometry.VIEWS`.
     boxes : FeatureSet or None
         The boxes of an attention view.
+    boxes_named : str
+        For an attention view, the user's text for the backbone that finds the boxes, see
+        `CheckedBackbone`.
 
     """
 
     backbone: CheckedBackbone
     view: str = WHOLE
     boxes: FeatureSet | None = None
+    boxes_named: str = ""
 
     @property
     def label(self) -> str:
-        """Name in progress, estimates and reports; that of whole images is the name of the backbone."""
+        """Name in progress, estimates and reports; that of whole images is the name of the backbone.
+
+        Sets with different keys have different labels.
+        """
         name = self.backbone.label_on_whole_images or self.backbone.label
-        return name if self.view == WHOLE else f"{name} ({self.view})"
+        boxes = f", boxes={self.boxes_named}" if self.boxes_named else ""
+        return name if self.view == WHOLE else f"{name} ({self.view}{boxes})"
 
     @property
     def key(self) -> BackboneKey:
@@ -68,7 +76,9 @@ def views_of(backbone: CheckedBackbone) -> list[FeatureSet]:
     views = [view for option, parts in VIEWS.items() if option in backbone.views for view in parts]
     boxes = FeatureSet(backbone=backbone.boxes) if backbone.boxes else None
     return [
-        FeatureSet(backbone=backbone, view=view, boxes=boxes if view == ATTENTION else None)
+        FeatureSet(backbone=backbone, view=view, boxes=boxes, boxes_named=backbone.boxes_named)
+        if view == ATTENTION
+        else FeatureSet(backbone=backbone, view=view)
         for view in (WHOLE, *views)
     ]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stackkit.api.errors import StoreError, UsageError
-from stackkit.extraction.boxes import Boxes, read_boxes, stored_boxes
+from stackkit.extraction.boxes import Boxes, how_to_store, read_boxes, stored_boxes
 from stackkit.extraction.dataset import open_dataset
 from stackkit.extraction.geometry import ATTENTION, Geometry, Region, region
 from stackkit.host.host_options import BOXES
@@ -79,7 +79,7 @@ def seen_image(path: Path, contents: Contents, name: str, registry: Registry) ->
     UsageError
         If the file has no such image.
     StoreError
-        If there is no box for it.
+        If there is no box for it, or the image has changed since.
     StackkitError
         If the dataset or the image cannot be read.
 
@@ -90,8 +90,8 @@ def seen_image(path: Path, contents: Contents, name: str, registry: Registry) ->
         hint = f"; did you mean {' or '.join(close)}?" if close else f", but {names[0]}, for example"
         raise UsageError(f"{path} has no image {name!r}{hint}")
     row, key, boxes = names.index(name), contents.key, _boxes(path, contents)
-    if boxes and not boxes.places[row].any():
-        raise StoreError(f"{path} has no box for {name}; run `stackkit extract` again")
+    if boxes and not boxes.has(row):
+        raise StoreError(f"{path} has no box for {name}; {how_to_store(contents)}")
     # A file of boxes was computed on whole images, and shows what was found in them.
     geometry = Geometry(size=key.image_size, view=ATTENTION)
     if key.boxes or not boxes:
@@ -100,7 +100,10 @@ def seen_image(path: Path, contents: Contents, name: str, registry: Registry) ->
     places = [sample.id for sample in dataset.samples]
     if name not in places:
         raise StoreError(f"the dataset {contents.rows.dataset} no longer contains {name}")
-    image = dataset.image(places.index(name))
+    place = places.index(name)
+    if dataset.fingerprint(place) != contents.rows.fingerprints[row]:
+        raise StoreError(f"{name} has changed since its features were stored; rerun `stackkit extract`")
+    image = dataset.image(place)
     box = boxes.on_image(row, image.size) if boxes else None
     return SeenImage(sample=name, image=image, region=region(image.size, geometry, box))
 

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from stackkit.api.errors import ImageError, StoreError
 from stackkit.api.reporter import Reporter
 from stackkit.extraction.backbone import CheckedBackbone, make_backbone
-from stackkit.extraction.boxes import Boxes, stored_boxes
+from stackkit.extraction.boxes import Boxes, how_to_store, stored_boxes
 from stackkit.extraction.dataset import CheckedDataset, open_dataset
 from stackkit.extraction.feature_set import FeatureSet
 from stackkit.extraction.geometry import pixels
 from stackkit.extraction.row_independence import relative_differences
-from stackkit.host.registry import Registry
+from stackkit.host.registry import Registry, with_seed
 from stackkit.store.metadata import Contents
 from stackkit.store.rows import Stored, intact_rows
 
@@ -105,19 +105,19 @@ def recompute(
 
 def set_in(path: Path, contents: Contents, registry: Registry) -> FeatureSet:
     """Return the feature set that the file at `path` has; raises StoreError if it does not say."""
-    backbone = make_backbone(registry.one("backbone", _label(path, contents.provenance, "component")))
-    boxes = None
+    backbone, boxes = _recorded(path, contents.provenance, "component", registry), None
     if contents.key.boxes:
-        finder = registry.one("backbone", _label(path, contents.provenance, "boxes"))
-        boxes = FeatureSet(backbone=make_backbone(finder))
+        boxes = FeatureSet(backbone=_recorded(path, contents.provenance, "boxes", registry))
     return FeatureSet(backbone=backbone, view=contents.key.view, boxes=boxes)
 
 
-def _label(path: Path, provenance: Sequence[Any], part: str) -> str:
+def _recorded(path: Path, provenance: Sequence[Any], part: str, registry: Registry) -> CheckedBackbone:
     # The last origin first: it is the most recent one. Salvaged rows have no component.
     for origin in reversed(provenance):
         if text := origin.get(part, {}).get("label"):
-            return str(text)
+            # A seed that the run set is no part of the label.
+            seed = origin[part].get("options", {}).get("seed", registry.seed)
+            return make_backbone(with_seed(registry, seed).one("backbone", str(text)))
     raise StoreError(f"{path} does not record which backbone and options its features come from")
 
 
@@ -147,6 +147,8 @@ def _images(
                 raise ImageError("the dataset no longer contains this image")
             if dataset.fingerprint(places[name]) != contents.rows.fingerprints[number]:
                 raise ImageError("the image has changed since its features were stored")
+            if boxes and not boxes.has(number):
+                raise ImageError(f"its box is no longer stored; {how_to_store(contents)}")
             image = dataset.image(places[name])
             box = boxes.on_image(number, image.size) if boxes else None
             rows.append(_Row(number=number, stored=features, pixels=pixels(image, geometry, box)))

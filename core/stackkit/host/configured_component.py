@@ -14,6 +14,7 @@ from stackkit.api.option import Option, OptionValue
 from stackkit.api.specs import DatasetSpec
 from stackkit.host.component import Component
 from stackkit.host.component_code import blaming_component, call_code
+from stackkit.host.host_options import BOXES, finds_boxes
 from stackkit.host.option_syntax import unparse
 from stackkit.host.requirements import missing_requirements
 from stackkit.host.timeout import plugin_seconds
@@ -95,6 +96,11 @@ class ConfiguredComponent:
     def resize(self) -> str:
         """How images become squares for a backbone, see `host_options`."""
         return str(self.host_options.get("resize", "squash"))
+
+    @property
+    def gives_boxes(self) -> bool:
+        """Whether the features of this backbone are boxes, by its option `pooling`."""
+        return finds_boxes(self.component.spec) and self.options["pooling"] == BOXES
 
     @property
     def on_whole_images(self) -> ConfiguredComponent:

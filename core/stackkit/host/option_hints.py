@@ -28,6 +28,23 @@ def comma_rewritten(key: str, name: str, options: Mapping[str, str]) -> str:
     return f"; if the comma belongs to {key}=, write {shlex.quote(unparse(name, options))}"
 
 
+def name_hint(name: str, before: str, given: Mapping[str, str], declared: Mapping[str, Option]) -> str:
+    """Return a hint in case an unknown name is part of the last option of the component before it.
+
+    "cub200:root=a,b" is a component `b` to the parser, but the user may mean the folder "a,b", and in
+    "resnet50:pooling=avg,max" two values of the option.
+    """
+    if not given:
+        return ""
+    key, value = list(given.items())[-1]
+    option = declared.get(key)
+    if option and option.several and name in option.choices:
+        return f"; several values of {key}= are joined by +: {key}={value}+{name}"
+    if option and (option.value_type is not str or option.choices):
+        return ""
+    return comma_rewritten(key, before, {**given, key: f"{value},{name}"})
+
+
 def colon_hint(given: Mapping[str, str], declared: Mapping[str, Option]) -> str:
     """Return a hint if a value contains another option after a colon, or ""."""
     for text in given.values():

@@ -15,7 +15,7 @@ from stackkit.host.component_names import ComponentNames
 from stackkit.host.configured_component import ConfiguredComponent
 from stackkit.host.host import Host
 from stackkit.host.host_options import BOXES, finds_boxes
-from stackkit.host.option_hints import colon_hint, comma_hint, comma_rewritten, option_hint
+from stackkit.host.option_hints import colon_hint, comma_hint, name_hint, option_hint
 from stackkit.host.option_syntax import parse
 
 
@@ -97,11 +97,15 @@ class Registry:
         """
         selected: dict[str, ConfiguredComponent] = {}
         for text in texts:
-            for name, options, hint in _with_comma_hints(text):
-                for component in self._names.matching(kind, name, hint):
+            before: tuple[str, dict[str, str], dict[str, Option]] | None = None
+            for name, options in parse(text):
+                hint = name_hint(name, *before) if before else ""
+                components = self._names.matching(kind, name, hint)
+                for component in components:
                     for given in _expanded(component, options):
                         configured = self._configure(component, given)
                         selected.setdefault(configured.text, configured)
+                before = name, options, {option.name: option for option in components[0].options}
         return list(selected.values())
 
     def short_name(self, component: Component) -> str:
@@ -209,18 +213,3 @@ def _expanded(component: Component, given: Mapping[str, str]) -> Iterator[dict[s
 
 def _parsed(declared: Mapping[str, Option], texts: Mapping[str, str]) -> dict[str, OptionValue]:
     return {key: declared[key].parse(text) for key, text in texts.items() if key in declared}
-
-
-def _with_comma_hints(text: str) -> Iterator[tuple[str, dict[str, str], str]]:
-    """Yield each name with its options, and a hint in case the comma before it belongs to an option.
-
-    "cub200:root=a,b" is a component `b` to the parser, but the user may mean the folder "a,b".
-    """
-    hint = ""
-    before: tuple[str, dict[str, str]] = ("", {})
-    for name, options in parse(text):
-        if before[1]:
-            key, value = list(before[1].items())[-1]
-            hint = comma_rewritten(key, before[0], {**before[1], key: f"{value},{name}"})
-        yield name, options, hint
-        before = name, options

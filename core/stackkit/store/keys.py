@@ -41,6 +41,8 @@ class BackboneKey:
         Which part of the images the backbone saw: "whole", "mirror", "attention" or a crop.
     boxes : str
         For an attention view, `folder` of the features that are its boxes; else "".
+    exact : bool
+        Store the features as float32 also where others are rounded to float16. It is not compared.
 
     """
 
@@ -53,6 +55,7 @@ class BackboneKey:
     resize: str = "squash"
     view: str = "whole"
     boxes: str = ""
+    exact: bool = field(default=False, compare=False)
 
     @property
     def pixels(self) -> dict[str, str]:

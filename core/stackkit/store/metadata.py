@@ -107,7 +107,9 @@ def _read(path: Path, h5: h5py.File) -> Contents:
         feature_dim=width,
         trained=bool(h5.attrs["trained"]),
         dtype=_DTYPES[features.dtype.str],
-        **{name: str(h5.attrs[name]) for name in ("resize", "view", "boxes") if name in h5.attrs},
+        resize=str(h5.attrs.get("resize", "squash")),  # files of squashed whole images do not say so
+        view=str(h5.attrs.get("view", "whole")),
+        boxes=str(h5.attrs.get("boxes", "")),
     )
     return Contents(
         version=version,

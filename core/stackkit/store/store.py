@@ -36,7 +36,8 @@ class FeatureStore:
     folder : Path
         The folder. It is created when the first file is.
     dtype : {"float32", "float16"}
-        How features are stored. float16 files are separate files, in folders of their own.
+        How features are stored. float16 files are separate files, in folders of their own. Those with an
+        exact key are float32 always.
 
     """
 
@@ -49,14 +50,18 @@ class FeatureStore:
         return self._path(key, self._as_stored(key, rows))
 
     def _path(self, key: BackboneKey, rows: DatasetRows) -> Path:
-        return self.folder / replace(key, dtype=self.dtype).folder / rows.file_name
+        return self.folder / self._setting(key).folder / rows.file_name
+
+    def _setting(self, key: BackboneKey) -> BackboneKey:
+        """Return the key of the features as this store keeps them."""
+        return replace(key, dtype="float32" if key.exact else self.dtype)
 
     def _as_stored(self, key: BackboneKey, rows: DatasetRows) -> DatasetRows:
         """Return the rows with the text of the dataset under which their features are stored.
 
         That is their own text if there is a file for it, or no file of the setting for these images.
         """
-        key, path = replace(key, dtype=self.dtype), self._path(key, rows)
+        key, path = self._setting(key), self._path(key, rows)
         if path.exists():
             return rows
         for other in _readable(path.parent.glob("*.h5")):
@@ -114,7 +119,7 @@ class FeatureStore:
             If the folder cannot be read, or the file is in a newer format.
 
         """
-        key, rows = replace(key, dtype=self.dtype), self._as_stored(key, rows)
+        key, rows = self._setting(key), self._as_stored(key, rows)
         path = self._path(key, rows)
         with storage_errors(path):
             if contents := _matching_contents(path, key, rows):
@@ -158,7 +163,7 @@ class FeatureStore:
         row.
 
         """
-        key, rows = replace(key, dtype=self.dtype), self._as_stored(key, rows)
+        key, rows = self._setting(key), self._as_stored(key, rows)
         path = self._path(key, rows)
         with storage_errors(path):
             contents = _matching_contents(path, key, rows)

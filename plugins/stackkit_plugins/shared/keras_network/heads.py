@@ -43,7 +43,7 @@ def with_heads(model: Any, poolings: Sequence[Pooling], name: str) -> Any:
     if any(each.raw_columns is None for each in poolings):
         widths = [[float(output.shape[1]) for output in outputs]]
         outputs.insert(0, model.input[:, 0, 0, :1] * 0.0 + keras.ops.convert_to_tensor(widths))
-    joined = outputs[0] if len(outputs) == 1 else keras.layers.Concatenate()(outputs)
+    joined = outputs[0] if len(outputs) == 1 else keras.layers.Concatenate(dtype="float32")(outputs)
     return keras.Model(model.input, joined, name=model.name)
 
 
@@ -60,17 +60,19 @@ def _head(model: Any, each: Pooling, name: str) -> Any:
         return tail(keras.layers.GlobalAveragePooling2D()(source))
     if each.kind == "max":
         return tail(keras.layers.GlobalMaxPooling2D()(source))
-    source = keras.ops.cast(source, "float32")  # precision=mixed computes in float16, which overflows
+    # precision=mixed computes in float16, in which sums and cubes overflow. Layers convert their inputs
+    # to it, unless they have a dtype.
+    source = keras.ops.cast(source, "float32")
     if each.kind == "gem":
         # The smallest value of the published implementation. The root is left to NumPy.
         positive = keras.ops.maximum(source, 1e-6)
         return keras.ops.mean(positive * positive * positive, axis=(1, 2))
     if each.kind == "box":
-        return keras.layers.Flatten()(keras.ops.sum(source, axis=-1))
+        return keras.layers.Flatten(dtype="float32")(keras.ops.sum(source, axis=-1))
     if each.projected < each.channels:
         source = keras.ops.matmul(source, signs(each.channels, each.projected))
     centred = source - keras.ops.mean(source, axis=(1, 2), keepdims=True)
-    return keras.layers.Flatten()(centred)
+    return keras.layers.Flatten(dtype="float32")(centred)
 
 
 def _feature_map(model: Any, layer: str | None) -> tuple[Any, Callable[[Any], Any]]:
