@@ -1,7 +1,9 @@
 """`stackkit suggest` ranks networks and recipes on a sample, within a budget."""
 
 import shlex
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.commands import HISTOGRAM, Command
@@ -15,6 +17,7 @@ OTHERS = """
     def stackkit_backbones():
         return [
             BackboneSpec(name="slow", summary="", factory="others:Slow"),
+            BackboneSpec(name="steady", summary="", factory="others:Steady"),
             BackboneSpec(name="broken", summary="", factory="others:Broken"),
             BackboneSpec(name="far", summary="", factory="others:Far", unavailable_reason="others:why"),
         ]
@@ -27,6 +30,13 @@ OTHERS = """
 
         def extract(self, images):
             raise AssertionError("it takes longer than the budget")
+
+    class Steady(Slow):
+        def prepare(self, probe, tell):
+            return Readiness(settings={}, batch_size=32, images_per_s=1.5)
+
+        def extract(self, images):
+            return (images.mean(axis=(1, 2)) / 255).astype(np.float32)
 
     class Broken:
         image_size, feature_dim, revision, trained = 8, 3, "1", True
@@ -116,3 +126,73 @@ def test_names_that_do_not_exist_are_refused(stackkit: Command, arguments: list[
     assert "unknown backbone 'histogrm'" in stackkit(*arguments[:5], "--backbones", "histogrm").error
     assert "unknown recipe 'fst'" in stackkit(*arguments[:5], "--recipe", "fst").error
     assert "--limit must be at least 3, got 2" in stackkit(*arguments[:3], "--limit", "2").error
+
+
+def test_a_time_is_for_all_images_whatever_an_earlier_trial_has_stored(
+    stackkit: Command, arguments: list[str | Path], tmp_path: Path
+) -> None:
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text('backbones = ["steady"]\nlearners = ["lda"]\n', encoding="utf-8")
+    command = [*arguments[:5], "--backbones", "steady", "--recipe", recipe, "--json"]
+
+    def seconds(budget: str) -> dict[str, Any]:
+        document = stackkit(*command, "--budget", budget).document
+        assert document["skipped"] == []
+        return {one["kind"]: one["seconds"] for one in document["candidates"]}
+
+    whole = 18 / 1.5
+    assert seconds("60s") == {"network": whole, "recipe": whole}
+    # The 15 images of the sample would take 10 s, but they are stored now.
+    assert seconds("8s") == {"network": whole, "recipe": whole}
+
+
+def test_a_sample_that_cannot_be_evaluated_or_grow_is_said_before_and_after(
+    stackkit: Command, arguments: list[str | Path], bird_folder: Path, tmp_path: Path
+) -> None:
+    whole = [*arguments[:3], "--backbones", f"{HISTOGRAM},{HISTOGRAM}:bins=2", "--recipe", "none"]
+    assert "choose by time, or add images" in stackkit(*whole, "--limit", "6").out
+    table = tmp_path / "groups.csv"
+    images = sorted(bird_folder.glob("*/*"))
+    lines = [f"{path},{path.parent.name},{path.parent.name}" for path in images]
+    table.write_text("\n".join(["path,label,group", *lines]), encoding="utf-8")
+    grouped = ["suggest", "--dataset", f"csv:file={table}", *whole[3:]]
+    refused = stackkit(*grouped)
+    assert (refused.code, "fewer groups of images than the 3 folds" in refused.error) == (8, True)
+
+
+def test_unreadable_images_of_the_sample_are_named(
+    stackkit: Command, bird_folder: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(bird_folder, tmp_path / "birds")  # other tests use the original
+    broken = next(path for path in sorted(folder.glob("*/*")) if path.is_file())
+    broken.write_bytes(b"no image")
+    dataset = f"image-folder:root={folder}"
+    whole = [
+        "suggest",
+        "--dataset",
+        dataset,
+        "--backbones",
+        HISTOGRAM,
+        "--recipe",
+        "none",
+        "--limit",
+        "6",
+    ]
+    outcome = stackkit(*whole)
+    name = f"{broken.parent.name}/{broken.name}"
+    assert f"1 image(s) of the sample could not be read and do not count, first {name}" in outcome.out
+    (failed,) = stackkit(*whole, "--json").document["failed_images"]
+    assert failed["id"] == name
+
+
+def test_more_time_is_advised_only_where_it_helps(
+    stackkit: Command, arguments: list[str | Path]
+) -> None:
+    for network, reason in {
+        "broken": "not tried: broken: failed: ",
+        "far": "not ready: far: far.bin is downloaded at first use",
+    }.items():
+        outcome = stackkit(*arguments[:5], "--backbones", network, "--recipe", "none")
+        assert reason in outcome.out
+        assert "--budget" not in outcome.out
+        assert "`stackkit list-plugins --kind backbone` says what is missing" in outcome.out

@@ -241,6 +241,15 @@ def test_views_that_cannot_be_made_are_refused_in_one_line(
     assert re.search(problem, refused.error), refused.error
 
 
+def test_learners_that_differ_only_in_views_need_a_backbone_with_views(
+    stackkit: Command, images: str
+) -> None:
+    chosen = ["--dataset", images, "--cv", "2", "--learner", "lda,lda:views=average", "--dry-run"]
+    refused = stackkit("run", *chosen, "--backbones", "look")
+    assert (refused.code, "lda and lda:views=average are the same learner" in refused.error) == (2, True)
+    assert stackkit("run", *chosen, "--backbones", "look:views=mirror").code == 0
+
+
 def test_a_plugin_keeps_its_own_option_of_the_same_name(stackkit: Command, images: str) -> None:
     done = stackkit("extract", "--dataset", images, "--backbones", "stubborn:views=two,resize=pad")
     assert done.code == 0, done.err

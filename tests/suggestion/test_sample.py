@@ -31,8 +31,20 @@ def test_a_sample_is_random_stratified_and_grows_with_its_limit(tmp_path: Path) 
 
 
 def test_classes_that_are_all_too_small_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(EvaluationError, match=r"at least 3 images; the dataset has 1, expected"):
+    with pytest.raises(EvaluationError, match=r"at least 3 images .*; the dataset has 1, expected"):
         stratified_sample(opened(photographs(tmp_path, a=3, b=2)), 10, seed=0)
+
+
+def test_images_of_the_official_test_part_are_not_in_a_sample(tmp_path: Path) -> None:
+    images = sorted(photographs(tmp_path, a=8, b=8).glob("*/*.png"))
+    parts = ["test", "train", "val", ""] * 4
+    lines = [f"{path},{path.parent.name},{part}" for path, part in zip(images, parts, strict=True)]
+    table = tmp_path / "birds.csv"
+    table.write_text("\n".join(["path,label,split", *lines]), encoding="utf-8")
+    dataset = open_dataset(Registry(host=load_host()).one("dataset", f"csv:file={table}"))
+    sample = stratified_sample(dataset, 10, seed=0)
+    assert Counter(one.label for one in sample.samples) == {0: 6, 1: 6}
+    assert "test" not in {one.split for one in sample.samples}
 
 
 def test_the_default_sample_is_small_and_never_has_tiny_classes() -> None:

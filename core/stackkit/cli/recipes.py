@@ -79,12 +79,12 @@ def _document(registry: Registry, name: str) -> dict[str, Any]:
 
 def _unavailable_reason(registry: Registry, backbones: tuple[str, ...]) -> str | None:
     """Return why one of the backbones cannot run offline now, or None."""
+    from stackkit.host.configured_component import first_unavailable
+
     try:
-        found = registry.several("backbone", backbones)
+        return first_unavailable(registry.several("backbone", backbones))
     except StackkitError as error:
         return str(error)
-    reasons = ((each.name, each.unavailable_reason()) for each in found)
-    return next((f"{name}: {reason}" for name, reason in reasons if reason), None)
 
 
 def _show(document: dict[str, Any]) -> None:

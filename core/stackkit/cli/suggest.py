@@ -149,7 +149,7 @@ def _columns(found: Suggestion) -> list[Column]:
         Column(heading="to the best [95 %]", cells=["best", *gains], rank=1),
         Column(
             heading="images/s",
-            cells=[rate(each.images_per_s) if each.images_per_s else "stored" for each in trials],
+            cells=[rate(each.images_per_s) if each.images_per_s else "unknown" for each in trials],
             rank=2,
         ),
         Column(heading="time for all", cells=times),
@@ -165,14 +165,28 @@ def _conclusions(found: Suggestion) -> Iterator[str]:
         yield f"not tried: {skipped.name}: {skipped.reason}"
     for missing in found.not_ready:
         yield f"not ready: {missing.name}: {missing.reason}"
+    if found.failed:
+        first = found.failed[0]
+        yield (
+            f"{len(found.failed)} image(s) of the sample could not be read and do not count, first "
+            f"{first.id}: {first.reason}"
+        )
     if found.best is None:
-        yield "nothing was tried; give more time with --budget, or fewer images with --limit"
+        yield (
+            "nothing was tried; give more time with --budget, or fewer images with --limit"
+            if any(not each.failed for each in found.skipped)
+            else "nothing can be compared; `stackkit list-plugins --kind backbone` says what is missing"
+        )
         return
     if found.indistinct:
         names = ", ".join(candidate.name for candidate, _ in found.indistinct)
-        yield (
-            f"{found.n_images:,} images are too few to tell {found.best[0].name} from {names}; "
+        advice = (
             f"--limit {2 * found.limit} narrows the intervals"
+            if found.can_grow
+            else "the sample has all images that it can have, so choose by time, or add images"
+        )
+        yield (
+            f"{found.n_images:,} images are too few to tell {found.best[0].name} from {names}; {advice}"
         )
     yield f"most accurate here: {command(found.best[0].recipe)}"
     if found.cheaper:

@@ -5,5 +5,5 @@ matrices; `probabilities` and `metrics` work on arrays; `views` says what severa
 for; `fit`, `learner_fit` and `aggregator_fit` are single fits, named by `fit_digest`, which `fit_cache`
 and `scheduler` run; `classifiers` checks what a recipe asks for; `fit_plan` decides what is fitted on
 which rows, for each `table_row` and, in `fold_fits`, for each fold; `comparison` runs the plan; `inputs`
-prepares all this from a feature store.
+prepares all this from a feature store; `evaluability` refuses before what could not be evaluated.
 """

@@ -1,7 +1,7 @@
 """Carry out experiments: from a recipe through components and features to a report.
 
-`run` is the whole way, and the place to begin reading: `evaluability` refuses what could not be
-evaluated in the end, `features` computes features or finds them in the store, `evaluation` fits and
+`run` is the whole way, and the place to begin reading: `evaluation.evaluability` refuses what could not
+be evaluated in the end, `features` computes features or finds them in the store, `evaluation` fits and
 scores classifiers on them, and `report` puts the results together. `dry_run` finds out what all this
 would take.
 """

@@ -6,7 +6,7 @@ from itertools import compress
 
 from stackkit.api.reporter import Reporter
 from stackkit.evaluation.classifiers import check_classifiers
-from stackkit.experiment.evaluability import check_evaluable, check_folds
+from stackkit.evaluation.evaluability import check_evaluable, check_folds
 from stackkit.experiment.features import refuse_if_strict
 from stackkit.extraction.dataset import open_dataset
 from stackkit.extraction.extract import estimate_extraction, fingerprints

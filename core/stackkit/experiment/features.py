@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from stackkit.api.dataset import Dataset, FailedImage
 from stackkit.api.reporter import Reporter
-from stackkit.experiment.evaluability import check_folds
+from stackkit.evaluation.evaluability import check_folds
 from stackkit.extraction.dataset import open_dataset
 from stackkit.extraction.decoding import strict_error
 from stackkit.extraction.estimate import Estimate

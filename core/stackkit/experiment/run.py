@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from stackkit.api.reporter import Reporter
+from stackkit.evaluation.evaluability import check_evaluable
 from stackkit.evaluation.inputs import usable_features
-from stackkit.experiment.evaluability import check_evaluable
 from stackkit.experiment.evaluation import Outputs, evaluate, failed_images_mentioned
 from stackkit.experiment.features import computed_features, stored_features
 from stackkit.experiment.report import make_report

@@ -123,7 +123,7 @@ def prepare_backbones(
         If a backbone fails, or an image fails and the decoder is strict.
 
     """
-    sets, pending, hidden = _pending_sets(rows, backbones, store)
+    sets, pending, hidden = pending_sets(rows, backbones, store)
     work = _work(sets, pending)
     for each, by_geometry in work.items():
         # Before decoding: a backbone may start something meanwhile.
@@ -145,7 +145,7 @@ def prepare_backbones(
     return Preparation(sets=prepared, hidden=hidden, decoded=decoded)
 
 
-def _pending_sets(
+def pending_sets(
     rows: DatasetRows, backbones: Sequence[CheckedBackbone], store: FeatureStore
 ) -> tuple[list[FeatureSet], dict[str, list[int]], Set[str]]:
     """Return the sets that are needed, the rows to compute of each, and the boxes only for views."""

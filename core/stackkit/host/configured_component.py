@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -193,6 +193,12 @@ class ConfiguredComponent:
     def _require(self) -> None:
         if missing := missing_requirements(self.component.spec):
             raise PluginError(f"{self.name} {missing}")
+
+
+def first_unavailable(configured: Iterable[ConfiguredComponent]) -> str | None:
+    """Return the name of the first component that cannot run offline now and why, or None."""
+    reasons = ((each.name, each.unavailable_reason()) for each in configured)
+    return next((f"{name}: {reason}" for name, reason in reasons if reason), None)
 
 
 def describe(configured: Sequence[ConfiguredComponent]) -> list[dict[str, Any]]:

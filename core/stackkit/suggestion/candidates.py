@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from stackkit.api.errors import StackkitError
-from stackkit.host.configured_component import ConfiguredComponent
+from stackkit.host.configured_component import ConfiguredComponent, first_unavailable
 from stackkit.host.registry import Registry
 from stackkit.recipe import PUBLISHED, Recipe, Setting, compose, load_recipe
 
@@ -111,7 +111,7 @@ def find_candidates(registry: Registry, search: Search) -> tuple[list[Candidate]
         recipe = search.recipe(name)
         try:
             components = registry.several("backbone", recipe.backbones)
-            reason = _unavailable_reason(components)
+            reason = first_unavailable(components)
         except StackkitError as error:
             components, reason = [], str(error)
         used += [component.name for component in components]
@@ -134,8 +134,3 @@ def _networks(registry: Registry, search: Search, used: Sequence[str]) -> list[C
         return registry.several("backbone", search.backbones)
     found = [registry.default(component) for component in registry.of_kind("backbone")]
     return sorted(found, key=lambda component: component.name not in used)
-
-
-def _unavailable_reason(components: Sequence[ConfiguredComponent]) -> str | None:
-    reasons = ((each.name, each.unavailable_reason()) for each in components)
-    return next((f"{name}: {reason}" for name, reason in reasons if reason), None)

@@ -25,6 +25,9 @@ def default_limit(n_classes: int) -> int:
 def stratified_sample(dataset: Dataset, limit: int, seed: int) -> Subset:
     """Choose at most `limit` random images of every class.
 
+    Images of an official test part are left out: a recipe that was chosen on them would be measured on
+    them by `--split official`.
+
     Parameters
     ----------
     dataset : Dataset
@@ -37,7 +40,7 @@ def stratified_sample(dataset: Dataset, limit: int, seed: int) -> Subset:
     Returns
     -------
     Subset
-        The sample. Classes with fewer images than `FOLDS` are left out.
+        The sample. Classes with fewer images than `FOLDS` outside the test part are left out.
 
     Raises
     ------
@@ -47,7 +50,8 @@ def stratified_sample(dataset: Dataset, limit: int, seed: int) -> Subset:
     """
     by_class = defaultdict[int, list[int]](list)
     for number, sample in enumerate(dataset.samples):
-        by_class[sample.label].append(number)
+        if sample.split != "test":
+            by_class[sample.label].append(number)
     chosen: list[int] = []
     for label, numbers in by_class.items():
         if len(numbers) >= FOLDS:
@@ -56,7 +60,7 @@ def stratified_sample(dataset: Dataset, limit: int, seed: int) -> Subset:
     subset = Subset.of(dataset, chosen)
     if len(subset.classes) < 2:
         raise EvaluationError(
-            f"networks can be compared on classes with at least {FOLDS} images; the dataset has "
-            f"{len(subset.classes)}, expected at least 2"
+            f"networks can be compared on classes with at least {FOLDS} images outside an official test "
+            f"part; the dataset has {len(subset.classes)}, expected at least 2"
         )
     return subset

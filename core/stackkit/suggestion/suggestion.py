@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from stackkit.api.dataset import FailedImage
 from stackkit.api.errors import StackkitError
 from stackkit.api.reporter import Reporter
+from stackkit.evaluation.evaluability import check_folds
 from stackkit.extraction.dataset import open_dataset
-from stackkit.extraction.estimate import Estimate
 from stackkit.extraction.extract import fingerprints
 from stackkit.extraction.subset import Subset
 from stackkit.host.registry import Registry
-from stackkit.recipe import Recipe, command
+from stackkit.recipe import PUBLISHED, Recipe, command
 from stackkit.store import FeatureStore
 from stackkit.suggestion.candidates import Candidate, NotReady, Search, find_candidates
 from stackkit.suggestion.sample import FOLDS, default_limit, stratified_sample
@@ -27,10 +28,11 @@ HEAD_ROOM = 1.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Skipped:
-    """A candidate that was not tried or has failed, and why."""
+    """A candidate that was not tried for lack of time, or that has `failed`, and why."""
 
     name: str
     reason: str
+    failed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +49,10 @@ class Suggestion:
         Size of the sample.
     n_whole : int
         Number of images of the whole dataset.
+    can_grow : bool
+        Whether a larger limit would add images.
+    failed : sequence of FailedImage
+        Images of the sample that could not be read and do not count.
     trials : sequence of (Candidate, Trial)
         The candidates that were tried, the most accurate first, and of equals the quickest.
     skipped : sequence of Skipped
@@ -67,6 +73,8 @@ class Suggestion:
     n_images: int
     n_classes: int
     n_whole: int
+    can_grow: bool
+    failed: Sequence[FailedImage]
     trials: Sequence[tuple[Candidate, Trial]]
     skipped: Sequence[Skipped]
     not_ready: Sequence[NotReady]
@@ -105,6 +113,7 @@ class Suggestion:
             "n_images": self.n_images,
             "n_classes": self.n_classes,
             "n_whole": self.n_whole,
+            "failed_images": [asdict(image) for image in self.failed],
             "candidates": [
                 {
                     "name": candidate.name,
@@ -165,6 +174,8 @@ def suggest(
     dataset = open_dataset(registry.one("dataset", search.dataset))
     limit = search.limit or default_limit(len(dataset.classes))
     subset = stratified_sample(dataset, limit, search.seed)
+    # All candidates have the same folds: if the sample cannot have them, nothing is computed.
+    check_folds(_on_sample(search.recipe(PUBLISHED), search.seed), subset, fingerprints=())
     rows, _ = fingerprints(dataset.component.text, dataset, reporter)
     place = Workplace(
         registry=registry, dataset=dataset, rows=rows, store=store, reporter=reporter, fits=fits
@@ -176,6 +187,8 @@ def suggest(
         n_images=len(subset.samples),
         n_classes=len(subset.classes),
         n_whole=len(rows.samples),
+        can_grow=len(stratified_sample(dataset, 2 * limit, search.seed).samples) > len(subset.samples),
+        failed=list({image.id: image for _, trial in trials for image in trial.failed}.values()),
         trials=trials,
         skipped=skipped,
         not_ready=not_ready,
@@ -198,8 +211,9 @@ def _try_all(
         except _OverBudget as over:
             skipped.append(Skipped(name=candidate.name, reason=str(over)))
         except StackkitError as error:
-            skipped.append(Skipped(name=candidate.name, reason=f"failed: {error}"))
-    trials.sort(key=lambda pair: (-pair[1].accuracy, pair[1].seconds or 0.0))
+            skipped.append(Skipped(name=candidate.name, reason=f"failed: {error}", failed=True))
+    never = float("inf")  # of equals, one whose time is unknown comes last
+    trials.sort(key=lambda pair: (-pair[1].accuracy, pair[1].seconds or never))
     return trials, skipped
 
 
@@ -210,20 +224,21 @@ def _try(
     if left_s() <= 0:
         raise _OverBudget("the budget was used up")
 
-    def check(estimate: Estimate) -> None:
-        expected, left = HEAD_ROOM * _seconds_on_sample(estimate, len(subset.samples)), left_s()
+    def check(seconds: float) -> None:
+        expected, left = HEAD_ROOM * seconds, left_s()
         if expected > left:
             raise _OverBudget(f"takes about {expected:.0f} s here, and {max(left, 0):.0f} s were left")
 
-    return try_recipe(_on_sample(candidate, seed), subset, place, begin=check)
-
-
-def _on_sample(candidate: Candidate, seed: int) -> Recipe:
-    """Return the candidate's recipe with the folds that all candidates have on the sample."""
     recipe = candidate.recipe
+    if candidate.kind == "network":
+        recipe = replace(recipe, aggregators=())
+    return try_recipe(_on_sample(recipe, seed), subset, place, begin=check)
+
+
+def _on_sample(recipe: Recipe, seed: int) -> Recipe:
+    """Return a candidate's recipe with the folds that all candidates have on the sample."""
     return replace(
         recipe,
-        aggregators=recipe.aggregators if candidate.kind == "recipe" else (),
         baselines=(),
         official=False,
         cv=FOLDS,
@@ -231,10 +246,4 @@ def _on_sample(candidate: Candidate, seed: int) -> Recipe:
         repeats=1,
         seed=seed,
         strict=False,
-    )
-
-
-def _seconds_on_sample(estimate: Estimate, n_images: int) -> float:
-    return sum(
-        min(one.images, n_images) / one.images_per_s for one in estimate.backbones if one.images_per_s
     )

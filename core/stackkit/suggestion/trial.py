@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stackkit.api.dataset import Dataset
+from stackkit.api.dataset import Dataset, FailedImage
 from stackkit.api.reporter import Reporter
 from stackkit.evaluation.classifiers import check_classifiers
 from stackkit.evaluation.comparison import FoldOutcome
+from stackkit.evaluation.evaluability import check_evaluable, check_folds
 from stackkit.evaluation.fit_cache import FitCache
 from stackkit.evaluation.inputs import make_comparison, usable_features
 from stackkit.evaluation.intervals import Interval, tango, wilson
@@ -20,6 +22,7 @@ from stackkit.evaluation.scheduler import FitScheduler
 from stackkit.extraction.backbone import CheckedBackbone, make_backbone
 from stackkit.extraction.estimate import Estimate
 from stackkit.extraction.extract import estimate_extraction, extract
+from stackkit.extraction.preparation import pending_sets
 from stackkit.extraction.subset import Subset
 from stackkit.extraction.weights import require_weights
 from stackkit.host.registry import Registry
@@ -39,15 +42,19 @@ class Trial:
     correct : ndarray of shape (n_images,), int8
         See `Correct`.
     seconds : float or None
-        Predicted time in the networks for the images of the whole dataset that are not stored yet.
+        Predicted time in the networks for the whole dataset, whatever is stored: what one trial has
+        stored must not make the next one look cheap. None if the speed could not be measured.
     images_per_s : float or None
-        Speed of all its networks together; None if there is nothing to compute.
+        Speed of all its networks together; None if it could not be measured.
+    failed : tuple of FailedImage
+        Images of the sample that could not be read.
 
     """
 
     correct: Correct
     seconds: float | None
     images_per_s: float | None
+    failed: tuple[FailedImage, ...] = ()
 
     @property
     def accuracy(self) -> float:
@@ -100,7 +107,7 @@ def try_recipe(
     subset: Subset,
     place: Workplace,
     *,
-    begin: Callable[[Estimate], None] = lambda estimate: None,
+    begin: Callable[[float], None] = lambda seconds: None,
 ) -> Trial:
     """Estimate a recipe on the whole dataset, and evaluate it on a subset.
 
@@ -114,8 +121,8 @@ def try_recipe(
     place : Workplace
         The dataset, components and stores.
     begin : callable
-        Called with the estimate for the whole dataset before anything is extracted. What it raises ends
-        the trial.
+        Called before anything is extracted, with the predicted time in the networks, in seconds, for
+        the images of the subset that are not stored. What it raises ends the trial.
 
     Raises
     ------
@@ -123,19 +130,41 @@ def try_recipe(
         As `experiment.run` raises it.
 
     """
-    components = resolve(recipe, place.registry)
+    components, rows = resolve(recipe, place.registry), subset.rows(place.rows)
+    check_evaluable(recipe, components, subset)
+    if recipe.group_duplicates:
+        check_folds(recipe, subset, rows.fingerprints)
     backbones = tuple(map(make_backbone, components.backbones))
     require_weights(components.backbones, backbones, place.registry)
-    estimate = estimate_extraction(place.dataset, place.rows, backbones, place.store, place.reporter)
-    begin(estimate)
-    rows = subset.rows(place.rows)
-    extract(subset, rows, backbones, place.store, place.reporter)
-    speeds = [one.images_per_s for one in estimate.backbones if one.images_per_s]
+    whole = _estimate_from_nothing(backbones, place)
+    speeds = {one.label: one.images_per_s for one in whole.backbones if one.images_per_s}
+    begin(_seconds_for_subset(backbones, rows, place, speeds))
+    summary = extract(subset, rows, backbones, place.store, place.reporter)
+    known = whole.is_complete and bool(speeds)
     return Trial(
         correct=evaluate(recipe, components, backbones, subset, rows, place),
-        seconds=estimate.seconds if estimate.is_complete else None,
-        images_per_s=1 / sum(1 / speed for speed in speeds) if speeds else None,
+        seconds=whole.seconds if known else None,
+        images_per_s=1 / sum(1 / speed for speed in speeds.values()) if known else None,
+        failed=summary.failed,
     )
+
+
+def _estimate_from_nothing(backbones: Sequence[CheckedBackbone], place: Workplace) -> Estimate:
+    """Estimate the extraction of the whole dataset as if nothing were stored."""
+    with tempfile.TemporaryDirectory() as empty:
+        nothing = FeatureStore(Path(empty))
+        return estimate_extraction(place.dataset, place.rows, backbones, nothing, place.reporter)
+
+
+def _seconds_for_subset(
+    backbones: Sequence[CheckedBackbone],
+    rows: DatasetRows,
+    place: Workplace,
+    speeds: Mapping[str, float],
+) -> float:
+    """Return the time in the networks for rows that are not stored, at speeds by feature set."""
+    _, pending, _ = pending_sets(rows, backbones, place.store)
+    return sum(len(left) / speeds[label] for label, left in pending.items() if label in speeds)
 
 
 def evaluate(

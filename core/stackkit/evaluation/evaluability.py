@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from stackkit.api.dataset import Dataset
 from stackkit.api.errors import UsageError
@@ -14,6 +15,7 @@ from stackkit.recipe import Recipe, ResolvedRecipe
 def check_evaluable(recipe: Recipe, components: ResolvedRecipe, dataset: Dataset) -> CheckedClassifiers:
     """Return the recipe's classifiers; raises a StackkitError if a run could not evaluate them."""
     _refuse_boxes(components)
+    _refuse_equal_learners(components)
     classifiers = check_classifiers(components)
     check_folds(recipe, dataset, fingerprints=())
     return classifiers
@@ -25,6 +27,20 @@ def _refuse_boxes(components: ResolvedRecipe) -> None:
             raise UsageError(
                 f"{each.label} finds boxes, from which no learner can tell classes; `stackkit extract` "
                 "stores them, and views=attention of a backbone uses them"
+            )
+
+
+def _refuse_equal_learners(components: ResolvedRecipe) -> None:
+    """Refuse learners that differ only in what they do with views, if no backbone has several."""
+    if any(each.views for each in components.backbones):
+        return
+    seen: dict[str, str] = {}
+    for each in components.learners:
+        same = seen.setdefault(replace(each, host_options={}).text, each.label)
+        if same != each.label:
+            raise UsageError(
+                f"{same} and {each.label} are the same learner where no backbone has several views, and "
+                "a stack would count it twice; remove one of them, or add views= to a backbone"
             )
 
 
