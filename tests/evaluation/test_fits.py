@@ -30,6 +30,7 @@ from stackkit.host.configured_component import ConfiguredComponent
 from stackkit.host.host import load_host
 from stackkit.host.registry import Registry
 from stackkit.utils import versions
+from stackkit.utils.interrupts import StopAtOnce
 
 
 class RecordingReporter(SilentReporter):
@@ -248,6 +249,39 @@ def test_a_request_to_stop_is_honoured_after_each_fit(make, reporter, tmp_path):
         run_fits(scheduler, [make(offset=k) for k in range(5)])
     assert len(Counting.fits) == 1
     assert FitCache(tmp_path).load(make()) is not None
+
+
+class Waiting:
+    """A fit that lasts until `gate` opens."""
+
+    process_state = frozenset[str]()
+
+    def __init__(self, gate: threading.Event) -> None:
+        self.gate = gate
+        self.digest = f"{id(gate):032x}"
+        self.ended = False
+
+    def run(self) -> FitResult:
+        self.gate.wait(30)
+        self.ended = True
+        return FitResult(labels=np.zeros(1, dtype=np.int64), converged=True)
+
+
+def test_a_second_request_to_stop_does_not_wait_for_fits_in_progress(reporter):
+    """Also when it comes while a finished fit is recorded."""
+
+    def stop() -> None:
+        raise StopAtOnce
+
+    finished, endless = threading.Event(), threading.Event()
+    finished.set()
+    scheduler = FitScheduler(cache=FitCache(None), reporter=reporter, jobs=2, stop_if_asked=stop)
+    try:
+        with pytest.raises(StopAtOnce):
+            run_fits(scheduler, [Waiting(finished), last := Waiting(endless)])
+        assert not last.ended
+    finally:
+        endless.set()
 
 
 def test_convergence_is_recorded_per_fit_across_threads(make, reporter, recwarn):

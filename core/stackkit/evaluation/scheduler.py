@@ -16,6 +16,7 @@ from stackkit.evaluation.conditions import disturb, one_blas_thread, one_openmp_
 from stackkit.evaluation.convergence import convergence_warnings_captured
 from stackkit.evaluation.fit import Fit, FitResult
 from stackkit.evaluation.fit_cache import FitCache
+from stackkit.utils.interrupts import StopAtOnce
 
 TASK = "fitting"
 """Name of the progress bar."""
@@ -156,13 +157,13 @@ class _Execution:
                 self._start(job)
             if not self.running:
                 return
-            # Outside the `try`: a second Ctrl-C raises here or in the wait below, and ends the run at
-            # once instead of starting another wait. The pool's threads are daemons and do not hold the
-            # process back.
             job, result = self._next_finished()
             try:
                 self._take(job, result)
                 self.scheduler.stop_if_asked()
+            except StopAtOnce:
+                # The pool's threads are daemons and do not hold the process back.
+                raise
             except BaseException:
                 # A fit cannot be cancelled, and its thread caches its result: wait for those in
                 # progress.

@@ -12,11 +12,15 @@ from types import FrameType
 IN_FLIGHT = "stopping after the current batch; press Ctrl-C again to stop at once"
 
 
+class StopAtOnce(KeyboardInterrupt):
+    """The second Ctrl-C: unlike after the first one, nothing in progress may be waited for."""
+
+
 @contextmanager
 def ctrl_c_waits(
     tell: Callable[[str], None], last_words: str = IN_FLIGHT
 ) -> Iterator[Callable[[], None]]:
-    """Delay the first Ctrl-C in the block; a second one raises KeyboardInterrupt at once.
+    """Delay the first Ctrl-C in the block; a second one raises StopAtOnce.
 
     Parameters
     ----------
@@ -43,7 +47,7 @@ def ctrl_c_waits(
     def handle(number: int, frame: FrameType | None) -> None:
         nonlocal pressed
         if pressed:
-            raise KeyboardInterrupt
+            raise StopAtOnce
         pressed = True
         messages.put(last_words)  # SimpleQueue.put is reentrant; Queue.put in a handler can deadlock
 
