@@ -12,7 +12,7 @@ the gain of choosing the best of many rows is not counted.
 
 Times are those of the networks, the best of five passes over 32 images, so decoding and fits are
 not in them. Features stay in --store, and a rerun computes nothing twice. The table is Markdown, for
-docs/accuracy.md; the last line is a JSON object with everything that was measured.
+docs/explanation/accuracy.md; the last line is a JSON object with everything that was measured.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import tempfile
 import timeit
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -198,7 +199,7 @@ def main() -> None:
     ]
     measured = []
     for title, recipe in table:
-        if not (title == PUBLISHED or any(text in title for text in arguments.only or [title])):
+        if not (title == PUBLISHED or any(fnmatchcase(title, pattern) for pattern in arguments.only)):
             continue
         print(f"measuring: {title}", file=sys.stderr, flush=True)
         measured.append(ablation.measure(title, replace(recipe, cv=3, shuffle=False, baselines=())))
@@ -308,7 +309,11 @@ def _arguments() -> argparse.Namespace:
         help="networks of the rows, with the side of larger images in pixels",
     )
     parser.add_argument(
-        "--only", nargs="+", metavar="TEXT", help="only rows whose title has one of these, and published"
+        "--only",
+        nargs="+",
+        default=["*"],
+        metavar="PATTERN",
+        help="only rows whose titles match, such as 'larger*', and the published one",
     )
     parser.add_argument(
         "--recipes", nargs="*", default=["fast", "recommended", "max"], help="recipes to add as rows"
