@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import zip_longest
 
@@ -92,10 +92,15 @@ def leave_out_small_classes(
             f"two; use min_per_class={second} or less"
         )
     new = {label: index for index, label in enumerate(kept)}
-    examples = ", ".join(f"{classes[label]} with {counts[label]}" for label in small[:3])
-    note = (
-        f"left out by min_per_class={minimum}: {len(small)} classes with "
-        f"{sum(counts[label] for label in small)} images (for example {examples})"
-    )
+    sizes = {classes[label]: counts[label] for label in small}
     remaining = [replace(s, label=new[s.label]) for s in samples if s.label in new]
-    return remaining, [classes[label] for label in kept], [note]
+    return remaining, [classes[label] for label in kept], [_left_out_note(sizes, minimum)]
+
+
+def _left_out_note(sizes: Mapping[str, int], minimum: int | None) -> str:
+    """Say which classes, with how many images, were left out."""
+    examples = ", ".join(f"{name} with {count}" for name, count in list(sizes.items())[:3])
+    return (
+        f"left out by min_per_class={minimum}: {len(sizes)} classes with "
+        f"{sum(sizes.values())} images (for example {examples})"
+    )

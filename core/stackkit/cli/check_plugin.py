@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -71,11 +72,7 @@ def check_plugin(
         checks = [_entry(*result) for result in results]
         print_json({"name": name, "checks": checks, "not_tested": untested})
     else:
-        for component, reason in untested.items():
-            say(f"{component} was not tested: {reason}", bold=True)
-        counts = Counter(verdict.status for _, verdict in results)
-        words = ", ".join(f"{counts[word]} {word.lower()}" for word in ("passed", "FAILED", "skipped"))
-        say(f"{name}: {words}" + (f"; NOT TESTED: {', '.join(untested)}" if untested else ""))
+        _show_counts(name, results, untested)
     if failed := [case.id for case, verdict in results if verdict.status == "FAILED"]:
         raise PluginError(f"{name} fails {', '.join(failed)}")
     if untested:
@@ -83,6 +80,16 @@ def check_plugin(
             f"{', '.join(untested)} could not be tested; give the missing options by --component "
             "NAME:key=value, or name only the other components by --component"
         )
+
+
+def _show_counts(
+    name: str, results: Sequence[tuple[Case, Verdict]], untested: Mapping[str, str]
+) -> None:
+    for component, reason in untested.items():
+        say(f"{component} was not tested: {reason}", bold=True)
+    counts = Counter(verdict.status for _, verdict in results)
+    words = ", ".join(f"{counts[word]} {word.lower()}" for word in ("passed", "FAILED", "skipped"))
+    say(f"{name}: {words}" + (f"; NOT TESTED: {', '.join(untested)}" if untested else ""))
 
 
 def _show(case: Case, verdict: Verdict) -> None:

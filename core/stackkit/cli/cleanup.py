@@ -77,9 +77,7 @@ def clean(
         for each in {one.path.parent for one in gone}:
             with suppress(OSError):  # it is not empty
                 each.rmdir()
-        for network in networks:
-            shutil.rmtree(network["path"], ignore_errors=True)  # what stays is not counted below
-        networks = [network for network in networks if not Path(network["path"]).exists()]
+        networks = _removed(networks)
     return {
         "store": str(folder),
         "dry_run": dry_run,
@@ -87,6 +85,13 @@ def clean(
         "engines": networks,
         "bytes": sum(one.size for one in gone) + total_bytes(networks),
     }
+
+
+def _removed(networks: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Delete converted networks; return those that are gone."""
+    for network in networks:
+        shutil.rmtree(network["path"], ignore_errors=True)  # what stays is not returned
+    return [network for network in networks if not Path(network["path"]).exists()]
 
 
 def show_cleaned(cleaned: dict[str, Any]) -> None:

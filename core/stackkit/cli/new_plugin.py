@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -49,21 +49,26 @@ def new_plugin(
     folder, files = project.write(names, kinds, out)
     components = project.components_of(names, kinds)
     commands = [f"cd {shlex.quote(str(folder))}", "pip install -e '.[test]'", "python -m pytest"]
+    document = {
+        "name": names.name,
+        "distribution": names.distribution,
+        "module": names.module,
+        "components": [{"kind": each, "name": called} for each, called in components.items()],
+        "folder": str(folder),
+        "files": [str(file) for file in files],
+        "next": commands,
+    }
     if as_json:
-        document = {
-            "name": names.name,
-            "distribution": names.distribution,
-            "module": names.module,
-            "components": [{"kind": each, "name": called} for each, called in components.items()],
-            "folder": str(folder),
-            "files": [str(file) for file in files],
-            "next": commands,
-        }
         print_json(document)
-        return
-    say(f"{folder}: {', '.join(f'the {each} {called}' for each, called in components.items())}")
-    for file in files:
+    else:
+        _show(document)
+
+
+def _show(document: dict[str, Any]) -> None:
+    made = ", ".join(f"the {each['kind']} {each['name']}" for each in document["components"])
+    say(f"{document['folder']}: {made}")
+    for file in document["files"]:
         say(f"  {file}")
     say("Next steps:")
-    for command in commands:
+    for command in document["next"]:
         say(f"  {command}")

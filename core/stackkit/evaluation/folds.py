@@ -83,14 +83,11 @@ def stratified_folds(
     if count < 2:
         raise UsageError(f"--cv must be at least 2, got {count}")
     _require_two_classes(labels)
-    present, sizes = np.unique(labels, return_counts=True)
-    if sizes.min() < count:
-        small = {
-            classes[int(label)]: int(n) for label, n in zip(present, sizes, strict=True) if n < count
-        }
-        raise _too_few("usable images", small, count, f"{remedy}, or add images")
+    _require_enough("usable images", labels, classes, count, f"{remedy}, or add images")
     if groups is not None:
-        _require_groups(labels, classes, groups, count)
+        of_class, _ = np.unique(np.stack([labels, groups]), axis=1)
+        more_groups = "leave the classes out, or add images of other groups"
+        _require_enough("groups of images", of_class, classes, count, more_groups)
         parts = [
             _deal_groups(labels, groups, count, seed + repeat if shuffle else None)
             for repeat in range(repeats)
@@ -108,6 +105,18 @@ def stratified_folds(
     ]
 
 
+def _require_enough(
+    what: str, labels: NDArray[np.int64], classes: Sequence[str], count: int, remedy: str
+) -> None:
+    """Refuse classes with fewer images, or groups, than folds; one label for each of these."""
+    present, sizes = np.unique(labels, return_counts=True)
+    if sizes.min() < count:
+        small = {
+            classes[int(label)]: int(n) for label, n in zip(present, sizes, strict=True) if n < count
+        }
+        raise _too_few(what, small, count, remedy)
+
+
 def _too_few(what: str, small: Mapping[str, int], count: int, remedy: str) -> EvaluationError:
     """Name the classes with fewer images or groups than folds, smallest first, and what can be done."""
     fewest = min(small.values())
@@ -119,21 +128,6 @@ def _too_few(what: str, small: Mapping[str, int], count: int, remedy: str) -> Ev
     return EvaluationError(
         f"{which} fewer {what} than the {count} folds: {names}{more}; {fewer_folds}{remedy}"
     )
-
-
-def _require_groups(
-    labels: NDArray[np.int64], classes: Sequence[str], groups: Groups, count: int
-) -> None:
-    """Refuse classes whose images are in fewer groups than there are folds."""
-    pairs = np.unique(np.stack([labels, groups]), axis=1)
-    present, sizes = np.unique(pairs[0], return_counts=True)
-    if sizes.min() < count:
-        small = {
-            classes[int(label)]: int(n) for label, n in zip(present, sizes, strict=True) if n < count
-        }
-        raise _too_few(
-            "groups of images", small, count, "leave the classes out, or add images of other groups"
-        )
 
 
 def _deal_groups(

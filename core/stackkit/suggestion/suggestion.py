@@ -12,7 +12,7 @@ from stackkit.api.dataset import FailedImage
 from stackkit.api.errors import StackkitError
 from stackkit.api.reporter import Reporter
 from stackkit.evaluation.evaluability import check_folds
-from stackkit.extraction.dataset import open_dataset
+from stackkit.extraction.dataset import CheckedDataset, open_dataset
 from stackkit.extraction.extract import fingerprints
 from stackkit.extraction.subset import Subset
 from stackkit.host.registry import Registry
@@ -173,9 +173,7 @@ def suggest(
     candidates, not_ready = find_candidates(registry, search)
     dataset = open_dataset(registry.one("dataset", search.dataset))
     limit = search.limit or default_limit(len(dataset.classes))
-    subset = stratified_sample(dataset, limit, search.seed)
-    # All candidates have the same folds: if the sample cannot have them, nothing is computed.
-    check_folds(_on_sample(search.recipe(PUBLISHED), search.seed), subset, fingerprints=())
+    subset = _sample_with_folds(search, dataset, limit)
     rows, _ = fingerprints(dataset.component.text, dataset, reporter)
     place = Workplace(
         registry=registry, dataset=dataset, rows=rows, store=store, reporter=reporter, fits=fits
@@ -193,6 +191,13 @@ def suggest(
         skipped=skipped,
         not_ready=not_ready,
     )
+
+
+def _sample_with_folds(search: Search, dataset: CheckedDataset, limit: int) -> Subset:
+    """Return the sample that all candidates share; raises EvaluationError if it cannot have folds."""
+    subset = stratified_sample(dataset, limit, search.seed)
+    check_folds(_on_sample(search.recipe(PUBLISHED), search.seed), subset, fingerprints=())
+    return subset
 
 
 def _try_all(

@@ -182,21 +182,32 @@ def conformance(
         if not any(case.is_named(key) for case in every):
             raise UsageError(f"known={key!r} is not a check of {name}; ids are such as {every[0].id}")
 
-    def parameter(case: Case) -> object:
-        reasons = [reason for key, reason in known.items() if case.is_named(key)]
-        marks = [pytest.mark.xfail(reason=reason, strict=True) for reason in reasons[:1]]
-        return pytest.param(case, id=case.id, marks=marks)
-
-    @pytest.mark.parametrize("case", [parameter(case) for case in every])
+    @pytest.mark.parametrize("case", [_parameter(case, known) for case in every])
     def test_conformance(case: Case) -> None:
         __tracebackhide__ = True
-        verdict = case.verdict(time_limit)
-        if verdict.status == "skipped" and case.needs_options_that_work:
-            raise CheckFailedError(f"options= of conformance: {verdict.found}")
-        if verdict.status == "skipped":
-            pytest.skip(verdict.found)
-        if verdict.status == "FAILED":
-            text = f"{case.check.sentence} But {verdict.found}. Remedy: {verdict.remedy}."
-            raise CheckFailedError(text) from verdict.cause
+        _require_passed(case, case.verdict(time_limit))
 
     return test_conformance
+
+
+def _parameter(case: Case, known: Mapping[str, str]) -> object:
+    """Return the case for pytest, marked if it is known to fail."""
+    import pytest
+
+    reasons = [reason for key, reason in known.items() if case.is_named(key)]
+    marks = [pytest.mark.xfail(reason=reason, strict=True) for reason in reasons[:1]]
+    return pytest.param(case, id=case.id, marks=marks)
+
+
+def _require_passed(case: Case, verdict: Verdict) -> None:
+    """Raise what pytest shows for a check that was skipped or failed."""
+    import pytest
+
+    __tracebackhide__ = True
+    if verdict.status == "skipped" and case.needs_options_that_work:
+        raise CheckFailedError(f"options= of conformance: {verdict.found}")
+    if verdict.status == "skipped":
+        pytest.skip(verdict.found)
+    if verdict.status == "FAILED":
+        text = f"{case.check.sentence} But {verdict.found}. Remedy: {verdict.remedy}."
+        raise CheckFailedError(text) from verdict.cause
