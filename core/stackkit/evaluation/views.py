@@ -51,7 +51,7 @@ def use_of_views(learner: ConfiguredComponent, features: Features) -> Use:
     """Return what the learner does with the views that there are."""
     if features.n_views == 1:
         return "whole"
-    return learner.host_options.get("views", VIEWS_OF_LEARNER.default)  # type: ignore[return-value]
+    return learner.host_option(VIEWS_OF_LEARNER)  # type: ignore[return-value]
 
 
 def training_rows(

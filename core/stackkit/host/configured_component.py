@@ -14,7 +14,7 @@ from stackkit.api.option import Option, OptionValue
 from stackkit.api.specs import DatasetSpec
 from stackkit.host.component import Component
 from stackkit.host.component_code import blaming_component, call_code
-from stackkit.host.host_options import BOXES, finds_boxes
+from stackkit.host.host_options import BOXES, RESIZE, VIEWS_OF_BACKBONE, finds_boxes
 from stackkit.host.option_syntax import unparse
 from stackkit.host.requirements import missing_requirements
 from stackkit.host.timeout import plugin_seconds
@@ -88,14 +88,14 @@ class ConfiguredComponent:
     @property
     def views(self) -> tuple[str, ...]:
         """What a backbone sees besides whole images, see `host_options`."""
-        views = self.host_options.get("views", ())
+        views = self.host_option(VIEWS_OF_BACKBONE)
         assert isinstance(views, tuple)
         return views
 
     @property
     def resize(self) -> str:
         """How images become squares for a backbone, see `host_options`."""
-        return str(self.host_options.get("resize", "squash"))
+        return str(self.host_option(RESIZE))
 
     @property
     def gives_boxes(self) -> bool:
@@ -105,7 +105,7 @@ class ConfiguredComponent:
     @property
     def on_whole_images(self) -> ConfiguredComponent:
         """The same backbone without views."""
-        kept = {name: self.host_options[name] for name in self.host_options if name == "resize"}
+        kept = {name: self.host_options[name] for name in self.host_options if name == RESIZE.name}
         return replace(self, host_options=kept, boxes=None)
 
     @cached_property

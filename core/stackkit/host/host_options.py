@@ -11,26 +11,24 @@ from stackkit.api.specs import ComponentSpec, Kind
 BOXES = "box"
 """Value of a backbone's own option `pooling` with which its features are boxes."""
 
-_BACKBONE_OPTIONS = (
-    Option(
-        name="resize",
-        default="squash",
-        choices=("squash", "crop", "pad"),
-        help="how an image becomes a square: squash it, take its centre, or pad it with grey",
-    ),
-    Option(
-        name="views",
-        default=(),
-        choices=("mirror", "crops", "attention"),
-        several="tuple",
-        help="what the network sees besides the whole image",
-    ),
-    Option(
-        name="boxes",
-        default=None,
-        type=str,
-        help="backbone that finds the box of views=attention, with options separated by ;",
-    ),
+RESIZE = Option(
+    name="resize",
+    default="squash",
+    choices=("squash", "crop", "pad"),
+    help="how an image becomes a square: squash it, take its centre, or pad it with grey",
+)
+VIEWS_OF_BACKBONE = Option(
+    name="views",
+    default=(),
+    choices=("mirror", "crops", "attention"),
+    several="tuple",
+    help="what the network sees besides the whole image",
+)
+BOXES_FROM = Option(
+    name="boxes",
+    default=None,
+    type=str,
+    help="backbone that finds the box of views=attention, with options separated by ;",
 )
 
 VIEWS_OF_LEARNER = Option(
@@ -43,7 +41,7 @@ VIEWS_OF_LEARNER = Option(
 """What a learner does with the views of an image; without views of the backbone it has no effect."""
 
 HOST_OPTIONS: Mapping[Kind, tuple[Option, ...]] = MappingProxyType(
-    {"backbone": _BACKBONE_OPTIONS, "learner": (VIEWS_OF_LEARNER,)}
+    {"backbone": (RESIZE, VIEWS_OF_BACKBONE, BOXES_FROM), "learner": (VIEWS_OF_LEARNER,)}
 )
 """The options by kind of component."""
 
