@@ -120,10 +120,15 @@ def kill_again_and_again(scratch: Path, kills: int, seed: int) -> Seen:
     truth, every, out = reported(scratch / "calm"), kept(evaluation.fits), scratch / "out"
     seen.fits = len(every)
     shutil.rmtree(evaluation.fits)
-    before = dict[str, tuple[int, float]]()
+    before, turn = dict[str, tuple[int, float]](), 0
     while seen.kills < kills:
         child = evaluation.start(out)
-        time.sleep(draw.uniform(usual / 3, usual))  # the first third imports and plans
+        if turn % 2:
+            time.sleep(draw.uniform(usual / 3, usual))  # the first third imports and plans
+        else:
+            more = draw.randint(1, max(1, (len(every) - len(before)) // 2))
+            _wait_for_fits(evaluation.fits, len(before) + more, child)
+        turn += 1
         os.kill(child, signal.SIGKILL)
         status = os.waitpid(child, 0)[1]
         assert os.WIFSIGNALED(status) or status == 0, status
@@ -147,6 +152,16 @@ def kill_again_and_again(scratch: Path, kills: int, seed: int) -> Seen:
     assert len(leftovers(evaluation.fits, time.time() + 2 * 86_400)) <= 2 * seen.kills
     seen.seconds = round(time.monotonic() - begun, 1)
     return seen
+
+
+def _wait_for_fits(folder: Path, count: int, child: int) -> None:
+    """Wait until so many fits are kept, or the child has ended.
+
+    On a busy machine no random moment may fall between two fits.
+    """
+    ended = os.WEXITED | os.WNOHANG | os.WNOWAIT
+    while len(cached_fits(folder)) < count and os.waitid(os.P_PID, child, ended) is None:
+        time.sleep(0.001)
 
 
 def _state(before: int, now: int, every: int) -> str:
