@@ -1,0 +1,58 @@
+"""How certain a fitted aggregator is about each class."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stackkit.api.errors import PluginError
+
+TINY = 1e-12
+"""Probabilities below count as this one, so that their logarithms are finite."""
+
+
+def scores(aggregator: Any, inputs: Any, count: int, n_classes: int) -> NDArray[np.float64]:
+    """Ask a fitted aggregator how certain it is about each class.
+
+    Parameters
+    ----------
+    aggregator : object
+        A fitted aggregator with `predict_proba` or `decision_function`.
+    inputs : ndarray or sequence of ndarray
+        What its `predict` takes.
+    count, n_classes : int
+        Numbers of images and classes.
+
+    Returns
+    -------
+    ndarray of shape (count, n_classes), float64
+        Logarithms of the probabilities, or decision values if there are no probabilities. The softmax of
+        both are probabilities, which still have to be calibrated.
+
+    Raises
+    ------
+    PluginError
+        If the aggregator has neither method, or returns something else.
+
+    """
+    if hasattr(aggregator, "predict_proba"):
+        found = np.asarray(aggregator.predict_proba(inputs), dtype=np.float64)
+        if found.shape == (count, n_classes) and bool((found >= 0).all()):
+            return np.log(np.maximum(found, TINY))
+        raise PluginError(f"predict_proba must return shape {(count, n_classes)}, got {found.shape}")
+    if not hasattr(aggregator, "decision_function"):
+        raise PluginError(
+            "has neither predict_proba nor decision_function, so a model with it cannot say how certain "
+            "it is; choose another aggregator"
+        )
+    values = np.asarray(aggregator.decision_function(inputs), dtype=np.float64)
+    if n_classes == 2 and values.shape == (count,):  # scikit-learn's form for two classes
+        values = np.column_stack([np.zeros(count), values])
+    if values.shape != (count, n_classes) or not np.isfinite(values).all():
+        raise PluginError(
+            f"decision_function must return finite values of shape {(count, n_classes)}, "
+            f"got {values.shape}"
+        )
+    return values

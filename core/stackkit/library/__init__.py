@@ -1,0 +1,1 @@
+"""stackkit as a Python library: what `import stackkit` offers."""

@@ -1,0 +1,1 @@
+"""Export a model as one ONNX graph, from pixels to calibrated probabilities."""
