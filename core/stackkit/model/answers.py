@@ -18,7 +18,7 @@ class Answers:
         What the aggregator predicts: indices into the model's classes.
     probabilities : ndarray of shape (n, n_classes), float64
         Calibrated probabilities; each row sums to 1.
-    votes : ndarray of shape (n_learners, n, n_classes), float64
+    votes : ndarray of shape (n_learners, n, n_classes), float32 or float64
         Probabilities of each base learner, not calibrated.
     novelty : ndarray of shape (n,), float64
         Share of the training images that look less unusual, from 0 to 1, as measured on images that were
@@ -30,6 +30,6 @@ class Answers:
 
     labels: NDArray[np.int64]
     probabilities: NDArray[np.float64]
-    votes: NDArray[np.float64]
+    votes: NDArray[np.floating]
     novelty: NDArray[np.float64]
     novel: NDArray[np.bool_]
