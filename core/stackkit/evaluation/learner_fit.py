@@ -90,9 +90,8 @@ class LearnerFit:
     def run(self) -> FitResult:
         """Fit the learner and predict the test rows."""
         with errors_name(self.learner):
-            learner = self.learner.create()
             with watch_convergence() as watch:
-                self._fit(learner)
+                learner = self.fitted()
             in_sample = self._probabilities(learner, self.train) if self.in_sample else None
             labels, probabilities = self._predict(learner)
             return FitResult(
@@ -101,6 +100,12 @@ class LearnerFit:
                 probabilities=probabilities if self.probabilities else None,
                 in_sample=in_sample,
             )
+
+    def fitted(self) -> Any:
+        """Return a classifier that is fitted on the training rows."""
+        learner = self.learner.create()
+        self._fit(learner)
+        return learner
 
     def _fit(self, learner: Any) -> None:
         # Training rows are freed when this returns, before others are read: half the peak memory.

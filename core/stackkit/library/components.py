@@ -1,0 +1,50 @@
+"""Find the components that Python code names, with what the command line says about plugins."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from pathlib import Path
+
+from stackkit.api.errors import UsageError
+from stackkit.api.paths import user_path
+from stackkit.host.host import load_host
+from stackkit.host.option_syntax import unparse
+from stackkit.host.registry import Registry
+
+FOLDER_DATASET = "image-folder"
+"""The dataset that reads a plain folder."""
+
+
+def installed() -> Registry:
+    """Load all plugins; what the command line prints about them on stderr is a warning here."""
+    host = load_host()
+    for note in (*host.notes, *host.effects_on_figures):
+        warnings.warn(note, stacklevel=3)
+    return Registry(host=host)
+
+
+def dataset_text(dataset: str | os.PathLike[str], registry: Registry) -> str:
+    """Return the name and options of a dataset; a folder is one with a subfolder per class.
+
+    Parameters
+    ----------
+    dataset : str or os.PathLike
+        A path, or text such as "mnist:limit=50". Text that is the path of a folder means the folder,
+        unless a dataset has this name.
+    registry : Registry
+        Knows the names.
+
+    """
+    if isinstance(dataset, str):
+        names = {registry.short_name(each) for each in registry.of_kind("dataset")}
+        folder = user_path(dataset)
+        if dataset in names or not folder.is_dir():
+            return dataset
+    elif isinstance(dataset, os.PathLike):
+        folder = Path(dataset)
+    else:
+        raise UsageError(
+            f"dataset must be text such as 'mnist:limit=50' or the path of a folder, got {dataset!r:.80}"
+        )
+    return unparse(FOLDER_DATASET, {"root": str(folder)})
