@@ -1,0 +1,240 @@
+"""Open a bundle that anybody may have made: check it before it costs memory, and execute nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from stackkit.api.errors import BundleError, plain
+from stackkit.api.state import State
+from stackkit.bundle.archive import MAX_BYTES, Entry, read_chunks, read_directory
+from stackkit.bundle.json_text import MAX_JSON_BYTES, from_json
+from stackkit.bundle.states import state_from
+from stackkit.bundle.writing import DIGEST, MANIFEST, SCHEMA
+from stackkit.utils.files import atomic_write
+
+MAX_ALL_JSON_BYTES = 16 * 2**20
+MAX_ARRAYS_BYTES = 2**31
+"""Maximum size of the arrays of one state."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundle:
+    """An open bundle. Whatever is read from it is compared with the SHA-256 in the manifest.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    manifest : mapping of str to JSON value
+        What the bundle is.
+    digest : str
+        SHA-256 of the manifest, which identifies the bundle.
+
+    """
+
+    path: Path
+    manifest: Mapping[str, Any]
+    digest: str
+    _file: BinaryIO
+    _entries: Mapping[str, Entry]
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Names of all members but the manifest and the states."""
+        return tuple(
+            name
+            for name in self._entries
+            if name not in {MANIFEST, DIGEST} and not name.startswith("states/")
+        )
+
+    def state(self, name: str) -> State:
+        """Return a state.
+
+        Raises
+        ------
+        BundleError
+            If it is missing, altered or invalid.
+
+        """
+        text, arrays = f"states/{name}.json", f"states/{name}.safetensors"
+        with refusals(self.path):
+            entry = self._entries.get(arrays)
+            if entry and entry.size > MAX_ARRAYS_BYTES:
+                raise ValueError(f"{arrays} has {entry.size:,} bytes, more than {MAX_ARRAYS_BYTES:,}")
+            document = self._content(text)
+            try:
+                return state_from(document, self._content(arrays) if entry else None)
+            except ValueError as error:
+                raise ValueError(f"the state {name} is invalid: {error}") from error
+
+    def file(self, name: str) -> bytes:
+        """Return the content of a member.
+
+        Raises
+        ------
+        BundleError
+            If it is missing or altered.
+
+        """
+        with refusals(self.path):
+            return self._content(name)
+
+    def extract(self, name: str, folder: Path) -> Path:
+        """Copy a member to a folder, under the last part of its name, and return the path.
+
+        Raises
+        ------
+        BundleError
+            If it is missing or altered, a file with this name exists, or it cannot be written.
+
+        """
+        target = folder / name.rpartition("/")[2]
+        with refusals(self.path):
+            chunks = self._chunks(name)
+            if os.path.lexists(target):
+                raise BundleError(f"{target} exists; remove it or choose another folder")
+            with atomic_write(target) as temporary, temporary.open("xb") as file:
+                for chunk in chunks:
+                    file.write(chunk)
+        return target
+
+    def verify(self) -> None:
+        """Compare all members with their hashes.
+
+        Raises
+        ------
+        BundleError
+            If one was altered.
+
+        """
+        with refusals(self.path):
+            for name in self._entries:
+                for _ in self._chunks(name):
+                    pass
+
+    def _content(self, name: str) -> bytes:
+        return b"".join(self._chunks(name))
+
+    def _chunks(self, name: str) -> Iterator[bytes]:
+        """Yield the content; raises ValueError after the last chunk if the hash differs."""
+        if name not in self._entries:
+            raise ValueError(f"{name} is missing in it")
+        hashed = hashlib.sha256()
+        for chunk in read_chunks(self._file, self._entries[name]):
+            hashed.update(chunk)
+            yield chunk
+        expected = self.digest if name == MANIFEST else ""
+        if name not in {MANIFEST, DIGEST}:
+            expected = self.manifest["members"][name]["sha256"]
+        if expected and hashed.hexdigest() != expected:
+            raise ValueError(f"the content of {name} is not what the manifest says")
+
+
+@contextmanager
+def open_bundle(path: Path) -> Iterator[Bundle]:
+    """Open a bundle for reading.
+
+    Parameters
+    ----------
+    path : Path
+        The file. It may come from anybody.
+
+    Yields
+    ------
+    Bundle
+        Valid inside the `with` block.
+
+    Raises
+    ------
+    BundleError
+        If it is no bundle, is damaged or altered, or was made by a newer stackkit.
+
+    """
+    with _opened(path) as file, refusals(path):
+        size = os.fstat(file.fileno()).st_size
+        if size > MAX_BYTES:
+            raise ValueError(f"it has {size:,} bytes, and a bundle has at most {MAX_BYTES:,}")
+        entries = {entry.name: entry for entry in read_directory(file, size)}
+        manifest, digest = _read_manifest(file, entries, path)
+        bundle = Bundle(path=path, manifest=manifest, digest=digest, _file=file, _entries=entries)
+    with file:
+        yield bundle
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    """Yield the open file, and close it if the block fails."""
+    try:
+        # Without O_NONBLOCK, opening a named pipe waits until somebody writes to it.
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except OSError as error:
+        raise BundleError(f"{path} cannot be opened: {error.strerror}; check the path") from error
+    file = os.fdopen(handle, "rb", buffering=0)
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise BundleError(f"{path} is not a regular file; pass a file that `stackkit train` wrote")
+        yield file
+    except BaseException:
+        file.close()
+        raise
+
+
+@contextmanager
+def refusals(path: Path) -> Iterator[None]:
+    """Turn what is wrong with a bundle into a BundleError of one line."""
+    try:
+        yield
+    except (ValueError, RecursionError) as error:
+        raise BundleError(
+            f"{path} is damaged, or no bundle of stackkit: {plain(str(error))}; get it again from where "
+            "it was made"
+        ) from error
+    except OSError as error:
+        raise BundleError(f"{error.filename or path}: {error.strerror or error}") from error
+
+
+def _read_manifest(
+    file: BinaryIO, entries: Mapping[str, Entry], path: Path
+) -> tuple[dict[str, Any], str]:
+    for name in (MANIFEST, DIGEST):
+        if name not in entries:
+            raise ValueError(f"{name} is missing in it")
+    total = 0
+    for name, entry in entries.items():
+        total += entry.size if name.endswith(".json") else 0
+        if (name.endswith(".json") and entry.size > MAX_JSON_BYTES) or total > MAX_ALL_JSON_BYTES:
+            raise ValueError(f"{name} is too large for JSON in a bundle")
+    text = b"".join(read_chunks(file, entries[MANIFEST]))
+    digest = hashlib.sha256(text).hexdigest()
+    if entries[DIGEST].size > 200 or b"".join(read_chunks(file, entries[DIGEST])) != (
+        f"{digest}  {MANIFEST}\n".encode()
+    ):
+        raise ValueError(f"the content of {MANIFEST} is not what {DIGEST} says")
+    manifest = from_json(text)
+    if not isinstance(manifest, dict) or type(manifest.get("schema")) is not int:
+        raise ValueError("its manifest is no object with a schema")
+    if manifest["schema"] > SCHEMA:
+        raise BundleError(
+            f"{path} was made by a newer stackkit (schema {manifest['schema']}, this one reads up to "
+            f"{SCHEMA}); upgrade with: pip install --upgrade stackkit"
+        )
+    _check_members(manifest.get("members"), entries)
+    return manifest, digest
+
+
+def _check_members(members: object, entries: Mapping[str, Entry]) -> None:
+    found = {name for name in entries if name not in {MANIFEST, DIGEST}}
+    if not isinstance(members, dict) or members.keys() != found:
+        raise ValueError("the members that its manifest lists are not those that it has")
+    for name, facts in members.items():
+        if not (isinstance(facts, dict) and facts.keys() == {"size", "sha256"}):
+            raise ValueError(f"its manifest must give size and sha256 of {name}, and nothing else")
+        if facts["size"] != entries[name].size:
+            raise ValueError(f"{name} has another size than its manifest says")
