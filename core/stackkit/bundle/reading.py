@@ -15,8 +15,9 @@ from stackkit.api.errors import BundleError, plain
 from stackkit.api.state import State
 from stackkit.bundle.archive import MAX_BYTES, Entry, read_chunks, read_directory
 from stackkit.bundle.json_text import MAX_JSON_BYTES, from_json
+from stackkit.bundle.manifest import SCHEMA, Manifest, read_manifest
 from stackkit.bundle.states import state_from
-from stackkit.bundle.writing import DIGEST, MANIFEST, SCHEMA
+from stackkit.bundle.writing import DIGEST, MANIFEST
 from stackkit.utils.files import atomic_write
 
 MAX_ALL_JSON_BYTES = 16 * 2**20
@@ -32,15 +33,18 @@ class Bundle:
     ----------
     path : Path
         The file.
-    manifest : mapping of str to JSON value
+    manifest : Manifest
         What the bundle is.
+    document : mapping of str to JSON value
+        The manifest as it is in the file, with `schema` and `members`.
     digest : str
         SHA-256 of the manifest, which identifies the bundle.
 
     """
 
     path: Path
-    manifest: Mapping[str, Any]
+    manifest: Manifest
+    document: Mapping[str, Any]
     digest: str
     _file: BinaryIO
     _entries: Mapping[str, Entry]
@@ -132,7 +136,7 @@ class Bundle:
             yield chunk
         expected = self.digest if name == MANIFEST else ""
         if name not in {MANIFEST, DIGEST}:
-            expected = self.manifest["members"][name]["sha256"]
+            expected = self.document["members"][name]["sha256"]
         if expected and hashed.hexdigest() != expected:
             raise ValueError(f"the content of {name} is not what the manifest says")
 
@@ -162,8 +166,17 @@ def open_bundle(path: Path) -> Iterator[Bundle]:
         if size > MAX_BYTES:
             raise ValueError(f"it has {size:,} bytes, and a bundle has at most {MAX_BYTES:,}")
         entries = {entry.name: entry for entry in read_directory(file, size)}
-        manifest, digest = _read_manifest(file, entries, path)
-        bundle = Bundle(path=path, manifest=manifest, digest=digest, _file=file, _entries=entries)
+        document, digest = _read_document(file, entries)
+        _check_schema(document, path)
+        _check_members(document.get("members"), entries)
+        bundle = Bundle(
+            path=path,
+            manifest=read_manifest(document),
+            document=document,
+            digest=digest,
+            _file=file,
+            _entries=entries,
+        )
     with file:
         yield bundle
 
@@ -200,33 +213,38 @@ def refusals(path: Path) -> Iterator[None]:
         raise BundleError(f"{error.filename or path}: {error.strerror or error}") from error
 
 
-def _read_manifest(
-    file: BinaryIO, entries: Mapping[str, Entry], path: Path
-) -> tuple[dict[str, Any], str]:
+def _read_document(file: BinaryIO, entries: Mapping[str, Entry]) -> tuple[dict[str, Any], str]:
+    """Return the JSON object of the manifest, and its SHA-256."""
     for name in (MANIFEST, DIGEST):
         if name not in entries:
             raise ValueError(f"{name} is missing in it")
-    total = 0
-    for name, entry in entries.items():
-        total += entry.size if name.endswith(".json") else 0
-        if (name.endswith(".json") and entry.size > MAX_JSON_BYTES) or total > MAX_ALL_JSON_BYTES:
-            raise ValueError(f"{name} is too large for JSON in a bundle")
+    texts = {name: entry.size for name, entry in entries.items() if name.endswith(".json")}
+    largest = max(texts, key=lambda name: texts[name])
+    if texts[largest] > MAX_JSON_BYTES or sum(texts.values()) > MAX_ALL_JSON_BYTES:
+        raise ValueError(
+            f"{largest} and other texts are too large, together {sum(texts.values()):,} bytes"
+        )
     text = b"".join(read_chunks(file, entries[MANIFEST]))
     digest = hashlib.sha256(text).hexdigest()
-    if entries[DIGEST].size > 200 or b"".join(read_chunks(file, entries[DIGEST])) != (
-        f"{digest}  {MANIFEST}\n".encode()
-    ):
+    expected = f"{digest}  {MANIFEST}\n".encode()
+    is_same_size = entries[DIGEST].size == len(expected)
+    if not is_same_size or b"".join(read_chunks(file, entries[DIGEST])) != expected:
         raise ValueError(f"the content of {MANIFEST} is not what {DIGEST} says")
-    manifest = from_json(text)
-    if not isinstance(manifest, dict) or type(manifest.get("schema")) is not int:
-        raise ValueError("its manifest is no object with a schema")
-    if manifest["schema"] > SCHEMA:
+    document = from_json(text)
+    if not isinstance(document, dict):
+        raise ValueError("its manifest is no object")
+    return document, digest
+
+
+def _check_schema(document: Mapping[str, Any], path: Path) -> None:
+    schema = document.get("schema")
+    if type(schema) is not int or schema < 1:
+        raise ValueError(f"the schema of its manifest must be a number from 1 on, got {schema!r:.50}")
+    if schema > SCHEMA:
         raise BundleError(
-            f"{path} was made by a newer stackkit (schema {manifest['schema']}, this one reads up to "
+            f"{path} was made by a newer stackkit (schema {schema!r:.20}, this version reads up to "
             f"{SCHEMA}); upgrade with: pip install --upgrade stackkit"
         )
-    _check_members(manifest.get("members"), entries)
-    return manifest, digest
 
 
 def _check_members(members: object, entries: Mapping[str, Entry]) -> None:

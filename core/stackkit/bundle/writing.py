@@ -11,12 +11,11 @@ from typing import Any
 from stackkit.api.errors import BundleError
 from stackkit.api.state import State
 from stackkit.bundle.archive import Entry, write_directory, write_member
-from stackkit.bundle.json_text import to_json
+from stackkit.bundle.json_text import from_json, to_json
+from stackkit.bundle.manifest import SCHEMA, Manifest, read_manifest
 from stackkit.bundle.states import flatten
 from stackkit.utils.files import atomic_write
 
-SCHEMA = 1
-"""Version of the manifest that this stackkit writes."""
 MANIFEST = "manifest.json"
 DIGEST = "manifest.sha256"
 
@@ -45,7 +44,7 @@ def check_target(path: Path, *, overwrite: bool = False) -> None:
 
 def write_bundle(
     path: Path,
-    manifest: Mapping[str, Any],
+    manifest: Manifest,
     states: Mapping[str, State],
     files: Mapping[str, bytes | Path],
     *,
@@ -57,8 +56,8 @@ def write_bundle(
     ----------
     path : Path
         Where to write it. Until it is complete, nothing has this name.
-    manifest : mapping of str to JSON value
-        What the bundle is; `schema` and `members` are added.
+    manifest : Manifest
+        What the bundle is. The hashes of all members are added.
     states : mapping of str to State
         By name, such as "learner-0". They become the members `states/NAME.json` and
         `states/NAME.safetensors`.
@@ -97,7 +96,7 @@ def write_bundle(
     return digest
 
 
-def _write(path: Path, manifest: Mapping[str, Any], contents: Mapping[str, bytes | Path]) -> str:
+def _write(path: Path, manifest: Manifest, contents: Mapping[str, bytes | Path]) -> str:
     entries: list[Entry] = []
     members: dict[str, dict[str, Any]] = {}
     with path.open("xb") as file:
@@ -106,7 +105,8 @@ def _write(path: Path, manifest: Mapping[str, Any], contents: Mapping[str, bytes
             entry = write_member(file, name, _hashing(_chunks(content), hashed))
             entries.append(entry)
             members[name] = {"size": entry.size, "sha256": hashed.hexdigest()}
-        text = to_json({**manifest, "schema": SCHEMA, "members": members})
+        text = to_json({**manifest.document(), "schema": SCHEMA, "members": members})
+        read_manifest(from_json(text))  # whatever nobody could open is not written
         digest = hashlib.sha256(text).hexdigest()
         entries.append(write_member(file, MANIFEST, [text]))
         # The form of `sha256sum`, so that `sha256sum -c manifest.sha256` checks an unpacked bundle.
