@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +19,10 @@ from stackkit.bundle import (
     Manifest,
     ProvenanceRecord,
     WeightsRecord,
+    open_bundle,
     write_bundle,
 )
+from stackkit.bundle.archive import write_directory, write_member
 
 WEIGHTS = b"weights" * 1000
 
@@ -99,3 +103,58 @@ def write(path: Path, **changes: Any) -> Path:
     fields = {"manifest": manifest(), "states": states(), "files": {"weights/tiny.h5": WEIGHTS}}
     write_bundle(path, **fields | changes)
     return path
+
+
+def forge(path: Path, source: Path, **edits: Any) -> Path:
+    """Copy a bundle with other members, whose hashes, sizes and headers are right.
+
+    Parameters
+    ----------
+    path, source : Path
+        The new file and the bundle.
+    **edits : callable or bytes or None
+        By name of the member with "__" for "/" and "_dot_" for ".": a function of its content, its new
+        content, or None to leave it out. `document` is a function of the manifest's JSON object.
+
+    """
+    with zipfile.ZipFile(source) as archive:
+        contents = {name: archive.read(name) for name in archive.namelist()}
+    document = json.loads(contents.pop("manifest.json"))
+    del contents["manifest.sha256"]
+    edit_document = edits.pop("document", None)
+    for key, edit in edits.items():
+        name = key.replace("__", "/").replace("_dot_", ".")
+        content = edit(contents[name]) if callable(edit) else edit
+        if content is None:
+            del contents[name]
+        else:
+            contents[name] = content
+    document["members"] = {
+        name: {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        for name, content in contents.items()
+    }
+    text = json.dumps(document).encode()
+    if edit_document:
+        changed = edit_document(document)
+        text = changed if isinstance(changed, bytes) else json.dumps(changed or document).encode()
+    digest = f"{hashlib.sha256(text).hexdigest()}  manifest.json\n".encode()
+    return pack(path, {**contents, "manifest.json": text, "manifest.sha256": digest})
+
+
+def pack(path: Path, contents: dict[str, bytes]) -> Path:
+    """Write an archive of the right form with any content."""
+    with path.open("wb") as file:
+        entries = [write_member(file, name, [content]) for name, content in contents.items()]
+        write_directory(file, entries)
+    return path
+
+
+def read_everything(path: Path) -> None:
+    """Read all of a bundle as a program that loads a model does."""
+    with open_bundle(path) as bundle:
+        bundle.verify()
+        for member in bundle.document["members"]:
+            if member.startswith("states/") and member.endswith(".json"):
+                bundle.state(member.removeprefix("states/").removesuffix(".json"))
+        for member in bundle.files:
+            bundle.file(member)

@@ -7,8 +7,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from stackkit.bundle.records import record
-
 SCHEMA = 1
 """Version of the manifest that this stackkit writes. It rises when older versions would misread it."""
 
@@ -255,38 +253,9 @@ class Manifest:
         return asdict(self)
 
 
-def read_manifest(document: Mapping[str, Any]) -> Manifest:
-    """Return the manifest from the JSON object of a bundle, with its `members`.
-
-    Raises
-    ------
-    ValueError
-        If a field is missing or invalid; the text names it.
-
-    """
-    found = record(Manifest, document, "manifest")
-    members = document["members"]
-    for name in _states_of(found):
-        if name not in members:
-            raise ValueError(f"the manifest refers to {name}, which is no member")
-    for backbone in all_backbones(found.backbones):
-        weights = backbone.weights
-        if weights and weights.member:
-            facts = {"size": weights.size, "sha256": weights.sha256}
-            if members.get(weights.member) != facts:
-                raise ValueError(f"the weights of {backbone.component.label} are not {weights.member}")
-    return found
-
-
 def all_backbones(backbones: Iterable[BackboneRecord]) -> Iterable[BackboneRecord]:
     """Yield backbones, and the ones that find boxes for them."""
     for each in backbones:
         yield each
         if each.boxes:
             yield from all_backbones([each.boxes])
-
-
-def _states_of(manifest: Manifest) -> Iterable[str]:
-    for each in (*manifest.learners, manifest.aggregator):
-        is_state = each.format == "state"
-        yield from (f"states/{name}.json" if is_state else name for name in each.states)

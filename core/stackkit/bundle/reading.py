@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,12 +16,12 @@ from stackkit.api.errors import BundleError, plain
 from stackkit.api.state import State
 from stackkit.bundle.archive import MAX_BYTES, Entry, read_chunks, read_directory
 from stackkit.bundle.json_text import MAX_JSON_BYTES, from_json
-from stackkit.bundle.manifest import SCHEMA, Manifest, read_manifest
+from stackkit.bundle.manifest import SCHEMA, Manifest
+from stackkit.bundle.members import DIGEST, MANIFEST, read_manifest
 from stackkit.bundle.states import state_from
-from stackkit.bundle.writing import DIGEST, MANIFEST
 from stackkit.utils.files import atomic_write
 
-MAX_ALL_JSON_BYTES = 16 * 2**20
+MAX_ALL_JSON_BYTES = 8 * 2**20
 MAX_ARRAYS_BYTES = 2**31
 """Maximum size of the arrays of one state."""
 
@@ -48,6 +49,7 @@ class Bundle:
     digest: str
     _file: BinaryIO
     _entries: Mapping[str, Entry]
+    _hashes: Mapping[str, str]
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -127,18 +129,9 @@ class Bundle:
         return b"".join(self._chunks(name))
 
     def _chunks(self, name: str) -> Iterator[bytes]:
-        """Yield the content; raises ValueError after the last chunk if the hash differs."""
         if name not in self._entries:
             raise ValueError(f"{name} is missing in it")
-        hashed = hashlib.sha256()
-        for chunk in read_chunks(self._file, self._entries[name]):
-            hashed.update(chunk)
-            yield chunk
-        expected = self.digest if name == MANIFEST else ""
-        if name not in {MANIFEST, DIGEST}:
-            expected = self.document["members"][name]["sha256"]
-        if expected and hashed.hexdigest() != expected:
-            raise ValueError(f"the content of {name} is not what the manifest says")
+        return _checked_chunks(self._file, self._entries[name], self._hashes[name])
 
 
 @contextmanager
@@ -161,42 +154,42 @@ def open_bundle(path: Path) -> Iterator[Bundle]:
         If it is no bundle, is damaged or altered, or was made by a newer stackkit.
 
     """
-    with _opened(path) as file, refusals(path):
-        size = os.fstat(file.fileno()).st_size
-        if size > MAX_BYTES:
-            raise ValueError(f"it has {size:,} bytes, and a bundle has at most {MAX_BYTES:,}")
-        entries = {entry.name: entry for entry in read_directory(file, size)}
-        document, digest = _read_document(file, entries)
-        _check_schema(document, path)
-        _check_members(document.get("members"), entries)
-        bundle = Bundle(
-            path=path,
-            manifest=read_manifest(document),
-            document=document,
-            digest=digest,
-            _file=file,
-            _entries=entries,
-        )
-    with file:
+    with _open_regular_file(path) as file:
+        with refusals(path):
+            bundle = _read(path, file)
         yield bundle
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[BinaryIO]:
-    """Yield the open file, and close it if the block fails."""
+def _open_regular_file(path: Path) -> BinaryIO:
     try:
         # Without O_NONBLOCK, opening a named pipe waits until somebody writes to it.
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    except OSError as error:
-        raise BundleError(f"{path} cannot be opened: {error.strerror}; check the path") from error
-    file = os.fdopen(handle, "rb", buffering=0)
-    try:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise BundleError(f"{path} is not a regular file; pass a file that `stackkit train` wrote")
-        yield file
-    except BaseException:
-        file.close()
-        raise
+    except (OSError, ValueError) as error:  # ValueError: a null character in the path
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise BundleError(f"{path} cannot be opened: {reason}; check the path") from error
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise BundleError(f"{path} is not a regular file; pass a file that `stackkit train` wrote")
+    return os.fdopen(handle, "rb")
+
+
+def _read(path: Path, file: BinaryIO) -> Bundle:
+    size = os.fstat(file.fileno()).st_size
+    if size > MAX_BYTES:
+        raise ValueError(f"it has {size:,} bytes, and a bundle has at most {MAX_BYTES:,}")
+    entries = {entry.name: entry for entry in read_directory(file, size)}
+    document, digest = _read_document(file, entries)
+    _check_schema(document, path)
+    hashes = _hashes_of(document.get("members"), entries)
+    return Bundle(
+        path=path,
+        manifest=read_manifest(document),
+        document=document,
+        digest=digest,
+        _file=file,
+        _entries=entries,
+        _hashes=hashes | {MANIFEST: digest, DIGEST: ""},
+    )
 
 
 @contextmanager
@@ -204,7 +197,7 @@ def refusals(path: Path) -> Iterator[None]:
     """Turn what is wrong with a bundle into a BundleError of one line."""
     try:
         yield
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise BundleError(
             f"{path} is damaged, or no bundle of stackkit: {plain(str(error))}; get it again from where "
             "it was made"
@@ -224,11 +217,11 @@ def _read_document(file: BinaryIO, entries: Mapping[str, Entry]) -> tuple[dict[s
         raise ValueError(
             f"{largest} and other texts are too large, together {sum(texts.values()):,} bytes"
         )
-    text = b"".join(read_chunks(file, entries[MANIFEST]))
+    text = b"".join(_checked_chunks(file, entries[MANIFEST], ""))
     digest = hashlib.sha256(text).hexdigest()
     expected = f"{digest}  {MANIFEST}\n".encode()
     is_same_size = entries[DIGEST].size == len(expected)
-    if not is_same_size or b"".join(read_chunks(file, entries[DIGEST])) != expected:
+    if not is_same_size or b"".join(_checked_chunks(file, entries[DIGEST], "")) != expected:
         raise ValueError(f"the content of {MANIFEST} is not what {DIGEST} says")
     document = from_json(text)
     if not isinstance(document, dict):
@@ -247,7 +240,8 @@ def _check_schema(document: Mapping[str, Any], path: Path) -> None:
         )
 
 
-def _check_members(members: object, entries: Mapping[str, Entry]) -> None:
+def _hashes_of(members: object, entries: Mapping[str, Entry]) -> dict[str, str]:
+    """Return the SHA-256 of each member that the manifest lists."""
     found = {name for name in entries if name not in {MANIFEST, DIGEST}}
     if not isinstance(members, dict) or members.keys() != found:
         raise ValueError("the members that its manifest lists are not those that it has")
@@ -256,3 +250,15 @@ def _check_members(members: object, entries: Mapping[str, Entry]) -> None:
             raise ValueError(f"its manifest must give size and sha256 of {name}, and nothing else")
         if facts["size"] != entries[name].size:
             raise ValueError(f"{name} has another size than its manifest says")
+    return {name: str(facts["sha256"]) for name, facts in members.items()}
+
+
+def _checked_chunks(file: BinaryIO, entry: Entry, sha256: str) -> Iterator[bytes]:
+    """Yield the content of a member; raise ValueError after the last piece if it was altered."""
+    hashed, crc = hashlib.sha256(), 0
+    for chunk in read_chunks(file, entry):
+        hashed.update(chunk)
+        crc = zlib.crc32(chunk, crc)
+        yield chunk
+    if crc != entry.crc or (sha256 and hashed.hexdigest() != sha256):
+        raise ValueError(f"the content of {entry.name} is not what the manifest says")

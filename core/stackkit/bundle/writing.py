@@ -12,12 +12,10 @@ from stackkit.api.errors import BundleError
 from stackkit.api.state import State
 from stackkit.bundle.archive import Entry, write_directory, write_member
 from stackkit.bundle.json_text import from_json, to_json
-from stackkit.bundle.manifest import SCHEMA, Manifest, read_manifest
+from stackkit.bundle.manifest import SCHEMA, Manifest
+from stackkit.bundle.members import DIGEST, MANIFEST, read_manifest
 from stackkit.bundle.states import flatten
 from stackkit.utils.files import atomic_write
-
-MANIFEST = "manifest.json"
-DIGEST = "manifest.sha256"
 
 _CHUNK = 1 << 20
 
