@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 MAX_JSON_BYTES = 4 * 2**20
@@ -22,7 +22,7 @@ def to_json(value: Any) -> bytes:
         If it is no JSON value, has numbers that are not finite, or is too large; the text says where.
 
     """
-    _check(value, "", 0)
+    _check(value)
     text = json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True)
     data = text.encode() + b"\n"
     _check_size(data)
@@ -43,7 +43,7 @@ def from_json(data: bytes) -> Any:
         value = json.loads(data.decode(), object_pairs_hook=_object)
     except RecursionError as error:
         raise ValueError(f"it is nested more than {MAX_DEPTH} levels deep") from error
-    _check(value, "", 0)
+    _check(value)
     return value
 
 
@@ -59,30 +59,38 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _check(value: Any, where: str, depth: int) -> None:
+def _check(value: Any, depth: int = 0) -> None:
     """Refuse what `json` would change or accept without a word: tuples as keys, NaN, half characters."""
     if depth > MAX_DEPTH:
-        raise ValueError(f"{where:.100} is nested more than {MAX_DEPTH} levels deep")
-    if isinstance(value, Mapping):
+        raise ValueError(f"a value is nested more than {MAX_DEPTH} levels deep")
+    if isinstance(value, dict | Mapping):  # dict first, as asking for a Mapping is slow
         for key, item in value.items():
             if type(key) is not str:
-                raise ValueError(f"{where or 'it'} has the key {key!r}; keys must be of type str")
+                raise ValueError(f"the key {key!r:.50} is of type {type(key).__name__}, not str")
             _check_text(key)
-            _check(item, f"{where}.{key:.50}" if where else key, depth + 1)
-    elif isinstance(value, Sequence) and not isinstance(value, str | bytes):
-        for index, item in enumerate(value):
-            _check(item, f"{where}[{index}]", depth + 1)
-    elif type(value) is str:
+            try:
+                _check(item, depth + 1)
+            except ValueError as error:
+                raise ValueError(f"{key:.50}: {error}") from None
+    elif isinstance(value, list | tuple):
+        for item in value:
+            _check(item, depth + 1)
+    else:
+        _check_scalar(value)
+
+
+def _check_scalar(value: Any) -> None:
+    if type(value) is str:
         _check_text(value)
     elif type(value) is float:
         if not math.isfinite(value):
-            raise ValueError(f"{where or 'it'} is {value}, and numbers must be finite")
+            raise ValueError(f"a number is {value}; numbers must be finite")
     elif type(value) is int:
         if abs(value) > MAX_INTEGER:
-            raise ValueError(f"{where or 'it'} is an integer of more than 64 bits")
+            raise ValueError("an integer has more than 64 bits")
     elif value is not None and type(value) is not bool:
         raise ValueError(
-            f"{where or 'it'} is of type {type(value).__name__}; JSON has str, int, float, bool, None, "
+            f"a value is of type {type(value).__name__}; allowed are str, int, float, bool, None, "
             "lists and objects"
         )
 

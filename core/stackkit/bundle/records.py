@@ -5,6 +5,7 @@ from __future__ import annotations
 import types
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
+from functools import cache
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
@@ -32,8 +33,7 @@ def record(kind: type[T], value: object, where: str) -> T:
     """
     if not isinstance(value, dict):
         raise ValueError(f"{where} must be an object, got {type(value).__name__}")
-    hints = get_type_hints(kind)
-    found = {}
+    found, hints = {}, _hints(kind)
     for field in fields(kind):  # type: ignore[arg-type]
         if field.name in value:
             found[field.name] = _converted(hints[field.name], value[field.name], f"{where}.{field.name}")
@@ -43,6 +43,11 @@ def record(kind: type[T], value: object, where: str) -> T:
         return kind(**found)
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from error
+
+
+@cache
+def _hints(kind: type) -> Mapping[str, Any]:
+    return get_type_hints(kind)  # evaluates the texts of annotations, each time that it is called
 
 
 def _converted(hint: Any, value: object, where: str) -> Any:
