@@ -71,16 +71,18 @@ def test_a_parquet_file_has_typed_columns_and_is_whole_or_absent(tmp_path, monke
     rows = pq.read_table(path).to_pylist()
     assert [row["source"] for row in rows] == ["a, b.jpg"] * 3 + ["broken.jpg"] * 2
     assert (rows[0]["novel"], rows[0]["novelty"], rows[4]["label"]) == (False, 0.125, None)
-    with (
-        pytest.raises(UsageError, match="exists; --overwrite replaces it"),
-        parquet_file(path, NAMES, overwrite=False),
-    ):
-        pass
-    with pytest.raises(KeyboardInterrupt), parquet_file(path, NAMES, overwrite=True) as output:
-        output.write(RECORD, None)
-        raise KeyboardInterrupt
+    with pytest.raises(UsageError, match="exists; --overwrite replaces it"):
+        interrupted(path, overwrite=False)
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(path, overwrite=True)
     assert len(pq.read_table(path)) == 5
     assert [each.name for each in path.parent.iterdir()] == ["out.parquet"]
+
+
+def interrupted(path, *, overwrite: bool) -> None:
+    with parquet_file(path, NAMES, overwrite=overwrite) as output:
+        output.write(RECORD, None)
+        raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize("ending", ["csv", "jsonl"])

@@ -40,6 +40,7 @@ from stackkit.api.pixels import PixelOptions
 from stackkit.api.reporter import Reporter, SilentReporter
 from stackkit.api.samples import leave_out_small_classes, limit_per_class
 from stackkit.api.specs import AggregatorSpec, BackboneSpec, DatasetSpec, LearnerSpec
+from stackkit.api.state import State
 
 __all__ = [
     "HOOKSPEC_VERSION",
@@ -71,6 +72,7 @@ __all__ = [
     "Sample",
     "SilentReporter",
     "StackkitError",
+    "State",
     "UsageError",
     "WeightsError",
     "bytes_fingerprint",

@@ -27,14 +27,14 @@ class ResultFile:
 
     Attributes
     ----------
-    done : set of str
-        The sources of all rows.
+    done : mapping of str to bool
+        The sources of all rows, and whether the image could be read.
 
     """
 
     def __init__(self, file: FileIO, columns: Sequence[str], *, as_csv: bool) -> None:
         self._file, self._columns, self._as_csv = file, columns, as_csv
-        self.done = set(self._read())
+        self.done = dict(self._read())
 
     def write(self, result: Result, target: str | None) -> None:
         """Append a row."""
@@ -57,40 +57,42 @@ class ResultFile:
         while data:  # a write to a disk that is nearly full may be partial
             data = data[self._file.write(data) :]
 
-    def _read(self) -> Iterator[str]:
-        """Yield the source of every row; remove a row that is not complete, and begin a new file."""
+    def _read(self) -> Iterator[tuple[str, bool]]:
+        """Yield what `done` has; remove a row that is not complete, and begin a new file."""
         name, end, number = self._file.name, 0, 0
         with open(os.dup(self._file.fileno()), "rb") as lines:  # noqa: PTH123 - a descriptor
             for number, line in enumerate(lines, start=1):
                 if not line.endswith(b"\n"):
                     break
                 end += len(line)
-                source = self._source(line, number)
-                if source is None:
+                found = self._parsed(line, number)
+                if found is None:
                     raise UsageError(
                         f"--resume {os.fsdecode(name)}: line {number} is no result of this command with "
                         "the same model and the same --top; give another file"
                     )
                 if number > 1 or not self._as_csv:
-                    yield source
+                    yield found
         self._file.truncate(end)
         self._file.seek(end)
         if not end and self._as_csv:
             self._append(csv_line(self._columns))
 
-    def _source(self, line: bytes, number: int) -> str | None:
-        """Return the source in a line, "" for the header; None if it is something else."""
+    def _parsed(self, line: bytes, number: int) -> tuple[str, bool] | None:
+        """Return the entry of `done` for a line, any for the header; None if it is something else."""
         try:
             text = line.decode("utf-8")
             if self._as_csv:
                 cells = next(csv.reader([text], strict=True))
                 if number == 1:
-                    return "" if cells == list(self._columns) else None
-                return cells[0] if len(cells) == len(self._columns) else None
-            found = json.loads(text)["source"]
+                    return ("", True) if cells == list(self._columns) else None
+                values = dict(zip(self._columns, cells, strict=True))
+                return values["source"], not values["error"]
+            found = json.loads(text)
+            source, is_known = found["source"], "error" not in found
         except (ValueError, KeyError, TypeError, StopIteration, csv.Error):
             return None
-        return found if isinstance(found, str) else None
+        return (source, is_known) if isinstance(source, str) else None
 
 
 @contextmanager
