@@ -10,8 +10,15 @@ __version__ = "0.1.0"
 _WHERE = {
     "FeatureExtractor": "feature_extractor",
     "FeatureTable": "feature_table",
+    "LoadedModel": "loaded_model",
+    "Predictions": "predictions",
+    "RunReport": "experiments",
     "StackedClassifier": "stacked_classifier",
+    "TrainedModel": "experiments",
     "features": "feature_table",
+    "load": "loaded_model",
+    "run": "experiments",
+    "train": "experiments",
 }
 """The module of `stackkit.library` that has each public name; `__init__.pyi` tells type checkers."""
 

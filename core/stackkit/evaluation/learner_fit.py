@@ -100,8 +100,9 @@ class LearnerFit:
     def run(self) -> FitResult:
         """Fit the learner and predict the test rows."""
         with errors_name(self.learner):
+            learner = self.learner.create()
             with watch_convergence() as watch:
-                learner = self.fitted()
+                self._fit(learner)
             in_sample = self._probabilities(learner, self.train) if self.in_sample else None
             labels, probabilities = self._predict(learner)
             return FitResult(
@@ -111,12 +112,6 @@ class LearnerFit:
                 in_sample=in_sample,
                 **(self.kept.of(learner) if self.keep else {}),
             )
-
-    def fitted(self) -> Any:
-        """Return a classifier that is fitted on the training rows."""
-        learner = self.learner.create()
-        self._fit(learner)
-        return learner
 
     def _fit(self, learner: Any) -> None:
         # Training rows are freed when this returns, before others are read: half the peak memory.

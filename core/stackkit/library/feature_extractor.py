@@ -136,7 +136,7 @@ class FeatureExtractor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
     def set_params(self, **params: Any) -> Self:
         """Set parameters; an opened network is closed."""
         for name in _DERIVED:
-            vars(self).pop(name, None)
+            self.__dict__.pop(name, None)
         super().set_params(**params)
         return self
 

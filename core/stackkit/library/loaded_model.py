@@ -208,7 +208,7 @@ class LoadedModel:
 
     def _repr_html_(self) -> str:
         info, expected = self.info, self.expected_accuracy
-        rows = [
+        rows: list[list[object]] = [
             ["expected accuracy", expected or "unknown"],
             ["networks", ", ".join(info["backbones"])],
             ["learners", ", ".join(info["learners"])],

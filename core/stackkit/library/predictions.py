@@ -87,5 +87,3 @@ def _remarks(record: Prediction) -> str:
     if record.novel:
         found.append("unlike the training images")
     return "; ".join([*found, *record.remarks])
-
-

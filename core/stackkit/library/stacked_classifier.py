@@ -44,6 +44,8 @@ class StackedClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         data; False: with the mean over those of the folds.
     seed : int, default 0
         Seed of the folds, and of components that have an option `seed`.
+    n_jobs : int, optional
+        Number of fits at the same time, without influence on results; None: one, -1: as many as cores.
 
     Attributes
     ----------
@@ -71,6 +73,7 @@ class StackedClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         cv: int = 3,
         refit: bool = True,
         seed: int = 0,
+        n_jobs: int | None = None,
     ) -> None:
         self.learner = learner
         self.aggregator = aggregator
@@ -78,6 +81,7 @@ class StackedClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.cv = cv
         self.refit = refit
         self.seed = seed
+        self.n_jobs = n_jobs
 
     def fit(self, X: ArrayLike, y: ArrayLike, groups: ArrayLike | None = None) -> Self:
         """Fit base learners and aggregator.
@@ -114,7 +118,8 @@ class StackedClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             refit=self.refit,
             groups=None if groups is None else _numbers(groups, len(labels)),
         )
-        self.stack_ = fit_stack(plan)
+        # As in scikit-learn, None is one job and -1 is one for each core.
+        self.stack_ = fit_stack(plan, jobs=None if self.n_jobs == -1 else self.n_jobs or 1)
         return self
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
