@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 import warnings
+from functools import lru_cache
 from pathlib import Path
 
 from stackkit.api.errors import UsageError
 from stackkit.api.paths import user_path
-from stackkit.host.host import load_host
+from stackkit.host.host import Host, load_host
 from stackkit.host.option_syntax import unparse
 from stackkit.host.registry import Registry
 
@@ -18,10 +20,24 @@ FOLDER_DATASET = "image-folder"
 
 def installed() -> Registry:
     """Load all plugins; what the command line prints about them on stderr is a warning here."""
-    host = load_host()
+    host = _host(_settings())
     for note in (*host.notes, *host.effects_on_figures):
         warnings.warn(note, stacklevel=3)
     return Registry(host=host)
+
+
+def _settings() -> tuple[object, ...]:
+    """Return what decides which plugins there are; a file that was edited counts as another one."""
+    named = sorted(item for item in os.environ.items() if item[0].startswith("STACKKIT_"))
+    files = os.environ.get("STACKKIT_PLUGIN_FILES", "").split(os.pathsep)
+    changed = [path.stat().st_mtime_ns for path in map(user_path, files) if path.is_file()]
+    return (*named, *changed, *sys.path)
+
+
+@lru_cache(maxsize=1)
+def _host(settings: tuple[object, ...]) -> Host:
+    # Kept, because a grid search creates thousands of estimators, and loading takes as long as a fit.
+    return load_host()
 
 
 def dataset_text(dataset: str | os.PathLike[str], registry: Registry) -> str:

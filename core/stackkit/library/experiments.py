@@ -139,9 +139,9 @@ def run(
     reporter : Reporter, optional
         Receives progress; by default nothing is shown.
     **options
-        The options of `stackkit run`, with underscores: recipe, backbones, learner, aggregator, baseline,
-        cv, split, shuffle, repeats, group_duplicates, inner_cv, refit, jobs, seed, strict, store,
-        feature_dtype, device, threads. Several components are text with commas or a list of texts.
+        The options of `stackkit run`, with underscores: recipe, backbones, learner, aggregator,
+        baseline, cv, split, shuffle, repeats, group_duplicates, inner_cv, refit, jobs, seed, strict,
+        store, feature_dtype, device, threads. Several components are text with commas or a list.
 
     Returns
     -------
