@@ -6,7 +6,7 @@ from support.models import coloured_images, features_of, small_model, small_regi
 
 from stackkit.model.saved import load_model, save_model
 
-LEARNERS = ("logistic:C=10", "linear-svm", "lda", "ridge", "prototypes")
+LEARNERS = ("logistic:C=10", "logistic:C=auto", "lda", "ridge", "prototypes")
 AGGREGATORS = (
     "average-svm", "average-svm:fit_on=in-sample,dual=auto", "soft-vote", "geometric-vote",
     "weighted-vote", "ensemble-selection", "stacked-logistic", "concat",
