@@ -385,6 +385,7 @@ COMMANDS = [
     "evaluate",
     "recipes",
     "suggest",
+    "show",
     "fetch",
     "list-plugins",
     "new-plugin",

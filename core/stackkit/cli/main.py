@@ -27,6 +27,7 @@ from stackkit.cli import (
     new_plugin,
     recipes,
     run,
+    show,
     suggest,
     values,
 )
@@ -103,6 +104,7 @@ def _app() -> typer.main.click.Command:  # type: ignore[name-defined]
         ("evaluate", evaluate.evaluate, SectionedCommand),
         ("recipes", recipes.recipes, Command),
         ("suggest", suggest.suggest, SectionedCommand),
+        ("show", show.show, Command),
         ("fetch", fetch.fetch, Command),
         ("list-plugins", list_plugins.list_plugins, Command),
         ("new-plugin", new_plugin.new_plugin, Command),
