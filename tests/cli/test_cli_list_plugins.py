@@ -386,6 +386,7 @@ COMMANDS = [
     "evaluate",
     "recipes",
     "suggest",
+    "show",
     "fetch",
     "list-plugins",
     "new-plugin",
