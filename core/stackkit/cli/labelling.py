@@ -124,6 +124,8 @@ def label(job: Job, stdout: TextIO, reporter: Reporter) -> Labelled:
     """
     with ExitStack() as files:
         model = load_model(job.model, Registry(host=the_host()), trust=job.trust)
+        for warning in model.facts.get("warnings", ()):
+            reporter.message(f"warning: {warning}")
         predictor = Predictor(model, **job.answers, **job.machine, reporter=reporter)
         if predictor.acceptance:
             reporter.message(predictor.acceptance.text)
