@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 from stackkit.api.aggregator import FitOn
-from stackkit.api.errors import BundleError, UsageError
+from stackkit.api.errors import BundleError, UsageError, WeightsError
 from stackkit.api.state import State
 from stackkit.bundle import (
     AccuracyRecord,
-    BackboneRecord,
     Bundle,
     ClassifierRecord,
     Manifest,
@@ -28,6 +27,7 @@ from stackkit.host.registry import Registry
 from stackkit.model.calibration import Calibration
 from stackkit.model.components import component_record, find_component, other_version
 from stackkit.model.model import Model
+from stackkit.model.networks import describe_network, restore_network
 from stackkit.model.novelty import NoveltyDetector
 from stackkit.model.reliability import Reliability
 from stackkit.model.stack import FittedLearner, Stack
@@ -41,7 +41,7 @@ FIGURES = ("calibration", "reliability", "novelty")
 """Names of the states of what makes answers trustworthy, and of the facts about it."""
 
 
-def save_model(model: Model, path: Path, *, overwrite: bool = False) -> str:
+def save_model(model: Model, path: Path, *, with_weights: bool = False, overwrite: bool = False) -> str:
     """Write a model to a bundle.
 
     Parameters
@@ -50,6 +50,9 @@ def save_model(model: Model, path: Path, *, overwrite: bool = False) -> str:
         The model.
     path : Path
         Where to write it. Until it is complete, nothing has this name.
+    with_weights : bool
+        Whether the weights of the networks go into the bundle, so that it can be used without a
+        download. Otherwise the manifest has their hashes.
     overwrite : bool
         Whether an existing file may be replaced.
 
@@ -61,20 +64,27 @@ def save_model(model: Model, path: Path, *, overwrite: bool = False) -> str:
     Raises
     ------
     UsageError
-        If a component has no state that can be saved.
+        If a component has no state that can be saved, or a network no file with its weights.
     BundleError
         If the file cannot be written.
 
     """
-    states = dict(_states(model))
+    states, files = dict(_states(model)), dict[str, bytes | Path]()
+    backbones = []
+    for each, revision in zip(model.backbones, model.revisions, strict=True):
+        record, weights = describe_network(each, make_backbone(each), with_weights=with_weights)
+        if record.revision != revision:
+            raise WeightsError(
+                f"{each.label} has changed since the model was fitted, from revision {revision!r} to "
+                f"{record.revision!r}; train it again"
+            )
+        backbones.append(record)
+        files |= weights
     facts = model.facts
     accuracy, provenance = facts.get("accuracy"), facts.get("provenance")
     manifest = Manifest(
         classes=model.classes,
-        backbones=tuple(
-            _backbone_record(each, revision)
-            for each, revision in zip(model.backbones, model.revisions, strict=True)
-        ),
+        backbones=tuple(backbones),
         learners=tuple(
             ClassifierRecord(
                 component=component_record(each.component),
@@ -94,7 +104,7 @@ def save_model(model: Model, path: Path, *, overwrite: bool = False) -> str:
         pixels=facts.get("pixels", {}),
         licence=str(facts.get("licence", "")),
     )
-    return write_bundle(path, manifest, states, {}, overwrite=overwrite)
+    return write_bundle(path, manifest, states, files, overwrite=overwrite)
 
 
 _UNKNOWN = ProvenanceRecord(stackkit="", created="", dataset="", images=0)
@@ -129,7 +139,10 @@ def load_model(path: Path, registry: Registry, *, trust: Collection[str] = ()) -
     """
     with open_bundle(path) as bundle:
         manifest = bundle.manifest
-        backbones = [find_component(each.component, registry) for each in manifest.backbones]
+        backbones = [
+            restore_network(find_component(each.component, registry), each, bundle)
+            for each in manifest.backbones
+        ]
         stack = _stack(bundle, registry)
         model = Model(
             classes=manifest.classes,
@@ -150,11 +163,12 @@ def _states(model: Model) -> Iterable[tuple[str, State]]:
     for number, each in enumerate(stack.learners):
         kept = Kept(component=each.component, n_classes=stack.n_classes)
         _require_portable(kept)
-        for i, member in enumerate(each.members):
-            yield _member(number, i), kept.state(member)
+        states = each.states or (None,) * len(each.members)
+        for i, (member, state) in enumerate(zip(each.members, states, strict=True)):
+            yield _member(number, i), state or kept.state(member)
     kept = _kept_aggregator(stack)
     _require_portable(kept)
-    yield AGGREGATOR, kept.state(stack.fitted)
+    yield AGGREGATOR, stack.state or kept.state(stack.fitted)
     yield "calibration", model.calibration.state()
     yield "reliability", model.reliability.state()
     yield "novelty", model.novelty.state()
@@ -182,21 +196,6 @@ def _require_portable(kept: Kept) -> None:
             )
 
 
-def _backbone_record(component: ConfiguredComponent, revision: str) -> BackboneRecord:
-    checked = make_backbone(component)
-    finder = component.boxes
-    return BackboneRecord(
-        component=component_record(component),
-        revision=revision,
-        trained=checked.backbone.trained,
-        image_size=checked.backbone.image_size,
-        feature_dim=checked.backbone.feature_dim,
-        resize=component.resize,
-        views=component.views,
-        boxes=_backbone_record(finder, make_backbone(finder).key.revision) if finder else None,
-    )
-
-
 def _stack(bundle: Bundle, registry: Registry) -> Stack:
     manifest = bundle.manifest
     n_classes, fit_on = len(manifest.classes), manifest.aggregator.fit_on
@@ -206,8 +205,11 @@ def _stack(bundle: Bundle, registry: Registry) -> Stack:
     for record in manifest.learners:
         component = find_component(record.component, registry)
         kept = Kept(component=component, n_classes=n_classes)
-        members = tuple(kept.restored(bundle.state(name)) for name in record.states)
-        learners.append(FittedLearner(component=component, backbone=record.backbone, members=members))
+        states = tuple(bundle.state(name) for name in record.states)
+        members = tuple(map(kept.restored, states))
+        learners.append(
+            FittedLearner(component=component, backbone=record.backbone, members=members, states=states)
+        )
     aggregator = find_component(manifest.aggregator.component, registry)
     empty = Stack(
         learners=tuple(learners),
@@ -216,8 +218,8 @@ def _stack(bundle: Bundle, registry: Registry) -> Stack:
         fit_on=fit_on,  # type: ignore[arg-type]
         n_classes=n_classes,
     )
-    fitted = _kept_aggregator(empty).restored(bundle.state(manifest.aggregator.states[0]))
-    return replace(empty, fitted=fitted)
+    state = bundle.state(manifest.aggregator.states[0])
+    return replace(empty, fitted=_kept_aggregator(empty).restored(state), state=state)
 
 
 def _part(bundle: Bundle, name: str, restore: Callable[[State], T]) -> T:
