@@ -6,21 +6,25 @@ import io
 import os
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Unpack
 
+from stackkit.api.errors import UsageError
 from stackkit.api.paths import fits_dir, user_path
 from stackkit.api.reporter import Reporter, SilentReporter
+from stackkit.bundle import check_target
 from stackkit.evaluation.metrics import Result, best_single
 from stackkit.experiment.evaluation import Outputs
 from stackkit.experiment.run import Steps, carry_out
+from stackkit.experiment.train import Trained
 from stackkit.experiment.train import train as train_model
 from stackkit.library.arguments import RecipeOptions, recipe_of, store_of
 from stackkit.library.components import dataset_text, installed
 from stackkit.library.frames import data_frame
 from stackkit.library.html import listed, percent, table
 from stackkit.library.loaded_model import LoadedModel
+from stackkit.recipe import Recipe
 from stackkit.report import report as report_file
 from stackkit.report import table as text_table
 from stackkit.report.predictions import Predictions as PredictionsFile
@@ -32,9 +36,16 @@ class RunReport:
     """What a run found out: an accuracy for each classifier, and what to know about it.
 
     `print(report)` shows the table of the command line.
+
+    Attributes
+    ----------
+    model : LoadedModel or None
+        The model that `run(save=...)` has saved.
+
     """
 
     _report: Report
+    model: LoadedModel | None = None
 
     @property
     def results(self) -> tuple[Result, ...]:
@@ -122,6 +133,8 @@ def run(
     dataset: str | os.PathLike[str],
     *,
     out: str | os.PathLike[str] | None = None,
+    save: str | os.PathLike[str] | None = None,
+    save_aggregator: str = "",
     overwrite: bool = False,
     reporter: Reporter | None = None,
     **options: Unpack[RecipeOptions],
@@ -134,8 +147,12 @@ def run(
         Name and options of a dataset, such as "mnist:limit=50", or a folder with a subfolder per class.
     out : str or os.PathLike, optional
         Folder for report.json, predictions.csv and probabilities.h5.
+    save : str or os.PathLike, optional
+        Then fit a model and write it to this file, such as "birds.stackkit"; see `train`.
+    save_aggregator : str, optional
+        Aggregator of the saved model; by default the first one.
     overwrite : bool, default False
-        Replace an existing report in `out`.
+        Replace an existing report in `out`, and an existing file `save`.
     reporter : Reporter, optional
         Receives progress; by default nothing is shown.
     **options
@@ -156,18 +173,29 @@ def run(
         As the command ends with.
 
     """
+    if save_aggregator and not save:
+        raise UsageError("save_aggregator needs save, the file of the model")
     registry = installed()
     recipe, store = recipe_of(dataset_text(dataset, registry), options), store_of(options)
-    folder, predictions = user_path(out) if out else None, PredictionsFile()
+    folder, file = user_path(out) if out else None, user_path(save) if save else None
+    predictions = PredictionsFile()
     steps = Steps(outputs=Outputs(fits=fits_dir(), folder=folder, predictions=predictions))
+    task = (recipe, registry, store, reporter or SilentReporter(), steps)
     with ExitStack() as held:
+        if file:
+            check_target(file, overwrite=overwrite)
         if folder:
             held.enter_context(report_file.reserved(folder, overwrite=overwrite))
-        report = carry_out(recipe, registry, store, reporter or SilentReporter(), steps).report
+        trained = train_model(*task, aggregator=save_aggregator, ask=False) if file else None
+        report = trained.report if trained else carry_out(*task).report
         if folder:
             report_file.write(report, folder, overwrite=overwrite)
             predictions.write(folder)
-    return RunReport(report)
+    if not (trained and file):
+        return RunReport(report)
+    model = _loaded(trained, recipe)
+    model.save(file, overwrite=overwrite)
+    return RunReport(report, model)
 
 
 def train(
@@ -176,6 +204,7 @@ def train(
     out: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
     with_weights: bool = False,
+    licence: str = "",
     reporter: Reporter | None = None,
     **options: Unpack[RecipeOptions],
 ) -> TrainedModel:
@@ -191,10 +220,12 @@ def train(
         Replace an existing file.
     with_weights : bool, default False
         Put the weights of the networks in, so that nobody has to download them.
+    licence : str, optional
+        Note in the model on what its weights and images allow.
     reporter : Reporter, optional
         Receives progress; by default nothing is shown.
     **options
-        As for `run`.
+        As for `run`. Without `aggregator`, the model has the first one of the recipe.
 
     Returns
     -------
@@ -211,11 +242,20 @@ def train(
     """
     registry = installed()
     recipe, store = recipe_of(dataset_text(dataset, registry), options), store_of(options)
+    file = user_path(out) if out else None
+    if file:
+        check_target(file, overwrite=overwrite)
     steps = Steps(outputs=Outputs(fits=fits_dir()))
     trained = train_model(recipe, registry, store, reporter or SilentReporter(), steps)
-    model = LoadedModel(trained.model, device=recipe.device, threads=recipe.threads)
-    path = model.save(out, with_weights=with_weights, overwrite=overwrite) if out else None
-    return TrainedModel(RunReport(trained.report), model, path)
+    model = _loaded(trained, recipe, licence)
+    if file:
+        model.save(file, with_weights=with_weights, overwrite=overwrite)
+    return TrainedModel(RunReport(trained.report), model, file)
+
+
+def _loaded(trained: Trained, recipe: Recipe, licence: str = "") -> LoadedModel:
+    model = replace(trained.model, facts={**trained.model.facts, "licence": licence})
+    return LoadedModel(model, device=recipe.device, threads=recipe.threads)
 
 
 def _interval(ends: Sequence[float]) -> str:
