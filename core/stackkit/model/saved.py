@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar, cast, get_args
 
 from stackkit.api.aggregator import FitOn
 from stackkit.api.errors import BundleError, UsageError, WeightsError
@@ -21,6 +21,7 @@ from stackkit.bundle import (
     write_bundle,
 )
 from stackkit.evaluation.kept import Kept
+from stackkit.evaluation.views import Use
 from stackkit.extraction.backbone import make_backbone
 from stackkit.host.configured_component import ConfiguredComponent
 from stackkit.host.registry import Registry
@@ -89,6 +90,7 @@ def save_model(model: Model, path: Path, *, with_weights: bool = False, overwrit
             ClassifierRecord(
                 component=component_record(each.component),
                 states=tuple(_member(number, i) for i in range(len(each.members))),
+                views=each.uses,
                 backbone=each.backbone,
             )
             for number, each in enumerate(model.stack.learners)
@@ -208,7 +210,13 @@ def _stack(bundle: Bundle, registry: Registry) -> Stack:
         states = tuple(bundle.state(name) for name in record.states)
         members = tuple(map(kept.restored, states))
         learners.append(
-            FittedLearner(component=component, backbone=record.backbone, members=members, states=states)
+            FittedLearner(
+                component=component,
+                backbone=record.backbone,
+                members=members,
+                uses=_uses(record),
+                states=states,
+            )
         )
     aggregator = find_component(manifest.aggregator.component, registry)
     empty = Stack(
@@ -220,6 +228,12 @@ def _stack(bundle: Bundle, registry: Registry) -> Stack:
     )
     state = bundle.state(manifest.aggregator.states[0])
     return replace(empty, fitted=_kept_aggregator(empty).restored(state), state=state)
+
+
+def _uses(record: ClassifierRecord) -> tuple[Use, ...]:
+    if len(record.views) != len(record.states) or not set(record.views) <= set(get_args(Use)):
+        raise BundleError(f"views of {record.component.name} must be one use of views for each state")
+    return cast(tuple[Use, ...], record.views)
 
 
 def _part(bundle: Bundle, name: str, restore: Callable[[State], T]) -> T:
