@@ -384,6 +384,7 @@ COMMANDS = [
     "train",
     "extract",
     "evaluate",
+    "predict",
     "recipes",
     "suggest",
     "show",

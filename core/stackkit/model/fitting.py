@@ -150,8 +150,14 @@ def stack_of(plan: FitPlan, outcome: FoldOutcome, chosen: CheckedAggregator) -> 
     for number, (learner, _) in enumerate(plan.base_learners):
         own = fits.inner[number] if averaged else [fits.learners[number]]
         members = tuple(fit.kept.classifier(results[fit]) for fit in own)
-        backbone = number % len(plan.features)
-        learners.append(FittedLearner(component=learner, backbone=backbone, members=members))
+        learners.append(
+            FittedLearner(
+                component=learner,
+                backbone=number % len(plan.features),
+                members=members,
+                states=tuple(results[fit].state for fit in own),
+            )
+        )
     (above,) = (
         fit
         for fit in results
@@ -166,6 +172,7 @@ def stack_of(plan: FitPlan, outcome: FoldOutcome, chosen: CheckedAggregator) -> 
         fitted=above.kept.classifier(results[above]),
         fit_on=chosen.fit_on,
         n_classes=plan.n_classes,
+        state=results[above].state,
     )
 
 

@@ -163,11 +163,12 @@ def _states(model: Model) -> Iterable[tuple[str, State]]:
     for number, each in enumerate(stack.learners):
         kept = Kept(component=each.component, n_classes=stack.n_classes)
         _require_portable(kept)
-        for i, member in enumerate(each.members):
-            yield _member(number, i), kept.state(member)
+        states = each.states or (None,) * len(each.members)
+        for i, (member, state) in enumerate(zip(each.members, states, strict=True)):
+            yield _member(number, i), state or kept.state(member)
     kept = _kept_aggregator(stack)
     _require_portable(kept)
-    yield AGGREGATOR, kept.state(stack.fitted)
+    yield AGGREGATOR, stack.state or kept.state(stack.fitted)
     yield "calibration", model.calibration.state()
     yield "reliability", model.reliability.state()
     yield "novelty", model.novelty.state()
@@ -204,8 +205,11 @@ def _stack(bundle: Bundle, registry: Registry) -> Stack:
     for record in manifest.learners:
         component = find_component(record.component, registry)
         kept = Kept(component=component, n_classes=n_classes)
-        members = tuple(kept.restored(bundle.state(name)) for name in record.states)
-        learners.append(FittedLearner(component=component, backbone=record.backbone, members=members))
+        states = tuple(bundle.state(name) for name in record.states)
+        members = tuple(map(kept.restored, states))
+        learners.append(
+            FittedLearner(component=component, backbone=record.backbone, members=members, states=states)
+        )
     aggregator = find_component(manifest.aggregator.component, registry)
     empty = Stack(
         learners=tuple(learners),
@@ -214,8 +218,8 @@ def _stack(bundle: Bundle, registry: Registry) -> Stack:
         fit_on=fit_on,  # type: ignore[arg-type]
         n_classes=n_classes,
     )
-    fitted = _kept_aggregator(empty).restored(bundle.state(manifest.aggregator.states[0]))
-    return replace(empty, fitted=fitted)
+    state = bundle.state(manifest.aggregator.states[0])
+    return replace(empty, fitted=_kept_aggregator(empty).restored(state), state=state)
 
 
 def _part(bundle: Bundle, name: str, restore: Callable[[State], T]) -> T:

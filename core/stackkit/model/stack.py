@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stackkit.api.aggregator import FitOn
+from stackkit.api.state import State
 from stackkit.evaluation.features import Features
 from stackkit.evaluation.fit import errors_name
 from stackkit.evaluation.probabilities import checked_labels
@@ -30,12 +31,16 @@ class FittedLearner:
         Position of the backbone among those of the model.
     members : tuple of object
         The fitted classifiers, one unless `Recipe.refit` is False; their probabilities are averaged.
+    states : tuple of (State or None)
+        The state of each member, as far as it is known already: a classifier that was restored from its
+        state need not be able to give it again.
 
     """
 
     component: ConfiguredComponent
     backbone: int
     members: tuple[Any, ...]
+    states: tuple[State | None, ...] = ()
 
     def probabilities(self, features: Features, n_classes: int) -> NDArray[np.float64]:
         """Return the probabilities of all rows of `features`, (n, n_classes)."""
@@ -82,6 +87,8 @@ class Stack:
         What it was fitted on.
     n_classes : int
         Number of classes.
+    state : State or None
+        The state of the fitted aggregator, if it is known already.
 
     """
 
@@ -90,6 +97,7 @@ class Stack:
     fitted: Any
     fit_on: FitOn
     n_classes: int
+    state: State | None = None
 
     def answer(self, features: Sequence[Features]) -> StackAnswers:
         """Classify images.
