@@ -29,6 +29,7 @@ from stackkit.cli import (
     recipes,
     run,
     suggest,
+    train,
     values,
 )
 from stackkit.cli.click_commands import Command, Group, SectionedCommand
@@ -100,6 +101,7 @@ def _app() -> typer.main.click.Command:  # type: ignore[name-defined]
     app.callback()(_root)
     for name, command, cls in (
         ("run", run.run, SectionedCommand),
+        ("train", train.train, SectionedCommand),
         ("extract", extract.extract, SectionedCommand),
         ("evaluate", evaluate.evaluate, SectionedCommand),
         ("predict", predict.predict, SectionedCommand),
