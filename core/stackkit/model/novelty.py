@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,7 +58,8 @@ class NoveltyDetector:
         rows = np.arange(len(features[0].used_rows))
         each = [_distances(one, rows, mean) for one, mean in zip(features, self.means, strict=True)]
         found = np.mean(np.stack(each) / self.units[:, None], axis=0)
-        return np.searchsorted(self.left_out, found, side="left") / len(self.left_out)
+        less: NDArray[np.int64] = np.searchsorted(self.left_out, found, side="left")
+        return less / len(self.left_out)
 
     def state(self) -> State:
         """Return what `from_state` takes."""
@@ -83,7 +85,7 @@ class NoveltyDetector:
         return cls(quantile=quantile, means=means, units=units, left_out=left_out)
 
 
-def _checked(state: State, name: str, ndim: int, dtype: type) -> NDArray[np.floating]:
+def _checked(state: State, name: str, ndim: int, dtype: type) -> NDArray[Any]:
     array = state.arrays.get(name)
     if array is None or array.ndim != ndim or array.dtype != dtype or not array.size:
         raise ValueError(

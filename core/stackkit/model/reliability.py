@@ -103,10 +103,10 @@ class Reliability:
         The third array counts the right ones among them.
         """
         order = np.argsort(-self.confidence, kind="stable")
-        confidence, right = self.confidence[order], np.cumsum(self.correct[order])
+        confidence, right = self.confidence[order], np.cumsum(self.correct[order], dtype=np.int64)
         # Equal confidences go together: no threshold can tell them apart.
         last = np.flatnonzero(np.append(confidence[1:] < confidence[:-1], [True] * bool(len(order))))
-        return confidence[last], last + 1, right[last]
+        return confidence[last], (last + 1).astype(np.int64), right[last]
 
     def state(self) -> State:
         """Return what `from_state` takes."""
