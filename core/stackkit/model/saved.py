@@ -266,7 +266,7 @@ def _facts(bundle: Bundle, components: Sequence[ConfiguredComponent]) -> Mapping
 
 
 def _check_fit(model: Model, path: Path) -> None:
-    """Refuse a model whose parts have other numbers of features or classes than each other."""
-    widths = len(model.backbones)
-    if model.novelty.means and len(model.novelty.means) != widths:
-        raise BundleError(f"{path}: the novelty must describe {widths} backbones")
+    """Refuse a model whose novelty is about other networks than its own."""
+    count = len(model.backbones)
+    if len(model.novelty.means) != count:
+        raise BundleError(f"{path}: the novelty must describe {count} networks")
