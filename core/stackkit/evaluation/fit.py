@@ -32,6 +32,8 @@ class FitResult:
         Probabilities of the training rows; None if not requested.
     disagreements : int
         Number of test rows whose predicted label is not their most probable one, once it was counted.
+    views : str
+        What the views of an image are for, if the fit has chosen; else "".
 
     """
 
@@ -40,6 +42,7 @@ class FitResult:
     probabilities: Probabilities | None = None
     in_sample: Probabilities | None = None
     disagreements: int = 0
+    views: str = ""
 
     def without_probabilities(self) -> FitResult:
         """Return the result with `disagreements` counted and without the large arrays."""

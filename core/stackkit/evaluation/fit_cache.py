@@ -90,7 +90,9 @@ class FitCache:
         try:
             with np.load(path, allow_pickle=False) as file:
                 arrays = dict(file)
-            result = FitResult(converged=bool(arrays.pop("converged")), **arrays)
+            result = FitResult(
+                converged=bool(arrays.pop("converged")), views=str(arrays.pop("views", "")), **arrays
+            )
         except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile):
             return None  # missing, truncated, damaged, or an archive with other arrays
         with suppress(OSError):
@@ -104,7 +106,7 @@ class FitCache:
         path = _path(self._folder, fit)
         arrays: dict[str, Any] = {
             name: value
-            for name in ("labels", "converged", "probabilities", "in_sample")
+            for name in ("labels", "converged", "probabilities", "in_sample", "views")
             if (value := getattr(result, name)) is not None
         }
         try:
