@@ -25,9 +25,12 @@ from stackkit.cli import (
     fits,
     list_plugins,
     new_plugin,
+    predict,
     recipes,
     run,
+    show,
     suggest,
+    train,
     values,
 )
 from stackkit.cli.click_commands import Command, Group, SectionedCommand
@@ -99,10 +102,13 @@ def _app() -> typer.main.click.Command:  # type: ignore[name-defined]
     app.callback()(_root)
     for name, command, cls in (
         ("run", run.run, SectionedCommand),
+        ("train", train.train, SectionedCommand),
         ("extract", extract.extract, SectionedCommand),
         ("evaluate", evaluate.evaluate, SectionedCommand),
+        ("predict", predict.predict, SectionedCommand),
         ("recipes", recipes.recipes, Command),
         ("suggest", suggest.suggest, SectionedCommand),
+        ("show", show.show, Command),
         ("fetch", fetch.fetch, Command),
         ("list-plugins", list_plugins.list_plugins, Command),
         ("new-plugin", new_plugin.new_plugin, Command),

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stackkit.api.aggregator import FitOn
+from stackkit.api.state import State
 from stackkit.evaluation.features import Features
 from stackkit.evaluation.fit import errors_name
 from stackkit.evaluation.probabilities import checked_labels
@@ -32,6 +33,9 @@ class FittedLearner:
         The fitted classifiers, one unless `Recipe.refit` is False; their probabilities are averaged.
     uses : tuple of {"whole", "rows", "average", "probabilities"}
         What views of an image are for, by member; see `LearnerFit.used_views`.
+    states : tuple of (State or None)
+        The state of each member, as far as it is known already: a classifier that was restored from its
+        state need not be able to give it again.
 
     """
 
@@ -39,6 +43,7 @@ class FittedLearner:
     backbone: int
     members: tuple[Any, ...]
     uses: tuple[Use, ...]
+    states: tuple[State | None, ...] = ()
 
     def probabilities(self, features: Features, n_classes: int) -> NDArray[np.float64]:
         """Return the probabilities of all rows of `features`, (n, n_classes)."""
@@ -85,6 +90,8 @@ class Stack:
         What it was fitted on.
     n_classes : int
         Number of classes.
+    state : State or None
+        The state of the fitted aggregator, if it is known already.
 
     """
 
@@ -93,6 +100,7 @@ class Stack:
     fitted: Any
     fit_on: FitOn
     n_classes: int
+    state: State | None = None
 
     def answer(self, features: Sequence[Features]) -> StackAnswers:
         """Classify images.
