@@ -19,7 +19,7 @@ def test_show_prints_what_is_in_a_model(stackkit: Command, tmp_path: Path):
         "network       tiny (stackkit 0.1.0), 32 pixels, 4 features, weights tiny.h5, 0.0 MB, inside",
         "learner       logistic (stackkit 0.1.0) on tiny",
         "aggregator    average-svm (stackkit 0.1.0)",
-        "calibration   log loss (before 0.25, after 0.125), temperature 0.5",
+        "calibration   log loss (after 0.125, before 0.25), temperature 0.5",
         "dataset       image-folder:root=birds, 1,190 images",
         "licence       weights: Apache-2.0",
     ):
