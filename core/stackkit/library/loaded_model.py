@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -255,6 +256,8 @@ def load(
     """
     names = (trust,) if isinstance(trust, str) else tuple(trust)
     model = load_model(user_path(path), installed(), trust=names)
+    for text in model.facts.get("warnings", ()):
+        warnings.warn(text, stacklevel=2)
     return LoadedModel(model, device=device, threads=threads, reporter=reporter)
 
 
