@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +13,12 @@ from stackkit.api.errors import UsageError
 from stackkit.evaluation.aggregator_fit import FeatureFit, ProbabilityFit
 from stackkit.evaluation.classifiers import CheckedAggregator, CheckedClassifiers, gives_probabilities
 from stackkit.evaluation.comparison import Comparison, FoldOutcome
+from stackkit.evaluation.fit import FitResult
 from stackkit.evaluation.fit_plan import FitPlan
 from stackkit.evaluation.folds import Fold, inner_folds
+from stackkit.evaluation.learner_fit import LearnerFit
 from stackkit.evaluation.out_of_fold import Collector, OutOfFold
+from stackkit.evaluation.views import Use
 from stackkit.model.stack import FittedLearner, Stack
 
 
@@ -155,6 +159,7 @@ def stack_of(plan: FitPlan, outcome: FoldOutcome, chosen: CheckedAggregator) -> 
                 component=learner,
                 backbone=number % len(plan.features),
                 members=members,
+                uses=tuple(_use(fit, results[fit]) for fit in own),
                 states=tuple(results[fit].state for fit in own),
             )
         )
@@ -174,6 +179,11 @@ def stack_of(plan: FitPlan, outcome: FoldOutcome, chosen: CheckedAggregator) -> 
         n_classes=plan.n_classes,
         state=results[above].state,
     )
+
+
+def _use(fit: LearnerFit, result: FitResult) -> Use:
+    # A result from the cache says what was chosen; choosing again would take several fits.
+    return cast(Use, result.views or fit.views)
 
 
 def _run(
