@@ -1,10 +1,9 @@
-"""Put the fitted classifiers of a stack into a bundle, and take them out again."""
+"""The fitted classifiers of a stack in a bundle: as states, or with skops for users who trust a file."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any, cast, get_args
 
 from stackkit.api.aggregator import FitOn
@@ -24,45 +23,37 @@ AGGREGATOR = "aggregator"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SavedClassifiers:
-    """The classifiers of a stack as a bundle has them.
+class SavedStack:
+    """What a bundle has of a stack.
 
     Attributes
     ----------
     learners, aggregator : ClassifierRecord
-        What the manifest says.
+        Entries of the manifest.
     states : dict of str to State
-        States by name.
+        By name.
     files : dict of str to bytes
-        Members that skops wrote, for components without a state.
+        Members with classifiers that have no state.
 
     """
 
-    learners: tuple[ClassifierRecord, ...]
+    learners: list[ClassifierRecord]
     aggregator: ClassifierRecord
-    states: dict[str, State] = field(default_factory=dict)
-    files: dict[str, bytes | Path] = field(default_factory=dict)
+    states: dict[str, State]
+    files: dict[str, bytes]
 
 
-def saved_classifiers(stack: Stack) -> SavedClassifiers:
-    """Return the classifiers of a stack as a bundle has them.
+def saved_stack(stack: Stack) -> SavedStack:
+    """Return what to write of a stack; raises UsageError for a classifier that cannot be saved."""
+    states, files = dict[str, State](), dict[str, bytes]()
 
-    Raises
-    ------
-    UsageError
-        If a component has no state that can be saved.
-    PluginError
-        If a plugin's code fails, or returns what cannot be saved.
-
-    """
-    states: dict[str, State] = {}
-    files: dict[str, bytes | Path] = {}
-
-    def save(kept: Kept, name: str, fitted: Any, state: State | None) -> str:
-        if kept.component.portable:
-            _require_portable(kept.learner)
+    def saved(kept: Kept, name: str, fitted: Any, state: State | None) -> str:
+        if kept.portable:
             states[name] = state or kept.state(fitted)
             return name
+        if kept.component.portable:  # an aggregator of ours around a learner without a state
+            assert kept.learner is not None
+            raise _not_inside(kept.learner, kept.component)
         member = f"skops/{name}.skops"
         files[member] = foreign_state(fitted, kept.component)
         return member
@@ -72,35 +63,26 @@ def saved_classifiers(stack: Stack) -> SavedClassifiers:
         kept = Kept(component=each.component, n_classes=stack.n_classes)
         known = each.states or (None,) * len(each.members)
         names = [
-            save(kept, f"learner-{number}-{i}", member, state)
+            saved(kept, f"learner-{number}-{i}", member, state)
             for i, (member, state) in enumerate(zip(each.members, known, strict=True))
         ]
-        learners.append(_record(each.component, names, views=each.uses, backbone=each.backbone))
-    name = save(_kept_aggregator(stack), AGGREGATOR, stack.fitted, stack.state)
-    return SavedClassifiers(
-        learners=tuple(learners),
-        aggregator=_record(stack.aggregator, [name], fit_on=stack.fit_on),
-        states=states,
-        files=files,
+        learners.append(
+            ClassifierRecord(
+                component=component_record(each.component),
+                states=tuple(names),
+                format="state" if kept.portable else "skops",
+                views=each.uses,
+                backbone=each.backbone,
+            )
+        )
+    kept = _kept_aggregator(stack)
+    aggregator = ClassifierRecord(
+        component=component_record(stack.aggregator),
+        states=(saved(kept, AGGREGATOR, stack.fitted, stack.state),),
+        format="state" if kept.portable else "skops",
+        fit_on=stack.fit_on,
     )
-
-
-def _record(component: ConfiguredComponent, names: Sequence[str], **more: Any) -> ClassifierRecord:
-    return ClassifierRecord(
-        component=component_record(component),
-        states=tuple(names),
-        format="state" if component.portable else "skops",
-        **more,
-    )
-
-
-def _kept_aggregator(stack: Stack) -> Kept:
-    on_features = stack.fit_on == "features"
-    return Kept(
-        component=stack.aggregator,
-        n_classes=stack.n_classes,
-        learner=stack.learners[0].component if on_features else None,
-    )
+    return SavedStack(learners=learners, aggregator=aggregator, states=states, files=files)
 
 
 def check_savable(
@@ -110,43 +92,22 @@ def check_savable(
 
     `inside` says whether the learners are fitted inside the aggregator.
     """
-    for each in learners if inside else ():
-        _require_portable(each)
     for each in (aggregator, *learners):
         if not each.portable:
+            if inside and each is not aggregator:
+                raise _not_inside(each, aggregator)
             require_skops(each)
 
 
-def _require_portable(learner: ConfiguredComponent | None) -> None:
-    if learner is not None and not learner.portable:
-        raise UsageError(
-            f"{learner.name} of {learner.component.distribution} has no state that can be saved inside "
-            "an aggregator; use another learner, or ask its author for state= and restore= in its spec"
-        )
+def _not_inside(learner: ConfiguredComponent, aggregator: ConfiguredComponent) -> UsageError:
+    return UsageError(
+        f"{learner.name} of {learner.component.distribution} has no state that can be saved inside "
+        f"{aggregator.name}; choose another --aggregator or --learner"
+    )
 
 
 def loaded_stack(bundle: Bundle, registry: Registry, trust: Collection[str]) -> Stack:
-    """Return the stack in a bundle.
-
-    Parameters
-    ----------
-    bundle : Bundle
-        The bundle.
-    registry : Registry
-        The installed components.
-    trust : collection of str
-        Names of components without a state whose classifiers the user allows skops to load.
-
-    Raises
-    ------
-    BundleError
-        If parts of the bundle do not fit each other.
-    UsageError
-        If a component that needs trust is not trusted.
-    PluginError
-        If a component is not installed, or refuses its options or state.
-
-    """
+    """Return the stack of a bundle, whose components are those of the registry."""
     manifest = bundle.manifest
     n_classes, fit_on = len(manifest.classes), manifest.aggregator.fit_on
     if fit_on not in get_args(FitOn):
@@ -155,40 +116,48 @@ def loaded_stack(bundle: Bundle, registry: Registry, trust: Collection[str]) -> 
     for record in manifest.learners:
         component = find_component(record.component, registry)
         kept = Kept(component=component, n_classes=n_classes)
-        states, members = _loaded(bundle, record, kept, trust)
+        found = [_loaded(kept, record, name, bundle, trust) for name in record.states]
         learners.append(
             FittedLearner(
                 component=component,
                 backbone=record.backbone,
-                members=members,
+                members=tuple(fitted for fitted, _ in found),
                 uses=_uses(record),
-                states=states,
+                states=tuple(state for _, state in found),
             )
         )
-    empty = Stack(
+    stack = Stack(
         learners=tuple(learners),
         aggregator=find_component(manifest.aggregator.component, registry),
         fitted=None,
-        fit_on=fit_on,  # type: ignore[arg-type]
+        fit_on=cast(FitOn, fit_on),
         n_classes=n_classes,
     )
-    states, members = _loaded(bundle, manifest.aggregator, _kept_aggregator(empty), trust)
-    return replace(empty, fitted=members[0], state=states[0] if states else None)
+    name = manifest.aggregator.states[0]
+    fitted, state = _loaded(_kept_aggregator(stack), manifest.aggregator, name, bundle, trust)
+    return replace(stack, fitted=fitted, state=state)
 
 
 def _loaded(
-    bundle: Bundle, record: ClassifierRecord, kept: Kept, trust: Collection[str]
-) -> tuple[tuple[State, ...], tuple[Any, ...]]:
-    """Return the states of a record, none if skops wrote them, and the fitted classifiers."""
-    component = kept.component
+    kept: Kept, record: ClassifierRecord, name: str, bundle: Bundle, trust: Collection[str]
+) -> tuple[Any, State | None]:
     if record.format == "state":
-        states = tuple(bundle.state(name) for name in record.states)
-        return states, tuple(map(kept.restored, states))
-    if component.component.is_own:  # no release of stackkit writes this
-        raise BundleError(f"{component.name} of stackkit itself must have a state, got one of skops")
-    return (), tuple(
-        foreign_restored(bundle.file(name), component, trust=trust, n_classes=kept.n_classes)
-        for name in record.states
+        state = bundle.state(name)
+        return kept.restored(state), state
+    if kept.component.component.is_own:  # no release of stackkit writes this
+        raise BundleError(
+            f"{kept.component.name} of stackkit itself must have a state, got one of skops"
+        )
+    data = bundle.file(name)
+    return foreign_restored(data, kept.component, trust=trust, n_classes=kept.n_classes), None
+
+
+def _kept_aggregator(stack: Stack) -> Kept:
+    on_features = stack.fit_on == "features"
+    return Kept(
+        component=stack.aggregator,
+        n_classes=stack.n_classes,
+        learner=stack.learners[0].component if on_features else None,
     )
 
 

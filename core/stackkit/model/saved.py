@@ -21,7 +21,7 @@ from stackkit.extraction.backbone import make_backbone
 from stackkit.host.configured_component import ConfiguredComponent
 from stackkit.host.registry import Registry
 from stackkit.model.calibration import Calibration
-from stackkit.model.classifiers import loaded_stack, saved_classifiers
+from stackkit.model.classifiers import loaded_stack, saved_stack
 from stackkit.model.components import find_component, other_version
 from stackkit.model.model import Model
 from stackkit.model.networks import describe_network, restore_network
@@ -58,14 +58,13 @@ def save_model(model: Model, path: Path, *, with_weights: bool = False, overwrit
     ------
     UsageError
         If a component has no state that can be saved, or a network no file with its weights.
-    PluginError
-        If a plugin's code fails, or returns what cannot be saved.
     BundleError
         If the file cannot be written.
 
     """
-    saved = saved_classifiers(model.stack)
-    states, files = saved.states | {name: getattr(model, name).state() for name in FIGURES}, saved.files
+    stack = saved_stack(model.stack)
+    trust = {name: getattr(model, name).state() for name in FIGURES}
+    files: dict[str, bytes | Path] = dict(stack.files)
     backbones = []
     for each, revision in zip(model.backbones, model.revisions, strict=True):
         record, weights = describe_network(each, make_backbone(each), with_weights=with_weights)
@@ -81,15 +80,15 @@ def save_model(model: Model, path: Path, *, with_weights: bool = False, overwrit
     manifest = Manifest(
         classes=model.classes,
         backbones=tuple(backbones),
-        learners=saved.learners,
-        aggregator=saved.aggregator,
+        learners=tuple(stack.learners),
+        aggregator=stack.aggregator,
         provenance=ProvenanceRecord(**provenance) if provenance else _UNKNOWN,
         accuracy=AccuracyRecord(**accuracy) if accuracy else None,
         **{name: facts.get(name, {}) for name in FIGURES},
         pixels=facts.get("pixels", {}),
         licence=str(facts.get("licence", "")),
     )
-    return write_bundle(path, manifest, states, files, overwrite=overwrite)
+    return write_bundle(path, manifest, {**stack.states, **trust}, files, overwrite=overwrite)
 
 
 _UNKNOWN = ProvenanceRecord(stackkit="", created="", dataset="", images=0)
@@ -105,7 +104,8 @@ def load_model(path: Path, registry: Registry, *, trust: Collection[str] = ()) -
     registry : Registry
         The installed components.
     trust : collection of str
-        Names of third parties' components without a state; skops may load their classifiers.
+        Names of third parties' components whose classifiers may be loaded although they are no plain
+        states.
 
     Returns
     -------
@@ -119,8 +119,6 @@ def load_model(path: Path, registry: Registry, *, trust: Collection[str] = ()) -
         If the file is no bundle, is damaged, or its parts do not fit each other.
     PluginError
         If a component is not installed, or refuses its options or state.
-    UsageError
-        If a classifier can only be loaded by skops, and its component is not in `trust`.
 
     """
     with open_bundle(path) as bundle:
