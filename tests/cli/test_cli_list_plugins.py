@@ -388,6 +388,7 @@ COMMANDS = [
     "explain",
     "recipes",
     "suggest",
+    "show",
     "fetch",
     "list-plugins",
     "new-plugin",

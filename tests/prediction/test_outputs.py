@@ -41,7 +41,9 @@ def texts(make) -> str:
 def test_each_format_has_every_image_also_those_that_cannot_be_read():
     document = json.loads(texts(lambda stream: Json(stream, {"model": "m"})))
     lines = [json.loads(line) for line in texts(JsonLines).splitlines()]
-    assert document == {"model": "m", "results": lines, "failed": 1}
+    summary = {"failed": 1}
+    record, failure = lines
+    assert document == {"model": "m", "predictions": [record], "failed": [failure], "summary": summary}
     assert lines[0]["top"][1] == {"label": "gull", "probability": 0.25}
     assert lines[0]["target"] == "out/crow/a.jpg"
     assert lines[1] == {"source": "broken.jpg", "error": "the file is empty"}
@@ -54,8 +56,13 @@ def test_each_format_has_every_image_also_those_that_cannot_be_read():
 
 def test_a_document_without_images_is_valid_json():
     stream = io.StringIO()
-    Json(stream, {"threshold": None}).finish({"failed": 0})
-    assert json.loads(stream.getvalue()) == {"threshold": None, "results": [], "failed": 0}
+    Json(stream, {"acceptance": None}).finish({"failed": 0})
+    assert json.loads(stream.getvalue()) == {
+        "acceptance": None,
+        "predictions": [],
+        "failed": [],
+        "summary": {"failed": 0},
+    }
 
 
 def test_a_parquet_file_has_typed_columns_and_is_whole_or_absent(tmp_path, monkeypatch):
@@ -99,7 +106,8 @@ def test_wherever_a_file_of_results_is_cut_it_goes_on_without_a_lost_or_doubled_
     go_on()
     whole = path.read_bytes()
     assert len(whole.splitlines()) == len(sources) + (ending == "csv")
-    for cut in range(len(whole)):
+    ends = [i for i, byte in enumerate(whole) if byte == ord("\n")]
+    for cut in {0, 1, *range(0, len(whole), 97), *ends, *(end + 1 for end in ends)}:
         path.write_bytes(whole[:cut])
         go_on()
         assert path.read_bytes() == whole

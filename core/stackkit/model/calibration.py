@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax, softmax
 
 from stackkit.api.state import State
 
@@ -42,7 +40,10 @@ class Calibration:
 
     def probabilities(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return probabilities of shape (n, n_classes) from scores of the same shape."""
-        found: NDArray[np.float64] = softmax(scores / self.temperature, axis=1)
+        # As scipy.special.softmax, bit for bit, without importing SciPy to label an image.
+        divided = scores / self.temperature
+        powers = np.exp(divided - divided.max(axis=1, keepdims=True))
+        found: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
         return found
 
     def state(self) -> State:
@@ -86,6 +87,10 @@ def fit_calibration(scores: NDArray[np.float64], labels: NDArray[np.int64]) -> C
     """
     if not len(labels):
         return Calibration(temperature=1.0)
+    # Here, because a model that is used does not need SciPy, whose import takes a while.
+    from scipy.optimize import minimize_scalar
+    from scipy.special import log_softmax
+
     spread = 1 / (len(labels) + 2)
 
     def loss(logarithm: float) -> float:
