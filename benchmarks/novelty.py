@@ -147,13 +147,9 @@ def directions(X: Matrix) -> Matrix:
 
 def class_angles(X: Matrix, labels: Labels) -> Distance:
     """What stackkit does: the cosine to the nearest class mean, by its own code."""
-    detector = fit_novelty([_features(X)], labels, np.arange(len(labels)) % 2)
-    means = detector.means[0]
+    features = Features.from_matrix("", X.astype(np.float32))
+    means = fit_novelty([features], labels, np.arange(len(labels)) % 2).means[0]
     return lambda Z: 1 - (directions(Z) @ means.T).max(axis=1)
-
-
-def _features(X: Matrix) -> Features:
-    return Features.from_matrix("", X.astype(np.float32))
 
 
 def scaled_by_feature(X: Matrix, labels: Labels) -> Distance:
