@@ -68,8 +68,9 @@ def first_from(parse: Callable[..., Any]) -> Callable[[Callable[..., None]], Cal
             command(parse(**{name: given.pop(name) for name in parsed}), **given)
 
         flat.__doc__ = command.__doc__
-        required = sorted([*parsed.values(), *own], key=lambda each: each.default is not each.empty)
-        flat.__signature__ = inspect.Signature(required)  # type: ignore[attr-defined]
+        # By keyword, because one without a default may follow others that have one.
+        all_of_them = [each.replace(kind=each.KEYWORD_ONLY) for each in (*parsed.values(), *own)]
+        flat.__signature__ = inspect.Signature(all_of_them)  # type: ignore[attr-defined]
         return flat
 
     return decorate

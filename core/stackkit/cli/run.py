@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stackkit.api.errors import StackkitError, UsageError
-from stackkit.cli import options
+from stackkit.cli import model_options, options
 from stackkit.cli.host import the_host
 from stackkit.cli.output import print_csv, print_json, stdout_set_aside
 from stackkit.cli.recipe_options import first_from, parse_recipe
@@ -30,8 +30,8 @@ def run(
     recipe: Recipe,
     out: options.Out = None,
     overwrite: options.Overwrite = False,
-    save: options.Save = None,
-    save_aggregator: options.SaveAggregator = None,
+    save: model_options.Save = None,
+    save_aggregator: model_options.SaveAggregator = None,
     store: options.Store = None,
     feature_dtype: options.FeatureDtype = "float32",
     device: options.Device = None,

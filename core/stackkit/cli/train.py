@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from stackkit.cli import options
+from stackkit.cli import model_options, options
 from stackkit.cli.recipe_options import first_from, parse_recipe
 from stackkit.cli.run import run_recipe
 from stackkit.cli.saving import Saving
@@ -14,10 +14,11 @@ from stackkit.recipe import Recipe
 @first_from(parse_recipe)
 def train(
     recipe: Recipe,
-    out: options.Bundle,
-    overwrite: options.OverwriteModel = False,
-    with_weights: options.WithWeights = False,
-    licence: options.Licence = None,
+    out: model_options.Bundle,
+    overwrite: model_options.OverwriteModel = False,
+    with_weights: model_options.WithWeights = False,
+    with_examples: model_options.WithExamples = False,
+    licence: model_options.Licence = None,
     store: options.Store = None,
     feature_dtype: options.FeatureDtype = "float32",
     device: options.Device = None,
@@ -41,6 +42,7 @@ def train(
         ask=True,
         overwrite=overwrite,
         with_weights=with_weights,
+        with_examples=with_examples,
         licence=licence or "",
     )
     saving.check()
