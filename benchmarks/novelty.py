@@ -190,11 +190,12 @@ def _means(A: Matrix, labels: Labels) -> tuple[Matrix, Matrix]:
 
 
 def _whitening(residuals: Matrix, shrinkage: float = 0.3) -> Matrix:
-    covariance = residuals.T @ residuals / len(residuals)
-    scale = np.trace(covariance) / len(covariance) or 1.0
-    shrunk = (1 - shrinkage) * covariance + shrinkage * scale * np.eye(len(covariance))
-    values, vectors = np.linalg.eigh(shrunk)
-    whitening: Matrix = vectors / np.sqrt(values)
+    # The covariance has fewer directions than features: a thin decomposition is enough.
+    _, roots, axes = np.linalg.svd(residuals / np.sqrt(len(residuals)), full_matrices=False)
+    width = residuals.shape[1]
+    floor = shrinkage * ((roots**2).sum() / width or 1.0)
+    scales = 1 / np.sqrt((1 - shrinkage) * roots**2 + floor) - 1 / np.sqrt(floor)
+    whitening: Matrix = np.eye(width) / np.sqrt(floor) + (axes.T * scales) @ axes
     return whitening
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from stackkit.api.errors import StackkitError, UsageError
+from stackkit.api.errors import ImageError, StackkitError, UsageError
 from stackkit.cli import options, values
 from stackkit.cli import predict_options as own
 from stackkit.cli.output import print_json, stdout_set_aside
@@ -79,8 +79,9 @@ def explain(
         predictor = Predictor(loaded, device=device, threads=threads, reporter=reporter)
         try:
             opened = predictor.read(image)
-        except OSError as error:
-            raise UsageError(f"{shown(str(image))}: {error.strerror or error}") from error
+        except (OSError, ImageError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise ImageError(f"{shown(str(image))}: {reason}") from error
         found = explained(predictor, opened, shown(image.name), grid=grid, regions=regions)
         _write(target, _content(target, found, model.name))
     if as_json:

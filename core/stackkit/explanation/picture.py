@@ -21,8 +21,8 @@ def png(explanation: Explanation) -> bytes:
     from PIL import Image, ImageDraw
 
     shown = _with_regions(explanation)
-    lines = 2 + len(explanation.prediction.top) + len(explanation.votes)
-    upper = _MARGIN + 90 + max(shown.height, 48 * lines)
+    listed = 48 * len(explanation.prediction.top) + 32 * len(explanation.votes) + 50
+    upper = _MARGIN + 90 + max(shown.height, listed)
     height = upper + (_THUMBNAIL + 130 if explanation.neighbours else _MARGIN)
     canvas = Image.new("RGB", (WIDTH, height), "#ffffff")
     draw = ImageDraw.Draw(canvas)

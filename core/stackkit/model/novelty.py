@@ -122,8 +122,8 @@ def fit_novelty(
 
     References
     ----------
-    `docs/explanation/trust.md` compares this with the distances of Lee et al. (2018), Ren et al. (2021)
-    and Sun et al. (2022), which need more memory and flag the same images.
+    `docs/explanation/trust.md` compares this with the distances of Lee et al. (2018) and Sun et al.
+    (2022), which need more memory and find the same images.
 
     """
     everything = np.arange(len(labels))
