@@ -33,6 +33,7 @@ from stackkit.api.hookspecs import HOOKSPEC_VERSION, hookimpl
 from stackkit.api.image_files import IMAGE_ENDINGS, RAW_ENDINGS
 from stackkit.api.images import bytes_fingerprint, decode_image, file_fingerprint, read_image
 from stackkit.api.learner import Learner
+from stackkit.api.onnx_nodes import OnnxNodes
 from stackkit.api.option import Option, OptionValue
 from stackkit.api.paths import datasets_dir, engines_dir, user_path
 from stackkit.api.pixels import PixelOptions
@@ -60,6 +61,7 @@ __all__ = [
     "JoinableBackbone",
     "Learner",
     "LearnerSpec",
+    "OnnxNodes",
     "Option",
     "OptionValue",
     "PixelOptions",

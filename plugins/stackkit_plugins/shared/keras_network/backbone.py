@@ -9,7 +9,7 @@ from importlib.metadata import version
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from stackkit.api import ExtractionError, JoinableBackbone, Readiness
+from stackkit.api import ExtractionError, JoinableBackbone, OnnxNodes, Readiness
 from stackkit_plugins.shared.keras_network import selection_process
 from stackkit_plugins.shared.keras_network.activations import release_others
 from stackkit_plugins.shared.keras_network.engine_cache import EngineCache, EngineSelection
@@ -243,6 +243,21 @@ class KerasBackbone:
             features[rows] = features_of(self.definition.poolings, raw)
             start = rows.stop
         return features
+
+    def onnx(self, nodes: OnnxNodes, images: str) -> str:
+        """Add the nodes that compute the features of (n, size, size, 3) uint8 images.
+
+        Raises
+        ------
+        PluginError
+            If a layer or a pooling cannot be exported.
+        WeightsError
+            If the weights are missing and cannot be downloaded.
+
+        """
+        from stackkit_plugins.shared.keras_network.to_onnx.conversion import network_nodes
+
+        return network_nodes(nodes, self.definition, images)
 
     def _set_up_unprepared(self, images: NDArray[np.uint8]) -> None:
         settings = self.definition.settings
