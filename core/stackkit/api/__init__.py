@@ -8,6 +8,7 @@ from stackkit.api.backbone import (
     Backbone,
     JoinableBackbone,
     PlanningBackbone,
+    PortableBackbone,
     PreparableBackbone,
     Readiness,
 )
@@ -30,6 +31,7 @@ from stackkit.api.errors import (
 )
 from stackkit.api.groups import group_argument
 from stackkit.api.hookspecs import HOOKSPEC_VERSION, hookimpl
+from stackkit.api.housekeeping import is_housekeeping
 from stackkit.api.image_files import IMAGE_ENDINGS, RAW_ENDINGS
 from stackkit.api.images import bytes_fingerprint, decode_image, file_fingerprint, read_image
 from stackkit.api.learner import Learner
@@ -67,6 +69,7 @@ __all__ = [
     "PixelOptions",
     "PlanningBackbone",
     "PluginError",
+    "PortableBackbone",
     "PreparableBackbone",
     "Readiness",
     "Reporter",
@@ -84,6 +87,7 @@ __all__ = [
     "fit_on_option",
     "group_argument",
     "hookimpl",
+    "is_housekeeping",
     "leave_out_small_classes",
     "limit_option",
     "limit_per_class",
