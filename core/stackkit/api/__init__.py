@@ -6,6 +6,7 @@ No module of this package imports NumPy or Pillow at import time, so that listin
 from stackkit.api.aggregator import Aggregator, FeatureAggregator, FitOn
 from stackkit.api.backbone import (
     Backbone,
+    ExportableBackbone,
     JoinableBackbone,
     PlanningBackbone,
     PortableBackbone,
@@ -56,6 +57,7 @@ __all__ = [
     "Dataset",
     "DatasetError",
     "DatasetSpec",
+    "ExportableBackbone",
     "ExtractionError",
     "FeatureAggregator",
     "FitOn",

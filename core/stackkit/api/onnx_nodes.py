@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -24,6 +25,9 @@ TINY = 1e-12
 class OnnxNodes:
     """The nodes and constants of a graph that is being built.
 
+    Nothing is in the graph twice: a node or a constant that equals an earlier one is that one. Components
+    that share a network therefore share its nodes.
+
     Examples
     --------
     >>> import numpy as np
@@ -36,6 +40,7 @@ class OnnxNodes:
     def __init__(self) -> None:
         self._nodes: list[Any] = []
         self._constants: dict[str, Any] = {}
+        self._known: dict[object, tuple[str, ...]] = {}
         self._count = 0
 
     def add(self, operator: str, *inputs: Tensor, **attributes: Any) -> str:
@@ -57,11 +62,19 @@ class OnnxNodes:
         self, operator: str, *inputs: Tensor, outputs: int, **attributes: Any
     ) -> tuple[str, ...]:
         """Add a node with several outputs, and return their names."""
+        import onnx
         from onnx import helper
 
         names = [each if isinstance(each, str) else self.constant(each) for each in inputs]
+        key = None
+        if not any(isinstance(each, onnx.GraphProto) for each in attributes.values()):
+            key = (operator, tuple(names), outputs, repr(sorted(attributes.items())))
+        if key in self._known:
+            return self._known[key]
         made = tuple(self.name(operator) for _ in range(outputs))
         self._nodes.append(helper.make_node(operator, names, list(made), **attributes))
+        if key:
+            self._known[key] = made
         return made
 
     def constant(self, array: NDArray[Any]) -> str:
@@ -69,9 +82,13 @@ class OnnxNodes:
         import numpy as np
         from onnx import numpy_helper
 
-        name = self.name("constant")
-        self._constants[name] = numpy_helper.from_array(np.asarray(array, order="C"), name)
-        return name
+        array = np.asarray(array, order="C")
+        key = (array.dtype.str, array.shape, hashlib.sha256(array.tobytes()).digest())
+        if key not in self._known:
+            name = self.name("constant")
+            self._constants[name] = numpy_helper.from_array(array, name)
+            self._known[key] = (name,)
+        return self._known[key][0]
 
     def name(self, prefix: str) -> str:
         """Return a name that no other tensor has."""

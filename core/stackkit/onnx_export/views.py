@@ -33,11 +33,37 @@ class ImageViews:
     def square(self, geometry: Geometry, box: str | None = None) -> str:
         """Return the pixels that a network sees, (1, size, size, 3) uint8.
 
-        `box` is, for an attention view, x, y, width and height relative to the image: (4,) float32.
+        `box` is, for an attention view, x, y, width and height relative to the image: (4,) float64.
         """
         if geometry not in self._known:
             self._known[geometry] = self._made(geometry, box)
         return self._known[geometry]
+
+    def box_on_image(self, box: str, resize: str) -> str:
+        """Return a box on the image: `extraction.boxes.Boxes.on_image` once more.
+
+        `box` is x, y, width and height relative to a square that `resize` made of the image, (4,) float64.
+        """
+        if resize == "squash":
+            return box
+        nodes = self._nodes
+        x, y, w, h = (nodes.add("Gather", box, np.array([i]), axis=0) for i in range(4))
+        side = nodes.add("Min" if resize == "crop" else "Max", self._width, self._height)
+        starts, sizes = [], []
+        for length, start, size in ((self._width, x, w), (self._height, y, h)):
+            low, high = (
+                self._relative(length, side, each) for each in (start, nodes.add("Add", start, size))
+            )
+            starts.append(low)
+            sizes.append(nodes.add("Sub", high, low))
+        return nodes.add("Concat", *starts, *sizes, axis=0)
+
+    def _relative(self, length: str, side: str, at: str) -> str:
+        nodes = self._nodes
+        margin = nodes.add("Div", nodes.add("Sub", length, side), np.array(2.0))
+        place = nodes.add("Add", margin, nodes.add("Mul", at, side))
+        inside = nodes.add("Min", nodes.add("Max", place, np.array(0.0)), length)
+        return nodes.add("Div", inside, length)
 
     def _made(self, geometry: Geometry, box: str | None) -> str:
         nodes = self._nodes
@@ -57,8 +83,7 @@ class ImageViews:
         left, top, right, bottom = zero, zero, self._width, self._height
         if geometry.view == ATTENTION:
             assert box is not None
-            exact = nodes.cast(box, np.float64)
-            x, y, w, h = (nodes.add("Gather", exact, np.array(i), axis=0) for i in range(4))
+            x, y, w, h = (nodes.add("Gather", box, np.array(i), axis=0) for i in range(4))
             left, right = self._within(self._width, x, w)
             top, bottom = self._within(self._height, y, h)
         elif geometry.view in CROPS:

@@ -267,7 +267,7 @@ class KerasBackbone:
         """
         from stackkit_plugins.shared.keras_network.to_onnx.conversion import network_nodes
 
-        return network_nodes(nodes, self.definition, images)
+        return network_nodes(nodes, self.definition, self._plain_model, images)
 
     def _set_up_unprepared(self, images: NDArray[np.uint8]) -> None:
         settings = self.definition.settings
@@ -304,6 +304,10 @@ class KerasBackbone:
             "batch_size": selection.batch_size,
             "difference_from_tensorflow": f"{selection.difference:.0e}",
         }
+
+    @cached_property
+    def _plain_model(self) -> Any:
+        return self.definition.plain_model()
 
     @cached_property
     def _network(self) -> Network:

@@ -70,7 +70,9 @@ class _Walk:
         return self.calls[place].inputs[0], tail
 
 
-def network_nodes(nodes: OnnxNodes, definition: NetworkDefinition, images: str) -> str:
+def network_nodes(
+    nodes: OnnxNodes, definition: NetworkDefinition, model: Any, images: str
+) -> str:
     """Add the nodes that compute the features of a network.
 
     Parameters
@@ -79,6 +81,8 @@ def network_nodes(nodes: OnnxNodes, definition: NetworkDefinition, images: str) 
         Where nodes are added.
     definition : NetworkDefinition
         The network.
+    model : keras.Model
+        What its `plain_model` returned.
     images : str
         (n, size, size, 3) uint8 RGB.
 
@@ -93,7 +97,6 @@ def network_nodes(nodes: OnnxNodes, definition: NetworkDefinition, images: str) 
         If a layer or a pooling cannot be exported.
 
     """
-    model = definition.plain_model()
     walk = _Walk(nodes=nodes)
     walk.through(model, _prepared(nodes, definition, images))
     features = []
