@@ -36,7 +36,7 @@ from stackkit.api.housekeeping import is_housekeeping
 from stackkit.api.image_files import IMAGE_ENDINGS, RAW_ENDINGS
 from stackkit.api.images import bytes_fingerprint, decode_image, file_fingerprint, read_image
 from stackkit.api.learner import Learner
-from stackkit.api.onnx_nodes import OnnxNodes
+from stackkit.api.onnx_nodes import OnnxNodes, OnnxTensor
 from stackkit.api.option import Option, OptionValue
 from stackkit.api.paths import datasets_dir, engines_dir, user_path
 from stackkit.api.pixels import PixelOptions
@@ -66,6 +66,7 @@ __all__ = [
     "Learner",
     "LearnerSpec",
     "OnnxNodes",
+    "OnnxTensor",
     "Option",
     "OptionValue",
     "PixelOptions",

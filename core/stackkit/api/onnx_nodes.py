@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Tensor: TypeAlias = "str | NDArray[Any]"
+OnnxTensor: TypeAlias = "str | NDArray[Any]"
 """The name of a tensor in the graph, or an array, which becomes a constant."""
 
 OPSET = 18
@@ -25,8 +25,8 @@ TINY = 1e-12
 class OnnxNodes:
     """The nodes and constants of a graph that is being built.
 
-    Nothing is in the graph twice: a node or a constant that equals an earlier one is that one. Components
-    that share a network therefore share its nodes.
+    Nothing is in the graph twice: a node or a constant that equals an earlier one is that one.
+    Components that share a network therefore share its nodes.
 
     Examples
     --------
@@ -43,7 +43,7 @@ class OnnxNodes:
         self._known: dict[object, tuple[str, ...]] = {}
         self._count = 0
 
-    def add(self, operator: str, *inputs: Tensor, **attributes: Any) -> str:
+    def add(self, operator: str, *inputs: OnnxTensor, **attributes: Any) -> str:
         """Add a node with one output, and return the name of that.
 
         Parameters
@@ -59,7 +59,7 @@ class OnnxNodes:
         return self.add_several(operator, *inputs, outputs=1, **attributes)[0]
 
     def add_several(
-        self, operator: str, *inputs: Tensor, outputs: int, **attributes: Any
+        self, operator: str, *inputs: OnnxTensor, outputs: int, **attributes: Any
     ) -> tuple[str, ...]:
         """Add a node with several outputs, and return their names."""
         import onnx
@@ -122,20 +122,20 @@ class OnnxNodes:
         value = helper.make_empty_tensor_value_info(output)
         return helper.make_graph(inner._nodes, self.name("part"), [], [value], constants)
 
-    def cast(self, tensor: Tensor, dtype: Any) -> str:
+    def cast(self, tensor: OnnxTensor, dtype: Any) -> str:
         """Convert a tensor to a NumPy dtype."""
         import numpy as np
         from onnx import helper
 
         return self.add("Cast", tensor, to=helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
 
-    def log(self, probabilities: Tensor) -> str:
+    def log(self, probabilities: OnnxTensor) -> str:
         """Return the logarithm of float64 probabilities, each at least that of `TINY`."""
         import numpy as np
 
         return self.add("Log", self.add("Max", probabilities, np.array(TINY)))
 
-    def in_columns(self, values: Tensor, columns: Sequence[int], count: int) -> str:
+    def in_columns(self, values: OnnxTensor, columns: Sequence[int], count: int) -> str:
         """Place (n, k) float64 values in k of `count` columns; the others are 0."""
         import numpy as np
 

@@ -15,6 +15,7 @@ from stackkit.bundle import Bundle
 from stackkit.evaluation.views import Use
 from stackkit.host.component_code import call_code
 from stackkit.host.configured_component import ConfiguredComponent
+from stackkit.host.host_options import VIEWS_OF_LEARNER
 from stackkit.model.stack import FittedLearner, Stack
 
 FIRST = np.array([0])
@@ -56,9 +57,7 @@ def states_in(bundle: Bundle) -> StackStates:
     )
 
 
-def score_nodes(
-    nodes: OnnxNodes, stack: Stack, states: StackStates, features: Sequence[str]
-) -> str:
+def score_nodes(nodes: OnnxNodes, stack: Stack, states: StackStates, features: Sequence[str]) -> str:
     """Add the nodes of a stack.
 
     Parameters
@@ -92,8 +91,8 @@ def score_nodes(
     if stack.fit_on == "features":
         inner = stack.learners[0].component
         inputs = [nodes.add("ReduceMean", each, FIRST, keepdims=1) for each in features]
-        context["learner"] = lambda state, X: _nodes_of(nodes, inner, state, X, stack.n_classes)
-    return _nodes_of(nodes, stack.aggregator, states.aggregator, inputs, stack.n_classes, **context)
+        context["learner"] = lambda state, X: nodes_of(nodes, inner, state, X, stack.n_classes)
+    return nodes_of(nodes, stack.aggregator, states.aggregator, inputs, stack.n_classes, **context)
 
 
 def _votes(
@@ -102,7 +101,7 @@ def _votes(
     """Return a learner's probabilities of the image, (1, n_classes) float64."""
     each = [
         _seen_by(nodes, learner.component, state, use, features, n_classes)
-        for state, use in zip(states, learner.uses, strict=True)
+        for state, use in zip(states, _uses(learner), strict=True)
     ]
     if len(each) == 1:
         return each[0]
@@ -122,11 +121,11 @@ def _seen_by(
         features = nodes.add("ReduceMean", features, FIRST, keepdims=1)
     elif use == "whole":
         features = nodes.add("Gather", features, FIRST, axis=0)
-    found = _nodes_of(nodes, component, state, features, n_classes)
+    found = nodes_of(nodes, component, state, features, n_classes)
     return nodes.add("ReduceMean", found, FIRST, keepdims=1)
 
 
-def _nodes_of(
+def nodes_of(
     nodes: OnnxNodes,
     configured: ConfiguredComponent,
     state: State,
@@ -134,6 +133,14 @@ def _nodes_of(
     n_classes: int,
     **context: Any,
 ) -> str:
+    """Add the nodes of one fitted classifier, and return its output; see `LearnerSpec.onnx`.
+
+    Raises
+    ------
+    PluginError
+        If the component does not say how, or its code fails.
+
+    """
     if not getattr(configured.component.spec, "onnx", ""):
         raise _no_export(
             f"{configured.name} of {configured.component.distribution}",
@@ -148,3 +155,8 @@ def _nodes_of(
 
 def _no_export(name: str, reason: str) -> PluginError:
     return PluginError(f"{name} cannot be exported to ONNX: {reason}; train with another component")
+
+
+def _uses(learner: FittedLearner) -> Sequence[Use]:
+    declared: Use = learner.component.host_option(VIEWS_OF_LEARNER)  # type: ignore[assignment]
+    return getattr(learner, "uses", None) or (declared,) * len(learner.members)

@@ -40,7 +40,8 @@ def _computed(nodes: OnnxNodes, backbone: CheckedBackbone, squares: Sequence[str
     network = backbone.backbone
     if not isinstance(network, ExportableBackbone):
         raise PluginError(
-            f"{backbone.label} cannot be exported: its plugin does not say how ONNX computes its features"
+            f"{backbone.label} cannot be exported to ONNX: its plugin does not say how to compute its "
+            "features there; train with another backbone"
         )
     images = squares[0] if len(squares) == 1 else nodes.add("Concat", *squares, axis=0)
     with blaming(lambda text: PluginError(f"{backbone.label} cannot be exported: {text}"), ""):

@@ -12,14 +12,16 @@ from functools import cache
 
 import numpy as np
 
-from stackkit.api.onnx_nodes import OnnxNodes, Tensor
+from stackkit.api.onnx_nodes import OnnxNodes, OnnxTensor
 
 PRECISION = float(1 << 22)
-"""Pillow's weights are multiples of 1 / PRECISION. Sums of their products with pixels stay below 2^31, so
-float64 has every one of them exactly, whatever the order of the sum."""
+"""Pillow's weights are multiples of 1 / PRECISION. Sums of their products with pixels stay below 2^31,
+so float64 has every one of them exactly, whatever the order of the sum."""
 
 
-def resized(nodes: OnnxNodes, image: str, edges: Mapping[str, str], size: Mapping[str, Tensor]) -> str:
+def resized(
+    nodes: OnnxNodes, image: str, edges: Mapping[str, str], size: Mapping[str, OnnxTensor]
+) -> str:
     """Resize part of an image with Pillow's bilinear filter.
 
     Parameters
@@ -71,10 +73,10 @@ def _may_begin_with_rows() -> bool:
     bilinear = Image.Resampling.BILINEAR
     at_once = Image.fromarray(noise).resize((8, 8), bilinear)
     rows_first = Image.fromarray(noise).resize((16, 8), bilinear).resize((8, 8), bilinear)
-    return bool(np.array_equal(at_once, rows_first))
+    return bool(np.array_equal(np.asarray(at_once), np.asarray(rows_first)))
 
 
-def _weights(nodes: OnnxNodes, length: str, low: str, high: str, size: Tensor) -> str:
+def _weights(nodes: OnnxNodes, length: str, low: str, high: str, size: OnnxTensor) -> str:
     """Return the (size, length) weights of the pixels of a row, each times PRECISION."""
     one, half = np.array(1.0), np.array(0.5)
     # Pillow keeps the edges, and their distance, in float32.

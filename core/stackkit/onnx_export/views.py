@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from stackkit.api.onnx_nodes import OnnxNodes, Tensor
+from stackkit.api.onnx_nodes import OnnxNodes, OnnxTensor
 from stackkit.extraction.geometry import ATTENTION, CROP, CROPS, MIRROR, PADDING, Geometry
 from stackkit.onnx_export.resizing import resized
 
@@ -42,7 +42,7 @@ class ImageViews:
     def box_on_image(self, box: str, resize: str) -> str:
         """Return a box on the image: `extraction.boxes.Boxes.on_image` once more.
 
-        `box` is x, y, width and height relative to a square that `resize` made of the image, (4,) float64.
+        `box` is x, y, width and height relative to a square that `resize` made of it, (4,) float64.
         """
         if resize == "squash":
             return box
@@ -98,7 +98,7 @@ class ImageViews:
         names = {"left": left, "top": top, "right": right, "bottom": bottom}
         return {**names, "width": self._width, "height": self._height}
 
-    def _within(self, side: str, start: Tensor, length: Tensor) -> tuple[str, str]:
+    def _within(self, side: str, start: OnnxTensor, length: OnnxTensor) -> tuple[str, str]:
         nodes, one = self._nodes, np.array(1.0)
         first = nodes.add("Max", nodes.add("Mul", side, start), np.array(0.0))
         first = nodes.add("Min", first, nodes.add("Sub", side, one))
@@ -135,6 +135,4 @@ class ImageViews:
 
 def _reversed(nodes: OnnxNodes, square: str) -> str:
     end = np.iinfo(np.int64).min
-    return nodes.add(
-        "Slice", square, np.array([-1]), np.array([end]), np.array([1]), np.array([-1])
-    )
+    return nodes.add("Slice", square, np.array([-1]), np.array([end]), np.array([1]), np.array([-1]))

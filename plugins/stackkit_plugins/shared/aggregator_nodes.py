@@ -36,8 +36,8 @@ def majority_vote(nodes: OnnxNodes, state: State, probabilities: str, *, n_class
     lowered = np.zeros(n_classes)
     lowered[unknown] = -2  # below every probability, so that nobody votes for a class without samples
     first = nodes.add("ArgMax", nodes.add("Add", probabilities, lowered), axis=2, keepdims=0)
-    ballots = nodes.add("OneHot", first, np.array(n_classes), np.array([0.0, 1.0]), axis=-1)
-    votes = nodes.add("ReduceSum", ballots, FIRST, keepdims=0)
+    ballots = nodes.add("Equal", nodes.add("Unsqueeze", first, np.array([2])), np.arange(n_classes))
+    votes = nodes.add("ReduceSum", nodes.cast(ballots, np.float64), FIRST, keepdims=0)
     means = nodes.add("ReduceMean", probabilities, FIRST, keepdims=0)
     return _log_shares(nodes, state, nodes.add("Add", votes, means), n_classes)
 

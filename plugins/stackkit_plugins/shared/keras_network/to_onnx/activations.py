@@ -6,15 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from stackkit.api import OnnxNodes, PluginError
+from stackkit.api import OnnxNodes, OnnxTensor, PluginError
 
 
-def activated(nodes: OnnxNodes, layer: Any, x: str) -> str:
+def activated(nodes: OnnxNodes, layer: Any, x: OnnxTensor) -> str:
     """Apply a layer's activation; raises PluginError for one that ONNX cannot be told."""
     name = layer.activation.__name__
     match name:
         case "linear":
-            return x
+            return x if isinstance(x, str) else nodes.constant(x)
         case "relu":
             return nodes.add("Relu", x)
         case "relu6":
@@ -36,7 +36,7 @@ def activated(nodes: OnnxNodes, layer: Any, x: str) -> str:
     raise PluginError(f"{layer.name} has the activation {name}, which cannot be exported to ONNX")
 
 
-def _hard_sigmoid(nodes: OnnxNodes, x: str) -> str:
+def _hard_sigmoid(nodes: OnnxNodes, x: OnnxTensor) -> str:
     return nodes.add("HardSigmoid", x, alpha=1 / 6, beta=0.5)
 
 

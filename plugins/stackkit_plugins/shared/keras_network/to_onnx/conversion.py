@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stackkit.api import OnnxNodes, PluginError
+from stackkit.api import OnnxNodes, OnnxTensor, PluginError
 from stackkit_plugins.shared.keras_network.network import NetworkDefinition
 from stackkit_plugins.shared.keras_network.to_onnx.layers import Shape, converted
 from stackkit_plugins.shared.keras_network.to_onnx.pooling import pooled
@@ -20,9 +21,10 @@ class _Call:
     """A layer of a network with its inputs and its output in ONNX."""
 
     layer: Any
-    inputs: list[str]
+    inputs: list[OnnxTensor]
     shapes: list[Shape]
     output: str
+    output_shape: Shape
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,15 +42,26 @@ class _Walk:
         alive: list[Any] = []  # a tensor that is gone could share its id with another one
 
         def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
+            if isinstance(layer, keras.Sequential):  # layers inside a layer, as ConvNeXt has them
+                return reduce(lambda x, each: call(each, x), layer.layers, args[0])
             output = layer(*args, **kwargs)
             sources = keras.tree.flatten(args)
-            # The only tensor without a name is the input.
-            inputs = [names.get(id(each), images) for each in sources]
-            shapes = [tuple(each.shape) for each in sources]
+            # The only tensor without a name is the input; what is no tensor is a number.
+            inputs = [
+                names.get(id(each), images) if hasattr(each, "shape") else np.array(each, np.float32)
+                for each in sources
+            ]
+            shapes = [tuple(getattr(each, "shape", ())) for each in sources]
             names[id(output)] = converted(self.nodes, layer, inputs, shapes)
             alive.append(output)
             self.calls.append(
-                _Call(layer=layer, inputs=inputs, shapes=shapes, output=names[id(output)])
+                _Call(
+                    layer=layer,
+                    inputs=inputs,
+                    shapes=shapes,
+                    output=names[id(output)],
+                    output_shape=tuple(output.shape),
+                )
             )
             return output
 
@@ -67,12 +80,19 @@ class _Walk:
                 x = converted(self.nodes, each.layer, [x], each.shapes)
             return x
 
-        return self.calls[place].inputs[0], tail
+        (feature_map,) = self.calls[place].inputs
+        assert isinstance(feature_map, str)
+        return feature_map, tail
+
+    def sides(self, feature_map: str) -> tuple[int, int]:
+        """Return the height and width of a feature map."""
+        shape = next(each.output_shape for each in self.calls if each.output == feature_map)
+        assert shape[1] is not None
+        assert shape[2] is not None
+        return shape[1], shape[2]
 
 
-def network_nodes(
-    nodes: OnnxNodes, definition: NetworkDefinition, model: Any, images: str
-) -> str:
+def network_nodes(nodes: OnnxNodes, definition: NetworkDefinition, model: Any, images: str) -> str:
     """Add the nodes that compute the features of a network.
 
     Parameters
@@ -102,16 +122,9 @@ def network_nodes(
     features = []
     for each in definition.poolings:
         feature_map, tail = walk.feature_map(each.layer)
-        sides = _sides(model, walk, feature_map)
+        sides = walk.sides(feature_map)
         features.append(pooled(nodes, each, feature_map, tail, sides, definition.name))
     return features[0] if len(features) == 1 else nodes.add("Concat", *features, axis=1)
-
-
-def _sides(model: Any, walk: _Walk, feature_map: str) -> tuple[int, int]:
-    """Return the height and width of a feature map."""
-    layer = next(each.layer for each in walk.calls if each.output == feature_map)
-    _, height, width, _ = model.get_layer(layer.name).output.shape
-    return int(height), int(width)
 
 
 def _prepared(nodes: OnnxNodes, definition: NetworkDefinition, images: str) -> str:

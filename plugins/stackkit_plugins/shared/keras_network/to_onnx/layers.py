@@ -13,17 +13,19 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from stackkit.api import OnnxNodes, PluginError
+from stackkit.api import OnnxNodes, OnnxTensor, PluginError
 from stackkit_plugins.shared.keras_network.to_onnx.activations import activated
 
 Shape: TypeAlias = tuple[int | None, ...]
-Converter: TypeAlias = Callable[[OnnxNodes, Any, Sequence[str], Sequence[Shape]], str]
+Converter: TypeAlias = Callable[[OnnxNodes, Any, Sequence[OnnxTensor], Sequence[Shape]], str]
 """Takes the nodes, the layer, its inputs in ONNX, and their shapes in Keras; returns the output."""
 
 SPATIAL = np.array([2, 3])
 
 
-def converted(nodes: OnnxNodes, layer: Any, inputs: Sequence[str], shapes: Sequence[Shape]) -> str:
+def converted(
+    nodes: OnnxNodes, layer: Any, inputs: Sequence[OnnxTensor], shapes: Sequence[Shape]
+) -> str:
     """Add the nodes of one layer; raises PluginError if ONNX cannot be told what it does."""
     kind = type(layer).__name__
     if kind not in _CONVERTERS:
@@ -31,18 +33,16 @@ def converted(nodes: OnnxNodes, layer: Any, inputs: Sequence[str], shapes: Seque
     return _CONVERTERS[kind](nodes, layer, inputs, shapes)
 
 
-def _convolution(nodes: OnnxNodes, layer: Any, x: Sequence[str], shapes: Sequence[Shape]) -> str:
+def _convolution(nodes: OnnxNodes, layer: Any, x: Sequence[OnnxTensor], shapes: Sequence[Shape]) -> str:
     kernel = np.asarray(layer.kernel).transpose(3, 2, 0, 1)
     return activated(nodes, layer, _convolved(nodes, layer, x[0], shapes[0], kernel, layer.groups))
 
 
-def _depthwise(nodes: OnnxNodes, layer: Any, x: Sequence[str], shapes: Sequence[Shape]) -> str:
-    return activated(
-        nodes, layer, _convolved(nodes, layer, x[0], shapes[0], *_one_by_one(layer.kernel))
-    )
+def _depthwise(nodes: OnnxNodes, layer: Any, x: Sequence[OnnxTensor], shapes: Sequence[Shape]) -> str:
+    return activated(nodes, layer, _convolved(nodes, layer, x[0], shapes[0], *_one_by_one(layer.kernel)))
 
 
-def _separable(nodes: OnnxNodes, layer: Any, x: Sequence[str], shapes: Sequence[Shape]) -> str:
+def _separable(nodes: OnnxNodes, layer: Any, x: Sequence[OnnxTensor], shapes: Sequence[Shape]) -> str:
     kernel, groups = _one_by_one(layer.depthwise_kernel)
     middle = _convolved(nodes, layer, x[0], shapes[0], kernel, groups, with_bias=False)
     points = np.asarray(layer.pointwise_kernel).transpose(3, 2, 0, 1)
@@ -60,7 +60,7 @@ def _one_by_one(kernel: Any) -> tuple[NDArray[np.float32], int]:
 def _convolved(
     nodes: OnnxNodes,
     layer: Any,
-    x: str,
+    x: OnnxTensor,
     shape: Shape,
     kernel: NDArray[np.float32],
     groups: int,
@@ -89,7 +89,7 @@ def _pads(layer: Any, shape: Shape, window: Sequence[int]) -> list[int]:
 
 
 def _batch_normalisation(
-    nodes: OnnxNodes, layer: Any, x: Sequence[str], shapes: Sequence[Shape]
+    nodes: OnnxNodes, layer: Any, x: Sequence[OnnxTensor], shapes: Sequence[Shape]
 ) -> str:
     mean, variance = np.asarray(layer.moving_mean), np.asarray(layer.moving_variance)
     scale = np.ones_like(mean) if layer.gamma is None else np.asarray(layer.gamma)
@@ -100,7 +100,7 @@ def _batch_normalisation(
 
 
 def _layer_normalisation(
-    nodes: OnnxNodes, layer: Any, x: Sequence[str], shapes: Sequence[Shape]
+    nodes: OnnxNodes, layer: Any, x: Sequence[OnnxTensor], shapes: Sequence[Shape]
 ) -> str:
     gamma = np.asarray(layer.gamma)
     beta = np.zeros_like(gamma) if layer.beta is None else np.asarray(layer.beta)
@@ -113,15 +113,17 @@ def _layer_normalisation(
     )
 
 
-def _dense(nodes: OnnxNodes, layer: Any, x: Sequence[str], shapes: Sequence[Shape]) -> str:
-    def product(each: str) -> str:
+def _dense(nodes: OnnxNodes, layer: Any, x: Sequence[OnnxTensor], shapes: Sequence[Shape]) -> str:
+    def product(each: OnnxTensor) -> str:
         made = nodes.add("MatMul", each, np.asarray(layer.kernel))
         return nodes.add("Add", made, np.asarray(layer.bias)) if layer.use_bias else made
 
     return activated(nodes, layer, _on_last_axis(nodes, x[0], shapes[0], product))
 
 
-def _on_last_axis(nodes: OnnxNodes, x: str, shape: Shape, work: Callable[[str], str]) -> str:
+def _on_last_axis(
+    nodes: OnnxNodes, x: OnnxTensor, shape: Shape, work: Callable[[OnnxTensor], str]
+) -> str:
     if len(shape) == 2:
         return work(x)
     last = nodes.add("Transpose", x, perm=[0, 2, 3, 1])
@@ -134,30 +136,32 @@ def _by_channel(values: Any, shape: Shape) -> NDArray[np.float32]:
     return array.reshape(-1, 1, 1) if len(shape) == 4 else array
 
 
-def _rescaling(nodes: OnnxNodes, layer: Any, x: Sequence[str], shapes: Sequence[Shape]) -> str:
+def _rescaling(nodes: OnnxNodes, layer: Any, x: Sequence[OnnxTensor], shapes: Sequence[Shape]) -> str:
     scaled = nodes.add("Mul", x[0], _by_channel(layer.scale, shapes[0]))
     return nodes.add("Add", scaled, _by_channel(layer.offset, shapes[0]))
 
 
-def _normalisation(nodes: OnnxNodes, layer: Any, x: Sequence[str], shapes: Sequence[Shape]) -> str:
+def _normalisation(
+    nodes: OnnxNodes, layer: Any, x: Sequence[OnnxTensor], shapes: Sequence[Shape]
+) -> str:
     root = np.maximum(np.sqrt(np.asarray(layer.variance)), 1e-7)  # Keras' epsilon
     moved = nodes.add("Sub", x[0], _by_channel(layer.mean, shapes[0]))
     return nodes.add("Div", moved, _by_channel(root, shapes[0]))
 
 
-def _layer_scale(nodes: OnnxNodes, layer: Any, x: Sequence[str], shapes: Sequence[Shape]) -> str:
+def _layer_scale(nodes: OnnxNodes, layer: Any, x: Sequence[OnnxTensor], shapes: Sequence[Shape]) -> str:
     return nodes.add("Mul", x[0], _by_channel(layer.gamma, shapes[0]))
 
 
-def _custom_scale(nodes: OnnxNodes, layer: Any, x: Sequence[str], shapes: Sequence[Shape]) -> str:
+def _custom_scale(nodes: OnnxNodes, layer: Any, x: Sequence[OnnxTensor], shapes: Sequence[Shape]) -> str:
     return nodes.add("Add", x[0], nodes.add("Mul", x[1], np.array(layer.scale, np.float32)))
 
 
-def _activation(nodes: OnnxNodes, layer: Any, x: Sequence[str], shapes: Sequence[Shape]) -> str:
+def _activation(nodes: OnnxNodes, layer: Any, x: Sequence[OnnxTensor], shapes: Sequence[Shape]) -> str:
     return activated(nodes, layer, x[0])
 
 
-def _relu(nodes: OnnxNodes, layer: Any, x: Sequence[str], shapes: Sequence[Shape]) -> str:
+def _relu(nodes: OnnxNodes, layer: Any, x: Sequence[OnnxTensor], shapes: Sequence[Shape]) -> str:
     if layer.negative_slope or layer.threshold:
         raise PluginError(f"{layer.name} is a ReLU with a slope, which cannot be exported to ONNX")
     if layer.max_value is None:
@@ -167,27 +171,27 @@ def _relu(nodes: OnnxNodes, layer: Any, x: Sequence[str], shapes: Sequence[Shape
 
 
 def _joined(operator: str) -> Converter:
-    def convert(nodes: OnnxNodes, layer: Any, x: Sequence[str], shapes: Sequence[Shape]) -> str:
-        made = x[0]
-        for each in x[1:]:
+    def convert(nodes: OnnxNodes, layer: Any, x: Sequence[OnnxTensor], shapes: Sequence[Shape]) -> str:
+        made = nodes.add(operator, x[0], x[1])
+        for each in x[2:]:
             made = nodes.add(operator, made, each)
         return made
 
     return convert
 
 
-def _concatenate(nodes: OnnxNodes, layer: Any, x: Sequence[str], shapes: Sequence[Shape]) -> str:
+def _concatenate(nodes: OnnxNodes, layer: Any, x: Sequence[OnnxTensor], shapes: Sequence[Shape]) -> str:
     if layer.axis not in (-1, len(shapes[0]) - 1):
         raise PluginError(f"{layer.name} joins axis {layer.axis}, which cannot be exported to ONNX")
     return nodes.add("Concat", *x, axis=1)
 
 
-def _zero_padding(nodes: OnnxNodes, layer: Any, x: Sequence[str], shapes: Sequence[Shape]) -> str:
+def _zero_padding(nodes: OnnxNodes, layer: Any, x: Sequence[OnnxTensor], shapes: Sequence[Shape]) -> str:
     (top, bottom), (left, right) = layer.padding
     return nodes.add("Pad", x[0], np.array([0, 0, top, left, 0, 0, bottom, right]))
 
 
-def _cropping(nodes: OnnxNodes, layer: Any, x: Sequence[str], shapes: Sequence[Shape]) -> str:
+def _cropping(nodes: OnnxNodes, layer: Any, x: Sequence[OnnxTensor], shapes: Sequence[Shape]) -> str:
     (top, bottom), (left, right) = layer.cropping
     _, height, width, _ = shapes[0]
     assert height is not None
@@ -197,7 +201,7 @@ def _cropping(nodes: OnnxNodes, layer: Any, x: Sequence[str], shapes: Sequence[S
 
 
 def _pooled(operator: str) -> Converter:
-    def convert(nodes: OnnxNodes, layer: Any, x: Sequence[str], shapes: Sequence[Shape]) -> str:
+    def convert(nodes: OnnxNodes, layer: Any, x: Sequence[OnnxTensor], shapes: Sequence[Shape]) -> str:
         window, strides = list(layer.pool_size), list(layer.strides)
         pads = _pads(layer, shapes[0], window)
         return nodes.add(operator, x[0], kernel_shape=window, strides=strides, pads=pads)
@@ -206,19 +210,20 @@ def _pooled(operator: str) -> Converter:
 
 
 def _global(operator: str) -> Converter:
-    def convert(nodes: OnnxNodes, layer: Any, x: Sequence[str], shapes: Sequence[Shape]) -> str:
+    def convert(nodes: OnnxNodes, layer: Any, x: Sequence[OnnxTensor], shapes: Sequence[Shape]) -> str:
         return nodes.add(operator, x[0], SPATIAL, keepdims=int(layer.keepdims))
 
     return convert
 
 
-def _reshape(nodes: OnnxNodes, layer: Any, x: Sequence[str], shapes: Sequence[Shape]) -> str:
+def _reshape(nodes: OnnxNodes, layer: Any, x: Sequence[OnnxTensor], shapes: Sequence[Shape]) -> str:
     if len(shapes[0]) != 2 or tuple(layer.target_shape[:2]) != (1, 1):
         raise PluginError(f"{layer.name} reshapes a feature map, which cannot be exported to ONNX")
     return nodes.add("Unsqueeze", x[0], SPATIAL)
 
 
-def _same(nodes: OnnxNodes, layer: Any, x: Sequence[str], shapes: Sequence[Shape]) -> str:
+def _same(nodes: OnnxNodes, layer: Any, x: Sequence[OnnxTensor], shapes: Sequence[Shape]) -> str:
+    assert isinstance(x[0], str)
     return x[0]
 
 

@@ -110,9 +110,7 @@ def _edges(nodes: OnnxNodes, region: str, *, axis: int, count: int) -> tuple[str
     """Return the first and last edge of regions, each (n, 1) float64 relative to the image."""
     lines = nodes.add("ReduceMax", region, np.array([axis]), keepdims=0)
     first = nodes.cast(nodes.add("ArgMax", lines, axis=1, keepdims=1), np.float64)
-    last = nodes.cast(
-        nodes.add("ArgMax", lines, axis=1, keepdims=1, select_last_index=1), np.float64
-    )
+    last = nodes.cast(nodes.add("ArgMax", lines, axis=1, keepdims=1, select_last_index=1), np.float64)
     low = nodes.add("Div", nodes.add("Sub", first, np.array(MARGIN)), np.array(float(count)))
     high = nodes.add("Div", nodes.add("Add", last, np.array(1 + MARGIN)), np.array(float(count)))
     return nodes.add("Max", low, np.array(0.0)), nodes.add("Min", high, np.array(1.0))
