@@ -387,6 +387,7 @@ COMMANDS = [
     "predict",
     "recipes",
     "suggest",
+    "show",
     "fetch",
     "list-plugins",
     "new-plugin",

@@ -35,6 +35,8 @@ def test_every_kind_of_model_answers_bit_for_bit_as_before(registry, tmp_path, l
     loaded = load_model(tmp_path / "m.stackkit", registry)
     features = features_of(registry, coloured_images(7, seed=3)[0])
     same(model.answer(features), loaded.answer(features))
+    save_model(loaded, tmp_path / "again.stackkit")
+    assert (tmp_path / "again.stackkit").read_bytes() == (tmp_path / "m.stackkit").read_bytes()
     assert loaded.classes == model.classes
     assert loaded.revisions == model.revisions
     assert [each.text for each in loaded.backbones] == [each.text for each in model.backbones]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar, cast, get_args
 
 from stackkit.api.aggregator import FitOn
 from stackkit.api.errors import BundleError, UsageError, WeightsError
@@ -21,6 +21,7 @@ from stackkit.bundle import (
     write_bundle,
 )
 from stackkit.evaluation.kept import Kept
+from stackkit.evaluation.views import Use
 from stackkit.extraction.backbone import make_backbone
 from stackkit.host.configured_component import ConfiguredComponent
 from stackkit.host.registry import Registry
@@ -89,6 +90,7 @@ def save_model(model: Model, path: Path, *, with_weights: bool = False, overwrit
             ClassifierRecord(
                 component=component_record(each.component),
                 states=tuple(_member(number, i) for i in range(len(each.members))),
+                views=each.uses,
                 backbone=each.backbone,
             )
             for number, each in enumerate(model.stack.learners)
@@ -163,11 +165,12 @@ def _states(model: Model) -> Iterable[tuple[str, State]]:
     for number, each in enumerate(stack.learners):
         kept = Kept(component=each.component, n_classes=stack.n_classes)
         _require_portable(kept)
-        for i, member in enumerate(each.members):
-            yield _member(number, i), kept.state(member)
+        states = each.states or (None,) * len(each.members)
+        for i, (member, state) in enumerate(zip(each.members, states, strict=True)):
+            yield _member(number, i), state or kept.state(member)
     kept = _kept_aggregator(stack)
     _require_portable(kept)
-    yield AGGREGATOR, kept.state(stack.fitted)
+    yield AGGREGATOR, stack.state or kept.state(stack.fitted)
     yield "calibration", model.calibration.state()
     yield "reliability", model.reliability.state()
     yield "novelty", model.novelty.state()
@@ -204,8 +207,17 @@ def _stack(bundle: Bundle, registry: Registry) -> Stack:
     for record in manifest.learners:
         component = find_component(record.component, registry)
         kept = Kept(component=component, n_classes=n_classes)
-        members = tuple(kept.restored(bundle.state(name)) for name in record.states)
-        learners.append(FittedLearner(component=component, backbone=record.backbone, members=members))
+        states = tuple(bundle.state(name) for name in record.states)
+        members = tuple(map(kept.restored, states))
+        learners.append(
+            FittedLearner(
+                component=component,
+                backbone=record.backbone,
+                members=members,
+                uses=_uses(record),
+                states=states,
+            )
+        )
     aggregator = find_component(manifest.aggregator.component, registry)
     empty = Stack(
         learners=tuple(learners),
@@ -214,8 +226,14 @@ def _stack(bundle: Bundle, registry: Registry) -> Stack:
         fit_on=fit_on,  # type: ignore[arg-type]
         n_classes=n_classes,
     )
-    fitted = _kept_aggregator(empty).restored(bundle.state(manifest.aggregator.states[0]))
-    return replace(empty, fitted=fitted)
+    state = bundle.state(manifest.aggregator.states[0])
+    return replace(empty, fitted=_kept_aggregator(empty).restored(state), state=state)
+
+
+def _uses(record: ClassifierRecord) -> tuple[Use, ...]:
+    if len(record.views) != len(record.states) or not set(record.views) <= set(get_args(Use)):
+        raise BundleError(f"views of {record.component.name} must be one use of views for each state")
+    return cast(tuple[Use, ...], record.views)
 
 
 def _part(bundle: Bundle, name: str, restore: Callable[[State], T]) -> T:
@@ -248,7 +266,7 @@ def _facts(bundle: Bundle, components: Sequence[ConfiguredComponent]) -> Mapping
 
 
 def _check_fit(model: Model, path: Path) -> None:
-    """Refuse a model whose parts have other numbers of features or classes than each other."""
-    widths = len(model.backbones)
-    if model.novelty.means and len(model.novelty.means) != widths:
-        raise BundleError(f"{path}: the novelty must describe {widths} backbones")
+    """Refuse a model whose novelty is about other networks than its own."""
+    count = len(model.backbones)
+    if len(model.novelty.means) != count:
+        raise BundleError(f"{path}: the novelty must describe {count} networks")

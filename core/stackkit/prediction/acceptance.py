@@ -33,6 +33,8 @@ class Acceptance:
     def text(self) -> str:
         """One line for the user."""
         if self.precision is None:
+            if self.confidence > 1:
+                return "no label is accepted: on images left out in training, no threshold was enough"
             return (
                 f"labels of {self.confidence:.1%} or more are accepted; no image that was left out in "
                 "training reached that"
@@ -73,9 +75,16 @@ def acceptance(
     for name, value in (("min_confidence", min_confidence), ("target_precision", target_precision)):
         if value is not None and not 0 <= value <= 1:
             raise UsageError(f"{name} must be from 0 to 1, got {value:g}")
-    reliability: Any = model.reliability
+    reliability = model.reliability
     if target_precision is not None:
-        min_confidence = float(reliability.threshold(target_precision).confidence)
+        found = reliability.threshold(target_precision)
+        if not found.attained:
+            raise UsageError(
+                f"no probability is known to make {target_precision:.1%} of the labels right: the "
+                f"{len(reliability.correct):,} images that were left out in training support at most "
+                f"{reliability.attainable:.1%}; pass a lower target_precision, or min_confidence"
+            )
+        min_confidence = found.confidence
     if min_confidence is None:
         return None
     accepted = reliability.confidence >= min_confidence
