@@ -15,7 +15,6 @@ from stackkit.bundle import Bundle
 from stackkit.evaluation.views import Use
 from stackkit.host.component_code import call_code
 from stackkit.host.configured_component import ConfiguredComponent
-from stackkit.host.host_options import VIEWS_OF_LEARNER
 from stackkit.model.stack import FittedLearner, Stack
 
 FIRST = np.array([0])
@@ -101,7 +100,7 @@ def _votes(
     """Return a learner's probabilities of the image, (1, n_classes) float64."""
     each = [
         _seen_by(nodes, learner.component, state, use, features, n_classes)
-        for state, use in zip(states, _uses(learner), strict=True)
+        for state, use in zip(states, learner.uses, strict=True)
     ]
     if len(each) == 1:
         return each[0]
@@ -155,8 +154,3 @@ def nodes_of(
 
 def _no_export(name: str, reason: str) -> PluginError:
     return PluginError(f"{name} cannot be exported to ONNX: {reason}; train with another component")
-
-
-def _uses(learner: FittedLearner) -> Sequence[Use]:
-    declared: Use = learner.component.host_option(VIEWS_OF_LEARNER)  # type: ignore[assignment]
-    return getattr(learner, "uses", None) or (declared,) * len(learner.members)
