@@ -385,6 +385,7 @@ COMMANDS = [
     "extract",
     "evaluate",
     "predict",
+    "export",
     "explain",
     "recipes",
     "suggest",

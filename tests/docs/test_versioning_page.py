@@ -30,15 +30,16 @@ CONTENT: dict[int, dict[str, str]] = {
         " file_fingerprint fit_on_option group_argument hookimpl is_housekeeping leave_out_small_classes"
         " limit_option limit_per_class min_per_class_option pixel_options read_image seed_option"
         " user_path IMAGE_ENDINGS RAW_ENDINGS"
-        " BoundingBox FitOn OptionValue DatasetError ExtractionError ImageError PluginError"
+        " BoundingBox FitOn OnnxTensor OptionValue DatasetError ExtractionError ImageError PluginError"
         " StackkitError UsageError WeightsError",
         "ComponentSpec": f"{SPEC} options requires install unavailable_reason lacking diagnoses",
         "DatasetSpec": f"{SPEC} fetch",
         "BackboneSpec": f"{SPEC} image_size feature_dim download_bytes weights_file",
-        "LearnerSpec": f"{SPEC} probabilities process_state state restore",
-        "AggregatorSpec": f"{SPEC} process_state state restore",
+        "LearnerSpec": f"{SPEC} probabilities process_state state restore onnx",
+        "AggregatorSpec": f"{SPEC} process_state state restore onnx",
         "Option": "name default help type choices words minimum maximum above deprecated several",
         "State": "values arrays parts",
+        "OnnxNodes": "add add_several constant name choose cast log in_columns model",
         "Sample": "id label split bounding_box group",
         "PixelOptions": "orientation background scale_16bit",
         "Readiness": "settings batch_size images_per_s",
@@ -47,6 +48,7 @@ CONTENT: dict[int, dict[str, str]] = {
         "PreparableBackbone": "prepare",
         "PlanningBackbone": "expect",
         "PortableBackbone": "weights_file",
+        "ExportableBackbone": "onnx",
         "JoinableBackbone": "pass_key join",
         "Learner": "fit predict",
         "Aggregator": "fit_on fit predict",

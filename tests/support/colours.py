@@ -26,6 +26,13 @@ class MeanColours:
         tiles = images.reshape(len(images), 4, 8, 4, 8, 3).mean(axis=(2, 4)) / 255
         return tiles.reshape(len(images), 48).astype(np.float32)
 
+    def onnx(self, nodes, images):
+        pixels = nodes.cast(images, np.float32)
+        tiles = nodes.add("Reshape", pixels, np.array([-1, 4, 8, 4, 8, 3]))
+        means = nodes.add("ReduceMean", tiles, np.array([2, 4]), keepdims=0)
+        shares = nodes.add("Div", means, np.array(255, np.float32))
+        return nodes.add("Reshape", shares, np.array([-1, 48]))
+
 
 class ColourShares:
     """Share of each of 27 colours: (n, 32, 32, 3) -> (n, 27)."""
@@ -36,3 +43,10 @@ class ColourShares:
         cells = images.astype(np.int64) * 3 // 256 @ np.array([9, 3, 1])
         counts = [np.bincount(each.ravel(), minlength=27) for each in cells]
         return (np.stack(counts) / 32**2).astype(np.float32)
+
+    def onnx(self, nodes, images):
+        thirds = nodes.add("Mul", nodes.cast(images, np.int64), np.array(3))
+        cells = nodes.add("MatMul", nodes.add("Div", thirds, np.array(256)), np.array([[9], [3], [1]]))
+        counted = nodes.cast(nodes.add("Equal", cells, np.arange(27)), np.float32)
+        counts = nodes.add("ReduceSum", counted, np.array([1, 2]), keepdims=0)
+        return nodes.add("Div", counts, np.array(32**2, np.float32))

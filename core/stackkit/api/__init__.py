@@ -6,6 +6,7 @@ No module of this package imports NumPy or Pillow at import time, so that listin
 from stackkit.api.aggregator import Aggregator, FeatureAggregator, FitOn
 from stackkit.api.backbone import (
     Backbone,
+    ExportableBackbone,
     JoinableBackbone,
     PlanningBackbone,
     PortableBackbone,
@@ -35,6 +36,7 @@ from stackkit.api.housekeeping import is_housekeeping
 from stackkit.api.image_files import IMAGE_ENDINGS, RAW_ENDINGS
 from stackkit.api.images import bytes_fingerprint, decode_image, file_fingerprint, read_image
 from stackkit.api.learner import Learner
+from stackkit.api.onnx_nodes import OnnxNodes, OnnxTensor
 from stackkit.api.option import Option, OptionValue
 from stackkit.api.paths import datasets_dir, engines_dir, user_path
 from stackkit.api.pixels import PixelOptions
@@ -55,6 +57,7 @@ __all__ = [
     "Dataset",
     "DatasetError",
     "DatasetSpec",
+    "ExportableBackbone",
     "ExtractionError",
     "FeatureAggregator",
     "FitOn",
@@ -62,6 +65,8 @@ __all__ = [
     "JoinableBackbone",
     "Learner",
     "LearnerSpec",
+    "OnnxNodes",
+    "OnnxTensor",
     "Option",
     "OptionValue",
     "PixelOptions",

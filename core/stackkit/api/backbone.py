@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from stackkit.api.onnx_nodes import OnnxNodes
+
 
 class Backbone(Protocol):
     """A frozen network without its classification layers: images in, features out."""
@@ -122,6 +124,33 @@ class PortableBackbone(Backbone, Protocol):
         """The file with its weights, which is downloaded if necessary; None for random weights.
 
         See `BackboneSpec.weights_file`.
+        """
+
+
+@runtime_checkable
+class ExportableBackbone(Backbone, Protocol):
+    """A backbone that says how ONNX computes its features. Optional."""
+
+    def onnx(self, nodes: OnnxNodes, images: str) -> str:
+        """Add the nodes that compute what `extract` computes.
+
+        Parameters
+        ----------
+        nodes : OnnxNodes
+            Where nodes are added.
+        images : str
+            Name of a tensor of shape (n, image_size, image_size, 3), uint8.
+
+        Returns
+        -------
+        str
+            Name of a tensor of shape (n, feature_dim), float32.
+
+        Raises
+        ------
+        StackkitError
+            In one line, if ONNX cannot compute what this backbone computes.
+
         """
 
 

@@ -141,7 +141,7 @@ class ComponentSpec:
                 f"{self.name}: state and restore must be given together, got state={state!r} and "
                 f"restore={restore!r}"
             )
-        for role in ("factory", "fetch", "unavailable_reason", "state", "restore"):
+        for role in ("factory", "fetch", "unavailable_reason", "state", "restore", "onnx"):
             text = getattr(self, role, "")
             if not _FACTORY.fullmatch(text) and (text or role == "factory"):
                 raise ValueError(f"{self.name}: {role} must be 'package.module:callable', got {text!r}")
@@ -226,7 +226,7 @@ class BackboneSpec(ComponentSpec):
 class LearnerSpec(ComponentSpec):
     """A classifier that is fitted on the features of one backbone. Its factory returns a `Learner`.
 
-    It has all fields of `ComponentSpec`, and four more.
+    It has all fields of `ComponentSpec`, and five more.
 
     Attributes
     ----------
@@ -250,6 +250,11 @@ class LearnerSpec(ComponentSpec):
         returns a fitted learner that predicts bit for bit what the original predicts. Its class may be
         another one. The state may come from a damaged or hostile file, so shapes and labels are
         checked; errors are raised as ValueError in one line. Given together with `state`.
+    onnx : str
+        "package.module:callable" that takes `OnnxNodes`, a `State`, the name of a tensor with (n, d)
+        features, `n_classes`, and every option as a keyword argument. It adds nodes, and returns the
+        name of a tensor with (n, n_classes) float64 probabilities: 0 for classes that the learner does
+        not know. "" if models with this learner cannot be exported to ONNX.
 
     """
 
@@ -258,13 +263,14 @@ class LearnerSpec(ComponentSpec):
     process_state: tuple[str, ...] | str | None = None
     state: str = ""
     restore: str = ""
+    onnx: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AggregatorSpec(ComponentSpec):
     """A meta-classifier. Its factory returns an `Aggregator` or a `FeatureAggregator`.
 
-    It has all fields of `ComponentSpec`, and three more.
+    It has all fields of `ComponentSpec`, and four more.
 
     Attributes
     ----------
@@ -274,6 +280,13 @@ class AggregatorSpec(ComponentSpec):
         As those of `LearnerSpec`. If `fit_on` is "features", `state` also takes the keyword
         `learner_state`, a callable that returns the state of a fitted learner, and `restore` the keyword
         `restore_learner`, a callable that returns the learner of a state.
+    onnx : str
+        As that of `LearnerSpec`, but it takes the probabilities of all learners, (n_learners, n,
+        n_classes) float64, and returns (n, n_classes) float64 scores: the logarithms of probabilities,
+        as `OnnxNodes.log` has them, or else decision values. The highest one is that of the predicted
+        label. If `fit_on` is "features", it takes a list of tensors with (n, d) features, and the
+        keyword `learner`, a callable that takes the State of a learner and the name of its features and
+        returns the name of its probabilities.
 
     """
 
@@ -281,6 +294,7 @@ class AggregatorSpec(ComponentSpec):
     process_state: tuple[str, ...] | str | None = None
     state: str = ""
     restore: str = ""
+    onnx: str = ""
 
 
 # Read-only, because plugins run in the same process and could change it.

@@ -25,7 +25,7 @@ CROP = 0.8
 
 _REST = round(1 - CROP, 9)
 
-_CROPS: Mapping[str, tuple[float, float]] = MappingProxyType(
+CROPS: Mapping[str, tuple[float, float]] = MappingProxyType(
     {
         "crop-top-left": (0, 0),
         "crop-top-right": (_REST, 0),
@@ -37,7 +37,7 @@ _CROPS: Mapping[str, tuple[float, float]] = MappingProxyType(
 """Left and top edge of each crop, relative to the image."""
 
 VIEWS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"mirror": (MIRROR,), "crops": tuple(_CROPS), "attention": (ATTENTION,)}
+    {"mirror": (MIRROR,), "crops": tuple(CROPS), "attention": (ATTENTION,)}
 )
 """The views that each value of the option `views` stands for, in the order of a backbone's matrices."""
 
@@ -98,8 +98,8 @@ def region(image_size: tuple[int, int], geometry: Geometry, box: Sequence[float]
     if geometry.view == ATTENTION:
         assert box is not None
         seen = _within(seen, box)
-    elif geometry.view in _CROPS:
-        seen = _within(seen, (*_CROPS[geometry.view], CROP, CROP))
+    elif geometry.view in CROPS:
+        seen = _within(seen, (*CROPS[geometry.view], CROP, CROP))
     return _central_square(seen) if geometry.resize == "crop" else seen
 
 

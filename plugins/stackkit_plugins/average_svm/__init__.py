@@ -15,6 +15,7 @@ def stackkit_aggregators() -> list[AggregatorSpec]:
             process_state=LIBLINEAR,
             state="stackkit_plugins.average_svm.state:average_svm_state",
             restore="stackkit_plugins.average_svm.state:restore_average_svm",
+            onnx="stackkit_plugins.shared.aggregator_nodes:average_svm",
             options=(
                 fit_on_option("in-sample"),
                 *LINEAR_SVC,

@@ -14,5 +14,6 @@ def stackkit_aggregators() -> list[AggregatorSpec]:
             process_state=(),
             state="stackkit_plugins.concat.state:concat_state",
             restore="stackkit_plugins.concat.state:restore_concat",
+            onnx="stackkit_plugins.shared.aggregator_nodes:concat",
         )
     ]

@@ -15,6 +15,7 @@ def stackkit_aggregators() -> list[AggregatorSpec]:
             process_state=(),
             state="stackkit_plugins.ensemble_selection.state:ensemble_selection_state",
             restore="stackkit_plugins.ensemble_selection.state:restore_ensemble_selection",
+            onnx="stackkit_plugins.shared.aggregator_nodes:weighted_vote",
             options=(
                 fit_on_option("out-of-fold"),
                 CLASS_WEIGHT,

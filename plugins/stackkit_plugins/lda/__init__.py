@@ -17,6 +17,7 @@ def stackkit_learners() -> list[LearnerSpec]:
             process_state=(),
             state="stackkit_plugins.lda.state:lda_state",
             restore="stackkit_plugins.lda.state:restore_lda",
+            onnx="stackkit_plugins.shared.linear_learners.to_onnx:softmax_learner",
             options=(
                 Option(
                     name="shrinkage",

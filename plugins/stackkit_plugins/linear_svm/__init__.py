@@ -27,6 +27,7 @@ def stackkit_learners() -> list[LearnerSpec]:
             process_state=LIBLINEAR,
             state="stackkit_plugins.linear_svm.state:calibrated_svm_state",
             restore="stackkit_plugins.linear_svm.state:restore_calibrated_svm",
+            onnx="stackkit_plugins.shared.linear_learners.to_onnx:calibrated_svm",
             options=_OPTIONS,
         ),
     ]

@@ -26,6 +26,7 @@ def stackkit_learners() -> list[LearnerSpec]:
             process_state="stackkit_plugins.logistic.learner:process_state",
             state="stackkit_plugins.logistic.state:logistic_state",
             restore="stackkit_plugins.logistic.state:restore_logistic",
+            onnx="stackkit_plugins.shared.linear_learners.to_onnx:logistic",
             options=(
                 Option(
                     name="solver",
@@ -44,6 +45,7 @@ def stackkit_learners() -> list[LearnerSpec]:
             process_state=LIBLINEAR,
             state="stackkit_plugins.logistic.state:logistic_ovr_state",
             restore="stackkit_plugins.logistic.state:restore_logistic_ovr",
+            onnx="stackkit_plugins.shared.linear_learners.to_onnx:logistic_ovr",
             options=(C, *_SHARED),
         ),
     ]

@@ -17,6 +17,7 @@ def stackkit_learners() -> list[LearnerSpec]:
             process_state=(),
             state="stackkit_plugins.prototypes.state:prototypes_state",
             restore="stackkit_plugins.prototypes.state:restore_prototypes",
+            onnx="stackkit_plugins.shared.linear_learners.to_onnx:prototypes",
             options=(
                 TEMPERATURE,
                 replace(NORMALISE, default="power"),

@@ -17,6 +17,7 @@ def stackkit_learners() -> list[LearnerSpec]:
             process_state=(),
             state="stackkit_plugins.ridge.state:ridge_state",
             restore="stackkit_plugins.ridge.state:restore_ridge",
+            onnx="stackkit_plugins.shared.linear_learners.to_onnx:softmax_learner",
             options=(
                 Option(
                     name="alpha",

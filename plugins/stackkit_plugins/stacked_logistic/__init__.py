@@ -15,6 +15,7 @@ def stackkit_aggregators() -> list[AggregatorSpec]:
             process_state=(),
             state="stackkit_plugins.stacked_logistic.state:stacked_logistic_state",
             restore="stackkit_plugins.stacked_logistic.state:restore_stacked_logistic",
+            onnx="stackkit_plugins.shared.aggregator_nodes:stacked_logistic",
             options=(
                 fit_on_option("out-of-fold"),
                 Option(

@@ -15,6 +15,7 @@ def stackkit_aggregators() -> list[AggregatorSpec]:
             process_state=(),
             state="stackkit_plugins.voting.state:vote_state",
             restore="stackkit_plugins.voting.state:restore_soft_vote",
+            onnx="stackkit_plugins.shared.aggregator_nodes:soft_vote",
         ),
         AggregatorSpec(
             name="geometric-vote",
@@ -23,6 +24,7 @@ def stackkit_aggregators() -> list[AggregatorSpec]:
             process_state=(),
             state="stackkit_plugins.voting.state:vote_state",
             restore="stackkit_plugins.voting.state:restore_geometric_vote",
+            onnx="stackkit_plugins.shared.aggregator_nodes:geometric_vote",
         ),
         AggregatorSpec(
             name="majority-vote",
@@ -31,6 +33,7 @@ def stackkit_aggregators() -> list[AggregatorSpec]:
             process_state=(),
             state="stackkit_plugins.voting.state:vote_state",
             restore="stackkit_plugins.voting.state:restore_majority_vote",
+            onnx="stackkit_plugins.shared.aggregator_nodes:majority_vote",
         ),
         AggregatorSpec(
             name="weighted-vote",
@@ -39,6 +42,7 @@ def stackkit_aggregators() -> list[AggregatorSpec]:
             process_state=(),
             state="stackkit_plugins.voting.state:vote_state",
             restore="stackkit_plugins.voting.state:restore_weighted_vote",
+            onnx="stackkit_plugins.shared.aggregator_nodes:weighted_vote",
             options=(
                 fit_on_option("out-of-fold"),
                 CLASS_WEIGHT,

@@ -10,7 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stackkit.api import ExtractionError, JoinableBackbone, Readiness
+from stackkit.api import ExtractionError, JoinableBackbone, OnnxNodes, Readiness
 from stackkit_plugins.shared.keras_network import selection_process
 from stackkit_plugins.shared.keras_network.activations import release_others
 from stackkit_plugins.shared.keras_network.engine_cache import EngineCache, EngineSelection
@@ -254,6 +254,12 @@ class KerasBackbone:
             start = rows.stop
         return features
 
+    def onnx(self, nodes: OnnxNodes, images: str) -> str:
+        """Add the nodes that compute the features of images; see `network_nodes`."""
+        from stackkit_plugins.shared.keras_network.to_onnx.conversion import network_nodes
+
+        return network_nodes(nodes, self.definition, self._plain_model, images)
+
     def _set_up_unprepared(self, images: NDArray[np.uint8]) -> None:
         settings = self.definition.settings
         if settings.engine in {"auto", "tensorflow"}:
@@ -289,6 +295,10 @@ class KerasBackbone:
             "batch_size": selection.batch_size,
             "difference_from_tensorflow": f"{selection.difference:.0e}",
         }
+
+    @cached_property
+    def _plain_model(self) -> Any:
+        return self.definition.plain_model()
 
     @cached_property
     def _network(self) -> Network:

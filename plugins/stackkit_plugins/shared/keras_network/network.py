@@ -110,9 +110,7 @@ class NetworkDefinition:
                 "precision=float32"
             )
         with own_settings(keras, precision=self.settings.precision), tf.device(device):
-            model = self.build_model()
-            if isinstance(self.weights, RandomWeights):
-                draw_weights(model, self.weights.seed)
+            model = self._model_with_weights()
             # Another version of Keras could change an architecture; features would then be stored with
             # a width that the store does not expect. `with_heads` checks it.
             model = with_heads(model, self.poolings, self.name)
@@ -120,6 +118,20 @@ class NetworkDefinition:
         # afterwards no longer matters.
         self.weights.recheck()
         return Network(model, self.preprocess, size=self.image_size, device=device)
+
+    def plain_model(self) -> Any:
+        """Return the Keras model without poolings of its own, in float32; raises as `build` does."""
+        keras = import_keras(threads=self.settings.threads)
+        with own_settings(keras, precision="float32"):
+            model = self._model_with_weights()
+        self.weights.recheck()
+        return model
+
+    def _model_with_weights(self) -> Any:
+        model = self.build_model()
+        if isinstance(self.weights, RandomWeights):
+            draw_weights(model, self.weights.seed)
+        return model
 
 
 class Network:

@@ -26,7 +26,7 @@ POWER = 3
 MARGIN = 0.5
 """What is added to a box on each side, in cells of the feature map."""
 
-_SLACK = 1e-5
+SLACK = 1e-5
 """Cells count as active from so little below the mean on, relative to the largest value: on an image of
 one colour all cells are equal but for rounding, which must not decide."""
 
@@ -227,7 +227,7 @@ def _box(activations: NDArray[np.float32]) -> tuple[float, float, float, float]:
     from scipy import ndimage
 
     cells = activations.astype(np.float64)
-    active = cells >= cells.mean() - _SLACK * np.abs(cells).max()
+    active = cells >= cells.mean() - SLACK * np.abs(cells).max()
     regions, _ = ndimage.label(active)
     largest = int(np.argmax(np.bincount(regions.ravel())[1:])) + 1
     rows, columns = ndimage.find_objects(regions)[largest - 1]

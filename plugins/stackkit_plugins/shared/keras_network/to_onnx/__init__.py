@@ -1,0 +1,1 @@
+"""A Keras network as nodes of an ONNX graph: layer by layer, then the poolings."""
