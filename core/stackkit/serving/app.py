@@ -1,0 +1,184 @@
+"""The HTTP application: the page, /predict, /model, /health and /metrics."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import Depends, FastAPI, Request
+from fastapi.responses import JSONResponse, Response
+from fastapi.security import HTTPBearer
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp
+
+from stackkit import __version__
+from stackkit.prediction.record import Prediction
+from stackkit.serving.about import About, ModelDocument
+from stackkit.serving.access import Access
+from stackkit.serving.answering import Answerer
+from stackkit.serving.batching import Batcher
+from stackkit.serving.guard import Guard
+from stackkit.serving.limits import Limits
+from stackkit.serving.metrics import Metrics
+from stackkit.serving.page_files import add_page
+from stackkit.serving.refusal import CODES, ErrorDocument, Refusal, error_response
+from stackkit.serving.uploads import FIELD
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Predictions:
+    """The answers to the images of a request, in its order."""
+
+    predictions: list[Prediction]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """The state of the server; only a server that answers has one."""
+
+    status: str
+
+
+def create_app(
+    batcher: Batcher,
+    about: About,
+    *,
+    limits: Limits,
+    access: Access,
+    metrics: Metrics,
+    failed: Callable[[], None] = lambda: None,
+) -> ASGIApp:
+    """Return the application; its start and end are those of the batcher.
+
+    Parameters
+    ----------
+    batcher : Batcher
+        Answers images; `observe` of it should be `metrics.batch`.
+    about : About
+        What the page says about the model.
+    limits, access, metrics
+        See `Limits`, `Access` and `Metrics`.
+    failed : callable
+        Called if the networks cannot be opened.
+
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        batcher.start(failed)
+        yield
+        await run_in_threadpool(batcher.close)
+
+    app = FastAPI(
+        title=f"stackkit: {about.name}",
+        version=__version__,
+        docs_url=None,  # FastAPI's pages load scripts from another server
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=lifespan,
+    )
+    metrics.watch(batcher)
+    _answer_errors_as_json(app)
+    _add_endpoints(app, Answerer(batcher, limits, metrics), about, limits, access, metrics)
+    page = add_page(app)
+    paths = frozenset({"/predict", "/model", "/health", "/metrics", "/openapi.json"}) | page
+    return Guard(app, access, metrics, paths)
+
+
+def _add_endpoints(
+    app: FastAPI,
+    answerer: Answerer,
+    about: About,
+    limits: Limits,
+    access: Access,
+    metrics: Metrics,
+) -> None:
+    secret = [] if access.token is None else [Depends(HTTPBearer(auto_error=False))]
+    refused = (401,) if secret else ()
+
+    @app.post(
+        "/predict",
+        summary="Label images",
+        response_model=Predictions,
+        responses=_errors(400, 403, 408, 413, 415, 421, 422, 429, 500, 503, *refused),
+        openapi_extra={"requestBody": _form_schema(limits)},
+        dependencies=secret,
+    )
+    async def predict(request: Request) -> JSONResponse:
+        found = await answerer.answer(request)
+        return _json({"predictions": [each.document() for each in found]})
+
+    @app.get(
+        "/model",
+        summary="Describe the model and the limits",
+        response_model=ModelDocument,
+        responses=_errors(421, 500, *refused),
+        dependencies=secret,
+    )
+    async def model() -> JSONResponse:
+        return _json(about.document(limits))
+
+    @app.get(
+        "/health",
+        summary="Tell whether the server answers",
+        response_model=Health,
+        responses=_errors(421, 500, 503),
+    )
+    async def health() -> JSONResponse:
+        answerer.check_ready()
+        return _json({"status": "ready"})
+
+    @app.get(
+        "/metrics",
+        summary="Metrics for Prometheus",
+        response_class=Response,
+        responses={
+            200: {"content": {"text/plain": {"schema": {"type": "string"}}}},
+            **_errors(421, 500, *refused),
+        },
+        dependencies=secret,
+    )
+    async def all_metrics() -> Response:
+        return Response(metrics.text(), media_type=CONTENT_TYPE_LATEST)
+
+
+def _json(content: dict[str, Any]) -> JSONResponse:
+    return JSONResponse(content, headers={"Cache-Control": "no-store"})
+
+
+def _errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    return {
+        status: {"model": ErrorDocument, "description": CODES[status]} for status in sorted(statuses)
+    }
+
+
+def _form_schema(limits: Limits) -> dict[str, Any]:
+    image = {"type": "string", "format": "binary"}
+    images = {"type": "array", "items": image, "minItems": 1, "maxItems": limits.images}
+    form = {
+        "type": "object",
+        "required": [FIELD],
+        "properties": {FIELD: images},
+        "additionalProperties": False,
+    }
+    return {"required": True, "content": {"multipart/form-data": {"schema": form}}}
+
+
+def _answer_errors_as_json(app: FastAPI) -> None:
+    @app.exception_handler(Refusal)
+    async def refused(request: Request, refusal: Refusal) -> JSONResponse:
+        return refusal.response()
+
+    @app.exception_handler(HTTPException)
+    async def unknown(request: Request, error: HTTPException) -> JSONResponse:
+        told = {404: "there is no such page; see /openapi.json", 405: "this page has other methods"}
+        message = told.get(error.status_code, str(error.detail))
+        return error_response(error.status_code, message, headers=dict(error.headers or {}))
+
+    @app.exception_handler(Exception)
+    async def failed(request: Request, error: Exception) -> JSONResponse:
+        return error_response(500, "the server failed; its log says why")
