@@ -13,8 +13,9 @@ from stackkit.api import pixels
 from stackkit.api.errors import ImageError
 from stackkit.api.image_files import Source, content_of, open_image, unread_format
 from stackkit.api.jpeg_damage import jpeg_damage
-from stackkit.api.pixels import DEFAULT_PIXELS, ImageRemark, PixelOptions, RemarkKind
+from stackkit.api.pixels import DEFAULT_PIXELS, ImageRemark, PixelOptions
 from stackkit.api.png_text import is_too_much_text, without_text
+from stackkit.api.rgb import finished, load
 
 if TYPE_CHECKING:
     import numpy as np
@@ -190,41 +191,9 @@ def _with_image(source: Source, work: Callable[[Image.Image], T]) -> T:
 def _read(image: Image.Image, source: Source, options: PixelOptions) -> Image.Image:
     is_16bit_colour = pixels.is_16bit_colour(image)
     turned = pixels.orientation(image, source)
-    _load(image)
-    rgb, found = _to_rgb(image, options)
-    found += _damage(image, source)
-    if is_16bit_colour and pixels.uses_small_range(rgb):
-        found.append(ImageRemark("16-bit-colour-dark"))
-    if turned != 1 and options.orientation == "ignore":
-        found.append(ImageRemark("not-turned"))
-    elif turned != 1:
-        rgb = pixels.upright(rgb, turned)
-        found.append(ImageRemark("turned"))
-    return pixels.with_remarks(rgb, found)
-
-
-def _load(image: Image.Image) -> None:
-    """Decode the pixels; raises MemoryError also if a decoder reports it otherwise."""
-    import numpy as np
-
-    try:
-        image.load()
-    except OSError as error:
-        if "out of memory" in str(error):
-            raise MemoryError(_size(image)) from error
-        # libjpeg reports data that it cannot decode and memory that it cannot get by the same number.
-        # The coefficients of a progressive file take 6 bytes per pixel, and its pixels 4.
-        try:
-            np.empty(10 * image.width * image.height, np.uint8)  # reserved, not touched
-        except MemoryError:
-            raise MemoryError(_size(image)) from error
-        raise
-    except MemoryError as error:
-        raise MemoryError(_size(image)) from error
-
-
-def _size(image: Image.Image) -> str:
-    return f"{image.width} x {image.height} pixels"
+    load(image)
+    found = _damage(image, source)
+    return finished(image, options, turned, is_16bit_colour=is_16bit_colour, found=found)
 
 
 def _damage(image: Image.Image, source: Source) -> list[ImageRemark]:
@@ -256,21 +225,6 @@ def _is_empty(source: Source) -> bool:
             return not source.getbuffer().nbytes
         return source.is_file() and source.stat().st_size == 0
     return False
-
-
-def _to_rgb(image: Image.Image, options: PixelOptions) -> tuple[Image.Image, list[ImageRemark]]:
-    if pixels.is_16bit_grey(image):
-        rgb, is_dark = pixels.from_16bit_grey(image, options)
-        if options.scale_16bit != pixels.WHITE_16BIT:
-            return rgb, [ImageRemark("16-bit-scaled")]
-        return rgb, [ImageRemark("16-bit-dark")] if is_dark else []
-    if image.mode == "F":
-        raise ImageError("floating-point pixels have no defined range; save the image as 8 or 16 bits")
-    if pixels.has_alpha(image):
-        rgb, is_transparent = pixels.without_alpha(image, options)
-        kind: RemarkKind = "alpha-dropped" if options.background is None else "on-background"
-        return rgb, [ImageRemark(kind)] if is_transparent else []
-    return image.convert("RGB"), []
 
 
 def squash(image: Image.Image, size: int) -> NDArray[np.uint8]:

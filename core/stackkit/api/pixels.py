@@ -98,6 +98,22 @@ def with_remarks(image: Image.Image, found: Iterable[ImageRemark]) -> Image.Imag
     return image
 
 
+def has_remarks(image: Image.Image) -> bool:
+    """Return whether `read_image` or `decode_image` returned this image, or one that it comes from."""
+    return _INFO in image.info
+
+
+def orientation_in_memory(image: Image.Image) -> int:
+    """Return the EXIF orientation of an image that is loaded, from 1 (upright) to 8."""
+    if image.format == "TIFF":  # Pillow has turned it upright
+        return 1
+    try:
+        found = image.getexif().get(_ORIENTATION, 1)
+    except Exception:  # as in `orientation`
+        return 1
+    return found if isinstance(found, int) and 1 <= found <= 8 else 1
+
+
 def orientation(image: Image.Image, source: Source) -> int:
     """Return the EXIF orientation of an image that is open and not loaded, from 1 (upright) to 8."""
     if image.format == "TIFF":  # Pillow turns it upright while it loads the pixels

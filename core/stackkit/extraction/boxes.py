@@ -68,6 +68,18 @@ def read_boxes(file: FeatureFile, key: BackboneKey) -> tuple[Boxes, NDArray[np.b
 
     """
     places, found = file.read(), file.intact()
+    return checked_boxes(places, found, key), found
+
+
+def checked_boxes(places: NDArray[np.float32], found: NDArray[np.bool_], key: BackboneKey) -> Boxes:
+    """Return the boxes (n, 4) that a backbone with this key found in the images `found` (n,).
+
+    Raises
+    ------
+    ExtractionError
+        If a box is no part of the image.
+
+    """
     corners = np.hstack([places[:, :2], places[:, :2] + places[:, 2:]])[found]
     if corners.size and not (
         corners.min() > -0.01 and corners.max() < 1.01 and places[found, 2:].min() > 0
@@ -76,7 +88,7 @@ def read_boxes(file: FeatureFile, key: BackboneKey) -> tuple[Boxes, NDArray[np.b
             f"{key.name} returned boxes that are no part of the image; a box is x, y, width and height, "
             "relative to the image"
         )
-    return Boxes(resize=key.resize, places=places), found
+    return Boxes(resize=key.resize, places=places)
 
 
 def stored_boxes(path: Path, contents: Contents) -> Boxes | None:

@@ -7,7 +7,6 @@ networks the parts that the first one found.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -17,13 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stackkit.api.dataset import FailedImage
-from stackkit.api.errors import ExtractionError
 from stackkit.api.reporter import Reporter
 from stackkit.extraction.boxes import Boxes, read_boxes
 from stackkit.extraction.decoding import Chunk, Decoder, Remarks, Request
-from stackkit.extraction.feature_set import FeatureSet, needed
-from stackkit.extraction.geometry import Geometry
-from stackkit.extraction.passes import Pass
+from stackkit.extraction.feature_set import needed
+from stackkit.extraction.network_calls import ComputedSet, by_call, call, require_finite
 from stackkit.extraction.preparation import Preparation
 from stackkit.extraction.summary import ExtractionSummary
 from stackkit.extraction.writer import Writer
@@ -32,17 +29,11 @@ from stackkit.utils.interrupts import ctrl_c_waits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
-    """A feature set, its open file, the rows to compute, and the pass that computes them.
+class Task(ComputedSet):
+    """A feature set that is computed, its open file, and the rows to compute."""
 
-    `geometry` is that of the set: reading it from there asks for keys of the store every time.
-    """
-
-    feature_set: FeatureSet
-    geometry: Geometry
     file: FeatureFile
     pending: frozenset[int]
-    shared: Pass
 
 
 def open_tasks(
@@ -157,7 +148,7 @@ def _compute_pass(
         for chunk in chunks:
             failed += chunk.failed
             remarks |= chunk.remarks
-            for together in _by_pass(tasks):
+            for together in by_call(tasks):
                 stop_if_asked()
                 _compute(together, chunk, rows, writer)
                 for task in together:
@@ -170,14 +161,6 @@ def _advance(task: Task, count: int, reporter: Reporter, whole: str | None) -> N
     reporter.advance(task.feature_set.label, count)
     if whole:
         reporter.advance(whole, count)
-
-
-def _by_pass(tasks: Sequence[Task]) -> list[list[Task]]:
-    """Group tasks by the call of a network that computes them: by pass and geometry."""
-    groups = defaultdict[tuple[Pass, Geometry], list[Task]](list)
-    for task in tasks:
-        groups[task.shared, task.geometry].append(task)
-    return list(groups.values())
 
 
 def _start_progress(tasks: Sequence[Task], rows: DatasetRows, reporter: Reporter) -> str | None:
@@ -201,13 +184,12 @@ def _compute(together: Sequence[Task], chunk: Chunk, rows: DatasetRows, writer: 
     places = [place for place, row in enumerate(chunk.rows) if row in pending]
     if not places:
         return
-    shared, pixels = together[0].shared, chunk.pixels[together[0].geometry]
+    pixels = chunk.pixels[together[0].geometry]
     # Indexing copies the pixels, which is not necessary if all of them are pending.
-    found = shared.features(pixels if len(places) == len(chunk.rows) else pixels[places])
+    found = call(together, pixels if len(places) == len(chunk.rows) else pixels[places])
     numbers = [chunk.rows[place] for place in places]
-    members = [id(member) for member in shared.members]
-    for task in together:
-        _write(task, numbers, found[members.index(id(task.feature_set.backbone))], rows, writer)
+    for task, features in zip(together, found, strict=True):
+        _write(task, numbers, features, rows, writer)
 
 
 def _write(
@@ -219,11 +201,7 @@ def _write(
         return
     if len(own) < len(numbers):
         numbers, features = [numbers[place] for place in own], features[own]
-    finite = np.isfinite(features).all(axis=1)
-    if not finite.all():
-        bad = rows.samples[numbers[int(np.argmin(finite))]].id
-        name = task.feature_set.backbone.full_name
-        raise ExtractionError(f"{name} returned NaN or infinite features for {bad}")
+    require_finite(task, features, [rows.samples[number].id for number in numbers])
     # partial and not a lambda: arguments are bound now, before the next chunk replaces them.
     writer.submit(partial(task.file.write, numbers, features))
 

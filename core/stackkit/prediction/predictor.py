@@ -1,0 +1,254 @@
+"""Label images with a model: decoded on threads, computed in batches, one record per image, in order."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from stackkit.api.dataset import FailedImage
+from stackkit.api.errors import ImageError, UsageError
+from stackkit.api.images import decode_image, read_image
+from stackkit.api.pixels import ImageRemark, PixelOptions
+from stackkit.api.reporter import Reporter, SilentReporter
+from stackkit.api.rgb import rgb_of
+from stackkit.evaluation.features import Features
+from stackkit.extraction.decoding import Chunk, Decoder, Request
+from stackkit.model.model import Model
+from stackkit.prediction.image_list import ImageList
+from stackkit.prediction.networks import Networks, on_machine, open_backbones
+from stackkit.prediction.record import Prediction
+from stackkit.prediction.records import records
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+
+class Predictor:
+    """Labels images with a model; several threads may use it, and they take turns.
+
+    Parameters
+    ----------
+    model : Model
+        The model. Its networks are opened when they are first needed, or by `warm`.
+    top : int, default 5
+        How many of the most probable classes each record has.
+    min_confidence : float or None
+        Probability from which a label is accepted, from 0 to 1.
+    target_precision : float or None
+        Accept labels so that this share of the accepted ones is expected to be right, as found on images
+        that were left out in training. Not together with `min_confidence`.
+    device : {"cpu", "gpu"} or None
+        Where networks compute; None for their own choice.
+    threads : int or None
+        CPU threads per network; None for all cores.
+    reporter : Reporter
+        Receives what networks say while they are opened.
+
+    Raises
+    ------
+    UsageError
+        If an argument is out of range, or no threshold reaches the precision.
+
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        *,
+        top: int = 5,
+        min_confidence: float | None = None,
+        target_precision: float | None = None,
+        device: str | None = None,
+        threads: int | None = None,
+        reporter: Reporter | None = None,
+    ) -> None:
+        if top < 1:
+            raise UsageError(f"top must be at least 1, got {top}")
+        self.model = model
+        self.top = min(top, len(model.classes))
+        self.least = _least(model, min_confidence, target_precision)
+        self.pixels = pixels_of(model)
+        self._machine = device, threads
+        self._reporter = reporter or SilentReporter()
+        self._opened: Networks | None = None
+        self._lock = threading.RLock()
+
+    def warm(self) -> None:
+        """Open the networks and label an image of noise, so that the next image waits for nothing."""
+        from PIL import Image
+
+        coarse = np.random.default_rng(0).integers(0, 256, (12, 16, 3), dtype=np.uint8)
+        self.predict([Image.fromarray(coarse).resize((320, 240), Image.Resampling.BICUBIC)])
+
+    def read(self, source: Path | bytes, name: str = "") -> Image.Image:
+        """Read an image file, or the bytes of one, as the images of the training data were read.
+
+        Raises
+        ------
+        ImageError or OSError
+            If it cannot be read.
+
+        """
+        if isinstance(source, bytes):
+            return decode_image(source, name, self.pixels)
+        return read_image(source, self.pixels)
+
+    def features(self, images: Sequence[Image.Image]) -> list[Features]:
+        """Compute the features of images in memory.
+
+        Parameters
+        ----------
+        images : sequence of PIL.Image.Image
+            At least one image, of any mode and size.
+
+        Returns
+        -------
+        list of Features
+            One entry per backbone of the model; row i of each describes image i.
+
+        Raises
+        ------
+        ImageError
+            If the pixels of an image cannot be used.
+        StackkitError
+            If weights are missing or others than in training, or a network fails.
+
+        """
+        if not images:
+            raise UsageError("features of no images were asked for; give at least one image")
+        found = [features for _, features, _ in self._computed(self._list(images), strict=True)]
+        return [_joined(parts) for parts in zip(*found, strict=True)]
+
+    def predict(
+        self, images: Sequence[Image.Image], sources: Sequence[str] | None = None
+    ) -> list[Prediction]:
+        """Label images in memory.
+
+        Parameters
+        ----------
+        images : sequence of PIL.Image.Image
+            Images of any mode and size.
+        sources : sequence of str, optional
+            Their names in the records; "" by default.
+
+        Raises
+        ------
+        ImageError
+            If the pixels of an image cannot be used.
+        StackkitError
+            As for `features`.
+
+        """
+        found = self.stream(self._list(images, sources), strict=True)
+        return [each for each in found if isinstance(each, Prediction)]
+
+    def predict_files(self, paths: Sequence[str | Path]) -> Iterator[Prediction | FailedImage]:
+        """Yield a record for each image file, in order, in memory that does not grow with their number.
+
+        A file that cannot be read gives a FailedImage with its path as `id`.
+        """
+        names = [str(path) for path in paths]
+        return self.stream(ImageList(sources=names, read=lambda number: self.read(Path(names[number]))))
+
+    def stream(self, images: ImageList, *, strict: bool = False) -> Iterator[Prediction | FailedImage]:
+        """Yield a record or a failure for each image, in order; `strict` raises ImageError instead."""
+        for chunk, features, failed in self._computed(images, strict=strict):
+            labelled = iter(self._records(images, chunk, features) if features else ())
+            for number in chunk.numbers:
+                yield failed[number] if number in failed else next(labelled)
+
+    def answer(
+        self,
+        features: Sequence[Features],
+        sources: Sequence[str],
+        remarks: Sequence[Sequence[ImageRemark]] | None = None,
+    ) -> list[Prediction]:
+        """Return the records of images whose features are known, one entry per backbone."""
+        with self._lock:
+            answers = self.model.answer(features)
+        on_images = remarks or [()] * len(sources)
+        return records(self.model, answers, sources, on_images, top=self.top, least=self.least)
+
+    def _records(
+        self, images: ImageList, chunk: Chunk, features: Sequence[Features]
+    ) -> list[Prediction]:
+        remarks = [chunk.remarks[str(row)] for row in chunk.rows]
+        return self.answer(features, [images.sources[row] for row in chunk.rows], remarks)
+
+    def _computed(
+        self, images: ImageList, *, strict: bool
+    ) -> Iterator[tuple[Chunk, list[Features], dict[int, FailedImage]]]:
+        """Yield chunks of images, the features of those that could be read, and the others."""
+        with Decoder(images) as decoder:
+            for chunk in decoder.chunks(self._requests(len(images.sources))):
+                with self._lock:
+                    rows, features, last = self._networks.features(decoder, chunk, images.sources)
+                failed = {
+                    int(each.id): FailedImage(id=images.sources[int(each.id)], reason=each.reason)
+                    for each in {*chunk.failed, *last.failed}
+                }
+                if strict and failed:
+                    raise _error(failed[min(failed)])
+                yield _narrowed(chunk, rows), features, failed
+
+    def _requests(self, count: int) -> Iterator[Request]:
+        start = 0
+        while start < count:
+            with self._lock:
+                networks = self._networks
+                size = networks.chunk_size  # known once the first chunk has been computed
+            yield networks.first_look(range(start, min(start + size, count)))
+            start += size
+
+    @property
+    def _networks(self) -> Networks:
+        """The networks, opened at the first call; call it under the lock."""
+        if self._opened is None:
+            components = [on_machine(each, *self._machine) for each in self.model.backbones]
+            backbones = open_backbones(components, self.model.revisions)
+            self._opened = Networks(backbones, self._reporter)
+        return self._opened
+
+    def _list(self, images: Sequence[Image.Image], sources: Sequence[str] | None = None) -> ImageList:
+        names = [""] * len(images) if sources is None else list(sources)
+        if len(names) != len(images):
+            raise UsageError(f"sources must name each of the {len(images)} images, got {len(names)}")
+        return ImageList(sources=names, read=lambda number: rgb_of(images[number], self.pixels))
+
+
+def pixels_of(model: Model) -> PixelOptions:
+    """Return how image files are read: with the options of the dataset that the model was trained on."""
+    return PixelOptions(**{"orientation": "exif", **model.facts.get("pixels", {})})
+
+
+def _least(model: Model, min_confidence: float | None, target_precision: float | None) -> float:
+    """Return the probability from which labels are accepted; 0 accepts all."""
+    if min_confidence is not None and target_precision is not None:
+        raise UsageError("min_confidence and target_precision cannot be combined; choose one of them")
+    for name, value in (("min_confidence", min_confidence), ("target_precision", target_precision)):
+        if value is not None and not 0 <= value <= 1:
+            raise UsageError(f"{name} must be from 0 to 1, got {value:g}")
+    if target_precision is not None:
+        reliability: Any = model.reliability
+        return float(reliability.threshold(target_precision).confidence)
+    return min_confidence or 0.0
+
+
+def _narrowed(chunk: Chunk, rows: list[int]) -> Chunk:
+    """Return a chunk with those of its images that have features, without pixels."""
+    return Chunk(numbers=chunk.numbers, rows=rows, pixels={}, failed=[], remarks=chunk.remarks)
+
+
+def _joined(parts: Sequence[Features]) -> Features:
+    """Return the features of several chunks of images as those of all."""
+    first = parts[0]
+    matrices = [np.concatenate(each) for each in zip(*(part.matrices for part in parts), strict=True)]
+    return Features.from_matrices(first.label, matrices, trained=first.trained)
+
+
+def _error(failure: FailedImage) -> ImageError:
+    return ImageError(f"{failure.id}: {failure.reason}" if failure.id else failure.reason)
