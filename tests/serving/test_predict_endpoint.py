@@ -20,7 +20,9 @@ def client() -> Iterator[TestClient]:
         yield client
 
 
-def refusal(client: TestClient, *contents: bytes, names: list[str] | None = None) -> tuple[int, str, str]:
+def refusal(
+    client: TestClient, *contents: bytes, names: list[str] | None = None
+) -> tuple[int, str, str]:
     answer = client.post("/predict", files=form(*contents, names=names or []))
     error = answer.json()["error"]
     assert set(answer.json()) == {"error"}
@@ -69,13 +71,13 @@ def test_each_limit_has_its_own_status_and_says_what_is_allowed(client: TestClie
         ([large], 413, "too-large", "larger than 0.2 MB"),
         ([image_bytes(size=(1001, 1000))], 413, "too-large", "at most 1 million are allowed"),
         ([bomb()], 413, "too-large", "pixels"),
-        ([image_bytes()] * 4, 413, "too-large", "at most 3 images"),
+        ([image_bytes()] * 4, 422, "invalid", "at most 3 images"),
         ([b"no image"], 415, "not-an-image", "cannot identify image file"),
         ([icon], 415, "not-an-image", "is a ICO file"),
         ([b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"], 415, "not-an-image", "EPS"),
-        ([b""], 422, "unreadable", "0.png is empty"),
-        ([photo[:400]], 422, "unreadable", "Truncated"),
-        ([image_bytes(), photo[:700]], 422, "unreadable", "1.png: image file is truncated"),
+        ([b""], 422, "invalid", "0.png is empty"),
+        ([photo[:400]], 422, "invalid", "Truncated"),
+        ([image_bytes(), photo[:700]], 422, "invalid", "1.png: image file is truncated"),
     ]
     for contents, status, code, text in cases:
         found = refusal(client, *contents)
@@ -131,7 +133,9 @@ def test_a_malformed_form_is_refused(client: TestClient, case: str) -> None:
 
 
 def test_a_name_with_any_characters_comes_back_harmless(client: TestClient) -> None:
-    head = b'--x\r\nContent-Disposition: form-data; name="images"; filename="../\x1b[2J\xff<b>.png"\r\n\r\n'
+    head = (
+        b'--x\r\nContent-Disposition: form-data; name="images"; filename="../\x1b[2J\xff<b>.png"\r\n\r\n'
+    )
     body = head + image_bytes() + b"\r\n--x--\r\n"
     answer = client.post(
         "/predict", content=body, headers={"Content-Type": "multipart/form-data; boundary=x"}

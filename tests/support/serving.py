@@ -11,6 +11,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 from starlette.types import ASGIApp
 
+from stackkit.api.images import decode_image
 from stackkit.api.pixels import PixelOptions, remarks
 from stackkit.prediction.record import Candidate, Prediction, Vote
 from stackkit.serving.about import About
@@ -36,6 +37,9 @@ class ColourPredictor:
         self.batches: list[int] = []
         self.sizes: list[tuple[int, int]] = []
         self.began = threading.Semaphore(0)
+
+    def read(self, source: bytes, name: str) -> Image.Image:
+        return decode_image(source, name, PixelOptions(orientation="exif"))
 
     def warm(self) -> None:
         self.may_warm.wait(20)
@@ -76,9 +80,8 @@ def application(
     predictor: ColourPredictor, limits: Limits | None = None, access: Access | None = None
 ) -> ASGIApp:
     limits, metrics = limits or Limits(), Metrics()
-    pixels = PixelOptions(orientation="exif")
     return create_app(
-        Batcher(predictor, limits, pixels, metrics.batch),
+        Batcher(predictor, limits, metrics.batch),
         About(name="colours", classes=COLOURS, networks=("colour",)),
         limits=limits,
         access=access or Access(),

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stackkit.serving.limits import Limits
+
+if TYPE_CHECKING:
+    from stackkit.model.model import Model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,3 +59,13 @@ class About:
             upload_bytes=limits.upload_bytes, image_pixels=limits.image_pixels, images=limits.images
         )
         return {**asdict(self), "limits": asdict(shown)}
+
+
+def about(model: Model, name: str) -> About:
+    """Describe a model."""
+    return About(
+        name=name,
+        classes=model.classes,
+        networks=tuple(each.name for each in model.backbones),
+        accuracy=str(model.facts.get("accuracy", "")),
+    )

@@ -50,6 +50,7 @@ def create_app(
     limits: Limits,
     access: Access,
     metrics: Metrics,
+    ready: Callable[[], None] = lambda: None,
     failed: Callable[[], None] = lambda: None,
 ) -> ASGIApp:
     """Return the application; its start and end are those of the batcher.
@@ -62,14 +63,14 @@ def create_app(
         What the page says about the model.
     limits, access, metrics
         See `Limits`, `Access` and `Metrics`.
-    failed : callable
-        Called if the networks cannot be opened.
+    ready, failed : callable
+        Called when the networks are warm, and if they cannot be opened.
 
     """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        batcher.start(failed)
+        batcher.start(ready, failed)
         yield
         await run_in_threadpool(batcher.close)
 
@@ -165,7 +166,8 @@ def _form_schema(limits: Limits) -> dict[str, Any]:
         "properties": {FIELD: images},
         "additionalProperties": False,
     }
-    return {"required": True, "content": {"multipart/form-data": {"schema": form}}}
+    kinds = {FIELD: {"contentType": "image/jpeg, image/png, image/gif, image/webp, image/tiff"}}
+    return {"required": True, "content": {"multipart/form-data": {"schema": form, "encoding": kinds}}}
 
 
 def _answer_errors_as_json(app: FastAPI) -> None:

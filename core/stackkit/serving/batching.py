@@ -12,9 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from stackkit.api.errors import ImageError, StackkitError
-from stackkit.api.images import decode_image
-from stackkit.api.pixels import PixelOptions
+from stackkit.api.errors import StackkitError
 from stackkit.serving.limits import Limits
 from stackkit.serving.uploads import Upload
 
@@ -26,6 +24,9 @@ if TYPE_CHECKING:
 
 class Answering(Protocol):
     """What the server needs of a `Predictor`."""
+
+    def read(self, source: bytes, name: str) -> Image.Image:
+        """Decode an image file as those of the training data; raises ImageError and MemoryError."""
 
     def warm(self) -> None:
         """Open the networks and compute once, so that the first answer is as fast as later ones."""
@@ -53,8 +54,6 @@ class Batcher:
         Answers images; called in one thread only.
     limits : Limits
         Size of a batch, in images and pixels.
-    pixels : PixelOptions
-        How the pixels of image files are read.
     observe : callable
         Called with the number of images of each batch.
 
@@ -64,12 +63,10 @@ class Batcher:
         self,
         predictor: Answering,
         limits: Limits,
-        pixels: PixelOptions,
         observe: Callable[[int], None] = lambda count: None,
     ) -> None:
         self._predictor = predictor
         self._limits = limits
-        self._pixels = pixels
         self._observe = observe
         self._queue: deque[_Job] = deque()
         self._changed = threading.Condition()
@@ -79,9 +76,13 @@ class Batcher:
         self._thread = threading.Thread(target=self._work, name="stackkit-batches", daemon=True)
         self.failure: StackkitError | None = None
 
-    def start(self, failed: Callable[[], None] = lambda: None) -> None:
-        """Warm the predictor in the background, then answer; `failed` is called if it cannot."""
-        self._failed = failed
+    def start(
+        self,
+        ready: Callable[[], None] = lambda: None,
+        failed: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Warm the predictor in the background, and tell whether it worked; then answer."""
+        self._tell_ready, self._tell_failed = ready, failed
         self._thread.start()
 
     @property
@@ -130,9 +131,10 @@ class Batcher:
             self._predictor.warm()
         except Exception as error:
             self.failure = error if isinstance(error, StackkitError) else StackkitError(str(error))
-            self._failed()
+            self._tell_failed()
             return
         self._ready.set()
+        self._tell_ready()
         with ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="stackkit-decode") as pool:
             while batch := self._next_batch():
                 self._answer([job for job in batch if job.answer.set_running_or_notify_cancel()], pool)
@@ -179,9 +181,7 @@ class Batcher:
 
     def _decoded(self, job: _Job) -> Image.Image | None:
         try:
-            return decode_image(job.upload.content, job.upload.name or "the image", self._pixels)
-        except (ImageError, MemoryError) as error:
-            job.answer.set_exception(error)
-        except Exception as error:  # none is known
+            return self._predictor.read(job.upload.content, job.upload.name or "the image")
+        except Exception as error:  # mostly ImageError, or MemoryError
             job.answer.set_exception(error)
         return None

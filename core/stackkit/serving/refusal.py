@@ -17,7 +17,7 @@ CODES = {
     413: "too-large",
     415: "not-an-image",
     421: "unknown-host",
-    422: "unreadable",
+    422: "invalid",
     429: "too-many-requests",
     500: "internal",
     503: "not-available",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import ipaddress
+import logging
 import signal
 import socket
 import threading
@@ -86,6 +87,8 @@ class Server:
             server_header=False,
             timeout_graceful_shutdown=max(1, round(seconds)),
         )
+        # It warns of each malformed form, which clients may send as often as they like.
+        logging.getLogger("python_multipart").setLevel(logging.ERROR)
         self._server = uvicorn.Server(config)
         with _signals_end_quietly():
             self._server.run(sockets=[listening])

@@ -85,7 +85,7 @@ class _Form:
                 422, f"the form has a field {plain(field_name)!r}; send images in the field {FIELD!r}"
             )
         if len(self.uploads) == self._most:
-            raise Refusal(413, f"a request may have at most {self._most} images; send several requests")
+            raise Refusal(422, f"a request may have at most {self._most} images; send several requests")
         name = plain(options.get(b"filename", b"").decode("utf-8", "replace"))[:_LONGEST_NAME]
         self.uploads.append(Upload(name=name, content=bytes(self._part.content)))
 
@@ -97,7 +97,7 @@ async def read_uploads(request: Request, limits: Limits) -> list[Upload]:
     ------
     Refusal
         408 if the upload takes too long, 413 if it is too large, 415 if the request is no multipart
-        form, 422 if the form is malformed or has no images.
+        form, 422 if the form is malformed, or has no images or too many.
 
     """
     kind, options = parse_options_header(request.headers.get("content-type"))

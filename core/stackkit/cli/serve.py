@@ -1,0 +1,251 @@
+"""`stackkit serve`: answer over HTTP, with a page for people."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stackkit.api.errors import PluginError, UsageError
+from stackkit.cli import options, values
+from stackkit.cli.host import the_host
+from stackkit.cli.output import stdout_set_aside
+from stackkit.utils.console import say
+
+if TYPE_CHECKING:
+    from stackkit.serving.access import Access
+
+TOKEN = "STACKKIT_TOKEN"  # noqa: S105  the name of a variable
+"""Environment variable for the token, which other users of the machine could read on a command line."""
+
+_PACKAGES = ("fastapi", "uvicorn", "python_multipart", "prometheus_client")
+
+ANSWERS, ACCESS, LIMITS = "Answers", "Access", "Limits"
+
+Bundle = Annotated[
+    Path, typer.Argument(metavar="BUNDLE", parser=values.existing_file, help="A trained model.")
+]
+Host = Annotated[
+    str,
+    typer.Option(
+        "--host",
+        metavar="ADDRESS",
+        help="Address to listen on; others than this machine need --token or --no-auth.",
+        rich_help_panel=ACCESS,
+    ),
+]
+Port = Annotated[
+    int,
+    typer.Option(
+        "--port",
+        metavar="N",
+        parser=values.whole_number,
+        help="Port to listen on; 0 for any free one.",
+        rich_help_panel=ACCESS,
+    ),
+]
+Token = Annotated[
+    str | None,
+    typer.Option(
+        "--token",
+        metavar="TEXT",
+        help=f"Secret that clients must send. Default: {TOKEN}.",
+        show_default=False,
+        rich_help_panel=ACCESS,
+    ),
+]
+NoAuth = Annotated[
+    bool,
+    typer.Option("--no-auth", help="Answer everyone who can reach --host.", rich_help_panel=ACCESS),
+]
+AllowedHost = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allowed-host",
+        metavar="NAME",
+        help="Host name to answer to, as behind a proxy; repeatable.",
+        rich_help_panel=ACCESS,
+    ),
+]
+Top = Annotated[
+    int,
+    typer.Option(
+        "--top",
+        metavar="N",
+        parser=values.whole_number,
+        help="Classes per answer.",
+        rich_help_panel=ANSWERS,
+    ),
+]
+MinConfidence = Annotated[
+    float | None,
+    typer.Option(
+        "--min-confidence",
+        metavar="P",
+        parser=values.number,
+        help="Mark answers below this probability as uncertain.",
+        rich_help_panel=ANSWERS,
+    ),
+]
+TargetPrecision = Annotated[
+    float | None,
+    typer.Option(
+        "--target-precision",
+        metavar="P",
+        parser=values.number,
+        help="Mark answers as uncertain so that this share of the others is right.",
+        rich_help_panel=ANSWERS,
+    ),
+]
+Trust = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--trust",
+        metavar="NAME",
+        help="Third-party component whose state may be loaded; repeatable.",
+        rich_help_panel=ANSWERS,
+    ),
+]
+MaxUpload = Annotated[
+    float,
+    typer.Option(
+        "--max-upload",
+        metavar="MB",
+        parser=values.number,
+        help="Largest request.",
+        rich_help_panel=LIMITS,
+    ),
+]
+MaxPixels = Annotated[
+    float,
+    typer.Option(
+        "--max-pixels",
+        metavar="MILLIONS",
+        parser=values.number,
+        help="Largest image.",
+        rich_help_panel=LIMITS,
+    ),
+]
+MaxImages = Annotated[
+    int,
+    typer.Option(
+        "--max-images",
+        metavar="N",
+        parser=values.whole_number,
+        help="Images per request.",
+        rich_help_panel=LIMITS,
+    ),
+]
+MaxRequests = Annotated[
+    int,
+    typer.Option(
+        "--max-requests",
+        metavar="N",
+        parser=values.whole_number,
+        help="Requests at a time.",
+        rich_help_panel=LIMITS,
+    ),
+]
+Timeout = Annotated[
+    float,
+    typer.Option(
+        "--timeout",
+        metavar="SECONDS",
+        parser=values.number,
+        help="Time for an upload, and for the answer after it.",
+        rich_help_panel=LIMITS,
+    ),
+]
+
+
+def serve(
+    bundle: Bundle,
+    top: Top = 5,
+    min_confidence: MinConfidence = None,
+    target_precision: TargetPrecision = None,
+    trust: Trust = None,
+    device: options.Device = None,
+    threads: options.Threads = None,
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
+    token: Token = None,
+    no_auth: NoAuth = False,
+    allowed_host: AllowedHost = None,
+    max_upload: MaxUpload = 32,
+    max_pixels: MaxPixels = 64,
+    max_images: MaxImages = 16,
+    max_requests: MaxRequests = 16,
+    timeout: Timeout = 30,
+) -> None:
+    """Answer over HTTP, with a page for people, until Ctrl-C.
+
+    Images stay in memory and are not kept. Needs the extra serve.
+
+    Try: stackkit serve birds.stackkit
+    """
+    _check_packages()
+    options.check_count("--threads", threads)
+    access = _access(host, token or os.environ.get(TOKEN) or None, no_auth, allowed_host or ())
+    from stackkit.host.registry import Registry
+    from stackkit.serving.limits import Limits
+    from stackkit.serving.server import listen
+
+    limits = Limits(
+        upload_bytes=int(max_upload * 1e6),
+        image_pixels=int(max_pixels * 1e6),
+        images=max_images,
+        requests=max_requests,
+        seconds=timeout,
+    )
+    with stdout_set_aside(), listen(host, port) as listening:
+        from stackkit.model.saved import load_model
+        from stackkit.prediction.predictor import Predictor
+        from stackkit.serving.about import about
+        from stackkit.serving.running import run
+
+        model = load_model(bundle, Registry(host=the_host()), trust=tuple(trust or ()))
+        predictor = Predictor(
+            model,
+            top=top,
+            min_confidence=min_confidence,
+            target_precision=target_precision,
+            device=device,
+            threads=threads,
+        )
+        run(predictor, about(model, bundle.stem), listening, limits=limits, access=access, tell=_tell)
+
+
+def _check_packages() -> None:
+    missing = [name for name in _PACKAGES if find_spec(name) is None]
+    if missing:
+        raise PluginError(
+            f"serve needs packages that are not installed ({', '.join(missing)}); run: "
+            "pip install 'stackkit[serve]'"
+        )
+
+
+def _access(host: str, token: str | None, no_auth: bool, allowed: Sequence[str]) -> Access:
+    from stackkit.serving.access import LOOPBACK_NAMES, Access, token_problem
+    from stackkit.serving.server import is_loopback
+
+    if token is not None and no_auth:
+        raise UsageError("--no-auth cannot be combined with a token; leave one of them out")
+    if token is not None and (problem := token_problem(token)):
+        raise UsageError(f"--token {problem}")
+    names = frozenset(name.lower() for name in allowed)
+    if is_loopback(host):
+        return Access(names=LOOPBACK_NAMES | names, token=token)
+    if token is None and not no_auth:
+        raise UsageError(
+            f"--host {host} can be reached from other machines; add --token TEXT, or --no-auth to "
+            "answer everyone"
+        )
+    return Access(names=names | LOOPBACK_NAMES if names else names, token=token)
+
+
+def _tell(line: str) -> None:
+    say(line, err=True)

@@ -1,0 +1,66 @@
+"""Put the parts of a server together, and run it."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+
+from stackkit.serving.about import About
+from stackkit.serving.access import Access
+from stackkit.serving.app import create_app
+from stackkit.serving.batching import Answering, Batcher
+from stackkit.serving.limits import Limits
+from stackkit.serving.metrics import Metrics
+from stackkit.serving.server import Server, url_of
+
+
+def run(
+    predictor: Answering,
+    about: About,
+    listening: socket.socket,
+    *,
+    limits: Limits,
+    access: Access,
+    tell: Callable[[str], None],
+) -> None:
+    """Answer requests until SIGINT or SIGTERM; those in flight are answered first.
+
+    Parameters
+    ----------
+    predictor : Answering
+        Answers images.
+    about : About
+        What the page says about the model.
+    listening : socket.socket
+        See `server.listen`.
+    limits, access
+        See `Limits` and `Access`.
+    tell : callable
+        Shows one line to the user.
+
+    Raises
+    ------
+    StackkitError
+        If the networks cannot be opened.
+
+    """
+    metrics, server = Metrics(), Server()
+    batcher = Batcher(predictor, limits, metrics.batch)
+
+    def ready() -> None:
+        tell("ready")
+
+    app = create_app(
+        batcher,
+        about,
+        limits=limits,
+        access=access,
+        metrics=metrics,
+        ready=ready,
+        failed=server.stop,
+    )
+    tell(f"serving {about.name} on {url_of(listening)} (Ctrl-C stops)")
+    server.run(app, listening, seconds=limits.seconds)
+    if batcher.failure is not None:
+        raise batcher.failure
+    tell("stopped")
