@@ -88,9 +88,11 @@ function candidate({ label, probability }) {
 
 function vote({ backbone, learner, label, probability }) {
   const row = element("tr");
+  const voter = element("th", "voter", backbone);
+  voter.scope = "row";
+  voter.append(" ", element("span", "", learner));
   row.append(
-    element("td", "", backbone),
-    element("td", "", learner),
+    voter,
     element("td", "", label),
     element("td", "number", percent(probability)),
   );
@@ -100,10 +102,11 @@ function vote({ backbone, learner, label, probability }) {
 function show(card, name, found) {
   const part = (kind) => card.querySelector(`.${kind}`);
   card.className = "card";
-  part("label").textContent = found.label;
   const marks = [];
-  if (!found.accepted) marks.push("Too uncertain: look at the image yourself");
   if (found.novel) marks.push("Looks unlike all training images");
+  if (!found.accepted) marks.push("Too uncertain: look at the image yourself");
+  part("label").textContent = marks.length ? `${found.label}?` : found.label;
+  card.classList.toggle("doubtful", marks.length > 0);
   fill(part("marks"), marks.map((text) => element("li", "", text)));
   fill(part("top"), found.top.map(candidate));
   fill(part("remarks"), found.remarks.map((text) => element("li", "", text)));
