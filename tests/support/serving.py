@@ -8,7 +8,6 @@ from pathlib import Path
 
 import httpx
 from PIL import Image
-from starlette.testclient import TestClient
 from starlette.types import ASGIApp
 
 from stackkit.api.images import decode_image
@@ -90,18 +89,32 @@ def application(
 
 
 @contextmanager
+def listening(app: ASGIApp, *, waits: bool = True) -> Iterator[str]:
+    """The URL of a server in a thread of this process, ready unless told otherwise."""
+    server, socket = Server(), listen("127.0.0.1", 0)
+    url = url_of(socket)
+    thread = threading.Thread(target=server.run, args=(app, socket), kwargs={"seconds": 5})
+    thread.start()
+    try:
+        while waits and httpx.get(f"{url}health").status_code == 503:
+            pass
+        yield url
+    finally:
+        server.stop()
+        thread.join()
+
+
+@contextmanager
 def serving(
     predictor: ColourPredictor | None = None,
     limits: Limits | None = None,
     access: Access | None = None,
     *,
     waits: bool = True,
-) -> Iterator[TestClient]:
-    """A client of an application that runs in this process, ready unless told otherwise."""
+) -> Iterator[httpx.Client]:
+    """A client of a server in a thread of this process, ready unless told otherwise."""
     app = application(predictor or ColourPredictor(), limits, access)
-    with TestClient(app, base_url="http://localhost", raise_server_exceptions=True) as client:
-        while waits and client.get("/health").status_code == 503:
-            pass
+    with listening(app, waits=waits) as url, httpx.Client(base_url=url, timeout=30) as client:
         yield client
 
 
@@ -119,19 +132,3 @@ def form(*contents: bytes | Path, names: Sequence[str] = ()) -> list[tuple[str, 
         ("images", (names[i] if names else f"{i}.png", c.read_bytes() if isinstance(c, Path) else c))
         for i, c in enumerate(contents)
     ]
-
-
-@contextmanager
-def listening(app: ASGIApp) -> Iterator[str]:
-    """The URL of a real server in a thread of this process, ready."""
-    server, socket = Server(), listen("127.0.0.1", 0)
-    url = url_of(socket)
-    thread = threading.Thread(target=server.run, args=(app, socket), kwargs={"seconds": 5})
-    thread.start()
-    try:
-        while httpx.get(f"{url}health").status_code == 503:
-            pass
-        yield url
-    finally:
-        server.stop()
-        thread.join()

@@ -71,7 +71,8 @@ class Answerer:
             )
         self._in_flight += 1
         try:
-            yield
+            with self._metrics.in_flight.track_inprogress():
+                yield
         finally:
             self._in_flight -= 1
 

@@ -50,6 +50,11 @@ class Metrics:
             "stackkit_abstained_images", "Images below the threshold.", registry=self.registry
         )
         self._waiting = Gauge("stackkit_waiting_images", "Images in the queue.", registry=self.registry)
+        self.in_flight = Gauge(
+            "stackkit_requests_in_flight",
+            "Requests to /predict that upload or wait.",
+            registry=self.registry,
+        )
         self._ready = Gauge("stackkit_ready", "1 if the server answers.", registry=self.registry)
 
     def watch(self, batcher: Batcher) -> None:

@@ -26,6 +26,8 @@ def listen(host: str, port: int) -> socket.socket:
         If the address is in use, not allowed, or not of this machine.
 
     """
+    if not 0 <= port <= 65535:
+        raise UsageError(f"--port must be from 0 to 65535, got {port}")
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE

@@ -1,0 +1,101 @@
+"""A server in a process of its own: its address, its end, and its refusals to start."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import httpx
+import pytest
+from support.serving import form, image_bytes
+
+from stackkit.api.errors import UsageError
+from stackkit.cli.serve import _access
+from stackkit.serving.server import is_loopback, listen, url_of
+
+SCRIPT = Path(__file__).with_name("server_process.py")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
+def test_a_signal_ends_the_server_after_the_answers_in_flight(number: signal.Signals) -> None:
+    paths = os.pathsep.join([str(SCRIPT.parents[1]), *filter(None, sys.path)])
+    process = subprocess.Popen(
+        [sys.executable, "-W", "ignore", str(SCRIPT), "0.5"],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": paths},
+    )
+    assert process.stderr is not None
+    try:
+        first = process.stderr.readline()
+        (url,) = re.findall(r"serving colours on (http://127\.0\.0\.1:\d+/) \(Ctrl-C stops\)", first)
+        assert process.stderr.readline() == "ready\n"
+        answers: list[httpx.Response] = []
+        asking = threading.Thread(
+            target=lambda: answers.append(
+                httpx.post(f"{url}predict", files=form(*[image_bytes()] * 2), timeout=20)
+            )
+        )
+        asking.start()
+        while "stackkit_batch_images_count 1.0" not in httpx.get(f"{url}metrics").text:
+            pass
+        process.send_signal(number)
+        asking.join(20)
+        assert process.wait(20) == 0
+        rest = process.stderr.read()
+    finally:
+        process.kill()
+    assert [answer.status_code for answer in answers] == [200]
+    assert rest == "stopped\n"
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(url)
+
+
+def test_a_port_in_use_and_a_strange_address_are_one_line() -> None:
+    with listen("127.0.0.1", 0) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(UsageError, match=rf"^port {port} of 127\.0\.0\.1 is in use; .* --port"):
+            listen("127.0.0.1", port)
+        assert url_of(taken) == f"http://127.0.0.1:{port}/"
+    with pytest.raises(UsageError, match=r"^--host no such host is no address of this machine"):
+        listen("no such host", 0)
+    with pytest.raises(UsageError, match="--port must be from 0 to 65535, got 65536"):
+        listen("127.0.0.1", 65536)
+
+
+def test_another_host_needs_a_token_or_no_auth() -> None:
+    token = "correct-horse-battery"
+    assert is_loopback("127.0.0.1")
+    assert is_loopback("localhost")
+    assert not is_loopback("0.0.0.0")
+    assert _access("127.0.0.1", None, False, ["Birds.example"]).names == {
+        "localhost", "127.0.0.1", "::1", "birds.example",
+    }  # fmt: skip
+    assert _access("0.0.0.0", None, True, []).names == frozenset()
+    assert _access("0.0.0.0", token, False, []).token == token
+    for given, no_auth, text in (
+        (
+            None,
+            False,
+            "--host 0.0.0.0 can be reached from other machines; add --token TEXT, or --no-auth",
+        ),
+        ("short", False, "--token must have at least 16 characters, got 5"),
+        ("ü" * 20, False, "--token must be of ASCII letters"),
+        (token, True, "--no-auth cannot be combined with a token"),
+    ):
+        with pytest.raises(UsageError, match=re.escape(text)):
+            _access("0.0.0.0", given, no_auth, [])
+
+
+def test_an_ipv6_address_has_brackets_in_the_url() -> None:
+    if not socket.has_ipv6:
+        pytest.skip("this machine has no IPv6")
+    try:
+        with listen("::1", 0) as listening:
+            assert url_of(listening) == f"http://[::1]:{listening.getsockname()[1]}/"
+    except UsageError:
+        pytest.skip("this machine has no IPv6 loopback")
