@@ -385,6 +385,7 @@ COMMANDS = [
     "evaluate",
     "recipes",
     "suggest",
+    "serve",
     "fetch",
     "list-plugins",
     "new-plugin",

@@ -26,4 +26,4 @@ def tell(line: str) -> None:
 if __name__ == "__main__":
     about = About(name="colours", classes=COLOURS, networks=("colour",))
     with listen("127.0.0.1", 0) as listening:
-        run(SlowPredictor(), about, listening, limits=Limits(), access=Access(), tell=tell)
+        run(SlowPredictor(), about, listening, limits=Limits(), access=Access(), tell=tell, crashed=tell)

@@ -2,7 +2,7 @@
 
 import io
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -76,7 +76,10 @@ def _answer(image: Image.Image, source: str) -> Prediction:
 
 
 def application(
-    predictor: ColourPredictor, limits: Limits | None = None, access: Access | None = None
+    predictor: ColourPredictor,
+    limits: Limits | None = None,
+    access: Access | None = None,
+    crashed: Callable[[Exception], None] = lambda error: None,
 ) -> ASGIApp:
     limits, metrics = limits or Limits(), Metrics()
     return create_app(
@@ -85,6 +88,7 @@ def application(
         limits=limits,
         access=access or Access(),
         metrics=metrics,
+        crashed=crashed,
     )
 
 
@@ -109,11 +113,12 @@ def serving(
     predictor: ColourPredictor | None = None,
     limits: Limits | None = None,
     access: Access | None = None,
+    crashed: Callable[[Exception], None] = lambda error: None,
     *,
     waits: bool = True,
 ) -> Iterator[httpx.Client]:
     """A client of a server in a thread of this process, ready unless told otherwise."""
-    app = application(predictor or ColourPredictor(), limits, access)
+    app = application(predictor or ColourPredictor(), limits, access, crashed)
     with listening(app, waits=waits) as url, httpx.Client(base_url=url, timeout=30) as client:
         yield client
 

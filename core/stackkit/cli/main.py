@@ -27,6 +27,7 @@ from stackkit.cli import (
     new_plugin,
     recipes,
     run,
+    serve,
     suggest,
     values,
 )
@@ -103,6 +104,7 @@ def _app() -> typer.main.click.Command:  # type: ignore[name-defined]
         ("evaluate", evaluate.evaluate, SectionedCommand),
         ("recipes", recipes.recipes, Command),
         ("suggest", suggest.suggest, SectionedCommand),
+        ("serve", serve.serve, SectionedCommand),
         ("fetch", fetch.fetch, Command),
         ("list-plugins", list_plugins.list_plugins, Command),
         ("new-plugin", new_plugin.new_plugin, Command),

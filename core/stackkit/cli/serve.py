@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import traceback
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stackkit.api.errors import PluginError, UsageError
+from stackkit.api.errors import PluginError, UsageError, one_line
 from stackkit.cli import options, values
 from stackkit.cli.host import the_host
 from stackkit.cli.output import stdout_set_aside
@@ -24,17 +25,24 @@ TOKEN = "STACKKIT_TOKEN"  # noqa: S105  the name of a variable
 
 _PACKAGES = ("fastapi", "uvicorn", "python_multipart", "prometheus_client")
 
-ANSWERS, ACCESS, LIMITS = "Answers", "Access", "Limits"
+MODEL, ANSWERS, ACCESS, LIMITS = "Model", "Answers", "Access", "Limits"
 
 Bundle = Annotated[
-    Path, typer.Argument(metavar="BUNDLE", parser=values.existing_file, help="A trained model.")
+    Path,
+    typer.Argument(
+        metavar="BUNDLE",
+        parser=values.existing_file,
+        help="A trained model.",
+        rich_help_panel=MODEL,
+    ),
 ]
 Host = Annotated[
     str,
     typer.Option(
         "--host",
+        show_default=False,
         metavar="ADDRESS",
-        help="Address to listen on; others than this machine need --token or --no-auth.",
+        help="Address to listen on. Default: 127.0.0.1.",
         rich_help_panel=ACCESS,
     ),
 ]
@@ -42,9 +50,10 @@ Port = Annotated[
     int,
     typer.Option(
         "--port",
+        show_default=False,
         metavar="N",
         parser=values.whole_number,
-        help="Port to listen on; 0 for any free one.",
+        help="Port; 0 for any free one. Default: 8000.",
         rich_help_panel=ACCESS,
     ),
 ]
@@ -53,7 +62,7 @@ Token = Annotated[
     typer.Option(
         "--token",
         metavar="TEXT",
-        help=f"Secret that clients must send. Default: {TOKEN}.",
+        help=f"Secret of clients. Default: {TOKEN}.",
         show_default=False,
         rich_help_panel=ACCESS,
     ),
@@ -67,7 +76,7 @@ AllowedHost = Annotated[
     typer.Option(
         "--allowed-host",
         metavar="NAME",
-        help="Host name to answer to, as behind a proxy; repeatable.",
+        help="Name of a proxy in front; repeatable.",
         rich_help_panel=ACCESS,
     ),
 ]
@@ -75,9 +84,10 @@ Top = Annotated[
     int,
     typer.Option(
         "--top",
+        show_default=False,
         metavar="N",
         parser=values.whole_number,
-        help="Classes per answer.",
+        help="Classes per answer. Default: 5.",
         rich_help_panel=ANSWERS,
     ),
 ]
@@ -97,7 +107,7 @@ TargetPrecision = Annotated[
         "--target-precision",
         metavar="P",
         parser=values.number,
-        help="Mark answers as uncertain so that this share of the others is right.",
+        help="Mark answers so that this share of the others is right.",
         rich_help_panel=ANSWERS,
     ),
 ]
@@ -106,17 +116,18 @@ Trust = Annotated[
     typer.Option(
         "--trust",
         metavar="NAME",
-        help="Third-party component whose state may be loaded; repeatable.",
-        rich_help_panel=ANSWERS,
+        help="Third-party component that may be loaded; repeatable.",
+        rich_help_panel=MODEL,
     ),
 ]
 MaxUpload = Annotated[
     float,
     typer.Option(
         "--max-upload",
+        show_default=False,
         metavar="MB",
         parser=values.number,
-        help="Largest request.",
+        help="Largest request. Default: 32.",
         rich_help_panel=LIMITS,
     ),
 ]
@@ -124,9 +135,10 @@ MaxPixels = Annotated[
     float,
     typer.Option(
         "--max-pixels",
+        show_default=False,
         metavar="MILLIONS",
         parser=values.number,
-        help="Largest image.",
+        help="Largest image. Default: 64.",
         rich_help_panel=LIMITS,
     ),
 ]
@@ -134,9 +146,10 @@ MaxImages = Annotated[
     int,
     typer.Option(
         "--max-images",
+        show_default=False,
         metavar="N",
         parser=values.whole_number,
-        help="Images per request.",
+        help="Images per request. Default: 16.",
         rich_help_panel=LIMITS,
     ),
 ]
@@ -144,9 +157,10 @@ MaxRequests = Annotated[
     int,
     typer.Option(
         "--max-requests",
+        show_default=False,
         metavar="N",
         parser=values.whole_number,
-        help="Requests at a time.",
+        help="Requests at a time. Default: 16.",
         rich_help_panel=LIMITS,
     ),
 ]
@@ -154,9 +168,10 @@ Timeout = Annotated[
     float,
     typer.Option(
         "--timeout",
+        show_default=False,
         metavar="SECONDS",
         parser=values.number,
-        help="Time for an upload, and for the answer after it.",
+        help="Longest upload, and longest answer. Default: 30.",
         rich_help_panel=LIMITS,
     ),
 ]
@@ -216,7 +231,15 @@ def serve(
             device=device,
             threads=threads,
         )
-        run(predictor, about(model, bundle.stem), listening, limits=limits, access=access, tell=_tell)
+        run(
+            predictor,
+            about(model, bundle.stem),
+            listening,
+            limits=limits,
+            access=access,
+            tell=_tell,
+            crashed=_crashed,
+        )
 
 
 def _check_packages() -> None:
@@ -249,3 +272,9 @@ def _access(host: str, token: str | None, no_auth: bool, allowed: Sequence[str])
 
 def _tell(line: str) -> None:
     say(line, err=True)
+
+
+def _crashed(error: Exception) -> None:
+    if os.environ.get("STACKKIT_DEBUG") == "1":
+        traceback.print_exception(error)
+    say(f"error: {one_line(error)} (`stackkit --debug serve ...` shows the traceback)", err=True)

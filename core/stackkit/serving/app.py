@@ -52,6 +52,7 @@ def create_app(
     metrics: Metrics,
     ready: Callable[[], None] = lambda: None,
     failed: Callable[[], None] = lambda: None,
+    crashed: Callable[[Exception], None] = lambda error: None,
 ) -> ASGIApp:
     """Return the application; its start and end are those of the batcher.
 
@@ -65,6 +66,8 @@ def create_app(
         See `Limits`, `Access` and `Metrics`.
     ready, failed : callable
         Called when the networks are warm, and if they cannot be opened.
+    crashed : callable
+        Called with the error of a request that failed for no known reason.
 
     """
 
@@ -87,7 +90,7 @@ def create_app(
     _add_endpoints(app, Answerer(batcher, limits, metrics), about, limits, access, metrics)
     page = add_page(app)
     paths = frozenset({"/predict", "/model", "/health", "/metrics", "/openapi.json"}) | page
-    return Guard(app, access, metrics, paths)
+    return Guard(app, access, metrics, paths, crashed)
 
 
 def _add_endpoints(

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import traceback
+from collections.abc import Callable
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from stackkit.api.errors import one_line
 from stackkit.serving.access import Access
 from stackkit.serving.metrics import Metrics
 from stackkit.serving.refusal import Refusal, error_response
-from stackkit.utils.console import say
 
 HEADERS = {
     # Everything comes from the server itself; "blob:" shows the user's own images before they are sent.
@@ -47,14 +44,24 @@ class Guard:
         Counts requests.
     paths : frozenset of str
         Paths that are counted by name; all others count as "other".
+    crashed : callable
+        Called with the error of a request that failed for no known reason.
 
     """
 
-    def __init__(self, app: ASGIApp, access: Access, metrics: Metrics, paths: frozenset[str]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        access: Access,
+        metrics: Metrics,
+        paths: frozenset[str],
+        crashed: Callable[[Exception], None],
+    ) -> None:
         self._app = app
         self._access = access
         self._metrics = metrics
         self._paths = paths
+        self._crashed = crashed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -85,7 +92,7 @@ class Guard:
         except Refusal as refusal:
             await refusal.response()(scope, watched_receive, send_safely)
         except Exception as error:
-            _report(error)
+            self._crashed(error)
             if not status:
                 await error_response(500, "the server failed; its log says why")(
                     scope, watched_receive, send_safely
@@ -109,9 +116,3 @@ async def _drain(receive: Receive) -> None:
                     return
     except TimeoutError:
         return
-
-
-def _report(error: Exception) -> None:
-    if os.environ.get("STACKKIT_DEBUG") == "1":
-        traceback.print_exception(error)
-    say(f"error: {one_line(error)} (`stackkit --debug serve ...` shows the traceback)", err=True)

@@ -22,6 +22,7 @@ def run(
     limits: Limits,
     access: Access,
     tell: Callable[[str], None],
+    crashed: Callable[[Exception], None],
 ) -> None:
     """Answer requests until SIGINT or SIGTERM; those in flight are answered first.
 
@@ -37,6 +38,8 @@ def run(
         See `Limits` and `Access`.
     tell : callable
         Shows one line to the user.
+    crashed : callable
+        Shows the error of a request that failed for no known reason; the client does not see it.
 
     Raises
     ------
@@ -47,17 +50,15 @@ def run(
     metrics, server = Metrics(), Server()
     batcher = Batcher(predictor, limits, metrics.batch)
 
-    def ready() -> None:
-        tell("ready")
-
     app = create_app(
         batcher,
         about,
         limits=limits,
         access=access,
         metrics=metrics,
-        ready=ready,
+        ready=lambda: tell("ready"),
         failed=server.stop,
+        crashed=crashed,
     )
     tell(f"serving {about.name} on {url_of(listening)} (Ctrl-C stops)")
     server.run(app, listening, seconds=limits.seconds)
