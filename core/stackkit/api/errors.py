@@ -85,6 +85,15 @@ class ImageMemoryError(StackkitError):
     exit_code = 10
 
 
+class BundleError(StackkitError):
+    """A file with a trained stack cannot be written, or is refused because it is not safe to use.
+
+    Nothing in such a file is ever executed, whatever it contains.
+    """
+
+    exit_code = 11
+
+
 def _put_before(error: StackkitError, component: str) -> None:
     """Name a component at the beginning of an error, unless the error names it."""
     text = str(error)

@@ -133,11 +133,13 @@ class NetworkBackbone:
             _, self._compute, _ = self._selected(images[:DEFAULT_BATCH])
         release_others(self._compute)
         features = np.empty((len(images), self.feature_dim), np.float32)
+        takes_bytes = getattr(self._compute, "takes_bytes", False)
         start = 0  # a loop over positions, as the batch size may shrink on the way
         while start < len(images):
             rows = slice(start, start + self._batch_size)
+            pixels = images[rows] if takes_bytes else images[rows].astype(np.float32)
             try:
-                features[rows] = self._compute(images[rows].astype(np.float32))  # type: ignore[misc]
+                features[rows] = self._compute(pixels)  # type: ignore[misc, arg-type]
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise
