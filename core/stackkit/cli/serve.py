@@ -31,7 +31,7 @@ Bundle = Annotated[
     Path,
     typer.Argument(
         metavar="BUNDLE",
-        parser=values.existing_file,
+        parser=values.path,
         help="A trained model.",
         rich_help_panel=MODEL,
     ),
@@ -107,7 +107,7 @@ TargetPrecision = Annotated[
         "--target-precision",
         metavar="P",
         parser=values.number,
-        help="Mark answers so that this share of the others is right.",
+        help="Mark answers so that this share of others is right.",
         rich_help_panel=ANSWERS,
     ),
 ]
