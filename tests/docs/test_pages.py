@@ -34,7 +34,7 @@ def shell_commands() -> list[str]:
 
 def arguments(command: str) -> list[str]:
     """The words after `stackkit`, which may be the last command of a chain."""
-    return shlex.split(command[command.rindex("stackkit ") :])[1:]
+    return shlex.split(re.split(r"(?<![\w.-])stackkit ", command)[-1])  # not birds.stackkit
 
 
 @pytest.mark.parametrize("command", shell_commands())
