@@ -4,6 +4,7 @@ import io
 from collections.abc import Iterator
 
 import httpx
+import numpy as np
 import pytest
 from PIL import Image
 from support.serving import ColourPredictor, form, image_bytes, serving
@@ -11,6 +12,7 @@ from support.serving import ColourPredictor, form, image_bytes, serving
 from stackkit.serving.access import Access
 from stackkit.serving.limits import Limits
 
+KINDS = ("PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP", "PPM", "TGA", "JPEG2000")
 LIMITS = Limits(upload_bytes=200_000, image_pixels=1_000_000, images=3)
 
 
@@ -99,6 +101,34 @@ def test_a_body_without_a_length_is_counted_while_it_arrives(client: httpx.Clien
     headers = {"Content-Type": "multipart/form-data; boundary=x"}
     answer = client.post("/predict", content=body(), headers=headers)
     assert answer.status_code == 413, answer.text
+
+
+def test_a_jpeg_of_endless_scans_is_refused_before_it_is_decoded(client: httpx.Client) -> None:
+    image = image_bytes(size=(1000, 1000), kind="JPEG", progressive=True)
+    start = image.rindex(b"\xff\xda")
+    scan = image[start:-2]
+    assert client.post("/predict", files=form(image)).status_code == 200
+    status, code, message = refusal(client, image[:start] + scan * 40 + image[-2:])
+    assert (status, code) == (413, "too-large")
+    assert "too many scans" in message
+
+
+@pytest.mark.parametrize("count", [60, pytest.param(2000, marks=pytest.mark.slow)])
+def test_mutated_images_are_answered_or_refused(client: httpx.Client, count: int) -> None:
+    random = np.random.default_rng(0)
+    noise = Image.fromarray(random.integers(0, 255, (40, 60, 3), dtype=np.uint8))
+    seen = set()
+    for number in range(count):
+        stream = io.BytesIO()
+        noise.save(stream, KINDS[number % len(KINDS)])
+        content = bytearray(stream.getvalue())
+        for place in random.integers(0, min(len(content), 600), 1 + number % 8):
+            content[place] ^= 1 << random.integers(0, 8)
+        cut = len(content) if number % 3 else random.integers(1, len(content))
+        answer = client.post("/predict", files=form(bytes(content[:cut])))
+        seen.add(answer.status_code)
+        assert answer.status_code in (200, 413, 415, 422), answer.text
+    assert {200, 422} <= seen
 
 
 MALFORMED = {

@@ -14,7 +14,8 @@ import pytest
 from support.serving import form, image_bytes
 
 from stackkit.api.errors import UsageError
-from stackkit.cli.serve import _access
+from stackkit.cli.serve import _access, _limits
+from stackkit.serving.limits import Limits
 from stackkit.serving.server import is_loopback, listen, url_of
 
 SCRIPT = Path(__file__).with_name("server_process.py")
@@ -89,6 +90,18 @@ def test_another_host_needs_a_token_or_no_auth() -> None:
     ):
         with pytest.raises(UsageError, match=re.escape(text)):
             _access("0.0.0.0", given, no_auth, [])
+
+
+def test_limits_are_checked_when_the_server_starts() -> None:
+    assert _limits(32, 64, 16, 16, 30) == Limits()
+    for given, text in (
+        ((0.0, 64, 16, 16, 30), "--max-upload must be from 0.01 to 10000, got 0"),
+        ((32, float("inf"), 16, 16, 30), "--max-pixels must be from 0.01 to 10000, got inf"),
+        ((32, 64, 0, 16, 30), "--max-images must be at least 1, got 0"),
+        ((32, 64, 16, 16, float("nan")), "--timeout must be from 0.1 to 3600, got nan"),
+    ):
+        with pytest.raises(UsageError, match=re.escape(text)):
+            _limits(*given)
 
 
 def test_an_ipv6_address_has_brackets_in_the_url() -> None:

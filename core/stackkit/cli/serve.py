@@ -19,6 +19,7 @@ from stackkit.utils.console import say
 
 if TYPE_CHECKING:
     from stackkit.serving.access import Access
+    from stackkit.serving.limits import Limits
 
 TOKEN = "STACKKIT_TOKEN"  # noqa: S105  the name of a variable
 """Environment variable for the token, which other users of the machine could read on a command line."""
@@ -205,18 +206,11 @@ def serve(
     _check_packages()
     options.check_count("--threads", threads)
     access = _access(host, token or os.environ.get(TOKEN) or None, no_auth, allowed_host or ())
-    from stackkit.host.registry import Registry
-    from stackkit.serving.limits import Limits
+    limits = _limits(max_upload, max_pixels, max_images, max_requests, timeout)
     from stackkit.serving.server import listen
 
-    limits = Limits(
-        upload_bytes=int(max_upload * 1e6),
-        image_pixels=int(max_pixels * 1e6),
-        images=max_images,
-        requests=max_requests,
-        seconds=timeout,
-    )
     with stdout_set_aside(), listen(host, port) as listening:
+        from stackkit.host.registry import Registry
         from stackkit.model.saved import load_model
         from stackkit.prediction.predictor import Predictor
         from stackkit.serving.about import about
@@ -249,6 +243,27 @@ def _check_packages() -> None:
             f"serve needs packages that are not installed ({', '.join(missing)}); run: "
             "pip install 'stackkit[serve]'"
         )
+
+
+def _limits(upload_mb: float, megapixels: float, images: int, requests: int, seconds: float) -> Limits:
+    from stackkit.serving.limits import Limits
+
+    options.check_count("--max-images", images)
+    options.check_count("--max-requests", requests)
+    for option, value, least, most in (
+        ("--max-upload", upload_mb, 0.01, 10_000),
+        ("--max-pixels", megapixels, 0.01, 10_000),
+        ("--timeout", seconds, 0.1, 3600),
+    ):
+        if not least <= value <= most:
+            raise UsageError(f"{option} must be from {least:g} to {most}, got {value:g}")
+    return Limits(
+        upload_bytes=int(upload_mb * 1e6),
+        image_pixels=int(megapixels * 1e6),
+        images=images,
+        requests=requests,
+        seconds=seconds,
+    )
 
 
 def _access(host: str, token: str | None, no_auth: bool, allowed: Sequence[str]) -> Access:

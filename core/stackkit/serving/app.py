@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -87,21 +87,16 @@ def create_app(
     )
     metrics.watch(batcher)
     _answer_errors_as_json(app)
-    _add_endpoints(app, Answerer(batcher, limits, metrics), about, limits, access, metrics)
+    secret = [] if access.token is None else [Depends(HTTPBearer(auto_error=False))]
+    answerer = Answerer(batcher, limits, metrics)
+    _add_predict(app, answerer, limits, secret)
+    _add_reports(app, answerer, about.document(limits), metrics, secret)
     page = add_page(app)
     paths = frozenset({"/predict", "/model", "/health", "/metrics", "/openapi.json"}) | page
     return Guard(app, access, metrics, paths, crashed)
 
 
-def _add_endpoints(
-    app: FastAPI,
-    answerer: Answerer,
-    about: About,
-    limits: Limits,
-    access: Access,
-    metrics: Metrics,
-) -> None:
-    secret = [] if access.token is None else [Depends(HTTPBearer(auto_error=False))]
+def _add_predict(app: FastAPI, answerer: Answerer, limits: Limits, secret: Sequence[Any]) -> None:
     refused = (401,) if secret else ()
 
     @app.post(
@@ -110,21 +105,27 @@ def _add_endpoints(
         response_model=Predictions,
         responses=_errors(400, 403, 408, 413, 415, 421, 422, 429, 500, 503, *refused),
         openapi_extra={"requestBody": _form_schema(limits)},
-        dependencies=secret,
+        dependencies=list(secret),
     )
     async def predict(request: Request) -> JSONResponse:
         found = await answerer.answer(request)
         return _json({"predictions": [each.document() for each in found]})
+
+
+def _add_reports(
+    app: FastAPI, answerer: Answerer, model: dict[str, Any], metrics: Metrics, secret: Sequence[Any]
+) -> None:
+    refused = (401,) if secret else ()
 
     @app.get(
         "/model",
         summary="Describe the model and the limits",
         response_model=ModelDocument,
         responses=_errors(421, 500, *refused),
-        dependencies=secret,
+        dependencies=list(secret),
     )
-    async def model() -> JSONResponse:
-        return _json(about.document(limits))
+    async def described() -> JSONResponse:
+        return _json(model)
 
     @app.get(
         "/health",
@@ -144,7 +145,7 @@ def _add_endpoints(
             200: {"content": {"text/plain": {"schema": {"type": "string"}}}},
             **_errors(421, 500, *refused),
         },
-        dependencies=secret,
+        dependencies=list(secret),
     )
     async def all_metrics() -> Response:
         return Response(metrics.text(), media_type=CONTENT_TYPE_LATEST)

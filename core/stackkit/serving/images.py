@@ -16,6 +16,9 @@ FORMATS = frozenset(
 """Formats that the server decodes. Others of Pillow start programs (EPS), or hide images of any size
 behind a small header (ICO, ICNS)."""
 
+_MOST_SCANS = 32
+"""Scans of the largest image; smaller images may have more."""
+
 
 def checked_pixels(upload: Upload, limits: Limits) -> int:
     """Return the number of pixels of an image, from its header.
@@ -44,7 +47,21 @@ def checked_pixels(upload: Upload, limits: Limits) -> int:
             "are allowed; make it smaller",
             named,
         )
+    if kind in ("JPEG", "MPO"):
+        _check_scans(upload, width * height, limits)
     return width * height
+
+
+def _check_scans(upload: Upload, pixels: int, limits: Limits) -> None:
+    """Refuse JPEG files whose decoding takes minutes.
+
+    A progressive file passes over all pixels once per scan, and a scan that changes nothing takes few
+    bytes. Cameras and programs write about ten. The marker is not in image data, but may be in the data
+    before it by chance.
+    """
+    if upload.content.count(b"\xff\xda") * pixels > _MOST_SCANS * limits.image_pixels:
+        shown = upload.name or "the image"
+        raise Refusal(413, f"{shown} has too many scans for its size; save it again", [upload.name])
 
 
 def _status(cause: BaseException | None) -> int:

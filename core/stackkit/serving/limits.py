@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-
-from stackkit.api.errors import UsageError
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,11 +27,6 @@ class Limits:
     wait_s : float
         How long a batch waits for images that other requests are uploading.
 
-    Raises
-    ------
-    UsageError
-        If a value is not above 0.
-
     """
 
     upload_bytes: int = 32_000_000
@@ -43,11 +36,3 @@ class Limits:
     seconds: float = 30.0
     batch: int = 16
     wait_s: float = 0.005
-
-    def __post_init__(self) -> None:
-        for each in fields(self):
-            if not getattr(self, each.name) > 0:
-                raise UsageError(
-                    f"limit {each.name} must be above 0, got {getattr(self, each.name)}; choose a "
-                    "larger one"
-                )
