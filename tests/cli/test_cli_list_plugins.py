@@ -383,6 +383,7 @@ COMMANDS = [
     "run",
     "extract",
     "evaluate",
+    "predict",
     "recipes",
     "suggest",
     "serve",

@@ -27,17 +27,18 @@ CONTENT: dict[int, dict[str, str]] = {
     1: {
         "hooks": "stackkit_datasets stackkit_backbones stackkit_learners stackkit_aggregators",
         "api": "HOOKSPEC_VERSION bytes_fingerprint datasets_dir decode_image engines_dir"
-        " file_fingerprint fit_on_option group_argument hookimpl leave_out_small_classes limit_option"
-        " limit_per_class min_per_class_option pixel_options read_image seed_option user_path"
-        " IMAGE_ENDINGS RAW_ENDINGS"
+        " file_fingerprint fit_on_option group_argument hookimpl is_housekeeping leave_out_small_classes"
+        " limit_option limit_per_class min_per_class_option pixel_options read_image seed_option"
+        " user_path IMAGE_ENDINGS RAW_ENDINGS"
         " BoundingBox FitOn OptionValue DatasetError ExtractionError ImageError PluginError"
         " StackkitError UsageError WeightsError",
         "ComponentSpec": f"{SPEC} options requires install unavailable_reason lacking diagnoses",
         "DatasetSpec": f"{SPEC} fetch",
         "BackboneSpec": f"{SPEC} image_size feature_dim download_bytes",
-        "LearnerSpec": f"{SPEC} probabilities process_state",
-        "AggregatorSpec": f"{SPEC} process_state",
+        "LearnerSpec": f"{SPEC} probabilities process_state state restore",
+        "AggregatorSpec": f"{SPEC} process_state state restore",
         "Option": "name default help type choices words minimum maximum above deprecated several",
+        "State": "values arrays parts",
         "Sample": "id label split bounding_box group",
         "PixelOptions": "orientation background scale_16bit",
         "Readiness": "settings batch_size images_per_s",

@@ -30,6 +30,7 @@ from stackkit.api.errors import (
 )
 from stackkit.api.groups import group_argument
 from stackkit.api.hookspecs import HOOKSPEC_VERSION, hookimpl
+from stackkit.api.housekeeping import is_housekeeping
 from stackkit.api.image_files import IMAGE_ENDINGS, RAW_ENDINGS
 from stackkit.api.images import bytes_fingerprint, decode_image, file_fingerprint, read_image
 from stackkit.api.learner import Learner
@@ -39,6 +40,7 @@ from stackkit.api.pixels import PixelOptions
 from stackkit.api.reporter import Reporter, SilentReporter
 from stackkit.api.samples import leave_out_small_classes, limit_per_class
 from stackkit.api.specs import AggregatorSpec, BackboneSpec, DatasetSpec, LearnerSpec
+from stackkit.api.state import State
 
 __all__ = [
     "HOOKSPEC_VERSION",
@@ -70,6 +72,7 @@ __all__ = [
     "Sample",
     "SilentReporter",
     "StackkitError",
+    "State",
     "UsageError",
     "WeightsError",
     "bytes_fingerprint",
@@ -80,6 +83,7 @@ __all__ = [
     "fit_on_option",
     "group_argument",
     "hookimpl",
+    "is_housekeeping",
     "leave_out_small_classes",
     "limit_option",
     "limit_per_class",

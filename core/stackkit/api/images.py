@@ -214,6 +214,8 @@ def _reason(source: Source, name: str, error: Exception) -> str:
         return known
     if isinstance(error, Image.DecompressionBombError):
         return f"{error} Make the image smaller"
+    if isinstance(error, OSError) and error.errno and error.strerror:  # of the system: not "[Errno 13]"
+        return error.strerror[:1].lower() + error.strerror[1:]
     # Pillow's message has the full path in quotes or, for bytes, the repr of the BytesIO object.
     shown, better = (str(source), name) if isinstance(source, Path) else (repr(source), repr(name))
     return " ".join(str(error).replace(shown, better).split()) or repr(error)

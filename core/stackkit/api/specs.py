@@ -135,7 +135,13 @@ class ComponentSpec:
 
     def _check_texts(self) -> None:
         self._check_process_state(getattr(self, "process_state", None))
-        for role in ("factory", "fetch", "unavailable_reason"):
+        state, restore = (getattr(self, role, "") for role in ("state", "restore"))
+        if bool(state) != bool(restore):
+            raise ValueError(
+                f"{self.name}: state and restore must be given together, got state={state!r} and "
+                f"restore={restore!r}"
+            )
+        for role in ("factory", "fetch", "unavailable_reason", "state", "restore"):
             text = getattr(self, role, "")
             if not _FACTORY.fullmatch(text) and (text or role == "factory"):
                 raise ValueError(f"{self.name}: {role} must be 'package.module:callable', got {text!r}")
@@ -214,7 +220,7 @@ class BackboneSpec(ComponentSpec):
 class LearnerSpec(ComponentSpec):
     """A classifier that is fitted on the features of one backbone. Its factory returns a `Learner`.
 
-    It has all fields of `ComponentSpec`, and two more.
+    It has all fields of `ComponentSpec`, and four more.
 
     Attributes
     ----------
@@ -229,35 +235,46 @@ class LearnerSpec(ComponentSpec):
         seeds them for each fit that names them or runs alone. If the state depends on options:
         "package.module:callable"; the callable takes every option as a keyword argument and returns a
         tuple or None.
+    state : str
+        "package.module:callable" that takes a fitted learner and returns its `State`, so that a model
+        can be saved without code. "" if it has none: the model then needs skops, and is opened only by
+        users who trust it.
+    restore : str
+        "package.module:callable" that takes a `State`, and every option as a keyword argument, and
+        returns a fitted learner that predicts bit for bit what the original predicts. Its class may be
+        another one. The state may come from a damaged or hostile file, so shapes and labels are
+        checked; errors are raised as ValueError in one line. Given together with `state`.
 
     """
 
     kind = "learner"
     probabilities: bool = True
     process_state: tuple[str, ...] | str | None = None
+    state: str = ""
+    restore: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AggregatorSpec(ComponentSpec):
     """A meta-classifier. Its factory returns an `Aggregator` or a `FeatureAggregator`.
 
-    It has all fields of `ComponentSpec`, and one more.
+    It has all fields of `ComponentSpec`, and three more.
 
     Attributes
     ----------
     process_state : tuple of str, str or None
-        Names of what fits of this component use that the whole process shares, such as "liblinear" for
-        the random generator of scikit-learn's `LinearSVC`. Fits that name the same state take turns.
-        With `()` they run beside any other fit. By default, None, the component may use any state, and
-        its fits run alone. "random" stands for the global generators of Python and NumPy; stackkit
-        seeds them for each fit that names them or runs alone. If the state depends on options:
-        "package.module:callable"; the callable takes every option as a keyword argument and returns a
-        tuple or None.
+        As that of `LearnerSpec`.
+    state, restore : str
+        As those of `LearnerSpec`. If `fit_on` is "features", `state` also takes the keyword
+        `learner_state`, a callable that returns the state of a fitted learner, and `restore` the keyword
+        `restore_learner`, a callable that returns the learner of a state.
 
     """
 
     kind = "aggregator"
     process_state: tuple[str, ...] | str | None = None
+    state: str = ""
+    restore: str = ""
 
 
 # Read-only, because plugins run in the same process and could change it.

@@ -33,7 +33,7 @@ def record(kind: type[T], value: object, where: str) -> T:
     """
     if not isinstance(value, dict):
         raise ValueError(f"{where} must be an object, got {type(value).__name__}")
-    found, hints = {}, _hints(kind)
+    found, hints = {}, _hints(kind)  # type: ignore[arg-type]
     for field in fields(kind):  # type: ignore[arg-type]
         if field.name in value:
             found[field.name] = _converted(hints[field.name], value[field.name], f"{where}.{field.name}")

@@ -15,7 +15,7 @@ import typer
 
 from stackkit.utils.console import say
 from stackkit.utils.csv_rows import csv_text
-from stackkit.utils.streams import STDERR, descriptor_1_to
+from stackkit.utils.streams import STDERR, STDOUT, descriptor_1_to
 
 
 @contextmanager
@@ -24,6 +24,30 @@ def stdout_set_aside() -> Iterator[None]:
     # redirect_stdout alone would miss C code and processes that plugins start.
     with contextlib.redirect_stdout(cast(TextIO, _Unclosable(sys.stderr))), descriptor_1_to(STDERR):
         yield
+
+
+@contextmanager
+def stdout_for_results() -> Iterator[TextIO]:
+    """Yield stdout, while everything else that is printed in the block goes to stderr.
+
+    Unlike other output, this stream raises BrokenPipeError when nobody reads it any more.
+    """
+    shown = sys.stdout
+    try:
+        copy = os.dup(STDOUT) if shown.fileno() == STDOUT else None
+    except (OSError, ValueError):  # a stream in memory, or none
+        copy = None
+    if copy is None:
+        with stdout_set_aside():
+            yield shown
+        return
+    shown.flush()
+    # Line ends as they are, and characters that the encoding does not have as escapes.
+    with (
+        os.fdopen(copy, "w", encoding=shown.encoding, errors="backslashreplace", newline="") as results,
+        stdout_set_aside(),
+    ):
+        yield results
 
 
 def print_json(document: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,9 @@ from stackkit.evaluation.features import Features
 from stackkit.evaluation.fit import Fit, FitResult, errors_name, training_groups
 from stackkit.evaluation.fit_digest import digest_of, identity
 from stackkit.evaluation.groups import Groups
+from stackkit.evaluation.kept import Kept
 from stackkit.evaluation.probabilities import FoldProbabilities, checked_labels
+from stackkit.evaluation.scores import scores
 from stackkit.host.configured_component import ConfiguredComponent
 
 
@@ -41,6 +44,8 @@ class ProbabilityFit:
     uninformed : ndarray of int64
         Training rows whose out-of-fold probabilities do not come from the sources; see
         `without_information`.
+    scored, keep : bool
+        Whether the result has the scores of the test rows, and whether it keeps the fitted aggregator.
 
     """
 
@@ -50,6 +55,8 @@ class ProbabilityFit:
     sources: Sequence[Fit]
     uninformed: NDArray[np.int64]
     groups: Groups | None = None
+    scored: bool = False
+    keep: bool = False
 
     @cached_property
     def digest(self) -> str:
@@ -59,12 +66,18 @@ class ProbabilityFit:
         # Uninformed rows follow from the sources too, but earlier versions used the sources' values.
         replaced = [self.uninformed] if len(self.uninformed) else []
         named = ["aggregator", identity(self.aggregator.component), sources]
-        return digest_of(named, self.labels, *replaced)
+        return digest_of(named, self.labels, *replaced, *_besides(self.scored, self.keep))
 
     @property
     def process_state(self) -> frozenset[str] | None:
         """What the aggregator declares."""
         return self.aggregator.component.process_state
+
+    @property
+    def kept(self) -> Kept:
+        """How the fitted aggregator is kept."""
+        n_classes = self.probabilities.test.shape[2]
+        return Kept(component=self.aggregator.component, n_classes=n_classes)
 
     def run(self) -> FitResult:
         """Fit the aggregator and predict the test rows."""
@@ -76,8 +89,9 @@ class ProbabilityFit:
                 aggregator.fit(known, self.labels, **groups)
             _, n_test, n_classes = new.shape
             return FitResult(
-                labels=checked_labels(aggregator.predict(new), n_test, n_classes),
                 converged=not watch.stopped_early,
+                **_predicted(aggregator, new, n_test, n_classes, scored=self.scored),
+                **(self.kept.of(aggregator) if self.keep else {}),
             )
 
 
@@ -99,6 +113,8 @@ class FeatureFit:
     train: NDArray[np.int64]
     test: NDArray[np.int64]
     groups: Groups | None = None
+    scored: bool = False
+    keep: bool = False
 
     @cached_property
     def digest(self) -> str:
@@ -111,12 +127,19 @@ class FeatureFit:
             self.labels[self.train],
             self.test,
             *training_groups(self.groups, self.train),
+            *_besides(self.scored, self.keep),
         )
 
     @property
     def process_state(self) -> frozenset[str] | None:
         """What the aggregator and the learner declare."""
         return combined(self.aggregator.component.process_state, self.learner.process_state)
+
+    @property
+    def kept(self) -> Kept:
+        """How the fitted aggregator is kept."""
+        component = self.aggregator.component
+        return Kept(component=component, n_classes=self.n_classes, learner=self.learner)
 
     def run(self) -> FitResult:
         """Fit the aggregator and predict the test rows."""
@@ -129,6 +152,20 @@ class FeatureFit:
             del known  # as in LearnerFit.run
             new = [features.take_average(self.test) for features in self.features]
             return FitResult(
-                labels=checked_labels(aggregator.predict(new), len(self.test), self.n_classes),
                 converged=not watch.stopped_early,
+                **_predicted(aggregator, new, len(self.test), self.n_classes, scored=self.scored),
+                **(self.kept.of(aggregator) if self.keep else {}),
             )
+
+
+def _besides(scored: bool, keep: bool) -> list[list[Any]]:
+    """Return what a digest has besides, so that those of fits without either stay the same."""
+    return [[name] for name, asked in (("scores", scored), ("keep", keep)) if asked]
+
+
+def _predicted(aggregator: Any, new: Any, count: int, n_classes: int, *, scored: bool) -> dict[str, Any]:
+    """Return the labels of the test rows, and their scores if these are asked for."""
+    if not count:
+        return {"labels": np.empty(0, dtype=np.int64)}
+    found: dict[str, Any] = {"labels": checked_labels(aggregator.predict(new), count, n_classes)}
+    return found | ({"scores": scores(aggregator, new, count, n_classes)} if scored else {})

@@ -35,6 +35,10 @@ class FoldOutcome:
         One entry per row of the table.
     probabilities : FoldProbabilities or None
         What aggregators were fitted on; None if no aggregator uses probabilities.
+    planned : FoldFits
+        The fits that do not depend on others.
+    by_fit : mapping of Fit to FitResult
+        The results of these and of the aggregators on probabilities.
 
     """
 
@@ -43,6 +47,8 @@ class FoldOutcome:
     rows: Sequence[TableRow]
     results: Sequence[FitResult]
     probabilities: FoldProbabilities | None
+    planned: FoldFits
+    by_fit: Mapping[Fit, FitResult]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,16 +97,9 @@ class Comparison:
 
     def run(self) -> list[Result]:
         """Run every distinct fit once and return the result of each row of the table."""
-        plan, fold_fits = self.fit_plan, self.fold_fits
-        n_stacked = sum(a.fit_on != "features" for a in plan.classifiers.aggregators)
-        self.scheduler.reporter.start(TASK, sum(len(fits.all) + n_stacked for fits in fold_fits))
-        results: dict[int, list[FitResult]] = {}
-        # A generator, so that batches are created only as the scheduler opens them.
-        self.scheduler.run(self._batch(fits, results) for fits in fold_fits)
-        by_fold = [results[fits.number] for fits in fold_fits]
-        by_row = list(zip(*by_fold, strict=True))
+        by_row = list(zip(*self.run_fits(), strict=True))
         return with_gain_intervals(
-            [self._score(row, of_row) for row, of_row in zip(plan.rows, by_row, strict=True)],
+            [self._score(row, of_row) for row, of_row in zip(self.fit_plan.rows, by_row, strict=True)],
             [
                 np.concatenate([predicted == true for predicted, true in self._with_truth(of_row)])
                 for of_row in by_row
@@ -108,12 +107,22 @@ class Comparison:
             repeats=self.repeats,
         )
 
+    def run_fits(self) -> list[list[FitResult]]:
+        """Run every distinct fit once; return each fold's results, one for each row of the table."""
+        plan, fold_fits = self.fit_plan, self.fold_fits
+        n_stacked = sum(a.fit_on != "features" for a in plan.classifiers.aggregators)
+        self.scheduler.reporter.start(TASK, sum(len(fits.all) + n_stacked for fits in fold_fits))
+        results: dict[int, list[FitResult]] = {}
+        # A generator, so that batches are created only as the scheduler opens them.
+        self.scheduler.run(self._batch(fits, results) for fits in fold_fits)
+        return [results[fits.number] for fits in fold_fits]
+
     def _batch(self, fits: FoldFits, results: dict[int, list[FitResult]]) -> Batch:
         """Plan a fold in two steps: fits on features, then the aggregators on their probabilities."""
         plan = self.fit_plan
 
         def aggregate(first: list[FitResult]) -> Batch:
-            known = dict(zip(fits.all, first, strict=True))
+            known: dict[Fit, FitResult] = dict(zip(fits.all, first, strict=True))
             probabilities = fits.probabilities(known) if plan.needs_probabilities else None
 
             def finish(second: list[FitResult]) -> None:
@@ -128,10 +137,14 @@ class Comparison:
                         rows=plan.rows,
                         results=in_order,
                         probabilities=probabilities,
+                        planned=fits,
+                        by_fit=known | dict(zip(stacked, second, strict=True)),
                     )
                 )
 
-            stacked = plan.probability_fits(fits, probabilities) if probabilities else []
+            stacked: list[Fit] = list(
+                plan.probability_fits(fits, probabilities) if probabilities else ()
+            )
             return Batch(fits=stacked, then=finish)
 
         return Batch(fits=fits.all, then=aggregate)

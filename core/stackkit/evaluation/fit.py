@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stackkit.api.errors import PluginError
+from stackkit.api.state import State
 from stackkit.evaluation.groups import Groups, numbered
 from stackkit.evaluation.probabilities import Probabilities, disagreements
 from stackkit.host.configured_component import ConfiguredComponent
@@ -32,6 +33,13 @@ class FitResult:
         Probabilities of the training rows; None if not requested.
     disagreements : int
         Number of test rows whose predicted label is not their most probable one, once it was counted.
+    scores : ndarray of shape (n_test, n_classes), float64, or None
+        An aggregator's scores of the test rows, see `evaluation.scores`; None if not requested.
+    state : State or None
+        State of the fitted classifier, if it was requested and the component is portable.
+    fitted : object or None
+        The fitted classifier, if it was requested and this process has fitted it; see
+        `Kept.classifier`.
 
     """
 
@@ -40,11 +48,14 @@ class FitResult:
     probabilities: Probabilities | None = None
     in_sample: Probabilities | None = None
     disagreements: int = 0
+    scores: NDArray[np.float64] | None = None
+    state: State | None = None
+    fitted: Any = None
 
     def without_probabilities(self) -> FitResult:
-        """Return the result with `disagreements` counted and without the large arrays."""
+        """Return the result with `disagreements` counted and without what takes much memory."""
         count = 0 if self.probabilities is None else disagreements(self.labels, self.probabilities)
-        return replace(self, probabilities=None, in_sample=None, disagreements=count)
+        return FitResult(labels=self.labels, converged=self.converged, disagreements=count)
 
 
 class Fit(Protocol):

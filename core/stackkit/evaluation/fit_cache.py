@@ -14,10 +14,15 @@ from typing import Any
 
 import numpy as np
 
+from stackkit.api.state import State
+from stackkit.bundle.states import state_from, state_members
 from stackkit.evaluation.fit import Fit, FitResult
 from stackkit.utils.files import atomic_write
 
 SUFFIX = ".npz"
+
+_STATE = "state"
+"""Name of the state of a fitted classifier, whose members are those of a bundle."""
 
 LEFTOVER_AGE_S = 86_400.0
 """Age in seconds from which a temporary file counts as a leftover; writing one takes seconds at most."""
@@ -90,7 +95,8 @@ class FitCache:
         try:
             with np.load(path, allow_pickle=False) as file:
                 arrays = dict(file)
-            result = FitResult(converged=bool(arrays.pop("converged")), **arrays)
+            state = _state(arrays)
+            result = FitResult(converged=bool(arrays.pop("converged")), state=state, **arrays)
         except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile):
             return None  # missing, truncated, damaged, or an archive with other arrays
         with suppress(OSError):
@@ -101,12 +107,17 @@ class FitCache:
         """Save a result; if the disk refuses, stop saving for this run and remember why."""
         if self._folder is None or not self._can_write:
             return
+        if result.fitted is not None and result.state is None:
+            return  # the classifier cannot outlive the process, so this fit is run again
         path = _path(self._folder, fit)
         arrays: dict[str, Any] = {
             name: value
-            for name in ("labels", "converged", "probabilities", "in_sample")
+            for name in ("labels", "converged", "probabilities", "in_sample", "scores")
             if (value := getattr(result, name)) is not None
         }
+        if result.state is not None:
+            members = state_members(_STATE, result.state)
+            arrays |= {name: np.frombuffer(value, np.uint8) for name, value in members.items()}
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             # An open file, because np.savez appends ".npz" to paths that end differently.
@@ -126,3 +137,11 @@ class FitCache:
 
 def _path(folder: Path, fit: Fit) -> Path:
     return folder / fit.digest[:2] / f"{fit.digest}{SUFFIX}"
+
+
+def _state(arrays: dict[str, Any]) -> State | None:
+    """Take the members of a state out of the arrays; None if there are none."""
+    document, values = arrays.pop(f"{_STATE}.json", None), arrays.pop(f"{_STATE}.safetensors", None)
+    if document is None:
+        return None
+    return state_from(document.tobytes(), None if values is None else values.tobytes())

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stackkit.evaluation.aggregator_fit import FeatureFit, ProbabilityFit
-from stackkit.evaluation.classifiers import CheckedClassifiers
+from stackkit.evaluation.classifiers import CheckedAggregator, CheckedClassifiers
 from stackkit.evaluation.features import Features
 from stackkit.evaluation.fold_fits import FoldFits
 from stackkit.evaluation.folds import Fold, inner_folds, rows_of_unknown_classes
@@ -46,6 +46,10 @@ class FitPlan:
         by the mean over the learners of the inner folds.
     groups : ndarray of shape (n_samples,), int64, or None
         Groups of the rows that inner folds keep together; None if no rows share one.
+    chosen : str
+        Text of the aggregator whose scores of test rows are asked for; "" for none.
+    keep : bool
+        Whether results keep the fitted learners, and the chosen aggregator.
 
     """
 
@@ -57,6 +61,8 @@ class FitPlan:
     seed: int
     refit: bool = True
     groups: Groups | None = None
+    chosen: str = ""
+    keep: bool = False
 
     @cached_property
     def rows(self) -> list[TableRow]:
@@ -140,10 +146,15 @@ class FitPlan:
                 uninformed=(
                     fits.uninformed if aggregator.fit_on == "out-of-fold" else fits.uninformed[:0]
                 ),
+                **self._asked_of(aggregator),
             )
             for aggregator in self.classifiers.aggregators
             if aggregator.fit_on != "features"
         ]
+
+    def _asked_of(self, aggregator: CheckedAggregator) -> dict[str, bool]:
+        chosen = aggregator.component.text == self.chosen
+        return {"scored": chosen, "keep": chosen and self.keep}
 
     def _baseline_fits(
         self, baseline: ConfiguredComponent, fold: Fold, learners: Sequence[LearnerFit]
@@ -163,6 +174,7 @@ class FitPlan:
                 train=fold.train,
                 test=fold.test,
                 groups=self.groups,
+                **self._asked_of(aggregator),
             )
             for aggregator in self.classifiers.aggregators
             if aggregator.fit_on == "features"
@@ -177,6 +189,7 @@ class FitPlan:
             fold.test,
             probabilities=self.needs_probabilities,
             in_sample=self.needs_probabilities,
+            keep=self.keep,
         )
 
     def _inner_fit(
@@ -189,6 +202,7 @@ class FitPlan:
             fold.train[inner.train],
             held_out if self.refit else np.concatenate([held_out, fold.test]),
             probabilities=True,
+            keep=self.keep and not self.refit,
         )
 
     def _fit(
@@ -200,6 +214,7 @@ class FitPlan:
         *,
         probabilities: bool = False,
         in_sample: bool = False,
+        keep: bool = False,
     ) -> LearnerFit:
         return LearnerFit(
             learner=learner,
@@ -211,4 +226,5 @@ class FitPlan:
             probabilities=probabilities,
             in_sample=in_sample,
             groups=self.groups,
+            keep=keep,
         )

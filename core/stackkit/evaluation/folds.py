@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from stackkit.api.dataset import Sample
 from stackkit.api.errors import EvaluationError, UsageError
@@ -93,6 +92,8 @@ def stratified_folds(
             for repeat in range(repeats)
         ]
         return [fold for part in parts for fold in _grouped_folds(labels, part, count)]
+    from sklearn.model_selection import StratifiedKFold  # 1 s, which labelling images does not need
+
     return [
         Fold(train=train, test=test)
         for repeat in range(repeats)
@@ -139,6 +140,8 @@ def _deal_groups(
     a group with this class goes to a fold without it as long as there is an empty one. Otherwise
     rounding errors may leave a fold empty, see scikit-learn's issue 34828.
     """
+    from sklearn.model_selection import StratifiedGroupKFold
+
     if seed is not None:
         # Not StratifiedGroupKFold(shuffle=True): before scikit-learn 1.8 its folds are not stratified.
         # It deals out groups in the order of their numbers, so shuffled numbers shuffle the groups.

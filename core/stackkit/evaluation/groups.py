@@ -6,8 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from stackkit.api.dataset import Sample
 
@@ -43,6 +41,10 @@ def group_images(samples: Sequence[Sample], fingerprints: Sequence[str] = ()) ->
     pairs = [(rows[0], row) for rows in links.values() for row in rows[1:]]
     if not pairs:
         return None
+    # Imported here: labelling images needs neither groups nor SciPy, which takes 0.1 s to import.
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     first, other = np.array(pairs).T
     graph = coo_array((np.ones(len(pairs)), (first, other)), shape=(len(samples), len(samples)))
     return numbered(connected_components(graph, directed=False)[1])

@@ -16,6 +16,7 @@ from stackkit.evaluation.features import Features
 from stackkit.evaluation.fit import FitResult, errors_name, training_groups
 from stackkit.evaluation.fit_digest import digest_of, identity
 from stackkit.evaluation.groups import Groups
+from stackkit.evaluation.kept import Kept
 from stackkit.evaluation.probabilities import Probabilities, checked_labels, class_probabilities
 from stackkit.evaluation.views import (
     Use,
@@ -45,11 +46,13 @@ class LearnerFit:
     n_classes : int
         Number of classes of the dataset.
     train, test : ndarray of int64
-        Rows to fit on and rows to predict.
+        Rows to fit on and rows to predict; there may be none to predict.
     probabilities, in_sample : bool
         Whether to compute probabilities of the test rows, and of the training rows.
     groups : ndarray of shape (n_samples,), int64, or None
         Groups of all rows, for learners that divide their training rows; None if no rows share one.
+    keep : bool
+        Whether the result keeps the fitted learner.
 
     """
 
@@ -62,6 +65,7 @@ class LearnerFit:
     probabilities: bool = False
     in_sample: bool = False
     groups: Groups | None = None
+    keep: bool = False
 
     @cached_property
     def digest(self) -> str:
@@ -75,12 +79,18 @@ class LearnerFit:
             *training_groups(self.groups, self.train),
             # Without several views the digest is that of earlier versions, so cached fits stay valid.
             *([["views", self.views]] if self.views != "whole" else []),
+            *([["keep"]] if self.keep else []),
         )
 
     @property
     def process_state(self) -> frozenset[str] | None:
         """What the learner declares."""
         return self.learner.process_state
+
+    @property
+    def kept(self) -> Kept:
+        """How the fitted learner is kept."""
+        return Kept(component=self.learner, n_classes=self.n_classes)
 
     @property
     def views(self) -> Use:
@@ -100,6 +110,7 @@ class LearnerFit:
                 converged=not watch.stopped_early,
                 probabilities=probabilities if self.probabilities else None,
                 in_sample=in_sample,
+                **(self.kept.of(learner) if self.keep else {}),
             )
 
     def _fit(self, learner: Any) -> None:
@@ -110,6 +121,8 @@ class LearnerFit:
 
     def _predict(self, learner: Any) -> tuple[NDArray[np.int64], Probabilities | None]:
         """Return labels of the test rows, and probabilities if they were requested or decide."""
+        if not len(self.test):
+            return np.empty(0, dtype=np.int64), np.empty((0, self.n_classes))
         if self.views in ("whole", "average"):
             new = one_row_each(self.features, self.test, self.views)
             labels = checked_labels(learner.predict(new), len(new), self.n_classes)

@@ -14,32 +14,42 @@ from stackkit.host.timeout import time_limit
 
 
 def call_code(
-    component: Component, role: str, keywords: Mapping[str, Any], seconds: float = 0, label: str = ""
+    component: Component,
+    role: str,
+    keywords: Mapping[str, Any],
+    seconds: float = 0,
+    label: str = "",
+    *,
+    first: tuple[object, ...] = (),
 ) -> Any:
     """Call the function that the spec's field `role` names; exceptions become StackkitErrors.
 
     `seconds` limits the import and the call, each; 0 for no limit. `label` names the component in
-    errors that its code raises on purpose.
+    errors that its code raises on purpose. `first` are positional arguments before the keywords.
     """
     culprit = f"{component.qualified_name} ({component.distribution})"
     with blaming_component(component, "cannot be imported", label), time_limit(culprit, seconds):
         function = load_text(getattr(component.spec, role))
     with blaming_component(component, "cannot be used", label), time_limit(culprit, seconds):
         try:
-            return function(**keywords)
+            return function(*first, **keywords)
         except TypeError as error:
             # Only now: a signature may declare less than the function takes (functools.wraps, C).
-            if not (mismatch := _mismatch(component.spec, role, function, keywords)):
+            if not (mismatch := _mismatch(component.spec, role, function, keywords, len(first))):
                 raise
             raise PluginError(f"{_origin(component)} cannot be used: {mismatch}") from error
 
 
 def _mismatch(
-    spec: ComponentSpec, role: str, function: Callable[..., Any], keywords: Collection[str]
+    spec: ComponentSpec,
+    role: str,
+    function: Callable[..., Any],
+    keywords: Collection[str],
+    n_positional: int,
 ) -> str:
     """Say how the parameters of `function` and the options of its spec differ, or ""."""
     try:
-        parameters = list(inspect.signature(function).parameters.values())
+        parameters = list(inspect.signature(function).parameters.values())[n_positional:]
     except (TypeError, ValueError):  # functions written in C need not have a signature
         return ""
     named = [each for each in parameters if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)]

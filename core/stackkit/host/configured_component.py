@@ -12,11 +12,13 @@ from typing import Any
 from stackkit.api.errors import PluginError, StackkitError, UsageError, plain
 from stackkit.api.option import Option, OptionValue
 from stackkit.api.specs import DatasetSpec
+from stackkit.api.state import State
 from stackkit.host.component import Component
 from stackkit.host.component_code import blaming_component, call_code
 from stackkit.host.host_options import BOXES, RESIZE, VIEWS_OF_BACKBONE, finds_boxes
 from stackkit.host.option_syntax import unparse
 from stackkit.host.requirements import missing_requirements
+from stackkit.host.states import check_restored, check_state
 from stackkit.host.timeout import plugin_seconds
 
 MACHINE = ("device", "threads")
@@ -151,6 +153,70 @@ class ConfiguredComponent:
     def blamed(self) -> AbstractContextManager[None]:
         """Return a context in which exceptions of the component's code become a PluginError."""
         return blaming_component(self.component, "failed", self._label)
+
+    @property
+    def portable(self) -> bool:
+        """Whether a fitted classifier of this component can be saved and restored without code."""
+        return bool(getattr(self.component.spec, "state", ""))
+
+    def state_of(self, fitted: Any, **context: Any) -> State:
+        """Return the state of a classifier that this component made and that is fitted.
+
+        Parameters
+        ----------
+        fitted : object
+            The fitted learner or aggregator.
+        **context
+            `learner_state` for an aggregator with `fit_on` "features": takes a fitted learner, returns
+            its State.
+
+        Raises
+        ------
+        UsageError
+            If the component is not portable.
+        PluginError
+            If its code fails, or returns what cannot be saved.
+
+        """
+        self._require_portable()
+        state = call_code(self.component, "state", context, label=self._label, first=(fitted,))
+        with blaming_component(self.component, "cannot be saved", self._label):
+            return check_state(state)
+
+    def restored(self, state: State, *, n_classes: int | None = None, **context: Any) -> Any:
+        """Return a fitted classifier from its state, which may come from a damaged or hostile file.
+
+        Parameters
+        ----------
+        state : State
+            What `state_of` returned.
+        n_classes : int or None
+            Number of classes of the model, to check labels with.
+        **context
+            `restore_learner` for an aggregator with `fit_on` "features": takes the State of a learner,
+            returns the learner.
+
+        Raises
+        ------
+        UsageError
+            If the component is not portable.
+        PluginError
+            If its code fails, such as for a state with other shapes.
+
+        """
+        self._require_portable()
+        self._require()
+        keywords = {**self.options, **context}
+        with blaming_component(self.component, "cannot be restored", self._label):
+            check_state(state)
+            fitted = call_code(self.component, "restore", keywords, label=self._label, first=(state,))
+            probabilities = bool(getattr(self.component.spec, "probabilities", False))
+            check_restored(fitted, self.component.kind, probabilities=probabilities, n_classes=n_classes)
+        return fitted
+
+    def _require_portable(self) -> None:
+        if not self.portable:
+            raise UsageError(f"{self.name} has no state that can be saved without code")
 
     def fetch(self, **context: Any) -> Any:
         """Call a dataset's download with its options and `context`; return the folder.

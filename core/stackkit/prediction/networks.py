@@ -19,6 +19,7 @@ from stackkit.extraction.geometry import Geometry
 from stackkit.extraction.network_calls import ComputedSet, by_call, call, require_finite
 from stackkit.extraction.passes import passes
 from stackkit.host.configured_component import MACHINE, ConfiguredComponent
+from stackkit.prediction.patience import WhileWaiting
 from stackkit.store import BackboneKey
 
 CHUNK = 32
@@ -154,12 +155,11 @@ class Networks:
             return
         for each in self._passes:
             each.backbone.expect(max(expected, EXPECTED))
-        ready = [
-            each.backbone.prepare(
-                _probes(chunk.pixels[whole_geometry(each.backbone)]), self._reporter.message
-            )
-            for each in self._passes
-        ]
+        with WhileWaiting(self._reporter.message) as tell:
+            ready = [
+                each.backbone.prepare(_probes(chunk.pixels[whole_geometry(each.backbone)]), tell)
+                for each in self._passes
+            ]
         self.chunk_size = max([CHUNK, *(each.batch_size for each in ready)])
         self._is_prepared = True
 

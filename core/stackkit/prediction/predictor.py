@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -18,13 +18,19 @@ from stackkit.api.rgb import rgb_of
 from stackkit.evaluation.features import Features
 from stackkit.extraction.decoding import Chunk, Decoder, Request
 from stackkit.model.model import Model
+from stackkit.prediction.acceptance import acceptance
 from stackkit.prediction.image_list import ImageList
+from stackkit.prediction.image_sources import shown
 from stackkit.prediction.networks import Networks, on_machine, open_backbones
 from stackkit.prediction.record import Prediction
 from stackkit.prediction.records import records
+from stackkit.prediction.rows import Result
 
 if TYPE_CHECKING:
     from PIL import Image
+
+Results: TypeAlias = Generator[Result, None, None]
+"""Results one by one; closing it ends the threads that read images."""
 
 
 class Predictor:
@@ -48,6 +54,13 @@ class Predictor:
     reporter : Reporter
         Receives what networks say while they are opened.
 
+    Attributes
+    ----------
+    acceptance : Acceptance or None
+        Which labels are accepted, and what is expected of that; None if all are.
+    pixels : PixelOptions
+        How image files are read.
+
     Raises
     ------
     UsageError
@@ -70,7 +83,8 @@ class Predictor:
             raise UsageError(f"top must be at least 1, got {top}")
         self.model = model
         self.top = min(top, len(model.classes))
-        self.least = _least(model, min_confidence, target_precision)
+        self.acceptance = acceptance(model, min_confidence, target_precision)
+        self._least = self.acceptance.confidence if self.acceptance else 0.0
         self.pixels = pixels_of(model)
         self._machine = device, threads
         self._reporter = reporter or SilentReporter()
@@ -146,15 +160,16 @@ class Predictor:
         found = self.stream(self._list(images, sources), strict=True)
         return [each for each in found if isinstance(each, Prediction)]
 
-    def predict_files(self, paths: Sequence[str | Path]) -> Iterator[Prediction | FailedImage]:
+    def predict_files(self, paths: Sequence[str | Path]) -> Results:
         """Yield a record for each image file, in order, in memory that does not grow with their number.
 
-        A file that cannot be read gives a FailedImage with its path as `id`.
+        A file that cannot be read gives a FailedImage with its path as `id`. Sources are the paths as
+        `image_sources.shown` makes them readable.
         """
-        names = [str(path) for path in paths]
-        return self.stream(ImageList(sources=names, read=lambda number: self.read(Path(names[number]))))
+        names = [shown(str(path)) for path in paths]
+        return self.stream(ImageList(sources=names, read=lambda number: self.read(Path(paths[number]))))
 
-    def stream(self, images: ImageList, *, strict: bool = False) -> Iterator[Prediction | FailedImage]:
+    def stream(self, images: ImageList, *, strict: bool = False) -> Results:
         """Yield a record or a failure for each image, in order; `strict` raises ImageError instead."""
         for chunk, features, failed in self._computed(images, strict=strict):
             labelled = iter(self._records(images, chunk, features) if features else ())
@@ -171,7 +186,7 @@ class Predictor:
         with self._lock:
             answers = self.model.answer(features)
         on_images = remarks or [()] * len(sources)
-        return records(self.model, answers, sources, on_images, top=self.top, least=self.least)
+        return records(self.model, answers, sources, on_images, top=self.top, least=self._least)
 
     def _records(
         self, images: ImageList, chunk: Chunk, features: Sequence[Features]
@@ -223,19 +238,6 @@ class Predictor:
 def pixels_of(model: Model) -> PixelOptions:
     """Return how image files are read: with the options of the dataset that the model was trained on."""
     return PixelOptions(**{"orientation": "exif", **model.facts.get("pixels", {})})
-
-
-def _least(model: Model, min_confidence: float | None, target_precision: float | None) -> float:
-    """Return the probability from which labels are accepted; 0 accepts all."""
-    if min_confidence is not None and target_precision is not None:
-        raise UsageError("min_confidence and target_precision cannot be combined; choose one of them")
-    for name, value in (("min_confidence", min_confidence), ("target_precision", target_precision)):
-        if value is not None and not 0 <= value <= 1:
-            raise UsageError(f"{name} must be from 0 to 1, got {value:g}")
-    if target_precision is not None:
-        reliability: Any = model.reliability
-        return float(reliability.threshold(target_precision).confidence)
-    return min_confidence or 0.0
 
 
 def _narrowed(chunk: Chunk, rows: list[int]) -> Chunk:

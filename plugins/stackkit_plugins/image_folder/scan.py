@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from stackkit.api import IMAGE_ENDINGS, RAW_ENDINGS
-from stackkit_plugins.image_folder.housekeeping import is_housekeeping
+from stackkit.api import IMAGE_ENDINGS, RAW_ENDINGS, is_housekeeping
 from stackkit_plugins.shared.image_lists.names import is_one_line, one_form
 from stackkit_plugins.shared.image_lists.notes import counted
 

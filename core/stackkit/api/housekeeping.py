@@ -43,8 +43,13 @@ _PATTERNS = re.compile(r"found\.\d{3}|syno(photo|file|index)_(thumb|media|film).
 
 
 def is_housekeeping(name: str) -> bool:
-    """Return whether a file or folder of this name is left out at every level.
+    """Return whether a file or folder has nothing to do with the photographs around it.
 
-    Names that start with "." are hidden, and `Scan` leaves them out for that reason.
+    Parameters
+    ----------
+    name : str
+        Its name, without folders. Names that start with "." are hidden, which is another reason to leave
+        a file out.
+
     """
     return name.casefold() in _NAMES or _PATTERNS.fullmatch(name) is not None

@@ -1,0 +1,133 @@
+"""Results as CSV, JSON, lines of JSON and Parquet; and files that grow until all images are done."""
+
+import csv
+import io
+import json
+from dataclasses import replace
+
+import pytest
+
+from stackkit.api.dataset import FailedImage
+from stackkit.api.errors import StackkitError, UsageError
+from stackkit.prediction.outputs import Csv, Json, JsonLines, parquet_file
+from stackkit.prediction.record import Candidate, Prediction, Vote
+from stackkit.prediction.result_file import result_file
+from stackkit.prediction.rows import columns
+
+RECORD = Prediction(
+    source="a, b.jpg",
+    label="crow",
+    probability=0.75,
+    accepted=True,
+    top=(Candidate(label="crow", probability=0.75), Candidate(label="gull", probability=0.25)),
+    votes=(Vote(learner="logistic", backbone="lite0", label="gull", probability=0.5),),
+    novelty=0.125,
+    novel=False,
+    remarks=("turned", "damaged"),
+)
+FAILURE = FailedImage(id="broken.jpg", reason="the file is empty")
+NAMES = columns(2, 1)
+
+
+def texts(make) -> str:
+    stream = io.StringIO()
+    output = make(stream)
+    output.write(RECORD, "out/crow/a.jpg")
+    output.write(FAILURE, None)
+    output.finish({"failed": 1})
+    return stream.getvalue()
+
+
+def test_each_format_has_every_image_also_those_that_cannot_be_read():
+    document = json.loads(texts(lambda stream: Json(stream, {"model": "m"})))
+    lines = [json.loads(line) for line in texts(JsonLines).splitlines()]
+    assert document == {"model": "m", "results": lines, "failed": 1}
+    assert lines[0]["top"][1] == {"label": "gull", "probability": 0.25}
+    assert lines[0]["target"] == "out/crow/a.jpg"
+    assert lines[1] == {"source": "broken.jpg", "error": "the file is empty"}
+    record, failure = csv.DictReader(io.StringIO(texts(lambda stream: Csv(stream, NAMES))))
+    assert list(record) == NAMES
+    assert record | {"source": "a, b.jpg", "remarks": "turned; damaged", "vote_1": "gull"} == record
+    assert record | {"top_2": "gull", "top_2_probability": "0.25", "accepted": "true"} == record
+    assert {name: text for name, text in failure.items() if text} == lines[1]
+
+
+def test_a_document_without_images_is_valid_json():
+    stream = io.StringIO()
+    Json(stream, {"threshold": None}).finish({"failed": 0})
+    assert json.loads(stream.getvalue()) == {"threshold": None, "results": [], "failed": 0}
+
+
+def test_a_parquet_file_has_typed_columns_and_is_whole_or_absent(tmp_path, monkeypatch):
+    pq = pytest.importorskip("pyarrow.parquet")
+    monkeypatch.setattr("stackkit.prediction.outputs.ROWS", 2)
+    path = tmp_path / "new/out.parquet"
+    with parquet_file(path, NAMES, overwrite=False) as output:
+        for _ in range(3):
+            output.write(RECORD, None)
+        output.write(FAILURE, None)
+        output.write(FAILURE, None)
+        output.finish({})
+    rows = pq.read_table(path).to_pylist()
+    assert [row["source"] for row in rows] == ["a, b.jpg"] * 3 + ["broken.jpg"] * 2
+    assert (rows[0]["novel"], rows[0]["novelty"], rows[4]["label"]) == (False, 0.125, None)
+    with pytest.raises(UsageError, match="exists; --overwrite replaces it"):
+        interrupted(path, overwrite=False)
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(path, overwrite=True)
+    assert len(pq.read_table(path)) == 5
+    assert [each.name for each in path.parent.iterdir()] == ["out.parquet"]
+
+
+def interrupted(path, *, overwrite: bool) -> None:
+    with parquet_file(path, NAMES, overwrite=overwrite) as output:
+        output.write(RECORD, None)
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+def test_wherever_a_file_of_results_is_cut_it_goes_on_without_a_lost_or_doubled_row(tmp_path, ending):
+    path = tmp_path / f"results.{ending}"
+    sources = ["a.jpg", "=b, c.jpg", 'quote".jpg', "ümlaut.jpg", "-d.jpg"]
+
+    def go_on() -> None:
+        with result_file(path, NAMES) as file:
+            for source in sources:
+                if file.key(source) not in file.done:
+                    file.write(replace(RECORD, source=source), None)
+
+    go_on()
+    whole = path.read_bytes()
+    assert len(whole.splitlines()) == len(sources) + (ending == "csv")
+    for cut in range(len(whole)):
+        path.write_bytes(whole[:cut])
+        go_on()
+        assert path.read_bytes() == whole
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "error"),
+    [
+        ("results.txt", "", r"--resume must be a \.csv or \.jsonl file, got .*results\.txt"),
+        ("photos.csv", "name,size\n", r"photos\.csv: line 1 is no result of this command"),
+        ("log.jsonl", '{"event": 1}\n', r"log\.jsonl: line 1 is no result"),
+        ("list.jsonl", "[]\n", r"list\.jsonl: line 1 is no result"),
+        ("zeros.jsonl", "\0\0\0\n", r"zeros\.jsonl: line 1 is no result"),
+    ],
+)
+def test_a_file_of_something_else_is_refused_and_stays_as_it_is(tmp_path, name, text, error):
+    path = tmp_path / name
+    path.write_text(text)
+    with pytest.raises(UsageError, match=error), result_file(path, NAMES):
+        pass
+    assert path.read_text() == text
+
+
+def test_two_processes_never_write_one_file_of_results(tmp_path):
+    path = tmp_path / "results.csv"
+    with (
+        result_file(path, NAMES),
+        pytest.raises(StackkitError, match="is being written by another process"),
+        result_file(path, NAMES),
+    ):
+        pass
