@@ -6,13 +6,13 @@ import os
 import traceback
 from collections.abc import Sequence
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from stackkit.api.errors import PluginError, UsageError, one_line
 from stackkit.cli import options, values
+from stackkit.cli import predict_options as answers
 from stackkit.cli.host import the_host
 from stackkit.cli.output import stdout_set_aside
 from stackkit.utils.console import say
@@ -26,17 +26,8 @@ TOKEN = "STACKKIT_TOKEN"  # noqa: S105  the name of a variable
 
 _PACKAGES = ("fastapi", "uvicorn", "python_multipart", "prometheus_client")
 
-MODEL, ANSWERS, ACCESS, LIMITS = "Model", "Answers", "Access", "Limits"
+ACCESS, LIMITS = "Access", "Limits"
 
-Bundle = Annotated[
-    Path,
-    typer.Argument(
-        metavar="BUNDLE",
-        parser=values.path,
-        help="A trained model.",
-        rich_help_panel=MODEL,
-    ),
-]
 Host = Annotated[
     str,
     typer.Option(
@@ -79,46 +70,6 @@ AllowedHost = Annotated[
         metavar="NAME",
         help="Name of a proxy in front; repeatable.",
         rich_help_panel=ACCESS,
-    ),
-]
-Top = Annotated[
-    int,
-    typer.Option(
-        "--top",
-        show_default=False,
-        metavar="N",
-        parser=values.whole_number,
-        help="Classes per answer. Default: 5.",
-        rich_help_panel=ANSWERS,
-    ),
-]
-MinConfidence = Annotated[
-    float | None,
-    typer.Option(
-        "--min-confidence",
-        metavar="P",
-        parser=values.number,
-        help="Mark answers below this probability as uncertain.",
-        rich_help_panel=ANSWERS,
-    ),
-]
-TargetPrecision = Annotated[
-    float | None,
-    typer.Option(
-        "--target-precision",
-        metavar="P",
-        parser=values.number,
-        help="Mark answers so that this share of others is right.",
-        rich_help_panel=ANSWERS,
-    ),
-]
-Trust = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--trust",
-        metavar="NAME",
-        help="Third-party component that may be loaded; repeatable.",
-        rich_help_panel=MODEL,
     ),
 ]
 MaxUpload = Annotated[
@@ -179,11 +130,11 @@ Timeout = Annotated[
 
 
 def serve(
-    bundle: Bundle,
-    top: Top = 5,
-    min_confidence: MinConfidence = None,
-    target_precision: TargetPrecision = None,
-    trust: Trust = None,
+    model: answers.Model,
+    top: answers.Top = 5,
+    min_confidence: answers.MinConfidence = None,
+    target_precision: answers.TargetPrecision = None,
+    trust: answers.Trust = None,
     device: options.Device = None,
     threads: options.Threads = None,
     host: Host = "127.0.0.1",
@@ -205,29 +156,38 @@ def serve(
     """
     _check_packages()
     options.check_count("--threads", threads)
+    options.check_count("--top", top)
     access = _access(host, token or os.environ.get(TOKEN) or None, no_auth, allowed_host or ())
     limits = _limits(max_upload, max_pixels, max_images, max_requests, timeout)
+    from stackkit.cli.progress import progress
     from stackkit.serving.server import listen
 
-    with stdout_set_aside(), listen(host, port) as listening:
+    with (
+        stdout_set_aside(),
+        listen(host, port) as listening,
+        progress("none") as reporter,
+    ):
         from stackkit.host.registry import Registry
         from stackkit.model.saved import load_model
         from stackkit.prediction.predictor import Predictor
         from stackkit.serving.about import about
         from stackkit.serving.running import run
 
-        model = load_model(bundle, Registry(host=the_host()), trust=tuple(trust or ()))
+        loaded = load_model(model, Registry(host=the_host()), trust=tuple(trust or ()))
         predictor = Predictor(
-            model,
+            loaded,
             top=top,
             min_confidence=min_confidence,
             target_precision=target_precision,
             device=device,
             threads=threads,
+            reporter=reporter,
         )
+        if predictor.acceptance:
+            _tell(predictor.acceptance.text)
         run(
             predictor,
-            about(model, bundle.stem),
+            about(loaded, model.stem),
             listening,
             limits=limits,
             access=access,
