@@ -83,6 +83,15 @@ def test_a_keyboard_is_enough_and_answers_are_announced(visit: Any, url: str) ->
     assert page.get_by_role("rowheader", name="colour logistic").is_visible()
 
 
+def test_a_phone_takes_photos(visit: Any, url: str) -> None:
+    page = visit(url, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True).page
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Take a photo").tap()
+    assert chooser.value.element.get_attribute("capture") == "environment"
+    chooser.value.set_files([file("photo.png", image_bytes("lime"))])
+    assert label(page).inner_text() == "green"
+
+
 def test_an_image_that_cannot_be_read_says_why_and_can_be_tried_again(visit: Any, url: str) -> None:
     seen = visit(url)
     page = seen.page

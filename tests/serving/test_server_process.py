@@ -13,8 +13,8 @@ import httpx
 import pytest
 from support.serving import form, image_bytes
 
-from stackkit.api.errors import UsageError
-from stackkit.cli.serve import _access, _limits
+from stackkit.api.errors import PluginError, UsageError
+from stackkit.cli.serve import _access, _check_packages, _limits
 from stackkit.serving.limits import Limits
 from stackkit.serving.server import is_loopback, listen, url_of
 
@@ -90,6 +90,14 @@ def test_another_host_needs_a_token_or_no_auth() -> None:
     ):
         with pytest.raises(UsageError, match=re.escape(text)):
             _access("0.0.0.0", given, no_auth, [])
+
+
+def test_missing_packages_are_named_with_the_command_that_installs_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("stackkit.cli.serve._PACKAGES", ("fastapi", "no_such_package"))
+    with pytest.raises(PluginError, match=r"\(no_such_package\); run: pip install 'stackkit\[serve\]'"):
+        _check_packages()
 
 
 def test_limits_are_checked_when_the_server_starts() -> None:

@@ -61,7 +61,7 @@ def run(
         crashed=crashed,
     )
     tell(f"serving {about.name} on {url_of(listening)} (Ctrl-C stops)")
-    server.run(app, listening, seconds=limits.seconds)
+    server.run(app, listening, seconds=2 * limits.seconds)  # upload, then answer
     if batcher.failure is not None:
         raise batcher.failure
     tell("stopped")

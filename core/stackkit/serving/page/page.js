@@ -2,7 +2,7 @@
 "use strict";
 
 const AT_A_TIME = 3; // the server answers requests that come together in one batch
-const RETRIES = 20;
+const PATIENCE_MS = 90_000; // opening the networks may take a minute
 const TOKEN = "stackkit-token"; // forgotten when the tab closes
 const find = (id) => document.getElementById(id);
 const percent = (part) =>
@@ -17,7 +17,8 @@ const waiting = [];
 // ---- asking the server ----
 
 async function ask(path, options = {}) {
-  for (let tries = 0; ; tries += 1) {
+  const began = Date.now();
+  for (;;) {
     const token = sessionStorage.getItem(TOKEN);
     const headers = token ? { Authorization: `Bearer ${token}` } : {};
     const answer = await fetch(path, { ...options, headers }).catch(() => {
@@ -29,7 +30,7 @@ async function ask(path, options = {}) {
       if (token === sessionStorage.getItem(TOKEN)) await askForToken(token !== null);
       continue;
     }
-    if ([429, 503].includes(answer.status) && tries < RETRIES) {
+    if ([429, 503].includes(answer.status) && Date.now() - began < PATIENCE_MS) {
       await pause(Number(answer.headers.get("Retry-After")) || 1);
       continue;
     }
