@@ -27,8 +27,9 @@ from stackkit.api import OptionValue
 from stackkit.host.option_syntax import parse
 from stackkit_plugins.linear_svm.calibration import CalibratedSVM
 from stackkit_plugins.logistic.tuning import PATH, STOP_RATIO, TunedLogistic
+from stackkit_plugins.shared.linear_learners.fitted import signed_sqrt
 from stackkit_plugins.shared.linear_learners.inner_splits import FOLDS, inner_splits
-from stackkit_plugins.shared.linear_learners.normalisation import signed_sqrt, with_normalisation
+from stackkit_plugins.shared.linear_learners.normalisation import with_normalisation
 
 TRANSFORMERS: dict[str, tuple[Any, ...]] = {
     "standardise": (StandardScaler(),),

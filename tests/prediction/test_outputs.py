@@ -41,7 +41,9 @@ def texts(make) -> str:
 def test_each_format_has_every_image_also_those_that_cannot_be_read():
     document = json.loads(texts(lambda stream: Json(stream, {"model": "m"})))
     lines = [json.loads(line) for line in texts(JsonLines).splitlines()]
-    assert document == {"model": "m", "results": lines, "failed": 1}
+    summary = {"failed": 1}
+    record, failure = lines
+    assert document == {"model": "m", "predictions": [record], "failed": [failure], "summary": summary}
     assert lines[0]["top"][1] == {"label": "gull", "probability": 0.25}
     assert lines[0]["target"] == "out/crow/a.jpg"
     assert lines[1] == {"source": "broken.jpg", "error": "the file is empty"}
@@ -54,8 +56,13 @@ def test_each_format_has_every_image_also_those_that_cannot_be_read():
 
 def test_a_document_without_images_is_valid_json():
     stream = io.StringIO()
-    Json(stream, {"threshold": None}).finish({"failed": 0})
-    assert json.loads(stream.getvalue()) == {"threshold": None, "results": [], "failed": 0}
+    Json(stream, {"acceptance": None}).finish({"failed": 0})
+    assert json.loads(stream.getvalue()) == {
+        "acceptance": None,
+        "predictions": [],
+        "failed": [],
+        "summary": {"failed": 0},
+    }
 
 
 def test_a_parquet_file_has_typed_columns_and_is_whole_or_absent(tmp_path, monkeypatch):

@@ -8,6 +8,8 @@ import numpy as np
 from stackkit.api import OptionValue
 from stackkit.api.hookspecs import HOOKS
 from stackkit.api.specs import ComponentSpec
+from stackkit.host.component import Component
+from stackkit.host.configured_component import ConfiguredComponent
 
 
 def spec_of(plugin: ModuleType, name: str = "") -> ComponentSpec:
@@ -67,3 +69,10 @@ def assert_close(found: np.ndarray, expected: np.ndarray, tolerance: float = 1e-
     """Assert equality up to `tolerance` times the features' standard deviation."""
     assert found.shape == expected.shape
     assert np.abs(found - expected).max() <= tolerance * expected.std()
+
+
+def configured(plugin: ModuleType, name: str = "", /, **given: OptionValue) -> ConfiguredComponent:
+    """Return a built-in component with its options."""
+    spec = spec_of(plugin, name)
+    component = Component(spec=spec, plugin="own", distribution="stackkit", version="0")
+    return ConfiguredComponent(component=component, options=options_of(spec, **given), name=spec.name)

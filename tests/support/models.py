@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,7 @@ from stackkit.host.host import load_host
 from stackkit.host.registry import Registry
 from stackkit.model.calibration import Calibration
 from stackkit.model.model import Model
-from stackkit.model.novelty import NoveltyDetector
+from stackkit.model.novelty import fit_novelty
 from stackkit.model.reliability import Reliability
 from stackkit.model.stack import FittedLearner, Stack
 
@@ -25,18 +24,6 @@ COLOURS_PLUGIN = Path(__file__).with_name("colours.py")
 
 BACKBONES = ("mean-colours", "colour-shares")
 CLASSES = ("blue", "green", "red")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DistanceNovelty(NoveltyDetector):
-    """Novelty by the distance to the nearest class mean in the first backbone's features."""
-
-    means: np.ndarray
-    left_out: np.ndarray
-
-    def novelty(self, features):
-        distances = _distances(features[0], self.means)
-        return np.searchsorted(self.left_out, distances) / len(self.left_out)
 
 
 class Certain:
@@ -99,7 +86,6 @@ def small_model(
     scores = stack.answer(features).scores
     calibration = Calibration(temperature=1.5)
     probabilities = calibration.probabilities(scores)
-    means = np.stack([features[0].matrices[0][labels == k].mean(axis=0) for k in range(3)])
     return Model(
         classes=CLASSES,
         backbones=tuple(registry.one("backbone", name) for name in BACKBONES),
@@ -109,10 +95,8 @@ def small_model(
         reliability=Reliability(
             confidence=probabilities.max(axis=1), correct=probabilities.argmax(axis=1) == labels
         ),
-        novelty=DistanceNovelty(
-            quantile=0.95, means=means, left_out=np.sort(_distances(features[0], means))
-        ),
-        facts={"trained": True},
+        novelty=fit_novelty(features, labels, np.arange(len(labels)) % 3),
+        facts={"untrained": False},
     )
 
 
@@ -149,8 +133,3 @@ def _has_scores(fitted) -> bool:
 
 def _revision(registry: Registry, name: str) -> str:
     return make_backbone(registry.one("backbone", name)).key.revision
-
-
-def _distances(features: Features, means: np.ndarray) -> np.ndarray:
-    rows = features.take(np.arange(len(features.used_rows)))
-    return np.linalg.norm(rows[:, None] - means, axis=2).min(axis=1)

@@ -8,6 +8,7 @@ from stackkit.api.backbone import (
     Backbone,
     JoinableBackbone,
     PlanningBackbone,
+    PortableBackbone,
     PreparableBackbone,
     Readiness,
 )
@@ -66,6 +67,7 @@ __all__ = [
     "PixelOptions",
     "PlanningBackbone",
     "PluginError",
+    "PortableBackbone",
     "PreparableBackbone",
     "Readiness",
     "Reporter",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
@@ -109,6 +110,18 @@ class PlanningBackbone(PreparableBackbone, Protocol):
         images : int
             Number of images, > 0.
 
+        """
+
+
+@runtime_checkable
+class PortableBackbone(Backbone, Protocol):
+    """A backbone whose weights are one file, which can travel inside a trained model. Optional."""
+
+    @property
+    def weights_file(self) -> Path | None:
+        """The file with its weights, which is downloaded if necessary; None for random weights.
+
+        See `BackboneSpec.weights_file`.
         """
 
 

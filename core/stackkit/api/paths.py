@@ -80,6 +80,11 @@ def fits_dir() -> Path:
     return home() / "fits"
 
 
+def models_dir() -> Path:
+    """Return the folder for the weights of networks that came inside models."""
+    return home() / "models"
+
+
 def engines_dir() -> Path:
     """Return the folder for converted networks and for what backbones measured on this machine.
 

@@ -196,8 +196,8 @@ class DatasetSpec(ComponentSpec):
 class BackboneSpec(ComponentSpec):
     """A frozen network. Its factory returns a `Backbone` or a `PreparableBackbone`.
 
-    It has all fields of `ComponentSpec`, and three more, which describe the network with its default
-    options. `stackkit list-plugins` shows them, so that users can choose a network.
+    It has all fields of `ComponentSpec`, and four more. The first three describe the network with its
+    default options. `stackkit list-plugins` shows them, so that users can choose a network.
 
     Attributes
     ----------
@@ -207,6 +207,11 @@ class BackboneSpec(ComponentSpec):
         Number of features per image.
     download_bytes : int or None
         About how many bytes it downloads at first use.
+    weights_file : bool
+        Whether its weights can travel inside a trained model: its backbones are `PortableBackbone`s, and
+        the factory takes the keyword `weights_file` (a `pathlib.Path` or None) besides the options. It
+        is a copy of the file that the backbone had on another machine. The weights are read from it
+        instead of where the options say, which need not exist, and the revision is the same.
 
     """
 
@@ -214,6 +219,7 @@ class BackboneSpec(ComponentSpec):
     image_size: int | None = None
     feature_dim: int | None = None
     download_bytes: int | None = None
+    weights_file: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

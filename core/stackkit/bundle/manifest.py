@@ -216,6 +216,8 @@ class Manifest:
         What to expect; None if it was not measured.
     calibration, reliability, novelty, examples : mapping
         Figures to show; what answers are computed from is in the states of the same names.
+    pixels : mapping
+        How image files are read: the fields of `stackkit.api.PixelOptions` that the dataset has.
     licence : str
         Note on what the weights and images allow; "" if nobody gave one.
 
@@ -231,6 +233,7 @@ class Manifest:
     reliability: Mapping[str, Any] = field(default_factory=dict)
     novelty: Mapping[str, Any] = field(default_factory=dict)
     examples: Mapping[str, Any] = field(default_factory=dict)
+    pixels: Mapping[str, Any] = field(default_factory=dict)
     licence: str = ""
 
     def __post_init__(self) -> None:

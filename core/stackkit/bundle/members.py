@@ -17,6 +17,8 @@ _ALLOWED = re.compile(
     r"states/[\w.-]+\.(json|safetensors)"
     r"|examples/[\w./+-]+\.(jpg|webp|png|json|safetensors)"
 )
+_FOREIGN = re.compile(r"skops/[\w.-]+\.skops")
+_WEIGHTS = re.compile(r"weights/[\w./+-]+")
 
 
 def read_manifest(document: Mapping[str, Any]) -> Manifest:
@@ -51,6 +53,10 @@ def _check_references(manifest: Manifest, members: Mapping[str, Any]) -> None:
         for each in all_backbones(manifest.backbones)
         if each.weights and each.weights.member
     }
+    for names, pattern in ((foreign, _FOREIGN), (weights, _WEIGHTS)):
+        for name in names:
+            if not pattern.fullmatch(name):
+                raise ValueError(f"the manifest refers to {name!r:.200}, which has no place in a bundle")
     for name in (*_state_texts(manifest), *foreign, *weights):
         if name not in members:
             raise ValueError(f"the manifest refers to {name}, which is missing in it")

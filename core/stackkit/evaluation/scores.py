@@ -21,7 +21,8 @@ def scores(aggregator: Any, inputs: Any, count: int, n_classes: int) -> NDArray[
     aggregator : object
         A fitted aggregator with `predict_proba` or `decision_function`.
     inputs : ndarray or sequence of ndarray
-        What its `predict` takes.
+        What its `predict` takes. What it returns has one column for each class or, in their order, for
+        each of its `classes_`, and (count,) decision values are those of the second of two.
     count, n_classes : int
         Numbers of images and classes.
 
@@ -39,6 +40,7 @@ def scores(aggregator: Any, inputs: Any, count: int, n_classes: int) -> NDArray[
     """
     if hasattr(aggregator, "predict_proba"):
         found = np.asarray(aggregator.predict_proba(inputs), dtype=np.float64)
+        found = _all_columns(found, aggregator, count, n_classes, otherwise=0)
         if found.shape == (count, n_classes) and bool((found >= 0).all()):
             return np.log(np.maximum(found, TINY))
         raise PluginError(f"predict_proba must return shape {(count, n_classes)}, got {found.shape}")
@@ -48,11 +50,26 @@ def scores(aggregator: Any, inputs: Any, count: int, n_classes: int) -> NDArray[
             "it is; choose another aggregator"
         )
     values = np.asarray(aggregator.decision_function(inputs), dtype=np.float64)
-    if n_classes == 2 and values.shape == (count,):  # scikit-learn's form for two classes
+    if values.shape == (count,):  # scikit-learn's form for two classes
         values = np.column_stack([np.zeros(count), values])
+    values = _all_columns(values, aggregator, count, n_classes, otherwise=np.log(TINY))
     if values.shape != (count, n_classes) or not np.isfinite(values).all():
         raise PluginError(
             f"decision_function must return finite values of shape {(count, n_classes)}, "
             f"got {values.shape}"
         )
     return values
+
+
+def _all_columns(
+    found: NDArray[np.float64], aggregator: Any, count: int, n_classes: int, *, otherwise: float
+) -> NDArray[np.float64]:
+    """Give classes without training samples a column: `otherwise`, below the lowest of the row."""
+    classes = np.asarray(getattr(aggregator, "classes_", ()), dtype=np.int64)
+    if found.shape != (count, len(classes)) or not 0 < len(classes) < n_classes:
+        return found
+    whole = np.full((count, n_classes), float(otherwise))
+    if otherwise:
+        whole += found.min(axis=1, keepdims=True)
+    whole[:, classes] = found
+    return whole

@@ -16,6 +16,7 @@ from stackkit.evaluation.fit_cache import FitCache
 from stackkit.evaluation.inputs import UsableFeatures, make_comparison
 from stackkit.evaluation.metrics import Result
 from stackkit.evaluation.scheduler import FitScheduler
+from stackkit.model.fitting import FinalFit, StackFitting
 from stackkit.recipe import Recipe
 from stackkit.report.predictions import Predictions
 from stackkit.report.probability_file import probability_file
@@ -47,11 +48,12 @@ class Outputs:
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """What was evaluated on which features, and the result of each classifier."""
+    """What was evaluated on which features, the result of each classifier, and a stack if asked for."""
 
     usable: UsableFeatures
     comparison: Comparison
     results: Sequence[Result]
+    final: FinalFit | None = None
 
 
 def evaluate(
@@ -61,8 +63,12 @@ def evaluate(
     usable: UsableFeatures,
     reporter: Reporter,
     outputs: Outputs,
+    fitting: StackFitting | None = None,
 ) -> Evaluation:
-    """Run all fits that are not cached; a first Ctrl-C waits for those in progress."""
+    """Run all fits that are not cached; a first Ctrl-C waits for those in progress.
+
+    With `fitting`, a stack is fitted besides.
+    """
     predictions = outputs.predictions
     with (
         ctrl_c_waits(reporter.message, STOPPING_FITS) as stop_if_asked,
@@ -81,6 +87,8 @@ def evaluate(
                 probabilities.add(outcome)
 
         comparison = make_comparison(recipe, classifiers, dataset, usable, scheduler, on_fold)
+        if fitting:
+            comparison = fitting.prepared(comparison)
         ids = [dataset.samples[int(row)].id for row in usable.rows]
         labels, folds = comparison.fit_plan.labels, len(comparison.folds) // comparison.repeats
         predictions.begin(ids, labels, dataset.classes, folds)
@@ -92,7 +100,9 @@ def evaluate(
                 [features.label for features in usable.features],
                 [learner.label for learner in classifiers.learners],
             )
-        return Evaluation(usable=usable, comparison=comparison, results=comparison.run())
+        results = comparison.run()
+        final = fitting.finish(comparison) if fitting else None
+        return Evaluation(usable=usable, comparison=comparison, results=results, final=final)
 
 
 @contextmanager

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from stackkit.api.reporter import Reporter
+from stackkit.evaluation.classifiers import CheckedAggregator, CheckedClassifiers
 from stackkit.evaluation.evaluability import check_evaluable
 from stackkit.evaluation.inputs import usable_features
-from stackkit.experiment.evaluation import Outputs, evaluate, failed_images_mentioned
+from stackkit.experiment.evaluation import Evaluation, Outputs, evaluate, failed_images_mentioned
 from stackkit.experiment.features import computed_features, stored_features
 from stackkit.experiment.report import make_report
 from stackkit.extraction.dataset import open_dataset
@@ -18,8 +19,9 @@ from stackkit.extraction.estimate import Estimate
 from stackkit.extraction.weights import require_weights
 from stackkit.host.figures import FigureWatch
 from stackkit.host.registry import Registry
+from stackkit.model.fitting import StackFitting
 from stackkit.preview import Preview, make_preview
-from stackkit.recipe import Recipe, resolve
+from stackkit.recipe import Recipe, ResolvedRecipe, resolve
 from stackkit.report.report import Report
 from stackkit.store import FeatureStore
 
@@ -53,25 +55,67 @@ def run(
         Where fits, probabilities and predictions go; None keeps none.
 
     """
-    timings = dict[str, float]()
+    steps = Steps(begin=begin, expect=expect, may_extract=may_extract, outputs=outputs or Outputs())
+    return carry_out(recipe, registry, store, reporter, steps).report
+
+
+@dataclass(frozen=True, kw_only=True)
+class Steps:
+    """What happens at the steps of a run, see the parameters of `run`.
+
+    Attributes
+    ----------
+    begin, expect, may_extract, outputs
+        As for `run`.
+    choose : callable or None
+        Returns the aggregator of the stack to fit besides, before anything is computed; None fits none.
+
+    """
+
+    begin: Callable[[Preview], None] = lambda preview: None
+    expect: Callable[[Estimate], None] = lambda estimate: None
+    may_extract: bool = True
+    outputs: Outputs = field(default_factory=Outputs)
+    choose: Callable[[ResolvedRecipe, CheckedClassifiers], CheckedAggregator] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished:
+    """A run that is finished: its report, and what it was made from."""
+
+    report: Report
+    preview: Preview
+    evaluation: Evaluation
+    chosen: CheckedAggregator | None
+
+
+def carry_out(
+    recipe: Recipe, registry: Registry, store: FeatureStore, reporter: Reporter, steps: Steps
+) -> Finished:
+    """Extract features and evaluate classifiers, and fit a stack if `steps` say so."""
+    timings, outputs = dict[str, float](), steps.outputs
     with _timed(timings, "total_s"):
         components = resolve(recipe, registry)
         effects = FigureWatch(registry.host, components.all)
         dataset = open_dataset(components.dataset)
         classifiers = check_evaluable(recipe, components, dataset)
+        chosen = steps.choose(components, classifiers) if steps.choose else None
         preview = make_preview(recipe, components, dataset, store)
-        begin(preview)  # only now: what was checked above needs no download
+        steps.begin(preview)  # only now: what was checked above needs no download
         require_weights(components.backbones, preview.backbones, registry)
         with _timed(timings, "extraction_s"):
             found = (recipe, preview, dataset, store, reporter)
-            rows, summary = computed_features(*found, expect) if may_extract else stored_features(*found)
+            rows, summary = (
+                computed_features(*found, steps.expect) if steps.may_extract else stored_features(*found)
+            )
         with _timed(timings, "evaluation_s"), failed_images_mentioned(summary.failed):
             usable = usable_features(dataset, rows, preview.backbones, store)
-            outputs = outputs or Outputs()
             if effects.during_run():
                 outputs = replace(outputs, fits=None)  # other runs must not reuse such fits
-            evaluation = evaluate(recipe, classifiers, dataset, usable, reporter, outputs)
-    return make_report(recipe, preview, dataset, summary, evaluation, timings, effects)
+            fitting = StackFitting(chosen=chosen, official=recipe.official) if chosen else None
+            evaluation = evaluate(recipe, classifiers, dataset, usable, reporter, outputs, fitting)
+    report = make_report(recipe, preview, dataset, summary, evaluation, timings, effects)
+    return Finished(report=report, preview=preview, evaluation=evaluation, chosen=chosen)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from stackkit.api.errors import PluginError, StackkitError, UsageError, plain
@@ -45,6 +46,8 @@ class ConfiguredComponent:
         Defaults of this run (seed, device, threads) that replace the declared ones.
     remarks : tuple of str
         Notes for the user, for example that an option is deprecated.
+    weights_file : Path or None
+        A copy of the weights of a backbone, which came inside a model; see `BackboneSpec.weights_file`.
 
     """
 
@@ -55,6 +58,7 @@ class ConfiguredComponent:
     boxes: ConfiguredComponent | None = None
     run_defaults: Mapping[str, OptionValue] = field(default_factory=dict)
     remarks: tuple[str, ...] = field(default=(), compare=False)
+    weights_file: Path | None = field(default=None, compare=False)
 
     def host_option(self, option: Option) -> OptionValue:
         """Return the value of one of the `HOST_OPTIONS` of the component's kind."""
@@ -148,7 +152,10 @@ class ConfiguredComponent:
 
         """
         self._require()
-        return call_code(self.component, "factory", self.options, label=self._label)
+        keywords: dict[str, Any] = dict(self.options)
+        if self.weights_file:
+            keywords["weights_file"] = self.weights_file
+        return call_code(self.component, "factory", keywords, label=self._label)
 
     def blamed(self) -> AbstractContextManager[None]:
         """Return a context in which exceptions of the component's code become a PluginError."""
@@ -243,7 +250,7 @@ class ConfiguredComponent:
     def _own_unavailable_reason(self) -> str | None:
         if missing := missing_requirements(self.component.spec):
             return missing
-        if not self.component.spec.unavailable_reason:
+        if not self.component.spec.unavailable_reason or self.weights_file:
             return None
         seconds = 0 if self.component.is_own else plugin_seconds(os.environ)
         try:

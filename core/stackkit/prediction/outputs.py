@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
+from stackkit.api.dataset import FailedImage
 from stackkit.api.errors import StackkitError, UsageError
 from stackkit.prediction.rows import Result, document, row
 from stackkit.utils.csv_rows import csv_line
@@ -43,22 +44,27 @@ class JsonLines:
 
 
 class Json:
-    """One JSON document, whose list `results` is written element by element."""
+    """One JSON document, whose list `predictions` is written element by element."""
 
     def __init__(self, stream: TextIO, head: Mapping[str, Any]) -> None:
         self._stream = stream
+        self._failed = list[dict[str, Any]]()
         self._separator = "\n"
         text = json.dumps(head, indent=2).removesuffix("\n}")
-        self._stream.write(f'{text},\n  "results": [')
+        self._stream.write(f'{text},\n  "predictions": [')
 
     def write(self, result: Result, target: str | None) -> None:
-        """Write an element."""
-        self._stream.write(f"{self._separator}    {json.dumps(document(result, target))}")
+        """Write a record; failures are kept for the end."""
+        found = document(result, target)
+        if isinstance(result, FailedImage):
+            self._failed.append(found)
+            return
+        self._stream.write(f"{self._separator}    {json.dumps(found)}")
         self._separator = ",\n"
 
     def finish(self, summary: Mapping[str, Any]) -> None:
-        """Write the keys that follow the list."""
-        text = json.dumps(summary, indent=2).removeprefix("{\n")
+        """Write the failures and the summary."""
+        text = json.dumps({"failed": self._failed, "summary": summary}, indent=2).removeprefix("{\n")
         self._stream.write(f"\n  ],\n{text}\n")
         self._stream.flush()
 

@@ -67,7 +67,8 @@ class Report:
     """Everything that a run found out; docs/reference/report.md describes each field.
 
     `results` are in the order of the table, `timings` in seconds, `class_sizes` is the number of test
-    images of each of `classes`.
+    images of each of `classes`. `model` is None unless a model was trained; it says how calibrated its
+    answers are, and which confidence to ask for.
     """
 
     stackkit: str
@@ -89,6 +90,7 @@ class Report:
     notes: tuple[str, ...]
     suspect_images: tuple[FailedImage, ...] = ()
     recipe: RecipeUsed | None = None
+    model: Mapping[str, Any] | None = None
 
     @property
     def largest_class(self) -> LargestClass:
@@ -109,6 +111,8 @@ class Report:
         for entry, result in zip(document["results"], self.results, strict=True):
             entry["gain"] = result.accuracy - best.accuracy
         document["untrained"] = any(result.untrained for result in self.results)
+        if self.model is None:
+            del document["model"]
         return document
 
 

@@ -13,6 +13,8 @@ def stackkit_aggregators() -> list[AggregatorSpec]:
             summary="mean probabilities into a LinearSVC, as in the recipe (mlxtend)",
             factory="stackkit_plugins.average_svm.aggregator:AverageSVM",
             process_state=LIBLINEAR,
+            state="stackkit_plugins.average_svm.state:average_svm_state",
+            restore="stackkit_plugins.average_svm.state:restore_average_svm",
             options=(
                 fit_on_option("in-sample"),
                 *LINEAR_SVC,

@@ -46,6 +46,13 @@ class AverageSVM:
     **svm
         Further arguments of `LinearSVC`: C, class_weight, max_iter, tol.
 
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_seen,)
+        Labels that have training samples, in the order of the decision values.
+    n_learners_ : int
+        Number of base learners.
+
     References
     ----------
     Y. Resheff, "Transfer learning from multiple pre-trained computer vision models", 2017;
@@ -74,14 +81,31 @@ class AverageSVM:
             warnings.filterwarnings("ignore", message="fit_base_estimators=False")
             stack.fit(_side_by_side(probabilities), labels)
         self._stack = stack
+        self.n_learners_ = n_learners
+        self.classes_ = self.svm_.classes_
         return self
 
     def predict(self, probabilities: NDArray[np.floating]) -> NDArray[np.int64]:
         """(n_learners, n_samples, n_classes) -> (n_samples,) labels."""
+        labels: NDArray[np.int64] = self._fitted.predict(_side_by_side(probabilities))
+        return labels
+
+    def decision_function(self, probabilities: NDArray[np.floating]) -> NDArray[np.floating]:
+        """(n_learners, n_samples, n_classes) -> (n_samples, n_seen); (n_samples,) for two classes."""
+        mean = self._fitted.predict_meta_features(_side_by_side(probabilities))
+        values: NDArray[np.floating] = self.svm_.decision_function(mean)
+        return values
+
+    @property
+    def svm_(self) -> LinearSVC:
+        """The fitted machine."""
+        return self._fitted.meta_clf_
+
+    @property
+    def _fitted(self) -> StackingClassifier:
         if self._stack is None:
             raise ValueError("call fit before predict")
-        labels: NDArray[np.int64] = self._stack.predict(_side_by_side(probabilities))
-        return labels
+        return self._stack
 
 
 def _side_by_side(probabilities: NDArray[np.floating]) -> NDArray[np.floating]:

@@ -12,5 +12,7 @@ def stackkit_aggregators() -> list[AggregatorSpec]:
             summary="no stacking: one learner on all L2-normalised features, concatenated",
             factory="stackkit_plugins.concat.aggregator:Concat",
             process_state=(),
+            state="stackkit_plugins.concat.state:concat_state",
+            restore="stackkit_plugins.concat.state:restore_concat",
         )
     ]

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.preprocessing import normalize
-from sklearn.utils import gen_batches
 
 from stackkit.api import Learner, group_argument
-
-_CHUNK_ROWS = 1024
+from stackkit_plugins.shared.linear_learners.fitted import unit_rows
+from stackkit_plugins.shared.probabilities import batches
 
 
 class Concat:
@@ -26,6 +24,7 @@ class Concat:
     fit_on: Literal["features"] = "features"
 
     learner_: Learner
+    widths_: list[int]
 
     def fit(
         self,
@@ -50,13 +49,30 @@ class Concat:
         """
         learner.fit(concatenate_normalised(features), labels, **group_argument(learner.fit, groups))
         self.learner_ = learner
+        self.widths_ = [matrix.shape[1] for matrix in features]
         return self
 
     def predict(self, features: Sequence[NDArray[np.float32]]) -> NDArray[np.int64]:
         """One (n_samples, feature_dim) array per backbone, in `fit`'s order -> (n_samples,) labels."""
         if not hasattr(self, "learner_"):
             raise ValueError("call fit before predict")
-        return self.learner_.predict(concatenate_normalised(features))
+        return self.learner_.predict(self._wide(features))
+
+    def __getattr__(self, name: str) -> Any:
+        """Return `predict_proba`, `decision_function` or `classes_` if the learner has it."""
+        learner = vars(self).get("learner_")
+        if learner is not None and name == "classes_":
+            return learner.classes_
+        if learner is not None and name in ("predict_proba", "decision_function"):
+            method = getattr(learner, name)
+            return lambda features: method(self._wide(features))
+        raise AttributeError(f"Concat has no {name}")
+
+    def _wide(self, features: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        widths = [matrix.shape[1] for matrix in features]
+        if widths != self.widths_:
+            raise ValueError(f"fitted on features of widths {self.widths_}, got {widths}")
+        return concatenate_normalised(features)
 
 
 def concatenate_normalised(features: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
@@ -79,6 +95,6 @@ def concatenate_normalised(features: Sequence[NDArray[np.float32]]) -> NDArray[n
     wide = np.empty((n, edges[-1]), dtype=np.float32)
     for matrix, (left, right) in zip(features, pairwise(edges), strict=True):
         # In chunks, so that no complete second copy of the features is ever in memory.
-        for rows in gen_batches(n, _CHUNK_ROWS):
-            wide[rows, left:right] = normalize(matrix[rows])
+        for rows in batches(n):
+            wide[rows, left:right] = unit_rows(matrix[rows])
     return wide

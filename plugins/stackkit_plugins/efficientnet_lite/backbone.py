@@ -21,7 +21,7 @@ from stackkit_plugins.shared.keras_network import (
     RandomWeights,
     checked_settings,
     missing_file,
-    weights_file,
+    named_file,
 )
 
 PREPROCESSING = 1
@@ -58,6 +58,7 @@ class Factory:
         pooling: str,
         seed: int,
         layer: str | None = None,
+        weights_file: Path | None = None,
         **settings: Any,
     ) -> KerasBackbone:
         """Create a backbone; the network is built when it is first needed.
@@ -74,6 +75,8 @@ class Factory:
             Seed of random weights.
         layer : str or None
             Name of the layer whose feature map is pooled; None for the last one.
+        weights_file : Path or None
+            Where to read the weights, instead of where `weights` says.
         **settings
             Fields of `RunSettings`.
 
@@ -86,7 +89,7 @@ class Factory:
 
         """
         name = self.variant.name
-        source = self._source(weights, seed)
+        source = self._source(weights, seed, weights_file)
         definition = NetworkDefinition(
             name=name,
             network=name,
@@ -131,12 +134,13 @@ class Factory:
     def _channels(self, layer: str | None) -> int:
         return architecture.layers(self.variant)[layer] if layer else architecture.FEATURES
 
-    def _source(self, weights: str, seed: int) -> FileWeights | RandomWeights:
+    def _source(self, weights: str, seed: int, file: Path | None) -> FileWeights | RandomWeights:
         if weights == "random":
             return RandomWeights(seed=seed)
         if weights == "imagenet":
-            return FileWeights(path=self.packaged_file(), sha256_prefix=self.sha256_prefix)
-        return weights_file(weights)
+            path = file or self.packaged_file()
+            return FileWeights(path=path, sha256_prefix=self.sha256_prefix)
+        return named_file(weights, file)
 
 
 LITE0 = Factory(

@@ -13,6 +13,8 @@ def stackkit_aggregators() -> list[AggregatorSpec]:
             summary="mean probability of greedily selected learners, repeats allowed",
             factory="stackkit_plugins.ensemble_selection.aggregator:EnsembleSelection",
             process_state=(),
+            state="stackkit_plugins.ensemble_selection.state:ensemble_selection_state",
+            restore="stackkit_plugins.ensemble_selection.state:restore_ensemble_selection",
             options=(
                 fit_on_option("out-of-fold"),
                 CLASS_WEIGHT,

@@ -10,7 +10,13 @@ from numpy.typing import NDArray
 
 from stackkit.api import FitOn
 from stackkit_plugins.ensemble_selection.scoring import EnsembleScorer
-from stackkit_plugins.shared.probabilities import canonical_order, most_likely, row_weights, weighted_sum
+from stackkit_plugins.shared.probabilities import (
+    canonical_order,
+    most_likely,
+    row_weights,
+    shares,
+    weighted_sum,
+)
 
 
 class EnsembleSelection:
@@ -91,9 +97,17 @@ class EnsembleSelection:
 
     def predict(self, probabilities: NDArray[np.floating]) -> NDArray[np.int64]:
         """(n_learners, n_samples, n_classes) -> (n_samples,) labels; on a tie, the lowest wins."""
+        return most_likely(self._mixture(probabilities), self.classes_)
+
+    def predict_proba(self, probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
+        """(n_learners, n_samples, n_classes) -> (n_samples, n_classes): the ensemble's mean."""
+        mixture = self._mixture(probabilities)
+        return shares(mixture, self.classes_, most_likely(mixture, self.classes_))
+
+    def _mixture(self, probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
         if not hasattr(self, "weights_"):
             raise ValueError("call fit before predict")
-        return most_likely(weighted_sum(probabilities, self.weights_), self.classes_)
+        return weighted_sum(probabilities, self.weights_)
 
     def _bags(self, n_learners: int) -> Iterator[Sequence[int]]:
         if not self.bags:

@@ -25,6 +25,7 @@ def _spec(model: Model) -> BackboneSpec:
         factory=f"{_FACTORIES}:{model.function}",
         unavailable_reason=f"{_FACTORIES}:{model.function}.unavailable_reason",
         diagnoses=(DIAGNOSIS, _WEIGHTS),
+        weights_file=True,
         options=_options(model),
     )
 

@@ -28,7 +28,7 @@ from stackkit_plugins.shared.keras_network import (
     RandomWeights,
     checked_settings,
     missing_file,
-    weights_file,
+    named_file,
 )
 
 PREPROCESSING = 1
@@ -50,6 +50,7 @@ class Factory:
         seed: int,
         layer: str | None = None,
         alpha: float = 1.0,
+        weights_file: Path | None = None,
         **settings: Any,
     ) -> KerasBackbone:
         """Create a backbone; the network is built, and weights downloaded, when first needed.
@@ -65,6 +66,8 @@ class Factory:
             Global pooling, see `Pooling`, of this layer's feature map; None for the last layer.
         alpha : float
             Width multiplier; 1.0 for models without this option.
+        weights_file : Path or None
+            Where to read the weights, instead of where `weights` says.
         **settings
             Fields of `RunSettings`.
 
@@ -78,7 +81,7 @@ class Factory:
         """
         model = self.model
         channels = layer_channels(model, layer, alpha) if layer else model.width(alpha)
-        source, load = self._source(weights, size, alpha, seed)
+        source, load = self._source(weights, size, alpha, seed, weights_file)
         definition = NetworkDefinition(
             name=model.name,
             network=_network(model, alpha, weights),
@@ -93,17 +96,17 @@ class Factory:
         return KerasBackbone(definition)
 
     def _source(
-        self, weights: str, size: int, alpha: float, seed: int
+        self, weights: str, size: int, alpha: float, seed: int, file: Path | None
     ) -> tuple[FileWeights | RandomWeights, Callable[..., Any]]:
         """Return where weights come from, and the function that builds the network with them."""
         model = self.model
         if weights == "random":
             return RandomWeights(seed=seed), _new_model
         name = f"{model.name} with alpha={alpha}" if model.alphas else model.name
-        if weights == "imagenet":
+        if weights == "imagenet" and file is None:
             source = FileWeights(path=models_folder() / model.weights_file(size=size, alpha=alpha))
             return source, partial(_pretrained, name=name, path=source.path)
-        source = weights_file(weights)
+        source = named_file(weights, file)
         return source, partial(_from_file, name=name, path=source.path)
 
     def unavailable_reason(

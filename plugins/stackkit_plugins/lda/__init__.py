@@ -15,6 +15,8 @@ def stackkit_learners() -> list[LearnerSpec]:
             summary="linear discriminant analysis with a shrunk covariance",
             factory="stackkit_plugins.lda.learner:lda",
             process_state=(),
+            state="stackkit_plugins.lda.state:lda_state",
+            restore="stackkit_plugins.lda.state:restore_lda",
             options=(
                 Option(
                     name="shrinkage",

@@ -15,6 +15,8 @@ def stackkit_learners() -> list[LearnerSpec]:
             summary="scikit-learn's LinearSVC(dual=True), the recipe's baseline",
             factory="stackkit_plugins.linear_svm.learner:linear_svm",
             process_state=LIBLINEAR,
+            state="stackkit_plugins.linear_svm.state:linear_svm_state",
+            restore="stackkit_plugins.linear_svm.state:restore_linear_svm",
             probabilities=False,
             options=_OPTIONS,
         ),
@@ -23,6 +25,8 @@ def stackkit_learners() -> list[LearnerSpec]:
             summary="linear-svm with probabilities calibrated on held-out rows",
             factory="stackkit_plugins.linear_svm.learner:calibrated_svm",
             process_state=LIBLINEAR,
+            state="stackkit_plugins.linear_svm.state:calibrated_svm_state",
+            restore="stackkit_plugins.linear_svm.state:restore_calibrated_svm",
             options=_OPTIONS,
         ),
     ]

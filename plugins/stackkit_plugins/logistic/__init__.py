@@ -24,6 +24,8 @@ def stackkit_learners() -> list[LearnerSpec]:
             summary="scikit-learn's multinomial LogisticRegression",
             factory="stackkit_plugins.logistic.learner:logistic",
             process_state="stackkit_plugins.logistic.learner:process_state",
+            state="stackkit_plugins.logistic.state:logistic_state",
+            restore="stackkit_plugins.logistic.state:restore_logistic",
             options=(
                 Option(
                     name="solver",
@@ -40,6 +42,8 @@ def stackkit_learners() -> list[LearnerSpec]:
             summary="one-vs-rest with liblinear, as LogisticRegression was in 2017",
             factory="stackkit_plugins.logistic.learner:logistic_ovr",
             process_state=LIBLINEAR,
+            state="stackkit_plugins.logistic.state:logistic_ovr_state",
+            restore="stackkit_plugins.logistic.state:restore_logistic_ovr",
             options=(C, *_SHARED),
         ),
     ]

@@ -18,6 +18,7 @@ def stackkit_backbones() -> list[BackboneSpec]:
             install="pip install 'stackkit[onnx]'",
             unavailable_reason="stackkit_plugins.onnx_file.backbone:unavailable_reason",
             diagnoses=("stackkit_plugins.onnx_file.diagnosis:engines",),
+            weights_file=True,
             options=OPTIONS,
         )
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from itertools import chain
+from pathlib import Path
 
 from stackkit.api import JoinableBackbone, OptionValue, PluginError, UsageError, WeightsError, user_path
 from stackkit_plugins.onnx_file.network import OnnxNetwork, Source
@@ -43,7 +44,13 @@ class OnnxBackbone(NetworkBackbone):
 
 
 def onnx_file(
-    *, file: str | None, engine: str, threads: int, batch_size: int, **options: OptionValue
+    *,
+    file: str | None,
+    engine: str,
+    threads: int,
+    batch_size: int,
+    weights_file: Path | None = None,
+    **options: OptionValue,
 ) -> OnnxBackbone:
     """Create a backbone; the file is read when its size, width or revision is needed.
 
@@ -57,6 +64,8 @@ def onnx_file(
         CPU threads; 0 means all cores.
     batch_size : int
         Images per pass; 0 is 8.
+    weights_file : Path or None
+        A copy of the file, which is read instead.
     **options
         Values of `STORED`.
 
@@ -72,7 +81,7 @@ def onnx_file(
     """
     if not file:
         raise UsageError("onnx: file= is required, for example onnx:file=network.onnx")
-    path = user_path(file)
+    path = weights_file or user_path(file)
     if missing := missing_file(path):
         raise WeightsError(f"onnx: {missing}; pass the path of an ONNX file by file=")
     settings = EngineSettings(engine=engine, threads=threads, batch_size=batch_size)

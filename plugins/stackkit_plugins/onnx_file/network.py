@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -105,6 +106,17 @@ class OnnxNetwork:
     def revision(self) -> str:
         """The file's content and everything that was found out about input and output."""
         return ";".join([self.map_key, *(str(source.opened.pooling) for source in self.sources)])
+
+    @property
+    def weights_file(self) -> Path:
+        """The file; raises WeightsError if it keeps weights in further files."""
+        source = self.sources[0]
+        if hashlib.sha256(source.path.read_bytes()).hexdigest() != source.opened.digest:
+            raise WeightsError(
+                f"{source.path} keeps weights in further files, which a model cannot take along; save "
+                "it as one file"
+            )
+        return source.path
 
     def load(self, engine: str, threads: int) -> Loaded:
         """Load the network into an engine; raises ExtractionError if it refuses the network."""

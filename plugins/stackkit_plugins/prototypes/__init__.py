@@ -15,6 +15,8 @@ def stackkit_learners() -> list[LearnerSpec]:
             summary="cosines with the mean of each class, for few images per class",
             factory="stackkit_plugins.prototypes.learner:prototypes",
             process_state=(),
+            state="stackkit_plugins.prototypes.state:prototypes_state",
+            restore="stackkit_plugins.prototypes.state:restore_prototypes",
             options=(
                 TEMPERATURE,
                 replace(NORMALISE, default="power"),

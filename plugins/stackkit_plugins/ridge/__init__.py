@@ -15,6 +15,8 @@ def stackkit_learners() -> list[LearnerSpec]:
             summary="ridge regression, its penalty selected by leave-one-out in closed form",
             factory="stackkit_plugins.ridge.learner:ridge",
             process_state=(),
+            state="stackkit_plugins.ridge.state:ridge_state",
+            restore="stackkit_plugins.ridge.state:restore_ridge",
             options=(
                 Option(
                     name="alpha",

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from hashlib import blake2b
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import compute_sample_weight, gen_batches
 
 FLOOR = 1e-15
 """Smallest probability that a logarithm is taken of, so that one learner's 0 is not an absolute veto.
@@ -16,6 +15,12 @@ float32 can represent it, and it was the default `eps` of scikit-learn's `log_lo
 """
 
 _CHUNK_ROWS = 1024
+
+
+def batches(n: int) -> Iterator[slice]:
+    """Yield slices that cover n rows, up to 1,024 rows each."""
+    for start in range(0, n, _CHUNK_ROWS):
+        yield slice(start, min(start + _CHUNK_ROWS, n))
 
 
 def log_probabilities(probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -74,7 +79,7 @@ def sum_over_learners(
     """
     _, n, n_classes = probabilities.shape
     total = np.empty((n, n_classes))
-    for rows in gen_batches(n, _CHUNK_ROWS):  # bounds the size of the temporary array
+    for rows in batches(n):  # bounds the size of the temporary array
         terms = term(probabilities[:, rows])
         # Floating-point addition is not associative: in another order the last bit can differ and
         # break a tie between classes the other way. Sorting gives one order for every permutation.
@@ -87,6 +92,8 @@ def weighted_sum(
     probabilities: NDArray[np.floating], weights: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Sum over learners with (n_learners,) weights; see `sum_over_learners` for the shapes."""
+    if len(probabilities) != len(weights):  # a single weight would multiply all learners
+        raise ValueError(f"fitted on {len(weights)} learners, got probabilities of {len(probabilities)}")
     return sum_over_learners(probabilities, lambda chunk: chunk * weights[:, None, None])
 
 
@@ -109,6 +116,39 @@ def most_likely(scores: NDArray[np.float64], classes: NDArray[np.int64]) -> NDAr
     return labels
 
 
+def shares(
+    scores: NDArray[np.float64], classes: NDArray[np.int64], labels: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Turn non-negative scores into probabilities whose highest one belongs to the predicted label.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_samples, n_classes), float64
+        At least 0.
+    classes : ndarray of shape (n_seen,)
+        Classes that had training samples; the others get the probability 0.
+    labels : ndarray of shape (n_samples,)
+        What is predicted.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_classes), float64
+        Rows sum to 1.
+
+    """
+    found = np.zeros(scores.shape)
+    found[:, classes] = scores[:, classes]
+    sums = found.sum(axis=1, keepdims=True)
+    # A row without any information, such as of learners that know none of the classes.
+    known = np.zeros(scores.shape[1])
+    known[classes] = 1 / len(classes)
+    found = np.where(sums > 0, found / np.where(sums > 0, sums, 1), known)
+    # Two scores that differ in their last digit may be equal as probabilities.
+    rows = np.flatnonzero(found.argmax(axis=1) != labels)
+    found[rows, labels[rows]] = np.nextafter(found[rows].max(axis=1), np.inf)
+    return found
+
+
 def row_weights(labels: NDArray[np.int64], class_weight: str | None) -> NDArray[np.float64] | None:
     """Return weights with a mean of 1 by which every class counts the same; None for equal weights.
 
@@ -127,6 +167,8 @@ def row_weights(labels: NDArray[np.int64], class_weight: str | None) -> NDArray[
     """
     if class_weight is None:
         return None
+    from sklearn.utils import compute_sample_weight  # a restored aggregator predicts without it
+
     weights: NDArray[np.float64] = compute_sample_weight(class_weight, labels)
     return weights
 

@@ -13,6 +13,8 @@ def stackkit_aggregators() -> list[AggregatorSpec]:
             summary="logistic regression on log-probabilities, shrunk to geometric-vote",
             factory="stackkit_plugins.stacked_logistic.aggregator:StackedLogistic",
             process_state=(),
+            state="stackkit_plugins.stacked_logistic.state:stacked_logistic_state",
+            restore="stackkit_plugins.stacked_logistic.state:restore_stacked_logistic",
             options=(
                 fit_on_option("out-of-fold"),
                 Option(

@@ -7,8 +7,6 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
-from sklearn.exceptions import ConvergenceWarning
 
 from stackkit.api import FitOn
 from stackkit_plugins.shared.probabilities import (
@@ -16,8 +14,10 @@ from stackkit_plugins.shared.probabilities import (
     log_probabilities,
     most_likely,
     row_weights,
+    shares,
     sum_over_learners,
 )
+from stackkit_plugins.shared.softmax import softmax
 
 
 class StackedLogistic:
@@ -86,14 +86,30 @@ class StackedLogistic:
 
     def predict(self, probabilities: NDArray[np.floating]) -> NDArray[np.int64]:
         """(n_learners, n_samples, n_classes) -> (n_samples,) labels; on a tie, the lowest wins."""
+        return most_likely(self._scores(probabilities), self.classes_)
+
+    def predict_proba(self, probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
+        """(n_learners, n_samples, n_classes) -> (n_samples, n_classes): the softmax of the scores."""
+        scores = self._scores(probabilities)
+        found = np.zeros(scores.shape)
+        found[:, self.classes_] = softmax(scores[:, self.classes_])
+        return shares(found, self.classes_, most_likely(scores, self.classes_))
+
+    def _scores(self, probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
         if not hasattr(self, "weights_"):
             raise ValueError("call fit before predict")
+        if len(probabilities) != len(self.weights_):
+            raise ValueError(
+                f"fitted on {len(self.weights_)} learners, got probabilities of {len(probabilities)}"
+            )
         weights = self.weights_[:, None, None]
         scores = sum_over_learners(probabilities, lambda chunk: weights * log_probabilities(chunk))
         scores[:, self.classes_] += self.intercept_
-        return most_likely(scores, self.classes_)
+        return scores
 
     def _departure(self, logs: NDArray[np.float64], truth: NDArray[np.int64]) -> NDArray[np.float64]:
+        from scipy.optimize import minimize  # a restored aggregator predicts without it
+
         n_learners, _, n_classes = logs.shape
         found = minimize(
             objective,
@@ -106,6 +122,8 @@ class StackedLogistic:
             options={"maxiter": self.max_iter, "gtol": self.tol, "ftol": 1e-14},
         )
         if not found.success:
+            from sklearn.exceptions import ConvergenceWarning
+
             warnings.warn(
                 f"stacked-logistic stopped after {found.nit} iterations: {found.message}",
                 ConvergenceWarning,

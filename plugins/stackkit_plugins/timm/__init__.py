@@ -25,6 +25,7 @@ def _any_network() -> BackboneSpec:
         requires=_REQUIRES,
         install=_INSTALL,
         diagnoses=_DIAGNOSES,
+        weights_file=True,
         options=(
             Option(name="model", default=None, type=str, help="name in timm.list_models() (required)"),
             Option(
@@ -52,6 +53,7 @@ def _short_name(model: Model) -> BackboneSpec:
         requires=_REQUIRES,
         install=_INSTALL,
         diagnoses=_DIAGNOSES,
+        weights_file=True,
         options=(
             Option(name="size", default=model.size, minimum=16, help="side of the images in pixels"),
             *_options(),

@@ -6,6 +6,7 @@ Importing this module imports no framework.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from stackkit.api import UsageError, user_path
@@ -49,6 +50,7 @@ class Factory:
         device: str,
         seed: int,
         model: str | None = None,
+        weights_file: Path | None = None,
         **settings: Any,
     ) -> NetworkBackbone:
         """Create a backbone; the network is built, and weights downloaded, when first needed.
@@ -68,6 +70,8 @@ class Factory:
             Seed of random weights.
         model : str or None
             Name in timm, for the backbone `timm`.
+        weights_file : Path or None
+            Where to read the weights, instead of where `weights` says.
         **settings
             Fields of `EngineSettings`.
 
@@ -88,7 +92,7 @@ class Factory:
             label=self.name if self.model else f"{self.name}:model={chosen}",
             network=Network(model=chosen, size=size, tokens=tokens),
             requested_device=self._device(engine, device),
-            weights=weights_of(chosen, weights, seed=seed),
+            weights=weights_of(chosen, weights, seed=seed, file=weights_file),
         )
         return NetworkBackbone(frozen, checked_engine(self.name, engine, install=_INSTALL))
 

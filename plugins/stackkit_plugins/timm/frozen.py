@@ -151,6 +151,11 @@ class FrozenTimm:
         facts.remember(self._network, self._weights, replace(known, file=str(path)))
         return path
 
+    @property
+    def weights_file(self) -> Path | None:
+        """The file with the weights, downloaded if necessary; None for random weights."""
+        return self._path
+
     @cached_property
     def _built(self) -> Built:
         from stackkit_plugins.timm.network import build

@@ -77,10 +77,15 @@ class FromFile:
 Weights = RandomWeights | FromHub | FromFile
 
 
-def weights_of(model: str, text: str, *, seed: int) -> Weights:
-    """Return what option `weights` asks for; raises WeightsError if it is a file that does not exist."""
+def weights_of(model: str, text: str, *, seed: int, file: Path | None = None) -> Weights:
+    """Return what option `weights` asks for; raises WeightsError if it is a file that does not exist.
+
+    `file` is a copy of pretrained weights, which is read instead.
+    """
     if text == "random":
         return RandomWeights(seed=seed)
+    if file is not None:
+        return FromFile(path=file.absolute())
     if text == "hub":
         return FromHub()
     path = user_path(text)

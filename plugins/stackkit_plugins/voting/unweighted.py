@@ -8,7 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stackkit.api import FitOn
-from stackkit_plugins.shared.probabilities import log_probabilities, most_likely, sum_over_learners
+from stackkit_plugins.shared.probabilities import (
+    log_probabilities,
+    most_likely,
+    shares,
+    sum_over_learners,
+)
+from stackkit_plugins.shared.softmax import softmax
 
 
 class SoftVote:
@@ -26,8 +32,13 @@ class SoftVote:
 
     def predict(self, probabilities: NDArray[np.floating]) -> NDArray[np.int64]:
         """(n_learners, n_samples, n_classes) -> (n_samples,) labels."""
-        labels: NDArray[np.int64] = probabilities.mean(axis=0, dtype=np.float64).argmax(axis=1)
+        labels: NDArray[np.int64] = self.predict_proba(probabilities).argmax(axis=1)
         return labels
+
+    def predict_proba(self, probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
+        """(n_learners, n_samples, n_classes) -> (n_samples, n_classes): the mean."""
+        mean: NDArray[np.float64] = probabilities.mean(axis=0, dtype=np.float64)
+        return mean
 
 
 class GeometricVote:
@@ -55,9 +66,19 @@ class GeometricVote:
 
     def predict(self, probabilities: NDArray[np.floating]) -> NDArray[np.int64]:
         """(n_learners, n_samples, n_classes) -> (n_samples,) labels."""
+        return most_likely(self._logs(probabilities), self.classes_)
+
+    def predict_proba(self, probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
+        """(n_learners, n_samples, n_classes) -> (n_samples, n_classes): the geometric mean, scaled."""
+        logs = self._logs(probabilities)
+        found = np.zeros(logs.shape)
+        found[:, self.classes_] = softmax(logs[:, self.classes_] / len(probabilities))
+        return shares(found, self.classes_, most_likely(logs, self.classes_))
+
+    def _logs(self, probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
         if not hasattr(self, "classes_"):
             raise ValueError("call fit before predict")
-        return most_likely(sum_over_learners(probabilities, log_probabilities), self.classes_)
+        return sum_over_learners(probabilities, log_probabilities)
 
 
 class MajorityVote:
@@ -79,11 +100,24 @@ class MajorityVote:
 
     def predict(self, probabilities: NDArray[np.floating]) -> NDArray[np.int64]:
         """(n_learners, n_samples, n_classes) -> (n_samples,) labels."""
+        votes = self._votes(probabilities)
+        leading = votes == votes.max(axis=1, keepdims=True)
+        # -1 is below every sum of probabilities, so only the classes with the most votes remain.
+        return most_likely(np.where(leading, sum_over_learners(probabilities), -1), self.classes_)
+
+    def predict_proba(self, probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
+        """(n_learners, n_samples, n_classes) -> (n_samples, n_classes).
+
+        Shares of the votes, where the mean probability is one more vote, shared among the classes. It
+        decides ties, and never more, since the mean probability of a class is below 1.
+        """
+        mean = sum_over_learners(probabilities) / len(probabilities)
+        return shares(self._votes(probabilities) + mean, self.classes_, self.predict(probabilities))
+
+    def _votes(self, probabilities: NDArray[np.floating]) -> NDArray[np.int64]:
         if not hasattr(self, "classes_"):
             raise ValueError("call fit before predict")
         votes = np.zeros(probabilities.shape[1:], dtype=np.int64)
         for learner in probabilities:
             votes[np.arange(len(votes)), most_likely(learner, self.classes_)] += 1
-        leading = votes == votes.max(axis=1, keepdims=True)
-        # -1 is below every sum of probabilities, so only the classes with the most votes remain.
-        return most_likely(np.where(leading, sum_over_learners(probabilities), -1), self.classes_)
+        return votes

@@ -7,13 +7,13 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
 
 from stackkit.api import FitOn
 from stackkit_plugins.shared.probabilities import (
     canonical_order,
     most_likely,
     row_weights,
+    shares,
     true_class_probabilities,
     weighted_sum,
 )
@@ -80,9 +80,17 @@ class WeightedVote:
 
     def predict(self, probabilities: NDArray[np.floating]) -> NDArray[np.int64]:
         """(n_learners, n_samples, n_classes) -> (n_samples,) labels; on a tie, the lowest wins."""
+        return most_likely(self._mixture(probabilities), self.classes_)
+
+    def predict_proba(self, probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
+        """(n_learners, n_samples, n_classes) -> (n_samples, n_classes): the weighted mean."""
+        mixture = self._mixture(probabilities)
+        return shares(mixture, self.classes_, most_likely(mixture, self.classes_))
+
+    def _mixture(self, probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
         if not hasattr(self, "weights_"):
             raise ValueError("call fit before predict")
-        return most_likely(weighted_sum(probabilities, self.weights_), self.classes_)
+        return weighted_sum(probabilities, self.weights_)
 
 
 def mixture_weights(
@@ -137,6 +145,8 @@ def mixture_weights(
         if power > 1 and after < before:
             proposal, power = _updated(weights, slopes, 1.0), 1.0
         weights, mixture, power = proposal, proposal @ likelihoods, min(2 * power, _MAX_POWER)
+    from sklearn.exceptions import ConvergenceWarning  # a restored vote predicts without it
+
     warnings.warn(
         f"weighted-vote stopped after max_iter={max_iter} updates before reaching tol={tol}",
         ConvergenceWarning,

@@ -24,7 +24,7 @@ from stackkit_plugins.shared.keras_network.weights import (
     FileWeights,
     RandomWeights,
     missing_file,
-    weights_file,
+    named_file,
 )
 
 DIAGNOSIS = f"{__name__}.diagnosis:tensorflow"
@@ -41,6 +41,6 @@ __all__ = [
     "checked_settings",
     "import_keras",
     "missing_file",
+    "named_file",
     "network_options",
-    "weights_file",
 ]

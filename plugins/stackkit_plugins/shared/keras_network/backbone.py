@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import cached_property
 from importlib.metadata import version
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stackkit.api import ExtractionError, JoinableBackbone, Readiness
@@ -24,6 +25,7 @@ from stackkit_plugins.shared.keras_network.selection import (
     EngineSelector,
 )
 from stackkit_plugins.shared.keras_network.selection_process import SelectionProcessError
+from stackkit_plugins.shared.keras_network.weights import RandomWeights
 
 if TYPE_CHECKING:
     import numpy as np
@@ -80,6 +82,14 @@ class KerasBackbone:
         if not self.definition.weights.is_here:
             self._network  # noqa: B018 - building the network downloads the weights
         return self.definition.revision
+
+    @property
+    def weights_file(self) -> Path | None:
+        """The file with the weights, downloaded if necessary; None for random weights."""
+        weights = self.definition.weights
+        if not weights.is_here:
+            self._network  # noqa: B018 - building the network downloads the weights
+        return None if isinstance(weights, RandomWeights) else weights.path
 
     @property
     def pass_key(self) -> str:

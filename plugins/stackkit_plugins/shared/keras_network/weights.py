@@ -87,9 +87,12 @@ class FileWeights:
         return digest
 
 
-def weights_file(text: str) -> FileWeights:
-    """Return the weights of option `weights=PATH`; raises WeightsError if there is no file."""
-    path = user_path(text)
+def named_file(text: str, copy: Path | None = None) -> FileWeights:
+    """Return the weights of option `weights=PATH`; raises WeightsError if there is no file.
+
+    A copy of the file is used in its place: the path is perhaps that of another machine.
+    """
+    path = copy or user_path(text)
     if missing := missing_file(path):
         raise WeightsError(
             f"weights={text}: {missing}; pass imagenet, random, or the path of a weights file"

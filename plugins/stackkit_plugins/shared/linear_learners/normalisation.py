@@ -10,6 +10,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, Normalizer, StandardScaler
 
 from stackkit.api import group_argument
+from stackkit_plugins.shared.linear_learners.fitted import signed_sqrt
 
 
 def with_normalisation(learner: Any, normalise: str) -> Any:
@@ -67,9 +68,3 @@ def _pipeline(*steps: Any) -> Pipeline:
     pipeline = make_pipeline(*steps)
     takes_groups = group_argument(getattr(steps[-1], "fit", len), np.zeros(1, np.int64))
     return GroupedPipeline(pipeline.steps) if takes_groups else pipeline
-
-
-def signed_sqrt(X: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Return sign(X) * sqrt(abs(X)), with the shape and dtype of X."""
-    roots: NDArray[np.floating] = np.copysign(np.sqrt(np.abs(X)), X)
-    return roots

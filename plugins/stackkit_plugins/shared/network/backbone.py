@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stackkit.api import ExtractionError, Readiness
@@ -75,6 +76,11 @@ class NetworkBackbone:
     def trained(self) -> bool:
         """False for random weights."""
         return self.network.trained
+
+    @property
+    def weights_file(self) -> Path | None:
+        """The file with the weights, downloaded if necessary; None for random weights."""
+        return self.network.weights_file
 
     def expect(self, images: int) -> None:
         """Take note of how many images will be computed."""

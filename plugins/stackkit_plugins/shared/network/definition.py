@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from stackkit_plugins.shared.keras_network.engines import Loaded
@@ -40,6 +41,10 @@ class FrozenNetwork(Protocol):
     @property
     def trained(self) -> bool:
         """False for random weights."""
+
+    @property
+    def weights_file(self) -> Path | None:
+        """The file with the weights, downloaded if necessary; None for random weights."""
 
     @property
     def reference(self) -> str:

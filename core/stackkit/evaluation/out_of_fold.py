@@ -1,0 +1,77 @@
+"""Collect what an aggregator says about images that neither it nor its learners were fitted on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stackkit.evaluation.comparison import FoldOutcome
+from stackkit.evaluation.fit import FitResult
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutOfFold:
+    """What an aggregator says about images that were left out, each once.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n,), int64
+        Rows of the images, in ascending order.
+    folds : ndarray of shape (n,), int64
+        Number of the fold that left the image out.
+    labels : ndarray of shape (n,), int64
+        True labels.
+    predicted : ndarray of shape (n,), int64
+        Predicted labels.
+    scores : ndarray of shape (n, n_classes), float64
+        See `evaluation.scores`.
+
+    """
+
+    rows: NDArray[np.int64]
+    folds: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    predicted: NDArray[np.int64]
+    scores: NDArray[np.float64]
+
+
+@dataclass(slots=True, kw_only=True)
+class Collector:
+    """Takes outcomes of folds as they are complete, in any order.
+
+    Parameters
+    ----------
+    n_folds : int
+        Number of folds of one repeat; later repeats, which predict the same images again, are left out.
+
+    """
+
+    n_folds: int
+    _found: dict[int, tuple[NDArray[np.int64], FitResult]] = field(default_factory=dict)
+
+    def add(self, outcome: FoldOutcome) -> None:
+        """Take the one result of a fold that has scores."""
+        if outcome.number < self.n_folds:
+            result = next(each for each in outcome.results if each.scores is not None)
+            self._found[outcome.number] = (outcome.fold.test, result)
+
+    def collected(self, labels: NDArray[np.int64]) -> OutOfFold:
+        """Return what was collected; `labels` are those of all rows."""
+        numbers = sorted(self._found)
+        parts = [self._found[number] for number in numbers]
+        rows = np.concatenate([test for test, _ in parts])
+        order = np.argsort(rows, kind="stable")
+        return OutOfFold(
+            rows=rows[order],
+            folds=np.repeat(numbers, [len(test) for test, _ in parts])[order],
+            labels=labels[rows[order]],
+            predicted=np.concatenate([result.labels for _, result in parts])[order],
+            scores=np.concatenate(_scores([result for _, result in parts]))[order],
+        )
+
+
+def _scores(results: Sequence[FitResult]) -> list[NDArray[np.float64]]:
+    return [each.scores for each in results if each.scores is not None]

@@ -1,0 +1,166 @@
+"""Train: carry out an experiment, and make a model that says how far to trust it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+
+from stackkit.api.errors import UsageError
+from stackkit.api.pixels import PixelOptions
+from stackkit.api.reporter import Reporter
+from stackkit.bundle import AccuracyRecord, ProvenanceRecord
+from stackkit.evaluation.classifiers import CheckedAggregator, CheckedClassifiers
+from stackkit.experiment.run import Finished, Steps, carry_out
+from stackkit.host.registry import Registry
+from stackkit.model.fitting import chosen_aggregator
+from stackkit.model.model import Model
+from stackkit.model.trusting import Trust, trust_in
+from stackkit.recipe import Recipe, ResolvedRecipe, changes
+from stackkit.report.report import Report
+from stackkit.store import FeatureStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """A trained model, and the report of the evaluation that says how good it is."""
+
+    model: Model
+    report: Report
+
+
+def train(
+    recipe: Recipe,
+    registry: Registry,
+    store: FeatureStore,
+    reporter: Reporter,
+    steps: Steps | None = None,
+    *,
+    aggregator: str = "",
+    ask: bool = True,
+) -> Trained:
+    """Evaluate a recipe, and fit a stack on all images, or on the training part of an official split.
+
+    Parameters
+    ----------
+    recipe, registry, store, reporter, steps
+        As for `run`; `steps.choose` is replaced.
+    aggregator : str
+        Name of the model's aggregator, one of the recipe's; "" for the recipe's first.
+    ask : bool
+        Whether to refuse several aggregators that replace those of the recipe's file, rather than to
+        take the first.
+
+    Returns
+    -------
+    Trained
+        Features are in the store, and fits in the cache, so that an interrupted training is resumed.
+
+    Raises
+    ------
+    UsageError
+        If no model can be made with the recipe, before anything is computed.
+    StackkitError
+        As for `run`.
+
+    """
+    choose = _chooser(recipe, registry, aggregator, ask=ask)
+    found = carry_out(recipe, registry, store, reporter, replace(steps or Steps(), choose=choose))
+    usable, final = found.evaluation.usable, found.evaluation.final
+    assert final is not None
+    known = final.out_of_fold.rows  # training rows only
+    features = [replace(each, used_rows=each.used_rows[known]) for each in usable.features]
+    trust = trust_in(final.out_of_fold, features)
+    report = replace(found.report, model=trust.figures())
+    return Trained(model=_model(found, trust, report), report=report)
+
+
+def _chooser(
+    recipe: Recipe, registry: Registry, name: str, *, ask: bool
+) -> Callable[[ResolvedRecipe, CheckedClassifiers], CheckedAggregator]:
+    def choose(components: ResolvedRecipe, classifiers: CheckedClassifiers) -> CheckedAggregator:
+        offered = {each.text: each.label for each in components.aggregators}
+        names = ", ".join(offered.values())
+        if not offered:
+            raise UsageError("a model needs an aggregator; choose one with --aggregator")
+        if not name:
+            if ask and len(offered) > 1 and "aggregators" in changes(recipe):
+                raise UsageError(
+                    f"a model has one aggregator, and there are {names}; choose one of them"
+                )
+            return chosen_aggregator(classifiers, next(iter(offered)))
+        matching = [
+            each.text
+            for each in components.aggregators
+            if name in (each.text, each.label, each.name, each.component.qualified_name)
+        ]
+        if len(matching) != 1:
+            raise UsageError(
+                f"the model's aggregator must be one of {names}, got {name!r}; give it with options"
+            )
+        return chosen_aggregator(classifiers, matching[0])
+
+    return choose
+
+
+def _model(found: Finished, trust: Trust, report: Report) -> Model:
+    final, preview = found.evaluation.final, found.preview
+    assert final is not None
+    revisions = []
+    for checked, component in zip(preview.backbones, preview.components.backbones, strict=True):
+        with component.blamed():
+            revisions.append(checked.key.revision)
+    return Model(
+        classes=report.classes,
+        backbones=preview.components.backbones,
+        revisions=tuple(revisions),
+        stack=final.stack,
+        calibration=trust.calibration,
+        reliability=trust.reliability,
+        novelty=trust.novelty,
+        facts=_facts(found, trust, report),
+    )
+
+
+def _facts(found: Finished, trust: Trust, report: Report) -> Mapping[str, Any]:
+    provenance = ProvenanceRecord(
+        stackkit=report.stackkit,
+        created=report.created,
+        dataset=report.dataset,
+        images=len(trust.out_of_fold.rows),
+        recipe=asdict(report.recipe) if report.recipe else {},
+        versions=report.versions,
+    )
+    return {
+        "accuracy": asdict(_expected(found, report)),
+        "provenance": asdict(provenance),
+        "pixels": _pixels(found),
+        "untrained": not all(each.backbone.trained for each in found.preview.backbones),
+        **trust.figures(),
+    }
+
+
+def _expected(found: Finished, report: Report) -> AccuracyRecord:
+    """Return the accuracy of the row of the table that the model is."""
+    assert found.chosen is not None
+    rows = found.evaluation.comparison.fit_plan.rows
+    (number,) = (
+        number
+        for number, row in enumerate(rows)
+        if row.kind == "aggregator" and row.classifier.text == found.chosen.component.text
+    )
+    result = report.results[number]
+    return AccuracyRecord(
+        accuracy=result.accuracy,
+        interval=result.interval_95,
+        images=int(np.sum(report.class_sizes)),
+        protocol=report.protocol.title,
+    )
+
+
+def _pixels(found: Finished) -> dict[str, Any]:
+    """Return how the dataset reads image files, as far as its options say it."""
+    options = found.preview.components.dataset.options
+    return {each.name: options[each.name] for each in fields(PixelOptions) if each.name in options}

@@ -1,0 +1,185 @@
+"""Fit the stack that a model consists of, with the fits of an evaluation wherever they are the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stackkit.api.errors import UsageError
+from stackkit.evaluation.aggregator_fit import FeatureFit, ProbabilityFit
+from stackkit.evaluation.classifiers import CheckedAggregator, CheckedClassifiers, gives_probabilities
+from stackkit.evaluation.comparison import Comparison, FoldOutcome
+from stackkit.evaluation.fit_plan import FitPlan
+from stackkit.evaluation.folds import Fold, inner_folds
+from stackkit.evaluation.out_of_fold import Collector, OutOfFold
+from stackkit.model.stack import FittedLearner, Stack
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinalFit:
+    """A fitted stack, and what it says about training images when they are left out.
+
+    Parameters
+    ----------
+    stack : Stack
+        Fitted on all training rows.
+    out_of_fold : OutOfFold
+        Of the training rows only: nothing that is derived from it knows a test image.
+
+    """
+
+    stack: Stack
+    out_of_fold: OutOfFold
+
+
+def chosen_aggregator(classifiers: CheckedClassifiers, text: str) -> CheckedAggregator:
+    """Return the aggregator of a model, and check that a model can have it.
+
+    Parameters
+    ----------
+    classifiers : CheckedClassifiers
+        Those of the recipe.
+    text : str
+        `ConfiguredComponent.text` of the aggregator.
+
+    Raises
+    ------
+    UsageError
+        If a model cannot be made with it.
+
+    """
+    (found,) = (each for each in classifiers.aggregators if each.component.text == text)
+    for each in classifiers.learners:
+        if not gives_probabilities(each):
+            raise UsageError(
+                f"a model needs learners with probabilities, which {each.label} does not give; use "
+                "--learner logistic"
+            )
+    if found.fit_on == "features":
+        if len(classifiers.learners) > 1:
+            names = ", ".join(each.label for each in classifiers.learners)
+            raise UsageError(
+                f"aggregator {found.component.label} fits one learner, and there are {names}; choose "
+                "one with --learner"
+            )
+    elif not _says_how_certain(found.component.create()):
+        raise UsageError(
+            f"aggregator {found.component.label} has neither predict_proba nor decision_function, so a "
+            "model with it cannot say how certain it is; choose another --aggregator"
+        )
+    return found
+
+
+def _says_how_certain(aggregator: object) -> bool:
+    # The class, because scikit-learn's estimators may show a method only once they are fitted.
+    kind = type(aggregator)
+    return any(hasattr(each, name) for each in (aggregator, kind) for name in _METHODS)
+
+
+_METHODS = ("predict_proba", "decision_function")
+
+
+@dataclass(slots=True, kw_only=True)
+class StackFitting:
+    """Fits a stack beside an evaluation.
+
+    Parameters
+    ----------
+    chosen : CheckedAggregator
+        The aggregator.
+    official : bool
+        Whether the evaluation is on an official split. The stack is then fitted on its training part
+        only, by the evaluation itself, and folds inside that part give out-of-fold scores. Otherwise
+        the folds of the evaluation give them, and the stack is fitted on all rows.
+
+    """
+
+    chosen: CheckedAggregator
+    official: bool
+    _collector: Collector | None = None
+    _stacks: list[Stack] = field(default_factory=list)
+
+    def prepared(self, comparison: Comparison) -> Comparison:
+        """Return the comparison of the evaluation, which also gives what the model needs."""
+        plan = replace(comparison.fit_plan, chosen=self.chosen.component.text, keep=self.official)
+        self._collector = Collector(n_folds=len(comparison.folds) // comparison.repeats)
+        take = self._take_stack(plan) if self.official else self._collector.add
+        return replace(comparison, fit_plan=plan, on_fold=_both(comparison.on_fold, take))
+
+    def finish(self, comparison: Comparison) -> FinalFit:
+        """Fit what the prepared comparison, which has been run, did not fit."""
+        plan = self._alone(comparison.fit_plan)
+        assert self._collector is not None
+        if self.official:
+            train = comparison.folds[0].train
+            folds = folds_inside(plan, train)
+            self._collector = Collector(n_folds=len(folds))
+            inside = replace(plan, keep=False)
+            _run(comparison, inside, folds, self._collector.add)
+        else:
+            train = np.unique(np.concatenate([fold.train for fold in comparison.folds]))
+            plan = replace(plan, keep=True)
+            _run(comparison, plan, [Fold(train=train, test=train[:0])], self._take_stack(plan))
+        (stack,) = self._stacks
+        return FinalFit(stack=stack, out_of_fold=self._collector.collected(plan.labels))
+
+    def _alone(self, plan: FitPlan) -> FitPlan:
+        """Return a plan without baselines and other aggregators."""
+        alone = replace(plan.classifiers, baselines=(), aggregators=(self.chosen,))
+        return replace(plan, classifiers=alone)
+
+    def _take_stack(self, plan: FitPlan) -> Callable[[FoldOutcome], None]:
+        return lambda outcome: self._stacks.append(stack_of(plan, outcome, self.chosen))
+
+
+def folds_inside(plan: FitPlan, train: NDArray[np.int64]) -> list[Fold]:
+    """Divide training rows into folds, whose row numbers are those of the plan."""
+    groups = None if plan.groups is None else plan.groups[train]
+    inside = inner_folds(plan.labels[train], plan.inner_cv, seed=plan.seed, groups=groups)
+    return [Fold(train=train[fold.train], test=train[fold.test]) for fold in inside]
+
+
+def stack_of(plan: FitPlan, outcome: FoldOutcome, chosen: CheckedAggregator) -> Stack:
+    """Return the stack that was fitted in a fold of a plan that keeps its classifiers."""
+    fits, results = outcome.planned, outcome.by_fit
+    averaged = chosen.fit_on == "out-of-fold" and not plan.refit
+    learners = []
+    for number, (learner, _) in enumerate(plan.base_learners):
+        own = fits.inner[number] if averaged else [fits.learners[number]]
+        members = tuple(fit.kept.classifier(results[fit]) for fit in own)
+        backbone = number % len(plan.features)
+        learners.append(FittedLearner(component=learner, backbone=backbone, members=members))
+    (above,) = (
+        fit
+        for fit in results
+        if isinstance(fit, FeatureFit | ProbabilityFit)
+        and fit.keep
+        and fit.aggregator.component.text == chosen.component.text
+    )
+    assert isinstance(above, FeatureFit | ProbabilityFit)
+    return Stack(
+        learners=tuple(learners),
+        aggregator=chosen.component,
+        fitted=above.kept.classifier(results[above]),
+        fit_on=chosen.fit_on,
+        n_classes=plan.n_classes,
+    )
+
+
+def _run(
+    comparison: Comparison, plan: FitPlan, folds: list[Fold], on_fold: Callable[[FoldOutcome], None]
+) -> None:
+    replace(comparison, fit_plan=plan, folds=folds, repeats=1, on_fold=on_fold).run_fits()
+
+
+def _both(
+    first: Callable[[FoldOutcome], None], second: Callable[[FoldOutcome], None]
+) -> Callable[[FoldOutcome], None]:
+    def both(outcome: FoldOutcome) -> None:
+        first(outcome)
+        second(outcome)
+
+    return both

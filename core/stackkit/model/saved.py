@@ -1,0 +1,256 @@
+"""Save a model as a bundle, and load it again: the same answers, bit for bit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+from stackkit.api.aggregator import FitOn
+from stackkit.api.errors import BundleError, UsageError
+from stackkit.api.state import State
+from stackkit.bundle import (
+    AccuracyRecord,
+    BackboneRecord,
+    Bundle,
+    ClassifierRecord,
+    Manifest,
+    ProvenanceRecord,
+    open_bundle,
+    write_bundle,
+)
+from stackkit.evaluation.kept import Kept
+from stackkit.extraction.backbone import make_backbone
+from stackkit.host.configured_component import ConfiguredComponent
+from stackkit.host.registry import Registry
+from stackkit.model.calibration import Calibration
+from stackkit.model.components import component_record, find_component, other_version
+from stackkit.model.model import Model
+from stackkit.model.novelty import NoveltyDetector
+from stackkit.model.reliability import Reliability
+from stackkit.model.stack import FittedLearner, Stack
+
+T = TypeVar("T")
+
+AGGREGATOR = "aggregator"
+"""Name of the aggregator's state."""
+
+FIGURES = ("calibration", "reliability", "novelty")
+"""Names of the states of what makes answers trustworthy, and of the facts about it."""
+
+
+def save_model(model: Model, path: Path, *, overwrite: bool = False) -> str:
+    """Write a model to a bundle.
+
+    Parameters
+    ----------
+    model : Model
+        The model.
+    path : Path
+        Where to write it. Until it is complete, nothing has this name.
+    overwrite : bool
+        Whether an existing file may be replaced.
+
+    Returns
+    -------
+    str
+        SHA-256 that identifies the bundle.
+
+    Raises
+    ------
+    UsageError
+        If a component has no state that can be saved.
+    BundleError
+        If the file cannot be written.
+
+    """
+    states = dict(_states(model))
+    facts = model.facts
+    accuracy, provenance = facts.get("accuracy"), facts.get("provenance")
+    manifest = Manifest(
+        classes=model.classes,
+        backbones=tuple(
+            _backbone_record(each, revision)
+            for each, revision in zip(model.backbones, model.revisions, strict=True)
+        ),
+        learners=tuple(
+            ClassifierRecord(
+                component=component_record(each.component),
+                states=tuple(_member(number, i) for i in range(len(each.members))),
+                backbone=each.backbone,
+            )
+            for number, each in enumerate(model.stack.learners)
+        ),
+        aggregator=ClassifierRecord(
+            component=component_record(model.stack.aggregator),
+            states=(AGGREGATOR,),
+            fit_on=model.stack.fit_on,
+        ),
+        provenance=ProvenanceRecord(**provenance) if provenance else _UNKNOWN,
+        accuracy=AccuracyRecord(**accuracy) if accuracy else None,
+        **{name: facts.get(name, {}) for name in FIGURES},
+        pixels=facts.get("pixels", {}),
+        licence=str(facts.get("licence", "")),
+    )
+    return write_bundle(path, manifest, states, {}, overwrite=overwrite)
+
+
+_UNKNOWN = ProvenanceRecord(stackkit="", created="", dataset="", images=0)
+
+
+def load_model(path: Path, registry: Registry, *, trust: Collection[str] = ()) -> Model:
+    """Read a model from a bundle; nothing in the file is executed.
+
+    Parameters
+    ----------
+    path : Path
+        The bundle.
+    registry : Registry
+        The installed components.
+    trust : collection of str
+        Names of third parties' components whose classifiers may be loaded although they are no plain
+        states.
+
+    Returns
+    -------
+    Model
+        Its networks are created, and their revisions compared, when they are first used.
+        `facts["warnings"]` lists what the user should know.
+
+    Raises
+    ------
+    BundleError
+        If the file is no bundle, is damaged, or its parts do not fit each other.
+    PluginError
+        If a component is not installed, or refuses its options or state.
+
+    """
+    with open_bundle(path) as bundle:
+        manifest = bundle.manifest
+        backbones = [find_component(each.component, registry) for each in manifest.backbones]
+        stack = _stack(bundle, registry)
+        model = Model(
+            classes=manifest.classes,
+            backbones=tuple(backbones),
+            revisions=tuple(each.revision for each in manifest.backbones),
+            stack=stack,
+            calibration=_part(bundle, "calibration", Calibration.from_state),
+            reliability=_part(bundle, "reliability", Reliability.from_state),
+            novelty=_part(bundle, "novelty", NoveltyDetector.from_state),
+            facts=_facts(bundle, [*backbones, *(e.component for e in stack.learners), stack.aggregator]),
+        )
+    _check_fit(model, path)
+    return model
+
+
+def _states(model: Model) -> Iterable[tuple[str, State]]:
+    stack = model.stack
+    for number, each in enumerate(stack.learners):
+        kept = Kept(component=each.component, n_classes=stack.n_classes)
+        _require_portable(kept)
+        for i, member in enumerate(each.members):
+            yield _member(number, i), kept.state(member)
+    kept = _kept_aggregator(stack)
+    _require_portable(kept)
+    yield AGGREGATOR, kept.state(stack.fitted)
+    yield "calibration", model.calibration.state()
+    yield "reliability", model.reliability.state()
+    yield "novelty", model.novelty.state()
+
+
+def _member(number: int, i: int) -> str:
+    return f"learner-{number}-{i}"
+
+
+def _kept_aggregator(stack: Stack) -> Kept:
+    on_features = stack.fit_on == "features"
+    return Kept(
+        component=stack.aggregator,
+        n_classes=stack.n_classes,
+        learner=stack.learners[0].component if on_features else None,
+    )
+
+
+def _require_portable(kept: Kept) -> None:
+    for each in filter(None, (kept.component, kept.learner)):
+        if not each.portable:
+            raise UsageError(
+                f"{each.name} of {each.component.distribution} has no state that can be saved; use "
+                "another, or ask its author for state= and restore= in its spec"
+            )
+
+
+def _backbone_record(component: ConfiguredComponent, revision: str) -> BackboneRecord:
+    checked = make_backbone(component)
+    finder = component.boxes
+    return BackboneRecord(
+        component=component_record(component),
+        revision=revision,
+        trained=checked.backbone.trained,
+        image_size=checked.backbone.image_size,
+        feature_dim=checked.backbone.feature_dim,
+        resize=component.resize,
+        views=component.views,
+        boxes=_backbone_record(finder, make_backbone(finder).key.revision) if finder else None,
+    )
+
+
+def _stack(bundle: Bundle, registry: Registry) -> Stack:
+    manifest = bundle.manifest
+    n_classes, fit_on = len(manifest.classes), manifest.aggregator.fit_on
+    if fit_on not in get_args(FitOn):
+        raise BundleError(f"fit_on must be one of {', '.join(get_args(FitOn))}, got {fit_on!r:.50}")
+    learners = []
+    for record in manifest.learners:
+        component = find_component(record.component, registry)
+        kept = Kept(component=component, n_classes=n_classes)
+        members = tuple(kept.restored(bundle.state(name)) for name in record.states)
+        learners.append(FittedLearner(component=component, backbone=record.backbone, members=members))
+    aggregator = find_component(manifest.aggregator.component, registry)
+    empty = Stack(
+        learners=tuple(learners),
+        aggregator=aggregator,
+        fitted=None,
+        fit_on=fit_on,  # type: ignore[arg-type]
+        n_classes=n_classes,
+    )
+    fitted = _kept_aggregator(empty).restored(bundle.state(manifest.aggregator.states[0]))
+    return replace(empty, fitted=fitted)
+
+
+def _part(bundle: Bundle, name: str, restore: Callable[[State], T]) -> T:
+    with _refused(name):
+        return restore(bundle.state(name))
+
+
+@contextmanager
+def _refused(name: str) -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, TypeError, KeyError) as error:
+        raise BundleError(f"the {name} of the model is invalid: {error}") from error
+
+
+def _facts(bundle: Bundle, components: Sequence[ConfiguredComponent]) -> Mapping[str, Any]:
+    manifest = bundle.manifest
+    document = manifest.document()
+    records = [
+        *(each.component for each in manifest.backbones),
+        *(each.component for each in (*manifest.learners, manifest.aggregator)),
+    ]
+    warnings = map(other_version, records, components)
+    names = ("accuracy", "provenance", "pixels", "licence", "examples", *FIGURES)
+    return {
+        **{name: document[name] for name in names},
+        "untrained": not manifest.trained,
+        "warnings": list(dict.fromkeys(filter(None, warnings))),
+    }
+
+
+def _check_fit(model: Model, path: Path) -> None:
+    """Refuse a model whose parts have other numbers of features or classes than each other."""
+    widths = len(model.backbones)
+    if model.novelty.means and len(model.novelty.means) != widths:
+        raise BundleError(f"{path}: the novelty must describe {widths} backbones")

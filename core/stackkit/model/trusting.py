@@ -1,0 +1,85 @@
+"""Find out how far to trust a stack, from what it says about images that were left out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from stackkit.evaluation.features import Features
+from stackkit.evaluation.out_of_fold import OutOfFold
+from stackkit.model.calibration import (
+    Calibration,
+    cross_fitted,
+    expected_calibration_error,
+    fit_calibration,
+    log_loss,
+)
+from stackkit.model.novelty import NoveltyDetector, fit_novelty
+from stackkit.model.reliability import Reliability
+
+PRECISION = 0.95
+"""The coverage is shown for this precision."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trust:
+    """What makes the answers of a model trustworthy, and the answers that it was found on."""
+
+    calibration: Calibration
+    reliability: Reliability
+    novelty: NoveltyDetector
+    out_of_fold: OutOfFold
+
+    def figures(self) -> dict[str, Any]:
+        """Return figures to show: "calibration", "reliability" and "novelty", as JSON values.
+
+        Log-loss and expected calibration error before and after calibration are of images that were
+        left out; the temperature for "after" comes from the other folds.
+        """
+        scores, labels = self.out_of_fold.scores, self.out_of_fold.labels
+        before = Calibration(temperature=1.0).probabilities(scores)
+        after = cross_fitted(scores, labels, self.out_of_fold.folds)
+        threshold = self.reliability.threshold(PRECISION)
+        return {
+            "calibration": {
+                "temperature": self.calibration.temperature,
+                "log_loss": {"before": log_loss(before, labels), "after": log_loss(after, labels)},
+                "ece": {
+                    "before": expected_calibration_error(before, labels),
+                    "after": expected_calibration_error(after, labels),
+                },
+                "images": len(labels),
+            },
+            "reliability": {
+                "target_precision": PRECISION,
+                "confidence": threshold.confidence,
+                "precision": threshold.precision,
+                "coverage": threshold.coverage,
+            },
+            "novelty": {"quantile": self.novelty.quantile},
+        }
+
+
+def trust_in(found: OutOfFold, features: Sequence[Features]) -> Trust:
+    """Calibrate a stack and describe its training images.
+
+    Parameters
+    ----------
+    found : OutOfFold
+        What the stack says about its n training images when they are left out.
+    features : sequence of Features
+        Those of the same images, one entry per backbone.
+
+    """
+    calibration = fit_calibration(found.scores, found.labels)
+    each = np.arange(len(found.rows))
+    confidence = calibration.probabilities(found.scores)[each, found.predicted]
+    return Trust(
+        calibration=calibration,
+        reliability=Reliability(confidence=confidence, correct=found.predicted == found.labels),
+        novelty=fit_novelty(features, found.labels, found.folds),
+        out_of_fold=found,
+    )

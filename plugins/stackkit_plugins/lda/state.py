@@ -1,0 +1,19 @@
+"""Save and restore `lda`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stackkit.api import State
+from stackkit_plugins.shared.linear_learners.fitted import FittedLinear
+from stackkit_plugins.shared.linear_learners.saving import restored_softmax, softmax_state
+
+
+def lda_state(fitted: Any) -> State:
+    """Return the state of what `lda` made."""
+    return softmax_state(fitted)
+
+
+def restore_lda(state: State, *, normalise: str, **options: Any) -> FittedLinear:
+    """Return a fitted classifier that predicts what the original of `lda` does."""
+    return restored_softmax(state, normalise=normalise)
