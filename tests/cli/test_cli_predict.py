@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from stackkit.model.saved import save_model
 from support.commands import in_a_process, python, variables
 from support.models import COLOURS_PLUGIN, coloured, coloured_folder, small_model
 
+from stackkit.model.saved import save_model
 from stackkit.prediction.predictor import Predictor
 
 

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -20,7 +21,9 @@ from stackkit.serving.metrics import Metrics
 
 @pytest.fixture(scope="module")
 def predictor() -> Predictor:
-    return Predictor(small_model())
+    accuracy = {"accuracy": 0.862, "interval": (0.841, 0.881), "images": 900, "protocol": "3 folds"}
+    model = small_model()
+    return Predictor(replace(model, facts={**model.facts, "accuracy": accuracy}))
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +71,7 @@ def _listed(value: object) -> object:
 def test_the_model_describes_itself(url: str) -> None:
     found = httpx.get(f"{url}model").json()
     assert found["name"] == "colours"
+    assert found["accuracy"] == "expected accuracy 86.2 % [84.1, 88.1]"
     assert found["classes"] == ["blue", "green", "red"]
     assert found["networks"] == ["mean-colours", "colour-shares"]
     assert found["limits"] == {"upload_bytes": 32_000_000, "image_pixels": 64_000_000, "images": 16}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -67,5 +68,12 @@ def about(model: Model, name: str) -> About:
         name=name,
         classes=model.classes,
         networks=tuple(each.name for each in model.backbones),
-        accuracy=str(model.facts.get("accuracy", "")),
+        accuracy=_in_words(model.facts.get("accuracy")),
     )
+
+
+def _in_words(found: Mapping[str, Any] | None) -> str:
+    if not found:
+        return ""
+    low, high = (100 * end for end in found["interval"])
+    return f"expected accuracy {100 * found['accuracy']:.1f} % [{low:.1f}, {high:.1f}]"
