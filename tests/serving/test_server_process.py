@@ -7,53 +7,77 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
 import pytest
-from support.serving import form, image_bytes
+from support.models import COLOURS_PLUGIN, small_model
+from support.serving import image_bytes
 
 from stackkit.api.errors import PluginError, UsageError
 from stackkit.cli.serve import _access, _check_packages, _limits
+from stackkit.model.saved import save_model
 from stackkit.serving.limits import Limits
 from stackkit.serving.server import is_loopback, listen, url_of
 
-SCRIPT = Path(__file__).with_name("server_process.py")
+
+def form_in_two(content: bytes, second: threading.Event) -> Iterator[bytes]:
+    """The body of a form, whose second half waits."""
+    head = b'--x\r\nContent-Disposition: form-data; name="images"; filename="a.png"\r\n\r\n'
+    body = head + content + b"\r\n--x--\r\n"
+    yield body[:100]
+    second.wait(20)
+    yield body[100:]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
-def test_a_signal_ends_the_server_after_the_answers_in_flight(number: signal.Signals) -> None:
-    paths = os.pathsep.join([str(SCRIPT.parents[1]), *filter(None, sys.path)])
-    process = subprocess.Popen(
-        [sys.executable, "-W", "ignore", str(SCRIPT), "0.5"],
+def test_the_command_serves_a_bundle_and_a_signal_ends_it_after_the_requests_in_flight(
+    number: signal.Signals, tmp_path: Path
+) -> None:
+    save_model(small_model(), tmp_path / "colours.stackkit")
+    command = ["-m", "stackkit", "--no-plugins", "--plugin"]
+    arguments = [str(COLOURS_PLUGIN), "serve", "colours.stackkit", "--port", "0"]
+    with subprocess.Popen(
+        [sys.executable, *command, *arguments],
+        cwd=tmp_path,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": paths},
-    )
-    assert process.stderr is not None
+        env={**os.environ, "STACKKIT_HOME": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)},
+    ) as process:
+        try:
+            assert process.stderr is not None
+            first = process.stderr.readline()
+            (url,) = re.findall(r"^serving colours on (http://127.*:\d+/) \(Ctrl-C stops\)$", first)
+            assert process.stderr.readline() == "ready\n"
+            second = threading.Event()
+            with ThreadPoolExecutor(1) as pool:
+                asking = pool.submit(
+                    httpx.post,
+                    f"{url}predict",
+                    content=form_in_two(image_bytes("blue"), second),
+                    headers={"Content-Type": "multipart/form-data; boundary=x"},
+                )
+                while "stackkit_requests_in_flight 1.0" not in httpx.get(f"{url}metrics").text:
+                    assert not asking.done()
+                process.send_signal(number)
+                while _answers(url):
+                    assert not asking.done()
+                second.set()
+                answer = asking.result(20)
+            assert process.wait(20) == 0
+            assert process.stderr.read() == "stopped\n"
+        finally:
+            process.kill()
+    assert [each["label"] for each in answer.json()["predictions"]] == ["blue"]
+
+
+def _answers(url: str) -> bool:
     try:
-        first = process.stderr.readline()
-        (url,) = re.findall(r"serving colours on (http://127\.0\.0\.1:\d+/) \(Ctrl-C stops\)", first)
-        assert process.stderr.readline() == "ready\n"
-        answers: list[httpx.Response] = []
-        asking = threading.Thread(
-            target=lambda: answers.append(
-                httpx.post(f"{url}predict", files=form(*[image_bytes()] * 2), timeout=20)
-            )
-        )
-        asking.start()
-        while "stackkit_batch_images_count 1.0" not in httpx.get(f"{url}metrics").text:
-            pass
-        process.send_signal(number)
-        asking.join(20)
-        assert process.wait(20) == 0
-        rest = process.stderr.read()
-    finally:
-        process.kill()
-    assert [answer.status_code for answer in answers] == [200]
-    assert rest == "stopped\n"
-    with pytest.raises(httpx.ConnectError):
-        httpx.get(url)
+        return httpx.get(f"{url}health").is_success
+    except httpx.TransportError:
+        return False
 
 
 def test_a_port_in_use_and_a_strange_address_are_one_line() -> None:
