@@ -381,6 +381,7 @@ def test_a_reader_that_goes_away_causes_no_error_message(site: Site, arguments: 
 
 COMMANDS = [
     "run",
+    "train",
     "extract",
     "evaluate",
     "predict",
@@ -425,6 +426,7 @@ def test_every_help_page_teaches_with_an_example(command: str, stackkit: Command
     ("command", "sections"),
     [
         ("run", ["Data", "Networks", "Classifiers", "Evaluation", "Output", "Other"]),
+        ("train", ["Data", "Networks", "Classifiers", "Evaluation", "Output", "Other"]),
         ("evaluate", ["Data", "Networks", "Classifiers", "Evaluation", "Output", "Other"]),
         ("extract", ["Data", "Networks", "Evaluation", "Output", "Other"]),
     ],

@@ -132,4 +132,4 @@ def _has_scores(fitted) -> bool:
 
 
 def _revision(registry: Registry, name: str) -> str:
-    return make_backbone(registry.one("backbone", name)).key.revision
+    return make_backbone(registry.one("backbone", name)).declared_key.revision

@@ -30,6 +30,7 @@ from stackkit.cli import (
     run,
     serve,
     suggest,
+    train,
     values,
 )
 from stackkit.cli.click_commands import Command, Group, SectionedCommand
@@ -101,6 +102,7 @@ def _app() -> typer.main.click.Command:  # type: ignore[name-defined]
     app.callback()(_root)
     for name, command, cls in (
         ("run", run.run, SectionedCommand),
+        ("train", train.train, SectionedCommand),
         ("extract", extract.extract, SectionedCommand),
         ("evaluate", evaluate.evaluate, SectionedCommand),
         ("predict", predict.predict, SectionedCommand),

@@ -228,6 +228,56 @@ Overwrite = Annotated[
     bool,
     typer.Option("--overwrite", help="Replace an existing report in --out.", rich_help_panel=OUTPUT),
 ]
+Save = Annotated[
+    Path | None,
+    typer.Option(
+        "--save",
+        metavar="FILE",
+        parser=values.path,
+        help="Then fit a model and write it to FILE, such as birds.stackkit; see `stackkit train`.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+SaveAggregator = Annotated[
+    str | None,
+    typer.Option(
+        "--save-aggregator",
+        metavar="NAME",
+        autocompletion=complete_components("aggregator"),
+        help="Aggregator of the saved model. Default: the first one.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+Bundle = Annotated[
+    Path,
+    typer.Option(
+        "--out",
+        metavar="FILE",
+        parser=values.path,
+        help="Write the model to FILE, such as birds.stackkit.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+OverwriteModel = Annotated[
+    bool, typer.Option("--overwrite", help="Replace an existing file.", rich_help_panel=OUTPUT)
+]
+WithWeights = Annotated[
+    bool,
+    typer.Option(
+        "--with-weights",
+        help="Put the networks' weights in, so that using the model needs no download.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+Licence = Annotated[
+    str | None,
+    typer.Option(
+        "--licence",
+        metavar="TEXT",
+        help="Note in the model on what its weights and images allow.",
+        rich_help_panel=OUTPUT,
+    ),
+]
 DryRun = Annotated[
     bool,
     typer.Option(

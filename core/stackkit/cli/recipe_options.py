@@ -108,7 +108,8 @@ def first_from(parse: Callable[..., Any]) -> Callable[[Callable[..., None]], Cal
             command(parse(**{name: given.pop(name) for name in parsed}), **given)
 
         flat.__doc__ = command.__doc__
-        flat.__signature__ = inspect.Signature([*parsed.values(), *own])  # type: ignore[attr-defined]
+        required = sorted([*parsed.values(), *own], key=lambda each: each.default is not each.empty)
+        flat.__signature__ = inspect.Signature(required)  # type: ignore[attr-defined]
         return flat
 
     return decorate

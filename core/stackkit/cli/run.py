@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from stackkit.cli import options
 from stackkit.cli.host import the_host
 from stackkit.cli.output import print_csv, print_json, stdout_set_aside
 from stackkit.cli.recipe_options import first_from, parse_recipe
+from stackkit.cli.saving import Saving, model_lines
 from stackkit.recipe import Recipe
 from stackkit.utils.console import say
 
@@ -28,6 +30,8 @@ def run(
     recipe: Recipe,
     out: options.Out = None,
     overwrite: options.Overwrite = False,
+    save: options.Save = None,
+    save_aggregator: options.SaveAggregator = None,
     store: options.Store = None,
     feature_dtype: options.FeatureDtype = "float32",
     device: options.Device = None,
@@ -48,6 +52,12 @@ def run(
     output = options.output_format(as_json=as_json, as_csv=as_csv)
     recipe = replace(recipe, device=device, threads=threads)
     feature_store = options.feature_store(store, feature_dtype)
+    if save_aggregator and not save:
+        raise UsageError("--save-aggregator needs --save FILE, which writes a model")
+    saving = None
+    if save:
+        saving = Saving(path=save, aggregator=save_aggregator or "", overwrite=overwrite)
+        saving.check()
     if dry_run:
         if as_csv:
             raise UsageError("--csv prints results, and --dry-run has none; use --json")
@@ -58,7 +68,9 @@ def run(
             report_file.check(out, overwrite=overwrite)
         show_dry_run(recipe, feature_store, progress, as_json=as_json, evaluable=True)
     else:
-        run_recipe(recipe, out, overwrite, feature_store, progress, output, may_extract=True)
+        run_recipe(
+            recipe, out, overwrite, feature_store, progress, output, may_extract=True, saving=saving
+        )
 
 
 def run_recipe(
@@ -70,13 +82,17 @@ def run_recipe(
     output: options.OutputFormat,
     *,
     may_extract: bool,
+    saving: Saving | None = None,
 ) -> None:
-    """Run a recipe, show its report and write it to `out`; `may_extract=False`: on stored features."""
+    """Run a recipe, show its report and write it to `out`, and a model if asked for.
+
+    `may_extract=False`: on stored features.
+    """
     from stackkit.api.paths import fits_dir
     from stackkit.cli.preview import estimate_lines, preview_lines, show
     from stackkit.cli.progress import progress
     from stackkit.experiment.evaluation import Outputs
-    from stackkit.experiment.run import run as run_experiment
+    from stackkit.experiment.run import Steps, carry_out
     from stackkit.host.registry import Registry
     from stackkit.report import report as report_file
     from stackkit.report.predictions import Predictions
@@ -89,37 +105,41 @@ def run_recipe(
             held.enter_context(report_file.reserved(out, overwrite=overwrite))
 
     with ExitStack() as held, stdout_set_aside(), progress(style) as reporter:
-        report = run_experiment(
-            recipe,
-            Registry(host=the_host()),
-            store,
-            reporter,
+        steps = Steps(
             begin=begin,
             expect=lambda estimate: show(reporter, estimate_lines(estimate)),
             may_extract=may_extract,
             outputs=Outputs(fits=fits_dir(), folder=out, predictions=predictions),
         )
+        task = (recipe, Registry(host=the_host()), store, reporter, steps)
+        trained = saving.train(*task) if saving else None
+        report = trained.report if trained else carry_out(*task).report
+        lines: list[str] = []
         not_written: StackkitError | None = None
-        if out:
-            try:
+        try:
+            if saving and trained:
+                report = replace(report, model={**(report.model or {}), **saving.save(trained)})
+                lines += model_lines(trained, saving.path)
+            if out:
                 written = report_file.write(report, out, overwrite=overwrite)
+                lines.append(f"report: {written}")
                 _write_predictions(predictions, out)
-            except StackkitError as error:  # a full disk must not cost the result: show it first
-                not_written = error
-    _show(report, f"report: {written}" if out and not not_written else "", output)
+        except StackkitError as error:  # a full disk must not cost the result: show it first
+            not_written = error
+    _show(report, lines, output)
     if not_written:
         raise not_written
 
 
-def _show(report: Report, written: str, output: options.OutputFormat) -> None:
-    """Show the table and the line `written`, and print the report as the `output` asks for."""
+def _show(report: Report, lines: Iterable[str], output: options.OutputFormat) -> None:
+    """Show the table and the lines about what was written, and print the report as `output` says."""
     from rich.console import Console
 
     from stackkit.report import table
 
     table.show(report, Console(stderr=output != "text"))
-    if written:
-        say(written, err=True)
+    for line in lines:
+        say(line, err=True)
     if output == "json":
         print_json(report.document())
     elif output == "csv":

@@ -111,7 +111,7 @@ def _model(found: Finished, trust: Trust, report: Report) -> Model:
     revisions = []
     for checked, component in zip(preview.backbones, preview.components.backbones, strict=True):
         with component.blamed():
-            revisions.append(checked.key.revision)
+            revisions.append(checked.declared_key.revision)
     return Model(
         classes=report.classes,
         backbones=preview.components.backbones,

@@ -8,28 +8,14 @@ from typing import Any
 from stackkit.api.errors import PluginError, UsageError
 from stackkit.api.option import OptionValue
 from stackkit.bundle import ComponentRecord
-from stackkit.host.configured_component import MACHINE, ConfiguredComponent
+from stackkit.host.configured_component import MACHINE, ConfiguredComponent, describe
 from stackkit.host.option_syntax import unparse
 from stackkit.host.registry import Registry
 
 
 def component_record(component: ConfiguredComponent) -> ComponentRecord:
-    """Return what a manifest says about a component; options about the machine are left out."""
-    kind = component.component.kind
-    assert kind != "dataset"
-    options = {**component.options, **component.host_options}
-    return ComponentRecord(
-        kind=kind,
-        name=component.component.qualified_name,
-        label=component.label,
-        options={name: value for name, value in options.items() if not _of_machine(component, name)},
-        distribution=component.component.distribution,
-        version=component.component.version,
-    )
-
-
-def _of_machine(component: ConfiguredComponent, name: str) -> bool:
-    return component.component.kind == "backbone" and name in MACHINE
+    """Return what a manifest says about a component."""
+    return ComponentRecord(**describe([component])[0])
 
 
 def find_component(record: ComponentRecord, registry: Registry) -> ConfiguredComponent:
@@ -49,7 +35,11 @@ def find_component(record: ComponentRecord, registry: Registry) -> ConfiguredCom
             f"{_remedy(record)}"
         )
     defaults = {option.name: option.default for option in found.options}
-    given = {name: _value(value) for name, value in record.options.items()}
+    given = {
+        name: _value(value)
+        for name, value in record.options.items()
+        if record.kind != "backbone" or name not in MACHINE  # each machine has its own
+    }
     # Only what differs, because some defaults, such as None, cannot be written as text.
     differing = {
         name: value

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 from stackkit.api.aggregator import FitOn
-from stackkit.api.errors import BundleError, UsageError
+from stackkit.api.errors import BundleError, UsageError, WeightsError
 from stackkit.api.state import State
 from stackkit.bundle import (
     AccuracyRecord,
-    BackboneRecord,
     Bundle,
     ClassifierRecord,
     Manifest,
@@ -28,6 +27,7 @@ from stackkit.host.registry import Registry
 from stackkit.model.calibration import Calibration
 from stackkit.model.components import component_record, find_component, other_version
 from stackkit.model.model import Model
+from stackkit.model.networks import describe_network, restore_network
 from stackkit.model.novelty import NoveltyDetector
 from stackkit.model.reliability import Reliability
 from stackkit.model.stack import FittedLearner, Stack
@@ -41,7 +41,7 @@ FIGURES = ("calibration", "reliability", "novelty")
 """Names of the states of what makes answers trustworthy, and of the facts about it."""
 
 
-def save_model(model: Model, path: Path, *, overwrite: bool = False) -> str:
+def save_model(model: Model, path: Path, *, with_weights: bool = False, overwrite: bool = False) -> str:
     """Write a model to a bundle.
 
     Parameters
@@ -50,6 +50,9 @@ def save_model(model: Model, path: Path, *, overwrite: bool = False) -> str:
         The model.
     path : Path
         Where to write it. Until it is complete, nothing has this name.
+    with_weights : bool
+        Whether the weights of the networks go into the bundle, so that it can be used without a
+        download. Otherwise the manifest has their hashes.
     overwrite : bool
         Whether an existing file may be replaced.
 
@@ -61,20 +64,27 @@ def save_model(model: Model, path: Path, *, overwrite: bool = False) -> str:
     Raises
     ------
     UsageError
-        If a component has no state that can be saved.
+        If a component has no state that can be saved, or a network no file with its weights.
     BundleError
         If the file cannot be written.
 
     """
-    states = dict(_states(model))
+    states, files = dict(_states(model)), dict[str, bytes | Path]()
+    backbones = []
+    for each, revision in zip(model.backbones, model.revisions, strict=True):
+        record, weights = describe_network(each, make_backbone(each), with_weights=with_weights)
+        if record.revision != revision:
+            raise WeightsError(
+                f"{each.label} has changed since the model was fitted, from revision {revision!r} to "
+                f"{record.revision!r}; train it again"
+            )
+        backbones.append(record)
+        files |= weights
     facts = model.facts
     accuracy, provenance = facts.get("accuracy"), facts.get("provenance")
     manifest = Manifest(
         classes=model.classes,
-        backbones=tuple(
-            _backbone_record(each, revision)
-            for each, revision in zip(model.backbones, model.revisions, strict=True)
-        ),
+        backbones=tuple(backbones),
         learners=tuple(
             ClassifierRecord(
                 component=component_record(each.component),
@@ -94,7 +104,7 @@ def save_model(model: Model, path: Path, *, overwrite: bool = False) -> str:
         pixels=facts.get("pixels", {}),
         licence=str(facts.get("licence", "")),
     )
-    return write_bundle(path, manifest, states, {}, overwrite=overwrite)
+    return write_bundle(path, manifest, states, files, overwrite=overwrite)
 
 
 _UNKNOWN = ProvenanceRecord(stackkit="", created="", dataset="", images=0)
@@ -129,7 +139,10 @@ def load_model(path: Path, registry: Registry, *, trust: Collection[str] = ()) -
     """
     with open_bundle(path) as bundle:
         manifest = bundle.manifest
-        backbones = [find_component(each.component, registry) for each in manifest.backbones]
+        backbones = [
+            restore_network(find_component(each.component, registry), each, bundle)
+            for each in manifest.backbones
+        ]
         stack = _stack(bundle, registry)
         model = Model(
             classes=manifest.classes,
@@ -180,21 +193,6 @@ def _require_portable(kept: Kept) -> None:
                 f"{each.name} of {each.component.distribution} has no state that can be saved; use "
                 "another, or ask its author for state= and restore= in its spec"
             )
-
-
-def _backbone_record(component: ConfiguredComponent, revision: str) -> BackboneRecord:
-    checked = make_backbone(component)
-    finder = component.boxes
-    return BackboneRecord(
-        component=component_record(component),
-        revision=revision,
-        trained=checked.backbone.trained,
-        image_size=checked.backbone.image_size,
-        feature_dim=checked.backbone.feature_dim,
-        resize=component.resize,
-        views=component.views,
-        boxes=_backbone_record(finder, make_backbone(finder).key.revision) if finder else None,
-    )
 
 
 def _stack(bundle: Bundle, registry: Registry) -> Stack:

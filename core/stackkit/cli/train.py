@@ -1,0 +1,54 @@
+"""`stackkit train`: fit a stack on a dataset and write it to one file."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from stackkit.cli import options
+from stackkit.cli.recipe_options import first_from, parse_recipe
+from stackkit.cli.run import run_recipe
+from stackkit.cli.saving import Saving
+from stackkit.recipe import Recipe
+
+
+@first_from(parse_recipe)
+def train(
+    recipe: Recipe,
+    out: options.Bundle,
+    overwrite: options.OverwriteModel = False,
+    with_weights: options.WithWeights = False,
+    licence: options.Licence = None,
+    store: options.Store = None,
+    feature_dtype: options.FeatureDtype = "float32",
+    device: options.Device = None,
+    threads: options.Threads = None,
+    dry_run: options.DryRun = False,
+    progress: options.Progress = "auto",
+    as_json: options.Json = False,
+) -> None:
+    """Fit a stack on a dataset and write it to one file.
+
+    It is evaluated first, so that the file says what accuracy to expect. The stack is then fitted on
+    all images, or with --split official on the training part only. Without --aggregator it is the
+    first one of the recipe.
+
+    Try: stackkit train --dataset image-folder:root=birds --recipe fast --out birds.stackkit
+    """
+    options.check_count("--threads", threads)
+    recipe = replace(recipe, device=device, threads=threads)
+    saving = Saving(
+        path=out,
+        ask=True,
+        overwrite=overwrite,
+        with_weights=with_weights,
+        licence=licence or "",
+    )
+    saving.check()
+    feature_store = options.feature_store(store, feature_dtype)
+    if dry_run:
+        from stackkit.cli.preview import show_dry_run
+
+        show_dry_run(recipe, feature_store, progress, as_json=as_json, evaluable=True)
+        return
+    output = options.output_format(as_json=as_json, as_csv=False)
+    run_recipe(recipe, None, overwrite, feature_store, progress, output, may_extract=True, saving=saving)
