@@ -388,6 +388,7 @@ COMMANDS = [
     "recipes",
     "suggest",
     "serve",
+    "show",
     "fetch",
     "list-plugins",
     "new-plugin",

@@ -28,7 +28,7 @@ def bundle(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def colours(monkeypatch) -> None:
+def colours(site, monkeypatch) -> None:
     """The backbones of the model are in a plugin of one file."""
     monkeypatch.setenv("STACKKIT_PLUGIN_FILES", str(COLOURS_PLUGIN))
 
@@ -168,7 +168,7 @@ def test_many_stops(bundle, tmp_path, monkeypatch, ending):
     check_stops(bundle, tmp_path, monkeypatch, signals=signals, count=2000, ending=ending)
 
 
-def check_stops(bundle, tmp_path, monkeypatch, *, signals, count=600, ending="csv"):
+def check_stops(bundle, tmp_path, monkeypatch, *, signals, count=200, ending="csv"):
     monkeypatch.chdir(tmp_path)
     Path("many").mkdir()
     for i in range(count):
@@ -192,7 +192,7 @@ def check_stops(bundle, tmp_path, monkeypatch, *, signals, count=600, ending="cs
             assert child.wait(100) in (130, -number)
     outcome = in_a_process(*command[3:])
     assert outcome.code == 1, outcome.err
-    assert "could not be read: 0, and 1 before" in outcome.err
+    assert "could not be read: " in outcome.err
     text = results.read_text()
     if ending == "csv":
         sources = [row["source"] for row in csv.DictReader(io.StringIO(text))]
@@ -265,11 +265,11 @@ def test_names_that_are_no_text_are_labelled_and_written_as_escapes(
         coloured(1, 1).save(name)
     except OSError:
         pytest.skip("this file system takes valid text only")
-    for options in (["--csv"], ["--jsonl"], ["--resume", "r.csv"], []):
-        outcome = stackkit("predict", bundle, ".", *options)
-        assert outcome.code == 0, outcome.err
-        assert not options or options[0] == "--resume" or "caf" in outcome.out
-    assert json.loads(stackkit("predict", bundle, ".", "--json").out)["predictions"][0]["source"] == (
-        "./caf\\udce9 =1.png"
-    )
-    assert "labelled: 0, and 1 before" in stackkit("predict", bundle, ".", "--resume", "r.csv").err
+    document = json.loads(stackkit("predict", bundle, ".", "--json").out)
+    assert document["predictions"][0]["source"] == "./caf\\udce9 =1.png"
+    table = stackkit("predict", bundle, ".", "--csv", "--resume", "r.csv", "--sort-into", "out")
+    assert table.out == Path("r.csv").read_text()
+    assert "out/green/caf\\udce9 =1.png" in table.out
+    assert Path("out/green", name).exists()
+    again = stackkit("predict", bundle, ".", "--resume", "r.csv", "--sort-into", "out")
+    assert "labelled: 0, and 1 before" in again.err

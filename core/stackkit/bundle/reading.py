@@ -52,6 +52,11 @@ class Bundle:
     _hashes: Mapping[str, str]
 
     @property
+    def size(self) -> int:
+        """Size of the file in bytes."""
+        return os.fstat(self._file.fileno()).st_size
+
+    @property
     def files(self) -> tuple[str, ...]:
         """Names of all members but the manifest and the states."""
         return tuple(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
@@ -87,11 +88,16 @@ def write_bundle(
     except ValueError as error:
         raise BundleError(f"{path} was not written: {error}") from error
     except OSError as error:
-        raise BundleError(
-            f"{path} was not written ({error.strerror or error}); free some space or choose another "
-            "folder, and run the same command again"
-        ) from error
+        raise BundleError(f"{path} was not written: {_advice(error)}") from error
     return digest
+
+
+def _advice(error: OSError) -> str:
+    # EFBIG is the limit on the size of a file (ulimit -f), for which the advice is the same.
+    if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+        return "the disk is full; free some space and run the same command again"
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror or error}; check this file and the folder"
 
 
 def _write(path: Path, manifest: Manifest, contents: Mapping[str, bytes | Path]) -> str:

@@ -15,6 +15,7 @@ from stackkit.api.reporter import Reporter
 from stackkit.cli.host import the_host
 from stackkit.cli.predict_options import Job
 from stackkit.host.registry import Registry
+from stackkit.model.model import Model
 from stackkit.model.saved import load_model
 from stackkit.prediction.image_sources import find_images, left_out_lines, shown
 from stackkit.prediction.outputs import Csv, Json, JsonLines, Output, parquet_file
@@ -124,6 +125,8 @@ def label(job: Job, stdout: TextIO, reporter: Reporter) -> Labelled:
     """
     with ExitStack() as files:
         model = load_model(job.model, Registry(host=the_host()), trust=job.trust)
+        for warning in _warnings(model):
+            reporter.message(f"warning: {warning}")
         predictor = Predictor(model, **job.answers, **job.machine, reporter=reporter)
         if predictor.acceptance:
             reporter.message(predictor.acceptance.text)
@@ -146,6 +149,12 @@ def label(job: Job, stdout: TextIO, reporter: Reporter) -> Labelled:
         for output in outputs:
             output.finish(labelled.document())
     return labelled
+
+
+def _warnings(model: Model) -> Iterator[str]:
+    yield from model.facts.get("warnings", ())
+    if model.facts.get("untrained"):
+        yield "the model has networks with random weights (untrained): its labels are for tests only"
 
 
 def _is_done(path: str, kept: ResultFile, labelled: Labelled) -> bool:

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
-from scipy.special import softmax
 
 from stackkit.api.state import State
 
@@ -42,7 +40,10 @@ class Calibration:
 
     def probabilities(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return probabilities of shape (n, n_classes) from scores of the same shape."""
-        found: NDArray[np.float64] = softmax(scores / self.temperature, axis=1)
+        # As scipy.special.softmax, bit for bit, without importing SciPy to label an image.
+        divided = scores / self.temperature
+        powers = np.exp(divided - divided.max(axis=1, keepdims=True))
+        found: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
         return found
 
     def state(self) -> State:
@@ -69,6 +70,7 @@ def fit_calibration(scores: NDArray[np.float64], labels: NDArray[np.int64]) -> C
         True labels.
 
     """
+    from scipy.optimize import minimize_scalar
 
     def loss(logarithm: float) -> float:
         return log_loss(Calibration(temperature=math.exp(logarithm)).probabilities(scores), labels)

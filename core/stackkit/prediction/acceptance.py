@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
 from stackkit.api.errors import UsageError
 from stackkit.model.model import Model
 
@@ -33,6 +35,8 @@ class Acceptance:
     def text(self) -> str:
         """One line for the user."""
         if self.precision is None:
+            if self.confidence > 1:
+                return "no label is accepted: on images left out in training, no threshold was enough"
             return (
                 f"labels of {self.confidence:.1%} or more are accepted; no image that was left out in "
                 "training reached that"
@@ -73,9 +77,12 @@ def acceptance(
     for name, value in (("min_confidence", min_confidence), ("target_precision", target_precision)):
         if value is not None and not 0 <= value <= 1:
             raise UsageError(f"{name} must be from 0 to 1, got {value:g}")
-    reliability: Any = model.reliability
+    reliability = model.reliability
     if target_precision is not None:
-        min_confidence = float(reliability.threshold(target_precision).confidence)
+        found = reliability.threshold(target_precision)
+        if not found.coverage:  # a probability of exactly 1 must not be accepted then
+            return Acceptance(confidence=np.nextafter(1, 2).item(), precision=None, coverage=0.0)
+        min_confidence = found.confidence
     if min_confidence is None:
         return None
     accepted = reliability.confidence >= min_confidence

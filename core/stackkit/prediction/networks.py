@@ -65,8 +65,9 @@ def open_backbones(
     for component, expected in zip(components, revisions, strict=True):
         backbone = make_backbone(component)
         with component.blamed():
-            found = backbone.key.revision
-        if found != expected:
+            # With or without the digest of a third party's code, as the model has it.
+            found, declared = backbone.key.revision, backbone.declared_key.revision
+        if expected not in (found, declared):
             raise WeightsError(
                 f"{backbone.label}: the model was fitted on revision {expected!r}, and this machine has "
                 f"{found!r}, whose features differ; install the versions of stackkit, plugins and "

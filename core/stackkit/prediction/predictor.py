@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from stackkit.api.common_options import pixel_options
 from stackkit.api.dataset import FailedImage
-from stackkit.api.errors import ImageError, UsageError
+from stackkit.api.errors import BundleError, ImageError, UsageError
 from stackkit.api.images import decode_image, read_image
 from stackkit.api.pixels import ImageRemark, PixelOptions
 from stackkit.api.reporter import Reporter, SilentReporter
@@ -236,8 +237,26 @@ class Predictor:
 
 
 def pixels_of(model: Model) -> PixelOptions:
-    """Return how image files are read: with the options of the dataset that the model was trained on."""
-    return PixelOptions(**{"orientation": "exif", **model.facts.get("pixels", {})})
+    """Return how image files are read: with the options of the dataset that the model was trained on.
+
+    Raises
+    ------
+    BundleError
+        If the model names options that there are not, or values that they do not take.
+
+    """
+    # They come from a file, so each is parsed as the text of an option would be.
+    known, given = {option.name: option for option in pixel_options()}, model.facts.get("pixels", {})
+    try:
+        values: dict[str, Any] = {
+            name: known[name].parse(str(value)) for name, value in given.items() if value is not None
+        }
+        return PixelOptions(**{"orientation": "exif", **values})
+    except (KeyError, UsageError) as error:
+        raise BundleError(
+            f"the model was trained on images that were read with {dict(given)!r:.200}, which this "
+            f"version of stackkit does not know ({error}); use the version that made the model"
+        ) from error
 
 
 def _narrowed(chunk: Chunk, rows: list[int]) -> Chunk:

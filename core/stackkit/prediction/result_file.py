@@ -111,7 +111,7 @@ def result_file(path: Path, columns: Sequence[str]) -> Iterator[ResultFile]:
         raise UsageError(f"--resume must be a .csv or .jsonl file, got {path}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
         with FileIO(path, "r+", opener=lambda *_: descriptor) as file:
             lock(file)
             yield ResultFile(file, columns, as_csv=path.suffix.lower() == ".csv")
