@@ -13,7 +13,6 @@ import typer
 from stackkit.api.errors import PluginError, UsageError, one_line
 from stackkit.cli import options, values
 from stackkit.cli import predict_options as answers
-from stackkit.cli.host import the_host
 from stackkit.cli.output import stdout_set_aside
 from stackkit.utils.console import say
 
@@ -167,27 +166,23 @@ def serve(
         listen(host, port) as listening,
         progress("none") as reporter,
     ):
-        from stackkit.host.registry import Registry
-        from stackkit.model.saved import load_model
-        from stackkit.prediction.predictor import Predictor
+        from stackkit.cli.labelling import predictor_of
         from stackkit.serving.about import about
         from stackkit.serving.running import run
 
-        loaded = load_model(model, Registry(host=the_host()), trust=tuple(trust or ()))
-        predictor = Predictor(
-            loaded,
+        predictor = predictor_of(
+            model,
+            trust or (),
+            reporter,
             top=top,
             min_confidence=min_confidence,
             target_precision=target_precision,
             device=device,
             threads=threads,
-            reporter=reporter,
         )
-        if predictor.acceptance:
-            _tell(predictor.acceptance.text)
         run(
             predictor,
-            about(loaded, model.stem),
+            about(predictor.model, model.stem),
             listening,
             limits=limits,
             access=access,
