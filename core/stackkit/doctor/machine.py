@@ -29,7 +29,7 @@ READ_BY_LIBRARIES = """
     XDG_CACHE_HOME
 """
 HIDDEN = "HTTP_PROXY HTTPS_PROXY http_proxy https_proxy STACKKIT_TOKEN"
-"""Read when something is downloaded or served. Their values may be secret, so they are not shown."""
+"""Read when something is downloaded or served. They may contain a password, so their values are not shown."""
 
 LITTLE = 10**9
 """Bytes of free disk below which a download or the features of a dataset may not fit."""
@@ -72,7 +72,7 @@ def variables(environ: Mapping[str, str]) -> Iterator[Finding]:
             yield ok(name, environ[name] or "(empty)", value=environ[name])
     for name in HIDDEN.split():
         if environ.get(name):
-            yield ok(name, "(set; not shown because it may be secret)")
+            yield ok(name, "(set; not shown because it may contain a password)")
 
 
 def folders() -> Iterator[Finding]:
