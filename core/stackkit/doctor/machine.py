@@ -29,7 +29,7 @@ READ_BY_LIBRARIES = """
     XDG_CACHE_HOME
 """
 HIDDEN = "HTTP_PROXY HTTPS_PROXY http_proxy https_proxy STACKKIT_TOKEN"
-"""Read when something is downloaded or served. They may contain a password, so their values are not shown."""
+"""Read for downloads and by the server. They may contain a password, so their values are not shown."""
 
 LITTLE = 10**9
 """Bytes of free disk below which a download or the features of a dataset may not fit."""

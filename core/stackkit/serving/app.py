@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastapi import Depends, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from fastapi.security import HTTPBearer
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -16,7 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
 from stackkit import __version__
-from stackkit.prediction.record import Prediction
+from stackkit.api.errors import plain
 from stackkit.serving.about import About, ModelDocument
 from stackkit.serving.access import Access
 from stackkit.serving.answering import Answerer
@@ -24,6 +25,7 @@ from stackkit.serving.batching import Batcher
 from stackkit.serving.guard import Guard
 from stackkit.serving.limits import Limits
 from stackkit.serving.metrics import Metrics
+from stackkit.serving.neighbours import Answer
 from stackkit.serving.page_files import add_page
 from stackkit.serving.refusal import CODES, ErrorDocument, Refusal, error_response
 from stackkit.serving.uploads import FIELD
@@ -33,7 +35,7 @@ from stackkit.serving.uploads import FIELD
 class Predictions:
     """The answers to the images of a request, in its order."""
 
-    predictions: list[Prediction]
+    predictions: list[Answer]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +52,7 @@ def create_app(
     limits: Limits,
     access: Access,
     metrics: Metrics,
+    thumbnails: Sequence[bytes] = (),
     ready: Callable[[], None] = lambda: None,
     failed: Callable[[], None] = lambda: None,
     crashed: Callable[[Exception], None] = lambda error: None,
@@ -64,6 +67,8 @@ def create_app(
         What the page says about the model.
     limits, access, metrics
         See `Limits`, `Access` and `Metrics`.
+    thumbnails : sequence of bytes
+        JPEG files of the training images that answers refer to.
     ready, failed : callable
         Called when the networks are warm, and if they cannot be opened.
     crashed : callable
@@ -91,8 +96,9 @@ def create_app(
     answerer = Answerer(batcher, limits, metrics)
     _add_predict(app, answerer, limits, secret)
     _add_reports(app, answerer, about.document(limits), metrics, secret)
+    _add_thumbnails(app, thumbnails, secret)
     page = add_page(app)
-    paths = frozenset({"/predict", "/model", "/health", "/metrics", "/openapi.json"}) | page
+    paths = frozenset({"/predict", "/model", "/health", "/metrics", "/openapi.json", "/examples"}) | page
     return Guard(app, access, metrics, paths, crashed)
 
 
@@ -109,7 +115,7 @@ def _add_predict(app: FastAPI, answerer: Answerer, limits: Limits, secret: Seque
     )
     async def predict(request: Request) -> JSONResponse:
         found = await answerer.answer(request)
-        return _json({"predictions": [each.document() for each in found]})
+        return _json({"predictions": [{"neighbours": [], **each.document()} for each in found]})
 
 
 def _add_reports(
@@ -151,6 +157,26 @@ def _add_reports(
         return Response(metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
 
+def _add_thumbnails(app: FastAPI, thumbnails: Sequence[bytes], secret: Sequence[Any]) -> None:
+    refused = (401,) if secret else ()
+
+    @app.get(
+        "/examples/{number}",
+        summary="Small copy of a training image",
+        response_class=Response,
+        responses={
+            200: {"content": {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}}},
+            **_errors(404, 421, 422, 500, *refused),
+        },
+        dependencies=list(secret),
+    )
+    async def thumbnail(number: int) -> Response:
+        if not 0 <= number < len(thumbnails):
+            raise Refusal(404, f"the model has {len(thumbnails)} examples, and none is number {number}")
+        headers = {"Cache-Control": "private, max-age=3600"}
+        return Response(thumbnails[number], media_type="image/jpeg", headers=headers)
+
+
 def _json(content: dict[str, Any]) -> JSONResponse:
     return JSONResponse(content, headers={"Cache-Control": "no-store"})
 
@@ -178,6 +204,10 @@ def _answer_errors_as_json(app: FastAPI) -> None:
     @app.exception_handler(Refusal)
     async def refused(request: Request, refusal: Refusal) -> JSONResponse:
         return refusal.response()
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        return error_response(422, "; ".join(plain(str(each["msg"])) for each in error.errors()))
 
     @app.exception_handler(HTTPException)
     async def unknown(request: Request, error: HTTPException) -> JSONResponse:

@@ -97,8 +97,11 @@ class Guard:
                 await error_response(500, "the server failed; its log says why")(
                     scope, watched_receive, send_safely
                 )
-        path = request.url.path
-        self._metrics.request(path if path in self._paths else "other", status)
+        self._metrics.request(self._known(request.url.path), status)
+
+    def _known(self, path: str) -> str:
+        name = "/examples" if path.startswith("/examples/") else path
+        return name if name in self._paths else "other"
 
 
 async def _drain(receive: Receive) -> None:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 
+from stackkit.prediction.predictor import Predictor
 from stackkit.serving.about import About
 from stackkit.serving.access import Access
 from stackkit.serving.app import create_app
-from stackkit.serving.batching import Answering, Batcher
+from stackkit.serving.batching import Batcher
 from stackkit.serving.limits import Limits
 from stackkit.serving.metrics import Metrics
+from stackkit.serving.neighbours import Neighbourly
 from stackkit.serving.server import Server, url_of
 
 
 def run(
-    predictor: Answering,
+    predictor: Predictor,
     about: About,
     listening: socket.socket,
     *,
@@ -28,8 +30,8 @@ def run(
 
     Parameters
     ----------
-    predictor : Answering
-        Answers images.
+    predictor : Predictor
+        Answers images; with examples in its model, answers have neighbours.
     about : About
         What the page says about the model.
     listening : socket.socket
@@ -48,7 +50,8 @@ def run(
 
     """
     metrics, server = Metrics(), Server()
-    batcher = Batcher(predictor, limits, metrics.batch)
+    answering = Neighbourly(predictor)
+    batcher = Batcher(answering, limits, metrics.batch)
 
     app = create_app(
         batcher,
@@ -56,6 +59,7 @@ def run(
         limits=limits,
         access=access,
         metrics=metrics,
+        thumbnails=answering.thumbnails,
         ready=lambda: tell("ready"),
         failed=server.stop,
         crashed=crashed,

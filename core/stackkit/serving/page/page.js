@@ -17,6 +17,10 @@ const waiting = [];
 // ---- asking the server ----
 
 async function ask(path, options = {}) {
+  return (await answerOf(path, options)).json();
+}
+
+async function answerOf(path, options = {}) {
   const began = Date.now();
   for (;;) {
     const token = sessionStorage.getItem(TOKEN);
@@ -24,7 +28,7 @@ async function ask(path, options = {}) {
     const answer = await fetch(path, { ...options, headers }).catch(() => {
       throw new Error("The server cannot be reached.");
     });
-    if (answer.ok) return answer.json();
+    if (answer.ok) return answer;
     if (answer.status === 401) {
       // Another request may have learned the token meanwhile.
       if (token === sessionStorage.getItem(TOKEN)) await askForToken(token !== null);
@@ -100,6 +104,20 @@ function vote({ backbone, learner, label, probability }) {
   return row;
 }
 
+function neighbour({ image, label, similarity, thumbnail }) {
+  const item = element("li");
+  const picture = element("img");
+  picture.alt = "";
+  picture.title = image;
+  // Fetched, because an image element cannot send the token.
+  answerOf(thumbnail)
+    .then((answer) => answer.blob())
+    .then((blob) => (picture.src = URL.createObjectURL(blob)))
+    .catch(() => picture.remove());
+  item.append(picture, element("span", "", label), element("span", "part", similarity.toFixed(2)));
+  return item;
+}
+
 function show(card, name, found) {
   const part = (kind) => card.querySelector(`.${kind}`);
   card.className = "card";
@@ -111,6 +129,8 @@ function show(card, name, found) {
   fill(part("marks"), marks.map((text) => element("li", "", text)));
   fill(part("top"), found.top.map(candidate));
   fill(part("remarks"), found.remarks.map((text) => element("li", "", text)));
+  part("similar").hidden = !found.neighbours.length;
+  part("neighbours").replaceChildren(...found.neighbours.map(neighbour));
   part("votes").hidden = !found.votes.length;
   card.querySelector("tbody").replaceChildren(...found.votes.map(vote));
   part("unlike").textContent = `More unusual than ${percent(found.novelty)} of the training images.`;
