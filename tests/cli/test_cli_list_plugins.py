@@ -385,6 +385,7 @@ COMMANDS = [
     "extract",
     "evaluate",
     "predict",
+    "explain",
     "recipes",
     "suggest",
     "serve",

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from stackkit.api.state import State
 
 RANGE = (0.01, 100.0)
-"""Temperatures that are tried; where all answers are right, ever lower ones would be better."""
+"""Lowest and highest temperature."""
 
 BINS = 15
 """Bins of equal width for the expected calibration error, as in Guo et al."""
@@ -65,25 +65,64 @@ def fit_calibration(scores: NDArray[np.float64], labels: NDArray[np.int64]) -> C
     Parameters
     ----------
     scores : ndarray of shape (n, n_classes)
-        Of images that the stack was not fitted on, at least one.
+        Of images that the stack was not fitted on: logarithms of probabilities, or decision values.
     labels : ndarray of shape (n,), int64
         True labels.
 
+    Returns
+    -------
+    Calibration
+        Within `RANGE`; without images, a temperature of 1.
+
+    Notes
+    -----
+    The share 1 / (n + 2) of each target is spread evenly over all classes, as in Platt scaling. Without
+    that, the best temperature for a few images that are all right would be 0, and every later answer
+    would count as certain. With hundreds of images it makes no difference that a user would see.
+
+    References
+    ----------
+    J. Platt, "Probabilistic outputs for support vector machines", 1999, section 2.2.
+
     """
+    if not len(labels):
+        return Calibration(temperature=1.0)
+    # Here, because a model that is used does not need SciPy, whose import takes a while.
     from scipy.optimize import minimize_scalar
+    from scipy.special import log_softmax
+
+    spread = 1 / (len(labels) + 2)
 
     def loss(logarithm: float) -> float:
-        return log_loss(Calibration(temperature=math.exp(logarithm)).probabilities(scores), labels)
+        logs = log_softmax(scores / math.exp(logarithm), axis=1)
+        of_true = logs[np.arange(len(labels)), labels]
+        return -float(((1 - spread) * of_true + spread * logs.mean(axis=1)).mean())
 
-    found = minimize_scalar(loss, bounds=tuple(map(math.log, RANGE)), method="bounded")
-    return Calibration(temperature=float(math.exp(found.x)))
+    low, high = (math.log(each) for each in RANGE)
+    found = minimize_scalar(loss, bounds=(low, high), method="bounded", options={"xatol": 1e-6})
+    return Calibration(temperature=math.exp(float(found.x)))
 
 
 def cross_fitted(
     scores: NDArray[np.float64], labels: NDArray[np.int64], folds: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Return probabilities of each fold by a temperature that was found on the others."""
-    found = np.empty_like(scores)
+    """Return probabilities of each fold by a temperature that was found on the other folds.
+
+    So no temperature is judged on images that it was found on.
+
+    Parameters
+    ----------
+    scores, labels
+        As for `fit_calibration`.
+    folds : ndarray of shape (n,), int64
+        Number of the fold of each image. With a single fold, its own temperature is used.
+
+    Returns
+    -------
+    ndarray of shape (n, n_classes)
+
+    """
+    found = np.empty(scores.shape)
     for fold in np.unique(folds):
         own = folds == fold
         others = ~own if (~own).any() else own
@@ -98,8 +137,17 @@ def log_loss(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> f
 
 
 def expected_calibration_error(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
-    """Return the mean distance of confidence and accuracy, over `BINS` bins of confidence."""
+    """Return the mean distance of confidence and accuracy, from 0 to 1, over bins of confidence.
+
+    Notes
+    -----
+    Confidence is the highest probability of an image. The `BINS` bins have equal width from 0 to 1, and
+    each counts by its number of images, as in Guo et al. (2017), equation 3. With few images the error
+    is above 0 even for perfect probabilities, because the accuracy in a bin varies by chance.
+
+    """
     confidence, correct = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
-    bins = np.minimum((confidence * BINS).astype(np.int64), BINS - 1)
+    # Bins are open below and closed above, ((i - 1) / BINS, i / BINS].
+    bins = np.maximum(np.ceil(confidence * BINS).astype(np.int64) - 1, 0).clip(max=BINS - 1)
     gaps = np.bincount(bins, weights=confidence - correct, minlength=BINS)
     return float(np.abs(gaps).sum() / len(labels))

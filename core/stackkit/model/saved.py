@@ -26,6 +26,7 @@ from stackkit.host.configured_component import ConfiguredComponent
 from stackkit.host.registry import Registry
 from stackkit.model.calibration import Calibration
 from stackkit.model.components import component_record, find_component, other_version
+from stackkit.model.examples import Examples
 from stackkit.model.model import Model
 from stackkit.model.networks import describe_network, restore_network
 from stackkit.model.novelty import NoveltyDetector
@@ -36,6 +37,9 @@ T = TypeVar("T")
 
 AGGREGATOR = "aggregator"
 """Name of the aggregator's state."""
+
+EXAMPLES = "examples"
+"""Name of the state of the examples, if the model has any."""
 
 FIGURES = ("calibration", "reliability", "novelty")
 """Names of the states of what makes answers trustworthy, and of the facts about it."""
@@ -80,6 +84,8 @@ def save_model(model: Model, path: Path, *, with_weights: bool = False, overwrit
             )
         backbones.append(record)
         files |= weights
+    if model.examples:
+        files |= model.examples.files()
     facts = model.facts
     accuracy, provenance = facts.get("accuracy"), facts.get("provenance")
     manifest = Manifest(
@@ -101,6 +107,7 @@ def save_model(model: Model, path: Path, *, with_weights: bool = False, overwrit
         provenance=ProvenanceRecord(**provenance) if provenance else _UNKNOWN,
         accuracy=AccuracyRecord(**accuracy) if accuracy else None,
         **{name: facts.get(name, {}) for name in FIGURES},
+        examples=model.examples.facts() if model.examples else {},
         pixels=facts.get("pixels", {}),
         licence=str(facts.get("licence", "")),
     )
@@ -152,6 +159,7 @@ def load_model(path: Path, registry: Registry, *, trust: Collection[str] = ()) -
             calibration=_part(bundle, "calibration", Calibration.from_state),
             reliability=_part(bundle, "reliability", Reliability.from_state),
             novelty=_part(bundle, "novelty", NoveltyDetector.from_state),
+            examples=_examples(bundle),
             facts=_facts(bundle, [*backbones, *(e.component for e in stack.learners), stack.aggregator]),
         )
     _check_fit(model, path)
@@ -171,6 +179,8 @@ def _states(model: Model) -> Iterable[tuple[str, State]]:
     yield "calibration", model.calibration.state()
     yield "reliability", model.reliability.state()
     yield "novelty", model.novelty.state()
+    if model.examples:
+        yield EXAMPLES, model.examples.state()
 
 
 def _member(number: int, i: int) -> str:
@@ -223,12 +233,21 @@ def _part(bundle: Bundle, name: str, restore: Callable[[State], T]) -> T:
         return restore(bundle.state(name))
 
 
+def _examples(bundle: Bundle) -> Examples | None:
+    manifest = bundle.manifest
+    if not manifest.examples:
+        return None
+    widths = [each.feature_dim for each in manifest.backbones]
+    with _refused(EXAMPLES):
+        return Examples.from_state(bundle.state(EXAMPLES), bundle.file, widths, len(manifest.classes))
+
+
 @contextmanager
 def _refused(name: str) -> Iterator[None]:
     try:
         yield
     except (ValueError, TypeError, KeyError) as error:
-        raise BundleError(f"the {name} of the model is invalid: {error}") from error
+        raise BundleError(f"invalid {name} of the model: {error}") from error
 
 
 def _facts(bundle: Bundle, components: Sequence[ConfiguredComponent]) -> Mapping[str, Any]:
