@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.serving import listening
+from support.serving import application_of, listening
 
 from stackkit.api.reporter import SilentReporter
 from stackkit.experiment.train import train
@@ -16,12 +16,6 @@ from stackkit.host.registry import Registry
 from stackkit.model.saved import load_model, save_model
 from stackkit.prediction.predictor import Predictor
 from stackkit.recipe import Recipe
-from stackkit.serving.about import about
-from stackkit.serving.access import Access
-from stackkit.serving.app import create_app
-from stackkit.serving.batching import Batcher
-from stackkit.serving.limits import Limits
-from stackkit.serving.metrics import Metrics
 from stackkit.store import FeatureStore
 
 HOME = os.environ.get("STACKKIT_HOME")
@@ -49,18 +43,16 @@ def url(cub_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
             baselines=(),
             jobs=1,
         )
-        model = train(recipe, registry, FeatureStore(folder / "features"), SilentReporter()).model
+        model = train(
+            recipe,
+            registry,
+            FeatureStore(folder / "features"),
+            SilentReporter(),
+            with_examples=True,
+        ).model
         save_model(model, folder / "birds.stackkit")
         predictor = Predictor(load_model(folder / "birds.stackkit", registry))
-        metrics, limits = Metrics(), Limits()
-        app = create_app(
-            Batcher(predictor, limits, metrics.batch),
-            about(predictor.model, "birds"),
-            limits=limits,
-            access=Access(),
-            metrics=metrics,
-        )
-        with listening(app) as url:
+        with listening(application_of(predictor, "birds")) as url:
             yield url
 
 
@@ -74,5 +66,8 @@ def test_real_birds_are_recognised(visit: Any, url: str, cub_root: Path) -> None
         for card in seen.page.locator(".card").all()
     }
     assert found == {path.name: species[4:] for path, species in zip(photographs, SPECIES, strict=True)}
+    pictures = seen.page.locator(".neighbours img").all()
+    assert len(pictures) == 5 * len(SPECIES)
+    assert all(each.evaluate("(picture) => picture.decode().then(() => true)") for each in pictures)
     assert "3 classes · 1 network · expected accuracy" in seen.page.locator("#about").inner_text()
     assert all(each.startswith((url, "blob:")) for each in seen.requests)

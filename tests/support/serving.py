@@ -12,13 +12,15 @@ from starlette.types import ASGIApp
 
 from stackkit.api.images import decode_image
 from stackkit.api.pixels import PixelOptions, remarks
+from stackkit.prediction.predictor import Predictor
 from stackkit.prediction.record import Candidate, Prediction, Vote
-from stackkit.serving.about import About
+from stackkit.serving.about import About, about
 from stackkit.serving.access import Access
 from stackkit.serving.app import create_app
 from stackkit.serving.batching import Batcher
 from stackkit.serving.limits import Limits
 from stackkit.serving.metrics import Metrics
+from stackkit.serving.neighbours import Neighbourly
 from stackkit.serving.server import Server, listen, url_of
 
 COLOURS = ("red", "green", "blue")
@@ -89,6 +91,19 @@ def application(
         access=access or Access(),
         metrics=metrics,
         crashed=crashed,
+    )
+
+
+def application_of(predictor: Predictor, name: str, access: Access | None = None) -> ASGIApp:
+    """The application for a real model."""
+    limits, metrics, answering = Limits(), Metrics(), Neighbourly(predictor)
+    return create_app(
+        Batcher(answering, limits, metrics.batch),
+        about(predictor.model, name),
+        limits=limits,
+        access=access or Access(),
+        metrics=metrics,
+        thumbnails=answering.thumbnails,
     )
 
 
