@@ -39,7 +39,7 @@ def transfer(page: Any, content: bytes, name: str) -> Any:
 def opened_chooser(page: Any, act: Callable[[], None]) -> Any:
     """The file chooser that an action opens; on a busy machine, Chromium ignores some first actions."""
     opened: list[Any] = []
-    page.on("filechooser", opened.append)
+    page.on("filechooser", lambda chooser: opened.append(chooser))
     for _ in range(20):
         act()
         page.wait_for_timeout(250)
