@@ -261,3 +261,58 @@ def test_the_notes_say_what_the_views_are_for(registry):
     assert "several views of each image (3 of three)" in found
     assert "training row, with predictions averaged over the views: linear-svm, lda." in found
     assert "predicting from it: logistic:views=average, concat." in found
+
+
+def chosen(views: list[np.ndarray], learner: ConfiguredComponent | None = None, **fields: Any) -> str:
+    """What a learner with views=auto does."""
+    return fit(learner or own("LogisticRegression", views="auto"), views, **fields).run().views
+
+
+def test_auto_uses_views_that_help_and_leaves_out_views_that_harm():
+    """A second view that shows another class is harmful; one with less noise is helpful."""
+    random = np.random.default_rng(5)
+    noisy = (MEANS[LABELS] + 2 * random.normal(size=(90, 6))).astype(np.float32)
+    clear = (MEANS[LABELS] + 0.5 * random.normal(size=(90, 6))).astype(np.float32)
+    misleading = clear[random.permutation(90)]
+    assert chosen([noisy, clear]) == "rows"
+    assert chosen([clear, misleading]) == "whole"
+    assert chosen([clear]) == ""  # there is nothing to choose
+    silent = own("LinearSVC", probabilities=False, views="auto")
+    assert chosen([clear, misleading], silent, probabilities=False, in_sample=False) == "whole"
+
+
+def test_auto_predicts_exactly_as_what_it_has_chosen():
+    random = np.random.default_rng(5)
+    clear = (MEANS[LABELS] + 0.5 * random.normal(size=(90, 6))).astype(np.float32)
+    misleading = clear[random.permutation(90)]
+    for views, use in (([VIEWS[2], clear], {"views": "rows"}), ([clear, misleading], None)):
+        auto = fit(own("LogisticRegression", views="auto"), views).run()
+        fixed = fit(own("LogisticRegression", **(use or {})), views if use else views[:1]).run()
+        assert np.array_equal(auto.probabilities, fixed.probabilities)
+        assert np.array_equal(auto.in_sample, fixed.in_sample)
+        assert np.array_equal(auto.labels, fixed.labels)
+
+
+def test_the_choice_of_views_knows_nothing_of_the_test_images():
+    random = np.random.default_rng(5)
+    views = [VIEWS[0], VIEWS[2][random.permutation(90)]]
+    changed = [view.copy() for view in views]
+    for view in changed:
+        view[TEST] = random.normal(size=(30, 6))
+    assert chosen(views) == chosen(changed) == "whole"
+    before, after = (fit(own("Recording", views="auto"), each) for each in (views, changed))
+    assert before.used_views == after.used_views
+
+
+def test_a_training_fold_that_is_too_small_to_leave_images_out_uses_all_views():
+    few = (
+        np.flatnonzero(LABELS[TRAIN] == 0)[:1].tolist() + np.flatnonzero(LABELS[TRAIN] == 1)[:1].tolist()
+    )
+    assert chosen(VIEWS, train=np.array(few)) == "rows"
+
+
+def test_a_cached_fit_remembers_what_it_has_chosen(tmp_path):
+    one = fit(own("LogisticRegression", views="auto"))
+    cache = FitCache(tmp_path)
+    cache.save(one, one.run())
+    assert cache.load(one).views == one.used_views

@@ -54,7 +54,8 @@ def test_the_region_that_has_the_colour_of_the_class_is_found(predictor):
     row, column = np.unravel_index(found.falls.argmax(), found.falls.shape)
     assert row >= 4
     assert column <= 3
-    assert found.falls.max() > 3 * abs(found.falls[:4, 4:]).max()
+    assert found.falls.max() > 0
+    assert (found.falls[:4, 4:] < 0).all()  # without some of the grey, red counts for more
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 300), (3, 2), (200, 5)])

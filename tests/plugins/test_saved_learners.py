@@ -33,8 +33,8 @@ SOLVERS = ["lbfgs", "newton-cg", "newton-cholesky", "sag", "saga", "batched"]
 CASES = [
     *(f"{name}:normalise={how}" for name in LEARNERS for how in ("none", "standardise", "l2", "power")),
     *(f"logistic:solver={solver},normalise=standardise" for solver in SOLVERS),
-    "logistic:C=auto,class_weight=balanced,normalise=power",
-    "logistic:C=auto,solver=batched,fit_intercept=false",
+    "logistic:C=auto,class_weight=balanced,normalise=power,max_iter=9",
+    "logistic:C=auto,solver=batched,fit_intercept=false,max_iter=9",
     "logistic-ovr:fit_intercept=false,class_weight=balanced",
     "calibrated-svm:class_weight=balanced",
     "lda:shrinkage=1,temperature=2,class_weight=balanced",

@@ -1,6 +1,8 @@
 """Images are sorted into folders by copies or links, and no file is ever replaced."""
 
 import errno
+import os
+import platform
 from pathlib import Path
 
 import pytest
@@ -91,6 +93,17 @@ def test_a_dry_run_says_where_images_would_be_put_and_puts_none(tmp_path):
     assert content(tmp_path) == before
     real = Sorter(root=root, classes=CLASSES)
     assert [real.put(path, answer()).target for path in paths] == [each.target for each in found]
+
+
+def test_what_a_killed_process_has_left_is_removed_and_what_others_are_writing_stays(tmp_path):
+    path, root = written(tmp_path / f"{'x' * 251}.jpg"), tmp_path / "out"
+    Sorter(root=root, classes=CLASSES).put(path, answer())
+    machine = f".stackkit-{platform.node()}-"
+    for name in (f"{machine}4194999", f"{machine}{os.getpid()}", ".stackkit-elsewhere-4194999"):
+        written(root / "crow" / name)
+    Sorter(root=root, classes=CLASSES).put(written(tmp_path / "y.jpg"), answer())
+    left = sorted(each.name for each in (root / "crow").iterdir())
+    assert left == [".stackkit-elsewhere-4194999", path.name, "y.jpg"]
 
 
 def test_a_copy_is_whole_or_absent_also_where_there_are_no_hard_links(tmp_path, monkeypatch):

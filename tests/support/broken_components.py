@@ -105,6 +105,36 @@ AGGREGATOR = """
             return self.names[inputs.mean(axis=0).argmax(axis=1)]
 """
 
+STATE = {
+    "learner": """
+        import numpy as np
+        from stackkit.api import State
+
+        def state_of(fitted):
+            return State(arrays={"classes": fitted.classes_, "means": fitted.means_})
+
+        def restore(state, *, seed):
+            made = Made(seed=seed)
+            made.classes_, made.means_ = state.arrays["classes"], state.arrays["means"]
+            return made
+    """,
+    "aggregator": """
+        import numpy as np
+        from stackkit.api import State
+
+        def state_of(fitted):
+            return State(arrays={"names": fitted.names})
+
+        def restore(state):
+            made = Made()
+            made.names = state.arrays["names"]
+            return made
+    """,
+}
+"""Functions that save and restore `Made`, a subclass of `Sound`."""
+
+STATE_FIELDS = {"state": "'toy_work:state_of'", "restore": "'toy_work:restore'"}
+
 FACTORIES = {
     "backbone": BACKBONE,
     "dataset": DATASET,

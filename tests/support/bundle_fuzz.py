@@ -76,10 +76,10 @@ def mutants(bundle: Path, folder: Path, count: int, rng: random.Random) -> list[
 
 def bombs(bundle: Path, folder: Path) -> list[tuple[Path, bool]]:
     """Write bundles that would cost much more memory or time than they have bytes."""
-    empty_lists = b'{"values":{"a":[[]' + b",[]" * 1_300_000 + b']},"arrays":[],"parts":{}}'
+    empty_lists = b'{"values":{"a":[[]' + b",[]" * 400_000 + b']},"arrays":[],"parts":{}}'
     empty_objects = b'{"values":{"a":{"":{"a":' * 10_000
     text = "states__aggregator_dot_json"
-    members = {f"states__{index}_dot_json": b"{}" for index in range(3000)}
+    members = {f"states__{index}_dot_json": b"{}" for index in range(1000)}
     sparse = folder / "sparse"
     sparse.touch()
     os.truncate(sparse, 2**31)
@@ -87,7 +87,7 @@ def bombs(bundle: Path, folder: Path) -> list[tuple[Path, bool]]:
         (forge(folder / "lists", bundle, **{text: empty_lists}), True),
         (forge(folder / "objects", bundle, **{text: empty_objects}), True),
         (forge(folder / "members", bundle, **members), True),
-        (forge(folder / "brackets", bundle, document=lambda _: b"[" * 4_000_000), True),
+        (forge(folder / "brackets", bundle, document=lambda _: b"[" * 1_000_000), True),
         (sparse, False),
     ]
 

@@ -107,7 +107,9 @@ def small_stack(
     learners = []
     for position, each in enumerate(features):
         fitted = component.create().fit(each.take(rows), labels)
-        learners.append(FittedLearner(component=component, backbone=position, members=(fitted,)))
+        learners.append(
+            FittedLearner(component=component, backbone=position, members=(fitted,), uses=("whole",))
+        )
     above = registry.one("aggregator", aggregator)
     fitted = above.create()
     if fitted.fit_on == "features":

@@ -1,6 +1,9 @@
 """Each check of an aggregator finds a toy with one fault, and no other check does."""
 
+from textwrap import dedent
+
 import pytest
+from support.broken_components import STATE, STATE_FIELDS
 
 from stackkit.testing.checks import aggregator
 
@@ -71,6 +74,11 @@ BROKEN = {
                 super().predict(inputs)
                 return self.names[(inputs.mean(axis=0) + self.noise / 50).argmax(axis=1)]
     """,
+    "surest-label": """
+        class Made(Sound):
+            def predict_proba(self, inputs):
+                return inputs.min(axis=0)
+    """,
     "runs": """
         class Made(Sound):
             def fit(self, inputs, labels):
@@ -93,6 +101,25 @@ ON_FEATURES = """
             return self.learner.predict(np.hstack(inputs))
 """
 
+SAVED = "class Made(Sound):\n    pass\n\n" + dedent(STATE["aggregator"])
+
+BROKEN_STATES = {
+    "saved-state": """
+        def state_of(fitted):
+            return State(arrays={"names": fitted.names.astype(object)})
+    """,
+    "restored-answers": """
+        def state_of(fitted):
+            return State(arrays={"names": fitted.names[::-1].copy()})
+    """,
+    "damaged-state": """
+        def restore(state):
+            made = Made()
+            made.names = state.arrays.get("names", np.arange(5))
+            return made
+    """,
+}
+
 
 def test_a_sound_aggregator_passes(toy, failed):
     toy("aggregator")
@@ -100,7 +127,7 @@ def test_a_sound_aggregator_passes(toy, failed):
 
 
 def test_every_check_has_its_toy():
-    assert set(BROKEN) == {check.name for check in aggregator.CHECKS}
+    assert set(BROKEN) | set(BROKEN_STATES) == {check.name for check in aggregator.CHECKS}
 
 
 @pytest.mark.parametrize("check", BROKEN)
@@ -185,3 +212,14 @@ def test_an_aggregator_on_features_gets_features_and_a_learner(toy, failed, faul
     }[fault]
     toy("aggregator", ON_FEATURES.replace("\n    ", "\n") + "\n" + code)
     assert list(failed()) == ([fault] if fault else [])
+
+
+def test_a_sound_aggregator_that_can_be_saved_passes(toy, failed):
+    toy("aggregator", SAVED, **STATE_FIELDS)
+    assert failed() == {}
+
+
+@pytest.mark.parametrize("check", BROKEN_STATES)
+def test_only_the_fault_of_a_state_is_found(toy, failed, check):
+    toy("aggregator", SAVED + dedent(BROKEN_STATES[check]), **STATE_FIELDS)
+    assert list(failed()) == [check]

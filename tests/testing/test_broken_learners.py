@@ -1,6 +1,9 @@
 """Each check of a learner finds a toy with one fault, and no other check does."""
 
+from textwrap import dedent
+
 import pytest
+from support.broken_components import STATE, STATE_FIELDS
 
 from stackkit.testing.checks import learner
 
@@ -75,6 +78,27 @@ BROKEN = {
     """,
 }
 
+SAVED = "class Made(Sound):\n    pass\n\n" + dedent(STATE["learner"])
+
+BROKEN_STATES = {
+    "saved-state": """
+        def state_of(fitted):
+            return State(values={"classes": fitted.classes_}, arrays={"means": fitted.means_})
+    """,
+    "restored-answers": """
+        def state_of(fitted):
+            means = fitted.means_.astype(np.float16)
+            return State(arrays={"classes": fitted.classes_, "means": means})
+    """,
+    "damaged-state": """
+        def restore(state, *, seed):
+            made = Made(seed=seed)
+            made.classes_ = state.arrays["classes"]
+            made.means_ = state.arrays.get("means", np.zeros((len(made.classes_), 16)))
+            return made
+    """,
+}
+
 
 def test_a_sound_learner_passes(toy, failed):
     toy("learner")
@@ -82,7 +106,7 @@ def test_a_sound_learner_passes(toy, failed):
 
 
 def test_every_check_has_its_toy():
-    assert set(BROKEN) == {check.name for check in learner.CHECKS}
+    assert set(BROKEN) | set(BROKEN_STATES) == {check.name for check in learner.CHECKS}
 
 
 @pytest.mark.parametrize("check", BROKEN)
@@ -148,3 +172,45 @@ def test_a_learner_that_does_not_work_at_all_is_one_fault(toy, failed, method):
 def test_a_learner_may_declare_that_it_has_no_probabilities(toy, failed):
     toy("learner", BROKEN["declared-probabilities"], probabilities="False")
     assert failed() == {}
+
+
+def test_a_sound_learner_that_can_be_saved_passes(toy, failed):
+    toy("learner", SAVED, **STATE_FIELDS)
+    assert failed() == {}
+
+
+@pytest.mark.parametrize("check", BROKEN_STATES)
+def test_only_the_fault_of_a_state_is_found(toy, failed, check):
+    toy("learner", SAVED + dedent(BROKEN_STATES[check]), **STATE_FIELDS)
+    assert list(failed()) == [check]
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    {
+        """
+        KEPT = []
+
+        def state_of(fitted):
+            KEPT.append(fitted)
+            return State(arrays={"classes": fitted.classes_})
+
+        def restore(state, *, seed):
+            return KEPT[-1]
+        """: "its predict differs after it was restored",
+        """
+        class Made(Sound):
+            def predict_proba(self, X):
+                shares = super().predict_proba(X) + self.seed
+                return shares / shares.sum(axis=1, keepdims=True)
+
+        def restore(state, *, seed):
+            made = Made(seed=0)
+            made.classes_, made.means_ = state.arrays["classes"], state.arrays["means"]
+            return made
+        """: "its predict_proba differs after it was restored with {'seed': 1}",
+    }.items(),
+)
+def test_what_a_module_remembers_and_ignored_options_are_found(toy, failed, code, found):
+    toy("learner", SAVED + dedent(code), **STATE_FIELDS)
+    assert failed() == {"restored-answers": found}

@@ -129,6 +129,9 @@ class ClassifierRecord:
         Position of the backbone whose features it takes; -1 for an aggregator.
     fit_on : str
         What an aggregator was fitted on; "" for a learner.
+    views : tuple of str
+        What a learner does with the views of an image, for each state: "whole", "rows", "average" or
+        "probabilities"; empty for an aggregator.
 
     """
 
@@ -137,6 +140,7 @@ class ClassifierRecord:
     format: Literal["state", "skops"] = "state"
     backbone: int = -1
     fit_on: str = ""
+    views: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -180,6 +180,7 @@ class Comparison:
             disagreements=sum(result.disagreements for result in results),
             fit_on=row.fit_on,
             learners=[learner.label for learner in row.learners],
+            views=[result.views for result in results if result.views],
             repeats=self.repeats,
             # Folds of groups differ in size: their mean would not lie in the middle of the interval.
             pooled=self.fit_plan.groups is not None,

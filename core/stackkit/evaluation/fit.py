@@ -40,6 +40,8 @@ class FitResult:
     fitted : object or None
         The fitted classifier, if it was requested and this process has fitted it; see
         `Kept.classifier`.
+    views : str
+        What the views of an image are for, if the fit has chosen; else "".
 
     """
 
@@ -51,11 +53,14 @@ class FitResult:
     scores: NDArray[np.float64] | None = None
     state: State | None = None
     fitted: Any = None
+    views: str = ""
 
     def without_probabilities(self) -> FitResult:
         """Return the result with `disagreements` counted and without what takes much memory."""
         count = 0 if self.probabilities is None else disagreements(self.labels, self.probabilities)
-        return FitResult(labels=self.labels, converged=self.converged, disagreements=count)
+        return FitResult(
+            labels=self.labels, converged=self.converged, disagreements=count, views=self.views
+        )
 
 
 class Fit(Protocol):

@@ -96,7 +96,12 @@ class FitCache:
             with np.load(path, allow_pickle=False) as file:
                 arrays = dict(file)
             state = _state(arrays)
-            result = FitResult(converged=bool(arrays.pop("converged")), state=state, **arrays)
+            result = FitResult(
+                converged=bool(arrays.pop("converged")),
+                views=str(arrays.pop("views", "")),
+                state=state,
+                **arrays,
+            )
         except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile):
             return None  # missing, truncated, damaged, or an archive with other arrays
         with suppress(OSError):
@@ -112,7 +117,7 @@ class FitCache:
         path = _path(self._folder, fit)
         arrays: dict[str, Any] = {
             name: value
-            for name in ("labels", "converged", "probabilities", "in_sample", "scores")
+            for name in ("labels", "converged", "probabilities", "in_sample", "scores", "views")
             if (value := getattr(result, name)) is not None
         }
         if result.state is not None:

@@ -18,7 +18,9 @@ from stackkit.evaluation.fit_digest import digest_of, identity
 from stackkit.evaluation.groups import Groups
 from stackkit.evaluation.kept import Kept
 from stackkit.evaluation.probabilities import Probabilities, checked_labels, class_probabilities
+from stackkit.evaluation.view_choice import chosen_use
 from stackkit.evaluation.views import (
+    DeclaredUse,
     Use,
     labels_by_vote,
     one_row_each,
@@ -93,15 +95,31 @@ class LearnerFit:
         return Kept(component=self.learner, n_classes=self.n_classes)
 
     @property
-    def views(self) -> Use:
-        """What the views of an image are for."""
+    def views(self) -> DeclaredUse:
+        """What the learner's option says that the views of an image are for."""
         return use_of_views(self.learner, self.features)
+
+    @cached_property
+    def used_views(self) -> Use:
+        """What the views of an image are for; "auto" is settled within the training rows."""
+        if self.views != "auto":
+            return self.views
+        return chosen_use(
+            self.learner.create,
+            self.features,
+            self.train,
+            self.labels[self.train],
+            None if self.groups is None else self.groups[self.train],
+            self.n_classes,
+            probabilities=gives_probabilities(self.learner),
+        )
 
     def run(self) -> FitResult:
         """Fit the learner and predict the test rows."""
         with errors_name(self.learner):
             learner = self.learner.create()
             with watch_convergence() as watch:
+                _ = self.used_views
                 self._fit(learner)
             in_sample = self._probabilities(learner, self.train) if self.in_sample else None
             labels, probabilities = self._predict(learner)
@@ -111,20 +129,23 @@ class LearnerFit:
                 probabilities=probabilities if self.probabilities else None,
                 in_sample=in_sample,
                 **(self.kept.of(learner) if self.keep else {}),
+                views=self.used_views if self.views == "auto" else "",
             )
 
     def _fit(self, learner: Any) -> None:
         # Training rows are freed when this returns, before others are read: half the peak memory.
         groups = None if self.groups is None else self.groups[self.train]
-        known = training_rows(self.features, self.train, self.labels[self.train], groups, self.views)
+        known = training_rows(
+            self.features, self.train, self.labels[self.train], groups, self.used_views
+        )
         learner.fit(known.features, known.labels, **group_argument(learner.fit, known.groups))
 
     def _predict(self, learner: Any) -> tuple[NDArray[np.int64], Probabilities | None]:
         """Return labels of the test rows, and probabilities if they were requested or decide."""
         if not len(self.test):
             return np.empty(0, dtype=np.int64), np.empty((0, self.n_classes))
-        if self.views in ("whole", "average"):
-            new = one_row_each(self.features, self.test, self.views)
+        if self.used_views in ("whole", "average"):
+            new = one_row_each(self.features, self.test, self.used_views)
             labels = checked_labels(learner.predict(new), len(new), self.n_classes)
             if not self.probabilities:
                 return labels, None
@@ -135,4 +156,4 @@ class LearnerFit:
         return labels_by_vote(learner, self.features, self.test, self.n_classes), None
 
     def _probabilities(self, learner: Any, rows: NDArray[np.int64]) -> Probabilities:
-        return probabilities_of(learner, self.features, rows, self.n_classes, self.views)
+        return probabilities_of(learner, self.features, rows, self.n_classes, self.used_views)

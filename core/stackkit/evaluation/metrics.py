@@ -53,6 +53,8 @@ class Result:
         probabilities, over all folds.
     learners : tuple of str
         Learners that an aggregator combines, or the one that it fits on features; empty for others.
+    views : tuple of str
+        What a learner with ``views=auto`` used in each fold, "rows" or "whole"; empty for others.
 
     Notes
     -----
@@ -82,6 +84,7 @@ class Result:
     gain_interval_95: Interval | None = None
     disagreements: int = 0
     learners: tuple[str, ...] = ()
+    views: tuple[str, ...] = ()
 
 
 def score(
@@ -95,6 +98,7 @@ def score(
     fit_on: FitOn | None = None,
     disagreements: int = 0,
     learners: Sequence[str] = (),
+    views: Sequence[str] = (),
     repeats: int = 1,
     pooled: bool = False,
 ) -> Result:
@@ -102,7 +106,7 @@ def score(
 
     Parameters
     ----------
-    name, kind, backbones, untrained, converged, fit_on, disagreements, learners
+    name, kind, backbones, untrained, converged, fit_on, disagreements, learners, views
         Copied to the result, see `Result`.
     folds : sequence of (ndarray, ndarray)
         Predicted and true labels of each fold, a pair of (n_test,) int64 arrays.
@@ -132,6 +136,7 @@ def score(
         fit_on=fit_on,
         disagreements=disagreements,
         learners=tuple(learners),
+        views=tuple(views),
     )
 
 

@@ -7,12 +7,14 @@ The option `views` of a learner says what the views are for. With one view, all 
   with deep convolutional neural networks", 2012).
 - `average`: the mean of the views' features describes the image, in training and at prediction.
 - `probabilities`: the whole image is the training row, and the views' probabilities are averaged.
+- `auto`: `rows`, or whole images alone, whichever predicts left-out training images better; see
+  `view_choice`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +26,10 @@ from stackkit.host.configured_component import ConfiguredComponent
 from stackkit.host.host_options import VIEWS_OF_LEARNER
 
 Use = Literal["whole", "rows", "average", "probabilities"]
-"""What views are for; "whole" if whole images are the only view."""
+"""What views are for; "whole" if only whole images are used."""
+
+DeclaredUse: TypeAlias = Use | Literal["auto"]
+"""What the option says that views are for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +52,8 @@ class TrainingRows:
     groups: Groups | None
 
 
-def use_of_views(learner: ConfiguredComponent, features: Features) -> Use:
-    """Return what the learner does with the views that there are."""
+def use_of_views(learner: ConfiguredComponent, features: Features) -> DeclaredUse:
+    """Return what the learner does with the views that there are; "auto" if that is to be chosen."""
     if features.n_views == 1:
         return "whole"
     return learner.host_option(VIEWS_OF_LEARNER)  # type: ignore[return-value]

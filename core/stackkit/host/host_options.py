@@ -34,9 +34,9 @@ BOXES_FROM = Option(
 VIEWS_OF_LEARNER = Option(
     name="views",
     default="rows",
-    choices=("rows", "average", "probabilities"),
-    help="of several views per image: each trains (rows), their average trains, or the whole image "
-    "trains and probabilities are averaged",
+    choices=("rows", "average", "probabilities", "auto"),
+    help="of several views per image: each trains (rows), their average trains, the whole image trains "
+    "and probabilities are averaged, or held-out images choose between rows and whole images (auto)",
 )
 """What a learner does with the views of an image; without views of the backbone it has no effect."""
 

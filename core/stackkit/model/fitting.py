@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +13,12 @@ from stackkit.api.errors import UsageError
 from stackkit.evaluation.aggregator_fit import FeatureFit, ProbabilityFit
 from stackkit.evaluation.classifiers import CheckedAggregator, CheckedClassifiers, gives_probabilities
 from stackkit.evaluation.comparison import Comparison, FoldOutcome
+from stackkit.evaluation.fit import FitResult
 from stackkit.evaluation.fit_plan import FitPlan
 from stackkit.evaluation.folds import Fold, inner_folds
+from stackkit.evaluation.learner_fit import LearnerFit
 from stackkit.evaluation.out_of_fold import Collector, OutOfFold
+from stackkit.evaluation.views import Use
 from stackkit.model.stack import FittedLearner, Stack
 
 
@@ -150,8 +154,15 @@ def stack_of(plan: FitPlan, outcome: FoldOutcome, chosen: CheckedAggregator) -> 
     for number, (learner, _) in enumerate(plan.base_learners):
         own = fits.inner[number] if averaged else [fits.learners[number]]
         members = tuple(fit.kept.classifier(results[fit]) for fit in own)
-        backbone = number % len(plan.features)
-        learners.append(FittedLearner(component=learner, backbone=backbone, members=members))
+        learners.append(
+            FittedLearner(
+                component=learner,
+                backbone=number % len(plan.features),
+                members=members,
+                uses=tuple(_use(fit, results[fit]) for fit in own),
+                states=tuple(results[fit].state for fit in own),
+            )
+        )
     (above,) = (
         fit
         for fit in results
@@ -166,7 +177,13 @@ def stack_of(plan: FitPlan, outcome: FoldOutcome, chosen: CheckedAggregator) -> 
         fitted=above.kept.classifier(results[above]),
         fit_on=chosen.fit_on,
         n_classes=plan.n_classes,
+        state=results[above].state,
     )
+
+
+def _use(fit: LearnerFit, result: FitResult) -> Use:
+    # A result from the cache says what was chosen; choosing again would take several fits.
+    return cast(Use, result.views or fit.views)
 
 
 def _run(

@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stackkit.api.aggregator import FitOn
+from stackkit.api.state import State
 from stackkit.evaluation.features import Features
 from stackkit.evaluation.fit import errors_name
 from stackkit.evaluation.probabilities import checked_labels
 from stackkit.evaluation.scores import scores
-from stackkit.evaluation.views import probabilities_of, use_of_views
+from stackkit.evaluation.views import Use, probabilities_of
 from stackkit.host.configured_component import ConfiguredComponent
 
 
@@ -30,18 +31,25 @@ class FittedLearner:
         Position of the backbone among those of the model.
     members : tuple of object
         The fitted classifiers, one unless `Recipe.refit` is False; their probabilities are averaged.
+    uses : tuple of {"whole", "rows", "average", "probabilities"}
+        What views of an image are for, by member; see `LearnerFit.used_views`.
+    states : tuple of (State or None)
+        The state of each member, as far as it is known already: a classifier that was restored from its
+        state need not be able to give it again.
 
     """
 
     component: ConfiguredComponent
     backbone: int
     members: tuple[Any, ...]
+    uses: tuple[Use, ...]
+    states: tuple[State | None, ...] = ()
 
     def probabilities(self, features: Features, n_classes: int) -> NDArray[np.float64]:
         """Return the probabilities of all rows of `features`, (n, n_classes)."""
-        rows, use = np.arange(len(features.used_rows)), use_of_views(self.component, features)
+        rows, members = np.arange(len(features.used_rows)), zip(self.members, self.uses, strict=True)
         with errors_name(self.component):
-            each = [probabilities_of(one, features, rows, n_classes, use) for one in self.members]
+            each = [probabilities_of(one, features, rows, n_classes, use) for one, use in members]
         # The only one as it is: a mean of one float32 array would be the same, but of another dtype.
         return np.asarray(each[0] if len(each) == 1 else np.mean(each, axis=0))
 
@@ -82,6 +90,8 @@ class Stack:
         What it was fitted on.
     n_classes : int
         Number of classes.
+    state : State or None
+        The state of the fitted aggregator, if it is known already.
 
     """
 
@@ -90,6 +100,7 @@ class Stack:
     fitted: Any
     fit_on: FitOn
     n_classes: int
+    state: State | None = None
 
     def answer(self, features: Sequence[Features]) -> StackAnswers:
         """Classify images.

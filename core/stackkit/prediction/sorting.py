@@ -5,15 +5,16 @@ from __future__ import annotations
 import errno
 import filecmp
 import os
+import platform
 import re
 import shutil
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 from stackkit.prediction.record import Prediction
-from stackkit.utils.files import temporary_path
 
 How: TypeAlias = Literal["copy", "link", "hardlink"]
 """copy: a file of its own. link: a symbolic link. hardlink: another name of the same file."""
@@ -29,6 +30,9 @@ _UNSAFE = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')
 
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 """Names of devices on Windows."""
+
+_UNFINISHED = f".stackkit-{platform.node() or 'machine'}-".replace("/", "_")
+"""Copies have this name and the number of the process until they are complete."""
 
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
@@ -111,6 +115,7 @@ class Sorter:
     dry_run: bool = False
     _folders: dict[str, str] = field(init=False)
     _planned: dict[Path, Path] = field(init=False, default_factory=dict)
+    _made: set[Path] = field(init=False, default_factory=set)
 
     def __post_init__(self) -> None:
         self._folders = dict(zip(self.classes, folder_names(self.classes), strict=True))
@@ -139,7 +144,7 @@ class Sorter:
                 if self._is_same(path, target):
                     return Sorted(target=target, was_there=True)
             elif not self.dry_run:
-                folder.mkdir(parents=True, exist_ok=True)
+                self._make(folder)
                 if self._create(path, target):
                     return Sorted(target=target)
                 continue  # somebody else has created it meanwhile: look at it again
@@ -150,6 +155,13 @@ class Sorter:
         if prediction.novel:
             return NOVEL
         return self._folders[prediction.label] if prediction.accepted else UNSURE
+
+    def _make(self, folder: Path) -> None:
+        """Create a folder, and remove what killed processes have left in it, once."""
+        if folder not in self._made:
+            folder.mkdir(parents=True, exist_ok=True)
+            _sweep(folder)
+            self._made.add(folder)
 
     def _is_same(self, path: Path, target: Path) -> bool:
         """Return whether what is there was made of this file, and in this way."""
@@ -177,7 +189,8 @@ class Sorter:
 
 def _copy(path: Path, target: Path) -> None:
     """Copy a file with its times; raises FileExistsError if the target exists."""
-    temporary = temporary_path(target)
+    # Not with the name of the file in it, which may be as long as names can be.
+    temporary = target.with_name(f"{_UNFINISHED}{os.getpid()}")
     try:
         shutil.copy2(path, temporary)
         try:
@@ -190,6 +203,26 @@ def _copy(path: Path, target: Path) -> None:
             temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove the unfinished copies of processes of this machine that have ended."""
+    if sys.platform == "win32":  # os.kill would end the process there
+        return
+    for left in folder.glob(f"{_UNFINISHED}*"):
+        number = left.name.removeprefix(_UNFINISHED)
+        if number.isdecimal() and not _is_alive(int(number)):
+            left.unlink(missing_ok=True)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it belongs to another user
+        return True
+    return True
 
 
 def _absolute(path: Path) -> Path:

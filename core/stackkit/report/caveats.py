@@ -43,7 +43,7 @@ def notes(
     yield from _on_images(protocol, comparison, failed, missing)
     yield from _on_class_sizes(comparison, results)
     yield from _on_class_weights(comparison)
-    yield from notes_on_views(comparison.fit_plan)
+    yield from notes_on_views(comparison.fit_plan, results)
     yield from _on_fits(comparison, results)
     yield from _on_out_of_fold(comparison, results)
     if len(comparison.fit_plan.classifiers.learners) > 1:

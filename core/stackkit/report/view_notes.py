@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from stackkit.evaluation.fit_plan import FitPlan
-from stackkit.evaluation.views import Use, use_of_views
+from stackkit.evaluation.metrics import Result
+from stackkit.evaluation.views import DeclaredUse, use_of_views
 
-_TEXTS: Mapping[Use, str] = {
+_TEXTS: Mapping[DeclaredUse, str] = {
     "rows": "Fitted on every view as a training row, with predictions averaged over the views",
     "average": "Fitted on the average of the views, and predicting from it",
     "probabilities": "Fitted on whole images, with predictions averaged over the views",
+    "auto": "Fitted on every view, or on whole images alone, by what predicts left-out images better",
 }
 
 
-def notes_on_views(plan: FitPlan) -> Iterator[str]:
+def notes_on_views(plan: FitPlan, results: Sequence[Result]) -> Iterator[str]:
     """Yield a note on the views of each backbone, and one for each use that classifiers make of them.
 
     Parameters
     ----------
     plan : FitPlan
         What was fitted.
+    results : sequence of Result
+        The rows of the table.
 
     """
     several = [features for features in plan.features if features.n_views > 1]
@@ -38,3 +42,9 @@ def notes_on_views(plan: FitPlan) -> Iterator[str]:
     for use, text in _TEXTS.items():
         if names := [name for name in uses if uses[name] == use]:
             yield f"{text}: {', '.join(names)}."
+    choices = [choice for result in results for choice in result.views]
+    if whole := choices.count("whole"):
+        yield (
+            f"In {whole} of {len(choices)} fits, views did more harm than good, and whole images alone "
+            "were used."
+        )

@@ -13,7 +13,9 @@ from sklearn.linear_model import LogisticRegression
 
 from stackkit.api.aggregator import FitOn
 from stackkit.evaluation.probabilities import checked_labels
+from stackkit.evaluation.scores import scores
 from stackkit.testing.check import CheckList, attempt, require, skip
+from stackkit.testing.checks.saved import add_state_checks, logistic_state, restore_logistic
 from stackkit.testing.end_to_end import runs_after
 from stackkit.testing.under_test import ComponentUnderTest
 
@@ -54,9 +56,9 @@ class AggregatorUnderTest(ComponentUnderTest):
         probabilities: NDArray[Any] = exponentials / exponentials.sum(axis=2, keepdims=True)
         return probabilities
 
-    def fitted(self, inputs: Inputs, labels: NDArray[np.int64]) -> Any:
+    def fitted(self, inputs: Inputs, labels: NDArray[np.int64], **changed: Any) -> Any:
         """Return a new aggregator, fitted as in a run; `fit` need not return it."""
-        aggregator = self.create()
+        aggregator = self.create(**changed)
         learner = (LogisticRegression(),) if self.on_features else ()
         aggregator.fit(inputs, labels, *learner)
         return aggregator
@@ -205,4 +207,35 @@ def repeatability(component: AggregatorUnderTest) -> None:
     require(np.array_equal(labels[0], labels[1]), "two fits on the same rows predict other labels")
 
 
+@CHECKS.add(
+    "surest-label",
+    "return the scores that predict decides by, with a column for each class or for each of classes_",
+    after=("recovers-labels",),
+)
+def surest_label(component: AggregatorUnderTest) -> None:
+    """`predict_proba` or `decision_function`, if it has one, is highest for the predicted label."""
+    aggregator, new = component.fitted(component.inputs(1, 0), component.labels), component.inputs(1, 1)
+    if not (hasattr(aggregator, "predict_proba") or hasattr(aggregator, "decision_function")):
+        skip("it has neither predict_proba nor decision_function")
+    surest = scores(aggregator, new, N, CLASSES).argmax(axis=1)
+    wrong = float(np.mean(surest != aggregator.predict(new)))
+    require(not wrong, f"in {wrong:.0%} of rows it is surest of another class than it predicts")
+
+
+def _fit(component: AggregatorUnderTest, draw: int, /, **changed: Any) -> Any:
+    return component.fitted(component.inputs(1, draw), component.labels.copy(), **changed)
+
+
+def _context(component: AggregatorUnderTest) -> dict[str, dict[str, Any]]:
+    if not component.on_features:
+        return {}
+    return {
+        "state": {"learner_state": logistic_state},
+        "restore": {"restore_learner": restore_logistic},
+    }
+
+
+add_state_checks(
+    CHECKS, _fit, lambda component: component.inputs(1, 2), _context, after=("repeatability",)
+)
 CHECKS.append(runs_after(CHECKS))

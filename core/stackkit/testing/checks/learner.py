@@ -13,6 +13,7 @@ from sklearn.base import clone
 from stackkit.api.specs import LearnerSpec
 from stackkit.evaluation.probabilities import checked_labels, class_probabilities
 from stackkit.testing.check import CheckFailedError, CheckList, attempt, require, skip
+from stackkit.testing.checks.saved import add_state_checks
 from stackkit.testing.end_to_end import runs_after
 from stackkit.testing.under_test import ComponentUnderTest
 
@@ -229,4 +230,11 @@ def input_untouched(component: LearnerUnderTest) -> None:
     require(np.array_equal(rows, component.rows), "predict writes into the features")
 
 
+def _fit(component: LearnerUnderTest, draw: int, /, **changed: Any) -> Any:
+    """Return a learner on labels with gaps; another draw gives other rows."""
+    rows = component.rows_around(distance=1, seed=draw) if draw else component.rows
+    return component.fit(rows, np.array([1, 4, 7])[component.labels], **changed)
+
+
+add_state_checks(CHECKS, _fit, lambda component: component.rows.copy(), after=("label-gaps",))
 CHECKS.append(runs_after(CHECKS))

@@ -12,6 +12,8 @@ def stackkit_learners() -> list[LearnerSpec]:
             summary="majority vote of the k nearest training images",
             factory="stackkit_neighbours.learner:Neighbours",
             process_state=(),
+            state="stackkit_neighbours.learner:state",
+            restore="stackkit_neighbours.learner:restore",
             options=(
                 Option(name="k", default=15, minimum=1, help="number of nearest images that vote"),
                 Option(
@@ -40,5 +42,7 @@ def stackkit_aggregators() -> list[AggregatorSpec]:
             summary="Borda count: the sum of the learners' rankings of the classes; no fit",
             factory="stackkit_neighbours.aggregator:Borda",
             process_state=(),
+            state="stackkit_neighbours.aggregator:state",
+            restore="stackkit_neighbours.aggregator:restore",
         )
     ]

@@ -8,6 +8,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.utils.validation import check_is_fitted
 
+from stackkit.api import State
+
 
 class Neighbours(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """scikit-learn's `KNeighborsClassifier`; if there are fewer than k rows, all of them vote.
@@ -17,6 +19,8 @@ class Neighbours(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """
 
     classes_: NDArray[np.int64]
+    rows_: NDArray[np.float32]
+    labels_: NDArray[np.int64]
 
     def __init__(self, *, k: int = 15, weights: str = "distance", metric: str = "cosine") -> None:
         self.k = k
@@ -26,6 +30,7 @@ class Neighbours(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def fit(self, X: NDArray[np.float32], y: NDArray[np.int64]) -> Neighbours:
         """Store the (n, d) features and (n,) labels."""
         search = KNeighborsClassifier(min(self.k, len(X)), weights=self.weights, metric=self.metric)
+        self.rows_, self.labels_ = X, y
         self.search_ = search.fit(X, y)
         self.classes_ = search.classes_
         return self
@@ -41,3 +46,16 @@ class Neighbours(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         shares: NDArray[np.floating] = self.search_.predict_proba(X)
         return shares
+
+
+def state(fitted: Neighbours) -> State:
+    """Return the training rows and their labels, from which `fit` makes the same learner again."""
+    return State(arrays={"rows": fitted.rows_, "labels": fitted.labels_})
+
+
+def restore(state: State, *, k: int, weights: str, metric: str) -> Neighbours:
+    """Return the fitted learner again; the state may come from a damaged file."""
+    rows, labels = (state.arrays.get(name, np.empty(0)) for name in ("rows", "labels"))
+    if rows.ndim != 2 or labels.shape != (len(rows),):
+        raise ValueError(f"labels of shape {labels.shape} do not fit rows of shape {rows.shape}")
+    return Neighbours(k=k, weights=weights, metric=metric).fit(rows, labels)

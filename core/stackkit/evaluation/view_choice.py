@@ -1,0 +1,102 @@
+"""Choose within the training rows whether a learner uses views of the images or whole images alone.
+
+A look at a part of an image helps where classes differ in details, and does harm where the part cuts off
+what tells them apart. Which of both, the training images say: every choice predicts training images that
+it was not fitted on, and the one with the lower loss is taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stackkit.api.errors import EvaluationError
+from stackkit.api.groups import group_argument
+from stackkit.evaluation.features import Features
+from stackkit.evaluation.folds import inner_folds
+from stackkit.evaluation.groups import Groups, numbered
+from stackkit.evaluation.views import Use, labels_by_vote, one_row_each, probabilities_of, training_rows
+
+FOLDS = 3
+"""Number of folds in which training images are left out."""
+
+SEED = 0
+"""Seed of these folds; fixed, so that the choice depends on the training rows only."""
+
+LEAST = 1e-6
+"""Probabilities below count as this one: one image must not decide."""
+
+CHOICES: tuple[Use, ...] = ("rows", "whole")
+"""The first one wins ties."""
+
+
+def chosen_use(
+    create: Callable[[], Any],
+    features: Features,
+    rows: NDArray[np.int64],
+    labels: NDArray[np.int64],
+    groups: Groups | None,
+    n_classes: int,
+    *,
+    probabilities: bool,
+) -> Use:
+    """Return the use of views with the lowest loss on training images that were left out.
+
+    Parameters
+    ----------
+    create : callable
+        Makes an unfitted learner.
+    features : Features
+        Features of all images and views.
+    rows : ndarray of shape (n_train,), int64
+        The training rows.
+    labels : ndarray of shape (n_train,), int64
+        Their labels.
+    groups : ndarray of shape (n_train,), int64, or None
+        Their groups, which are left out together.
+    n_classes : int
+        Number of classes of the dataset.
+    probabilities : bool
+        Whether the learner has probabilities. The loss is the log-loss then, else the share of errors.
+
+    Returns
+    -------
+    {"rows", "whole"}
+        "rows" if there are too few images to leave any out.
+
+    """
+    known = None if groups is None else numbered(groups)
+    try:
+        folds = inner_folds(labels, FOLDS, seed=SEED, groups=known)
+    except EvaluationError:
+        return CHOICES[0]
+
+    def loss(use: Use) -> float:
+        losses = []
+        for fold in folds:
+            # Images of a class that the fold's learner does not know say nothing about the choice.
+            tested = fold.test[np.isin(labels[fold.test], labels[fold.train])]
+            of_fold = None if known is None else known[fold.train]
+            fitted = training_rows(features, rows[fold.train], labels[fold.train], of_fold, use)
+            learner = create()
+            learner.fit(fitted.features, fitted.labels, **group_argument(learner.fit, fitted.groups))
+            truth = labels[tested]
+            if probabilities:
+                found = probabilities_of(learner, features, rows[tested], n_classes, use)
+                losses.append(-np.log(np.maximum(found[np.arange(len(truth)), truth], LEAST)))
+            else:
+                losses.append(_labels(learner, features, rows[tested], n_classes, use) != truth)
+        return float(np.mean(np.concatenate(losses)))
+
+    return min(CHOICES, key=loss)
+
+
+def _labels(
+    learner: Any, features: Features, rows: NDArray[np.int64], n_classes: int, use: Use
+) -> NDArray[np.int64]:
+    if use == "rows":
+        return labels_by_vote(learner, features, rows, n_classes)
+    return np.asarray(learner.predict(one_row_each(features, rows, use)))
