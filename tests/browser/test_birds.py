@@ -69,5 +69,6 @@ def test_real_birds_are_recognised(visit: Any, url: str, cub_root: Path) -> None
     pictures = seen.page.locator(".neighbours img").all()
     assert len(pictures) == 5 * len(SPECIES)
     assert all(each.evaluate("(picture) => picture.decode().then(() => true)") for each in pictures)
+    assert seen.page.evaluate("document.documentElement.scrollWidth") == 390
     assert "3 classes · 1 network · expected accuracy" in seen.page.locator("#about").inner_text()
     assert all(each.startswith((url, "blob:")) for each in seen.requests)
