@@ -332,10 +332,11 @@ def test_an_old_locale_is_a_problem_and_not_a_crash(site: Site, home: Path) -> N
     assert "PYTHONUTF8=1" in problems
 
 
-def test_proxies_may_contain_passwords_and_are_not_shown(
+def test_proxies_and_tokens_may_contain_passwords_and_are_not_shown(
     site: Site, stackkit: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://anna:secret@proxy.example:8080")
+    monkeypatch.setenv("STACKKIT_TOKEN", "secret-secret-secret")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")
     outcome = stackkit("doctor", "--json")
     assert "secret" not in outcome.out + outcome.err

@@ -389,6 +389,7 @@ COMMANDS = [
     "explain",
     "recipes",
     "suggest",
+    "serve",
     "show",
     "fetch",
     "list-plugins",

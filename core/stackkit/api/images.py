@@ -153,9 +153,21 @@ def decode_image(content: bytes, name: str, options: PixelOptions = DEFAULT_PIXE
     return _decoded(io.BytesIO(content), name, options)
 
 
+def image_header(content: bytes, name: str) -> tuple[str, tuple[int, int]]:
+    """Return the format and the size (width, height) of an image file, without decoding its pixels.
+
+    The format is Pillow's name, such as "JPEG". Parameters and errors are those of `decode_image`.
+    """
+    return _opened(io.BytesIO(content), name, lambda image: (image.format or "", image.size))
+
+
 def _decoded(source: Source, name: str, options: PixelOptions) -> Image.Image:
+    return _opened(source, name, lambda image: _read(image, source, options))
+
+
+def _opened(source: Source, name: str, work: Callable[[Image.Image], T]) -> T:
     try:
-        return _with_image(source, lambda image: _read(image, source, options))
+        return _with_image(source, work)
     except (ImageError, MemoryError):
         raise
     except Exception as error:

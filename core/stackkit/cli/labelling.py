@@ -124,12 +124,7 @@ def label(job: Job, stdout: TextIO, reporter: Reporter) -> Labelled:
 
     """
     with ExitStack() as files:
-        model = load_model(job.model, Registry(host=the_host()), trust=job.trust)
-        for warning in _warnings(model):
-            reporter.message(f"warning: {warning}")
-        predictor = Predictor(model, **job.answers, **job.machine, reporter=reporter)
-        if predictor.acceptance:
-            reporter.message(predictor.acceptance.text)
+        predictor = predictor_of(job.model, job.trust, reporter, **job.answers, **job.machine)
         sources = find_images(job.paths, without=job.sort_into)
         if not sources.paths:
             reasons = "; ".join(left_out_lines(sources.left_out))
@@ -141,7 +136,9 @@ def label(job: Job, stdout: TextIO, reporter: Reporter) -> Labelled:
         reporter.start(TASK, len(sources.paths), len(sources.paths) - len(todo))
         sorter = None
         if job.sort_into:
-            sorter = Sorter(root=job.sort_into, classes=model.classes, how=job.how, dry_run=job.dry_run)
+            sorter = Sorter(
+                root=job.sort_into, classes=predictor.model.classes, how=job.how, dry_run=job.dry_run
+            )
         for result, target in _results(todo, predictor, sorter, reporter):
             labelled.add(result)
             for output in outputs:
@@ -149,6 +146,17 @@ def label(job: Job, stdout: TextIO, reporter: Reporter) -> Labelled:
         for output in outputs:
             output.finish(labelled.document())
     return labelled
+
+
+def predictor_of(path: Path, trust: Sequence[str], reporter: Reporter, **settings: Any) -> Predictor:
+    """Load a model for `Predictor(model, **settings)`; tell what the user should know about it."""
+    model = load_model(path, Registry(host=the_host()), trust=tuple(trust))
+    for warning in _warnings(model):
+        reporter.message(f"warning: {warning}")
+    predictor = Predictor(model, **settings, reporter=reporter)
+    if predictor.acceptance:
+        reporter.message(predictor.acceptance.text)
+    return predictor
 
 
 def _warnings(model: Model) -> Iterator[str]:

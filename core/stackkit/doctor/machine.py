@@ -28,8 +28,8 @@ READ_BY_LIBRARIES = """
     LANG LC_ALL PYTHONUTF8 PYTHONPATH HF_HOME HF_HUB_CACHE HUGGINGFACE_HUB_CACHE
     XDG_CACHE_HOME
 """
-HIDDEN = "HTTP_PROXY HTTPS_PROXY http_proxy https_proxy"
-"""Read when something is downloaded. They may contain a password, so their values are not shown."""
+HIDDEN = "HTTP_PROXY HTTPS_PROXY http_proxy https_proxy STACKKIT_TOKEN"
+"""Read for downloads and by the server. They may contain a password, so their values are not shown."""
 
 LITTLE = 10**9
 """Bytes of free disk below which a download or the features of a dataset may not fit."""
