@@ -386,6 +386,7 @@ COMMANDS = [
     "evaluate",
     "predict",
     "export",
+    "explain",
     "recipes",
     "suggest",
     "show",

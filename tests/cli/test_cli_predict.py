@@ -133,7 +133,6 @@ def test_images_are_sorted_into_folders_and_a_dry_run_changes_nothing(bundle, ph
     ("arguments", "code", "error"),
     [
         (["missing.stackkit", "photos"], 11, "missing.stackkit"),
-        (["photos/text.jpg", "photos"], 11, "photos/text.jpg"),
         (["MODEL", "nothing/"], 9, "none of the 1 images could be read"),
         (["MODEL", "empty"], 2, "no images in empty"),
         (["MODEL", "photos", "--json", "--csv"], 2, "--json and --csv cannot be combined"),
@@ -142,11 +141,6 @@ def test_images_are_sorted_into_folders_and_a_dry_run_changes_nothing(bundle, ph
         (["MODEL", "photos", "--how", "link"], 2, "--how link needs --sort-into DIR"),
         (["MODEL", "photos", "--top", "0"], 2, "--top must be at least 1, got 0"),
         (["MODEL", "photos", "--min-confidence", "2"], 2, "min_confidence must be from 0 to 1, got 2"),
-        (
-            ["MODEL", "photos", "--resume", "r.txt"],
-            2,
-            "--resume must be a .csv or .jsonl file, got r.txt",
-        ),
     ],
 )
 def test_what_cannot_be_done_is_refused_in_one_line(bundle, photos, stackkit, arguments, code, error):

@@ -19,7 +19,7 @@ def test_show_prints_what_is_in_a_model(stackkit: Command, tmp_path: Path):
         "network       tiny (stackkit 0.1.0), 32 pixels, 4 features, weights tiny.h5, 0.0 MB, inside",
         "learner       logistic (stackkit 0.1.0) on tiny",
         "aggregator    average-svm (stackkit 0.1.0)",
-        "calibration   temperature 0.5",
+        "calibration   log loss (after 0.125, before 0.25), temperature 0.5",
         "dataset       image-folder:root=birds, 1,190 images",
         "licence       weights: Apache-2.0",
     ):
@@ -57,7 +57,7 @@ def test_a_damaged_model_is_one_line_and_exit_code_11(stackkit: Command, tmp_pat
     path.write_bytes(data)
     outcome = stackkit("show", path)
     assert (outcome.code, outcome.out) == (11, "")
-    assert outcome.err.startswith(f"error: {path} is damaged, or no bundle of stackkit: ")
+    assert outcome.err.startswith(f"error: {path} is damaged, or is no model of stackkit: ")
     assert outcome.err.count("\n") == 1
     missing = stackkit("show", tmp_path / "none.stackkit")
     assert "cannot be opened: No such file or directory; check the path" in missing.err

@@ -36,6 +36,15 @@ BROKEN = {
                 super().__init__(seed=seed)
                 self.revision = "toy"
     """,
+    "portable-weights": """
+        from pathlib import Path
+
+        class Made(Sound):
+            trained, weights_file = True, Path(__file__)
+
+            def __init__(self, *, seed, weights_file=None):
+                super().__init__(seed=seed)  # the copy is not read
+    """,
     "finite-features": """
         class Made(Sound):
             def extract(self, images):
@@ -57,6 +66,8 @@ BROKEN = {
     """,
 }
 
+SPECS = {"portable-weights": {"weights_file": "True"}}
+
 
 def test_a_sound_backbone_passes(toy, failed):
     toy("backbone")
@@ -69,8 +80,36 @@ def test_every_check_has_its_toy():
 
 @pytest.mark.parametrize("check", BROKEN)
 def test_only_the_faulty_property_is_found(toy, failed, check):
-    toy("backbone", BROKEN[check])
+    toy("backbone", BROKEN[check], **SPECS.get(check, {}))
     assert list(failed()) == [check]
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        ("self.weights_file = weights_file or Path(__file__)", ""),
+        ("self.weights_file = None", "weights_file is None, but trained is True"),
+        ("self.weights_file = __file__", "weights_file is no path of a file"),
+        (
+            "self.weights_file = weights_file or Path(__file__); "
+            "self.revision = str(self.weights_file.parent)",
+            "with a copy of the file the revision is",
+        ),
+    ],
+)
+def test_weights_that_cannot_travel_are_found(toy, failed, body, found):
+    code = f"""
+        from pathlib import Path
+
+        class Made(Sound):
+            trained = True
+
+            def __init__(self, *, seed, weights_file=None):
+                super().__init__(seed=seed)
+                {body}
+    """
+    toy("backbone", code, weights_file="True")
+    assert found in failed().get("portable-weights", "none" if found else "")
 
 
 @pytest.mark.parametrize(

@@ -204,8 +204,8 @@ def refusals(path: Path) -> Iterator[None]:
         yield
     except ValueError as error:
         raise BundleError(
-            f"{path} is damaged, or no bundle of stackkit: {plain(str(error))}; get it again from where "
-            "it was made"
+            f"{path} is damaged, or is no model of stackkit: {plain(str(error))}; copy or download "
+            "it again"
         ) from error
     except OSError as error:
         raise BundleError(f"{error.filename or path}: {error.strerror or error}") from error

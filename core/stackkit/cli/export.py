@@ -41,9 +41,10 @@ def export(
     overwrite: Overwrite = False,
     progress: options.Progress = "auto",
 ) -> None:
-    """Write a model as one ONNX graph, from pixels to probabilities.
+    """Write a trained model as one ONNX graph.
 
-    The file is written only if it answers as the model does. Needs the extra onnx.
+    The graph takes the pixels of an image and gives calibrated probabilities. It is
+    written only if it answers as the model does. Needs the extra onnx.
 
     Try: stackkit export birds.stackkit --out birds.onnx --check photos/
     """

@@ -269,6 +269,14 @@ WithWeights = Annotated[
         rich_help_panel=OUTPUT,
     ),
 ]
+WithExamples = Annotated[
+    bool,
+    typer.Option(
+        "--with-examples",
+        help="Put small copies of training images in, to show beside answers.",
+        rich_help_panel=OUTPUT,
+    ),
+]
 Licence = Annotated[
     str | None,
     typer.Option(

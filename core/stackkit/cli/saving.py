@@ -30,6 +30,8 @@ class Saving:
         Whether several aggregators that the user named are refused, rather than to take the first.
     overwrite, with_weights : bool
         As for `save_model`.
+    with_examples : bool
+        Whether the model keeps thumbnails and features of training images.
     licence : str
         Note on what the weights and images allow.
 
@@ -40,6 +42,7 @@ class Saving:
     ask: bool = False
     overwrite: bool = False
     with_weights: bool = False
+    with_examples: bool = False
     licence: str = ""
 
     def check(self) -> None:
@@ -59,7 +62,16 @@ class Saving:
         """Evaluate a recipe and fit a model."""
         from stackkit.experiment.train import train
 
-        return train(recipe, registry, store, reporter, steps, aggregator=self.aggregator, ask=self.ask)
+        return train(
+            recipe,
+            registry,
+            store,
+            reporter,
+            steps,
+            aggregator=self.aggregator,
+            ask=self.ask,
+            with_examples=self.with_examples,
+        )
 
     def save(self, trained: Trained) -> dict[str, Any]:
         """Write the bundle; return what `report.json` and `--json` say about it besides."""

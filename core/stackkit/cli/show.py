@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -64,7 +64,7 @@ def _lines(bundle: Bundle) -> Iterator[tuple[str, str]]:
     yield "aggregator", _classifier(manifest.aggregator)
     for name in ("calibration", "reliability", "novelty", "examples"):
         if figures := getattr(manifest, name):
-            yield name, _figures(figures.items())
+            yield name, _figures(figures)
     source = manifest.provenance
     yield "dataset", f"{source.dataset}, {source.images:,} images"
     yield "made", f"{source.created} by stackkit {source.stackkit}"
@@ -105,8 +105,11 @@ def _classifier(record: ClassifierRecord) -> str:
     return f"{component.label} ({component.distribution} {component.version}{trust})"
 
 
-def _figures(items: Iterable[tuple[str, object]]) -> str:
-    def shown(value: object) -> str:
-        return f"{value:.4g}" if isinstance(value, float) else str(value)
+def _figures(figures: Mapping[str, object]) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {_figure(value)}" for name, value in figures.items())
 
-    return ", ".join(f"{name} {shown(value)}" for name, value in items)
+
+def _figure(value: object) -> str:
+    if isinstance(value, Mapping):
+        return f"({_figures(value)})"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -17,6 +17,7 @@ def train(
     out: options.Bundle,
     overwrite: options.OverwriteModel = False,
     with_weights: options.WithWeights = False,
+    with_examples: options.WithExamples = False,
     licence: options.Licence = None,
     store: options.Store = None,
     feature_dtype: options.FeatureDtype = "float32",
@@ -41,6 +42,7 @@ def train(
         ask=True,
         overwrite=overwrite,
         with_weights=with_weights,
+        with_examples=with_examples,
         licence=licence or "",
     )
     saving.check()

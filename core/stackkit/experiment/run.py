@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
+from stackkit.api.dataset import Dataset
 from stackkit.api.reporter import Reporter
 from stackkit.evaluation.classifiers import CheckedAggregator, CheckedClassifiers
 from stackkit.evaluation.evaluability import check_evaluable
@@ -87,6 +88,7 @@ class Finished:
     preview: Preview
     evaluation: Evaluation
     chosen: CheckedAggregator | None
+    dataset: Dataset
 
 
 def carry_out(
@@ -115,7 +117,9 @@ def carry_out(
             fitting = StackFitting(chosen=chosen, official=recipe.official) if chosen else None
             evaluation = evaluate(recipe, classifiers, dataset, usable, reporter, outputs, fitting)
     report = make_report(recipe, preview, dataset, summary, evaluation, timings, effects)
-    return Finished(report=report, preview=preview, evaluation=evaluation, chosen=chosen)
+    return Finished(
+        report=report, preview=preview, evaluation=evaluation, chosen=chosen, dataset=dataset
+    )
 
 
 @contextmanager

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stackkit.api.errors import UsageError
 from stackkit.api.pixels import PixelOptions
 from stackkit.api.reporter import Reporter
 from stackkit.bundle import AccuracyRecord, ProvenanceRecord
 from stackkit.evaluation.classifiers import CheckedAggregator, CheckedClassifiers
+from stackkit.evaluation.features import Features
 from stackkit.experiment.run import Finished, Steps, carry_out
 from stackkit.host.registry import Registry
+from stackkit.model.examples import Examples, make_examples
 from stackkit.model.fitting import chosen_aggregator
 from stackkit.model.model import Model
 from stackkit.model.trusting import Trust, trust_in
@@ -40,6 +43,7 @@ def train(
     *,
     aggregator: str = "",
     ask: bool = True,
+    with_examples: bool = False,
 ) -> Trained:
     """Evaluate a recipe, and fit a stack on all images, or on the training part of an official split.
 
@@ -52,6 +56,8 @@ def train(
     ask : bool
         Whether to refuse several aggregators that replace those of the recipe's file, rather than to
         take the first.
+    with_examples : bool
+        Whether the model keeps thumbnails and features of training images.
 
     Returns
     -------
@@ -74,7 +80,21 @@ def train(
     features = [replace(each, used_rows=each.used_rows[known]) for each in usable.features]
     trust = trust_in(final.out_of_fold, features)
     report = replace(found.report, model=trust.figures())
-    return Trained(model=_model(found, trust, report), report=report)
+    model = _model(found, trust, report)
+    if with_examples:
+        model = replace(model, examples=_examples(found, known, features))
+    return Trained(model=model, report=report)
+
+
+def _examples(found: Finished, known: NDArray[np.int64], features: Sequence[Features]) -> Examples:
+    dataset, rows = found.dataset, found.evaluation.usable.rows[known]
+    samples = [dataset.samples[int(row)] for row in rows]
+    return make_examples(
+        features,
+        np.array([each.label for each in samples]),
+        [each.id for each in samples],
+        lambda number: dataset.image(int(rows[number])),
+    )
 
 
 def _chooser(

@@ -85,11 +85,12 @@ def fit_calibration(scores: NDArray[np.float64], labels: NDArray[np.int64]) -> C
     J. Platt, "Probabilistic outputs for support vector machines", 1999, section 2.2.
 
     """
+    if not len(labels):
+        return Calibration(temperature=1.0)
+    # Here, because a model that is used does not need SciPy, whose import takes a while.
     from scipy.optimize import minimize_scalar
     from scipy.special import log_softmax
 
-    if not len(labels):
-        return Calibration(temperature=1.0)
     spread = 1 / (len(labels) + 2)
 
     def loss(logarithm: float) -> float:

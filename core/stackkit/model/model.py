@@ -10,6 +10,7 @@ from stackkit.evaluation.features import Features
 from stackkit.host.configured_component import ConfiguredComponent
 from stackkit.model.answers import Answers
 from stackkit.model.calibration import Calibration
+from stackkit.model.examples import Examples
 from stackkit.model.novelty import NoveltyDetector
 from stackkit.model.reliability import Reliability
 from stackkit.model.stack import Stack
@@ -35,6 +36,8 @@ class Model:
         Confidence and correctness of out-of-fold answers, from which thresholds are derived.
     novelty : NoveltyDetector
         Tells images that look unlike the training images.
+    examples : Examples or None
+        Training images to show beside answers.
     facts : mapping of str to JSON value
         What the manifest says besides: accuracy with its interval and protocol, recipe, dataset,
         versions, time. See `docs/reference/bundle.md`.
@@ -48,6 +51,7 @@ class Model:
     calibration: Calibration
     reliability: Reliability
     novelty: NoveltyDetector
+    examples: Examples | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     def answer(self, features: Sequence[Features]) -> Answers:

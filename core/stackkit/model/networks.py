@@ -118,7 +118,12 @@ def _extracted(weights: WeightsRecord, bundle: Bundle) -> Path:
             "STACKKIT_HOME to a folder that is writable"
         ) from error
     if not path.exists():
-        return bundle.extract(weights.member, folder)
+        try:
+            return bundle.extract(weights.member, folder)
+        except BundleError:
+            if not path.exists():
+                raise
+            # Another process was faster.
     # Verified each time: it may be of an earlier version, or somebody may have changed it.
     if _sha256(path) != weights.sha256:
         raise BundleError(f"{path} has changed since it came with a model; delete it, and try again")

@@ -58,7 +58,7 @@ class NoveltyDetector:
         rows = np.arange(len(features[0].used_rows))
         each = [_distances(one, rows, mean) for one, mean in zip(features, self.means, strict=True)]
         found = np.mean(np.stack(each) / self.units[:, None], axis=0)
-        less = np.asarray(np.searchsorted(self.left_out, found, side="left"))
+        less = np.asarray(np.searchsorted(self.left_out, found, side="left"), dtype=np.float64)
         return less / len(self.left_out)
 
     def state(self) -> State:

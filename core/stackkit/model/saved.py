@@ -2,41 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar, cast, get_args
+from typing import Any, TypeVar
 
-from stackkit.api.aggregator import FitOn
-from stackkit.api.errors import BundleError, UsageError, WeightsError
+from stackkit.api.errors import BundleError, WeightsError
 from stackkit.api.state import State
 from stackkit.bundle import (
     AccuracyRecord,
     Bundle,
-    ClassifierRecord,
     Manifest,
     ProvenanceRecord,
     open_bundle,
     write_bundle,
 )
-from stackkit.evaluation.kept import Kept
-from stackkit.evaluation.views import Use
 from stackkit.extraction.backbone import make_backbone
 from stackkit.host.configured_component import ConfiguredComponent
 from stackkit.host.registry import Registry
 from stackkit.model.calibration import Calibration
-from stackkit.model.components import component_record, find_component, other_version
+from stackkit.model.classifiers import loaded_stack, saved_stack
+from stackkit.model.components import find_component, other_version
+from stackkit.model.examples import Examples
 from stackkit.model.model import Model
 from stackkit.model.networks import describe_network, restore_network
 from stackkit.model.novelty import NoveltyDetector
 from stackkit.model.reliability import Reliability
-from stackkit.model.stack import FittedLearner, Stack
 
 T = TypeVar("T")
 
-AGGREGATOR = "aggregator"
-"""Name of the aggregator's state."""
+EXAMPLES = "examples"
+"""Name of the state of the examples, if the model has any."""
 
 FIGURES = ("calibration", "reliability", "novelty")
 """Names of the states of what makes answers trustworthy, and of the facts about it."""
@@ -70,7 +66,11 @@ def save_model(model: Model, path: Path, *, with_weights: bool = False, overwrit
         If the file cannot be written.
 
     """
-    states, files = dict(_states(model)), dict[str, bytes | Path]()
+    stack = saved_stack(model.stack)
+    states = stack.states | {name: getattr(model, name).state() for name in FIGURES}
+    if model.examples:
+        states[EXAMPLES] = model.examples.state()
+    files: dict[str, bytes | Path] = dict(stack.files)
     backbones = []
     for each, revision in zip(model.backbones, model.revisions, strict=True):
         record, weights = describe_network(each, make_backbone(each), with_weights=with_weights)
@@ -81,28 +81,19 @@ def save_model(model: Model, path: Path, *, with_weights: bool = False, overwrit
             )
         backbones.append(record)
         files |= weights
+    if model.examples:
+        files |= model.examples.files()
     facts = model.facts
     accuracy, provenance = facts.get("accuracy"), facts.get("provenance")
     manifest = Manifest(
         classes=model.classes,
         backbones=tuple(backbones),
-        learners=tuple(
-            ClassifierRecord(
-                component=component_record(each.component),
-                states=tuple(_member(number, i) for i in range(len(each.members))),
-                views=each.uses,
-                backbone=each.backbone,
-            )
-            for number, each in enumerate(model.stack.learners)
-        ),
-        aggregator=ClassifierRecord(
-            component=component_record(model.stack.aggregator),
-            states=(AGGREGATOR,),
-            fit_on=model.stack.fit_on,
-        ),
+        learners=tuple(stack.learners),
+        aggregator=stack.aggregator,
         provenance=ProvenanceRecord(**provenance) if provenance else _UNKNOWN,
         accuracy=AccuracyRecord(**accuracy) if accuracy else None,
         **{name: facts.get(name, {}) for name in FIGURES},
+        examples=model.examples.facts() if model.examples else {},
         pixels=facts.get("pixels", {}),
         licence=str(facts.get("licence", "")),
     )
@@ -145,7 +136,7 @@ def load_model(path: Path, registry: Registry, *, trust: Collection[str] = ()) -
             restore_network(find_component(each.component, registry), each, bundle)
             for each in manifest.backbones
         ]
-        stack = _stack(bundle, registry)
+        stack = loaded_stack(bundle, registry, trust)
         model = Model(
             classes=manifest.classes,
             backbones=tuple(backbones),
@@ -154,86 +145,11 @@ def load_model(path: Path, registry: Registry, *, trust: Collection[str] = ()) -
             calibration=_part(bundle, "calibration", Calibration.from_state),
             reliability=_part(bundle, "reliability", Reliability.from_state),
             novelty=_part(bundle, "novelty", NoveltyDetector.from_state),
+            examples=_examples(bundle),
             facts=_facts(bundle, [*backbones, *(e.component for e in stack.learners), stack.aggregator]),
         )
     _check_fit(model, path)
     return model
-
-
-def _states(model: Model) -> Iterable[tuple[str, State]]:
-    stack = model.stack
-    for number, each in enumerate(stack.learners):
-        kept = Kept(component=each.component, n_classes=stack.n_classes)
-        _require_portable(kept)
-        states = each.states or (None,) * len(each.members)
-        for i, (member, state) in enumerate(zip(each.members, states, strict=True)):
-            yield _member(number, i), state or kept.state(member)
-    kept = _kept_aggregator(stack)
-    _require_portable(kept)
-    yield AGGREGATOR, stack.state or kept.state(stack.fitted)
-    yield "calibration", model.calibration.state()
-    yield "reliability", model.reliability.state()
-    yield "novelty", model.novelty.state()
-
-
-def _member(number: int, i: int) -> str:
-    return f"learner-{number}-{i}"
-
-
-def _kept_aggregator(stack: Stack) -> Kept:
-    on_features = stack.fit_on == "features"
-    return Kept(
-        component=stack.aggregator,
-        n_classes=stack.n_classes,
-        learner=stack.learners[0].component if on_features else None,
-    )
-
-
-def _require_portable(kept: Kept) -> None:
-    for each in filter(None, (kept.component, kept.learner)):
-        if not each.portable:
-            raise UsageError(
-                f"{each.name} of {each.component.distribution} has no state that can be saved; use "
-                "another, or ask its author for state= and restore= in its spec"
-            )
-
-
-def _stack(bundle: Bundle, registry: Registry) -> Stack:
-    manifest = bundle.manifest
-    n_classes, fit_on = len(manifest.classes), manifest.aggregator.fit_on
-    if fit_on not in get_args(FitOn):
-        raise BundleError(f"fit_on must be one of {', '.join(get_args(FitOn))}, got {fit_on!r:.50}")
-    learners = []
-    for record in manifest.learners:
-        component = find_component(record.component, registry)
-        kept = Kept(component=component, n_classes=n_classes)
-        states = tuple(bundle.state(name) for name in record.states)
-        members = tuple(map(kept.restored, states))
-        learners.append(
-            FittedLearner(
-                component=component,
-                backbone=record.backbone,
-                members=members,
-                uses=_uses(record),
-                states=states,
-            )
-        )
-    aggregator = find_component(manifest.aggregator.component, registry)
-    empty = Stack(
-        learners=tuple(learners),
-        aggregator=aggregator,
-        fitted=None,
-        fit_on=fit_on,  # type: ignore[arg-type]
-        n_classes=n_classes,
-    )
-    state = bundle.state(manifest.aggregator.states[0])
-    return replace(empty, fitted=_kept_aggregator(empty).restored(state), state=state)
-
-
-def _uses(record: ClassifierRecord) -> tuple[Use, ...]:
-    if len(record.views) != len(record.states) or not set(record.views) <= set(get_args(Use)):
-        raise BundleError(f"views of {record.component.name} must be one use of views for each state")
-    return cast(tuple[Use, ...], record.views)
 
 
 def _part(bundle: Bundle, name: str, restore: Callable[[State], T]) -> T:
@@ -241,12 +157,21 @@ def _part(bundle: Bundle, name: str, restore: Callable[[State], T]) -> T:
         return restore(bundle.state(name))
 
 
+def _examples(bundle: Bundle) -> Examples | None:
+    manifest = bundle.manifest
+    if not manifest.examples:
+        return None
+    widths = [each.feature_dim for each in manifest.backbones]
+    with _refused(EXAMPLES):
+        return Examples.from_state(bundle.state(EXAMPLES), bundle.file, widths, len(manifest.classes))
+
+
 @contextmanager
 def _refused(name: str) -> Iterator[None]:
     try:
         yield
     except (ValueError, TypeError, KeyError) as error:
-        raise BundleError(f"the {name} of the model is invalid: {error}") from error
+        raise BundleError(f"invalid {name} of the model: {error}") from error
 
 
 def _facts(bundle: Bundle, components: Sequence[ConfiguredComponent]) -> Mapping[str, Any]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
 from stackkit.api.errors import UsageError
 from stackkit.model.model import Model
 
@@ -78,12 +80,8 @@ def acceptance(
     reliability = model.reliability
     if target_precision is not None:
         found = reliability.threshold(target_precision)
-        if not found.attained:
-            raise UsageError(
-                f"no probability is known to make {target_precision:.1%} of the labels right: the "
-                f"{len(reliability.correct):,} images that were left out in training support at most "
-                f"{reliability.attainable:.1%}; pass a lower target_precision, or min_confidence"
-            )
+        if not found.coverage:  # a probability of exactly 1 must not be accepted then
+            return Acceptance(confidence=np.nextafter(1, 2).item(), precision=None, coverage=0.0)
         min_confidence = found.confidence
     if min_confidence is None:
         return None

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -14,6 +17,7 @@ from numpy.typing import NDArray
 from stackkit.api.backbone import PreparableBackbone
 from stackkit.api.images import read_image, squash
 from stackkit.api.option import OptionValue
+from stackkit.api.specs import BackboneSpec
 from stackkit.host.option_syntax import unparse
 from stackkit.testing.check import CheckList, attempt, require, skip
 from stackkit.testing.end_to_end import runs_after
@@ -191,6 +195,37 @@ def _compared(component: BackboneUnderTest, one: Options, other: Options) -> boo
     names = " and ".join(unparse(component.name, options) for options in (one, other))
     require(gap is None, f"{names} have other features ({gap}), but both are {made[0].revision!r}")
     return True
+
+
+@CHECKS.add(
+    "portable-weights",
+    "read the weights from weights_file where it is given, and let the revision depend on the content "
+    "of the file, not on its path",
+    after=("stable-revision",),
+)
+def portable_weights(component: BackboneUnderTest) -> None:
+    """With `weights_file=True` in the spec, the weights can be read from a copy of their file, with the
+    same revision.
+    """
+    spec = component.component.spec
+    if not (isinstance(spec, BackboneSpec) and spec.weights_file):
+        skip("its spec does not have weights_file=True")
+    file = component.made.weights_file
+    if file is None:
+        require(not component.made.trained, "weights_file is None, but trained is True")
+        skip("random weights have no file")
+    require(isinstance(file, Path) and file.is_file(), f"weights_file is no path of a file: {file!r}")
+    with TemporaryDirectory(prefix="stackkit-check-") as folder:
+        copy = Path(shutil.copy(file, folder))
+        other = replace(component.configured(), weights_file=copy).create()
+        require(
+            other.weights_file == copy, f"weights_file is {other.weights_file}, not that of the copy"
+        )
+        revision = other.revision
+    same = revision == component.made.revision
+    require(
+        same, f"with a copy of the file the revision is {revision!r}, not {component.made.revision!r}"
+    )
 
 
 @CHECKS.add(

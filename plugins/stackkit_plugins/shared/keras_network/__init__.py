@@ -8,7 +8,8 @@ know nothing of the others; `pooling` are poolings of feature maps, for which `h
 network; `network` builds and runs a network on TensorFlow; `engine_cache` keeps
 selections and converted networks; `engine_table` knows which engine is fastest, `parity` compares its
 features with TensorFlow's and `timing` measures; `selection` selects by these three, and
-`selection_process` does that in a process of its own; `backbone` ties all of it together.
+`selection_process` does that in a process of its own; `to_onnx` says in ONNX what a network computes;
+`backbone` ties all of it together.
 """
 
 from stackkit_plugins.shared.keras_network.backbone import KerasBackbone

@@ -255,16 +255,7 @@ class KerasBackbone:
         return features
 
     def onnx(self, nodes: OnnxNodes, images: str) -> str:
-        """Add the nodes that compute the features of (n, size, size, 3) uint8 images.
-
-        Raises
-        ------
-        PluginError
-            If a layer or a pooling cannot be exported.
-        WeightsError
-            If the weights are missing and cannot be downloaded.
-
-        """
+        """Add the nodes that compute the features of images; see `network_nodes`."""
         from stackkit_plugins.shared.keras_network.to_onnx.conversion import network_nodes
 
         return network_nodes(nodes, self.definition, self._plain_model, images)

@@ -1,0 +1,107 @@
+"""Find the regions of an image that an answer depends on, by covering them one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stackkit.api.errors import UsageError
+from stackkit.evaluation.features import Features
+from stackkit.model.model import Model
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+GRIDS = (3, 16)
+"""Smallest and largest number of cells per side."""
+
+_BATCH = 32
+"""Covered images in memory at a time."""
+
+
+class Labels(Protocol):
+    """What is needed of a Predictor."""
+
+    model: Model
+
+    def features(self, images: Sequence[Image.Image]) -> list[Features]:
+        """Return the features of images, one entry per backbone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OcclusionMap:
+    """How much the probability of a class falls when a region is covered.
+
+    Attributes
+    ----------
+    falls : ndarray of shape (grid, grid), float64
+        Mean fall of the probability over the squares that cover a cell, from -1 to 1. Negative: without
+        this region the class would be more probable.
+    images : int
+        How many covered images the model has labelled for it.
+
+    """
+
+    falls: NDArray[np.float64]
+    images: int
+
+
+def occlusion_map(predictor: Labels, image: Image.Image, label: int, grid: int = 8) -> OcclusionMap:
+    """Cover each region of an image with its mean colour, and see what that does to a class.
+
+    A square is two cells wide and moves by one cell, so (grid - 1)^2 covered images are labelled.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        Labels the covered images, in batches.
+    image : PIL.Image.Image
+        The image, in mode RGB.
+    label : int
+        The class.
+    grid : int, default 8
+        Cells per side.
+
+    Raises
+    ------
+    UsageError
+        If `grid` is out of range.
+
+    References
+    ----------
+    M. D. Zeiler and R. Fergus, "Visualizing and understanding convolutional networks", ECCV 2014.
+
+    """
+    low, high = GRIDS
+    if not low <= grid <= high:
+        raise UsageError(f"grid must be from {low} to {high}, got {grid}")
+    places = [(row, column) for row in range(grid - 1) for column in range(grid - 1)]
+    whole = _probability(predictor, [image], label)[0]
+    sums, counts = np.zeros((grid, grid)), np.zeros((grid, grid))
+    for start in range(0, len(places), _BATCH):
+        block = places[start : start + _BATCH]
+        found = _probability(predictor, list(_covered(image, block, grid)), label)
+        for (row, column), probability in zip(block, found, strict=True):
+            cells = np.s_[row : row + 2, column : column + 2]
+            sums[cells] += whole - probability
+            counts[cells] += 1
+    return OcclusionMap(falls=sums / counts, images=len(places))
+
+
+def _probability(predictor: Labels, images: Sequence[Image.Image], label: int) -> NDArray[np.float64]:
+    return predictor.model.answer(predictor.features(images)).probabilities[:, label]
+
+
+def _covered(image: Image.Image, places: Sequence[tuple[int, int]], grid: int) -> Iterator[Image.Image]:
+    """Yield copies of an image with a square at each place in the mean colour of the image."""
+    red, green, blue = np.asarray(image).reshape(-1, 3).mean(axis=0).round().astype(int).tolist()
+    xs = np.linspace(0, image.width, grid + 1).round().astype(int).tolist()
+    ys = np.linspace(0, image.height, grid + 1).round().astype(int).tolist()
+    for row, column in places:
+        copy = image.copy()
+        copy.paste((red, green, blue), (xs[column], ys[row], xs[column + 2], ys[row + 2]))
+        yield copy
