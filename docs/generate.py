@@ -14,7 +14,7 @@ import re
 import sys
 import tempfile
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import MISSING, Field, fields, is_dataclass
 from itertools import pairwise
@@ -24,14 +24,19 @@ from typing import Any
 
 DOCS = Path(__file__).resolve().parent
 REFERENCE = DOCS / "reference"
-PAGES = ("hooks.md", "gallery.md", "cli.md")
+PAGES = ("hooks.md", "gallery.md", "cli.md", "python.md")
 HINT = "generated; run `python docs/generate.py` to bring it up to date"
 NOTE = "<!-- Taken from the code by docs/generate.py: change the code, then run it. -->"
 
 
 def main(arguments: list[str]) -> int:
     """Write every page, or with --check say which differ; returns the exit code."""
-    made = {"hooks.md": hooks_page(), "gallery.md": gallery_page(), "cli.md": cli_page()}
+    made = {
+        "hooks.md": hooks_page(),
+        "gallery.md": gallery_page(),
+        "cli.md": cli_page(),
+        "python.md": python_page(),
+    }
     assert tuple(made) == PAGES
     drifted = [name for name, text in made.items() if _text_of(REFERENCE / name) != text]
     if "--check" in arguments:
@@ -155,7 +160,7 @@ def _member(name: str, member: FunctionType | property) -> Iterator[str]:
     yield _docstring(member)
 
 
-def _callable(name: str, function: FunctionType) -> Iterator[str]:
+def _callable(name: str, function: Callable[..., Any]) -> Iterator[str]:
     signature = inspect.signature(function)
     bare = [each.replace(annotation=_bare(each.annotation)) for each in signature.parameters.values()]
     shown = signature.replace(parameters=bare, return_annotation=_bare(signature.return_annotation))
@@ -219,6 +224,46 @@ def _paragraphs(text: str) -> str:
     paragraphs = text.strip("\n").split("\n\n")
     items = [re.split(r"\n(?=- )", paragraph) for paragraph in paragraphs]
     return "\n\n".join("\n".join(" ".join(line.split()) for line in each) for each in items)
+
+
+# docs/reference/python.md
+
+
+def python_page() -> str:
+    """Return the page of every name that `import stackkit` offers, and of the records of predictions."""
+    import stackkit
+    from stackkit.library.loaded_model import ExpectedAccuracy
+    from stackkit.prediction.record import Candidate, Prediction, Vote
+
+    things = [getattr(stackkit, name) for name in stackkit.__all__ if name != "__version__"]
+    functions = [each for each in things if inspect.isfunction(each)]
+    classes = [each for each in things if inspect.isclass(each)]
+    parts = [
+        "# Python API",
+        NOTE,
+        "What `import stackkit` offers. [Use stackkit from Python](../how-to/python.md) shows how. "
+        "`stackkit.__version__` is the version as text.",
+        "## Functions",
+    ]
+    for each in functions:
+        parts += [f"### `stackkit.{each.__name__}`", *_callable(each.__name__, each)]
+    parts.append("## Classes")
+    for each in [*classes, Prediction, Candidate, Vote, ExpectedAccuracy]:
+        prefix = "stackkit." if each in classes else ""
+        parts += [f"### `{prefix}{each.__name__}`", *_class(each)]
+    return _page(parts)
+
+
+def _class(thing: type) -> Iterator[str]:
+    from sklearn.base import BaseEstimator
+
+    if issubclass(thing, BaseEstimator):  # users create only these
+        yield from _callable(thing.__name__, thing)
+    else:
+        yield _docstring(thing)
+    for name, member in vars(thing).items():
+        if not name.startswith("_") and isinstance(member, FunctionType | property):
+            yield from _member(name, member)
 
 
 # docs/reference/gallery.md

@@ -12,7 +12,7 @@ from support.installing import Site, own_entry_points, stand_in_for_stackkit
 from stackkit.host.heavy_modules import HEAVY
 
 STATEMENTS = [
-    "import stackkit.api",
+    "import stackkit, stackkit.api; dir(stackkit)",
     "import stackkit.host.registry",
     "from stackkit.host.host import load_host; load_host()",
 ]

@@ -145,7 +145,7 @@ def test_the_command_shows_what_fails_and_what_to_do(toy, capsys):
     assert lines[at].startswith("FAILED   backbone:toy:row-independence  with other images in its batch")
     assert lines[at + 1].startswith("         remedy: put the network into inference mode")
     assert "passed   backbone:toy:finite-features" in lines
-    assert lines[-1] == "toy: 11 passed, 1 failed, 1 skipped"
+    assert lines[-1] == "toy: 12 passed, 1 failed, 1 skipped"
 
 
 def test_the_command_prints_json_for_programs(toy, capsys):
@@ -195,7 +195,7 @@ def test_a_component_that_was_not_tested_does_not_pass(toy, capsys):
     reason, line = shown.out.splitlines()[-2:]
     assert reason.startswith("backbone:toy was not tested: ")
     assert "seed must be above 0" in reason
-    assert line == "toy: 5 passed, 0 failed, 8 skipped; NOT TESTED: backbone:toy"
+    assert line == "toy: 6 passed, 0 failed, 8 skipped; NOT TESTED: backbone:toy"
     assert "--component NAME:key=value" in shown.err
     assert main(["check-plugin", "toy", "--json"]) == 2
     document = json.loads(capsys.readouterr().out)
@@ -265,7 +265,7 @@ def toyfile(site, tmp_path_factory):
     sys.modules.pop("toyfile", None)
 
 
-SOUND = "toyfile: 11 passed, 0 failed, 2 skipped"
+SOUND = "toyfile: 12 passed, 0 failed, 2 skipped"
 
 
 def test_a_single_file_is_checked_by_its_path(toyfile, capsys, monkeypatch):
@@ -287,7 +287,7 @@ def test_a_loaded_single_file_is_checked_by_its_name(toyfile, capsys, monkeypatc
 
 def test_a_single_file_is_checked_by_pytest(toyfile):
     found = outcomes(conformance(str(toyfile)))
-    assert list(found.values()).count("passed") == 11
+    assert list(found.values()).count("passed") == 12
     assert found["backbone:toy:repeatability"] == "passed"
 
 

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from stackkit.api.common_options import MOST_SEED
 from stackkit.api.errors import UsageError
 from stackkit.cli import values
 from stackkit.cli.completion import complete_components, complete_recipes
+from stackkit.recipe.given import check_count as check_count
+from stackkit.recipe.given import check_seed as check_seed
 
 if TYPE_CHECKING:
     from stackkit.store import FeatureStore
@@ -321,18 +322,6 @@ def output_format(*, as_json: bool, as_csv: bool) -> OutputFormat:
     if as_json and as_csv:
         raise UsageError("--json and --csv cannot be combined; choose one of them")
     return "json" if as_json else "csv" if as_csv else "text"
-
-
-def check_seed(seed: int) -> None:
-    """Raise UsageError for a seed that a generator would refuse after hours of work."""
-    if not 0 <= seed <= MOST_SEED:
-        raise UsageError(f"--seed must be a whole number from 0 to {MOST_SEED}, got {seed}")
-
-
-def check_count(option: str, count: int | None, least: int = 1) -> None:
-    """Raise UsageError for a number of threads, jobs, folds or repeats below the `least`."""
-    if count is not None and count < least:
-        raise UsageError(f"{option} must be at least {least}, got {count}")
 
 
 def feature_store(folder: Path | None, dtype: Literal["float32", "float16"]) -> FeatureStore:

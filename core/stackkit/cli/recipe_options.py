@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
-from stackkit.api.errors import UsageError
 from stackkit.cli import options
-from stackkit.recipe import PUBLISHED, Recipe, compose, load_recipe
-
-if TYPE_CHECKING:
-    from stackkit.recipe import Setting
+from stackkit.recipe import Recipe
+from stackkit.recipe.given import Given, checked_recipe, recipe_from
 
 
 def parse_recipe(
@@ -34,63 +30,27 @@ def parse_recipe(
     strict: options.Strict = None,
 ) -> Recipe:
     """Build the recipe of `run` and `evaluate`; raises UsageError for options that contradict."""
-    options.check_count("--repeats", repeats)
-    options.check_count("--jobs", jobs)
-    options.check_count("--cv", cv, least=2)
-    options.check_count("--inner-cv", inner_cv, least=2)
-    if split:
-        _check_split(cv, shuffle, group_duplicates)
-    given = _given(
-        backbones=backbones,
-        learners=learner,
-        aggregators=aggregator,
-        baselines=baseline,
-        cv=cv,
-        split=split,
-        shuffle=shuffle,
-        repeats=repeats,
-        group_duplicates=group_duplicates,
-        inner_cv=inner_cv,
-        refit=refit,
-        seed=seed,
-        strict=strict,
-    )
-    if given.get("baselines") == ("none",):
-        given["baselines"] = ()
-    composed = compose(load_recipe(recipe or PUBLISHED), dataset, given)
-    options.check_seed(composed.seed + composed.repeats - 1)
-    if composed.repeats > 1 and not composed.shuffle:
-        raise UsageError(f"--repeats {composed.repeats} would repeat the same folds; add --shuffle")
-    return replace(composed, jobs=jobs)
-
-
-def _check_split(cv: int | None, shuffle: bool | None, group_duplicates: bool | None) -> None:
-    if cv is not None or shuffle:
-        raise UsageError(
-            "--split official cannot be combined with --cv or --shuffle; choose one protocol"
-        )
-    if group_duplicates:
-        raise UsageError(
-            "--group-duplicates cannot be combined with --split official, whose parts are fixed; use "
-            "--cv, or delete the copies"
-        )
-
-
-def _given(**options: Sequence[str] | str | int | None) -> dict[str, Setting]:
-    """Return the options that the user gave, as settings of a recipe.
-
-    Absent ones are None, or empty if they are repeatable.
-    """
-    return {
-        key: tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
-        for key, value in options.items()
-        if value is not None and value != [] and value != ()
+    given = {
+        "backbones": backbones,
+        "learners": learner,
+        "aggregators": aggregator,
+        "baselines": baseline,
+        "cv": cv,
+        "split": split,
+        "shuffle": shuffle,
+        "repeats": repeats,
+        "group_duplicates": group_duplicates,
+        "inner_cv": inner_cv,
+        "refit": refit,
+        "seed": seed,
+        "strict": strict,
     }
+    return checked_recipe(dataset, recipe, given, jobs=jobs)
 
 
-def start_from(recipe: str | None, dataset: str, **given: Sequence[str] | str | int | None) -> Recipe:
+def start_from(recipe: str | None, dataset: str, **given: Given) -> Recipe:
     """Return a recipe by name or path with the settings that the user gave in place of its own."""
-    return compose(load_recipe(recipe or PUBLISHED), dataset, _given(**given))
+    return recipe_from(dataset, recipe, given)
 
 
 def first_from(parse: Callable[..., Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:

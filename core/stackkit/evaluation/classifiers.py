@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast, get_args
 
@@ -55,13 +56,21 @@ def check_classifiers(components: ResolvedRecipe) -> CheckedClassifiers:
         If an aggregator needs probabilities and a learner does not provide them.
 
     """
-    learners = components.learners
-    for component in (*components.baselines, *learners, *components.aggregators):
+    return checked(components.learners, components.baselines, components.aggregators)
+
+
+def checked(
+    learners: Sequence[ConfiguredComponent],
+    baselines: Sequence[ConfiguredComponent],
+    aggregators: Sequence[ConfiguredComponent],
+) -> CheckedClassifiers:
+    """Check classifiers without a recipe; see `check_classifiers`."""
+    for component in (*baselines, *learners, *aggregators):
         _ = component.process_state  # may call plugin code
-    for component in (*components.baselines, *learners):
+    for component in (*baselines, *learners):
         component.create()
-    aggregators = tuple(map(_check_aggregator, components.aggregators))
-    stacking = [aggregator for aggregator in aggregators if aggregator.fit_on != "features"]
+    able = tuple(map(_check_aggregator, aggregators))
+    stacking = [aggregator for aggregator in able if aggregator.fit_on != "features"]
     if stacking and (silent := [each for each in learners if not gives_probabilities(each)]):
         name = silent[0].name
         raise UsageError(
@@ -69,7 +78,7 @@ def check_classifiers(components: ResolvedRecipe) -> CheckedClassifiers:
             f"not provide; use --learner logistic, or evaluate {name} on each backbone with "
             f"--baseline {name}"
         )
-    return CheckedClassifiers(learners=learners, baselines=components.baselines, aggregators=aggregators)
+    return CheckedClassifiers(learners=tuple(learners), baselines=tuple(baselines), aggregators=able)
 
 
 def gives_probabilities(learner: ConfiguredComponent) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast, get_args
 
@@ -12,9 +12,10 @@ from stackkit.api.state import State
 from stackkit.bundle import Bundle, ClassifierRecord
 from stackkit.evaluation.kept import Kept
 from stackkit.evaluation.views import Use
+from stackkit.host.configured_component import ConfiguredComponent
 from stackkit.host.registry import Registry
 from stackkit.model.components import component_record, find_component
-from stackkit.model.foreign import foreign_restored, foreign_state
+from stackkit.model.foreign import foreign_restored, foreign_state, require_skops
 from stackkit.model.stack import FittedLearner, Stack
 
 AGGREGATOR = "aggregator"
@@ -52,10 +53,7 @@ def saved_stack(stack: Stack) -> SavedStack:
             return name
         if kept.component.portable:  # an aggregator of ours around a learner without a state
             assert kept.learner is not None
-            raise UsageError(
-                f"{kept.learner.name} of {kept.learner.component.distribution} has no state that can be "
-                f"saved inside {kept.component.name}; choose another --aggregator or --learner"
-            )
+            raise _not_inside(kept.learner, kept.component)
         member = f"skops/{name}.skops"
         files[member] = foreign_state(fitted, kept.component)
         return member
@@ -85,6 +83,27 @@ def saved_stack(stack: Stack) -> SavedStack:
         fit_on=stack.fit_on,
     )
     return SavedStack(learners=learners, aggregator=aggregator, states=states, files=files)
+
+
+def check_savable(
+    aggregator: ConfiguredComponent, learners: Sequence[ConfiguredComponent], *, inside: bool
+) -> None:
+    """Raise UsageError if classifiers of these components cannot be saved, before any is fitted.
+
+    `inside` says whether the learners are fitted inside the aggregator.
+    """
+    for each in (aggregator, *learners):
+        if not each.portable:
+            if inside and each is not aggregator:
+                raise _not_inside(each, aggregator)
+            require_skops(each)
+
+
+def _not_inside(learner: ConfiguredComponent, aggregator: ConfiguredComponent) -> UsageError:
+    return UsageError(
+        f"{learner.name} of {learner.component.distribution} has no state that can be saved inside "
+        f"{aggregator.name}; choose another --aggregator or --learner"
+    )
 
 
 def loaded_stack(bundle: Bundle, registry: Registry, trust: Collection[str]) -> Stack:
@@ -125,6 +144,10 @@ def _loaded(
     if record.format == "state":
         state = bundle.state(name)
         return kept.restored(state), state
+    if kept.component.component.is_own:  # no release of stackkit writes this
+        raise BundleError(
+            f"{kept.component.name} of stackkit itself must have a state, got one of skops"
+        )
     data = bundle.file(name)
     return foreign_restored(data, kept.component, trust=trust, n_classes=kept.n_classes), None
 

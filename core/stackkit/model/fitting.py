@@ -19,6 +19,7 @@ from stackkit.evaluation.folds import Fold, inner_folds
 from stackkit.evaluation.learner_fit import LearnerFit
 from stackkit.evaluation.out_of_fold import Collector, OutOfFold
 from stackkit.evaluation.views import Use
+from stackkit.model.classifiers import check_savable
 from stackkit.model.stack import FittedLearner, Stack
 
 
@@ -74,6 +75,7 @@ def chosen_aggregator(classifiers: CheckedClassifiers, text: str) -> CheckedAggr
             f"aggregator {found.component.label} has neither predict_proba nor decision_function, so a "
             "model with it cannot say how certain it is; choose another --aggregator"
         )
+    check_savable(found.component, classifiers.learners, inside=found.fit_on == "features")
     return found
 
 

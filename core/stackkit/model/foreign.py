@@ -36,7 +36,7 @@ def foreign_state(fitted: Any, component: ConfiguredComponent) -> bytes:
         If skops cannot save it, or it contains classes that `foreign_restored` would refuse.
 
     """
-    skops = _skops(component)
+    skops = require_skops(component)
     with component.blamed():
         data: bytes = skops.dumps(fitted)
         _refuse_unknown_types(skops.get_untrusted_types(data=data), component)
@@ -79,7 +79,7 @@ def foreign_restored(
             "Reading it can run code or exhaust memory, and no check of skops excludes that. If you "
             f"trust the person who made the file, add --trust {component.name}"
         )
-    skops = _skops(component)
+    skops = require_skops(component)
     with component.blamed():
         _refuse_compressed(data)
         types = skops.get_untrusted_types(data=data)
@@ -94,7 +94,8 @@ def foreign_restored(
     return fitted
 
 
-def _skops(component: ConfiguredComponent) -> Any:
+def require_skops(component: ConfiguredComponent) -> Any:
+    """Return the module `skops.io`; raise UsageError that names `component` if it is not installed."""
     try:
         import skops.io
     except ImportError:

@@ -111,16 +111,30 @@ class Stack:
             One entry per backbone of the model, with the views that its learners were fitted on.
 
         """
-        count = len(features[0].used_rows)
-        votes = np.stack(
-            [each.probabilities(features[each.backbone], self.n_classes) for each in self.learners]
-        )
-        inputs: Any = votes
-        if self.fit_on == "features":
-            inputs = [each.take_average(np.arange(count)) for each in features]
+        count, votes = len(features[0].used_rows), self._votes(features)
+        inputs = self._inputs(features, votes)
         with errors_name(self.aggregator):
             return StackAnswers(
                 labels=checked_labels(self.fitted.predict(inputs), count, self.n_classes),
                 scores=scores(self.fitted, inputs, count, self.n_classes),
                 votes=votes,
             )
+
+    def labels(self, features: Sequence[Features]) -> NDArray[np.int64]:
+        """Return only the labels of images, (n,); also aggregators that give no scores have them."""
+        count, needs_votes = len(features[0].used_rows), self.fit_on != "features"
+        inputs = self._inputs(features, self._votes(features) if needs_votes else None)
+        with errors_name(self.aggregator):
+            return checked_labels(self.fitted.predict(inputs), count, self.n_classes)
+
+    def _votes(self, features: Sequence[Features]) -> NDArray[np.floating]:
+        return np.stack(
+            [each.probabilities(features[each.backbone], self.n_classes) for each in self.learners]
+        )
+
+    def _inputs(self, features: Sequence[Features], votes: NDArray[np.floating] | None) -> Any:
+        """Return what the aggregator predicts from."""
+        if self.fit_on != "features":
+            return votes
+        rows = np.arange(len(features[0].used_rows))
+        return [each.take_average(rows) for each in features]

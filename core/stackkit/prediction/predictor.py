@@ -92,6 +92,21 @@ class Predictor:
         self._opened: Networks | None = None
         self._lock = threading.RLock()
 
+    def asking(
+        self,
+        *,
+        top: int = 5,
+        min_confidence: float | None = None,
+        target_precision: float | None = None,
+    ) -> Predictor:
+        """Return a predictor with other parameters that shares the networks of this one."""
+        other = Predictor(
+            self.model, top=top, min_confidence=min_confidence, target_precision=target_precision
+        )
+        with self._lock:
+            other._opened, other._lock = self._networks, self._lock
+        return other
+
     def warm(self) -> None:
         """Open the networks and label an image of noise, so that the next image waits for nothing."""
         from PIL import Image

@@ -209,11 +209,11 @@ def portable_weights(component: BackboneUnderTest) -> None:
     """
     spec = component.component.spec
     if not (isinstance(spec, BackboneSpec) and spec.weights_file):
-        skip("its spec does not have weights_file=True")
+        return  # nothing is promised
     file = component.made.weights_file
     if file is None:
         require(not component.made.trained, "weights_file is None, but trained is True")
-        skip("random weights have no file")
+        return  # random weights have no file
     require(isinstance(file, Path) and file.is_file(), f"weights_file is no path of a file: {file!r}")
     with TemporaryDirectory(prefix="stackkit-check-") as folder:
         copy = Path(shutil.copy(file, folder))

@@ -1,0 +1,117 @@
+"""The arguments of `stackkit.run`, `stackkit.train` and `stackkit.features`: those of the commands."""
+
+from __future__ import annotations
+
+import difflib
+import numbers
+import os
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Literal, TypedDict
+
+from stackkit.api.errors import UsageError
+from stackkit.api.paths import features_dir, user_path
+from stackkit.recipe import Recipe
+from stackkit.recipe.given import check_count, checked_recipe
+from stackkit.store import FeatureStore
+
+
+class RecipeOptions(TypedDict, total=False):
+    """What `stackkit.run` and `stackkit.train` take besides the dataset, as the commands do.
+
+    `backbones`, `learner`, `aggregator` and `baseline` are text such as "vgg19,resnet50" or a list.
+    """
+
+    recipe: str | None
+    backbones: str | Sequence[str] | None
+    learner: str | Sequence[str] | None
+    aggregator: str | Sequence[str] | None
+    baseline: str | Sequence[str] | None
+    cv: int | None
+    split: Literal["official"] | None
+    shuffle: bool | None
+    repeats: int | None
+    group_duplicates: bool | None
+    inner_cv: int | None
+    refit: bool | None
+    jobs: int | None
+    seed: int | None
+    strict: bool | None
+    store: str | os.PathLike[str] | None
+    feature_dtype: Literal["float32", "float16"]
+    device: Literal["cpu", "gpu"] | None
+    threads: int | None
+
+
+_KEYS = {"learner": "learners", "aggregator": "aggregators", "baseline": "baselines"}
+"""Keys of a recipe file that are called otherwise on the command line."""
+
+_TEXTS = ("backbones", "learner", "aggregator", "baseline")
+_NUMBERS = ("cv", "repeats", "inner_cv", "jobs", "seed", "threads")
+_TRUTHS = ("shuffle", "group_duplicates", "refit", "strict")
+_CHOICES = {"split": ("official",), "device": ("cpu", "gpu"), "feature_dtype": ("float32", "float16")}
+_OF_RUN = ("recipe", "jobs", "device", "threads", "store", "feature_dtype")
+
+
+def recipe_of(dataset: str, given: Mapping[str, Any]) -> Recipe:
+    """Return the recipe that `run` or `train` is asked for.
+
+    Raises
+    ------
+    UsageError
+        If an argument is unknown, or its value is not allowed.
+
+    """
+    refuse_unknown(given, RecipeOptions.__annotations__)
+    values = {name: _checked(name, value) for name, value in given.items() if value is not None}
+    settings = {_KEYS.get(name, name): value for name, value in values.items() if name not in _OF_RUN}
+    check_count("--threads", values.get("threads"))
+    recipe = checked_recipe(dataset, values.get("recipe"), settings, jobs=values.get("jobs"))
+    return replace(recipe, device=values.get("device"), threads=values.get("threads"))
+
+
+def store_of(given: Mapping[str, Any]) -> FeatureStore:
+    """Return the store that the arguments `store` and `feature_dtype` name."""
+    folder = given.get("store")
+    dtype = _checked("feature_dtype", given.get("feature_dtype") or "float32")
+    return FeatureStore(user_path(folder) if folder else features_dir(), dtype)
+
+
+def refuse_unknown(given: Collection[str], known: Collection[str]) -> None:
+    """Raise UsageError for the first name that is not known."""
+    for name in given:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"allowed: {', '.join(known)}"
+            raise UsageError(f"unknown argument {name!r}; {hint}")
+
+
+def _checked(name: str, value: Any) -> Any:
+    if name in _TEXTS:
+        return _texts(name, value)
+    if name in _CHOICES and value not in _CHOICES[name]:
+        raise _refused(name, f"one of {', '.join(_CHOICES[name])}", value)
+    if name in _TRUTHS and not isinstance(value, bool):
+        raise _refused(name, "True or False", value)
+    if name in _NUMBERS:
+        if not isinstance(value, numbers.Integral) or isinstance(value, bool):
+            raise _refused(name, "a whole number", value)
+        return int(value)
+    if name == "recipe":
+        if not isinstance(value, str | os.PathLike):
+            raise _refused(name, "the name or the path of a recipe", value)
+        return os.fspath(value)
+    return value
+
+
+def _texts(name: str, value: Any) -> tuple[str, ...]:
+    texts = (value,) if isinstance(value, str) else value
+    if isinstance(texts, Sequence) and all(isinstance(each, str) for each in texts):
+        if name == "baseline" and not len(texts):
+            return ("none",)  # an empty list says so, and on the command line there is none
+        return tuple(texts)
+    raise _refused(name, "text or a list of texts", value)
+
+
+def _refused(name: str, allowed: str, value: object) -> UsageError:
+    return UsageError(f"{name} must be {allowed}, got {value!r:.80}")

@@ -1,0 +1,273 @@
+"""`stackkit.load`: a saved model, ready to label images."""
+
+from __future__ import annotations
+
+import glob
+import os
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from PIL import Image
+
+from stackkit.api.dataset import FailedImage
+from stackkit.api.errors import UsageError
+from stackkit.api.paths import user_path
+from stackkit.api.reporter import Reporter
+from stackkit.api.rgb import rgb_of
+from stackkit.library.components import installed
+from stackkit.library.html import listed, percent, table
+from stackkit.library.images import GivenImage, OneImage, given_images
+from stackkit.library.predictions import Predictions
+from stackkit.model.model import Model
+from stackkit.model.saved import load_model, save_model
+from stackkit.prediction.image_list import ImageList
+from stackkit.prediction.image_sources import find_images
+from stackkit.prediction.predictor import Predictor
+from stackkit.prediction.record import Prediction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpectedAccuracy:
+    """How often a model was right on images that it had not seen.
+
+    Attributes
+    ----------
+    accuracy : float
+        Share of right answers, from 0 to 1.
+    interval : tuple of float
+        Its 95 % interval.
+    images : int
+        Number of images that were predicted.
+    protocol : str
+        How these images were chosen.
+
+    """
+
+    accuracy: float
+    interval: tuple[float, float]
+    images: int
+    protocol: str
+
+    def __str__(self) -> str:
+        low, high = self.interval
+        return (
+            f"{percent(self.accuracy)} [{100 * low:.1f}, {100 * high:.1f}] "
+            f"({self.images:,} images, {self.protocol})"
+        )
+
+
+class LoadedModel:
+    """A trained model that labels images; several threads may use it, and they take turns.
+
+    `stackkit.load` and `stackkit.train` return it. Its networks are opened when they are first needed.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        *,
+        device: str | None = None,
+        threads: int | None = None,
+        reporter: Reporter | None = None,
+    ) -> None:
+        self._model = model
+        self._predictor = Predictor(model, device=device, threads=threads, reporter=reporter)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes."""
+        return self._model.classes
+
+    @property
+    def expected_accuracy(self) -> ExpectedAccuracy | None:
+        """What to expect on images like those of the training; None if the model does not say."""
+        found = self._model.facts.get("accuracy")
+        if not found:
+            return None
+        low, high = found["interval"]
+        return ExpectedAccuracy(
+            accuracy=found["accuracy"],
+            interval=(low, high),
+            images=found["images"],
+            protocol=found["protocol"],
+        )
+
+    @property
+    def info(self) -> Mapping[str, Any]:
+        """What the model is made of and where it comes from: plain types, as in its manifest."""
+        stack = self._model.stack
+        return {
+            "classes": list(self.classes),
+            "backbones": [each.label for each in self._model.backbones],
+            "learners": list(dict.fromkeys(each.component.label for each in stack.learners)),
+            "aggregator": stack.aggregator.label,
+            **self._model.facts,
+        }
+
+    def predict(
+        self,
+        images: OneImage | Iterable[OneImage],
+        *,
+        top: int = 5,
+        min_confidence: float | None = None,
+        target_precision: float | None = None,
+        on_error: Literal["raise", "skip"] = "raise",
+    ) -> Predictions:
+        """Label images.
+
+        Parameters
+        ----------
+        images : path, bytes, PIL.Image.Image, array, or iterable of these
+            Paths of files, of folders, and patterns such as "photos/*.jpg"; the content of image files;
+            Pillow images; uint8 arrays or tensors of shape (height, width, 3), (height, width) or
+            (n, height, width, 3).
+        top : int, default 5
+            Number of the most probable classes in each record.
+        min_confidence : float, optional
+            Probability, from 0 to 1, below which a label is not `accepted`.
+        target_precision : float, optional
+            Accept labels so that this share of them, from 0 to 1, is expected to be right. Not together
+            with `min_confidence`.
+        on_error : {"raise", "skip"}, default "raise"
+            What to do with an image that cannot be read: raise its ImageError, or list it in
+            `Predictions.failed`.
+
+        Returns
+        -------
+        Predictions
+            A record per image, also for a single one.
+
+        Raises
+        ------
+        UsageError
+            If an argument is invalid.
+        ImageError
+            If an image cannot be read.
+        StackkitError
+            If weights are missing or others than in training, or a network fails.
+
+        """
+        if on_error not in ("raise", "skip"):
+            raise UsageError(f"on_error must be 'raise' or 'skip', got {on_error!r}")
+        given = [each for one in given_images(images) for each in _expanded(one)]
+        predictor = self._predictor.asking(
+            top=top, min_confidence=min_confidence, target_precision=target_precision
+        )
+
+        def read(number: int) -> Image.Image:
+            source = given[number].source
+            if isinstance(source, Image.Image):
+                return rgb_of(source, predictor.pixels)
+            return predictor.read(Path(source) if isinstance(source, str) else source)
+
+        listed_images = ImageList(sources=[each.name for each in given], read=read)
+        found = list(predictor.stream(listed_images, strict=on_error == "raise"))
+        return Predictions(
+            records=tuple(each for each in found if isinstance(each, Prediction)),
+            failed=tuple(each for each in found if isinstance(each, FailedImage)),
+        )
+
+    def warm(self) -> None:
+        """Open the networks now, so that the first image waits for nothing."""
+        self._predictor.warm()
+
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        with_weights: bool = False,
+        overwrite: bool = False,
+    ) -> Path:
+        """Write the model to one file, which `stackkit.load` and `stackkit predict` read.
+
+        Parameters
+        ----------
+        path : str or os.PathLike
+            The file, such as "birds.stackkit".
+        with_weights : bool, default False
+            Put the weights of the networks in, so that nobody has to download them.
+        overwrite : bool, default False
+            Replace an existing file.
+
+        Returns
+        -------
+        Path
+            The file.
+
+        """
+        target = user_path(path)
+        save_model(self._model, target, with_weights=with_weights, overwrite=overwrite)
+        return target
+
+    def __repr__(self) -> str:
+        expected = self.expected_accuracy
+        accuracy = f", expected accuracy {expected}" if expected else ""
+        return f"<LoadedModel of {len(self.classes)} classes{accuracy}>"
+
+    def _repr_html_(self) -> str:
+        info, expected = self.info, self.expected_accuracy
+        rows: list[list[object]] = [
+            ["expected accuracy", expected or "unknown"],
+            ["networks", ", ".join(info["backbones"])],
+            ["learners", ", ".join(info["learners"])],
+            ["aggregator", info["aggregator"]],
+        ]
+        title = f"Model of {len(self.classes)} classes"
+        return table(["", ""], rows, title) + listed([", ".join(self.classes)])
+
+
+def load(
+    path: str | os.PathLike[str],
+    *,
+    trust: Sequence[str] = (),
+    device: Literal["cpu", "gpu"] | None = None,
+    threads: int | None = None,
+    reporter: Reporter | None = None,
+) -> LoadedModel:
+    """Load a model that `stackkit train` or `LoadedModel.save` wrote. Nothing in the file is executed.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        The file.
+    trust : sequence of str, default ()
+        Names of third-party components whose fitted estimators may be loaded although they need not be
+        data alone, as `--trust`.
+    device : {"cpu", "gpu"}, optional
+        Where networks compute; by default their own choice.
+    threads : int, optional
+        CPU threads per network; by default all cores.
+    reporter : Reporter, optional
+        Receives what networks say while they are opened.
+
+    Returns
+    -------
+    LoadedModel
+        Ready to `predict`.
+
+    Raises
+    ------
+    StackkitError
+        If the file is no such model, is damaged, or needs components that are not installed.
+
+    """
+    names = (trust,) if isinstance(trust, str) else tuple(trust)
+    model = load_model(user_path(path), installed(), trust=names)
+    for text in model.facts.get("warnings", ()):
+        warnings.warn(text, stacklevel=2)
+    return LoadedModel(model, device=device, threads=threads, reporter=reporter)
+
+
+def _expanded(image: GivenImage) -> Sequence[GivenImage]:
+    """Return the images in a folder or of a pattern; any other image as it is."""
+    if not isinstance(image.source, str):
+        return [image]
+    is_folder = os.path.isdir(image.source)  # noqa: PTH112 - Path.is_dir raises on links to themselves
+    is_pattern = glob.has_magic(image.source) and not os.path.lexists(image.source)
+    if not (is_folder or is_pattern):
+        return [image]
+    found = find_images([image.source]).paths
+    return [GivenImage(name=each, source=each) for each in found]

@@ -1,0 +1,94 @@
+"""Build a recipe from what a user gives: a recipe's name and settings that replace its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TypeAlias
+
+from stackkit.api.common_options import MOST_SEED
+from stackkit.api.errors import UsageError
+from stackkit.recipe.recipe import Recipe, compose
+from stackkit.recipe.recipe_file import PUBLISHED, Setting, load_recipe
+
+Given: TypeAlias = Sequence[str] | str | int | None
+"""A setting as the command line and Python give it; None, or an empty list, if it is not given."""
+
+
+def recipe_from(dataset: str, recipe: str | None, given: Mapping[str, Given]) -> Recipe:
+    """Return a recipe by name or path with the settings that the user gave in place of its own.
+
+    Parameters
+    ----------
+    dataset : str
+        Name and options of the dataset.
+    recipe : str or None
+        Name or path of a recipe; None for the published one.
+    given : mapping
+        Settings by the keys of a recipe file. What is None or empty was not given.
+
+    """
+    settings: dict[str, Setting] = {
+        key: tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
+        for key, value in given.items()
+        if value is not None and value != [] and value != ()
+    }
+    if settings.get("baselines") == ("none",):
+        settings["baselines"] = ()
+    return compose(load_recipe(recipe or PUBLISHED), dataset, settings)
+
+
+def checked_recipe(
+    dataset: str, recipe: str | None, given: Mapping[str, Given], *, jobs: int | None = None
+) -> Recipe:
+    """Return the recipe of `run`, `evaluate` and `train`.
+
+    Parameters
+    ----------
+    dataset, recipe, given
+        As for `recipe_from`.
+    jobs : int or None
+        See `Recipe`.
+
+    Raises
+    ------
+    UsageError
+        If a number is out of range, or settings contradict each other. Messages name the options of the
+        command line, which the parameters in Python are named after.
+
+    """
+    check_count("--repeats", given.get("repeats"))
+    check_count("--jobs", jobs)
+    check_count("--cv", given.get("cv"), least=2)
+    check_count("--inner-cv", given.get("inner_cv"), least=2)
+    if given.get("split"):
+        _refuse_folds(given)
+    composed = recipe_from(dataset, recipe, given)
+    check_seed(composed.seed + composed.repeats - 1)
+    if composed.repeats > 1 and not composed.shuffle:
+        raise UsageError(f"--repeats {composed.repeats} would repeat the same folds; add --shuffle")
+    return replace(composed, jobs=jobs)
+
+
+def _refuse_folds(given: Mapping[str, Given]) -> None:
+    if given.get("cv") is not None or given.get("shuffle"):
+        raise UsageError(
+            "--split official cannot be combined with --cv or --shuffle; choose one protocol"
+        )
+    if given.get("group_duplicates"):
+        raise UsageError(
+            "--group-duplicates cannot be combined with --split official, whose parts are fixed; use "
+            "--cv, or delete the copies"
+        )
+
+
+def check_seed(seed: int) -> None:
+    """Raise UsageError for a seed that a generator would refuse after hours of work."""
+    if not 0 <= seed <= MOST_SEED:
+        raise UsageError(f"--seed must be a whole number from 0 to {MOST_SEED}, got {seed}")
+
+
+def check_count(option: str, count: Given, least: int = 1) -> None:
+    """Raise UsageError for a number of threads, jobs, folds or repeats below the `least`."""
+    if isinstance(count, int) and count < least:
+        raise UsageError(f"{option} must be at least {least}, got {count}")

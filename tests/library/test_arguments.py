@@ -1,0 +1,58 @@
+"""`stackkit.run` and its siblings take what the commands take, and refuse what these refuse."""
+
+import inspect
+from typing import Any
+
+import numpy as np
+import pytest
+
+import stackkit
+from stackkit.api.errors import UsageError
+from stackkit.cli.recipe_options import parse_recipe
+from stackkit.library.arguments import RecipeOptions, recipe_of
+
+
+def test_python_takes_every_option_of_the_command() -> None:
+    on_command_line = {*inspect.signature(parse_recipe).parameters} - {"dataset"}
+    machine = {"store", "feature_dtype", "device", "threads"}
+    assert {*RecipeOptions.__annotations__} == on_command_line | machine
+
+
+@pytest.mark.parametrize(
+    ("given", "same"),
+    [
+        ({"backbones": "a,b", "learner": ["c", "d"]}, {"backbones": ["a,b"], "learner": ["c", "d"]}),
+        ({"baseline": [], "cv": np.int64(4)}, {"baseline": ["none"], "cv": 4}),
+        ({"split": "official", "seed": 3}, {"split": "official", "seed": 3}),
+        ({"recipe": "fast", "jobs": 2, "cv": None}, {"recipe": "fast", "jobs": 2}),
+    ],
+)
+def test_arguments_make_the_recipe_of_the_command(given: Any, same: Any) -> None:
+    assert recipe_of("mnist", given) == parse_recipe("mnist", **same)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"bacbones": "x"}, "unknown argument 'bacbones'; did you mean backbones?"),
+        ({"progress": "bars"}, "unknown argument 'progress'; allowed: recipe, backbones, "),
+        ({"cv": 1}, "--cv must be at least 2, got 1"),
+        ({"cv": "3"}, "cv must be a whole number, got '3'"),
+        ({"cv": True}, "cv must be a whole number, got True"),
+        ({"threads": 0}, "--threads must be at least 1, got 0"),
+        ({"shuffle": 1}, "shuffle must be True or False, got 1"),
+        ({"split": "train"}, "split must be one of official, got 'train'"),
+        ({"learner": 3}, "learner must be text or a list of texts, got 3"),
+        ({"recipe": "fats"}, "unknown recipe 'fats'; did you mean fast?"),
+        ({"recipe": 3}, "recipe must be the name or the path of a recipe, got 3"),
+        ({"repeats": 2}, "--repeats 2 would repeat the same folds; add --shuffle"),
+        ({"feature_dtype": "float64"}, "feature_dtype must be one of float32, float16, got 'float64'"),
+    ],
+)
+def test_a_wrong_argument_is_refused_in_one_line_before_anything_is_computed(
+    given: Any, message: str
+) -> None:
+    with pytest.raises(UsageError) as refused:
+        stackkit.run("mnist", **given)
+    assert str(refused.value).startswith(message)
+    assert "\n" not in str(refused.value)
