@@ -11,6 +11,10 @@ from support.environments import OFFLINE, Shell, create_environment
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
+# Before NumPy is imported: the workers of pytest share the cores, and threads of BLAS that wait for one
+# another took more time than the products of the tests' small matrices.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 # No deadline, because machines are shared. `--hypothesis-profile thorough` searches longer.
 settings.register_profile("quick", max_examples=20, deadline=None)
 settings.register_profile("thorough", max_examples=300, deadline=None)
