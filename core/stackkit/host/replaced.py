@@ -108,6 +108,8 @@ class LibraryWatch:
 
     def replaced(self) -> list[str]:
         """Return names such as "numpy.mean (by acme)", sorted."""
+        if self._before.is_current():
+            return []
         found = _replaced(self._before, _Contents(), package="")
         return [f"{name}{_author(value)}" for name, value in sorted(found.items())]
 
