@@ -75,7 +75,7 @@ def test_the_feature_extractor_passes_the_checks_that_need_no_table(name: str) -
     [
         ("logistic", "average-svm", True),
         pytest.param("logistic", "stacked-logistic", True, marks=pytest.mark.slow),
-        (["logistic", "lda"], "stacked-logistic", False),
+        (["ridge", "lda"], "stacked-logistic", False),
         ("logistic", "concat", True),
     ],
 )
