@@ -1,5 +1,6 @@
 """Images that are sent to /predict get answers, or one JSON error that says why not."""
 
+import asyncio
 import io
 import struct
 import zlib
@@ -9,7 +10,7 @@ import httpx
 import numpy as np
 import pytest
 from PIL import Image
-from support.serving import ColourPredictor, form, image_bytes, serving
+from support.serving import ColourPredictor, application, form, image_bytes, serving
 
 from stackkit.serving.access import Access
 from stackkit.serving.limits import Limits
@@ -264,6 +265,22 @@ def test_with_a_token_only_the_page_and_health_are_open() -> None:
         assert client.get("/").status_code == 200
         assert client.get("/health").status_code == 200
     assert token not in repr(Access(token=token))
+
+
+def test_a_request_target_that_is_no_text_is_answered_like_any_other() -> None:
+    sent = []
+
+    async def receive() -> dict[str, object]:
+        return {"type": "http.request"}
+
+    async def send(message: dict[str, object]) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "GET", "path": "/health", "query_string": b"\xff"}
+    headers = [(b"host", b"localhost")]
+    app = application(ColourPredictor(), access=Access(token="t" * 20))
+    asyncio.run(app(scope | {"headers": headers}, receive, send))
+    assert sent[0]["status"] == 503  # not started
 
 
 def test_metrics_count_requests_images_and_batches(client: httpx.Client) -> None:

@@ -179,11 +179,12 @@ def _decoded(source: Source, name: str, options: PixelOptions) -> Image.Image:
 def _opened(source: Source, name: str, work: Callable[[Image.Image], T]) -> T:
     try:
         return _with_image(source, work)
-    except (ImageError, MemoryError):
+    except (ImageError, MemoryError, KeyboardInterrupt, SystemExit):
         raise
-    except Exception as error:
+    except BaseException as error:
         # Pillow's decoders raise many types on broken files (OSError, SyntaxError, ValueError,
-        # struct.error, DecompressionBombError). They all mean the same to the user.
+        # struct.error, DecompressionBombError). They all mean the same to the user. Those of plugins in
+        # Rust may panic, which is no subclass of Exception and would end the thread of a server.
         raise ImageError(_reason(source, name, error)) from error
 
 
@@ -214,7 +215,7 @@ def _damage(image: Image.Image, source: Source) -> list[ImageRemark]:
     return [ImageRemark("damaged", text)] if text else []
 
 
-def _reason(source: Source, name: str, error: Exception) -> str:
+def _reason(source: Source, name: str, error: BaseException) -> str:
     from PIL import Image, UnidentifiedImageError
 
     if isinstance(error, FileNotFoundError):
