@@ -11,7 +11,7 @@ from PIL import Image
 from support.models import coloured, coloured_folder, coloured_images, features_of, small_model
 
 from stackkit.api.dataset import FailedImage
-from stackkit.api.errors import ImageError, UsageError, WeightsError
+from stackkit.api.errors import BundleError, ImageError, UsageError, WeightsError
 from stackkit.prediction.predictor import Predictor
 
 
@@ -155,6 +155,12 @@ def test_networks_of_another_revision_are_refused_before_any_image_is_read(model
     other = replace(model, revisions=("0", model.revisions[1]))
     with pytest.raises(WeightsError, match=r"mean-colours: the model was fitted on revision '0', and"):
         Predictor(other).warm()
+
+
+def test_a_network_that_asks_for_enormous_images_is_refused_before_any_is_made(model, monkeypatch):
+    monkeypatch.setattr("stackkit.prediction.networks.LARGEST_SIDE", 8)
+    with pytest.raises(BundleError, match=r"mean-colours: the model asks for images of \d+ pixels"):
+        Predictor(model).warm()
 
 
 def test_no_images_are_refused_for_features_and_give_no_records(model):
