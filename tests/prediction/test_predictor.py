@@ -63,14 +63,15 @@ def test_files_give_the_records_of_their_images_and_failures_stand_in_their_plac
     (tmp_path / "folder.jpg").mkdir()
     Image.new("1", (13_400, 13_400)).save(tmp_path / "bomb.png")
     names = ["empty.jpg", "text.jpg", "cut.png", "folder.jpg", "missing.jpg", "bomb.png"]
+    names += ["*.nothing"]
     paths = [*good[:4], *(tmp_path / name for name in names), *good[4:]]
     predictor = Predictor(model)
     found = list(predictor.predict_files(paths))
     expected = predictor.predict([Image.open(path) for path in good], list(map(str, good)))
-    assert found[:4] + found[10:] == expected
+    assert found[:4] + found[11:] == expected
     failed = [each for each in found if isinstance(each, FailedImage)]
     assert [Path(each.id).name for each in failed] == names
-    assert failed == found[4:10]
+    assert failed == found[4:11]
     reasons = [each.reason for each in failed]
     assert reasons[0] == "the file is empty"
     assert "cannot identify" in reasons[1]
@@ -78,6 +79,7 @@ def test_files_give_the_records_of_their_images_and_failures_stand_in_their_plac
     assert reasons[3] == "is a directory"
     assert reasons[4] == "the file is missing"
     assert "Make the image smaller" in reasons[5]
+    assert reasons[6] == "no file has this name, and none matches it as a pattern"
 
 
 def test_an_image_of_any_mode_and_size_is_labelled(model):
