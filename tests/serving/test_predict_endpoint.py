@@ -264,6 +264,7 @@ def test_with_a_token_only_the_page_and_health_are_open() -> None:
         assert client.post("/predict", files=form(image_bytes()), headers=right).status_code == 200
         assert client.get("/").status_code == 200
         assert client.get("/health").status_code == 200
+        assert "colours" not in client.get("/openapi.json").text
     assert token not in repr(Access(token=token))
 
 
