@@ -210,7 +210,8 @@ def _outputs(
     kept = None
     if job.resume:
         least = predictor.acceptance.confidence if predictor.acceptance else None
-        made = made_with(predictor.model.facts["sha256"], predictor.top, least)
+        digest, is_sorting = predictor.model.facts["sha256"], job.sort_into is not None
+        made = made_with(digest, predictor.top, least, is_sorting=is_sorting)
         kept = files.enter_context(result_file(job.resume, names, made))
     found: list[Output] = [kept] if kept else []
     if job.parquet:

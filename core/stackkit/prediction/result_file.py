@@ -133,7 +133,7 @@ class ResultFile:
         return UsageError(f"--resume {name}: line {number} {reason}; give another file")
 
 
-def made_with(sha256: str, top: int, least: float | None) -> str:
+def made_with(sha256: str, top: int, least: float | None, *, is_sorting: bool = False) -> str:
     """Return what identifies the rows of a model with some settings.
 
     Parameters
@@ -144,10 +144,12 @@ def made_with(sha256: str, top: int, least: float | None) -> str:
         How many of the most probable classes a row has.
     least : float or None
         The probability from which labels are accepted; None if all are.
+    is_sorting : bool
+        Whether images are put into folders: those that count as done would never be.
 
     """
     threshold = "" if least is None else f" from {least:.6g}"
-    return f"model {sha256[:12]} top {top}{threshold}"
+    return f"model {sha256[:12]} top {top}{threshold}{' sorted' if is_sorting else ''}"
 
 
 @contextmanager
