@@ -86,7 +86,9 @@ def test_what_was_sorted_before_is_left_out_whether_a_folder_or_a_pattern_names_
         found = find_images([named], without=Path("photos/deep"))
         assert not [path for path in found.paths if "deep" in path]
         assert found.left_out["files in the folder that receives the sorted images"]
-    assert find_images(["photos/deep/c.webp"], without=Path("photos/deep")).paths == ["photos/deep/c.webp"]
+    assert find_images(["photos/deep/c.webp"], without=Path("photos/deep")).paths == [
+        "photos/deep/c.webp"
+    ]
 
 
 def test_lists_have_a_path_per_line_or_end_each_with_nul():

@@ -109,7 +109,9 @@ def write_directory(file: BinaryIO, entries: Sequence[Entry]) -> None:
     directory = b"".join(entry.central_header() for entry in entries)
     end = directory + _end_record(entries, len(directory))
     if file.tell() + len(end) > MAX_BYTES:
-        raise ValueError(f"a bundle has at most {MAX_BYTES:,} bytes, and its directory does not fit in it")
+        raise ValueError(
+            f"a bundle has at most {MAX_BYTES:,} bytes, and its directory does not fit in it"
+        )
     file.write(end)
 
 
