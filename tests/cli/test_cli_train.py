@@ -9,6 +9,7 @@ import pytest
 from support.commands import Command
 from support.models import COLOURS_PLUGIN, coloured_folder, coloured_images, features_of, small_registry
 
+from stackkit.api.paths import features_dir
 from stackkit.model.saved import load_model
 
 BACKBONES = ("--backbones", "mean-colours,colour-shares")
@@ -56,19 +57,22 @@ def test_train_writes_a_model_that_labels_new_images_and_says_what_to_expect(
 def test_run_saves_the_aggregator_that_is_asked_for(stackkit: Command, images, tmp_path):
     out, report = tmp_path / "m.stackkit", tmp_path / "report"
     plain = stackkit("run", *images, "--json").document
-    saved = stackkit(
-        "run", *images, "--save", out, "--save-aggregator", "soft-vote", "--out", report, "--json"
-    ).document
+    options = ("--save-aggregator", "soft-vote", "--with-examples", "--licence", "CC0")
+    saved = stackkit("run", *images, "--save", out, *options, "--out", report, "--json").document
     assert plain["results"] == saved["results"]
     assert "model" not in plain
     assert json.loads((report / "report.json").read_text())["model"] == saved["model"]
     model, features, labels = answers(out)
     assert model.stack.aggregator.label == "soft-vote"
+    assert model.examples
+    assert len(model.examples.thumbnails) == 24
+    assert model.facts["licence"] == "CC0"
     assert np.array_equal(model.answer(features).labels, labels)
     other = ("run", *images, "--save", tmp_path / "x.stackkit")
     refused = stackkit(*other, "--save-aggregator", "concat").error
     assert refused.startswith("the model's aggregator must be one of average-svm, soft-vote, got")
-    assert "needs --save FILE" in stackkit("run", *images, "--save-aggregator", "concat").error
+    for without in (options[:2], ["--with-weights"], ["--with-examples"], options[-2:]):
+        assert f"{without[0]} needs --save FILE" in stackkit("run", *images, *without).error
 
 
 @pytest.mark.parametrize(
@@ -77,7 +81,12 @@ def test_run_saves_the_aggregator_that_is_asked_for(stackkit: Command, images, t
         (("--out", "missing/m.stackkit"), "does not exist; create it or choose another"),
         (("--out", "."), "is not a regular file"),
         (("--out", "m.stackkit", "--aggregator", "soft-vote,concat"), "choose one of them"),
+        (("--out", "m.stackkit", "--aggregator", "soft-vote,concat", "--dry-run"), "choose one of them"),
         (("--out", "m.stackkit", "--aggregator", "none"), "unknown aggregator"),
+        (
+            ("--out", "m.stackkit", "--with-weights"),
+            "does not say which file has its weights",
+        ),
     ],
 )
 def test_what_cannot_be_saved_is_refused_before_any_work(
@@ -86,7 +95,7 @@ def test_what_cannot_be_saved_is_refused_before_any_work(
     monkeypatch.chdir(tmp_path)
     assert said in stackkit("train", *images, *arguments).error
     assert not os.path.lexists("m.stackkit")
-    assert not list(tmp_path.rglob("*.h5"))
+    assert not list(features_dir().rglob("*.h5"))
 
 
 def test_a_dry_run_of_training_writes_nothing(stackkit: Command, images, tmp_path):

@@ -13,7 +13,7 @@ from stackkit.cli import model_options, options
 from stackkit.cli.host import the_host
 from stackkit.cli.output import print_csv, print_json, stdout_set_aside
 from stackkit.cli.recipe_options import first_from, parse_recipe
-from stackkit.cli.saving import Saving, model_lines
+from stackkit.cli.saving import Saving, model_lines, saving_or_none
 from stackkit.recipe import Recipe
 from stackkit.utils.console import say
 
@@ -29,9 +29,12 @@ if TYPE_CHECKING:
 def run(
     recipe: Recipe,
     out: options.Out = None,
-    overwrite: options.Overwrite = False,
+    overwrite: model_options.OverwriteBoth = False,
     save: model_options.Save = None,
     save_aggregator: model_options.SaveAggregator = None,
+    with_weights: model_options.WithWeights = False,
+    with_examples: model_options.WithExamples = False,
+    licence: model_options.Licence = None,
     store: options.Store = None,
     feature_dtype: options.FeatureDtype = "float32",
     device: options.Device = None,
@@ -52,12 +55,14 @@ def run(
     output = options.output_format(as_json=as_json, as_csv=as_csv)
     recipe = replace(recipe, device=device, threads=threads)
     feature_store = options.feature_store(store, feature_dtype)
-    if save_aggregator and not save:
-        raise UsageError("--save-aggregator needs --save FILE, which writes a model")
-    saving = None
-    if save:
-        saving = Saving(path=save, aggregator=save_aggregator or "", overwrite=overwrite)
-        saving.check()
+    saving = saving_or_none(
+        save,
+        aggregator=save_aggregator or "",
+        overwrite=overwrite,
+        with_weights=with_weights,
+        with_examples=with_examples,
+        licence=licence or "",
+    )
     if dry_run:
         if as_csv:
             raise UsageError("--csv prints results, and --dry-run has none; use --json")
@@ -66,7 +71,8 @@ def run(
 
         if out:
             report_file.check(out, overwrite=overwrite)
-        show_dry_run(recipe, feature_store, progress, as_json=as_json, evaluable=True)
+        choose = saving.chooser(recipe) if saving else None
+        show_dry_run(recipe, feature_store, progress, as_json=as_json, evaluable=True, choose=choose)
     else:
         run_recipe(
             recipe, out, overwrite, feature_store, progress, output, may_extract=True, saving=saving

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stackkit.api.errors import UsageError
+
 if TYPE_CHECKING:
     from stackkit.api.reporter import Reporter
-    from stackkit.experiment.run import Steps
+    from stackkit.experiment.run import Choose, Steps
     from stackkit.experiment.train import Trained
     from stackkit.host.registry import Registry
     from stackkit.recipe import Recipe
@@ -51,6 +53,12 @@ class Saving:
 
         check_target(self.path, overwrite=self.overwrite)
 
+    def chooser(self, recipe: Recipe) -> Choose:
+        """Return what chooses the model's aggregator, or refuses what cannot be saved."""
+        from stackkit.experiment.train import chooser
+
+        return chooser(recipe, self.aggregator, ask=self.ask, with_weights=self.with_weights)
+
     def train(
         self,
         recipe: Recipe,
@@ -70,6 +78,7 @@ class Saving:
             steps,
             aggregator=self.aggregator,
             ask=self.ask,
+            with_weights=self.with_weights,
             with_examples=self.with_examples,
         )
 
@@ -89,6 +98,27 @@ class Saving:
             "accuracy": model.facts["accuracy"],
             "untrained": model.facts["untrained"],
         }
+
+
+_OF_MODELS = {
+    "aggregator": "--save-aggregator",
+    "with_weights": "--with-weights",
+    "with_examples": "--with-examples",
+    "licence": "--licence",
+}
+"""Options of `stackkit run` that only say what a saved model is like."""
+
+
+def saving_or_none(path: Path | None, **given: Any) -> Saving | None:
+    """Return what `stackkit run` saves, checked; raises UsageError for options without --save."""
+    if path:
+        saving = Saving(path=path, **given)
+        saving.check()
+        return saving
+    without = next((option for name, option in _OF_MODELS.items() if given.get(name)), None)
+    if without:
+        raise UsageError(f"{without} needs --save FILE, which writes a model")
+    return None
 
 
 def model_lines(trained: Trained, path: Path) -> Iterator[str]:

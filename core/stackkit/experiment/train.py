@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
@@ -15,11 +15,12 @@ from stackkit.api.reporter import Reporter
 from stackkit.bundle import AccuracyRecord, ProvenanceRecord
 from stackkit.evaluation.classifiers import CheckedAggregator, CheckedClassifiers
 from stackkit.evaluation.features import Features
-from stackkit.experiment.run import Finished, Steps, carry_out
+from stackkit.experiment.run import Choose, Finished, Steps, carry_out
 from stackkit.host.registry import Registry
 from stackkit.model.examples import Examples, make_examples
 from stackkit.model.fitting import chosen_aggregator
 from stackkit.model.model import Model
+from stackkit.model.networks import require_weights_files
 from stackkit.model.trusting import Trust, trust_in
 from stackkit.recipe import Recipe, ResolvedRecipe, changes
 from stackkit.report.report import Report
@@ -43,6 +44,7 @@ def train(
     *,
     aggregator: str = "",
     ask: bool = True,
+    with_weights: bool = False,
     with_examples: bool = False,
 ) -> Trained:
     """Evaluate a recipe, and fit a stack on all images, or on the training part of an official split.
@@ -56,6 +58,8 @@ def train(
     ask : bool
         Whether to refuse several aggregators that replace those of the recipe's file, rather than to
         take the first.
+    with_weights : bool
+        Whether to refuse networks whose weights cannot go into a bundle.
     with_examples : bool
         Whether the model keeps thumbnails and features of training images.
 
@@ -72,7 +76,7 @@ def train(
         As for `run`.
 
     """
-    choose = _chooser(recipe, registry, aggregator, ask=ask)
+    choose = chooser(recipe, aggregator, ask=ask, with_weights=with_weights)
     found = carry_out(recipe, registry, store, reporter, replace(steps or Steps(), choose=choose))
     usable, final = found.evaluation.usable, found.evaluation.final
     assert final is not None
@@ -97,10 +101,12 @@ def _examples(found: Finished, known: NDArray[np.int64], features: Sequence[Feat
     )
 
 
-def _chooser(
-    recipe: Recipe, registry: Registry, name: str, *, ask: bool
-) -> Callable[[ResolvedRecipe, CheckedClassifiers], CheckedAggregator]:
+def chooser(recipe: Recipe, name: str, *, ask: bool, with_weights: bool) -> Choose:
+    """Return a function for `Steps.choose`; the parameters are those of `train`."""
+
     def choose(components: ResolvedRecipe, classifiers: CheckedClassifiers) -> CheckedAggregator:
+        if with_weights:
+            require_weights_files(components.backbones)
         offered = {each.text: each.label for each in components.aggregators}
         names = ", ".join(offered.values())
         if not offered:
