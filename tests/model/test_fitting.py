@@ -111,13 +111,15 @@ def test_the_label_of_a_left_out_image_does_not_change_what_is_said_of_it(regist
 
 
 def test_without_refit_the_learners_of_the_inner_folds_are_averaged(registry, features):
-    final = fitted(plan_of(registry, features, "stacked-logistic", refit=False), THREE)
+    cache = Counting()
+    final = fitted(plan_of(registry, features, "stacked-logistic", refit=False), THREE, cache)
     assert [len(each.members) for each in final.stack.learners] == [3, 3]
     votes = final.stack.answer(features[0]).votes[0]
     each = [
         one.predict_proba(features[0][0].take(np.arange(42))) for one in final.stack.learners[0].members
     ]
     assert np.array_equal(votes, np.mean(each, axis=0))
+    assert 42 not in [len(each.train) for each in cache.fits if hasattr(each, "train")]
 
 
 @pytest.mark.parametrize("folds", [OFFICIAL, THREE], ids=["official", "folds"])
@@ -151,6 +153,15 @@ def test_an_official_split_fits_its_training_part_once(registry, features):
     fitted(plan_of(registry, features, "average-svm"), OFFICIAL, cache)
     rows = [tuple(each.train) for each in cache.fits if hasattr(each, "train")]
     assert rows.count(tuple(range(30))) == 2  # one learner on each of two backbones
+
+
+def test_an_aggregator_on_features_needs_no_other_learners_to_answer_for_left_out_images(
+    registry, features
+):
+    cache = Counting()
+    fitted(plan_of(registry, features, "concat"), OFFICIAL, cache)
+    left_out = [type(each).__name__ for each in cache.fits if len(each.train) < 30]
+    assert left_out == ["FeatureFit"] * 3
 
 
 def test_what_no_model_can_be_made_of_is_refused_before_anything_is_fitted(registry, features):

@@ -119,15 +119,18 @@ class StackFitting:
         """Fit what the prepared comparison, which has been run, did not fit."""
         plan = self._alone(comparison.fit_plan)
         assert self._collector is not None
+        averaged = _averaged(plan, self.chosen)
         if self.official:
             train = comparison.folds[0].train
             folds = folds_inside(plan, train)
             self._collector = Collector(n_folds=len(folds))
-            inside = replace(plan, keep=False)
+            # On features, an aggregator answers without the learners' votes.
+            without = averaged or self.chosen.fit_on == "features"
+            inside = replace(plan, keep=False, learners_too=not without)
             _run(comparison, inside, folds, self._collector.add)
         else:
             train = np.unique(np.concatenate([fold.train for fold in comparison.folds]))
-            plan = replace(plan, keep=True)
+            plan = replace(plan, keep=True, learners_too=not averaged)
             _run(comparison, plan, [Fold(train=train, test=train[:0])], self._take_stack(plan))
         (stack,) = self._stacks
         return FinalFit(stack=stack, out_of_fold=self._collector.collected(plan.labels))
@@ -151,10 +154,9 @@ def folds_inside(plan: FitPlan, train: NDArray[np.int64]) -> list[Fold]:
 def stack_of(plan: FitPlan, outcome: FoldOutcome, chosen: CheckedAggregator) -> Stack:
     """Return the stack that was fitted in a fold of a plan that keeps its classifiers."""
     fits, results = outcome.planned, outcome.by_fit
-    averaged = chosen.fit_on == "out-of-fold" and not plan.refit
     learners = []
     for number, (learner, _) in enumerate(plan.base_learners):
-        own = fits.inner[number] if averaged else [fits.learners[number]]
+        own = fits.inner[number] if _averaged(plan, chosen) else [fits.learners[number]]
         members = tuple(fit.kept.classifier(results[fit]) for fit in own)
         learners.append(
             FittedLearner(
@@ -181,6 +183,11 @@ def stack_of(plan: FitPlan, outcome: FoldOutcome, chosen: CheckedAggregator) -> 
         n_classes=plan.n_classes,
         state=results[above].state,
     )
+
+
+def _averaged(plan: FitPlan, chosen: CheckedAggregator) -> bool:
+    """Whether the learners of inner folds answer together, in place of one fitted on all rows."""
+    return chosen.fit_on == "out-of-fold" and not plan.refit
 
 
 def _use(fit: LearnerFit, result: FitResult) -> Use:
