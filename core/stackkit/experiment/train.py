@@ -151,11 +151,13 @@ def _model(found: Finished, trust: Trust, report: Report) -> Model:
 
 
 def _facts(found: Finished, trust: Trust, report: Report) -> Mapping[str, Any]:
+    final = found.evaluation.final
+    assert final is not None
     provenance = ProvenanceRecord(
         stackkit=report.stackkit,
         created=report.created,
         dataset=report.dataset,
-        images=len(trust.out_of_fold.rows),
+        images=len(final.out_of_fold.rows),
         recipe=asdict(report.recipe) if report.recipe else {},
         versions=report.versions,
     )
