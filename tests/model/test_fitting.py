@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from support.models import coloured_images, features_of, small_registry, small_stack
 
-from stackkit.api.errors import UsageError
+from stackkit.api.errors import EvaluationError, UsageError
 from stackkit.api.reporter import SilentReporter
 from stackkit.evaluation.classifiers import CheckedAggregator, CheckedClassifiers
 from stackkit.evaluation.comparison import Comparison
@@ -162,6 +162,18 @@ def test_an_aggregator_on_features_needs_no_other_learners_to_answer_for_left_ou
     fitted(plan_of(registry, features, "concat"), OFFICIAL, cache)
     left_out = [type(each).__name__ for each in cache.fits if len(each.train) < 30]
     assert left_out == ["FeatureFit"] * 3
+
+
+def test_a_training_part_that_cannot_be_divided_is_refused_before_anything_is_fitted(registry, features):
+    labels = features[1].copy()
+    train = np.array([np.flatnonzero(labels == 0)[0], np.flatnonzero(labels == 1)[0]])
+    fold = [Fold(train=train, test=np.setdiff1d(np.arange(42), train))]
+    plan, cache = plan_of(registry, features, "average-svm"), Counting()
+    fitting = StackFitting(chosen=plan.classifiers.aggregators[0], official=True)
+    scheduler = FitScheduler(cache=cache, reporter=SilentReporter(), jobs=1)
+    with pytest.raises(EvaluationError, match="training part of 2 images cannot be divided"):
+        fitting.prepared(Comparison(fit_plan=plan, folds=fold, scheduler=scheduler))
+    assert not cache.fits
 
 
 def test_what_no_model_can_be_made_of_is_refused_before_anything_is_fitted(registry, features):

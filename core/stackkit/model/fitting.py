@@ -9,7 +9,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from stackkit.api.errors import UsageError
+from stackkit.api.errors import EvaluationError, UsageError
 from stackkit.evaluation.aggregator_fit import FeatureFit, ProbabilityFit
 from stackkit.evaluation.classifiers import CheckedAggregator, CheckedClassifiers, gives_probabilities
 from stackkit.evaluation.comparison import Comparison, FoldOutcome
@@ -111,6 +111,8 @@ class StackFitting:
     def prepared(self, comparison: Comparison) -> Comparison:
         """Return the comparison of the evaluation, which also gives what the model needs."""
         plan = replace(comparison.fit_plan, chosen=self.chosen.component.text, keep=self.official)
+        if self.official:
+            folds_inside(plan, comparison.folds[0].train)  # refused now, not after hours of fits
         self._collector = Collector(n_folds=len(comparison.folds) // comparison.repeats)
         take = self._take_stack(plan) if self.official else self._collector.add
         return replace(comparison, fit_plan=plan, on_fold=_both(comparison.on_fold, take))
@@ -147,7 +149,14 @@ class StackFitting:
 def folds_inside(plan: FitPlan, train: NDArray[np.int64]) -> list[Fold]:
     """Divide training rows into folds, whose row numbers are those of the plan."""
     groups = None if plan.groups is None else plan.groups[train]
-    inside = inner_folds(plan.labels[train], plan.inner_cv, seed=plan.seed, groups=groups)
+    try:
+        inside = inner_folds(plan.labels[train], plan.inner_cv, seed=plan.seed, groups=groups)
+    except EvaluationError as error:
+        in_groups = "" if groups is None else f" in {len(np.unique(groups))} group(s)"
+        raise EvaluationError(
+            f"the training part of {len(train)} images{in_groups} cannot be divided into folds with two "
+            "classes each, from which a model learns how certain it is; add training images, or use --cv"
+        ) from error
     return [Fold(train=train[fold.train], test=train[fold.test]) for fold in inside]
 
 
