@@ -99,7 +99,7 @@ class FoldFits:
             held_out.append(without_information(known_rows, self.uninformed, labels))
             if self.average:
                 averaged.append(np.mean([new for _, new in parts], axis=0))
-        # Without learners, no aggregator asks for `in_sample` or `test`; both must only have their shape.
+        # Without learners, no aggregator asks for `in_sample` or `test`; only their shapes matter.
         return FoldProbabilities(
             in_sample=np.stack(in_sample or held_out),
             out_of_fold=np.stack(held_out) if held_out else None,
