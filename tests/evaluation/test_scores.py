@@ -1,4 +1,4 @@
-"""How certain an aggregator is: what it returns is checked, and classes it does not know have a column."""
+"""Scores of aggregators: what is returned is checked, and unknown classes have a column too."""
 
 from types import SimpleNamespace
 
