@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import zipfile
 
 import numpy as np
@@ -96,6 +97,26 @@ def test_what_cannot_be_saved_is_refused_before_any_work(
     assert said in stackkit("train", *images, *arguments).error
     assert not os.path.lexists("m.stackkit")
     assert not list(features_dir().rglob("*.h5"))
+
+
+def test_a_model_that_cannot_be_written_costs_neither_the_table_nor_the_report(
+    stackkit: Command, images, tmp_path
+):
+    out, report = tmp_path / "m.stackkit", tmp_path / "report"
+    assert stackkit("extract", *images).code == 0
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, limits[1]))  # the same error as a full disk
+    try:
+        done = stackkit("run", *images, "--save", out, "--with-examples", "--out", report)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert "m.stackkit" in done.err.splitlines()[-1]
+    assert "average-svm" in done.out
+    assert "stackkit predict" not in done.err
+    assert json.loads((report / "report.json").read_text())["results"]
+    assert not out.exists()
+    same = stackkit("run", *images, "--save", report, "--out", report, "--overwrite")
+    assert same.error == f"--out is a folder and --save a file, got {report} for both"
 
 
 def test_a_dry_run_of_training_writes_nothing(stackkit: Command, images, tmp_path):

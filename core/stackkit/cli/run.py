@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,6 +57,7 @@ def run(
     feature_store = options.feature_store(store, feature_dtype)
     saving = saving_or_none(
         save,
+        out,
         aggregator=save_aggregator or "",
         overwrite=overwrite,
         with_weights=with_weights,
@@ -121,20 +122,28 @@ def run_recipe(
         trained = saving.train(*task) if saving else None
         report = trained.report if trained else carry_out(*task).report
         lines: list[str] = []
-        not_written: StackkitError | None = None
-        try:
+        not_written: list[StackkitError] = []
+        with _noted(not_written):
             if saving and trained:
                 report = replace(report, model={**(report.model or {}), **saving.save(trained)})
                 lines += model_lines(trained, saving.path)
+        with _noted(not_written):
             if out:
                 written = report_file.write(report, out, overwrite=overwrite)
                 lines.append(f"report: {written}")
                 _write_predictions(predictions, out)
-        except StackkitError as error:  # a full disk must not cost the result: show it first
-            not_written = error
     _show(report, lines, output)
     if not_written:
-        raise not_written
+        raise not_written[0]
+
+
+@contextmanager
+def _noted(errors: list[StackkitError]) -> Iterator[None]:
+    """Append an error and go on: a full disk must not cost the result, which is shown first."""
+    try:
+        yield
+    except StackkitError as error:
+        errors.append(error)
 
 
 def _show(report: Report, lines: Iterable[str], output: options.OutputFormat) -> None:

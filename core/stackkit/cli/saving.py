@@ -109,9 +109,14 @@ _OF_MODELS = {
 """Options of `stackkit run` that only say what a saved model is like."""
 
 
-def saving_or_none(path: Path | None, **given: Any) -> Saving | None:
-    """Return what `stackkit run` saves, checked; raises UsageError for options without --save."""
+def saving_or_none(path: Path | None, folder: Path | None, **given: Any) -> Saving | None:
+    """Return what `stackkit run` saves, checked; raises UsageError for options without --save.
+
+    `folder` is where the report goes.
+    """
     if path:
+        if folder and path.absolute() == folder.absolute():
+            raise UsageError(f"--out is a folder and --save a file, got {path} for both")
         saving = Saving(path=path, **given)
         saving.check()
         return saving
