@@ -123,14 +123,13 @@ def run_recipe(
         report = trained.report if trained else carry_out(*task).report
         lines: list[str] = []
         not_written: list[StackkitError] = []
-        with _noted(not_written):
-            if saving and trained:
+        if saving and trained:
+            with _noted(not_written):
                 report = replace(report, model={**(report.model or {}), **saving.save(trained)})
                 lines += model_lines(trained, saving.path)
-        with _noted(not_written):
-            if out:
-                written = report_file.write(report, out, overwrite=overwrite)
-                lines.append(f"report: {written}")
+        if out:
+            with _noted(not_written):
+                lines.append(f"report: {report_file.write(report, out, overwrite=overwrite)}")
                 _write_predictions(predictions, out)
     _show(report, lines, output)
     if not_written:
