@@ -86,11 +86,13 @@ def train(
     report = replace(found.report, model=trust.figures())
     model = _model(found, trust, report)
     if with_examples:
-        model = replace(model, examples=_examples(found, known, features))
+        model = replace(model, examples=_examples(found, known, features, reporter))
     return Trained(model=model, report=report)
 
 
-def _examples(found: Finished, known: NDArray[np.int64], features: Sequence[Features]) -> Examples:
+def _examples(
+    found: Finished, known: NDArray[np.int64], features: Sequence[Features], reporter: Reporter
+) -> Examples:
     dataset, rows = found.dataset, found.evaluation.usable.rows[known]
     samples = [dataset.samples[int(row)] for row in rows]
     return make_examples(
@@ -98,6 +100,7 @@ def _examples(found: Finished, known: NDArray[np.int64], features: Sequence[Feat
         np.array([each.label for each in samples]),
         [each.id for each in samples],
         lambda number: dataset.image(int(rows[number])),
+        reporter=reporter,
     )
 
 
