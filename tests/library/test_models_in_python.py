@@ -21,7 +21,9 @@ BACKBONES = ["mean-colours", "colour-shares"]
 def trained(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> stackkit.TrainedModel:
     """A model, saved to a file."""
     file = tmp_path_factory.mktemp("models") / "colours.stackkit"
-    return stackkit.train(folder, backbones=BACKBONES, baseline=[], out=file, licence="CC0")
+    return stackkit.train(
+        folder, backbones=BACKBONES, baseline=[], out=file, licence="CC0", with_examples=True
+    )
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +63,7 @@ def test_a_run_returns_its_report_and_writes_what_the_command_writes(
     report = stackkit.run(folder, backbones="mean-colours", out=tmp_path, save=tmp_path / "m.stackkit")
     written = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
     assert written == report.document()
+    assert written["model"]["bytes"] == (tmp_path / "m.stackkit").stat().st_size
     assert [each.name for each in report.results] == [
         "linear-svm",
         "logistic",
@@ -93,6 +96,8 @@ def test_a_loaded_model_gives_the_very_answers_of_the_trained_one(
     assert model.expected_accuracy is not None
     assert model.expected_accuracy.accuracy == row.accuracy
     assert model.info["licence"] == "CC0"
+    assert report.document()["model"]["path"] == str(trained.path)
+    assert model.info["examples"]["images"] == 24
     assert str(model.expected_accuracy) in repr(model)
 
 

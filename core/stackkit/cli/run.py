@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING
 from stackkit.api.errors import StackkitError, UsageError
 from stackkit.cli import model_options, options
 from stackkit.cli.host import the_host
+from stackkit.cli.model_lines import model_lines
 from stackkit.cli.output import print_csv, print_json, stdout_set_aside
 from stackkit.cli.recipe_options import first_from, parse_recipe
-from stackkit.cli.saving import Saving, model_lines
 from stackkit.recipe import Recipe
 from stackkit.utils.console import say
 
 if TYPE_CHECKING:
     from stackkit.cli.progress import Style
+    from stackkit.experiment.saving import Saving
     from stackkit.preview import Preview
     from stackkit.report.predictions import Predictions
     from stackkit.report.report import Report
@@ -56,6 +57,8 @@ def run(
         raise UsageError("--save-aggregator needs --save FILE, which writes a model")
     saving = None
     if save:
+        from stackkit.experiment.saving import Saving
+
         saving = Saving(path=save, aggregator=save_aggregator or "", overwrite=overwrite)
         saving.check()
     if dry_run:
@@ -118,7 +121,7 @@ def run_recipe(
         not_written: StackkitError | None = None
         try:
             if saving and trained:
-                report = replace(report, model={**(report.model or {}), **saving.save(trained)})
+                report = saving.save(trained)
                 lines += model_lines(trained, saving.path)
             if out:
                 written = report_file.write(report, out, overwrite=overwrite)

@@ -44,6 +44,7 @@ def train(
     aggregator: str = "",
     ask: bool = True,
     with_examples: bool = False,
+    licence: str = "",
 ) -> Trained:
     """Evaluate a recipe, and fit a stack on all images, or on the training part of an official split.
 
@@ -58,6 +59,8 @@ def train(
         take the first.
     with_examples : bool
         Whether the model keeps thumbnails and features of training images.
+    licence : str
+        Note on what the weights and images allow.
 
     Returns
     -------
@@ -80,7 +83,7 @@ def train(
     features = [replace(each, used_rows=each.used_rows[known]) for each in usable.features]
     trust = trust_in(final.out_of_fold, features)
     report = replace(found.report, model=trust.figures())
-    model = _model(found, trust, report)
+    model = _model(found, trust, report, licence)
     if with_examples:
         model = replace(model, examples=_examples(found, known, features))
     return Trained(model=model, report=report)
@@ -125,7 +128,7 @@ def _chooser(
     return choose
 
 
-def _model(found: Finished, trust: Trust, report: Report) -> Model:
+def _model(found: Finished, trust: Trust, report: Report, licence: str) -> Model:
     final, preview = found.evaluation.final, found.preview
     assert final is not None
     revisions = []
@@ -140,7 +143,7 @@ def _model(found: Finished, trust: Trust, report: Report) -> Model:
         calibration=trust.calibration,
         reliability=trust.reliability,
         novelty=trust.novelty,
-        facts=_facts(found, trust, report),
+        facts={**_facts(found, trust, report), "licence": licence},
     )
 
 

@@ -183,6 +183,8 @@ class LoadedModel:
     ) -> Path:
         """Write the model to one file, which `stackkit.load` and `stackkit predict` read.
 
+        Examples of training images are in it if the model has any (`train(with_examples=True)`).
+
         Parameters
         ----------
         path : str or os.PathLike
