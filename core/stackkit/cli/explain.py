@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,12 @@ from stackkit.cli import options, values
 from stackkit.cli import predict_options as own
 from stackkit.cli.output import print_json, stdout_set_aside
 from stackkit.utils.console import say
+
+if TYPE_CHECKING:
+    from stackkit.explanation.explain import Explanation
+
+if TYPE_CHECKING:
+    from stackkit.explanation.explain import Explanation
 
 FORMATS = (".html", ".png")
 
@@ -63,26 +69,24 @@ def explain(
     target = out or Path(f"{image.stem}-explained.html")
     check_file(target, overwrite=overwrite)
     # Heavy libraries are loaded only here, so that --help stays quick.
-    from stackkit.cli.host import the_host
+    from stackkit.cli.labelling import predictor_of
     from stackkit.cli.progress import progress as bars
     from stackkit.explanation.explain import explain as explained
     from stackkit.explanation.occlusion import GRIDS
-    from stackkit.host.registry import Registry
-    from stackkit.model.saved import load_model
     from stackkit.prediction.image_sources import shown
-    from stackkit.prediction.predictor import Predictor
 
     if not GRIDS[0] <= grid <= GRIDS[1]:
         raise UsageError(f"--grid must be from {GRIDS[0]} to {GRIDS[1]}, got {grid}")
     with stdout_set_aside(), bars(progress) as reporter:
-        loaded = load_model(model, Registry(host=the_host()), trust=trust or ())
-        predictor = Predictor(loaded, device=device, threads=threads, reporter=reporter)
+        predictor = predictor_of(model, trust or (), reporter, device=device, threads=threads)
         try:
             opened = predictor.read(image)
         except (OSError, ImageError) as error:
             reason = getattr(error, "strerror", None) or error
             raise ImageError(f"{shown(str(image))}: {reason}") from error
-        found = explained(predictor, opened, shown(image.name), grid=grid, regions=regions)
+        found = explained(
+            predictor, opened, shown(image.name), grid=grid, regions=regions, reporter=reporter
+        )
         _write(target, _content(target, found, model.name))
     if as_json:
         print_json({"file": str(target), **found.document()})
@@ -103,10 +107,7 @@ def check_file(target: Path, *, overwrite: bool) -> None:
         raise UsageError(f"{target.parent} is no folder; create it first")
 
 
-def _content(target: Path, found: object, model: str) -> bytes:
-    from stackkit.explanation.explain import Explanation
-
-    assert isinstance(found, Explanation)
+def _content(target: Path, found: Explanation, model: str) -> bytes:
     if target.suffix.lower() == ".png":
         from stackkit.explanation.picture import png
 
