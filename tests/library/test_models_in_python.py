@@ -125,6 +125,11 @@ def test_each_call_has_its_own_top_and_threshold(model: stackkit.LoadedModel) ->
     assert (len(all_classes.top), len(best.top)) == (3, 1)
     assert (all_classes.accepted, best.accepted) == (False, True)
     assert {each.backbone for each in best.votes} == set(BACKBONES)
+    chosen = model.predict(image, target_precision=0.9)
+    assert chosen.acceptance is not None
+    assert chosen[0].accepted == (chosen[0].probability >= chosen.acceptance.confidence)
+    assert chosen.acceptance.coverage > 0.5
+    assert chosen.acceptance.text in chosen._repr_html_()
     for wrong in ({"top": 0}, {"min_confidence": 2}, {"on_error": "ignore"}):
         with pytest.raises(UsageError):
             model.predict(image, **wrong)  # type: ignore[arg-type]

@@ -168,6 +168,7 @@ class LoadedModel:
         return Predictions(
             records=tuple(each for each in found if isinstance(each, Prediction)),
             failed=tuple(each for each in found if isinstance(each, FailedImage)),
+            acceptance=predictor.acceptance,
         )
 
     def warm(self) -> None:
