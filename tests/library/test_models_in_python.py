@@ -176,6 +176,8 @@ def test_a_file_that_is_no_model_is_refused_in_one_line(tmp_path: Path) -> None:
         with pytest.raises(StackkitError) as refused:
             stackkit.load(tmp_path / name)
         assert "\n" not in str(refused.value)
+    with pytest.raises(UsageError, match="threads must be at least 1, got 0"):
+        stackkit.load(tmp_path / "no.stackkit", threads=0)
 
 
 def test_a_folder_wins_over_no_dataset_and_a_dataset_over_a_folder(

@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from inspect import signature
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -173,7 +174,8 @@ def run(
     if save_aggregator and not save:
         raise UsageError("save_aggregator needs save, the file of the model")
     registry = installed()
-    recipe, store = recipe_of(dataset_text(dataset, registry), options), store_of(options)
+    recipe = recipe_of(dataset_text(dataset, registry), options, signature(run).parameters)
+    store = store_of(options)
     folder, saving = user_path(out) if out else None, None
     if save:
         saving = Saving(path=user_path(save), aggregator=save_aggregator, overwrite=overwrite)
@@ -243,7 +245,8 @@ def train(
 
     """
     registry = installed()
-    recipe, store = recipe_of(dataset_text(dataset, registry), options), store_of(options)
+    recipe = recipe_of(dataset_text(dataset, registry), options, signature(train).parameters)
+    store = store_of(options)
     saving = Saving(
         path=user_path(out) if out else None,
         ask=True,

@@ -27,6 +27,7 @@ from stackkit.prediction.image_list import ImageList
 from stackkit.prediction.image_sources import find_images
 from stackkit.prediction.predictor import Predictor
 from stackkit.prediction.record import Prediction
+from stackkit.recipe.given import check_count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,10 +254,13 @@ def load(
 
     Raises
     ------
+    UsageError
+        If `threads` is below 1.
     StackkitError
         If the file is no such model, is damaged, or needs components that are not installed.
 
     """
+    check_count("threads", threads)
     names = (trust,) if isinstance(trust, str) else tuple(trust)
     model = load_model(user_path(path), installed(), trust=names)
     for text in model.facts.get("warnings", ()):
