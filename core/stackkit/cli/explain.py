@@ -73,6 +73,7 @@ def explain(
     from stackkit.cli.progress import progress as bars
     from stackkit.explanation.explain import explain as explained
     from stackkit.explanation.occlusion import GRIDS
+    from stackkit.extraction.decoding import reason
     from stackkit.prediction.image_sources import shown
 
     if not GRIDS[0] <= grid <= GRIDS[1]:
@@ -82,8 +83,7 @@ def explain(
         try:
             opened = predictor.read(image)
         except (OSError, ImageError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise ImageError(f"{shown(str(image))}: {reason}") from error
+            raise ImageError(f"{shown(str(image))}: {reason(error)}") from error
         found = explained(
             predictor, opened, shown(image.name), grid=grid, regions=regions, reporter=reporter
         )
