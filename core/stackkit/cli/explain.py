@@ -22,39 +22,46 @@ if TYPE_CHECKING:
 FORMATS = (".html", ".png")
 
 
+Image = Annotated[Path, typer.Argument(metavar="IMAGE", parser=values.path, help="An image file.")]
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        metavar="FILE",
+        parser=values.path,
+        help="FILE.html or FILE.png; IMAGE-explained.html in this folder by default.",
+        rich_help_panel=options.OUTPUT,
+    ),
+]
+Grid = Annotated[
+    int,
+    typer.Option(
+        "--grid",
+        metavar="N",
+        parser=values.whole_number,
+        help="Cells per side of the map; it labels (N-1)*(N-1) covered copies.",
+    ),
+]
+Regions = Annotated[
+    bool,
+    typer.Option("--regions/--no-regions", help="Show the regions that the answer depends on."),
+]
+Overwrite = Annotated[
+    bool,
+    typer.Option("--overwrite", help="Replace an existing file.", rich_help_panel=options.OUTPUT),
+]
+
+
 def explain(
     model: own.Model,
-    image: Annotated[Path, typer.Argument(metavar="IMAGE", parser=values.path, help="An image file.")],
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out",
-            metavar="FILE",
-            parser=values.path,
-            help="FILE.html or FILE.png; IMAGE-explained.html in this folder by default.",
-            rich_help_panel=options.OUTPUT,
-        ),
-    ] = None,
-    grid: Annotated[
-        int,
-        typer.Option(
-            "--grid",
-            metavar="N",
-            parser=values.whole_number,
-            help="Cells per side of the map; it labels (N-1)*(N-1) covered copies.",
-        ),
-    ] = 8,
-    regions: Annotated[
-        bool,
-        typer.Option("--regions/--no-regions", help="Show the regions that the answer depends on."),
-    ] = True,
+    image: Image,
+    out: Out = None,
+    grid: Grid = 8,
+    regions: Regions = True,
     trust: own.Trust = None,
     device: options.Device = None,
     threads: options.Threads = None,
-    overwrite: Annotated[
-        bool,
-        typer.Option("--overwrite", help="Replace an existing file.", rich_help_panel=options.OUTPUT),
-    ] = False,
+    overwrite: Overwrite = False,
     as_json: options.Json = False,
     progress: options.Progress = "auto",
 ) -> None:
