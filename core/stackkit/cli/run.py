@@ -6,19 +6,20 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stackkit.api.errors import StackkitError, UsageError
 from stackkit.cli import model_options, options
 from stackkit.cli.host import the_host
+from stackkit.cli.model_lines import model_lines
 from stackkit.cli.output import print_csv, print_json, stdout_set_aside
 from stackkit.cli.recipe_options import first_from, parse_recipe
-from stackkit.cli.saving import Saving, model_lines, saving_or_none
 from stackkit.recipe import Recipe
 from stackkit.utils.console import say
 
 if TYPE_CHECKING:
     from stackkit.cli.progress import Style
+    from stackkit.experiment.saving import Saving
     from stackkit.preview import Preview
     from stackkit.report.predictions import Predictions
     from stackkit.report.report import Report
@@ -55,7 +56,7 @@ def run(
     output = options.output_format(as_json=as_json, as_csv=as_csv)
     recipe = replace(recipe, device=device, threads=threads)
     feature_store = options.feature_store(store, feature_dtype)
-    saving = saving_or_none(
+    saving = _saving(
         save,
         out,
         aggregator=save_aggregator or "",
@@ -78,6 +79,34 @@ def run(
         run_recipe(
             recipe, out, overwrite, feature_store, progress, output, may_extract=True, saving=saving
         )
+
+
+def _saving(path: Path | None, folder: Path | None, **given: Any) -> Saving | None:
+    """Return what is saved, checked; raises UsageError for options without --save.
+
+    `folder` is where the report goes, `given` are the other parameters of `Saving`.
+    """
+    if path:
+        from stackkit.experiment.saving import Saving
+
+        if folder and path.absolute() == folder.absolute():
+            raise UsageError(f"--out is a folder and --save a file, got {path} for both")
+        saving = Saving(path=path, **given)
+        saving.check()
+        return saving
+    without = next((option for name, option in _OF_MODELS.items() if given.get(name)), None)
+    if without:
+        raise UsageError(f"{without} needs --save FILE, which writes a model")
+    return None
+
+
+_OF_MODELS = {
+    "aggregator": "--save-aggregator",
+    "with_weights": "--with-weights",
+    "with_examples": "--with-examples",
+    "licence": "--licence",
+}
+"""Options that only say what a saved model is like."""
 
 
 def run_recipe(
@@ -125,7 +154,7 @@ def run_recipe(
         not_written: list[StackkitError] = []
         if saving and trained:
             with _noted(not_written):
-                report = replace(report, model={**(report.model or {}), **saving.save(trained)})
+                report = saving.save(trained)
                 lines += model_lines(trained, saving.path)
         if out:
             with _noted(not_written):

@@ -7,7 +7,6 @@ from dataclasses import replace
 from stackkit.cli import model_options, options
 from stackkit.cli.recipe_options import first_from, parse_recipe
 from stackkit.cli.run import run_recipe
-from stackkit.cli.saving import Saving
 from stackkit.recipe import Recipe
 
 
@@ -37,6 +36,8 @@ def train(
     """
     options.check_count("--threads", threads)
     recipe = replace(recipe, device=device, threads=threads)
+    from stackkit.experiment.saving import Saving
+
     saving = Saving(
         path=out,
         ask=True,

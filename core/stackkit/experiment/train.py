@@ -46,6 +46,7 @@ def train(
     ask: bool = True,
     with_weights: bool = False,
     with_examples: bool = False,
+    licence: str = "",
 ) -> Trained:
     """Evaluate a recipe, and fit a stack on all images, or on the training part of an official split.
 
@@ -62,6 +63,8 @@ def train(
         Whether to refuse networks whose weights cannot go into a bundle.
     with_examples : bool
         Whether the model keeps thumbnails and features of training images.
+    licence : str
+        Note on what the weights and images allow.
 
     Returns
     -------
@@ -84,7 +87,7 @@ def train(
     features = [replace(each, used_rows=each.used_rows[known]) for each in usable.features]
     trust = trust_in(final.out_of_fold, features)
     report = replace(found.report, model=trust.figures())
-    model = _model(found, trust, report)
+    model = _model(found, trust, report, licence)
     if with_examples:
         model = replace(model, examples=_examples(found, known, features, reporter))
     return Trained(model=model, report=report)
@@ -134,7 +137,7 @@ def chooser(recipe: Recipe, name: str, *, ask: bool, with_weights: bool) -> Choo
     return choose
 
 
-def _model(found: Finished, trust: Trust, report: Report) -> Model:
+def _model(found: Finished, trust: Trust, report: Report, licence: str) -> Model:
     final, preview = found.evaluation.final, found.preview
     assert final is not None
     revisions = []
@@ -149,7 +152,7 @@ def _model(found: Finished, trust: Trust, report: Report) -> Model:
         calibration=trust.calibration,
         reliability=trust.reliability,
         novelty=trust.novelty,
-        facts=_facts(found, trust, report),
+        facts={**_facts(found, trust, report), "licence": licence},
     )
 
 

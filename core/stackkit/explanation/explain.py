@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from stackkit.api.reporter import Reporter, SilentReporter
 from stackkit.evaluation.features import Features
 from stackkit.explanation.occlusion import Labels, OcclusionMap, occlusion_map
 from stackkit.model.examples import Neighbour
@@ -88,7 +89,13 @@ class Explanation:
 
 
 def explain(
-    predictor: Explainer, image: Image.Image, source: str = "", *, grid: int = 8, regions: bool = True
+    predictor: Explainer,
+    image: Image.Image,
+    source: str = "",
+    *,
+    grid: int = 8,
+    regions: bool = True,
+    reporter: Reporter | None = None,
 ) -> Explanation:
     """Label an image, and gather what led to the answer.
 
@@ -104,6 +111,8 @@ def explain(
         Cells per side of the map of regions; (grid - 1)^2 covered images are labelled for it.
     regions : bool, default True
         Whether there is such a map.
+    reporter : Reporter, optional
+        Receives the progress of the map.
 
     Raises
     ------
@@ -113,7 +122,7 @@ def explain(
         If the image cannot be used.
 
     """
-    model, image = predictor.model, image.convert("RGB")
+    model, image, reporter = predictor.model, image.convert("RGB"), reporter or SilentReporter()
     features = predictor.features([image])
     (prediction,) = predictor.answer(features, [source])
     label = model.classes.index(prediction.label)
@@ -124,7 +133,7 @@ def explain(
         votes=_votes(model, features, prediction),
         neighbours=tuple(near),
         classes=model.classes,
-        regions=occlusion_map(predictor, image, label, grid) if regions else None,
+        regions=occlusion_map(predictor, image, label, grid, reporter) if regions else None,
     )
 
 

@@ -31,6 +31,8 @@ from stackkit.model.reliability import Reliability
 
 T = TypeVar("T")
 
+UNTRAINED = "the model has networks with random weights (untrained): its labels are for tests only"
+
 EXAMPLES = "examples"
 """Name of the state of the examples, if the model has any."""
 
@@ -181,7 +183,7 @@ def _facts(bundle: Bundle, components: Sequence[ConfiguredComponent]) -> Mapping
         *(each.component for each in manifest.backbones),
         *(each.component for each in (*manifest.learners, manifest.aggregator)),
     ]
-    warnings = map(other_version, records, components)
+    warnings = [*map(other_version, records, components), "" if manifest.trained else UNTRAINED]
     names = ("accuracy", "provenance", "pixels", "licence", "examples", *FIGURES)
     return {
         **{name: document[name] for name in names},
