@@ -121,18 +121,17 @@ class StackFitting:
         """Fit what the prepared comparison, which has been run, did not fit."""
         plan = self._alone(comparison.fit_plan)
         assert self._collector is not None
-        averaged = _averaged(plan, self.chosen)
         if self.official:
             train = comparison.folds[0].train
             folds = folds_inside(plan, train)
             self._collector = Collector(n_folds=len(folds))
             # On features, an aggregator answers without the learners' votes.
-            without = averaged or self.chosen.fit_on == "features"
+            without = _averaged(plan, self.chosen) or self.chosen.fit_on == "features"
             inside = replace(plan, keep=False, learners_too=not without)
             _run(comparison, inside, folds, self._collector.add)
         else:
             train = np.unique(np.concatenate([fold.train for fold in comparison.folds]))
-            plan = replace(plan, keep=True, learners_too=not averaged)
+            plan = final_plan(plan, self.chosen)
             _run(comparison, plan, [Fold(train=train, test=train[:0])], self._take_stack(plan))
         (stack,) = self._stacks
         return FinalFit(stack=stack, out_of_fold=self._collector.collected(plan.labels))
@@ -158,6 +157,12 @@ def folds_inside(plan: FitPlan, train: NDArray[np.int64]) -> list[Fold]:
             "classes each, from which a model learns how certain it is; add training images, or use --cv"
         ) from error
     return [Fold(train=train[fold.train], test=train[fold.test]) for fold in inside]
+
+
+def final_plan(plan: FitPlan, chosen: CheckedAggregator) -> FitPlan:
+    """Return a plan whose results `stack_of` makes a stack of, and that fits nothing else."""
+    learners_too = not _averaged(plan, chosen)
+    return replace(plan, chosen=chosen.component.text, keep=True, learners_too=learners_too)
 
 
 def stack_of(plan: FitPlan, outcome: FoldOutcome, chosen: CheckedAggregator) -> Stack:
