@@ -119,6 +119,17 @@ def test_a_model_that_cannot_be_written_costs_neither_the_table_nor_the_report(
     assert same.error == f"--out is a folder and --save a file, got {report} for both"
 
 
+def test_training_on_crops_says_that_new_images_must_be_cropped_too(stackkit: Command, images, tmp_path):
+    files = sorted((tmp_path / "images").rglob("*.png"))
+    rows = [f"{each},{each.parent.name},4,4,40,30" for each in files]
+    table = tmp_path / "boxes.csv"
+    table.write_text("\n".join(["path,label,x,y,width,height", *rows]), encoding="utf-8")
+    small = ("--backbones", "mean-colours", "--aggregator", "soft-vote", "--baseline", "none")
+    cropped = ("--dataset", f"csv:file={table},crop=true")
+    done = stackkit("train", *cropped, *small, "--out", tmp_path / "m.stackkit")
+    assert "cropped     training images were cropped to their boxes" in done.err
+
+
 def test_a_dry_run_of_training_writes_nothing(stackkit: Command, images, tmp_path):
     out = tmp_path / "m.stackkit"
     assert stackkit("train", *images, "--out", out, "--dry-run").code == 0

@@ -171,6 +171,7 @@ def _facts(found: Finished, trust: Trust, report: Report) -> Mapping[str, Any]:
         "accuracy": asdict(_expected(found, report)),
         "provenance": asdict(provenance),
         "pixels": _pixels(found),
+        "cropped": found.preview.components.dataset.options.get("crop") is True,
         "untrained": not all(each.backbone.trained for each in found.preview.backbones),
         **trust.figures(),
     }
