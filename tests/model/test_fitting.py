@@ -99,6 +99,14 @@ def test_labels_of_an_official_test_part_change_nothing_of_a_model(registry, fea
     assert one.out_of_fold.rows.tolist() == list(range(30))
 
 
+def test_images_of_one_group_are_left_out_together(registry, features):
+    groups = np.arange(42) // 2
+    found = fitted(plan_of(registry, features, "average-svm", groups=groups), OFFICIAL).out_of_fold
+    folds_of = {group: set(found.folds[groups[found.rows] == group]) for group in range(15)}
+    assert {len(folds) for folds in folds_of.values()} == {1}
+    assert len(set(found.folds)) == 3
+
+
 def test_the_label_of_a_left_out_image_does_not_change_what_is_said_of_it(registry, features):
     other = features[1].copy()
     other[THREE[1].test] = (other[THREE[1].test] + 1) % 3
