@@ -8,18 +8,28 @@ import zipfile
 import numpy as np
 import pytest
 from support.commands import Command
-from support.models import COLOURS_PLUGIN, coloured_folder, coloured_images, features_of, small_registry
+from support.models import (
+    COLOURS_PLUGIN,
+    coloured_folder,
+    coloured_images,
+    features_of,
+    small_model,
+    small_registry,
+)
 
+from stackkit.api.errors import PluginError
 from stackkit.api.paths import features_dir
-from stackkit.model.saved import load_model
+from stackkit.host.host import load_host
+from stackkit.host.registry import Registry
+from stackkit.model.saved import load_model, save_model
 
-BACKBONES = ("--backbones", "mean-colours,colour-shares")
+QUICK = ("--backbones", "mean-colours,colour-shares", "--learner", "ridge", "--baseline", "none")
 
 
 @pytest.fixture
 def images(tmp_path, monkeypatch):
     monkeypatch.setenv("STACKKIT_PLUGIN_FILES", str(COLOURS_PLUGIN))
-    return ("--dataset", f"image-folder:root={coloured_folder(tmp_path / 'images', 8)}", *BACKBONES)
+    return ("--dataset", f"image-folder:root={coloured_folder(tmp_path / 'images', 8)}", *QUICK)
 
 
 def answers(path):
@@ -103,7 +113,7 @@ def test_a_model_that_cannot_be_written_costs_neither_the_table_nor_the_report(
     stackkit: Command, images, tmp_path
 ):
     out, report = tmp_path / "m.stackkit", tmp_path / "report"
-    assert stackkit("extract", *images).code == 0
+    assert stackkit("extract", *images[:4]).code == 0
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, limits[1]))  # the same error as a full disk
     try:
@@ -124,7 +134,7 @@ def test_training_on_crops_says_that_new_images_must_be_cropped_too(stackkit: Co
     rows = [f"{each},{each.parent.name},4,4,40,30" for each in files]
     table = tmp_path / "boxes.csv"
     table.write_text("\n".join(["path,label,x,y,width,height", *rows]), encoding="utf-8")
-    small = ("--backbones", "mean-colours", "--aggregator", "soft-vote", "--baseline", "none")
+    small = (*QUICK, "--aggregator", "soft-vote")
     cropped = ("--dataset", f"csv:file={table},crop=true")
     done = stackkit("train", *cropped, *small, "--out", tmp_path / "m.stackkit")
     assert "cropped     training images were cropped to their boxes" in done.err
@@ -136,15 +146,9 @@ def test_a_dry_run_of_training_writes_nothing(stackkit: Command, images, tmp_pat
     assert not out.exists()
 
 
-def test_a_model_whose_plugin_is_not_installed_says_which_one(
-    stackkit: Command, images, tmp_path, monkeypatch
-):
-    from stackkit.api.errors import PluginError
-    from stackkit.host.host import load_host
-    from stackkit.host.registry import Registry
-
+def test_a_model_whose_plugin_is_not_installed_says_which_one(tmp_path, monkeypatch):
     out = tmp_path / "m.stackkit"
-    assert stackkit("train", *images, "--out", out).code == 0
+    save_model(small_model(), out)
     with zipfile.ZipFile(out) as archive:
         assert "manifest.json" in archive.namelist()
     monkeypatch.setenv("STACKKIT_PLUGIN_FILES", "")

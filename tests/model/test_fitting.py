@@ -39,7 +39,7 @@ def plan_of(registry, features, aggregator, labels=None, **settings):
     component = registry.one("aggregator", aggregator)
     above = CheckedAggregator(component=component, fit_on=component.create().fit_on)
     classifiers = CheckedClassifiers(
-        learners=(registry.one("learner", "logistic"),), baselines=(), aggregators=(above,)
+        learners=(registry.one("learner", "ridge"),), baselines=(), aggregators=(above,)
     )
     return FitPlan(
         classifiers=classifiers,
@@ -81,7 +81,7 @@ def same(one, other):
 @pytest.mark.parametrize("aggregator", ["average-svm", "concat"])
 def test_a_stack_is_that_of_all_rows(registry, features, aggregator):
     final = fitted(plan_of(registry, features, aggregator), THREE)
-    directly = small_stack(registry, *features, "logistic", aggregator)
+    directly = small_stack(registry, *features, "ridge", aggregator)
     same(final.stack.answer(features[0]), directly.answer(features[0]))
     assert final.out_of_fold.rows.tolist() == list(range(42))
     assert final.out_of_fold.folds.tolist() == [0, 1, 2] * 14
@@ -187,7 +187,7 @@ def test_a_training_part_that_cannot_be_divided_is_refused_before_anything_is_fi
 def test_what_no_model_can_be_made_of_is_refused_before_anything_is_fitted(registry, features):
     plan = plan_of(registry, features, "concat")
     learners = (*plan.classifiers.learners, registry.one("learner", "lda"))
-    with pytest.raises(UsageError, match="fits one learner, and there are logistic, lda; choose one"):
+    with pytest.raises(UsageError, match="fits one learner, and there are ridge, lda; choose one"):
         chosen_aggregator(replace(plan.classifiers, learners=learners), "concat")
     silent = replace(plan.classifiers, learners=(registry.one("learner", "linear-svm"),))
     with pytest.raises(UsageError, match="needs learners with probabilities, which linear-svm"):
