@@ -122,7 +122,7 @@ def load_model(path: Path, registry: Registry, *, trust: Collection[str] = ()) -
     -------
     Model
         Its networks are created, and their revisions compared, when they are first used.
-        `facts["warnings"]` lists what the user should know.
+        `facts["warnings"]` lists what the user should know, and `facts["sha256"]` identifies the file.
 
     Raises
     ------
@@ -187,6 +187,7 @@ def _facts(bundle: Bundle, components: Sequence[ConfiguredComponent]) -> Mapping
     names = ("accuracy", "provenance", "pixels", "licence", "examples", *FIGURES)
     return {
         **{name: document[name] for name in names},
+        "sha256": bundle.digest,
         "untrained": not manifest.trained,
         "warnings": list(dict.fromkeys(filter(None, warnings))),
     }
