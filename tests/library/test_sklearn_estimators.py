@@ -74,7 +74,7 @@ def test_the_feature_extractor_passes_the_checks_that_need_no_table(name: str) -
     ("learner", "aggregator", "refit"),
     [
         ("logistic", "average-svm", True),
-        ("logistic", "stacked-logistic", True),
+        pytest.param("logistic", "stacked-logistic", True, marks=pytest.mark.slow),
         (["logistic", "lda"], "stacked-logistic", False),
         ("logistic", "concat", True),
     ],
