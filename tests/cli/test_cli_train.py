@@ -9,6 +9,7 @@ import pytest
 from support.commands import Command
 from support.models import COLOURS_PLUGIN, coloured_folder, coloured_images, features_of, small_registry
 
+from stackkit.api.errors import BundleError
 from stackkit.model.saved import load_model
 
 BACKBONES = ("--backbones", "mean-colours,colour-shares")
@@ -69,6 +70,21 @@ def test_run_saves_the_aggregator_that_is_asked_for(stackkit: Command, images, t
     refused = stackkit(*other, "--save-aggregator", "concat").error
     assert refused.startswith("the model's aggregator must be one of average-svm, soft-vote, got")
     assert "needs --save FILE" in stackkit("run", *images, "--save-aggregator", "concat").error
+
+
+def test_a_model_that_cannot_be_written_costs_neither_table_nor_report(
+    stackkit: Command, images, tmp_path, monkeypatch
+):
+    def full(*arguments, **options):
+        raise BundleError("the disk is full")
+
+    monkeypatch.setattr("stackkit.model.saved.write_bundle", full)
+    report = tmp_path / "report"
+    done = stackkit("run", *images, "--save", tmp_path / "m.stackkit", "--out", report)
+    assert done.code == BundleError.exit_code
+    assert done.err.endswith("error: the disk is full\n")
+    assert "average-svm" in done.out
+    assert "bytes" not in json.loads((report / "report.json").read_text())["model"]
 
 
 @pytest.mark.parametrize(

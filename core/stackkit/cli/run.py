@@ -20,6 +20,7 @@ from stackkit.utils.console import say
 if TYPE_CHECKING:
     from stackkit.cli.progress import Style
     from stackkit.experiment.saving import Saving
+    from stackkit.experiment.train import Trained
     from stackkit.preview import Preview
     from stackkit.report.predictions import Predictions
     from stackkit.report.report import Report
@@ -117,21 +118,41 @@ def run_recipe(
         task = (recipe, Registry(host=the_host()), store, reporter, steps)
         trained = saving.train(*task) if saving else None
         report = trained.report if trained else carry_out(*task).report
-        lines: list[str] = []
-        not_written: StackkitError | None = None
-        try:
-            if saving and trained:
-                report = saving.save(trained)
-                lines += model_lines(trained, saving.path)
-            if out:
-                written = report_file.write(report, out, overwrite=overwrite)
-                lines.append(f"report: {written}")
-                _write_predictions(predictions, out)
-        except StackkitError as error:  # a full disk must not cost the result: show it first
-            not_written = error
+        report, lines, not_written = _write(report, trained, saving, predictions, out, overwrite)
     _show(report, lines, output)
     if not_written:
         raise not_written
+
+
+def _write(
+    report: Report,
+    trained: Trained | None,
+    saving: Saving | None,
+    predictions: Predictions,
+    out: Path | None,
+    overwrite: bool,
+) -> tuple[Report, list[str], StackkitError | None]:
+    """Write what is asked for; return the report, lines about what was written, and what went wrong.
+
+    A full disk must not cost the result, and a model that cannot be written must not cost the report.
+    """
+    from stackkit.report import report as report_file
+
+    lines, not_written = list[str](), None
+    if saving and trained:
+        try:
+            report = saving.save(trained)
+            lines += model_lines(trained, saving.path)
+        except StackkitError as error:
+            not_written = error
+    if out:
+        try:
+            written = report_file.write(report, out, overwrite=overwrite)
+            lines.append(f"report: {written}")
+            _write_predictions(predictions, out)
+        except StackkitError as error:
+            not_written = error
+    return report, lines, not_written
 
 
 def _show(report: Report, lines: Iterable[str], output: options.OutputFormat) -> None:
