@@ -69,6 +69,16 @@ def test_images_of_any_size_can_be_explained(predictor, size):
     assert Image.open(io.BytesIO(png(found))).width == 1200
 
 
+def test_a_picture_has_letters_and_no_boxes_also_without_fonts_on_the_system(explanation, monkeypatch):
+    def picture(label: str) -> bytes:
+        return png(replace(explanation, prediction=replace(explanation.prediction, label=label)))
+
+    assert picture("Gr\u00fcnspecht") != picture("Gr\ue000nspecht")
+    monkeypatch.setattr("stackkit.explanation.picture.FONTS", ())
+    assert picture("Gr\u00fcnspecht") == picture("Grunspecht")
+    assert picture("\u9ce5") == picture("?")
+
+
 def test_a_map_has_no_more_cells_than_allowed(predictor):
     for grid in (2, 17):
         with pytest.raises(UsageError, match=f"grid must be from 3 to 16, got {grid}"):

@@ -8,14 +8,20 @@ import pytest
 
 import stackkit
 from stackkit.api.errors import UsageError
+from stackkit.cli import run as cli_run
+from stackkit.cli import train as cli_train
 from stackkit.cli.recipe_options import parse_recipe
 from stackkit.library.arguments import RecipeOptions, recipe_of
 
 
-def test_python_takes_every_option_of_the_command() -> None:
-    on_command_line = {*inspect.signature(parse_recipe).parameters} - {"dataset"}
-    machine = {"store", "feature_dtype", "device", "threads"}
-    assert {*RecipeOptions.__annotations__} == on_command_line | machine
+@pytest.mark.parametrize(
+    ("command", "function"), [(cli_run.run, stackkit.run), (cli_train.train, stackkit.train)]
+)
+def test_python_takes_every_option_of_the_command(command: Any, function: Any) -> None:
+    on_command_line = {*inspect.signature(command).parameters}
+    in_python = {*inspect.signature(function).parameters, *RecipeOptions.__annotations__}
+    of_the_terminal = {"dry_run", "progress", "as_json", "as_csv"}
+    assert on_command_line - of_the_terminal == in_python - {"reporter", "options"}
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from stackkit.api.reporter import Reporter, SilentReporter
 from stackkit.evaluation.features import Features
-from stackkit.explanation.occlusion import Labels, OcclusionMap, occlusion_map
+from stackkit.explanation.occlusion import OcclusionMap, occlusion_map
 from stackkit.model.examples import Neighbour
 from stackkit.model.model import Model
+from stackkit.prediction.predictor import Predictor
 from stackkit.prediction.record import Candidate, Prediction
 
 if TYPE_CHECKING:
@@ -18,13 +19,6 @@ if TYPE_CHECKING:
 
 NEIGHBOURS = 5
 """Number of training images that are shown."""
-
-
-class Explainer(Labels, Protocol):
-    """What is needed of a Predictor."""
-
-    def answer(self, features: Sequence[Features], sources: Sequence[str]) -> list[Prediction]:
-        """Return the records of images whose features are known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +83,7 @@ class Explanation:
 
 
 def explain(
-    predictor: Explainer,
+    predictor: Predictor,
     image: Image.Image,
     source: str = "",
     *,

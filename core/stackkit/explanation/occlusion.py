@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stackkit.api.errors import UsageError
 from stackkit.api.reporter import Reporter
-from stackkit.evaluation.features import Features
-from stackkit.model.model import Model
+from stackkit.prediction.predictor import Predictor
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -25,15 +24,6 @@ TASK = "covering regions"
 
 _BATCH = 32
 """Covered images in memory at a time."""
-
-
-class Labels(Protocol):
-    """What is needed of a Predictor."""
-
-    model: Model
-
-    def features(self, images: Sequence[Image.Image]) -> list[Features]:
-        """Return the features of images, one entry per backbone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +45,7 @@ class OcclusionMap:
 
 
 def occlusion_map(
-    predictor: Labels, image: Image.Image, label: int, grid: int, reporter: Reporter
+    predictor: Predictor, image: Image.Image, label: int, grid: int, reporter: Reporter
 ) -> OcclusionMap:
     """Cover each region of an image with its mean colour, and see what that does to a class.
 
@@ -102,7 +92,7 @@ def occlusion_map(
     return OcclusionMap(falls=sums / counts, images=len(places))
 
 
-def _probability(predictor: Labels, images: Sequence[Image.Image], label: int) -> NDArray[np.float64]:
+def _probability(predictor: Predictor, images: Sequence[Image.Image], label: int) -> NDArray[np.float64]:
     return predictor.model.answer(predictor.features(images)).probabilities[:, label]
 
 
