@@ -15,7 +15,6 @@ from stackkit.api.reporter import Reporter
 from stackkit.cli.host import the_host
 from stackkit.cli.predict_options import Job
 from stackkit.host.registry import Registry
-from stackkit.model.model import Model
 from stackkit.model.saved import load_model
 from stackkit.prediction.image_sources import find_images, left_out_lines, shown
 from stackkit.prediction.outputs import Csv, Json, JsonLines, Output, parquet_file
@@ -151,18 +150,12 @@ def label(job: Job, stdout: TextIO, reporter: Reporter) -> Labelled:
 def predictor_of(path: Path, trust: Sequence[str], reporter: Reporter, **settings: Any) -> Predictor:
     """Load a model for `Predictor(model, **settings)`; tell what the user should know about it."""
     model = load_model(path, Registry(host=the_host()), trust=tuple(trust))
-    for warning in _warnings(model):
+    for warning in model.facts.get("warnings", ()):
         reporter.message(f"warning: {warning}")
     predictor = Predictor(model, **settings, reporter=reporter)
     if predictor.acceptance:
         reporter.message(predictor.acceptance.text)
     return predictor
-
-
-def _warnings(model: Model) -> Iterator[str]:
-    yield from model.facts.get("warnings", ())
-    if model.facts.get("untrained"):
-        yield "the model has networks with random weights (untrained): its labels are for tests only"
 
 
 def _is_done(path: str, kept: ResultFile, labelled: Labelled) -> bool:

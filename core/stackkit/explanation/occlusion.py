@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stackkit.api.errors import UsageError
-from stackkit.evaluation.features import Features
-from stackkit.model.model import Model
+from stackkit.api.reporter import Reporter
+from stackkit.prediction.predictor import Predictor
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -19,17 +19,11 @@ if TYPE_CHECKING:
 GRIDS = (3, 16)
 """Smallest and largest number of cells per side."""
 
+TASK = "covering regions"
+"""What progress is reported of."""
+
 _BATCH = 32
 """Covered images in memory at a time."""
-
-
-class Labels(Protocol):
-    """What is needed of a Predictor."""
-
-    model: Model
-
-    def features(self, images: Sequence[Image.Image]) -> list[Features]:
-        """Return the features of images, one entry per backbone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +44,9 @@ class OcclusionMap:
     images: int
 
 
-def occlusion_map(predictor: Labels, image: Image.Image, label: int, grid: int = 8) -> OcclusionMap:
+def occlusion_map(
+    predictor: Predictor, image: Image.Image, label: int, grid: int, reporter: Reporter
+) -> OcclusionMap:
     """Cover each region of an image with its mean colour, and see what that does to a class.
 
     A square is two cells wide and moves by one cell, so (grid - 1)^2 covered images are labelled.
@@ -63,8 +59,10 @@ def occlusion_map(predictor: Labels, image: Image.Image, label: int, grid: int =
         The image, in mode RGB.
     label : int
         The class.
-    grid : int, default 8
+    grid : int
         Cells per side.
+    reporter : Reporter
+        Receives progress.
 
     Raises
     ------
@@ -82,6 +80,7 @@ def occlusion_map(predictor: Labels, image: Image.Image, label: int, grid: int =
     places = [(row, column) for row in range(grid - 1) for column in range(grid - 1)]
     whole = _probability(predictor, [image], label)[0]
     sums, counts = np.zeros((grid, grid)), np.zeros((grid, grid))
+    reporter.start(TASK, len(places))
     for start in range(0, len(places), _BATCH):
         block = places[start : start + _BATCH]
         found = _probability(predictor, list(_covered(image, block, grid)), label)
@@ -89,10 +88,11 @@ def occlusion_map(predictor: Labels, image: Image.Image, label: int, grid: int =
             cells = np.s_[row : row + 2, column : column + 2]
             sums[cells] += whole - probability
             counts[cells] += 1
+        reporter.advance(TASK, len(block))
     return OcclusionMap(falls=sums / counts, images=len(places))
 
 
-def _probability(predictor: Labels, images: Sequence[Image.Image], label: int) -> NDArray[np.float64]:
+def _probability(predictor: Predictor, images: Sequence[Image.Image], label: int) -> NDArray[np.float64]:
     return predictor.model.answer(predictor.features(images)).probabilities[:, label]
 
 

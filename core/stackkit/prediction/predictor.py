@@ -65,7 +65,7 @@ class Predictor:
     Raises
     ------
     UsageError
-        If an argument is out of range, or no threshold reaches the precision.
+        If an argument is out of range.
 
     """
 
