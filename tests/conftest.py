@@ -11,6 +11,13 @@ from support.environments import OFFLINE, Shell, create_environment
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
+# Before NumPy is imported: the workers of pytest share the cores, and threads of BLAS that wait for one
+# another took more time than the products of the tests' small matrices.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+HOME = os.environ.get("STACKKIT_HOME")
+"""The managed folder outside the tests, or None; it may have converted networks."""
+
 # No deadline, because machines are shared. `--hypothesis-profile thorough` searches longer.
 settings.register_profile("quick", max_examples=20, deadline=None)
 settings.register_profile("thorough", max_examples=300, deadline=None)
@@ -62,6 +69,19 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     folder = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("STACKKIT_HOME", str(folder))
     monkeypatch.delenv("COLUMNS", raising=False)  # pytest-xdist sets it, and output would be cut to it
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A managed folder for several tests of real networks, so that they extract the same features once.
+
+    Networks that a run before the tests has converted are used: to import TensorFlow and to convert one
+    takes longer than all the rest of such a test.
+    """
+    folder = tmp_path_factory.mktemp("shared-home")
+    if HOME is not None and Path(HOME, "engines").is_dir():
+        (folder / "engines").symlink_to(Path(HOME, "engines").resolve())
     return folder
 
 

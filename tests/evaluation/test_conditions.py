@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.neighbors import KNeighborsClassifier
-from threadpoolctl import threadpool_info
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from stackkit.api.errors import PluginError
 from stackkit.api.reporter import SilentReporter
@@ -188,7 +188,8 @@ def test_a_fit_uses_one_thread_whatever_the_jobs(make, jobs, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     Observed.threads.clear()
     Observed.variables.clear()
-    run_fits([make(learner("Observed", ()), k) for k in range(3)], jobs)
+    with threadpool_limits(2):
+        run_fits([make(learner("Observed", ()), k) for k in range(3)], jobs)
     assert Observed.threads == {1}
     assert Observed.variables == {"1"}
     assert os.environ["OMP_NUM_THREADS"] == "7"

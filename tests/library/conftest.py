@@ -8,12 +8,16 @@ from support.models import COLOURS_PLUGIN, coloured_folder
 
 
 @pytest.fixture(scope="module", autouse=True)
-def backbones_of_colours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The backbones mean-colours and colour-shares, and a managed folder for fixtures of modules."""
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A managed folder, and the backbones mean-colours and colour-shares.
+
+    They are the same for all tests of a module, so that the plugins are loaded once, as in a program.
+    """
+    folder = tmp_path_factory.mktemp("home-of-library")
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STACKKIT_HOME", str(folder))
         patch.setenv("STACKKIT_PLUGIN_FILES", str(COLOURS_PLUGIN))
-        patch.setenv("STACKKIT_HOME", str(tmp_path_factory.mktemp("home-of-library")))
-        yield
+        yield folder
 
 
 @pytest.fixture(scope="module")

@@ -43,6 +43,8 @@ def test_arguments_make_the_recipe_of_the_command(given: Any, same: Any) -> None
         ({"bacbones": "x"}, "unknown argument 'bacbones'; did you mean backbones?"),
         ({"progress": "bars"}, "unknown argument 'progress'; allowed: dataset, out, save, "),
         ({"save_agregator": "x"}, "unknown argument 'save_agregator'; did you mean save_aggregator?"),
+        ({"save_aggregator": "concat"}, "save_aggregator needs save, the file of the model"),
+        ({"with_examples": True}, "with_examples needs save, the file of the model"),
         ({"cv": 1}, "--cv must be at least 2, got 1"),
         ({"cv": "3"}, "cv must be a whole number, got '3'"),
         ({"cv": True}, "cv must be a whole number, got True"),

@@ -60,7 +60,9 @@ def test_images_that_cannot_be_read_have_no_features_but_a_reason(tmp_path: Path
 def test_a_run_returns_its_report_and_writes_what_the_command_writes(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    report = stackkit.run(folder, backbones="mean-colours", out=tmp_path, save=tmp_path / "m.stackkit")
+    report = stackkit.run(
+        folder, backbones="mean-colours", out=tmp_path, save=tmp_path / "m.stackkit", licence="CC0"
+    )
     written = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
     assert written == report.document()
     assert written["model"]["bytes"] == (tmp_path / "m.stackkit").stat().st_size
@@ -74,14 +76,12 @@ def test_a_run_returns_its_report_and_writes_what_the_command_writes(
     assert str(report).startswith(f"image-folder:root={folder}: 24 images, 3 classes")
     assert "<th>accuracy</th>" in report._repr_html_()
     assert report.model is not None
-    assert stackkit.load(tmp_path / "m.stackkit").info["aggregator"] == "average-svm"
+    assert stackkit.load(tmp_path / "m.stackkit").info["licence"] == "CC0"
     assert capsys.readouterr() == ("", "")
     with pytest.raises(UsageError, match="exists"):
         stackkit.run(folder, backbones="mean-colours", out=tmp_path)
     with pytest.raises(StackkitError, match="exists"):
         stackkit.run(folder, backbones="mean-colours", save=tmp_path / "m.stackkit")
-    with pytest.raises(UsageError, match="save_aggregator needs save"):
-        stackkit.run(folder, save_aggregator="soft-vote")
 
 
 def test_a_loaded_model_gives_the_very_answers_of_the_trained_one(

@@ -1,15 +1,13 @@
 """A model that was saved and loaded answers as before, bit for bit."""
 
-import os
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from support.models import COLOURS_PLUGIN, coloured_images, features_of, small_model, small_registry
+from support.models import coloured_images, features_of, small_model, small_registry
 
-from stackkit.api.errors import UsageError, WeightsError
-from stackkit.host.host import load_host
-from stackkit.host.registry import Registry, with_seed
+from stackkit.api.errors import BundleError, WeightsError
+from stackkit.host.registry import with_seed
 from stackkit.model.saved import load_model, save_model
 
 LEARNERS = ("logistic:C=10", "logistic:C=auto", "lda", "ridge", "prototypes")
@@ -49,35 +47,6 @@ def test_every_kind_of_model_answers_bit_for_bit_as_before(registry, tmp_path, l
     assert loaded.reliability.threshold(0.9) == model.reliability.threshold(0.9)
 
 
-NEAREST = """
-import numpy as np
-from sklearn.neighbors import NearestCentroid
-from stackkit.api import LearnerSpec, hookimpl
-
-@hookimpl
-def stackkit_learners():
-    return [LearnerSpec(name="nearest", summary="", factory="nearest:Nearest", process_state=())]
-
-class Nearest(NearestCentroid):
-    pass
-"""
-
-
-def test_a_third_partys_estimator_is_loaded_only_if_its_name_is_trusted(tmp_path, monkeypatch):
-    pytest.importorskip("skops", reason="skops, of the extra skops, is not installed")
-    plugin = tmp_path / "nearest.py"
-    plugin.write_text(NEAREST, encoding="utf-8")
-    files = os.pathsep.join([str(COLOURS_PLUGIN), str(plugin)])
-    registry = Registry(host=load_host(environ={**os.environ, "STACKKIT_PLUGIN_FILES": files}))
-    model = small_model(registry, "nearest")
-    path = tmp_path / "m.stackkit"
-    save_model(model, path)
-    with pytest.raises(UsageError, match=r"nearest was saved with skops.*add --trust nearest"):
-        load_model(path, registry)
-    features = features_of(registry, coloured_images(3, seed=3)[0])
-    same(model.answer(features), load_model(path, registry, trust=["nearest"]).answer(features))
-
-
 def test_another_version_of_a_third_partys_plugin_is_a_warning(registry, tmp_path):
     model, path = small_model(registry), tmp_path / "m.stackkit"
     old = replace(model.backbones[0].component, version="0.9")
@@ -88,6 +57,14 @@ def test_another_version_of_a_third_partys_plugin_is_a_warning(registry, tmp_pat
     assert "0.9, and" in warning
     save_model(model, path, overwrite=True)
     assert load_model(path, registry).facts["warnings"] == []
+
+
+def test_a_model_whose_novelty_is_about_other_features_is_refused(registry, tmp_path):
+    model, path = small_model(registry), tmp_path / "m.stackkit"
+    swapped = replace(model.novelty, means=model.novelty.means[::-1])
+    save_model(replace(model, novelty=swapped), path)
+    with pytest.raises(BundleError, match=r"novelty .* 48, 27 features, got 27, 48"):
+        load_model(path, registry)
 
 
 def test_a_model_whose_network_changed_is_not_saved(registry, tmp_path):

@@ -27,7 +27,7 @@ def described() -> Iterator[Any]:
         yield schemathesis.openapi.from_url(f"{url}openapi.json")
 
 
-@pytest.mark.parametrize("count", [8, pytest.param(500, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [4, pytest.param(500, marks=pytest.mark.slow)])
 def test_every_endpoint_answers_as_its_schema_says(described: Any, count: int) -> None:
     checks = settings(
         max_examples=count,

@@ -1,7 +1,8 @@
 """A real small model in memory: two cheap backbones, fitted learners and a fitted aggregator."""
 
-import os
+import sys
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +39,13 @@ class Certain:
 
 def small_registry() -> Registry:
     """All of stackkit's own components, and the backbones of `support/colours.py`."""
-    return Registry(host=load_host(environ={**os.environ, "STACKKIT_PLUGIN_FILES": str(COLOURS_PLUGIN)}))
+    return _registry(tuple(sys.path))
+
+
+@lru_cache(maxsize=4)
+def _registry(sys_path: tuple[str, ...]) -> Registry:
+    # Kept, because loading all plugins takes longer than most tests. Another path has other plugins.
+    return Registry(host=load_host(environ={"STACKKIT_PLUGIN_FILES": str(COLOURS_PLUGIN)}))
 
 
 def coloured(label: int, seed: int, size: tuple[int, int] = (48, 40)) -> Image.Image:

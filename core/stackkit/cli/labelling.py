@@ -20,7 +20,7 @@ from stackkit.prediction.image_sources import find_images, left_out_lines, shown
 from stackkit.prediction.outputs import Csv, Json, JsonLines, Output, parquet_file
 from stackkit.prediction.predictor import Predictor
 from stackkit.prediction.record import Prediction
-from stackkit.prediction.result_file import ResultFile, result_file
+from stackkit.prediction.result_file import ResultFile, made_with, result_file
 from stackkit.prediction.rows import Result, columns
 from stackkit.prediction.sorting import Sorter
 from stackkit.utils.console import cells, encoding_of, literal, padded
@@ -200,7 +200,12 @@ def _outputs(
 ) -> tuple[list[Output], ResultFile | None]:
     """Open every output that a command asks for; return them, and the one that may have rows."""
     names = columns(predictor.top, len(predictor.model.stack.learners))
-    kept = files.enter_context(result_file(job.resume, names)) if job.resume else None
+    kept = None
+    if job.resume:
+        least = predictor.acceptance.confidence if predictor.acceptance else None
+        digest, is_sorting = predictor.model.facts["sha256"], job.sort_into is not None
+        made = made_with(digest, predictor.top, least, is_sorting=is_sorting)
+        kept = files.enter_context(result_file(job.resume, names, made))
     found: list[Output] = [kept] if kept else []
     if job.parquet:
         found.append(files.enter_context(parquet_file(job.parquet, names, overwrite=job.overwrite)))

@@ -22,6 +22,8 @@ def model_lines(trained: Trained, path: Path | None) -> Iterator[str]:
     yield f"model       {path} ({size}): {model.stack.aggregator.label} on {networks}"
     if facts["untrained"]:
         yield "untrained   networks have random weights, so answers of this model mean little"
+    if facts["cropped"]:
+        yield "cropped     training images were cropped to their boxes; crop new images in the same way"
     yield f"accuracy    {expected(facts['accuracy'])}"
     calibration, reliable = facts["calibration"], facts["reliability"]
     loss, error = calibration["log_loss"], calibration["ece"]

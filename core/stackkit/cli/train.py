@@ -51,7 +51,8 @@ def train(
     if dry_run:
         from stackkit.cli.preview import show_dry_run
 
-        show_dry_run(recipe, feature_store, progress, as_json=as_json, evaluable=True)
+        choose = saving.chooser(recipe)
+        show_dry_run(recipe, feature_store, progress, as_json=as_json, evaluable=True, choose=choose)
         return
     output = options.output_format(as_json=as_json, as_csv=False)
     run_recipe(recipe, None, overwrite, feature_store, progress, output, may_extract=True, saving=saving)

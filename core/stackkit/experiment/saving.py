@@ -7,8 +7,8 @@ from pathlib import Path
 
 from stackkit.api.reporter import Reporter
 from stackkit.bundle import check_target
-from stackkit.experiment.run import Steps
-from stackkit.experiment.train import Trained, train
+from stackkit.experiment.run import Choose, Steps
+from stackkit.experiment.train import Trained, chooser, train
 from stackkit.host.registry import Registry
 from stackkit.model.saved import save_model
 from stackkit.recipe import Recipe
@@ -50,6 +50,10 @@ class Saving:
         if self.path:
             check_target(self.path, overwrite=self.overwrite)
 
+    def chooser(self, recipe: Recipe) -> Choose:
+        """Return what chooses the model's aggregator, or refuses what cannot be saved."""
+        return chooser(recipe, self.aggregator, ask=self.ask, with_weights=self.with_weights)
+
     def train(
         self,
         recipe: Recipe,
@@ -67,6 +71,7 @@ class Saving:
             steps,
             aggregator=self.aggregator,
             ask=self.ask,
+            with_weights=self.with_weights,
             with_examples=self.with_examples,
             licence=self.licence,
         )

@@ -133,6 +133,9 @@ def run(
     out: str | os.PathLike[str] | None = None,
     save: str | os.PathLike[str] | None = None,
     save_aggregator: str = "",
+    with_weights: bool = False,
+    with_examples: bool = False,
+    licence: str = "",
     overwrite: bool = False,
     reporter: Reporter | None = None,
     **options: Unpack[RecipeOptions],
@@ -149,6 +152,8 @@ def run(
         Then fit a model and write it to this file, such as "birds.stackkit"; see `train`.
     save_aggregator : str, optional
         Aggregator of the saved model; by default the first one.
+    with_weights, with_examples, licence
+        Of the saved model, as for `train`.
     overwrite : bool, default False
         Replace an existing report in `out`, and an existing file `save`.
     reporter : Reporter, optional
@@ -171,14 +176,21 @@ def run(
         As the command ends with.
 
     """
-    if save_aggregator and not save:
-        raise UsageError("save_aggregator needs save, the file of the model")
+    of_model: dict[str, Any] = {
+        "aggregator": save_aggregator,
+        "with_weights": with_weights,
+        "with_examples": with_examples,
+        "licence": licence,
+    }
+    if not save and (without := next(filter(of_model.get, of_model), None)):
+        name = "save_aggregator" if without == "aggregator" else without
+        raise UsageError(f"{name} needs save, the file of the model")
     registry = installed()
     recipe = recipe_of(dataset_text(dataset, registry), options, signature(run).parameters)
     store = store_of(options)
     folder, saving = user_path(out) if out else None, None
     if save:
-        saving = Saving(path=user_path(save), aggregator=save_aggregator, overwrite=overwrite)
+        saving = Saving(path=user_path(save), overwrite=overwrite, **of_model)
         saving.check()
     predictions = PredictionsFile()
     steps = Steps(outputs=Outputs(fits=fits_dir(), folder=folder, predictions=predictions))

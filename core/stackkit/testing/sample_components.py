@@ -37,7 +37,7 @@ class Squares:
 
 
 class Means:
-    """Mean brightness of each row or column: 16 features."""
+    """Mean brightness of each row or column: 16 features from 0 to 1, on which solvers are quick."""
 
     image_size, feature_dim, trained = SIDE, SIDE, True
 
@@ -47,7 +47,7 @@ class Means:
     def extract(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(n, 16, 16, 3) -> (n, 16)."""
         means: NDArray[np.float32] = images.mean(axis=(self.axis, 3), dtype=np.float32)
-        return means
+        return means / np.float32(255)
 
 
 def logistic() -> LogisticRegression:
