@@ -1,5 +1,6 @@
 import io
 import re
+import weakref
 from dataclasses import replace
 from html.parser import HTMLParser
 
@@ -67,6 +68,21 @@ def test_images_of_any_size_can_be_explained(predictor, size):
     assert np.isfinite(found.regions.falls).all()
     assert html(found)
     assert Image.open(io.BytesIO(png(found))).width == 1200
+
+
+def test_covered_copies_of_a_large_photograph_are_not_in_memory_at_once(predictor, monkeypatch):
+    made, most, plain = list[weakref.ref](), list[int](), Image.Image.copy
+
+    def copy(image):
+        made.append(weakref.ref(found := plain(image)))
+        most.append(sum(each() is not None for each in made))
+        return found
+
+    image = coloured(1, 5)
+    monkeypatch.setattr(Image.Image, "copy", copy)
+    occlusion_map(predictor, image, 1, 8, SilentReporter())
+    assert len(made) >= 49
+    assert max(most) <= 12
 
 
 def test_a_picture_has_letters_and_no_boxes_also_without_fonts_on_the_system(explanation, monkeypatch):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ TASK = "covering regions"
 """What progress is reported of."""
 
 _BATCH = 32
-"""Covered images in memory at a time."""
+"""Covered images between two reports of progress."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,12 +78,13 @@ def occlusion_map(
     if not low <= grid <= high:
         raise UsageError(f"grid must be from {low} to {high}, got {grid}")
     places = [(row, column) for row in range(grid - 1) for column in range(grid - 1)]
-    whole = _probability(predictor, [image], label)[0]
+    colour, whole = _mean_colour(image), _probability(predictor, [image], label)[0]
     sums, counts = np.zeros((grid, grid)), np.zeros((grid, grid))
     reporter.start(TASK, len(places))
     for start in range(0, len(places), _BATCH):
         block = places[start : start + _BATCH]
-        found = _probability(predictor, list(_covered(image, block, grid)), label)
+        covered = _Covered(image, colour, [_square(image, place, grid) for place in block])
+        found = _probability(predictor, covered, label)
         for (row, column), probability in zip(block, found, strict=True):
             cells = np.s_[row : row + 2, column : column + 2]
             sums[cells] += whole - probability
@@ -96,12 +97,34 @@ def _probability(predictor: Predictor, images: Sequence[Image.Image], label: int
     return predictor.model.answer(predictor.features(images)).probabilities[:, label]
 
 
-def _covered(image: Image.Image, places: Sequence[tuple[int, int]], grid: int) -> Iterator[Image.Image]:
-    """Yield copies of an image with a square at each place in the mean colour of the image."""
+def _mean_colour(image: Image.Image) -> tuple[int, int, int]:
     red, green, blue = np.asarray(image).reshape(-1, 3).mean(axis=0).round().astype(int).tolist()
+    return red, green, blue
+
+
+def _square(image: Image.Image, place: tuple[int, int], grid: int) -> tuple[int, int, int, int]:
+    """Return left, top, right and bottom of the square whose first cell is at (row, column)."""
+    row, column = place
     xs = np.linspace(0, image.width, grid + 1).round().astype(int).tolist()
     ys = np.linspace(0, image.height, grid + 1).round().astype(int).tolist()
-    for row, column in places:
-        copy = image.copy()
-        copy.paste((red, green, blue), (xs[column], ys[row], xs[column + 2], ys[row + 2]))
-        yield copy
+    return xs[column], ys[row], xs[column + 2], ys[row + 2]
+
+
+@dataclass(frozen=True, slots=True)
+class _Covered(Sequence[Any]):
+    """Copies of an image, each with one square covered.
+
+    A copy is made when it is asked for: those of a large photograph would need gigabytes together.
+    """
+
+    image: Image.Image
+    colour: tuple[int, int, int]
+    squares: Sequence[tuple[int, int, int, int]]
+
+    def __len__(self) -> int:
+        return len(self.squares)
+
+    def __getitem__(self, index: Any) -> Any:
+        copy = self.image.copy()
+        copy.paste(self.colour, self.squares[index])
+        return copy
