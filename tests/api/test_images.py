@@ -130,6 +130,19 @@ class TestBytes:
         with pytest.raises(ImageError, match="truncated"):
             decode_image(photograph.read_bytes()[:-500], "cut.jpg")
 
+    def test_a_decoder_that_panics_costs_one_image(self, monkeypatch):
+        class PanicException(BaseException):
+            """As extensions in Rust raise it."""
+
+        def panic(*arguments):
+            raise PanicException("index out of bounds")
+
+        Image.init()  # what it registers must stay
+        monkeypatch.setitem(Image.OPEN, "PANIC", (panic, lambda start: start.startswith(b"PANIC")))
+        monkeypatch.setattr(Image, "ID", [*Image.ID, "PANIC"])
+        with pytest.raises(ImageError, match="index out of bounds"):
+            decode_image(b"PANIC" + bytes(40), "a")
+
     def test_threads_share_the_same_bytes(self, photograph):
         content = photograph.read_bytes()
         with ThreadPoolExecutor(8) as pool:

@@ -2,6 +2,7 @@
 
 import io
 import struct
+import tracemalloc
 import warnings
 import zlib
 from pathlib import Path
@@ -225,3 +226,17 @@ def _png(width: int, height: int, bits: int, colour: int, rows: bytes, early=(),
             struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
         )
     return file.getvalue()
+
+
+def test_16_bits_are_scaled_in_little_memory_and_alike_in_every_part():
+    pixels = np.random.default_rng(0).integers(0, 65536, (700, 1000), dtype=np.uint16)
+    image = Image.fromarray(pixels)
+    tracemalloc.start()
+    try:
+        found, _ = from_16bit_grey(image, PixelOptions(scale_16bit=5000))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    expected = (np.minimum(pixels.astype(int), 5000) * 510 + 5000) // 10_000
+    assert (np.asarray(found)[..., 0] == expected).all()
+    assert peak < 16 * pixels.size

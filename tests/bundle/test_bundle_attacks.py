@@ -222,6 +222,14 @@ CONTENTS: dict[str, tuple[dict[str, Any], str]] = {
         {"document": lambda document: document["learners"][0].update(backbone=5)},
         "backbone of a learner must be 0 to 0",
     ),
+    "a state many times": (
+        {"document": lambda document: document["learners"].extend(document["learners"] * 3000)},
+        "each state must be that of one classifier",
+    ),
+    "thousands of networks": (
+        {"document": lambda document: document["backbones"].extend(document["backbones"] * 3000)},
+        "at most 100 backbones, got 3,001",
+    ),
     "accuracy": (
         {"document": setting(accuracy={"accuracy": 2})},
         "accuracy.interval is missing",

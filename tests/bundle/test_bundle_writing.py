@@ -136,3 +136,11 @@ def test_arrays_of_any_memory_layout_keep_their_values(tmp_path: Path):
     for name, array in arrays.items():
         assert found[name].dtype == array.dtype
         assert np.array_equal(found[name], array, equal_nan=name == "half")
+
+
+def test_a_bundle_that_would_be_too_large_to_open_is_not_written(tmp_path: Path, monkeypatch):
+    size = write(tmp_path / "a").stat().st_size
+    monkeypatch.setattr("stackkit.bundle.archive.MAX_BYTES", size - 1)
+    with pytest.raises(BundleError, match="its directory does not fit in it"):
+        write(tmp_path / "b")
+    assert [each.name for each in tmp_path.iterdir()] == ["a"]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import zipfile
 
 import numpy as np
@@ -17,6 +18,7 @@ from support.models import (
 )
 
 from stackkit.api.errors import PluginError
+from stackkit.api.paths import features_dir
 from stackkit.host.host import load_host
 from stackkit.host.registry import Registry
 from stackkit.model.saved import load_model, save_model
@@ -66,19 +68,22 @@ def test_train_writes_a_model_that_labels_new_images_and_says_what_to_expect(
 def test_run_saves_the_aggregator_that_is_asked_for(stackkit: Command, images, tmp_path):
     out, report = tmp_path / "m.stackkit", tmp_path / "report"
     plain = stackkit("run", *images, "--json").document
-    saved = stackkit(
-        "run", *images, "--save", out, "--save-aggregator", "soft-vote", "--out", report, "--json"
-    ).document
+    options = ("--save-aggregator", "soft-vote", "--with-examples", "--licence", "CC0")
+    saved = stackkit("run", *images, "--save", out, *options, "--out", report, "--json").document
     assert plain["results"] == saved["results"]
     assert "model" not in plain
     assert json.loads((report / "report.json").read_text())["model"] == saved["model"]
     model, features, labels = answers(out)
     assert model.stack.aggregator.label == "soft-vote"
+    assert model.examples
+    assert len(model.examples.thumbnails) == 24
+    assert model.facts["licence"] == "CC0"
     assert np.array_equal(model.answer(features).labels, labels)
     other = ("run", *images, "--save", tmp_path / "x.stackkit")
     refused = stackkit(*other, "--save-aggregator", "concat").error
     assert refused.startswith("the model's aggregator must be one of average-svm, soft-vote, got")
-    assert "needs --save FILE" in stackkit("run", *images, "--save-aggregator", "concat").error
+    for without in (options[:2], ["--with-weights"], ["--with-examples"], options[-2:]):
+        assert f"{without[0]} needs --save FILE" in stackkit("run", *images, *without).error
 
 
 @pytest.mark.parametrize(
@@ -87,7 +92,12 @@ def test_run_saves_the_aggregator_that_is_asked_for(stackkit: Command, images, t
         (("--out", "missing/m.stackkit"), "does not exist; create it or choose another"),
         (("--out", "."), "is not a regular file"),
         (("--out", "m.stackkit", "--aggregator", "soft-vote,concat"), "choose one of them"),
+        (("--out", "m.stackkit", "--aggregator", "soft-vote,concat", "--dry-run"), "choose one of them"),
         (("--out", "m.stackkit", "--aggregator", "none"), "unknown aggregator"),
+        (
+            ("--out", "m.stackkit", "--with-weights"),
+            "does not say which file has its weights",
+        ),
     ],
 )
 def test_what_cannot_be_saved_is_refused_before_any_work(
@@ -96,7 +106,38 @@ def test_what_cannot_be_saved_is_refused_before_any_work(
     monkeypatch.chdir(tmp_path)
     assert said in stackkit("train", *images, *arguments).error
     assert not os.path.lexists("m.stackkit")
-    assert not list(tmp_path.rglob("*.h5"))
+    assert not list(features_dir().rglob("*.h5"))
+
+
+def test_a_model_that_cannot_be_written_costs_neither_the_table_nor_the_report(
+    stackkit: Command, images, tmp_path
+):
+    out, report = tmp_path / "m.stackkit", tmp_path / "report"
+    assert stackkit("extract", *images[:4]).code == 0
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, limits[1]))  # the same error as a full disk
+    try:
+        done = stackkit("run", *images, "--save", out, "--with-examples", "--out", report)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert "m.stackkit" in done.err.splitlines()[-1]
+    assert "average-svm" in done.out
+    assert "stackkit predict" not in done.err
+    assert json.loads((report / "report.json").read_text())["results"]
+    assert not out.exists()
+    same = stackkit("run", *images, "--save", report, "--out", report, "--overwrite")
+    assert same.error == f"--out is a folder and --save a file, got {report} for both"
+
+
+def test_training_on_crops_says_that_new_images_must_be_cropped_too(stackkit: Command, images, tmp_path):
+    files = sorted((tmp_path / "images").rglob("*.png"))
+    rows = [f"{each},{each.parent.name},4,4,40,30" for each in files]
+    table = tmp_path / "boxes.csv"
+    table.write_text("\n".join(["path,label,x,y,width,height", *rows]), encoding="utf-8")
+    small = (*QUICK, "--aggregator", "soft-vote")
+    cropped = ("--dataset", f"csv:file={table},crop=true")
+    done = stackkit("train", *cropped, *small, "--out", tmp_path / "m.stackkit")
+    assert "cropped     training images were cropped to their boxes" in done.err
 
 
 def test_a_dry_run_of_training_writes_nothing(stackkit: Command, images, tmp_path):

@@ -8,7 +8,8 @@ from typing import Any
 from support.bundles import write
 from support.pages import text_of
 
-from stackkit.bundle import Manifest, archive, json_text, reading
+from stackkit.bundle import Manifest, archive, json_text, manifest, reading
+from stackkit.prediction.networks import LARGEST_SIDE
 
 PAGE = text_of("bundle.md")
 
@@ -37,4 +38,6 @@ def test_the_page_lists_every_key_and_the_limits():
         "bytes of a JSON member": json_text.MAX_JSON_BYTES,
         "bytes of all JSON members": reading.MAX_ALL_JSON_BYTES,
         "bytes of the arrays of a state": reading.MAX_ARRAYS_BYTES,
+        "networks": manifest.MAX_BACKBONES,
+        "side of the images of a network, in pixels": LARGEST_SIDE,
     }

@@ -22,6 +22,8 @@ from stackkit.host.registry import Registry
 from stackkit.recipe import Recipe, resolve
 from stackkit.report.report import Report
 
+KINDS = ("how-to", "reference", "explanation")
+
 PAGES = [REPOSITORY / "README.md", *site_pages()]
 
 
@@ -57,6 +59,19 @@ def test_every_command_in_the_docs_parses_and_its_components_exist(command: str)
     resolve(recipe, Registry(host=load_host()))
 
 
+def test_the_first_page_leads_to_every_page() -> None:
+    index = (DOCS / "index.md").read_text(encoding="utf-8")
+    pages = [f"{each.parent.name}/{each.name}" for kind in KINDS for each in (DOCS / kind).glob("*.md")]
+    assert [each for each in pages if f"({each})" not in index] == []
+
+
+def test_the_map_of_the_code_has_every_package_of_core() -> None:
+    page = (DOCS / "explanation" / "architecture.md").read_text(encoding="utf-8")
+    core = (REPOSITORY / "core" / "stackkit").glob("[!_]*")
+    packages = {each.stem for each in core if each.suffix == ".py" or (each / "__init__.py").exists()}
+    assert {*re.findall(r"^\| `(\w+)` \|", page, re.M)} == packages
+
+
 def test_the_readme_command_for_own_images_runs_on_a_folder_of_photos(
     bird_folder: Path, tmp_path: Path, shared_home: Path
 ) -> None:
@@ -65,7 +80,7 @@ def test_the_readme_command_for_own_images_runs_on_a_folder_of_photos(
     )
     (tmp_path / "photos").symlink_to(bird_folder)
     readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-    (command,) = [block for block in blocks(readme, "sh") if "root=photos" in block]
+    (command,) = [block for block in blocks(readme, "sh") if "--out results" in block]
     done = subprocess.run(
         [sys.executable, "-m", "stackkit", *arguments(command)],
         cwd=tmp_path,

@@ -158,6 +158,8 @@ def test_probabilities_that_were_not_requested_are_not_cached(make, reporter, tm
     for _ in range(2):
         (results,) = run_fits(FitScheduler(cache=FitCache(tmp_path), reporter=reporter), [fit])
         assert (results.probabilities, results.in_sample) == (None, None)
+    (file,) = tmp_path.rglob("*.npz")
+    assert set(np.load(file)) == {"labels", "converged"}
 
 
 @pytest.mark.parametrize("change", ["option", "rows", "label", "feature", "asked", "version", "groups"])

@@ -1,5 +1,6 @@
 import io
 import re
+import weakref
 from dataclasses import replace
 from html.parser import HTMLParser
 
@@ -9,6 +10,7 @@ from PIL import Image
 from support.models import coloured, coloured_images, features_of, small_model, small_registry
 
 from stackkit.api.errors import UsageError
+from stackkit.api.reporter import SilentReporter
 from stackkit.explanation.explain import Explanation, explain
 from stackkit.explanation.occlusion import OcclusionMap, occlusion_map
 from stackkit.explanation.overlay import overlay
@@ -49,7 +51,9 @@ def test_the_region_that_has_the_colour_of_the_class_is_found(predictor):
     image = Image.fromarray(pixels)
     (prediction,) = predictor.predict([image])
     assert prediction.label == "red"
-    found = occlusion_map(predictor, image, predictor.model.classes.index("red"), 8)
+    label, progress = predictor.model.classes.index("red"), _Progress()
+    found = occlusion_map(predictor, image, label, 8, progress)
+    assert progress.counts == [-49, 32, 17]
     assert found.images == 49
     row, column = np.unravel_index(found.falls.argmax(), found.falls.shape)
     assert row >= 4
@@ -64,6 +68,31 @@ def test_images_of_any_size_can_be_explained(predictor, size):
     assert np.isfinite(found.regions.falls).all()
     assert html(found)
     assert Image.open(io.BytesIO(png(found))).width == 1200
+
+
+def test_covered_copies_of_a_large_photograph_are_not_in_memory_at_once(predictor, monkeypatch):
+    made, most, plain = list[weakref.ref](), list[int](), Image.Image.copy
+
+    def copy(image):
+        made.append(weakref.ref(found := plain(image)))
+        most.append(sum(each() is not None for each in made))
+        return found
+
+    image = coloured(1, 5)
+    monkeypatch.setattr(Image.Image, "copy", copy)
+    occlusion_map(predictor, image, 1, 8, SilentReporter())
+    assert len(made) >= 49
+    assert max(most) <= 12
+
+
+def test_a_picture_has_letters_and_no_boxes_also_without_fonts_on_the_system(explanation, monkeypatch):
+    def picture(label: str) -> bytes:
+        return png(replace(explanation, prediction=replace(explanation.prediction, label=label)))
+
+    assert picture("Gr\u00fcnspecht") != picture("Gr\ue000nspecht")
+    monkeypatch.setattr("stackkit.explanation.picture.FONTS", ())
+    assert picture("Gr\u00fcnspecht") == picture("Grunspecht")
+    assert picture("\u9ce5") == picture("?")
 
 
 def test_a_map_has_no_more_cells_than_allowed(predictor):
@@ -95,6 +124,17 @@ def test_an_explanation_without_map_and_examples_says_how_to_get_examples(predic
 def test_an_image_that_depends_on_no_region_has_an_empty_layer():
     for falls in (np.zeros((4, 4)), np.full((4, 4), 1e-5)):
         assert not np.asarray(overlay(OcclusionMap(falls=falls, images=9)))[..., 3].any()
+
+
+class _Progress(SilentReporter):
+    def __init__(self) -> None:
+        self.counts: list[int] = []
+
+    def start(self, task, total, done=0, unit="items"):
+        self.counts.append(-total)
+
+    def advance(self, task, count):
+        self.counts.append(count)
 
 
 class _Images(HTMLParser):

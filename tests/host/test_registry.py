@@ -312,7 +312,9 @@ def test_an_option_that_stackkit_adds_is_set_and_named_like_others_and_reaches_n
     assert describe([chosen])[0]["options"] == {"views": "average"}
     default = bare.one("learner", "bare:views=rows")
     assert (default.text, default.host_option(VIEWS_OF_LEARNER)) == ("bare", "rows")
-    with pytest.raises(UsageError, match="views must be one of rows, average, probabilities, got all"):
+    with pytest.raises(
+        UsageError, match="views must be one of rows, average, probabilities, auto, got all"
+    ):
         bare.one("learner", "bare:views=all")
 
 

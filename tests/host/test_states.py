@@ -128,5 +128,7 @@ def test_both_functions_are_declared_together_and_take_the_options() -> None:
         component(restore="")
     with pytest.raises(ValueError, match=r"restore must be 'package\.module:callable', got 'later'"):
         component(restore="later")
+    with pytest.raises(ValueError, match="onnx takes the state of a classifier; give state and restore"):
+        component(state="", restore="", onnx="a.b:c")
     with pytest.raises(PluginError, match="the restore of toy does not accept 'seed'"):
         component(restore=f"{__name__}:restore_without_options").restored(State())

@@ -8,14 +8,20 @@ import pytest
 
 import stackkit
 from stackkit.api.errors import UsageError
+from stackkit.cli import run as cli_run
+from stackkit.cli import train as cli_train
 from stackkit.cli.recipe_options import parse_recipe
 from stackkit.library.arguments import RecipeOptions, recipe_of
 
 
-def test_python_takes_every_option_of_the_command() -> None:
-    on_command_line = {*inspect.signature(parse_recipe).parameters} - {"dataset"}
-    machine = {"store", "feature_dtype", "device", "threads"}
-    assert {*RecipeOptions.__annotations__} == on_command_line | machine
+@pytest.mark.parametrize(
+    ("command", "function"), [(cli_run.run, stackkit.run), (cli_train.train, stackkit.train)]
+)
+def test_python_takes_every_option_of_the_command(command: Any, function: Any) -> None:
+    on_command_line = {*inspect.signature(command).parameters}
+    in_python = {*inspect.signature(function).parameters, *RecipeOptions.__annotations__}
+    of_the_terminal = {"dry_run", "progress", "as_json", "as_csv"}
+    assert on_command_line - of_the_terminal == in_python - {"reporter", "options"}
 
 
 @pytest.mark.parametrize(
@@ -35,7 +41,10 @@ def test_arguments_make_the_recipe_of_the_command(given: Any, same: Any) -> None
     ("given", "message"),
     [
         ({"bacbones": "x"}, "unknown argument 'bacbones'; did you mean backbones?"),
-        ({"progress": "bars"}, "unknown argument 'progress'; allowed: recipe, backbones, "),
+        ({"progress": "bars"}, "unknown argument 'progress'; allowed: dataset, out, save, "),
+        ({"save_agregator": "x"}, "unknown argument 'save_agregator'; did you mean save_aggregator?"),
+        ({"save_aggregator": "concat"}, "save_aggregator needs save, the file of the model"),
+        ({"with_examples": True}, "with_examples needs save, the file of the model"),
         ({"cv": 1}, "--cv must be at least 2, got 1"),
         ({"cv": "3"}, "cv must be a whole number, got '3'"),
         ({"cv": True}, "cv must be a whole number, got True"),

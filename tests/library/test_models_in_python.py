@@ -21,7 +21,9 @@ BACKBONES = ["mean-colours", "colour-shares"]
 def trained(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> stackkit.TrainedModel:
     """A model, saved to a file."""
     file = tmp_path_factory.mktemp("models") / "colours.stackkit"
-    return stackkit.train(folder, backbones=BACKBONES, baseline=[], out=file, licence="CC0")
+    return stackkit.train(
+        folder, backbones=BACKBONES, baseline=[], out=file, licence="CC0", with_examples=True
+    )
 
 
 @pytest.fixture(scope="module")
@@ -58,9 +60,12 @@ def test_images_that_cannot_be_read_have_no_features_but_a_reason(tmp_path: Path
 def test_a_run_returns_its_report_and_writes_what_the_command_writes(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    report = stackkit.run(folder, backbones="mean-colours", out=tmp_path, save=tmp_path / "m.stackkit")
+    report = stackkit.run(
+        folder, backbones="mean-colours", out=tmp_path, save=tmp_path / "m.stackkit", licence="CC0"
+    )
     written = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
     assert written == report.document()
+    assert written["model"]["bytes"] == (tmp_path / "m.stackkit").stat().st_size
     assert [each.name for each in report.results] == [
         "linear-svm",
         "logistic",
@@ -71,14 +76,12 @@ def test_a_run_returns_its_report_and_writes_what_the_command_writes(
     assert str(report).startswith(f"image-folder:root={folder}: 24 images, 3 classes")
     assert "<th>accuracy</th>" in report._repr_html_()
     assert report.model is not None
-    assert stackkit.load(tmp_path / "m.stackkit").info["aggregator"] == "average-svm"
+    assert stackkit.load(tmp_path / "m.stackkit").info["licence"] == "CC0"
     assert capsys.readouterr() == ("", "")
     with pytest.raises(UsageError, match="exists"):
         stackkit.run(folder, backbones="mean-colours", out=tmp_path)
     with pytest.raises(StackkitError, match="exists"):
         stackkit.run(folder, backbones="mean-colours", save=tmp_path / "m.stackkit")
-    with pytest.raises(UsageError, match="save_aggregator needs save"):
-        stackkit.run(folder, save_aggregator="soft-vote")
 
 
 def test_a_loaded_model_gives_the_very_answers_of_the_trained_one(
@@ -93,6 +96,8 @@ def test_a_loaded_model_gives_the_very_answers_of_the_trained_one(
     assert model.expected_accuracy is not None
     assert model.expected_accuracy.accuracy == row.accuracy
     assert model.info["licence"] == "CC0"
+    assert report.document()["model"]["path"] == str(trained.path)
+    assert model.info["examples"]["images"] == 24
     assert str(model.expected_accuracy) in repr(model)
 
 
@@ -120,6 +125,11 @@ def test_each_call_has_its_own_top_and_threshold(model: stackkit.LoadedModel) ->
     assert (len(all_classes.top), len(best.top)) == (3, 1)
     assert (all_classes.accepted, best.accepted) == (False, True)
     assert {each.backbone for each in best.votes} == set(BACKBONES)
+    chosen = model.predict(image, target_precision=0.9)
+    assert chosen.acceptance is not None
+    assert chosen[0].accepted == (chosen[0].probability >= chosen.acceptance.confidence)
+    assert chosen.acceptance.coverage > 0.5
+    assert chosen.acceptance.text in chosen._repr_html_()
     for wrong in ({"top": 0}, {"min_confidence": 2}, {"on_error": "ignore"}):
         with pytest.raises(UsageError):
             model.predict(image, **wrong)  # type: ignore[arg-type]
@@ -166,6 +176,8 @@ def test_a_file_that_is_no_model_is_refused_in_one_line(tmp_path: Path) -> None:
         with pytest.raises(StackkitError) as refused:
             stackkit.load(tmp_path / name)
         assert "\n" not in str(refused.value)
+    with pytest.raises(UsageError, match="threads must be at least 1, got 0"):
+        stackkit.load(tmp_path / "no.stackkit", threads=0)
 
 
 def test_a_folder_wins_over_no_dataset_and_a_dataset_over_a_folder(

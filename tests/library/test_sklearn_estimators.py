@@ -135,12 +135,14 @@ def test_an_image_that_cannot_be_read_raises_its_error(paths: list[str], tmp_pat
     broken.write_bytes(b"no image")
     for cache in (True, False):
         extractor = FeatureExtractor("mean-colours", cache=cache)
-        with pytest.raises(ImageError, match=r"broken\.png"):
+        with pytest.raises(ImageError, match=r"broken\.png: cannot identify image file '[^()]*$"):
             extractor.transform([paths[0], broken])
         with pytest.raises(ImageError, match=r"missing\.png"):
             extractor.transform([tmp_path / "missing.png"])
     with pytest.raises(UsageError, match="unknown backbone 'nothing'"):
         FeatureExtractor("nothing").fit(paths)
+    with pytest.raises(UsageError, match="threads must be at least 1, got 0"):
+        FeatureExtractor("mean-colours", threads=0).fit(paths)
 
 
 def test_a_pipeline_from_images_to_labels_is_searched_cloned_and_pickled(

@@ -89,7 +89,7 @@ def test_a_calibration_comes_back_from_json():
     found = fit_calibration(*drawn(50, 3, 2.0))
     values = json.loads(json.dumps(found.state().values))
     assert Calibration.from_state(State(values=values)) == found
-    for wrong in (0.0, float("inf"), True, "1", None):
+    for wrong in (0.0, 1e-320, float("inf"), True, "1", None):
         with pytest.raises(ValueError, match="temperature must be"):
             Calibration.from_state(State(values={"temperature": wrong}))
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from support.models import coloured_images, features_of, small_registry, small_stack
 
-from stackkit.api.errors import UsageError
+from stackkit.api.errors import EvaluationError, UsageError
 from stackkit.api.reporter import SilentReporter
 from stackkit.evaluation.classifiers import CheckedAggregator, CheckedClassifiers
 from stackkit.evaluation.comparison import Comparison
@@ -99,6 +99,14 @@ def test_labels_of_an_official_test_part_change_nothing_of_a_model(registry, fea
     assert one.out_of_fold.rows.tolist() == list(range(30))
 
 
+def test_images_of_one_group_are_left_out_together(registry, features):
+    groups = np.arange(42) // 2
+    found = fitted(plan_of(registry, features, "average-svm", groups=groups), OFFICIAL).out_of_fold
+    folds_of = {group: set(found.folds[groups[found.rows] == group]) for group in range(15)}
+    assert {len(folds) for folds in folds_of.values()} == {1}
+    assert len(set(found.folds)) == 3
+
+
 def test_the_label_of_a_left_out_image_does_not_change_what_is_said_of_it(registry, features):
     other = features[1].copy()
     other[THREE[1].test] = (other[THREE[1].test] + 1) % 3
@@ -111,13 +119,15 @@ def test_the_label_of_a_left_out_image_does_not_change_what_is_said_of_it(regist
 
 
 def test_without_refit_the_learners_of_the_inner_folds_are_averaged(registry, features):
-    final = fitted(plan_of(registry, features, "stacked-logistic", refit=False), THREE)
+    cache = Counting()
+    final = fitted(plan_of(registry, features, "stacked-logistic", refit=False), THREE, cache)
     assert [len(each.members) for each in final.stack.learners] == [3, 3]
     votes = final.stack.answer(features[0]).votes[0]
     each = [
         one.predict_proba(features[0][0].take(np.arange(42))) for one in final.stack.learners[0].members
     ]
     assert np.array_equal(votes, np.mean(each, axis=0))
+    assert 42 not in [len(each.train) for each in cache.fits if hasattr(each, "train")]
 
 
 @pytest.mark.parametrize("folds", [OFFICIAL, THREE], ids=["official", "folds"])
@@ -151,6 +161,27 @@ def test_an_official_split_fits_its_training_part_once(registry, features):
     fitted(plan_of(registry, features, "average-svm"), OFFICIAL, cache)
     rows = [tuple(each.train) for each in cache.fits if hasattr(each, "train")]
     assert rows.count(tuple(range(30))) == 2  # one learner on each of two backbones
+
+
+def test_an_aggregator_on_features_needs_no_other_learners_to_answer_for_left_out_images(
+    registry, features
+):
+    cache = Counting()
+    fitted(plan_of(registry, features, "concat"), OFFICIAL, cache)
+    left_out = [type(each).__name__ for each in cache.fits if len(each.train) < 30]
+    assert left_out == ["FeatureFit"] * 3
+
+
+def test_a_training_part_that_cannot_be_divided_is_refused_before_anything_is_fitted(registry, features):
+    labels = features[1].copy()
+    train = np.array([np.flatnonzero(labels == 0)[0], np.flatnonzero(labels == 1)[0]])
+    fold = [Fold(train=train, test=np.setdiff1d(np.arange(42), train))]
+    plan, cache = plan_of(registry, features, "average-svm"), Counting()
+    fitting = StackFitting(chosen=plan.classifiers.aggregators[0], official=True)
+    scheduler = FitScheduler(cache=cache, reporter=SilentReporter(), jobs=1)
+    with pytest.raises(EvaluationError, match="training part of 2 images cannot be divided"):
+        fitting.prepared(Comparison(fit_plan=plan, folds=fold, scheduler=scheduler))
+    assert not cache.fits
 
 
 def test_what_no_model_can_be_made_of_is_refused_before_anything_is_fitted(registry, features):

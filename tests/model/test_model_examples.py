@@ -7,6 +7,7 @@ from PIL import Image
 from support.models import coloured_images, features_of, small_model, small_registry
 
 from stackkit.api.errors import BundleError
+from stackkit.api.reporter import SilentReporter
 from stackkit.api.state import State
 from stackkit.evaluation.features import Features
 from stackkit.model.examples import SIDE, Examples, chosen_rows, make_examples
@@ -62,6 +63,14 @@ def test_thumbnails_are_small_and_say_nothing_about_the_photograph():
     assert b"taken at home" not in thumbnail
 
 
+class Counting(SilentReporter):
+    def start(self, task, total, done=0, unit="items"):
+        self.task, self.total, self.done = task, total, done
+
+    def advance(self, task, count):
+        self.done += count
+
+
 def test_an_image_that_has_vanished_since_is_left_out():
     def read(number: int) -> Image.Image:
         if number == 1:
@@ -69,7 +78,9 @@ def test_an_image_that_has_vanished_since_is_left_out():
         return Image.new("RGB", (9, 9))
 
     features = [Features.from_matrix("b", np.eye(3, dtype=np.float32))]
-    found = make_examples(features, np.array([0, 1, 2]), ["a", "b", "c"], read)
+    reporter = Counting()
+    found = make_examples(features, np.array([0, 1, 2]), ["a", "b", "c"], read, reporter=reporter)
+    assert (reporter.task, reporter.done, reporter.total) == ("thumbnails of examples", 3, 3)
     assert found.names == ("a", "c")
     assert found.labels.tolist() == [0, 2]
     assert found.features[0].shape == (2, 3)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from support.models import coloured_images, features_of, small_model, small_registry
 
-from stackkit.api.errors import WeightsError
+from stackkit.api.errors import BundleError, WeightsError
 from stackkit.host.registry import with_seed
 from stackkit.model.saved import load_model, save_model
 
@@ -57,6 +57,14 @@ def test_another_version_of_a_third_partys_plugin_is_a_warning(registry, tmp_pat
     assert "0.9, and" in warning
     save_model(model, path, overwrite=True)
     assert load_model(path, registry).facts["warnings"] == []
+
+
+def test_a_model_whose_novelty_is_about_other_features_is_refused(registry, tmp_path):
+    model, path = small_model(registry), tmp_path / "m.stackkit"
+    swapped = replace(model.novelty, means=model.novelty.means[::-1])
+    save_model(replace(model, novelty=swapped), path)
+    with pytest.raises(BundleError, match=r"novelty .* 48, 27 features, got 27, 48"):
+        load_model(path, registry)
 
 
 def test_a_model_whose_network_changed_is_not_saved(registry, tmp_path):

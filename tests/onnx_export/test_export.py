@@ -1,6 +1,7 @@
 """`stackkit export` writes a graph that answers as the model does, or nothing."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from PIL import Image
 from support.models import COLOURS_PLUGIN, coloured_folder, small_model, small_registry
 
-from stackkit.api.errors import EvaluationError, PluginError
+from stackkit.api.errors import EvaluationError, ImageError, PluginError
 from stackkit.cli.main import main
 from stackkit.model.calibration import Calibration
 from stackkit.model.saved import load_model, save_model
@@ -43,7 +44,9 @@ def test_the_command_writes_one_file_that_onnxruntime_runs(
     monkeypatch.setenv("STACKKIT_PLUGIN_FILES", str(COLOURS_PLUGIN))
     out = tmp_path / "colours.onnx"
     assert main(["export", str(bundle), "--out", str(out), "--check", str(photos)]) == 0
-    assert "same labels as the model, probabilities within" in capsys.readouterr().out
+    said = capsys.readouterr()
+    assert "same labels as the model, probabilities within" in said.out
+    assert "comparing answers: 12 of 12" in said.err
     session = onnxruntime.InferenceSession(out)
     classes = json.loads(session.get_modelmeta().custom_metadata_map["classes"])
     for path in sorted(photos.rglob("*.png")):
@@ -86,6 +89,15 @@ def test_what_cannot_be_exported_is_named(registry, bundle, tmp_path, monkeypatc
     monkeypatch.delattr(module, "onnx")
     with pytest.raises(PluginError, match="mean-colours cannot be exported to ONNX: its plugin does"):
         exporting.export_onnx(bundle, tmp_path / "o.onnx", registry)
+
+
+def test_an_image_that_cannot_be_compared_is_named(bundle, registry, tmp_path):
+    (tmp_path / "cut.png").write_bytes(b"no image")
+    for name in ("cut.png", "none.png"):
+        images = [str(tmp_path / name)]
+        with pytest.raises(ImageError, match=rf"^{re.escape(images[0])}: "):
+            exporting.export_onnx(bundle, tmp_path / "o.onnx", registry, images=images)
+    assert not (tmp_path / "o.onnx").exists()
 
 
 def test_missing_packages_are_named_with_the_command_that_installs_them(bundle, tmp_path, monkeypatch):

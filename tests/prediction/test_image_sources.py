@@ -73,7 +73,22 @@ def test_patterns_match_at_any_depth_unless_a_file_has_that_very_name(tree):
     assert find_images(["photos/[x].jpg"]).paths == ["photos/[x].jpg"]
     assert find_images(["photos/[ab].*"]).paths == ["photos/a.PNG", "photos/b.jpg"]
     assert find_images(["photos/*.nothing"]).paths == ["photos/*.nothing"], "it is then missing"
+    linked = find_images(["photos/**/*.jpg"]).paths  # the links of this tree lead upwards, too
+    assert [path for path in linked if path.endswith("h.jpg")] == ["photos/linked/h.jpg"]
+    assert find_images(["**/c.webp"]).paths == ["photos/deep/c.webp"]
+    assert find_images(["pho*/**/er/**/*.tif"]).paths == ["photos/deep/er/d.tif"]
+    assert find_images(["photos/deep/**"]).paths == ["photos/deep/c.webp", "photos/deep/er/d.tif"]
     assert find_images(["photos/dee?"]).paths == ["photos/deep/c.webp", "photos/deep/er/d.tif"]
+
+
+def test_what_was_sorted_before_is_left_out_whether_a_folder_or_a_pattern_names_it(tree):
+    for named in ("photos", "photos/**/*.*", "photos/deep/*"):
+        found = find_images([named], without=Path("photos/deep"))
+        assert not [path for path in found.paths if "deep" in path]
+        assert found.left_out["files in the folder that receives the sorted images"]
+    assert find_images(["photos/deep/c.webp"], without=Path("photos/deep")).paths == [
+        "photos/deep/c.webp"
+    ]
 
 
 def test_lists_have_a_path_per_line_or_end_each_with_nul():

@@ -140,7 +140,7 @@ def test_a_file_that_vanishes_before_the_second_look_is_a_failure_and_moves_no_o
 
 def test_a_network_is_prepared_once_on_eight_images_at_least_and_told_to_expect_many():
     class Preparing(MeanColours):
-        prepared, expected = [], []
+        prepared, expected, batch = [], [], 64
 
         def expect(self, images):
             self.expected.append(images)
@@ -149,7 +149,7 @@ def test_a_network_is_prepared_once_on_eight_images_at_least_and_told_to_expect_
             from stackkit.api.backbone import Readiness
 
             self.prepared.append(probe)
-            return Readiness(settings={}, batch_size=64)
+            return Readiness(settings={}, batch_size=self.batch)
 
     noise = np.random.default_rng(0).integers(0, 255, (3, 40, 30, 3), dtype=np.uint8)
     images = ImageList(sources=[""] * 3, read=lambda i: Image.fromarray(noise[i]))
@@ -160,6 +160,13 @@ def test_a_network_is_prepared_once_on_eight_images_at_least_and_told_to_expect_
     (probe,) = Preparing.prepared
     assert len({each.tobytes() for each in probe}) == len(probe) == 9
     assert (Preparing.expected, networks.chunk_size) == ([32], 64)
+    # Whatever a model asks for, the images that are decoded together take little memory.
+    Preparing.batch = 10**9
+    for side, most in ((32, 87_381), (1024, 85)):
+        networks = Networks([named("one", Preparing(side))], SilentReporter())
+        with Decoder(images) as decoder:
+            networks.prepare(decoder.chunk(networks.first_look(range(1))))
+        assert networks.chunk_size == most
 
 
 @pytest.mark.parametrize("orientation", ["exif", "ignore"])

@@ -11,8 +11,8 @@ from stackkit.api.dataset import FailedImage
 from stackkit.api.errors import StackkitError, UsageError
 from stackkit.prediction.outputs import Csv, Json, JsonLines, parquet_file
 from stackkit.prediction.record import Candidate, Prediction, Vote
-from stackkit.prediction.result_file import result_file
-from stackkit.prediction.rows import columns
+from stackkit.prediction.result_file import made_with, result_file
+from stackkit.prediction.rows import columns, row
 
 RECORD = Prediction(
     source="a, b.jpg",
@@ -52,6 +52,21 @@ def test_each_format_has_every_image_also_those_that_cannot_be_read():
     assert record | {"source": "a, b.jpg", "remarks": "turned; damaged", "vote_1": "gull"} == record
     assert record | {"top_2": "gull", "top_2_probability": "0.25", "accepted": "true"} == record
     assert {name: text for name, text in failure.items() if text} == lines[1]
+
+
+def test_a_table_obeys_no_control_characters_of_class_names():
+    evil = "gull\x1b]0;evil\x07\nsecond"
+    record = replace(
+        RECORD,
+        label=evil,
+        top=(Candidate(label=evil, probability=0.75),),
+        votes=(Vote(learner=evil, backbone=evil, label=evil, probability=0.5),),
+    )
+    stream = io.StringIO()
+    Csv(stream, NAMES).write(record, None)
+    assert len(stream.getvalue().splitlines()) == 2
+    assert all(character.isprintable() or character == "\n" for character in stream.getvalue())
+    assert row(record)["top_1"] == r"gull\x1b]0;evil\x07\nsecond"
 
 
 def test_a_document_without_images_is_valid_json():
@@ -98,7 +113,7 @@ def test_wherever_a_file_of_results_is_cut_it_goes_on_without_a_lost_or_doubled_
     sources = ["a.jpg", "=b, c.jpg", 'quote".jpg', "ümlaut.jpg", "-d.jpg"]
 
     def go_on() -> None:
-        with result_file(path, NAMES) as file:
+        with result_file(path, NAMES, "model a") as file:
             for source in sources:
                 if file.key(source) not in file.done:
                     file.write(replace(RECORD, source=source), None)
@@ -121,21 +136,37 @@ def test_wherever_a_file_of_results_is_cut_it_goes_on_without_a_lost_or_doubled_
         ("log.jsonl", '{"event": 1}\n', r"log\.jsonl: line 1 is no result"),
         ("list.jsonl", "[]\n", r"list\.jsonl: line 1 is no result"),
         ("zeros.jsonl", "\0\0\0\n", r"zeros\.jsonl: line 1 is no result"),
+        ("notes.csv", "one line without an end", r"notes\.csv: line 1 is no result"),
+        ("notes.jsonl", '{"one": "line without an end"}', r"notes\.jsonl: line 1 is no result"),
     ],
 )
 def test_a_file_of_something_else_is_refused_and_stays_as_it_is(tmp_path, name, text, error):
     path = tmp_path / name
     path.write_text(text)
-    with pytest.raises(UsageError, match=error), result_file(path, NAMES):
+    with pytest.raises(UsageError, match=error), result_file(path, NAMES, "model a"):
         pass
     assert path.read_text() == text
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+def test_rows_of_another_model_or_with_other_settings_are_never_mixed(tmp_path, ending):
+    path = tmp_path / f"results.{ending}"
+    made = [made_with("ab" * 32, 5, None), made_with("ab" * 32, 5, 0.5), made_with("cd" * 32, 5, None)]
+    with result_file(path, NAMES, made[0]) as file:
+        file.write(RECORD, None)
+    before = path.read_bytes()
+    for other in made[1:]:
+        error = f"was made with 'model abababababab top 5', and this command makes '{other}'"
+        with pytest.raises(UsageError, match=error), result_file(path, NAMES, other):
+            pass
+    assert path.read_bytes() == before
 
 
 def test_two_processes_never_write_one_file_of_results(tmp_path):
     path = tmp_path / "results.csv"
     with (
-        result_file(path, NAMES),
+        result_file(path, NAMES, "model a"),
         pytest.raises(StackkitError, match="is being written by another process"),
-        result_file(path, NAMES),
+        result_file(path, NAMES, "model a"),
     ):
         pass

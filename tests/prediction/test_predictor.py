@@ -11,7 +11,7 @@ from PIL import Image
 from support.models import coloured, coloured_folder, coloured_images, features_of, small_model
 
 from stackkit.api.dataset import FailedImage
-from stackkit.api.errors import ImageError, UsageError, WeightsError
+from stackkit.api.errors import BundleError, ImageError, UsageError, WeightsError
 from stackkit.prediction.predictor import Predictor
 
 
@@ -63,14 +63,15 @@ def test_files_give_the_records_of_their_images_and_failures_stand_in_their_plac
     (tmp_path / "folder.jpg").mkdir()
     Image.new("1", (13_400, 13_400)).save(tmp_path / "bomb.png")
     names = ["empty.jpg", "text.jpg", "cut.png", "folder.jpg", "missing.jpg", "bomb.png"]
+    names += ["*.nothing"]
     paths = [*good[:4], *(tmp_path / name for name in names), *good[4:]]
     predictor = Predictor(model)
     found = list(predictor.predict_files(paths))
     expected = predictor.predict([Image.open(path) for path in good], list(map(str, good)))
-    assert found[:4] + found[10:] == expected
+    assert found[:4] + found[11:] == expected
     failed = [each for each in found if isinstance(each, FailedImage)]
     assert [Path(each.id).name for each in failed] == names
-    assert failed == found[4:10]
+    assert failed == found[4:11]
     reasons = [each.reason for each in failed]
     assert reasons[0] == "the file is empty"
     assert "cannot identify" in reasons[1]
@@ -78,6 +79,7 @@ def test_files_give_the_records_of_their_images_and_failures_stand_in_their_plac
     assert reasons[3] == "is a directory"
     assert reasons[4] == "the file is missing"
     assert "Make the image smaller" in reasons[5]
+    assert reasons[6] == "no file has this name, and none matches it as a pattern"
 
 
 def test_an_image_of_any_mode_and_size_is_labelled(model):
@@ -155,6 +157,12 @@ def test_networks_of_another_revision_are_refused_before_any_image_is_read(model
     other = replace(model, revisions=("0", model.revisions[1]))
     with pytest.raises(WeightsError, match=r"mean-colours: the model was fitted on revision '0', and"):
         Predictor(other).warm()
+
+
+def test_a_network_that_asks_for_enormous_images_is_refused_before_any_is_made(model, monkeypatch):
+    monkeypatch.setattr("stackkit.prediction.networks.LARGEST_SIDE", 8)
+    with pytest.raises(BundleError, match=r"mean-colours: the model asks for images of \d+ pixels"):
+        Predictor(model).warm()
 
 
 def test_no_images_are_refused_for_features_and_give_no_records(model):

@@ -4,6 +4,7 @@ import errno
 import os
 import platform
 from pathlib import Path
+from unicodedata import normalize
 
 import pytest
 
@@ -67,9 +68,10 @@ def test_labels_that_are_not_accepted_and_novel_images_have_folders_of_their_own
 
 def test_folder_names_are_possible_everywhere_and_different():
     names = ["crow", "Crow", "a/b", "a\\b", "", ".", "..", "con", "LPT1.x", "end. ", "_novel", "_unsure"]
-    names += ["x" * 300, "鳥" * 120, "a\nb", "\ud800", "tab\t", "Ente"]
+    names += ["x" * 300, "鳥" * 120, "a\nb", "\ud800", "tab\t"]
+    names += ["M\u00f6we", "Mo\u0308we", "Ente"]  # one file name on macOS
     found = folder_names(names)
-    assert len({name.casefold() for name in found}) == len(names)
+    assert len({normalize("NFD", name.casefold()) for name in found}) == len(names)
     assert found[0] == "crow"
     assert found[-1] == "Ente"
     for name in found:
@@ -120,3 +122,23 @@ def test_a_copy_is_whole_or_absent_also_where_there_are_no_hard_links(tmp_path, 
     assert [each.name for each in (root / "crow").iterdir()] == ["x.jpg"], (
         "nothing is left of the one that failed"
     )
+
+
+def test_a_copy_writes_through_no_link_that_has_its_temporary_name(tmp_path):
+    path, other = written(tmp_path / "x.jpg"), written(tmp_path / "other", b"of the user")
+    root = tmp_path / "out"
+    (root / "crow").mkdir(parents=True)
+    (root / f"crow/.stackkit-{platform.node()}-{os.getpid()}").symlink_to(other)
+    Sorter(root=root, classes=CLASSES).put(path, answer())
+    assert content(root) == {"crow/x.jpg": b"pixels"}
+    assert other.read_bytes() == b"of the user"
+
+
+def test_hard_links_that_are_not_possible_say_what_to_use(tmp_path, monkeypatch):
+    def refuse(self, target):
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    sorter = Sorter(root=tmp_path / "out", classes=CLASSES, how="hardlink")
+    with pytest.raises(OSError, match="use --how copy or --how link"):
+        sorter.put(written(tmp_path / "x.jpg"), answer())

@@ -143,6 +143,23 @@ def test_closing_answers_what_is_in_the_queue() -> None:
     assert [first[0].result().label, second[0].result().label] == ["red", "blue"]
 
 
+def test_images_that_were_given_up_do_not_pile_up_while_a_batch_takes_long() -> None:
+    predictor = ColourPredictor()
+    predictor.gate.clear()
+    batcher = Batcher(predictor, Limits())
+    batcher.start()
+    upload = Upload(name="", content=image_bytes())
+    batcher.submit([upload], [1200])
+    predictor.began.acquire()
+    for _ in range(3):
+        (future,) = batcher.submit([upload], [1200])
+        future.cancel()
+    batcher.submit([upload], [1200])
+    assert batcher.waiting == 1
+    predictor.gate.set()
+    batcher.close()
+
+
 def test_a_single_client_never_waits_for_others() -> None:
     with serving(limits=Limits(wait_s=5)) as client:
         began = time.monotonic()

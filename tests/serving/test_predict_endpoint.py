@@ -1,13 +1,16 @@
 """Images that are sent to /predict get answers, or one JSON error that says why not."""
 
+import asyncio
 import io
+import struct
+import zlib
 from collections.abc import Iterator
 
 import httpx
 import numpy as np
 import pytest
 from PIL import Image
-from support.serving import ColourPredictor, form, image_bytes, serving
+from support.serving import ColourPredictor, application, form, image_bytes, serving
 
 from stackkit.serving.access import Access
 from stackkit.serving.limits import Limits
@@ -57,10 +60,17 @@ def bomb() -> bytes:
     """A PNG of 2,500 megapixels in a few kilobytes."""
     small = bytearray(image_bytes(size=(1, 1)))
     small[16:24] = (50_000).to_bytes(4, "big") * 2
-    import zlib
-
     small[29:33] = zlib.crc32(bytes(small[12:29])).to_bytes(4, "big")
     return bytes(small)
+
+
+def tiled(side: int) -> bytes:
+    """A TIFF of 16 x 16 pixels in a tile of `side` x `side`, which is decoded as a whole."""
+    data = zlib.compress(bytes(side * side))
+    fields = {256: 16, 257: 16, 258: 8, 259: 8, 262: 1, 277: 1, 322: side, 323: side, 325: len(data)}
+    fields[324] = 8 + 2 + 12 * (len(fields) + 1) + 4
+    tags = b"".join(struct.pack("<HHII", tag, 4, 1, fields[tag]) for tag in sorted(fields))
+    return b"II*\0\x08\0\0\0" + struct.pack("<H", len(fields)) + tags + bytes(4) + data
 
 
 def test_each_limit_has_its_own_status_and_says_what_is_allowed(client: httpx.Client) -> None:
@@ -73,6 +83,7 @@ def test_each_limit_has_its_own_status_and_says_what_is_allowed(client: httpx.Cl
         ([large], 413, "too-large", "larger than 0.2 MB"),
         ([image_bytes(size=(1001, 1000))], 413, "too-large", "at most 1 million are allowed"),
         ([bomb()], 413, "too-large", "pixels"),
+        ([tiled(1024)], 413, "too-large", "1024 x 1024 pixels; at most 1 million"),
         ([image_bytes()] * 4, 422, "invalid", "at most 3 images"),
         ([b"no image"], 415, "not-an-image", "cannot identify image file"),
         ([icon], 415, "not-an-image", "is a ICO file"),
@@ -86,6 +97,10 @@ def test_each_limit_has_its_own_status_and_says_what_is_allowed(client: httpx.Cl
         assert found[:2] == (status, code), found
         assert text in found[2], found
         assert "\n" not in found[2]
+
+
+def test_a_tiled_image_within_the_limit_is_answered(client: httpx.Client) -> None:
+    assert client.post("/predict", files=form(tiled(512))).status_code == 200
 
 
 def test_a_body_without_a_length_is_counted_while_it_arrives(client: httpx.Client) -> None:
@@ -249,7 +264,24 @@ def test_with_a_token_only_the_page_and_health_are_open() -> None:
         assert client.post("/predict", files=form(image_bytes()), headers=right).status_code == 200
         assert client.get("/").status_code == 200
         assert client.get("/health").status_code == 200
+        assert "colours" not in client.get("/openapi.json").text
     assert token not in repr(Access(token=token))
+
+
+def test_a_request_target_that_is_no_text_is_answered_like_any_other() -> None:
+    sent = []
+
+    async def receive() -> dict[str, object]:
+        return {"type": "http.request"}
+
+    async def send(message: dict[str, object]) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "GET", "path": "/health", "query_string": b"\xff"}
+    headers = [(b"host", b"localhost")]
+    app = application(ColourPredictor(), access=Access(token="t" * 20))
+    asyncio.run(app(scope | {"headers": headers}, receive, send))
+    assert sent[0]["status"] == 503  # not started
 
 
 def test_metrics_count_requests_images_and_batches(client: httpx.Client) -> None:

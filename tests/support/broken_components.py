@@ -117,6 +117,13 @@ STATE = {
             made = Made(seed=seed)
             made.classes_, made.means_ = state.arrays["classes"], state.arrays["means"]
             return made
+
+        def onnx_of(nodes, state, X, *, n_classes, seed):
+            rows = nodes.add("Unsqueeze", nodes.cast(X, np.float64), np.array([1]))
+            gaps = nodes.add("Sub", rows, state.arrays["means"].astype(np.float64))
+            squares = nodes.add("ReduceSum", nodes.add("Mul", gaps, gaps), np.array([2]), keepdims=0)
+            shares = nodes.add("Softmax", nodes.add("Div", squares, np.array(-10.0)), axis=1)
+            return nodes.in_columns(shares, state.arrays["classes"].tolist(), n_classes)
     """,
     "aggregator": """
         import numpy as np
@@ -132,6 +139,8 @@ STATE = {
     """,
 }
 """Functions that save and restore `Made`, a subclass of `Sound`."""
+
+ONNX_FIELD = {"onnx": "'toy_work:onnx_of'"}
 
 STATE_FIELDS = {"state": "'toy_work:state_of'", "restore": "'toy_work:restore'"}
 

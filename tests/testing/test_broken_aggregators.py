@@ -3,7 +3,7 @@
 from textwrap import dedent
 
 import pytest
-from support.broken_components import STATE, STATE_FIELDS
+from support.broken_components import ONNX_FIELD, STATE, STATE_FIELDS
 
 from stackkit.testing.checks import aggregator
 
@@ -118,6 +118,12 @@ BROKEN_STATES = {
             made.names = state.arrays.get("names", np.arange(5))
             return made
     """,
+    "onnx-answers": """
+        Made.decision_function = lambda self, inputs: inputs.mean(axis=0)
+
+        def onnx_of(nodes, state, inputs, *, n_classes):
+            return nodes.add("ReduceMax", inputs, np.array([0]), keepdims=0)
+    """,
 }
 
 
@@ -221,5 +227,6 @@ def test_a_sound_aggregator_that_can_be_saved_passes(toy, failed):
 
 @pytest.mark.parametrize("check", BROKEN_STATES)
 def test_only_the_fault_of_a_state_is_found(toy, failed, check):
-    toy("aggregator", SAVED + dedent(BROKEN_STATES[check]), **STATE_FIELDS)
+    more = ONNX_FIELD if check == "onnx-answers" else {}
+    toy("aggregator", SAVED + dedent(BROKEN_STATES[check]), **STATE_FIELDS, **more)
     assert list(failed()) == [check]

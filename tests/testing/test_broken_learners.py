@@ -3,7 +3,7 @@
 from textwrap import dedent
 
 import pytest
-from support.broken_components import STATE, STATE_FIELDS
+from support.broken_components import ONNX_FIELD, STATE, STATE_FIELDS
 
 from stackkit.testing.checks import learner
 
@@ -97,6 +97,12 @@ BROKEN_STATES = {
             made.means_ = state.arrays.get("means", np.zeros((len(made.classes_), 16)))
             return made
     """,
+    "onnx-answers": """
+        def onnx_of(nodes, state, X, *, n_classes, seed):
+            means = state.arrays["means"].T.astype(np.float64)
+            shares = nodes.add("Softmax", nodes.add("MatMul", nodes.cast(X, np.float64), means), axis=1)
+            return nodes.in_columns(shares, state.arrays["classes"].tolist(), n_classes)
+    """,
 }
 
 
@@ -175,13 +181,13 @@ def test_a_learner_may_declare_that_it_has_no_probabilities(toy, failed):
 
 
 def test_a_sound_learner_that_can_be_saved_passes(toy, failed):
-    toy("learner", SAVED, **STATE_FIELDS)
+    toy("learner", SAVED, **STATE_FIELDS, **ONNX_FIELD)
     assert failed() == {}
 
 
 @pytest.mark.parametrize("check", BROKEN_STATES)
 def test_only_the_fault_of_a_state_is_found(toy, failed, check):
-    toy("learner", SAVED + dedent(BROKEN_STATES[check]), **STATE_FIELDS)
+    toy("learner", SAVED + dedent(BROKEN_STATES[check]), **STATE_FIELDS, **ONNX_FIELD)
     assert list(failed()) == [check]
 
 

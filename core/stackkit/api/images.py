@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_TILE_WIDTH, _TILE_LENGTH = 322, 323
+"""Tags of TIFF."""
+
 
 def bytes_fingerprint(content: bytes, options: PixelOptions = DEFAULT_PIXELS) -> str:
     """Return the fingerprint of an image's encoded bytes.
@@ -154,11 +157,19 @@ def decode_image(content: bytes, name: str, options: PixelOptions = DEFAULT_PIXE
 
 
 def image_header(content: bytes, name: str) -> tuple[str, tuple[int, int]]:
-    """Return the format and the size (width, height) of an image file, without decoding its pixels.
+    """Return the format of an image file and the size of what is decoded, without decoding it.
 
-    The format is Pillow's name, such as "JPEG". Parameters and errors are those of `decode_image`.
+    The format is Pillow's name, such as "JPEG". The size (width, height) is that of the image or, if
+    they are larger, of its tiles, which are decoded as a whole. Parameters and errors are those of
+    `decode_image`.
     """
-    return _opened(io.BytesIO(content), name, lambda image: (image.format or "", image.size))
+    return _opened(io.BytesIO(content), name, lambda image: (image.format or "", _decoded_size(image)))
+
+
+def _decoded_size(image: Image.Image) -> tuple[int, int]:
+    tags = getattr(image, "tag_v2", {})  # of TIFF
+    width, height = (int(tags.get(number, 0)) for number in (_TILE_WIDTH, _TILE_LENGTH))
+    return max(image.size, (width, height), key=lambda size: size[0] * size[1])
 
 
 def _decoded(source: Source, name: str, options: PixelOptions) -> Image.Image:
@@ -168,11 +179,12 @@ def _decoded(source: Source, name: str, options: PixelOptions) -> Image.Image:
 def _opened(source: Source, name: str, work: Callable[[Image.Image], T]) -> T:
     try:
         return _with_image(source, work)
-    except (ImageError, MemoryError):
+    except (ImageError, MemoryError, KeyboardInterrupt, SystemExit):
         raise
-    except Exception as error:
+    except BaseException as error:
         # Pillow's decoders raise many types on broken files (OSError, SyntaxError, ValueError,
-        # struct.error, DecompressionBombError). They all mean the same to the user.
+        # struct.error, DecompressionBombError). They all mean the same to the user. Those of plugins in
+        # Rust may panic, which is no subclass of Exception and would end the thread of a server.
         raise ImageError(_reason(source, name, error)) from error
 
 
@@ -203,7 +215,7 @@ def _damage(image: Image.Image, source: Source) -> list[ImageRemark]:
     return [ImageRemark("damaged", text)] if text else []
 
 
-def _reason(source: Source, name: str, error: Exception) -> str:
+def _reason(source: Source, name: str, error: BaseException) -> str:
     from PIL import Image, UnidentifiedImageError
 
     if isinstance(error, FileNotFoundError):

@@ -24,6 +24,9 @@ RemarkKind: TypeAlias = Literal[
 ]  # fmt: skip
 """What is special about the pixels of an image; see docs/how-to/image-files.md."""
 
+_BAND = 1 << 18
+"""Pixels of 16 bits that are scaled at a time."""
+
 _ORIENTATION = 0x0112
 _INFO = "stackkit remarks"
 
@@ -188,8 +191,7 @@ def from_16bit_grey(image: Image.Image, options: PixelOptions) -> tuple[Image.Im
     import numpy as np
     from PIL import Image
 
-    # Pillow opens 16-bit files as 32-bit integers or in byte orders of their own; int64 holds them all.
-    pixels = np.asarray(image).astype(np.int64)
+    pixels = np.asarray(image)
     low, high = int(pixels.min()), int(pixels.max())
     if low < 0 or high > WHITE_16BIT:
         raise ImageError("32-bit pixels have no defined range; save the image as 8 or 16 bits")
@@ -197,11 +199,17 @@ def from_16bit_grey(image: Image.Image, options: PixelOptions) -> tuple[Image.Im
     if white == "image":
         # An image of one value has no range; as without scaling, it keeps its brightness.
         black, white = (low, high) if high > low else (0, WHITE_16BIT)
-    # Rounds to the nearest 8-bit value, in integers only. Without scaling, 65535 = 255 * 257.
     span = white - black
-    scaled = (np.minimum(pixels - black, span) * 510 + span) // (2 * span)
+    scaled = np.empty(pixels.shape, np.uint8)
+    rows = max(1, _BAND // image.width)
+    for start in range(0, image.height, rows):
+        # Pillow opens 16-bit files as 32-bit integers or in byte orders of their own; int64 holds them
+        # all. In bands, as it has four times as many bytes.
+        band = pixels[start : start + rows].astype(np.int64)
+        # Rounds to the nearest 8-bit value, in integers only. Without scaling, 65535 = 255 * 257.
+        scaled[start : start + rows] = (np.minimum(band - black, span) * 510 + span) // (2 * span)
     is_dark = (high - low) * SMALL_RANGE < WHITE_16BIT
-    return Image.fromarray(scaled.astype(np.uint8)).convert("RGB"), is_dark
+    return Image.fromarray(scaled).convert("RGB"), is_dark
 
 
 def is_16bit_colour(image: Image.Image) -> bool:

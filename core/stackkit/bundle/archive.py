@@ -107,7 +107,12 @@ def write_directory(file: BinaryIO, entries: Sequence[Entry]) -> None:
     if len(entries) > MAX_MEMBERS:
         raise ValueError(f"a bundle has at most {MAX_MEMBERS:,} members, got {len(entries):,}")
     directory = b"".join(entry.central_header() for entry in entries)
-    file.write(directory + _end_record(entries, len(directory)))
+    end = directory + _end_record(entries, len(directory))
+    if file.tell() + len(end) > MAX_BYTES:
+        raise ValueError(
+            f"a bundle has at most {MAX_BYTES:,} bytes, and its directory does not fit in it"
+        )
+    file.write(end)
 
 
 def read_directory(file: BinaryIO, size: int) -> tuple[Entry, ...]:
@@ -163,7 +168,8 @@ def _entries(directory: bytes, count: int) -> Iterator[Entry]:
             raise ValueError(f"its directory is too short for {count:,} members")
         fields = _CENTRAL.unpack(header)
         crc, size, length, offset = fields[7], fields[9], fields[10], fields[16]
-        raw = directory[position + _CENTRAL.size :][:length] if length <= _LONGEST_NAME else b"\0"
+        start = position + _CENTRAL.size
+        raw = directory[start : start + length] if length <= _LONGEST_NAME else b"\0"
         name = raw.decode("latin-1")
         check_name(name)
         entry = Entry(name=name, size=size, crc=crc, offset=offset)

@@ -10,6 +10,9 @@ from typing import Any, Literal
 SCHEMA = 1
 """Version of the manifest that this stackkit writes. It rises when older versions would misread it."""
 
+MAX_BACKBONES = 100
+"""Maximum number of networks of a model: a short text could ask for thousands, each with its memory."""
+
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -247,8 +250,15 @@ class Manifest:
             raise ValueError("a model has at least one backbone and one learner")
         if not all(0 <= each.backbone < len(self.backbones) for each in self.learners):
             raise ValueError(f"the backbone of a learner must be 0 to {len(self.backbones) - 1}")
-        if not all(each.states for each in (*self.learners, self.aggregator)):
+        classifiers = (*self.learners, self.aggregator)
+        if not all(each.states for each in classifiers):
             raise ValueError("each classifier must have a state")
+        names = [name for each in classifiers for name in each.states]
+        if len(set(names)) != len(names):  # a short text could ask for one large array many times
+            raise ValueError("each state must be that of one classifier")
+        count = sum(1 for _ in all_backbones(self.backbones))
+        if count > MAX_BACKBONES:
+            raise ValueError(f"a model has at most {MAX_BACKBONES} backbones, got {count:,}")
 
     @property
     def trained(self) -> bool:

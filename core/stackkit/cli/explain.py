@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,42 +13,55 @@ from stackkit.cli import predict_options as own
 from stackkit.cli.output import print_json, stdout_set_aside
 from stackkit.utils.console import say
 
+if TYPE_CHECKING:
+    from stackkit.explanation.explain import Explanation
+
+if TYPE_CHECKING:
+    from stackkit.explanation.explain import Explanation
+
 FORMATS = (".html", ".png")
+
+
+Image = Annotated[Path, typer.Argument(metavar="IMAGE", parser=values.path, help="An image file.")]
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        metavar="FILE",
+        parser=values.path,
+        help="FILE.html or FILE.png; IMAGE-explained.html in this folder by default.",
+        rich_help_panel=options.OUTPUT,
+    ),
+]
+Grid = Annotated[
+    int,
+    typer.Option(
+        "--grid",
+        metavar="N",
+        parser=values.whole_number,
+        help="Cells per side of the map; it labels (N-1)*(N-1) covered copies.",
+    ),
+]
+Regions = Annotated[
+    bool,
+    typer.Option("--regions/--no-regions", help="Show the regions that the answer depends on."),
+]
+Overwrite = Annotated[
+    bool,
+    typer.Option("--overwrite", help="Replace an existing file.", rich_help_panel=options.OUTPUT),
+]
 
 
 def explain(
     model: own.Model,
-    image: Annotated[Path, typer.Argument(metavar="IMAGE", parser=values.path, help="An image file.")],
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out",
-            metavar="FILE",
-            parser=values.path,
-            help="FILE.html or FILE.png; IMAGE-explained.html in this folder by default.",
-            rich_help_panel=options.OUTPUT,
-        ),
-    ] = None,
-    grid: Annotated[
-        int,
-        typer.Option(
-            "--grid",
-            metavar="N",
-            parser=values.whole_number,
-            help="Cells per side of the map; it labels (N-1)*(N-1) covered copies.",
-        ),
-    ] = 8,
-    regions: Annotated[
-        bool,
-        typer.Option("--regions/--no-regions", help="Show the regions that the answer depends on."),
-    ] = True,
+    image: Image,
+    out: Out = None,
+    grid: Grid = 8,
+    regions: Regions = True,
     trust: own.Trust = None,
     device: options.Device = None,
     threads: options.Threads = None,
-    overwrite: Annotated[
-        bool,
-        typer.Option("--overwrite", help="Replace an existing file.", rich_help_panel=options.OUTPUT),
-    ] = False,
+    overwrite: Overwrite = False,
     as_json: options.Json = False,
     progress: options.Progress = "auto",
 ) -> None:
@@ -63,26 +76,24 @@ def explain(
     target = out or Path(f"{image.stem}-explained.html")
     check_file(target, overwrite=overwrite)
     # Heavy libraries are loaded only here, so that --help stays quick.
-    from stackkit.cli.host import the_host
+    from stackkit.cli.labelling import predictor_of
     from stackkit.cli.progress import progress as bars
     from stackkit.explanation.explain import explain as explained
     from stackkit.explanation.occlusion import GRIDS
-    from stackkit.host.registry import Registry
-    from stackkit.model.saved import load_model
+    from stackkit.extraction.decoding import reason
     from stackkit.prediction.image_sources import shown
-    from stackkit.prediction.predictor import Predictor
 
     if not GRIDS[0] <= grid <= GRIDS[1]:
         raise UsageError(f"--grid must be from {GRIDS[0]} to {GRIDS[1]}, got {grid}")
     with stdout_set_aside(), bars(progress) as reporter:
-        loaded = load_model(model, Registry(host=the_host()), trust=trust or ())
-        predictor = Predictor(loaded, device=device, threads=threads, reporter=reporter)
+        predictor = predictor_of(model, trust or (), reporter, device=device, threads=threads)
         try:
             opened = predictor.read(image)
         except (OSError, ImageError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise ImageError(f"{shown(str(image))}: {reason}") from error
-        found = explained(predictor, opened, shown(image.name), grid=grid, regions=regions)
+            raise ImageError(f"{shown(str(image))}: {reason(error)}") from error
+        found = explained(
+            predictor, opened, shown(image.name), grid=grid, regions=regions, reporter=reporter
+        )
         _write(target, _content(target, found, model.name))
     if as_json:
         print_json({"file": str(target), **found.document()})
@@ -103,10 +114,7 @@ def check_file(target: Path, *, overwrite: bool) -> None:
         raise UsageError(f"{target.parent} is no folder; create it first")
 
 
-def _content(target: Path, found: object, model: str) -> bytes:
-    from stackkit.explanation.explain import Explanation
-
-    assert isinstance(found, Explanation)
+def _content(target: Path, found: Explanation, model: str) -> bytes:
     if target.suffix.lower() == ".png":
         from stackkit.explanation.picture import png
 

@@ -15,13 +15,12 @@ from stackkit.api.reporter import Reporter
 from stackkit.cli.host import the_host
 from stackkit.cli.predict_options import Job
 from stackkit.host.registry import Registry
-from stackkit.model.model import Model
 from stackkit.model.saved import load_model
 from stackkit.prediction.image_sources import find_images, left_out_lines, shown
 from stackkit.prediction.outputs import Csv, Json, JsonLines, Output, parquet_file
 from stackkit.prediction.predictor import Predictor
 from stackkit.prediction.record import Prediction
-from stackkit.prediction.result_file import ResultFile, result_file
+from stackkit.prediction.result_file import ResultFile, made_with, result_file
 from stackkit.prediction.rows import Result, columns
 from stackkit.prediction.sorting import Sorter
 from stackkit.utils.console import cells, encoding_of, literal, padded
@@ -151,18 +150,12 @@ def label(job: Job, stdout: TextIO, reporter: Reporter) -> Labelled:
 def predictor_of(path: Path, trust: Sequence[str], reporter: Reporter, **settings: Any) -> Predictor:
     """Load a model for `Predictor(model, **settings)`; tell what the user should know about it."""
     model = load_model(path, Registry(host=the_host()), trust=tuple(trust))
-    for warning in _warnings(model):
+    for warning in model.facts.get("warnings", ()):
         reporter.message(f"warning: {warning}")
     predictor = Predictor(model, **settings, reporter=reporter)
     if predictor.acceptance:
         reporter.message(predictor.acceptance.text)
     return predictor
-
-
-def _warnings(model: Model) -> Iterator[str]:
-    yield from model.facts.get("warnings", ())
-    if model.facts.get("untrained"):
-        yield "the model has networks with random weights (untrained): its labels are for tests only"
 
 
 def _is_done(path: str, kept: ResultFile, labelled: Labelled) -> bool:
@@ -207,7 +200,12 @@ def _outputs(
 ) -> tuple[list[Output], ResultFile | None]:
     """Open every output that a command asks for; return them, and the one that may have rows."""
     names = columns(predictor.top, len(predictor.model.stack.learners))
-    kept = files.enter_context(result_file(job.resume, names)) if job.resume else None
+    kept = None
+    if job.resume:
+        least = predictor.acceptance.confidence if predictor.acceptance else None
+        digest, is_sorting = predictor.model.facts["sha256"], job.sort_into is not None
+        made = made_with(digest, predictor.top, least, is_sorting=is_sorting)
+        kept = files.enter_context(result_file(job.resume, names, made))
     found: list[Output] = [kept] if kept else []
     if job.parquet:
         found.append(files.enter_context(parquet_file(job.parquet, names, overwrite=job.overwrite)))

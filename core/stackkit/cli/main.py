@@ -47,6 +47,15 @@ P = ParamSpec("P")
 INTERRUPTED = 130
 """Exit code after Ctrl-C, by the convention of shells: 128 + SIGINT."""
 
+AFTER_CTRL_C = {
+    predict.predict: "; with --resume FILE or --sort-into DIR, the same command goes on from there",
+    **dict.fromkeys(
+        (run.run, train.train, extract.extract, evaluate.evaluate, suggest.suggest, fetch.fetch),
+        "; everything finished so far is kept; run the same command again to resume",
+    ),
+}
+"""What the user should know about the commands that can go on where they stopped."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
@@ -243,9 +252,7 @@ def _reporting_errors(command: Callable[P, None]) -> Callable[P, None]:
             command(*args, **kwargs)
         except KeyboardInterrupt:
             # Work in progress has been written by now: the first Ctrl-C waits for it.
-            _explain(
-                "interrupted; everything finished so far is kept; run the same command again to resume"
-            )
+            _explain(f"interrupted{AFTER_CTRL_C.get(command, '')}")
             raise typer.Exit(INTERRUPTED) from None
         except StackkitError as error:
             _explain_error(error)

@@ -41,6 +41,14 @@ Bundle = Annotated[
         rich_help_panel=OUTPUT,
     ),
 ]
+OverwriteBoth = Annotated[
+    bool,
+    typer.Option(
+        "--overwrite",
+        help="Replace an existing report in --out, and an existing file --save.",
+        rich_help_panel=OUTPUT,
+    ),
+]
 OverwriteModel = Annotated[
     bool, typer.Option("--overwrite", help="Replace an existing file.", rich_help_panel=OUTPUT)
 ]
@@ -48,7 +56,7 @@ WithWeights = Annotated[
     bool,
     typer.Option(
         "--with-weights",
-        help="Put the networks' weights in, so that using the model needs no download.",
+        help="Put the networks' weights into the model, so that using it needs no download.",
         rich_help_panel=OUTPUT,
     ),
 ]
@@ -56,7 +64,7 @@ WithExamples = Annotated[
     bool,
     typer.Option(
         "--with-examples",
-        help="Put small copies of training images in, to show beside answers.",
+        help="Put small copies of training images into the model, to show beside answers.",
         rich_help_panel=OUTPUT,
     ),
 ]

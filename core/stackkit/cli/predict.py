@@ -51,6 +51,10 @@ def predict(
     options.check_count("--threads", threads)
     options.check_count("--top", top)
     _check_sorting(sort_into, how, dry_run=dry_run)
+    if dry_run and resume:
+        raise UsageError("--dry-run cannot be combined with --resume: its images would count as done")
+    if overwrite and not parquet:
+        raise UsageError("--overwrite needs --parquet FILE: nothing else of this command is replaced")
     job = Job(
         model=model,
         form=_format(as_json=as_json, as_jsonl=as_jsonl, as_csv=as_csv),

@@ -14,6 +14,7 @@ from stackkit.cli.progress import Style, clock, progress, rate
 from stackkit.utils.console import say
 
 if TYPE_CHECKING:
+    from stackkit.experiment.run import Choose
     from stackkit.extraction.estimate import BackboneEstimate, Estimate
     from stackkit.preview import Preview
     from stackkit.recipe import Recipe
@@ -25,15 +26,21 @@ UNKNOWN = "estimate    time and disk are unknown until the dataset is available"
 
 
 def show_dry_run(
-    recipe: Recipe, store: FeatureStore, style: Style, *, as_json: bool, evaluable: bool
+    recipe: Recipe,
+    store: FeatureStore,
+    style: Style,
+    *,
+    as_json: bool,
+    evaluable: bool,
+    choose: Choose | None = None,
 ) -> None:
-    """Print the preview and the estimate of `run` (`evaluable`) or `extract`."""
+    """Print the preview and the estimate of `run` (`evaluable`) or `extract`; `choose` as in `Steps`."""
     from stackkit.experiment.dry_run import dry_run
     from stackkit.host.registry import Registry
 
     registry = Registry(host=the_host())
     with stdout_set_aside(), progress(style) as reporter:
-        found = dry_run(recipe, registry, store, reporter, evaluable=evaluable)
+        found = dry_run(recipe, registry, store, reporter, evaluable=evaluable, choose=choose)
     if as_json:
         print_json(found.document())
         return

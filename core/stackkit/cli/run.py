@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stackkit.api.errors import StackkitError, UsageError
 from stackkit.cli import model_options, options
 from stackkit.cli.host import the_host
+from stackkit.cli.model_lines import model_lines
 from stackkit.cli.output import print_csv, print_json, stdout_set_aside
 from stackkit.cli.recipe_options import first_from, parse_recipe
-from stackkit.cli.saving import Saving, model_lines
 from stackkit.recipe import Recipe
 from stackkit.utils.console import say
 
 if TYPE_CHECKING:
     from stackkit.cli.progress import Style
+    from stackkit.experiment.saving import Saving
     from stackkit.preview import Preview
     from stackkit.report.predictions import Predictions
     from stackkit.report.report import Report
@@ -29,9 +30,12 @@ if TYPE_CHECKING:
 def run(
     recipe: Recipe,
     out: options.Out = None,
-    overwrite: options.Overwrite = False,
+    overwrite: model_options.OverwriteBoth = False,
     save: model_options.Save = None,
     save_aggregator: model_options.SaveAggregator = None,
+    with_weights: model_options.WithWeights = False,
+    with_examples: model_options.WithExamples = False,
+    licence: model_options.Licence = None,
     store: options.Store = None,
     feature_dtype: options.FeatureDtype = "float32",
     device: options.Device = None,
@@ -52,12 +56,15 @@ def run(
     output = options.output_format(as_json=as_json, as_csv=as_csv)
     recipe = replace(recipe, device=device, threads=threads)
     feature_store = options.feature_store(store, feature_dtype)
-    if save_aggregator and not save:
-        raise UsageError("--save-aggregator needs --save FILE, which writes a model")
-    saving = None
-    if save:
-        saving = Saving(path=save, aggregator=save_aggregator or "", overwrite=overwrite)
-        saving.check()
+    saving = _saving(
+        save,
+        out,
+        aggregator=save_aggregator or "",
+        overwrite=overwrite,
+        with_weights=with_weights,
+        with_examples=with_examples,
+        licence=licence or "",
+    )
     if dry_run:
         if as_csv:
             raise UsageError("--csv prints results, and --dry-run has none; use --json")
@@ -66,11 +73,40 @@ def run(
 
         if out:
             report_file.check(out, overwrite=overwrite)
-        show_dry_run(recipe, feature_store, progress, as_json=as_json, evaluable=True)
+        choose = saving.chooser(recipe) if saving else None
+        show_dry_run(recipe, feature_store, progress, as_json=as_json, evaluable=True, choose=choose)
     else:
         run_recipe(
             recipe, out, overwrite, feature_store, progress, output, may_extract=True, saving=saving
         )
+
+
+def _saving(path: Path | None, folder: Path | None, **given: Any) -> Saving | None:
+    """Return what is saved, checked; raises UsageError for options without --save.
+
+    `folder` is where the report goes, `given` are the other parameters of `Saving`.
+    """
+    if path:
+        from stackkit.experiment.saving import Saving
+
+        if folder and path.absolute() == folder.absolute():
+            raise UsageError(f"--out is a folder and --save a file, got {path} for both")
+        saving = Saving(path=path, **given)
+        saving.check()
+        return saving
+    without = next((option for name, option in _OF_MODELS.items() if given.get(name)), None)
+    if without:
+        raise UsageError(f"{without} needs --save FILE, which writes a model")
+    return None
+
+
+_OF_MODELS = {
+    "aggregator": "--save-aggregator",
+    "with_weights": "--with-weights",
+    "with_examples": "--with-examples",
+    "licence": "--licence",
+}
+"""Options that only say what a saved model is like."""
 
 
 def run_recipe(
@@ -115,20 +151,27 @@ def run_recipe(
         trained = saving.train(*task) if saving else None
         report = trained.report if trained else carry_out(*task).report
         lines: list[str] = []
-        not_written: StackkitError | None = None
-        try:
-            if saving and trained:
-                report = replace(report, model={**(report.model or {}), **saving.save(trained)})
+        not_written: list[StackkitError] = []
+        if saving and trained:
+            with _noted(not_written):
+                report = saving.save(trained)
                 lines += model_lines(trained, saving.path)
-            if out:
-                written = report_file.write(report, out, overwrite=overwrite)
-                lines.append(f"report: {written}")
+        if out:
+            with _noted(not_written):
+                lines.append(f"report: {report_file.write(report, out, overwrite=overwrite)}")
                 _write_predictions(predictions, out)
-        except StackkitError as error:  # a full disk must not cost the result: show it first
-            not_written = error
     _show(report, lines, output)
     if not_written:
-        raise not_written
+        raise not_written[0]
+
+
+@contextmanager
+def _noted(errors: list[StackkitError]) -> Iterator[None]:
+    """Append an error and go on: a full disk must not cost the result, which is shown first."""
+    try:
+        yield
+    except StackkitError as error:
+        errors.append(error)
 
 
 def _show(report: Report, lines: Iterable[str], output: options.OutputFormat) -> None:

@@ -7,7 +7,6 @@ from dataclasses import replace
 from stackkit.cli import model_options, options
 from stackkit.cli.recipe_options import first_from, parse_recipe
 from stackkit.cli.run import run_recipe
-from stackkit.cli.saving import Saving
 from stackkit.recipe import Recipe
 
 
@@ -37,6 +36,8 @@ def train(
     """
     options.check_count("--threads", threads)
     recipe = replace(recipe, device=device, threads=threads)
+    from stackkit.experiment.saving import Saving
+
     saving = Saving(
         path=out,
         ask=True,
@@ -50,7 +51,8 @@ def train(
     if dry_run:
         from stackkit.cli.preview import show_dry_run
 
-        show_dry_run(recipe, feature_store, progress, as_json=as_json, evaluable=True)
+        choose = saving.chooser(recipe)
+        show_dry_run(recipe, feature_store, progress, as_json=as_json, evaluable=True, choose=choose)
         return
     output = options.output_format(as_json=as_json, as_csv=False)
     run_recipe(recipe, None, overwrite, feature_store, progress, output, may_extract=True, saving=saving)

@@ -117,9 +117,11 @@ class FitCache:
         path = _path(self._folder, fit)
         arrays: dict[str, Any] = {
             name: value
-            for name in ("labels", "converged", "probabilities", "in_sample", "scores", "views")
+            for name in ("labels", "converged", "probabilities", "in_sample", "scores")
             if (value := getattr(result, name)) is not None
         }
+        if result.views:
+            arrays["views"] = result.views
         if result.state is not None:
             members = state_members(_STATE, result.state)
             arrays |= {name: np.frombuffer(value, np.uint8) for name, value in members.items()}

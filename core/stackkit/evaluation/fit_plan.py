@@ -46,6 +46,9 @@ class FitPlan:
         by the mean over the learners of the inner folds.
     groups : ndarray of shape (n_samples,), int64, or None
         Groups of the rows that inner folds keep together; None if no rows share one.
+    learners_too : bool
+        Whether the learners are fitted on whole training folds and have rows in the table. False if the
+        aggregators do not need them: on features, or out-of-fold without `refit`.
     chosen : str
         Text of the aggregator whose scores of test rows are asked for; "" for none.
     keep : bool
@@ -61,6 +64,7 @@ class FitPlan:
     seed: int
     refit: bool = True
     groups: Groups | None = None
+    learners_too: bool = True
     chosen: str = ""
     keep: bool = False
 
@@ -69,7 +73,7 @@ class FitPlan:
         """The rows of the table in its order: baselines, learners, aggregators."""
         single: list[tuple[ConfiguredComponent, ResultKind]] = [
             *((baseline, "baseline") for baseline in self.classifiers.baselines),
-            *((learner, "learner") for learner in self.classifiers.learners),
+            *((learner, "learner") for learner in self.classifiers.learners if self.learners_too),
         ]
         return [
             *(
@@ -115,8 +119,11 @@ class FitPlan:
             if any(each.fit_on == "out-of-fold" for each in self.classifiers.aggregators)
             else []
         )
-        base_learners = self.base_learners
-        learners = [self._learner_fit(learner, features, fold) for learner, features in base_learners]
+        learners = [
+            self._learner_fit(learner, features, fold)
+            for learner, features in self.base_learners
+            if self.learners_too
+        ]
         return FoldFits(
             number=number,
             fold=fold,
@@ -129,7 +136,7 @@ class FitPlan:
             learners=learners,
             inner=[
                 [self._inner_fit(learner, features, fold, inner) for inner in inside]
-                for learner, features in base_learners
+                for learner, features in self.base_learners
             ],
             feature_fits=self._feature_fits(fold),
         )

@@ -43,7 +43,7 @@ class FoldFits:
         `baselines[b][i]` fits baseline b on backbone i. It is a learner's fit if both are the same.
     learners : sequence of LearnerFit
         `learners[i]` fits base learner i: a learner on one backbone. All backbones of the first learner
-        come before those of the second one.
+        come before those of the second one. Empty without `FitPlan.learners_too`.
     inner : sequence of sequence of LearnerFit
         `inner[i][k]` fits base learner i without inner fold k.
     feature_fits : mapping of (str, str) to FeatureFit
@@ -78,16 +78,16 @@ class FoldFits:
     def single_results(self, results: Mapping[Fit, FitResult]) -> Iterator[FitResult]:
         """Yield the results of the baselines, then of the base learners, in the order of the table."""
         yield from (results[fit] for fit in chain(*self.baselines))
-        for fit, inner in zip(self.learners, self.inner, strict=True):
+        for fit, inner in zip(self.learners, self.inner, strict=bool(self.learners)):
             # The table has one row for a base learner and its inner fits, and shows all warnings.
             converged = all(results[one].converged for one in (fit, *inner))
             yield replace(results[fit], converged=converged)
 
     def probabilities(self, results: Mapping[Fit, FitResult]) -> FoldProbabilities:
         """Stack the base learners' probabilities along a new first axis, in their order."""
-        in_sample = [results[fit].in_sample for fit in self.learners]
-        test = [results[fit].probabilities for fit in self.learners]
-        labels = self.learners[0].labels[self.fold.train]
+        in_sample = [_present(results[fit].in_sample) for fit in self.learners]
+        test = [_present(results[fit].probabilities) for fit in self.learners]
+        labels = next(chain(self.learners, *self.inner)).labels[self.fold.train]
         held_out, averaged = [], []
         for fits in self.inner if self.inner_folds else ():
             # An inner fit predicts its held-out rows and then, if `average`, the fold's test rows.
@@ -99,10 +99,11 @@ class FoldFits:
             held_out.append(without_information(known_rows, self.uninformed, labels))
             if self.average:
                 averaged.append(np.mean([new for _, new in parts], axis=0))
+        # Without learners, no aggregator asks for `in_sample` or `test`; only their shapes matter.
         return FoldProbabilities(
-            in_sample=np.stack(list(map(_present, in_sample))),
+            in_sample=np.stack(in_sample or held_out),
             out_of_fold=np.stack(held_out) if held_out else None,
-            test=np.stack(list(map(_present, test))),
+            test=np.stack(test or averaged),
             test_averaged=np.stack(averaged) if averaged else None,
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,20 @@ class OutOfFold:
     labels: NDArray[np.int64]
     predicted: NDArray[np.int64]
     scores: NDArray[np.float64]
+
+    def of_known_classes(self) -> OutOfFold:
+        """Return the answers of classifiers that knew the class of the image, or all if none did.
+
+        An image is the only one of its class, or all of them are in one group: then its fold was fitted
+        without the class, and could only be wrong. That says nothing of a model that knows the class.
+        """
+        pairs = np.unique(np.stack([self.labels, self.folds]), axis=1)
+        folds_with = np.bincount(pairs[0])  # number of folds that have images of each class
+        known = folds_with[self.labels] > 1
+        if known.all() or not known.any():
+            return self
+        names = (each.name for each in fields(self))
+        return OutOfFold(**{name: getattr(self, name)[known] for name in names})
 
 
 @dataclass(slots=True, kw_only=True)

@@ -41,9 +41,10 @@ def scores(aggregator: Any, inputs: Any, count: int, n_classes: int) -> NDArray[
     if hasattr(aggregator, "predict_proba"):
         found = np.asarray(aggregator.predict_proba(inputs), dtype=np.float64)
         found = _all_columns(found, aggregator, count, n_classes, otherwise=0)
-        if found.shape == (count, n_classes) and bool((found >= 0).all()):
-            return np.log(np.maximum(found, TINY))
-        raise PluginError(f"predict_proba must return shape {(count, n_classes)}, got {found.shape}")
+        _check("predict_proba", found, count, n_classes)
+        if not (found >= 0).all():
+            raise PluginError("predict_proba must return probabilities, got values below 0")
+        return np.log(np.maximum(found, TINY))
     if not hasattr(aggregator, "decision_function"):
         raise PluginError(
             "has neither predict_proba nor decision_function, so a model with it cannot say how certain "
@@ -53,12 +54,15 @@ def scores(aggregator: Any, inputs: Any, count: int, n_classes: int) -> NDArray[
     if values.shape == (count,):  # scikit-learn's form for two classes
         values = np.column_stack([np.zeros(count), values])
     values = _all_columns(values, aggregator, count, n_classes, otherwise=np.log(TINY))
-    if values.shape != (count, n_classes) or not np.isfinite(values).all():
-        raise PluginError(
-            f"decision_function must return finite values of shape {(count, n_classes)}, "
-            f"got {values.shape}"
-        )
+    _check("decision_function", values, count, n_classes)
     return values
+
+
+def _check(method: str, found: NDArray[np.float64], count: int, n_classes: int) -> None:
+    if found.shape != (count, n_classes):
+        raise PluginError(f"{method} must return shape {(count, n_classes)}, got {found.shape}")
+    if not np.isfinite(found).all():
+        raise PluginError(f"{method} must return finite values, got NaN or infinity")
 
 
 def _all_columns(

@@ -5,20 +5,27 @@ from __future__ import annotations
 from itertools import compress
 
 from stackkit.api.reporter import Reporter
-from stackkit.evaluation.classifiers import check_classifiers
+from stackkit.evaluation.classifiers import CheckedClassifiers, check_classifiers
 from stackkit.evaluation.evaluability import check_evaluable, check_folds
 from stackkit.experiment.features import refuse_if_strict
+from stackkit.experiment.run import Choose
 from stackkit.extraction.dataset import open_dataset
 from stackkit.extraction.extract import estimate_extraction, fingerprints
 from stackkit.extraction.weights import require_weights
 from stackkit.host.registry import Registry
 from stackkit.preview import DryRun, make_preview
-from stackkit.recipe import Recipe, resolve
+from stackkit.recipe import Recipe, ResolvedRecipe, resolve
 from stackkit.store import FeatureStore
 
 
 def dry_run(
-    recipe: Recipe, registry: Registry, store: FeatureStore, reporter: Reporter, *, evaluable: bool
+    recipe: Recipe,
+    registry: Registry,
+    store: FeatureStore,
+    reporter: Reporter,
+    *,
+    evaluable: bool,
+    choose: Choose | None = None,
 ) -> DryRun:
     """Find out what a run would do and take; downloads nothing and stores nothing.
 
@@ -28,6 +35,9 @@ def dry_run(
         As for `run`.
     evaluable : bool
         Whether to check, as `run` does, that the recipe can be evaluated. False for `extract_features`.
+
+    choose : callable or None
+        As in `Steps`, if a model is to be made: refuses what cannot be saved.
 
     Returns
     -------
@@ -39,11 +49,11 @@ def dry_run(
     components = resolve(recipe, registry)
     if components.dataset.unavailable_reason():
         if evaluable:
-            check_classifiers(components)
+            _choose(choose, components, check_classifiers(components))
         return DryRun(preview=make_preview(recipe, components, None, store), estimate=None)
     dataset = open_dataset(components.dataset)
     if evaluable:
-        check_evaluable(recipe, components, dataset)
+        _choose(choose, components, check_evaluable(recipe, components, dataset))
     preview = make_preview(recipe, components, dataset, store)
     rows, failed = fingerprints(components.dataset.text, dataset, reporter)
     refuse_if_strict(recipe, failed)
@@ -54,3 +64,8 @@ def dry_run(
     require_weights(list(compress(components.backbones, available)), backbones, registry)
     estimate = estimate_extraction(dataset, rows, backbones, store, reporter, strict=recipe.strict)
     return DryRun(preview=preview, estimate=preview.complete(estimate))
+
+
+def _choose(choose: Choose | None, components: ResolvedRecipe, classifiers: CheckedClassifiers) -> None:
+    if choose:
+        choose(components, classifiers)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 from stackkit.api.dataset import Dataset
 from stackkit.api.reporter import Reporter
@@ -25,6 +26,9 @@ from stackkit.preview import Preview, make_preview
 from stackkit.recipe import Recipe, ResolvedRecipe, resolve
 from stackkit.report.report import Report
 from stackkit.store import FeatureStore
+
+Choose: TypeAlias = Callable[[ResolvedRecipe, CheckedClassifiers], CheckedAggregator]
+"""Returns the aggregator of a model, or raises UsageError if no model can be made of the components."""
 
 
 def run(
@@ -77,7 +81,7 @@ class Steps:
     expect: Callable[[Estimate], None] = lambda estimate: None
     may_extract: bool = True
     outputs: Outputs = field(default_factory=Outputs)
-    choose: Callable[[ResolvedRecipe, CheckedClassifiers], CheckedAggregator] | None = None
+    choose: Choose | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
@@ -15,11 +15,12 @@ from stackkit.api.reporter import Reporter
 from stackkit.bundle import AccuracyRecord, ProvenanceRecord
 from stackkit.evaluation.classifiers import CheckedAggregator, CheckedClassifiers
 from stackkit.evaluation.features import Features
-from stackkit.experiment.run import Finished, Steps, carry_out
+from stackkit.experiment.run import Choose, Finished, Steps, carry_out
 from stackkit.host.registry import Registry
 from stackkit.model.examples import Examples, make_examples
 from stackkit.model.fitting import chosen_aggregator
 from stackkit.model.model import Model
+from stackkit.model.networks import require_weights_files
 from stackkit.model.trusting import Trust, trust_in
 from stackkit.recipe import Recipe, ResolvedRecipe, changes
 from stackkit.report.report import Report
@@ -43,7 +44,9 @@ def train(
     *,
     aggregator: str = "",
     ask: bool = True,
+    with_weights: bool = False,
     with_examples: bool = False,
+    licence: str = "",
 ) -> Trained:
     """Evaluate a recipe, and fit a stack on all images, or on the training part of an official split.
 
@@ -56,8 +59,12 @@ def train(
     ask : bool
         Whether to refuse several aggregators that replace those of the recipe's file, rather than to
         take the first.
+    with_weights : bool
+        Whether to refuse networks whose weights cannot go into a bundle.
     with_examples : bool
         Whether the model keeps thumbnails and features of training images.
+    licence : str
+        Note on what the weights and images allow.
 
     Returns
     -------
@@ -72,7 +79,7 @@ def train(
         As for `run`.
 
     """
-    choose = _chooser(recipe, registry, aggregator, ask=ask)
+    choose = chooser(recipe, aggregator, ask=ask, with_weights=with_weights)
     found = carry_out(recipe, registry, store, reporter, replace(steps or Steps(), choose=choose))
     usable, final = found.evaluation.usable, found.evaluation.final
     assert final is not None
@@ -80,13 +87,15 @@ def train(
     features = [replace(each, used_rows=each.used_rows[known]) for each in usable.features]
     trust = trust_in(final.out_of_fold, features)
     report = replace(found.report, model=trust.figures())
-    model = _model(found, trust, report)
+    model = _model(found, trust, report, licence)
     if with_examples:
-        model = replace(model, examples=_examples(found, known, features))
+        model = replace(model, examples=_examples(found, known, features, reporter))
     return Trained(model=model, report=report)
 
 
-def _examples(found: Finished, known: NDArray[np.int64], features: Sequence[Features]) -> Examples:
+def _examples(
+    found: Finished, known: NDArray[np.int64], features: Sequence[Features], reporter: Reporter
+) -> Examples:
     dataset, rows = found.dataset, found.evaluation.usable.rows[known]
     samples = [dataset.samples[int(row)] for row in rows]
     return make_examples(
@@ -94,13 +103,16 @@ def _examples(found: Finished, known: NDArray[np.int64], features: Sequence[Feat
         np.array([each.label for each in samples]),
         [each.id for each in samples],
         lambda number: dataset.image(int(rows[number])),
+        reporter=reporter,
     )
 
 
-def _chooser(
-    recipe: Recipe, registry: Registry, name: str, *, ask: bool
-) -> Callable[[ResolvedRecipe, CheckedClassifiers], CheckedAggregator]:
+def chooser(recipe: Recipe, name: str, *, ask: bool, with_weights: bool) -> Choose:
+    """Return a function for `Steps.choose`; the parameters are those of `train`."""
+
     def choose(components: ResolvedRecipe, classifiers: CheckedClassifiers) -> CheckedAggregator:
+        if with_weights:
+            require_weights_files(components.backbones)
         offered = {each.text: each.label for each in components.aggregators}
         names = ", ".join(offered.values())
         if not offered:
@@ -125,7 +137,7 @@ def _chooser(
     return choose
 
 
-def _model(found: Finished, trust: Trust, report: Report) -> Model:
+def _model(found: Finished, trust: Trust, report: Report, licence: str) -> Model:
     final, preview = found.evaluation.final, found.preview
     assert final is not None
     revisions = []
@@ -140,16 +152,18 @@ def _model(found: Finished, trust: Trust, report: Report) -> Model:
         calibration=trust.calibration,
         reliability=trust.reliability,
         novelty=trust.novelty,
-        facts=_facts(found, trust, report),
+        facts={**_facts(found, trust, report), "licence": licence},
     )
 
 
 def _facts(found: Finished, trust: Trust, report: Report) -> Mapping[str, Any]:
+    final = found.evaluation.final
+    assert final is not None
     provenance = ProvenanceRecord(
         stackkit=report.stackkit,
         created=report.created,
         dataset=report.dataset,
-        images=len(trust.out_of_fold.rows),
+        images=len(final.out_of_fold.rows),
         recipe=asdict(report.recipe) if report.recipe else {},
         versions=report.versions,
     )
@@ -157,6 +171,7 @@ def _facts(found: Finished, trust: Trust, report: Report) -> Mapping[str, Any]:
         "accuracy": asdict(_expected(found, report)),
         "provenance": asdict(provenance),
         "pixels": _pixels(found),
+        "cropped": found.preview.components.dataset.options.get("crop") is True,
         "untrained": not all(each.backbone.trained for each in found.preview.backbones),
         **trust.figures(),
     }

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
+from stackkit.api.reporter import Reporter, SilentReporter
 from stackkit.evaluation.features import Features
-from stackkit.explanation.occlusion import Labels, OcclusionMap, occlusion_map
+from stackkit.explanation.occlusion import OcclusionMap, occlusion_map
 from stackkit.model.examples import Neighbour
 from stackkit.model.model import Model
+from stackkit.prediction.predictor import Predictor
 from stackkit.prediction.record import Candidate, Prediction
 
 if TYPE_CHECKING:
@@ -17,13 +19,6 @@ if TYPE_CHECKING:
 
 NEIGHBOURS = 5
 """Number of training images that are shown."""
-
-
-class Explainer(Labels, Protocol):
-    """What is needed of a Predictor."""
-
-    def answer(self, features: Sequence[Features], sources: Sequence[str]) -> list[Prediction]:
-        """Return the records of images whose features are known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +83,13 @@ class Explanation:
 
 
 def explain(
-    predictor: Explainer, image: Image.Image, source: str = "", *, grid: int = 8, regions: bool = True
+    predictor: Predictor,
+    image: Image.Image,
+    source: str = "",
+    *,
+    grid: int = 8,
+    regions: bool = True,
+    reporter: Reporter | None = None,
 ) -> Explanation:
     """Label an image, and gather what led to the answer.
 
@@ -104,6 +105,8 @@ def explain(
         Cells per side of the map of regions; (grid - 1)^2 covered images are labelled for it.
     regions : bool, default True
         Whether there is such a map.
+    reporter : Reporter, optional
+        Receives the progress of the map.
 
     Raises
     ------
@@ -113,7 +116,7 @@ def explain(
         If the image cannot be used.
 
     """
-    model, image = predictor.model, image.convert("RGB")
+    model, image, reporter = predictor.model, image.convert("RGB"), reporter or SilentReporter()
     features = predictor.features([image])
     (prediction,) = predictor.answer(features, [source])
     label = model.classes.index(prediction.label)
@@ -124,7 +127,7 @@ def explain(
         votes=_votes(model, features, prediction),
         neighbours=tuple(near),
         classes=model.classes,
-        regions=occlusion_map(predictor, image, label, grid) if regions else None,
+        regions=occlusion_map(predictor, image, label, grid, reporter) if regions else None,
     )
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stackkit.api.errors import UsageError
-from stackkit.evaluation.features import Features
-from stackkit.model.model import Model
+from stackkit.api.reporter import Reporter
+from stackkit.prediction.predictor import Predictor
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -19,17 +19,11 @@ if TYPE_CHECKING:
 GRIDS = (3, 16)
 """Smallest and largest number of cells per side."""
 
+TASK = "covering regions"
+"""What progress is reported of."""
+
 _BATCH = 32
-"""Covered images in memory at a time."""
-
-
-class Labels(Protocol):
-    """What is needed of a Predictor."""
-
-    model: Model
-
-    def features(self, images: Sequence[Image.Image]) -> list[Features]:
-        """Return the features of images, one entry per backbone."""
+"""Covered images between two reports of progress."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +44,9 @@ class OcclusionMap:
     images: int
 
 
-def occlusion_map(predictor: Labels, image: Image.Image, label: int, grid: int = 8) -> OcclusionMap:
+def occlusion_map(
+    predictor: Predictor, image: Image.Image, label: int, grid: int, reporter: Reporter
+) -> OcclusionMap:
     """Cover each region of an image with its mean colour, and see what that does to a class.
 
     A square is two cells wide and moves by one cell, so (grid - 1)^2 covered images are labelled.
@@ -63,8 +59,10 @@ def occlusion_map(predictor: Labels, image: Image.Image, label: int, grid: int =
         The image, in mode RGB.
     label : int
         The class.
-    grid : int, default 8
+    grid : int
         Cells per side.
+    reporter : Reporter
+        Receives progress.
 
     Raises
     ------
@@ -80,28 +78,53 @@ def occlusion_map(predictor: Labels, image: Image.Image, label: int, grid: int =
     if not low <= grid <= high:
         raise UsageError(f"grid must be from {low} to {high}, got {grid}")
     places = [(row, column) for row in range(grid - 1) for column in range(grid - 1)]
-    whole = _probability(predictor, [image], label)[0]
+    colour, whole = _mean_colour(image), _probability(predictor, [image], label)[0]
     sums, counts = np.zeros((grid, grid)), np.zeros((grid, grid))
+    reporter.start(TASK, len(places))
     for start in range(0, len(places), _BATCH):
         block = places[start : start + _BATCH]
-        found = _probability(predictor, list(_covered(image, block, grid)), label)
+        covered = _Covered(image, colour, [_square(image, place, grid) for place in block])
+        found = _probability(predictor, covered, label)
         for (row, column), probability in zip(block, found, strict=True):
             cells = np.s_[row : row + 2, column : column + 2]
             sums[cells] += whole - probability
             counts[cells] += 1
+        reporter.advance(TASK, len(block))
     return OcclusionMap(falls=sums / counts, images=len(places))
 
 
-def _probability(predictor: Labels, images: Sequence[Image.Image], label: int) -> NDArray[np.float64]:
+def _probability(predictor: Predictor, images: Sequence[Image.Image], label: int) -> NDArray[np.float64]:
     return predictor.model.answer(predictor.features(images)).probabilities[:, label]
 
 
-def _covered(image: Image.Image, places: Sequence[tuple[int, int]], grid: int) -> Iterator[Image.Image]:
-    """Yield copies of an image with a square at each place in the mean colour of the image."""
+def _mean_colour(image: Image.Image) -> tuple[int, int, int]:
     red, green, blue = np.asarray(image).reshape(-1, 3).mean(axis=0).round().astype(int).tolist()
+    return red, green, blue
+
+
+def _square(image: Image.Image, place: tuple[int, int], grid: int) -> tuple[int, int, int, int]:
+    """Return left, top, right and bottom of the square whose first cell is at (row, column)."""
+    row, column = place
     xs = np.linspace(0, image.width, grid + 1).round().astype(int).tolist()
     ys = np.linspace(0, image.height, grid + 1).round().astype(int).tolist()
-    for row, column in places:
-        copy = image.copy()
-        copy.paste((red, green, blue), (xs[column], ys[row], xs[column + 2], ys[row + 2]))
-        yield copy
+    return xs[column], ys[row], xs[column + 2], ys[row + 2]
+
+
+@dataclass(frozen=True, slots=True)
+class _Covered(Sequence[Any]):
+    """Copies of an image, each with one square covered.
+
+    A copy is made when it is asked for: those of a large photograph would need gigabytes together.
+    """
+
+    image: Image.Image
+    colour: tuple[int, int, int]
+    squares: Sequence[tuple[int, int, int, int]]
+
+    def __len__(self) -> int:
+        return len(self.squares)
+
+    def __getitem__(self, index: Any) -> Any:
+        copy = self.image.copy()
+        copy.paste(self.colour, self.squares[index])
+        return copy

@@ -34,6 +34,7 @@ def html(explanation: Explanation, model: str = "") -> str:
         lstrip_blocks=True,
     )
     environment.filters["percent"] = lambda share: f"{100 * share:.1f} %"
+    environment.filters["points"] = lambda share: f"{100 * share:.1f}"
     regions = explanation.regions
     return environment.get_template("page.html.jinja").render(
         model=model,

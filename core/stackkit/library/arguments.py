@@ -53,8 +53,17 @@ _CHOICES = {"split": ("official",), "device": ("cpu", "gpu"), "feature_dtype": (
 _OF_RUN = ("recipe", "jobs", "device", "threads", "store", "feature_dtype")
 
 
-def recipe_of(dataset: str, given: Mapping[str, Any]) -> Recipe:
+def recipe_of(dataset: str, given: Mapping[str, Any], named: Collection[str] = ()) -> Recipe:
     """Return the recipe that `run` or `train` is asked for.
+
+    Parameters
+    ----------
+    dataset : str
+        Name and options of the dataset.
+    given : mapping of str to object
+        The options, by the names of `RecipeOptions`.
+    named : collection of str
+        Other arguments of the function, to suggest for a mistyped one.
 
     Raises
     ------
@@ -62,7 +71,7 @@ def recipe_of(dataset: str, given: Mapping[str, Any]) -> Recipe:
         If an argument is unknown, or its value is not allowed.
 
     """
-    refuse_unknown(given, RecipeOptions.__annotations__)
+    _refuse_unknown(given, RecipeOptions.__annotations__, named)
     values = {name: _checked(name, value) for name, value in given.items() if value is not None}
     settings = {_KEYS.get(name, name): value for name, value in values.items() if name not in _OF_RUN}
     check_count("--threads", values.get("threads"))
@@ -77,12 +86,12 @@ def store_of(given: Mapping[str, Any]) -> FeatureStore:
     return FeatureStore(user_path(folder) if folder else features_dir(), dtype)
 
 
-def refuse_unknown(given: Collection[str], known: Collection[str]) -> None:
-    """Raise UsageError for the first name that is not known."""
+def _refuse_unknown(given: Collection[str], known: Collection[str], named: Collection[str]) -> None:
+    allowed = [*named, *known]
     for name in given:
         if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"allowed: {', '.join(known)}"
+            close = difflib.get_close_matches(name, allowed, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"allowed: {', '.join(allowed)}"
             raise UsageError(f"unknown argument {name!r}; {hint}")
 
 

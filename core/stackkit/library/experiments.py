@@ -6,25 +6,23 @@ import io
 import os
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from inspect import signature
 from pathlib import Path
 from typing import Any, Unpack
 
 from stackkit.api.errors import UsageError
 from stackkit.api.paths import fits_dir, user_path
 from stackkit.api.reporter import Reporter, SilentReporter
-from stackkit.bundle import check_target
 from stackkit.evaluation.metrics import Result, best_single
 from stackkit.experiment.evaluation import Outputs
 from stackkit.experiment.run import Steps, carry_out
-from stackkit.experiment.train import Trained
-from stackkit.experiment.train import train as train_model
+from stackkit.experiment.saving import Saving
 from stackkit.library.arguments import RecipeOptions, recipe_of, store_of
 from stackkit.library.components import dataset_text, installed
 from stackkit.library.frames import data_frame
 from stackkit.library.html import listed, percent, table
 from stackkit.library.loaded_model import LoadedModel
-from stackkit.recipe import Recipe
 from stackkit.report import report as report_file
 from stackkit.report import table as text_table
 from stackkit.report.predictions import Predictions as PredictionsFile
@@ -135,6 +133,9 @@ def run(
     out: str | os.PathLike[str] | None = None,
     save: str | os.PathLike[str] | None = None,
     save_aggregator: str = "",
+    with_weights: bool = False,
+    with_examples: bool = False,
+    licence: str = "",
     overwrite: bool = False,
     reporter: Reporter | None = None,
     **options: Unpack[RecipeOptions],
@@ -151,6 +152,8 @@ def run(
         Then fit a model and write it to this file, such as "birds.stackkit"; see `train`.
     save_aggregator : str, optional
         Aggregator of the saved model; by default the first one.
+    with_weights, with_examples, licence
+        Of the saved model, as for `train`.
     overwrite : bool, default False
         Replace an existing report in `out`, and an existing file `save`.
     reporter : Reporter, optional
@@ -173,28 +176,38 @@ def run(
         As the command ends with.
 
     """
-    if save_aggregator and not save:
-        raise UsageError("save_aggregator needs save, the file of the model")
+    of_model: dict[str, Any] = {
+        "aggregator": save_aggregator,
+        "with_weights": with_weights,
+        "with_examples": with_examples,
+        "licence": licence,
+    }
+    if not save and (without := next(filter(of_model.get, of_model), None)):
+        name = "save_aggregator" if without == "aggregator" else without
+        raise UsageError(f"{name} needs save, the file of the model")
     registry = installed()
-    recipe, store = recipe_of(dataset_text(dataset, registry), options), store_of(options)
-    folder, file = user_path(out) if out else None, user_path(save) if save else None
+    recipe = recipe_of(dataset_text(dataset, registry), options, signature(run).parameters)
+    store = store_of(options)
+    folder, saving = user_path(out) if out else None, None
+    if save:
+        saving = Saving(path=user_path(save), overwrite=overwrite, **of_model)
+        saving.check()
     predictions = PredictionsFile()
     steps = Steps(outputs=Outputs(fits=fits_dir(), folder=folder, predictions=predictions))
     task = (recipe, registry, store, reporter or SilentReporter(), steps)
     with ExitStack() as held:
-        if file:
-            check_target(file, overwrite=overwrite)
         if folder:
             held.enter_context(report_file.reserved(folder, overwrite=overwrite))
-        trained = train_model(*task, aggregator=save_aggregator, ask=False) if file else None
+        trained = saving.train(*task) if saving else None
         report = trained.report if trained else carry_out(*task).report
-        if folder:
-            report_file.write(report, folder, overwrite=overwrite)
-            predictions.write(folder)
-    if not (trained and file):
-        return RunReport(report)
-    model = _loaded(trained, recipe)
-    model.save(file, overwrite=overwrite)
+        try:
+            if saving and trained:
+                report = saving.save(trained)
+        finally:  # a model that cannot be written must not cost the report
+            if folder:
+                report_file.write(report, folder, overwrite=overwrite)
+                predictions.write(folder)
+    model = LoadedModel(trained.model, device=recipe.device, threads=recipe.threads) if trained else None
     return RunReport(report, model)
 
 
@@ -204,6 +217,7 @@ def train(
     out: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
     with_weights: bool = False,
+    with_examples: bool = False,
     licence: str = "",
     reporter: Reporter | None = None,
     **options: Unpack[RecipeOptions],
@@ -220,6 +234,8 @@ def train(
         Replace an existing file.
     with_weights : bool, default False
         Put the weights of the networks in, so that nobody has to download them.
+    with_examples : bool, default False
+        Put small copies of training images in, which `stackkit explain` and `stackkit serve` show.
     licence : str, optional
         Note in the model on what its weights and images allow.
     reporter : Reporter, optional
@@ -241,21 +257,22 @@ def train(
 
     """
     registry = installed()
-    recipe, store = recipe_of(dataset_text(dataset, registry), options), store_of(options)
-    file = user_path(out) if out else None
-    if file:
-        check_target(file, overwrite=overwrite)
+    recipe = recipe_of(dataset_text(dataset, registry), options, signature(train).parameters)
+    store = store_of(options)
+    saving = Saving(
+        path=user_path(out) if out else None,
+        ask=True,
+        overwrite=overwrite,
+        with_weights=with_weights,
+        with_examples=with_examples,
+        licence=licence,
+    )
+    saving.check()
     steps = Steps(outputs=Outputs(fits=fits_dir()))
-    trained = train_model(recipe, registry, store, reporter or SilentReporter(), steps)
-    model = _loaded(trained, recipe, licence)
-    if file:
-        model.save(file, with_weights=with_weights, overwrite=overwrite)
-    return TrainedModel(RunReport(trained.report), model, file)
-
-
-def _loaded(trained: Trained, recipe: Recipe, licence: str = "") -> LoadedModel:
-    model = replace(trained.model, facts={**trained.model.facts, "licence": licence})
-    return LoadedModel(model, device=recipe.device, threads=recipe.threads)
+    trained = saving.train(recipe, registry, store, reporter or SilentReporter(), steps)
+    report = RunReport(saving.save(trained))
+    model = LoadedModel(trained.model, device=recipe.device, threads=recipe.threads)
+    return TrainedModel(report, model, saving.path)
 
 
 def _interval(ends: Sequence[float]) -> str:

@@ -13,6 +13,7 @@ from PIL import Image
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
 from stackkit.api.dataset import Sample
+from stackkit.api.errors import ImageError
 from stackkit.api.images import decode_image, file_fingerprint, read_image
 from stackkit.api.paths import features_dir, user_path
 from stackkit.api.pixels import PixelOptions
@@ -21,7 +22,7 @@ from stackkit.api.rgb import rgb_of
 from stackkit.evaluation.features import Features
 from stackkit.evaluation.inputs import usable_features
 from stackkit.extraction.backbone import CheckedBackbone, make_backbone
-from stackkit.extraction.decoding import Decoder, strict_error
+from stackkit.extraction.decoding import Decoder
 from stackkit.extraction.extract import extract, fingerprints
 from stackkit.extraction.weights import require_weights
 from stackkit.host.configured_component import ConfiguredComponent
@@ -30,6 +31,7 @@ from stackkit.library.components import installed
 from stackkit.library.images import GivenImage, given_images
 from stackkit.prediction.image_list import ImageList
 from stackkit.prediction.networks import Networks
+from stackkit.recipe.given import check_count
 from stackkit.store import FeatureStore
 
 _PIXELS = PixelOptions(orientation="exif")
@@ -141,6 +143,7 @@ class FeatureExtractor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         return self
 
     def _configured(self) -> tuple[ConfiguredComponent, Registry]:
+        check_count("threads", self.threads)
         registry = with_machine(installed(), self.device, self.threads)
         return registry.one("backbone", self.backbone), registry
 
@@ -156,10 +159,10 @@ class FeatureExtractor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         unique = sorted(set(paths))
         files, backbone, reporter = _Files(unique), self._opened(), SilentReporter()
         store = FeatureStore(user_path(self.store) if self.store else features_dir())
-        rows, failed = fingerprints(_NAME, files, reporter)
-        if failed:
-            raise strict_error(failed[0])
-        extract(files, rows, [backbone], store, reporter, strict=True)
+        rows, unreadable = fingerprints(_NAME, files, reporter)
+        # Not strict: features of the images that can be read are kept, whatever the others are.
+        if failed := unreadable or extract(files, rows, [backbone], store, reporter).failed:
+            raise ImageError(f"{failed[0].id}: {failed[0].reason}")
         (found,) = usable_features(files, rows, [backbone], store).features
         places = {path: row for row, path in enumerate(unique)}
         return _averaged(found, np.array([places[path] for path in paths]))
@@ -180,7 +183,7 @@ class FeatureExtractor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
                 rows, features, last = self._networks.features(decoder, chunk, names)
                 if failed := [*chunk.failed, *last.failed]:
                     name = names[int(failed[0].id)] or f"image {failed[0].id}"
-                    raise strict_error(type(failed[0])(id=name, reason=failed[0].reason))
+                    raise ImageError(f"{name}: {failed[0].reason}")
                 parts.append(_averaged(features[0], np.arange(len(rows))))
         return np.concatenate(parts)
 

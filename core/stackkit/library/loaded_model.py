@@ -27,6 +27,7 @@ from stackkit.prediction.image_list import ImageList
 from stackkit.prediction.image_sources import find_images
 from stackkit.prediction.predictor import Predictor
 from stackkit.prediction.record import Prediction
+from stackkit.recipe.given import check_count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,6 +169,7 @@ class LoadedModel:
         return Predictions(
             records=tuple(each for each in found if isinstance(each, Prediction)),
             failed=tuple(each for each in found if isinstance(each, FailedImage)),
+            acceptance=predictor.acceptance,
         )
 
     def warm(self) -> None:
@@ -182,6 +184,8 @@ class LoadedModel:
         overwrite: bool = False,
     ) -> Path:
         """Write the model to one file, which `stackkit.load` and `stackkit predict` read.
+
+        Examples of training images are in it if the model has any (`train(with_examples=True)`).
 
         Parameters
         ----------
@@ -250,10 +254,13 @@ def load(
 
     Raises
     ------
+    UsageError
+        If `threads` is below 1.
     StackkitError
         If the file is no such model, is damaged, or needs components that are not installed.
 
     """
+    check_count("threads", threads)
     names = (trust,) if isinstance(trust, str) else tuple(trust)
     model = load_model(user_path(path), installed(), trust=names)
     for text in model.facts.get("warnings", ()):

@@ -9,6 +9,7 @@ from typing import Any, overload
 from stackkit.api.dataset import FailedImage
 from stackkit.library.frames import data_frame
 from stackkit.library.html import listed, percent, table
+from stackkit.prediction.acceptance import Acceptance
 from stackkit.prediction.record import Prediction
 from stackkit.prediction.rows import row
 
@@ -26,11 +27,15 @@ class Predictions(Sequence[Prediction]):
         The records; the object itself is a sequence of them.
     failed : tuple of FailedImage
         Images that could not be read, with `id` and `reason`; only with `on_error="skip"`.
+    acceptance : Acceptance or None
+        With `min_confidence` or `target_precision`: the `confidence` from which labels are accepted, and
+        the `coverage` and `precision` that this has on images that were left out in training.
 
     """
 
     records: tuple[Prediction, ...]
     failed: tuple[FailedImage, ...] = ()
+    acceptance: Acceptance | None = None
 
     @property
     def labels(self) -> list[str]:
@@ -64,7 +69,7 @@ class Predictions(Sequence[Prediction]):
     def __getitem__(self, index: slice) -> Predictions: ...
     def __getitem__(self, index: int | slice) -> Prediction | Predictions:
         if isinstance(index, slice):
-            return Predictions(records=self.records[index])
+            return Predictions(records=self.records[index], acceptance=self.acceptance)
         return self.records[index]
 
     def __repr__(self) -> str:
@@ -78,6 +83,7 @@ class Predictions(Sequence[Prediction]):
         ]
         more = len(self) - MOST_ROWS
         lines = [f"... and {more:,} more"] if more > 0 else []
+        lines += [self.acceptance.text] if self.acceptance else []
         lines += [f"could not be read: {each.id}: {each.reason}" for each in self.failed[:MOST_ROWS]]
         return table(["image", "label", "probability", ""], rows) + listed(lines)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from stackkit.api.errors import UsageError
@@ -13,7 +11,7 @@ from stackkit.evaluation.fit_cache import FitCache
 from stackkit.evaluation.fit_plan import FitPlan
 from stackkit.evaluation.folds import Fold
 from stackkit.evaluation.scheduler import FitScheduler
-from stackkit.model.fitting import stack_of
+from stackkit.model.fitting import final_plan, stack_of
 from stackkit.model.stack import Stack
 
 
@@ -34,7 +32,7 @@ def fit_stack(plan: FitPlan, jobs: int | None) -> Stack:
             f"aggregator {aggregator.component.name} fits one learner on all features, got "
             f"{len(plan.classifiers.learners)} learners; choose one of them"
         )
-    plan = replace(plan, chosen=aggregator.component.text, keep=True)
+    plan = final_plan(plan, aggregator)
     rows, outcomes = np.arange(len(plan.labels)), list[FoldOutcome]()
     Comparison(
         fit_plan=plan,

@@ -27,7 +27,7 @@ class Calibration:
     Parameters
     ----------
     temperature : float
-        Above 0; above 1 makes probabilities less certain.
+        Within `RANGE`; above 1 makes probabilities less certain.
 
     References
     ----------
@@ -54,8 +54,9 @@ class Calibration:
     def from_state(cls, state: State) -> Calibration:
         """Return the calibration of a state; raises ValueError for an invalid one."""
         temperature = state.values.get("temperature")
-        if type(temperature) is not float or not 0 < temperature < math.inf:
-            raise ValueError(f"temperature must be a finite number above 0, got {temperature!r:.50}")
+        low, high = RANGE
+        if type(temperature) is not float or not low <= temperature <= high:
+            raise ValueError(f"temperature must be from {low} to {high}, got {temperature!r:.50}")
         return cls(temperature=temperature)
 
 

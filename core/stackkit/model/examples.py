@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stackkit.api.errors import ImageError
+from stackkit.api.reporter import Reporter, SilentReporter
 from stackkit.api.state import State
 from stackkit.evaluation.features import Features
 
@@ -23,6 +24,9 @@ SIDE = 160
 
 MOST = 5_000
 """Number of examples of a model. Of larger datasets, each class has as many as fit."""
+
+TASK = "thumbnails of examples"
+"""Name of the progress bar."""
 
 _QUALITY = 80
 
@@ -172,6 +176,7 @@ def make_examples(
     read: Callable[[int], Image.Image],
     *,
     most: int = MOST,
+    reporter: Reporter | None = None,
 ) -> Examples:
     """Choose examples among training images, and make their thumbnails.
 
@@ -188,11 +193,17 @@ def make_examples(
         Images that can no longer be read are left out.
     most : int
         Maximum number of examples.
+    reporter : Reporter or None
+        Receives progress.
 
     """
-    rows = chosen_rows(labels, most)
+    rows, reporter = chosen_rows(labels, most), reporter or SilentReporter()
+    reporter.start(TASK, len(rows))
+    made = []
     with ThreadPoolExecutor() as threads:
-        made = list(threads.map(lambda row: _thumbnail(read, int(row)), rows))
+        for each in threads.map(lambda row: _thumbnail(read, int(row)), rows):
+            made.append(each)
+            reporter.advance(TASK, 1)
     rows = rows[[each is not None for each in made]]
     return Examples(
         names=tuple(names[row] for row in rows),

@@ -9,7 +9,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from stackkit.api.errors import UsageError
+from stackkit.api.errors import EvaluationError, UsageError
 from stackkit.evaluation.aggregator_fit import FeatureFit, ProbabilityFit
 from stackkit.evaluation.classifiers import CheckedAggregator, CheckedClassifiers, gives_probabilities
 from stackkit.evaluation.comparison import Comparison, FoldOutcome
@@ -111,6 +111,8 @@ class StackFitting:
     def prepared(self, comparison: Comparison) -> Comparison:
         """Return the comparison of the evaluation, which also gives what the model needs."""
         plan = replace(comparison.fit_plan, chosen=self.chosen.component.text, keep=self.official)
+        if self.official:
+            folds_inside(plan, comparison.folds[0].train)  # refused now, not after hours of fits
         self._collector = Collector(n_folds=len(comparison.folds) // comparison.repeats)
         take = self._take_stack(plan) if self.official else self._collector.add
         return replace(comparison, fit_plan=plan, on_fold=_both(comparison.on_fold, take))
@@ -123,11 +125,13 @@ class StackFitting:
             train = comparison.folds[0].train
             folds = folds_inside(plan, train)
             self._collector = Collector(n_folds=len(folds))
-            inside = replace(plan, keep=False)
+            # On features, an aggregator answers without the learners' votes.
+            without = _averaged(plan, self.chosen) or self.chosen.fit_on == "features"
+            inside = replace(plan, keep=False, learners_too=not without)
             _run(comparison, inside, folds, self._collector.add)
         else:
             train = np.unique(np.concatenate([fold.train for fold in comparison.folds]))
-            plan = replace(plan, keep=True)
+            plan = final_plan(plan, self.chosen)
             _run(comparison, plan, [Fold(train=train, test=train[:0])], self._take_stack(plan))
         (stack,) = self._stacks
         return FinalFit(stack=stack, out_of_fold=self._collector.collected(plan.labels))
@@ -144,17 +148,29 @@ class StackFitting:
 def folds_inside(plan: FitPlan, train: NDArray[np.int64]) -> list[Fold]:
     """Divide training rows into folds, whose row numbers are those of the plan."""
     groups = None if plan.groups is None else plan.groups[train]
-    inside = inner_folds(plan.labels[train], plan.inner_cv, seed=plan.seed, groups=groups)
+    try:
+        inside = inner_folds(plan.labels[train], plan.inner_cv, seed=plan.seed, groups=groups)
+    except EvaluationError as error:
+        in_groups = "" if groups is None else f" in {len(np.unique(groups))} group(s)"
+        raise EvaluationError(
+            f"the training part of {len(train)} images{in_groups} cannot be divided into folds with two "
+            "classes each, from which a model learns how certain it is; add training images, or use --cv"
+        ) from error
     return [Fold(train=train[fold.train], test=train[fold.test]) for fold in inside]
+
+
+def final_plan(plan: FitPlan, chosen: CheckedAggregator) -> FitPlan:
+    """Return a plan whose results `stack_of` makes a stack of, and that fits nothing else."""
+    learners_too = not _averaged(plan, chosen)
+    return replace(plan, chosen=chosen.component.text, keep=True, learners_too=learners_too)
 
 
 def stack_of(plan: FitPlan, outcome: FoldOutcome, chosen: CheckedAggregator) -> Stack:
     """Return the stack that was fitted in a fold of a plan that keeps its classifiers."""
     fits, results = outcome.planned, outcome.by_fit
-    averaged = chosen.fit_on == "out-of-fold" and not plan.refit
     learners = []
     for number, (learner, _) in enumerate(plan.base_learners):
-        own = fits.inner[number] if averaged else [fits.learners[number]]
+        own = fits.inner[number] if _averaged(plan, chosen) else [fits.learners[number]]
         members = tuple(fit.kept.classifier(results[fit]) for fit in own)
         learners.append(
             FittedLearner(
@@ -181,6 +197,11 @@ def stack_of(plan: FitPlan, outcome: FoldOutcome, chosen: CheckedAggregator) -> 
         n_classes=plan.n_classes,
         state=results[above].state,
     )
+
+
+def _averaged(plan: FitPlan, chosen: CheckedAggregator) -> bool:
+    """Whether the learners of inner folds answer together, in place of one fitted on all rows."""
+    return chosen.fit_on == "out-of-fold" and not plan.refit
 
 
 def _use(fit: LearnerFit, result: FitResult) -> Use:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -12,7 +13,7 @@ from stackkit.api.backbone import PortableBackbone
 from stackkit.api.errors import BundleError, UsageError, WeightsError
 from stackkit.api.paths import models_dir
 from stackkit.bundle import BackboneRecord, Bundle, ComponentRecord, WeightsRecord
-from stackkit.extraction.backbone import CheckedBackbone
+from stackkit.extraction.backbone import CheckedBackbone, make_backbone
 from stackkit.host.configured_component import ConfiguredComponent, describe
 
 
@@ -69,6 +70,23 @@ def describe_network(
         boxes=boxes,
     )
     return record, files
+
+
+def require_weights_files(components: Iterable[ConfiguredComponent]) -> None:
+    """Raise UsageError if the weights of a backbone cannot go into a bundle, before hours of work."""
+    for each in components:
+        if each.boxes:
+            require_weights_files([each.boxes])
+        # Random weights need no file; a backbone is made only if that matters.
+        if not _takes_file(each) and make_backbone(each).backbone.trained:
+            raise _no_file(each)
+
+
+def _no_file(component: ConfiguredComponent) -> UsageError:
+    return UsageError(
+        f"{component.name} does not say which file has its weights, so they cannot go into a bundle; "
+        "leave out --with-weights"
+    )
 
 
 def restore_network(
@@ -135,10 +153,7 @@ def _weights_file(
 ) -> Path | None:
     if not _takes_file(component):
         if needed:
-            raise UsageError(
-                f"{component.name} does not say which file has its weights, so they cannot go into "
-                "a bundle; leave out --with-weights"
-            )
+            raise _no_file(component)
         return None
     with component.blamed():
         try:

@@ -31,6 +31,8 @@ from stackkit.model.reliability import Reliability
 
 T = TypeVar("T")
 
+UNTRAINED = "the model has networks with random weights (untrained): its labels are for tests only"
+
 EXAMPLES = "examples"
 """Name of the state of the examples, if the model has any."""
 
@@ -120,7 +122,7 @@ def load_model(path: Path, registry: Registry, *, trust: Collection[str] = ()) -
     -------
     Model
         Its networks are created, and their revisions compared, when they are first used.
-        `facts["warnings"]` lists what the user should know.
+        `facts["warnings"]` lists what the user should know, and `facts["sha256"]` identifies the file.
 
     Raises
     ------
@@ -148,7 +150,7 @@ def load_model(path: Path, registry: Registry, *, trust: Collection[str] = ()) -
             examples=_examples(bundle),
             facts=_facts(bundle, [*backbones, *(e.component for e in stack.learners), stack.aggregator]),
         )
-    _check_fit(model, path)
+    _check_novelty(model.novelty, [each.feature_dim for each in manifest.backbones], path)
     return model
 
 
@@ -181,17 +183,19 @@ def _facts(bundle: Bundle, components: Sequence[ConfiguredComponent]) -> Mapping
         *(each.component for each in manifest.backbones),
         *(each.component for each in (*manifest.learners, manifest.aggregator)),
     ]
-    warnings = map(other_version, records, components)
+    warnings = [*map(other_version, records, components), "" if manifest.trained else UNTRAINED]
     names = ("accuracy", "provenance", "pixels", "licence", "examples", *FIGURES)
     return {
         **{name: document[name] for name in names},
+        "sha256": bundle.digest,
         "untrained": not manifest.trained,
         "warnings": list(dict.fromkeys(filter(None, warnings))),
     }
 
 
-def _check_fit(model: Model, path: Path) -> None:
+def _check_novelty(novelty: NoveltyDetector, widths: Sequence[int], path: Path) -> None:
     """Refuse a model whose novelty is about other networks than its own."""
-    count = len(model.backbones)
-    if len(model.novelty.means) != count:
-        raise BundleError(f"{path}: the novelty must describe {count} networks")
+    found = [each.shape[1] for each in novelty.means]
+    if found != list(widths):
+        expected, got = (", ".join(map(str, each)) for each in (widths, found))
+        raise BundleError(f"{path}: the novelty must be of {expected} features, got {got}")

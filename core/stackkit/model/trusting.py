@@ -26,12 +26,12 @@ PRECISION = 0.95
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trust:
-    """What makes the answers of a model trustworthy, and the answers that it was found on."""
+    """What makes the answers of a model trustworthy, and the answers that probabilities come from."""
 
     calibration: Calibration
     reliability: Reliability
     novelty: NoveltyDetector
-    out_of_fold: OutOfFold
+    answers: OutOfFold
 
     def figures(self) -> dict[str, Any]:
         """Return figures to show: "calibration", "reliability" and "novelty", as JSON values.
@@ -39,9 +39,9 @@ class Trust:
         Log-loss and expected calibration error before and after calibration are of images that were
         left out; the temperature for "after" comes from the other folds.
         """
-        scores, labels = self.out_of_fold.scores, self.out_of_fold.labels
+        scores, labels = self.answers.scores, self.answers.labels
         before = Calibration(temperature=1.0).probabilities(scores)
-        after = cross_fitted(scores, labels, self.out_of_fold.folds)
+        after = cross_fitted(scores, labels, self.answers.folds)
         threshold = self.reliability.threshold(PRECISION)
         return {
             "calibration": {
@@ -74,12 +74,13 @@ def trust_in(found: OutOfFold, features: Sequence[Features]) -> Trust:
         Those of the same images, one entry per backbone.
 
     """
-    calibration = fit_calibration(found.scores, found.labels)
-    each = np.arange(len(found.rows))
-    confidence = calibration.probabilities(found.scores)[each, found.predicted]
+    able = found.of_known_classes()
+    calibration = fit_calibration(able.scores, able.labels)
+    each = np.arange(len(able.rows))
+    confidence = calibration.probabilities(able.scores)[each, able.predicted]
     return Trust(
         calibration=calibration,
-        reliability=Reliability(confidence=confidence, correct=found.predicted == found.labels),
+        reliability=Reliability(confidence=confidence, correct=able.predicted == able.labels),
         novelty=fit_novelty(features, found.labels, found.folds),
-        out_of_fold=found,
+        answers=able,
     )

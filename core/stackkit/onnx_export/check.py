@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +36,7 @@ class Agreement:
     difference: float
 
 
-def check_graph(content: bytes, predictor: Predictor, images: Sequence[Image.Image]) -> Agreement:
+def check_graph(content: bytes, predictor: Predictor, images: Iterable[Image.Image]) -> Agreement:
     """Compare the answers of a graph, by onnxruntime, with those of a model.
 
     Parameters
@@ -45,8 +45,8 @@ def check_graph(content: bytes, predictor: Predictor, images: Sequence[Image.Ima
         The ONNX file.
     predictor : Predictor
         Of the model.
-    images : sequence of PIL.Image.Image
-        At least one image, in mode RGB.
+    images : iterable of PIL.Image.Image
+        At least one image, in mode RGB; one is in memory at a time.
 
     Raises
     ------
@@ -54,19 +54,20 @@ def check_graph(content: bytes, predictor: Predictor, images: Sequence[Image.Ima
         If a label differs, or a probability by more than `TOLERANCE`.
 
     """
-    expected = predictor.model.answer(predictor.features(images))
-    run = _session(content)
-    largest = 0.0
-    for image, label, row in zip(images, expected.labels, expected.probabilities, strict=True):
+    model, run = predictor.model, _session(content)
+    differences = []
+    for image in images:
+        expected = model.answer(predictor.features([image]))
         found, shares = run(np.asarray(image, dtype=np.uint8))
-        difference = float(np.abs(shares - row).max())
-        classes = predictor.model.classes
+        label, difference = int(expected.labels[0]), float(np.abs(shares - expected.probabilities).max())
         if found != label:
-            raise _refused(f"says {classes[found]} of an image where the model says {classes[label]}")
+            raise _refused(
+                f"says {model.classes[found]} of an image where the model says {model.classes[label]}"
+            )
         if not difference <= TOLERANCE:
             raise _refused(f"differs by {difference:.1e} in a probability, allowed is {TOLERANCE:g}")
-        largest = max(largest, difference)
-    return Agreement(images=len(images), difference=largest)
+        differences.append(difference)
+    return Agreement(images=len(differences), difference=max(differences))
 
 
 def _refused(what: str) -> EvaluationError:

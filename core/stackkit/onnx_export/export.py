@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stackkit.api.errors import PluginError, UsageError
-from stackkit.api.reporter import Reporter
+from stackkit.api.errors import ImageError, PluginError, UsageError
+from stackkit.api.reporter import Reporter, SilentReporter
 from stackkit.bundle import check_target, open_bundle
+from stackkit.extraction.decoding import reason
 from stackkit.host.registry import Registry
 from stackkit.model.saved import load_model
 from stackkit.onnx_export.check import Agreement, check_graph
 from stackkit.onnx_export.classifiers import states_in
 from stackkit.onnx_export.graph import model_graph
-from stackkit.prediction.image_sources import find_images
+from stackkit.prediction.image_sources import find_images, shown
 from stackkit.prediction.networks import open_backbones
 from stackkit.prediction.predictor import Predictor
 from stackkit.utils.files import atomic_write
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 MAX_IMAGES = 100
 """The graph is checked on so many images at most, spread over those of the folder."""
+
+TASK = "comparing answers"
+"""What progress is reported of."""
 
 MADE_UP = 8
 """Number of images of coloured noise, if nobody names images."""
@@ -86,7 +90,7 @@ def export_onnx(
     overwrite : bool
         Whether an existing file may be replaced.
     reporter : Reporter, optional
-        Receives what networks say while they are opened.
+        Receives progress, and what networks say while they are opened.
 
     Raises
     ------
@@ -103,8 +107,11 @@ def export_onnx(
     model = load_model(bundle, registry, trust=trust)
     with open_bundle(bundle) as opened:
         states = states_in(opened)
+    reporter = reporter or SilentReporter()
     predictor = Predictor(model, reporter=reporter)
-    seen = _images(images, predictor.read) if images else _made_up()
+    for warning in model.facts["warnings"]:
+        reporter.message(f"warning: {warning}")
+    seen = _images(_chosen(images), predictor, reporter) if images else _made_up()
     content = model_graph(model, states, open_backbones(model.backbones, model.revisions))
     agreement = check_graph(content, predictor, seen)
     with atomic_write(path) as temporary:
@@ -128,12 +135,25 @@ def require_packages() -> None:
         )
 
 
-def _images(named: Sequence[str], read: Callable[[Path], Image.Image]) -> list[Image.Image]:
+def _chosen(named: Sequence[str]) -> list[str]:
+    """Return the files to compare on."""
     paths = find_images(named).paths
     if not paths:
         raise UsageError(f"no images in {', '.join(named)}; name a folder or files with images")
     places = np.linspace(0, len(paths) - 1, min(len(paths), MAX_IMAGES)).astype(int)
-    return [read(Path(paths[place])) for place in places]
+    return [paths[place] for place in places]
+
+
+def _images(paths: Sequence[str], predictor: Predictor, reporter: Reporter) -> Iterator[Image.Image]:
+    """Yield one image after the other: a hundred photographs would need gigabytes."""
+    reporter.start(TASK, len(paths))
+    for path in paths:
+        try:
+            image = predictor.read(Path(path))
+        except (OSError, ImageError) as error:
+            raise ImageError(f"{shown(path)}: {reason(error)}") from error
+        yield image
+        reporter.advance(TASK, 1)
 
 
 def _made_up() -> list[Image.Image]:

@@ -69,7 +69,7 @@ def acceptance(
     Raises
     ------
     UsageError
-        If an argument is out of range, both are given, or no threshold reaches the precision.
+        If an argument is out of range, or both are given.
 
     """
     if min_confidence is not None and target_precision is not None:

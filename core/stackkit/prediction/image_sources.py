@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,9 @@ SPECIAL = "broken links and special files"
 LINKS = "links to folders that are already included"
 UNREADABLE = "folders that cannot be read"
 TWICE = "files that are named twice"
+_SEPARATORS = re.escape(os.sep + (os.altsep or ""))
+_ANY_DEPTH = re.compile(rf"(^|[{_SEPARATORS}])\*\*([{_SEPARATORS}]|$)")
+
 OUTPUT = "files in the folder that receives the sorted images"
 
 
@@ -51,7 +55,7 @@ def find_images(named: Iterable[str], *, without: Path | None = None) -> ImageSo
         is taken whatever its ending; so is a name that does not exist, which then cannot be read. Of
         folders all images at any depth are taken, without hidden files and those that systems leave.
     without : Path or None
-        A folder to leave out, if it is below one that is named.
+        A folder to leave out, if it is below one that is named, or a pattern matches what is in it.
 
     Returns
     -------
@@ -63,6 +67,9 @@ def find_images(named: Iterable[str], *, without: Path | None = None) -> ImageSo
     walk = _Walk(found.left_out, os.path.realpath(without) if without else None)
     for name in named:
         for path in _expanded(name):
+            if path != name and walk.is_output(path):
+                found.left_out[OUTPUT] += 1
+                continue
             for each in walk.files(path) if _is_folder(path) else (path,):
                 absolute = os.path.abspath(each)  # noqa: PTH100 - of 100,000 paths, ten times as fast
                 if absolute in known:
@@ -88,11 +95,37 @@ def shown(path: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def missing_reason(path: str) -> str | None:
+    """Return what to say of a missing file that could be meant as a pattern; None if it is neither."""
+    if os.path.lexists(path) or not glob.has_magic(path):
+        return None
+    return "no file has this name, and none matches it as a pattern"
+
+
 def _expanded(name: str) -> Iterable[str]:
     """Return what a pattern matches, sorted. Names that exist or match nothing stand for themselves."""
     if os.path.lexists(name) or not glob.has_magic(name):
         return [name]
-    return sorted(glob.iglob(name, recursive=True)) or [name]  # noqa: PTH207 - keeps the spelling
+    return sorted(set(_matches(name))) or [name]
+
+
+def _matches(pattern: str) -> Iterator[str]:
+    """Yield what a pattern matches, where ``**`` stands for each folder that a walk would enter.
+
+    The one of `glob` follows every link: two links to a folder above make millions of paths.
+    """
+    stars = _ANY_DEPTH.search(pattern)
+    if not stars:
+        yield from glob.iglob(pattern)  # noqa: PTH207 - keeps the spelling
+        return
+    head, rest = pattern[: stars.start()] + stars[1], pattern[stars.end() :]
+    for top in glob.iglob(head) if glob.has_magic(head) else [head]:  # noqa: PTH207
+        if not rest:
+            yield top or "."
+            continue
+        for folder, _ in _Walk(Counter(), None).folders(top or "."):
+            start = folder if top else folder.removeprefix(".").removeprefix(os.sep)
+            yield from _matches(os.path.join(glob.escape(start), rest))  # noqa: PTH118
 
 
 class _Walk:
@@ -103,8 +136,17 @@ class _Walk:
         self._without = without
         self._entered = set[str]()
 
+    def is_output(self, path: str) -> bool:
+        """Return whether a path is in the folder to leave out."""
+        return self._without is not None and Path(os.path.realpath(path)).is_relative_to(self._without)
+
     def files(self, root: str) -> Iterator[str]:
         """Yield the images in a folder, at any depth: its files first, then its folders, by name."""
+        for _, files in self.folders(root):
+            yield from files
+
+    def folders(self, root: str) -> Iterator[tuple[str, list[str]]]:
+        """Yield a folder and those at any depth in it, each with its images."""
         top, waiting = os.path.realpath(root), [root]
         # A loop instead of recursion: folders may be nested deeper than Python's calls.
         while waiting:
@@ -120,7 +162,7 @@ class _Walk:
                 continue
             self._entered.add(real)
             files, folders = self._list(folder)
-            yield from files
+            yield folder, files
             waiting += reversed(folders)
 
     def _list(self, folder: str) -> tuple[list[str], list[str]]:

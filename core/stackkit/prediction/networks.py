@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from stackkit.api.errors import WeightsError
+from stackkit.api.errors import BundleError, WeightsError
 from stackkit.api.reporter import Reporter
 from stackkit.evaluation.features import Features
 from stackkit.extraction.backbone import CheckedBackbone, make_backbone
@@ -23,7 +23,13 @@ from stackkit.prediction.patience import WhileWaiting
 from stackkit.store import BackboneKey
 
 CHUNK = 32
-"""Number of images that are decoded together, at least; as in an extraction."""
+"""Number of images that are decoded together, if their pixels fit; as in an extraction."""
+
+CHUNK_BYTES = 2**28
+"""Most bytes of the pixels that are decoded together. A model may ask for large images and batches."""
+
+LARGEST_SIDE = 4096
+"""Largest images that networks may ask for, in pixels. A model may come from anybody."""
 
 PROBES = 8
 """Networks are prepared with so many images, at least: with fewer, some compare no engine."""
@@ -59,11 +65,19 @@ def open_backbones(
         If weights are missing, or a backbone has another revision than the model was fitted on.
     PluginError
         If a plugin fails.
+    BundleError
+        If a backbone asks for images that are too large.
 
     """
     opened = []
     for component, expected in zip(components, revisions, strict=True):
         backbone = make_backbone(component)
+        side = max(each.image_size for each in (backbone, backbone.boxes) if each)
+        if side > LARGEST_SIDE:
+            raise BundleError(
+                f"{backbone.label}: the model asks for images of {side:,} pixels, and at "
+                f"most {LARGEST_SIDE:,} are allowed; train it again with a smaller size"
+            )
         with component.blamed():
             # With or without the digest of a third party's code, as the model has it.
             found, declared = backbone.key.revision, backbone.declared_key.revision
@@ -102,7 +116,8 @@ class Networks:
         ]
         self._keys = [[each.key for each in views_of(backbone)] for backbone in backbones]
         self._is_prepared = False
-        self.chunk_size = CHUNK
+        self._most = max(1, CHUNK_BYTES // sum(3 * side * side for side in self._sides()))
+        self.chunk_size = min(CHUNK, self._most)
 
     def features(
         self, decoder: Decoder, chunk: Chunk, names: Sequence[str]
@@ -161,8 +176,13 @@ class Networks:
                 each.backbone.prepare(_probes(chunk.pixels[whole_geometry(each.backbone)]), tell)
                 for each in self._passes
             ]
-        self.chunk_size = max([CHUNK, *(each.batch_size for each in ready)])
+        self.chunk_size = min(self._most, max([CHUNK, *(each.batch_size for each in ready)]))
         self._is_prepared = True
+
+    def _sides(self) -> list[int]:
+        """Return the side of each square that is made of an image."""
+        whole = (whole_geometry(each.backbone) for each in self._passes)
+        return [each.size for each in {*whole, *(one.geometry for one in self._computed)}]
 
     def _second_look(
         self,

@@ -21,7 +21,7 @@ from stackkit.extraction.decoding import Chunk, Decoder, Request
 from stackkit.model.model import Model
 from stackkit.prediction.acceptance import acceptance
 from stackkit.prediction.image_list import ImageList
-from stackkit.prediction.image_sources import shown
+from stackkit.prediction.image_sources import missing_reason, shown
 from stackkit.prediction.networks import Networks, on_machine, open_backbones
 from stackkit.prediction.record import Prediction
 from stackkit.prediction.records import records
@@ -65,7 +65,7 @@ class Predictor:
     Raises
     ------
     UsageError
-        If an argument is out of range, or no threshold reaches the precision.
+        If an argument is out of range.
 
     """
 
@@ -183,7 +183,7 @@ class Predictor:
         `image_sources.shown` makes them readable.
         """
         names = [shown(str(path)) for path in paths]
-        return self.stream(ImageList(sources=names, read=lambda number: self.read(Path(paths[number]))))
+        return self.stream(ImageList(sources=names, read=lambda number: self._file(paths[number])))
 
     def stream(self, images: ImageList, *, strict: bool = False) -> Results:
         """Yield a record or a failure for each image, in order; `strict` raises ImageError instead."""
@@ -191,6 +191,14 @@ class Predictor:
             labelled = iter(self._records(images, chunk, features) if features else ())
             for number in chunk.numbers:
                 yield failed[number] if number in failed else next(labelled)
+
+    def _file(self, path: str | Path) -> Image.Image:
+        try:
+            return self.read(Path(path))
+        except ImageError as error:
+            if reason := missing_reason(str(path)):
+                raise ImageError(reason) from error
+            raise
 
     def answer(
         self,

@@ -18,12 +18,26 @@ from stackkit.utils.csv_rows import csv_line
 
 ENDINGS = (".csv", ".jsonl")
 
+MADE_WITH = "made_with"
+"""Column that says which model and settings a row comes from: rows of others must not get mixed."""
+
 
 class ResultFile:
     """An open file of results, as CSV or as lines of JSON by its ending.
 
     A row is written whole before the next image is looked at. What a killed process left of a row is
     removed when the file is opened again, and its image counts as not done.
+
+    Parameters
+    ----------
+    file : FileIO
+        Open for reading and writing.
+    columns : sequence of str
+        Names of the columns of CSV.
+    made_with : str
+        The model and the settings that rows depend on; see `made_with`.
+    as_csv : bool
+        Whether rows are CSV, and not lines of JSON.
 
     Attributes
     ----------
@@ -32,16 +46,18 @@ class ResultFile:
 
     """
 
-    def __init__(self, file: FileIO, columns: Sequence[str], *, as_csv: bool) -> None:
-        self._file, self._columns, self._as_csv = file, columns, as_csv
+    def __init__(self, file: FileIO, columns: Sequence[str], made_with: str, *, as_csv: bool) -> None:
+        self._file, self._columns, self._as_csv = file, [*columns, MADE_WITH], as_csv
+        self._made_with = made_with
         self.done = dict(self._read())
 
     def write(self, result: Result, target: str | None) -> None:
         """Append a row."""
+        made_with = {MADE_WITH: self._made_with}
         if self._as_csv:
-            line = csv_line(map(row(result, target).get, self._columns))
+            line = csv_line(map((row(result, target) | made_with).get, self._columns))
         else:
-            line = json.dumps(document(result, target)) + "\n"
+            line = json.dumps(made_with | document(result, target)) + "\n"
         self._append(line)
 
     def finish(self, summary: Mapping[str, Any]) -> None:
@@ -59,45 +75,86 @@ class ResultFile:
 
     def _read(self) -> Iterator[tuple[str, bool]]:
         """Yield what `done` has; remove a row that is not complete, and begin a new file."""
-        name, end, number = self._file.name, 0, 0
+        end, start = 0, self._start().encode()
         with open(os.dup(self._file.fileno()), "rb") as lines:  # noqa: PTH123 - a descriptor
             for number, line in enumerate(lines, start=1):
                 if not line.endswith(b"\n"):
+                    # Something else must stay as it is, although it is a single line without an end.
+                    if number == 1 and not (line.startswith(start) or start.startswith(line)):
+                        raise self._refused(number)
                     break
                 end += len(line)
-                found = self._parsed(line, number)
-                if found is None:
-                    raise UsageError(
-                        f"--resume {os.fsdecode(name)}: line {number} is no result of this command with "
-                        "the same model and the same --top; give another file"
-                    )
                 if number > 1 or not self._as_csv:
-                    yield found
+                    yield self._parsed(line, number)
+                elif self._cells(line) != self._columns:
+                    raise self._refused(number)
         self._file.truncate(end)
         self._file.seek(end)
         if not end and self._as_csv:
             self._append(csv_line(self._columns))
 
-    def _parsed(self, line: bytes, number: int) -> tuple[str, bool] | None:
-        """Return the entry of `done` for a line, any for the header; None if it is something else."""
+    def _start(self) -> str:
+        """Return what every file of results with these rows begins with."""
+        if self._as_csv:
+            return csv_line(self._columns).removesuffix("\n")
+        return json.dumps({MADE_WITH: self._made_with}).removesuffix("}") + ", "
+
+    def _parsed(self, line: bytes, number: int) -> tuple[str, bool]:
+        """Return the entry of `done` for a line; raise UsageError if it is something else."""
         try:
-            text = line.decode("utf-8")
             if self._as_csv:
-                cells = next(csv.reader([text], strict=True))
-                if number == 1:
-                    return ("", True) if cells == list(self._columns) else None
-                values = dict(zip(self._columns, cells, strict=True))
-                return values["source"], not values["error"]
-            found = json.loads(text)
-            source, is_known = found["source"], "error" not in found
-        except (ValueError, KeyError, TypeError, StopIteration, csv.Error):
+                found = dict(zip(self._columns, self._cells(line) or (), strict=True))
+                is_known = not found["error"]
+            else:
+                found = json.loads(line.decode("utf-8"))
+                is_known = "error" not in found
+            source, made_with = found["source"], found[MADE_WITH]
+        except (ValueError, KeyError, TypeError):
+            raise self._refused(number) from None
+        if made_with != self._made_with:
+            raise self._refused(
+                number, f"was made with {made_with!r:.200}, and this command makes {self._made_with!r}"
+            )
+        if not isinstance(source, str):
+            raise self._refused(number)
+        return source, is_known
+
+    @staticmethod
+    def _cells(line: bytes) -> list[str] | None:
+        try:
+            return next(csv.reader([line.decode("utf-8")], strict=True))
+        except (ValueError, StopIteration, csv.Error):
             return None
-        return (source, is_known) if isinstance(source, str) else None
+
+    def _refused(
+        self, number: int, reason: str = "is no result of this command with the same --top"
+    ) -> UsageError:
+        name = os.fsdecode(self._file.name)
+        return UsageError(f"--resume {name}: line {number} {reason}; give another file")
+
+
+def made_with(sha256: str, top: int, least: float | None, *, is_sorting: bool = False) -> str:
+    """Return what identifies the rows of a model with some settings.
+
+    Parameters
+    ----------
+    sha256 : str
+        Identifies the model, as `stackkit show` prints it; "" if it is in no file.
+    top : int
+        How many of the most probable classes a row has.
+    least : float or None
+        The probability from which labels are accepted; None if all are.
+    is_sorting : bool
+        Whether images are put into folders: those that count as done would never be.
+
+    """
+    threshold = "" if least is None else f" from {least:.6g}"
+    return f"model {sha256[:12]} top {top}{threshold}{' sorted' if is_sorting else ''}"
 
 
 @contextmanager
-def result_file(path: Path, columns: Sequence[str]) -> Iterator[ResultFile]:
-    """Open a file of results, or create it.
+def result_file(path: Path, columns: Sequence[str], made_with: str) -> Iterator[ResultFile]:
+    """Open a file of results, or create it; see `ResultFile`.
 
     Raises
     ------
@@ -114,7 +171,7 @@ def result_file(path: Path, columns: Sequence[str]) -> Iterator[ResultFile]:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
         with FileIO(path, "r+", opener=lambda *_: descriptor) as file:
             lock(file)
-            yield ResultFile(file, columns, as_csv=path.suffix.lower() == ".csv")
+            yield ResultFile(file, columns, made_with, as_csv=path.suffix.lower() == ".csv")
     except BlockingIOError as error:
         raise StackkitError(f"{path} is being written by another process; wait for it") from error
     except BrokenPipeError:  # of another output

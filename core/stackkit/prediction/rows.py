@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from stackkit.api.dataset import FailedImage
+from stackkit.prediction.image_sources import shown
 from stackkit.prediction.record import Prediction
 
 Result: TypeAlias = Prediction | FailedImage
@@ -31,12 +32,15 @@ def columns(top: int, n_learners: int) -> list[str]:
 
 
 def row(result: Result, target: str | None = None) -> dict[str, Any]:
-    """Return a result as one value per column; columns without a value are left out."""
+    """Return a result as one value per column; columns without a value are left out.
+
+    Names of classes and components may come from anybody: what a terminal would obey is escaped.
+    """
     if isinstance(result, FailedImage):
         return {"source": result.id, "error": result.reason}
     found = {
         "source": result.source,
-        "label": result.label,
+        "label": shown(result.label),
         "probability": result.probability,
         "accepted": result.accepted,
         "novel": result.novel,
@@ -47,7 +51,8 @@ def row(result: Result, target: str | None = None) -> dict[str, Any]:
     groups: Sequence[tuple[str, Sequence[Any]]] = (("top", result.top), ("vote", result.votes))
     for what, each in groups:
         for number, one in enumerate(each, start=1):
-            found |= {f"{what}_{number}": one.label, f"{what}_{number}_probability": one.probability}
+            name = f"{what}_{number}"
+            found |= {name: shown(one.label), f"{name}_probability": one.probability}
     return found
 
 

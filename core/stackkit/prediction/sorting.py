@@ -9,6 +9,7 @@ import platform
 import re
 import shutil
 import sys
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,19 +50,24 @@ def folder_names(classes: Sequence[str]) -> list[str]:
     -------
     list of str
         The names themselves where they are possible. Else other characters become "_", and a number is
-        added where two would have the same name, also on systems that ignore upper and lower case.
+        added where two would have the same name, also on systems that ignore upper and lower case or how
+        an accent is composed.
 
     """
     taken, names = {NOVEL, UNSURE}, []
     for name in classes:
         safe = _safe(name)
         number, unique = 1, safe
-        while unique.casefold() in taken:
+        while _alike(unique) in taken:
             number += 1
             unique = f"{safe}-{number}"
-        taken.add(unique.casefold())
+        taken.add(_alike(unique))
         names.append(unique)
     return names
+
+
+def _alike(name: str) -> str:
+    return unicodedata.normalize("NFC", name.casefold())
 
 
 def _safe(name: str) -> str:
@@ -179,7 +185,7 @@ class Sorter:
             if self.how == "link":
                 target.symlink_to(_absolute(path))
             elif self.how == "hardlink":
-                target.hardlink_to(path.resolve())
+                _link(path, target)
             else:
                 _copy(path, target)
         except FileExistsError:
@@ -187,11 +193,22 @@ class Sorter:
         return True
 
 
+def _link(path: Path, target: Path) -> None:
+    try:
+        target.hardlink_to(path.resolve())
+    except OSError as error:
+        if error.errno in _NO_LINKS | {errno.EXDEV}:
+            reason = "no hard link is possible there; use --how copy or --how link"
+            raise OSError(error.errno, reason) from error
+        raise
+
+
 def _copy(path: Path, target: Path) -> None:
     """Copy a file with its times; raises FileExistsError if the target exists."""
     # Not with the name of the file in it, which may be as long as names can be.
     temporary = target.with_name(f"{_UNFINISHED}{os.getpid()}")
     try:
+        temporary.unlink(missing_ok=True)  # a link there would be written through
         shutil.copy2(path, temporary)
         try:
             # Unlike a rename, a hard link is refused if the name is taken.

@@ -44,7 +44,9 @@ class Access:
             )
         if request.method not in ("GET", "HEAD") and _is_cross_origin(request, host):
             raise Refusal(403, "pages of other sites may not send images to this server")
-        if self.token is not None and request.url.path not in _OPEN_PATHS:
+        # Not `request.url`, which some versions of Starlette compose with the Host header: a header such
+        # as "localhost/health?" would then make every path an open one.
+        if self.token is not None and request.scope["path"] not in _OPEN_PATHS:
             self._check_token(request.headers.get("authorization", ""), self.token)
 
     @staticmethod

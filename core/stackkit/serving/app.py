@@ -83,7 +83,8 @@ def create_app(
         await run_in_threadpool(batcher.close)
 
     app = FastAPI(
-        title=f"stackkit: {about.name}",
+        # The schema is answered without the token, which protects what is known about the model.
+        title="stackkit" if access.token else f"stackkit: {about.name}",
         version=__version__,
         docs_url=None,  # FastAPI's pages load scripts from another server
         redoc_url=None,

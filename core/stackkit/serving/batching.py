@@ -114,7 +114,9 @@ class Batcher:
         """
         jobs = [_Job(upload=one, pixels=size) for one, size in zip(uploads, pixels, strict=True)]
         with self._changed:
-            self._queue.extend(jobs)
+            # What was given up keeps no memory while a batch takes long.
+            waiting = [job for job in self._queue if not job.answer.cancelled()]
+            self._queue = deque([*waiting, *jobs])
             self._changed.notify()
         return [job.answer for job in jobs]
 

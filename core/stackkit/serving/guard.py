@@ -97,7 +97,7 @@ class Guard:
                 await error_response(500, "the server failed; its log says why")(
                     scope, watched_receive, send_safely
                 )
-        self._metrics.request(self._known(request.url.path), status)
+        self._metrics.request(self._known(scope["path"]), status)
 
     def _known(self, path: str) -> str:
         name = "/examples" if path.startswith("/examples/") else path

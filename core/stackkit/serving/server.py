@@ -81,6 +81,7 @@ class Server:
         """Answer requests; at the end wait for those in flight, at most `seconds`."""
         config = uvicorn.Config(
             app,
+            http="h11",  # httptools, which uvicorn prefers if it is there, has no limit on headers
             log_config=None,
             access_log=False,
             ws="none",

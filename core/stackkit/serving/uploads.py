@@ -32,7 +32,7 @@ class Upload:
 class _Part:
     """A part of the form, as far as it has arrived."""
 
-    headers: dict[bytes, bytes] = field(default_factory=dict)
+    disposition: bytes = b""
     content: bytearray = field(default_factory=bytearray)
 
 
@@ -71,14 +71,16 @@ class _Form:
         self._part = _Part()
 
     def _header(self) -> None:
-        self._part.headers[bytes(self._name).lower()] = bytes(self._value)
+        # No other header is kept: a part may have millions of them.
+        if self._name.lower() == b"content-disposition":
+            self._part.disposition = bytes(self._value)
         self._name, self._value = bytearray(), bytearray()
 
     def _finish(self) -> None:
         self.is_complete = True
 
     def _end(self) -> None:
-        _, options = parse_options_header(self._part.headers.get(b"content-disposition"))
+        _, options = parse_options_header(self._part.disposition)
         field_name = options.get(b"name", b"").decode("utf-8", "replace")
         if field_name != FIELD:
             raise Refusal(

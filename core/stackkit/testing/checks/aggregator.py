@@ -15,6 +15,7 @@ from stackkit.api.aggregator import FitOn
 from stackkit.evaluation.probabilities import checked_labels
 from stackkit.evaluation.scores import scores
 from stackkit.testing.check import CheckList, attempt, require, skip
+from stackkit.testing.checks.exported import add_onnx_check, logistic_nodes
 from stackkit.testing.checks.saved import add_state_checks, logistic_state, restore_logistic
 from stackkit.testing.end_to_end import runs_after
 from stackkit.testing.under_test import ComponentUnderTest
@@ -232,10 +233,18 @@ def _context(component: AggregatorUnderTest) -> dict[str, dict[str, Any]]:
     return {
         "state": {"learner_state": logistic_state},
         "restore": {"restore_learner": restore_logistic},
+        "onnx": {"learner": logistic_nodes},
     }
 
 
-add_state_checks(
-    CHECKS, _fit, lambda component: component.inputs(1, 2), _context, after=("repeatability",)
-)
+def _inputs(component: AggregatorUnderTest) -> Inputs:
+    return component.inputs(1, 2)
+
+
+def _scores(fitted: Any, inputs: Inputs) -> NDArray[np.float64]:
+    return scores(fitted, inputs, N, CLASSES)
+
+
+add_state_checks(CHECKS, _fit, _inputs, _context, after=("repeatability",))
+add_onnx_check(CHECKS, _fit, _inputs, _scores, _context)
 CHECKS.append(runs_after(CHECKS))

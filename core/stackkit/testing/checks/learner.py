@@ -13,6 +13,7 @@ from sklearn.base import clone
 from stackkit.api.specs import LearnerSpec
 from stackkit.evaluation.probabilities import checked_labels, class_probabilities
 from stackkit.testing.check import CheckFailedError, CheckList, attempt, require, skip
+from stackkit.testing.checks.exported import add_onnx_check
 from stackkit.testing.checks.saved import add_state_checks
 from stackkit.testing.end_to_end import runs_after
 from stackkit.testing.under_test import ComponentUnderTest
@@ -236,5 +237,15 @@ def _fit(component: LearnerUnderTest, draw: int, /, **changed: Any) -> Any:
     return component.fit(rows, np.array([1, 4, 7])[component.labels], **changed)
 
 
-add_state_checks(CHECKS, _fit, lambda component: component.rows.copy(), after=("label-gaps",))
+def _inputs(component: LearnerUnderTest) -> NDArray[np.float32]:
+    return component.rows.copy()
+
+
+def _probabilities(fitted: Any, rows: NDArray[np.float32]) -> NDArray[np.floating]:
+    """Return (n, 9): the labels of `_fit` are 1, 4 and 7."""
+    return class_probabilities(fitted, rows, 9)
+
+
+add_state_checks(CHECKS, _fit, _inputs, after=("label-gaps",))
+add_onnx_check(CHECKS, _fit, _inputs, _probabilities)
 CHECKS.append(runs_after(CHECKS))

@@ -10,13 +10,13 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stackkit.api import ExtractionError, JoinableBackbone, OnnxNodes, Readiness
+from stackkit.api import JoinableBackbone, OnnxNodes, Readiness
 from stackkit_plugins.shared.keras_network import selection_process
 from stackkit_plugins.shared.keras_network.activations import release_others
 from stackkit_plugins.shared.keras_network.engine_cache import EngineCache, EngineSelection
+from stackkit_plugins.shared.keras_network.frozen_backbone import FrozenBackbone, ignore
 from stackkit_plugins.shared.keras_network.image_batch import require_batch
 from stackkit_plugins.shared.keras_network.network import Network, NetworkDefinition
-from stackkit_plugins.shared.keras_network.out_of_memory import is_out_of_memory
 from stackkit_plugins.shared.keras_network.pooling import features_of
 from stackkit_plugins.shared.keras_network.runtime import require_threads, tensorflow_threads
 from stackkit_plugins.shared.keras_network.selection import (
@@ -34,11 +34,7 @@ if TYPE_CHECKING:
     from stackkit_plugins.shared.keras_network.engines import Compute
 
 
-def _ignore(message: str) -> None:
-    """Drop a message."""
-
-
-class KerasBackbone:
+class KerasBackbone(FrozenBackbone):
     """A frozen Keras network as a backbone, on TensorFlow or on an engine that matches its features.
 
     Parameters
@@ -48,33 +44,13 @@ class KerasBackbone:
 
     """
 
+    smaller = "use a smaller size, device=cpu, or fewer backbones at a time"
+
     def __init__(self, definition: NetworkDefinition) -> None:
+        super().__init__(definition, DEFAULT_BATCH)
         self.definition = definition
         self._compute: Compute | None = None
         self._selection: EngineSelection | None = None
-        self._batch_size = DEFAULT_BATCH
-        self._report: Callable[[str], None] = _ignore
-        self._images: int | None = None
-
-    @property
-    def name(self) -> str:
-        """Name of the backbone, for messages."""
-        return self.definition.name
-
-    @property
-    def image_size(self) -> int:
-        """Side in pixels of the square images that `extract` accepts."""
-        return self.definition.image_size
-
-    @property
-    def feature_dim(self) -> int:
-        """Number of features per image."""
-        return self.definition.feature_dim
-
-    @property
-    def trained(self) -> bool:
-        """False for random weights."""
-        return self.definition.weights.trained
 
     @property
     def revision(self) -> str:
@@ -112,8 +88,8 @@ class KerasBackbone:
 
     def expect(self, images: int) -> None:
         """Take note of how many images will be computed, and start early what `prepare` will need."""
-        self._images = images
-        selector = self.selector(_ignore)
+        super().expect(images)
+        selector = self.selector(ignore)
         if selector.needs_engine(images) and selector.recalled() is None:
             selection_process.start(self.definition)
 
@@ -238,21 +214,12 @@ class KerasBackbone:
             self._set_up_unprepared(images)
         selection_process.end()  # every backbone of the run is prepared; its memory is needed now
         release_others(self._compute)
-        features = np.empty((len(images), self.feature_dim), np.float32)
-        # A loop over positions instead of precomputed batches, as the batch size may shrink on the way.
-        start = 0
-        while start < len(images):
-            rows = slice(start, start + self._batch_size)
-            try:
-                raw = self._compute(images[rows].astype(np.float32))  # type: ignore[misc]
-            except Exception as error:
-                if not is_out_of_memory(error):
-                    raise
-                self._halve_batch(error)
-                continue
-            features[rows] = features_of(self.definition.poolings, raw)
-            start = rows.stop
-        return features
+
+        def compute(batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+            raw = self._compute(batch.astype(np.float32))  # type: ignore[misc]
+            return features_of(self.definition.poolings, raw)
+
+        return self._in_batches(images, compute)
 
     def onnx(self, nodes: OnnxNodes, images: str) -> str:
         """Add the nodes that compute the features of images; see `network_nodes`."""
@@ -266,16 +233,10 @@ class KerasBackbone:
             self._compute = self._network.compute
             self._batch_size = settings.batch_size or DEFAULT_BATCH
         elif len(images):
-            self.prepare(images[:MIN_IMAGES], _ignore)
+            self.prepare(images[:MIN_IMAGES], ignore)
 
     def _halve_batch(self, error: Exception) -> None:
-        if self._batch_size == 1:
-            raise ExtractionError(
-                f"{self.name}: not enough memory for a single image of {self.image_size} pixels; "
-                "use a smaller size, device=cpu, or fewer backbones at a time"
-            ) from error
-        self._batch_size //= 2
-        self._report(f"{self.name}: out of memory; continuing with {self._batch_size} images per pass")
+        super()._halve_batch(error)
         # A batch size that the user gave is not remembered as smaller: it is tried again next time.
         if self._selection and not self.definition.settings.batch_size:
             selector = self.selector(self._report)

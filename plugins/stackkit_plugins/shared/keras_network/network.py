@@ -58,6 +58,16 @@ class NetworkDefinition:
     settings: RunSettings
 
     @property
+    def label(self) -> str:
+        """The name, for messages."""
+        return self.name
+
+    @property
+    def trained(self) -> bool:
+        """False for random weights."""
+        return self.weights.trained
+
+    @property
     def feature_dim(self) -> int:
         """Number of features per image, of all poolings together."""
         return sum(each.feature_dim for each in self.poolings)

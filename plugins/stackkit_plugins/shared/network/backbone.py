@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from stackkit.api import ExtractionError, Readiness
 from stackkit_plugins.shared.keras_network.activations import release_others
 from stackkit_plugins.shared.keras_network.engines import Loaded, engine_version
+from stackkit_plugins.shared.keras_network.frozen_backbone import FrozenBackbone
 from stackkit_plugins.shared.keras_network.image_batch import require_batch
-from stackkit_plugins.shared.keras_network.out_of_memory import is_out_of_memory
 from stackkit_plugins.shared.keras_network.parity import largest_difference, require_close
 from stackkit_plugins.shared.keras_network.timing import rate
 from stackkit_plugins.shared.network.comparisons import Comparison, Comparisons
@@ -28,11 +28,7 @@ MIN_IMAGES = 32
 """With fewer images to compute, the reference is done before another engine would be compared."""
 
 
-def _ignore(message: str) -> None:
-    """Drop a message."""
-
-
-class NetworkBackbone:
+class NetworkBackbone(FrozenBackbone):
     """A frozen network as a backbone, on its reference engine or on one that matches its features.
 
     Parameters
@@ -45,27 +41,10 @@ class NetworkBackbone:
     """
 
     def __init__(self, network: FrozenNetwork, settings: EngineSettings) -> None:
+        super().__init__(network, settings.batch_size or DEFAULT_BATCH)
         self.network = network
         self.settings = settings
-        self._batch_size = settings.batch_size or DEFAULT_BATCH
         self._compute: Loaded | None = None
-        self._images: int | None = None
-        self._report: Callable[[str], None] = _ignore
-
-    @property
-    def name(self) -> str:
-        """Name for messages."""
-        return self.network.label
-
-    @property
-    def image_size(self) -> int:
-        """Side in pixels of the square images that `extract` accepts."""
-        return self.network.image_size
-
-    @property
-    def feature_dim(self) -> int:
-        """Number of features per image."""
-        return self.network.feature_dim
 
     @property
     def revision(self) -> str:
@@ -73,18 +52,9 @@ class NetworkBackbone:
         return self.network.revision
 
     @property
-    def trained(self) -> bool:
-        """False for random weights."""
-        return self.network.trained
-
-    @property
     def weights_file(self) -> Path | None:
         """The file with the weights, downloaded if necessary; None for random weights."""
         return self.network.weights_file
-
-    def expect(self, images: int) -> None:
-        """Take note of how many images will be computed."""
-        self._images = images
 
     def prepare(self, images: NDArray[np.uint8], report: Callable[[str], None]) -> Readiness:
         """Select an engine, and compare its features with the reference's once per machine.
@@ -138,21 +108,12 @@ class NetworkBackbone:
         if self._compute is None and len(images):
             _, self._compute, _ = self._selected(images[:DEFAULT_BATCH])
         release_others(self._compute)
-        features = np.empty((len(images), self.feature_dim), np.float32)
         takes_bytes = getattr(self._compute, "takes_bytes", False)
-        start = 0  # a loop over positions, as the batch size may shrink on the way
-        while start < len(images):
-            rows = slice(start, start + self._batch_size)
-            pixels = images[rows] if takes_bytes else images[rows].astype(np.float32)
-            try:
-                features[rows] = self._compute(pixels)  # type: ignore[misc, arg-type]
-            except Exception as error:
-                if not is_out_of_memory(error):
-                    raise
-                self._halve_batch(error)
-                continue
-            start = rows.stop
-        return features
+
+        def compute(batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+            return self._compute(batch if takes_bytes else batch.astype(np.float32))  # type: ignore[misc, arg-type]
+
+        return self._in_batches(images, compute)
 
     def _selected(self, images: NDArray[np.uint8]) -> tuple[str, Loaded, Comparison | None]:
         """Return an engine, the network in it, and the comparison with the reference if there is one."""
@@ -221,15 +182,6 @@ class NetworkBackbone:
         if self.settings.engine == engine:
             raise ExtractionError(f"{message}; use engine={reference} or engine=auto") from error
         self._report(message)
-
-    def _halve_batch(self, error: Exception) -> None:
-        if self._batch_size == 1:
-            raise ExtractionError(
-                f"{self.name}: not enough memory for a single image of {self.image_size} pixels; "
-                "use a smaller size, or fewer backbones at a time"
-            ) from error
-        self._batch_size //= 2
-        self._report(f"{self.name}: out of memory; continuing with {self._batch_size} images per pass")
 
     def _provenance(self, engine: str, comparison: Comparison | None) -> dict[str, Any]:
         difference = "not compared"
