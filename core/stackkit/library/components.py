@@ -28,7 +28,7 @@ def installed() -> Registry:
 
 def _settings() -> tuple[object, ...]:
     """Return what decides which plugins there are; a file that was edited counts as another one."""
-    named = sorted(item for item in os.environ.items() if item[0].startswith("STACKKIT_"))
+    named = sorted(item for item in os.environ.items() if item[0].startswith("STACKKIT"))
     files = os.environ.get("STACKKIT_PLUGIN_FILES", "").split(os.pathsep)
     changed = [path.stat().st_mtime_ns for path in map(user_path, files) if path.is_file()]
     return (*named, *changed, *sys.path)
