@@ -75,4 +75,6 @@ def test_networks_of_keras_have_the_same_features(name, given):
     backbone = create(keras_applications, name, weights="random", **given)
     size = backbone.image_size
     images = np.random.default_rng(0).integers(0, 256, (2, size, size, 3), dtype=np.uint8)
-    assert distances(features(backbone, images), backbone.extract(images)).max() < 1e-4
+    # Random weights are badly scaled and enlarge rounding: EfficientNetV2-B0 differs by 1.4e-4. A wrong
+    # layer differs by about 1.
+    assert distances(features(backbone, images), backbone.extract(images)).max() < 5e-4
