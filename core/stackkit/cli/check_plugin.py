@@ -19,34 +19,40 @@ if TYPE_CHECKING:
     from stackkit.testing.check import Verdict
 
 
+Name = Annotated[str, typer.Argument(help="Plugin, module or distribution name, or a .py file.")]
+Components = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--component",
+        metavar="NAME[:OPTIONS]",
+        help="Check this component only, as in my-net:weights=random; repeatable.",
+    ),
+]
+Images = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--image",
+        metavar="FILE",
+        parser=values.path,
+        help="Check backbones with this image too; repeatable.",
+    ),
+]
+TimeLimit = Annotated[
+    float | None,
+    typer.Option(
+        "--time-limit",
+        metavar="SECONDS",
+        parser=values.number,
+        help="Maximum time of each check. Default: 120.",
+    ),
+]
+
+
 def check_plugin(
-    name: Annotated[str, typer.Argument(help="Plugin, module or distribution name, or a .py file.")],
-    components: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--component",
-            metavar="NAME[:OPTIONS]",
-            help="Check this component only, as in my-net:weights=random; repeatable.",
-        ),
-    ] = None,
-    images: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--image",
-            metavar="FILE",
-            parser=values.path,
-            help="Check backbones with this image too; repeatable.",
-        ),
-    ] = None,
-    time_limit: Annotated[
-        float | None,
-        typer.Option(
-            "--time-limit",
-            metavar="SECONDS",
-            parser=values.number,
-            help="Maximum time of each check. Default: 120.",
-        ),
-    ] = None,
+    name: Name,
+    components: Components = None,
+    images: Images = None,
+    time_limit: TimeLimit = None,
     as_json: options.Json = False,
 ) -> None:
     """Check that a plugin works as stackkit expects.

@@ -50,11 +50,7 @@ def predict(
     """
     options.check_count("--threads", threads)
     options.check_count("--top", top)
-    _check_sorting(sort_into, how, dry_run=dry_run)
-    if dry_run and resume:
-        raise UsageError("--dry-run cannot be combined with --resume: its images would count as done")
-    if overwrite and not parquet:
-        raise UsageError("--overwrite needs --parquet FILE: nothing else of this command is replaced")
+    _check_combinations(sort_into, how, parquet, resume, dry_run=dry_run, overwrite=overwrite)
     job = Job(
         model=model,
         form=_format(as_json=as_json, as_jsonl=as_jsonl, as_csv=as_csv),
@@ -85,11 +81,23 @@ def _format(*, as_json: bool, as_jsonl: bool, as_csv: bool) -> Format:
     return given[0] if given else "text"
 
 
-def _check_sorting(sort_into: Path | None, how: str, *, dry_run: bool) -> None:
+def _check_combinations(
+    sort_into: Path | None,
+    how: str,
+    parquet: Path | None,
+    resume: Path | None,
+    *,
+    dry_run: bool,
+    overwrite: bool,
+) -> None:
     if sort_into is None and dry_run:
         raise UsageError("--dry-run needs --sort-into DIR: nothing else of this command changes files")
     if sort_into is None and how != "copy":
         raise UsageError(f"--how {how} needs --sort-into DIR")
+    if dry_run and resume:
+        raise UsageError("--dry-run cannot be combined with --resume: its images would count as done")
+    if overwrite and not parquet:
+        raise UsageError("--overwrite needs --parquet FILE: nothing else of this command is replaced")
 
 
 def _named(paths: Sequence[str], *, by_nul: bool) -> Iterator[str]:

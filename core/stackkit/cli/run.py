@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -66,19 +66,32 @@ def run(
         licence=licence or "",
     )
     if dry_run:
-        if as_csv:
-            raise UsageError("--csv prints results, and --dry-run has none; use --json")
-        from stackkit.cli.preview import show_dry_run
-        from stackkit.report import report as report_file
-
-        if out:
-            report_file.check(out, overwrite=overwrite)
-        choose = saving.chooser(recipe) if saving else None
-        show_dry_run(recipe, feature_store, progress, as_json=as_json, evaluable=True, choose=choose)
+        _dry_run(recipe, out, overwrite, feature_store, progress, output, saving)
     else:
         run_recipe(
             recipe, out, overwrite, feature_store, progress, output, may_extract=True, saving=saving
         )
+
+
+def _dry_run(
+    recipe: Recipe,
+    out: Path | None,
+    overwrite: bool,
+    store: FeatureStore,
+    style: Style,
+    output: options.OutputFormat,
+    saving: Saving | None,
+) -> None:
+    """Show what a run would do; refuse what it would refuse."""
+    if output == "csv":
+        raise UsageError("--csv prints results, and --dry-run has none; use --json")
+    from stackkit.cli.preview import show_dry_run
+    from stackkit.report import report as report_file
+
+    if out:
+        report_file.check(out, overwrite=overwrite)
+    choose = saving.chooser(recipe) if saving else None
+    show_dry_run(recipe, store, style, as_json=output == "json", evaluable=True, choose=choose)
 
 
 def _saving(path: Path | None, folder: Path | None, **given: Any) -> Saving | None:
@@ -120,10 +133,7 @@ def run_recipe(
     may_extract: bool,
     saving: Saving | None = None,
 ) -> None:
-    """Run a recipe, show its report and write it to `out`, and a model if asked for.
-
-    `may_extract=False`: on stored features.
-    """
+    """Run a recipe, show its report, write what is asked for; `may_extract=False`: stored features."""
     from stackkit.api.paths import fits_dir
     from stackkit.cli.preview import estimate_lines, preview_lines, show
     from stackkit.cli.progress import progress
@@ -133,7 +143,7 @@ def run_recipe(
     from stackkit.report import report as report_file
     from stackkit.report.predictions import Predictions
 
-    predictions = Predictions()
+    predictions, lines, not_written = Predictions(), list[str](), list[StackkitError]()
 
     def begin(preview: Preview) -> None:
         show(reporter, preview_lines(preview, evaluable=True))
@@ -150,8 +160,6 @@ def run_recipe(
         task = (recipe, Registry(host=the_host()), store, reporter, steps)
         trained = saving.train(*task) if saving else None
         report = trained.report if trained else carry_out(*task).report
-        lines: list[str] = []
-        not_written: list[StackkitError] = []
         if saving and trained:
             with _noted(not_written):
                 report = saving.save(trained)
@@ -160,9 +168,7 @@ def run_recipe(
             with _noted(not_written):
                 lines.append(f"report: {report_file.write(report, out, overwrite=overwrite)}")
                 _write_predictions(predictions, out)
-    _show(report, lines, output)
-    if not_written:
-        raise not_written[0]
+    _show(report, lines, output, not_written)
 
 
 @contextmanager
@@ -174,8 +180,16 @@ def _noted(errors: list[StackkitError]) -> Iterator[None]:
         errors.append(error)
 
 
-def _show(report: Report, lines: Iterable[str], output: options.OutputFormat) -> None:
-    """Show the table and the lines about what was written, and print the report as `output` says."""
+def _show(
+    report: Report,
+    lines: Iterable[str],
+    output: options.OutputFormat,
+    not_written: Sequence[StackkitError],
+) -> None:
+    """Show the table and the lines about what was written, and print the report as `output` says.
+
+    Then raise the first error of what could not be written.
+    """
     from rich.console import Console
 
     from stackkit.report import table
@@ -187,6 +201,8 @@ def _show(report: Report, lines: Iterable[str], output: options.OutputFormat) ->
         print_json(report.document())
     elif output == "csv":
         print_csv(table.documents(report))
+    if not_written:
+        raise not_written[0]
 
 
 def _write_predictions(predictions: Predictions, out: Path) -> None:

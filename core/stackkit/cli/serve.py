@@ -17,6 +17,9 @@ from stackkit.cli.output import stdout_set_aside
 from stackkit.utils.console import say
 
 if TYPE_CHECKING:
+    import socket
+
+    from stackkit.prediction.predictor import Predictor
     from stackkit.serving.access import Access
     from stackkit.serving.limits import Limits
 
@@ -161,14 +164,8 @@ def serve(
     from stackkit.cli.progress import progress
     from stackkit.serving.server import listen
 
-    with (
-        stdout_set_aside(),
-        listen(host, port) as listening,
-        progress("none") as reporter,
-    ):
+    with stdout_set_aside(), listen(host, port) as listening, progress("none") as reporter:
         from stackkit.cli.labelling import predictor_of
-        from stackkit.serving.about import about
-        from stackkit.serving.running import run
 
         predictor = predictor_of(
             model,
@@ -180,15 +177,18 @@ def serve(
             device=device,
             threads=threads,
         )
-        run(
-            predictor,
-            about(predictor.model, model.stem),
-            listening,
-            limits=limits,
-            access=access,
-            tell=_tell,
-            crashed=_crashed,
-        )
+        _run(predictor, model.stem, listening, limits, access)
+
+
+def _run(
+    predictor: Predictor, name: str, listening: socket.socket, limits: Limits, access: Access
+) -> None:
+    """Answer until Ctrl-C."""
+    from stackkit.serving.about import about
+    from stackkit.serving.running import run
+
+    facts = about(predictor.model, name)
+    run(predictor, facts, listening, limits=limits, access=access, tell=_tell, crashed=_crashed)
 
 
 def _check_packages() -> None:

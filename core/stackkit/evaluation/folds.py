@@ -43,22 +43,16 @@ def stratified_folds(
 
     Parameters
     ----------
-    labels : ndarray of shape (n_samples,), int64
-        Labels of all rows.
+    labels, groups : ndarray of shape (n_samples,), int64; `groups` may be None
+        Rows of one group are always in the same part of a fold. Groups differ in size, so folds do too.
     classes : sequence of str
         Class names; a label is an index into them.
-    count : int
-        Number of folds, at least 2.
-    shuffle : bool
-        Whether to shuffle the rows of each class, or the order of the groups.
-    seed : int
-        Seed for shuffling. Repeat r uses ``seed + r``.
-    repeats : int
-        How often to divide the rows. More than 1 is useful only with `shuffle`.
+    count, repeats : int
+        Number of folds, at least 2, and how often to divide the rows, which takes `shuffle`.
+    shuffle, seed : bool, int
+        Whether to shuffle the rows of each class, or the order of groups; repeat r with ``seed + r``.
     remedy : str
         What the user can do about classes that are too small, for the error.
-    groups : ndarray of shape (n_samples,), int64, or None
-        Rows with the same number are always in the same part of a fold.
 
     Returns
     -------
@@ -73,12 +67,20 @@ def stratified_folds(
     UsageError
         If `count` is below 2.
 
-    Notes
-    -----
-    Groups differ in size, so folds do too. `StratifiedGroupKFold` deals out groups in descending order
-    of how unevenly they are divided over the classes; shuffling decides between equal ones only.
-
     """
+    _require_divisible(labels, classes, count, remedy, groups)
+    # scikit-learn refuses a random_state that has no effect.
+    seeds = [seed + repeat if shuffle else None for repeat in range(repeats)]
+    if groups is None:
+        return [fold for each in seeds for fold in _row_folds(labels, count, each)]
+    parts = [_deal_groups(labels, groups, count, each) for each in seeds]
+    return [fold for part in parts for fold in _grouped_folds(labels, part, count)]
+
+
+def _require_divisible(
+    labels: NDArray[np.int64], classes: Sequence[str], count: int, remedy: str, groups: Groups | None
+) -> None:
+    """Refuse what `stratified_folds` cannot divide."""
     if count < 2:
         raise UsageError(f"--cv must be at least 2, got {count}")
     _require_two_classes(labels)
@@ -87,23 +89,15 @@ def stratified_folds(
         of_class, _ = np.unique(np.stack([labels, groups]), axis=1)
         more_groups = "leave the classes out, or add images of other groups"
         _require_enough("groups of images", of_class, classes, count, more_groups)
-        parts = [
-            _deal_groups(labels, groups, count, seed + repeat if shuffle else None)
-            for repeat in range(repeats)
-        ]
-        return [fold for part in parts for fold in _grouped_folds(labels, part, count)]
+
+
+def _row_folds(labels: NDArray[np.int64], count: int, seed: int | None) -> list[Fold]:
+    """Divide rows one by one; without a seed they are not shuffled."""
     from sklearn.model_selection import StratifiedKFold  # 1 s, which labelling images does not need
 
-    return [
-        Fold(train=train, test=test)
-        for repeat in range(repeats)
-        for train, test in StratifiedKFold(
-            # scikit-learn refuses a random_state that has no effect.
-            n_splits=count,
-            shuffle=shuffle,
-            random_state=seed + repeat if shuffle else None,
-        ).split(np.zeros(len(labels)), labels)
-    ]
+    divider = StratifiedKFold(n_splits=count, shuffle=seed is not None, random_state=seed)
+    parts = divider.split(np.zeros(len(labels)), labels)
+    return [Fold(train=train, test=test) for train, test in parts]
 
 
 def _require_enough(
@@ -139,6 +133,9 @@ def _deal_groups(
     Some class must have images in at least `count` groups, or `count` must be 2. Then no fold is empty:
     a group with this class goes to a fold without it as long as there is an empty one. Otherwise
     rounding errors may leave a fold empty, see scikit-learn's issue 34828.
+
+    Groups are dealt out in descending order of how unevenly they are divided over the classes; the seed
+    decides between equal ones only.
     """
     from sklearn.model_selection import StratifiedGroupKFold
 

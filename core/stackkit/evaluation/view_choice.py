@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from stackkit.api.errors import EvaluationError
 from stackkit.api.groups import group_argument
 from stackkit.evaluation.features import Features
-from stackkit.evaluation.folds import inner_folds
+from stackkit.evaluation.folds import Fold, inner_folds
 from stackkit.evaluation.groups import Groups, numbered
 from stackkit.evaluation.views import Use, labels_by_vote, one_row_each, probabilities_of, training_rows
 
@@ -49,18 +49,12 @@ def chosen_use(
     ----------
     create : callable
         Makes an unfitted learner.
-    features : Features
-        Features of all images and views.
-    rows : ndarray of shape (n_train,), int64
-        The training rows.
-    labels : ndarray of shape (n_train,), int64
-        Their labels.
-    groups : ndarray of shape (n_train,), int64, or None
-        Their groups, which are left out together.
-    n_classes : int
-        Number of classes of the dataset.
+    features, n_classes : Features, int
+        Features of all images and views, and the number of classes of the dataset.
+    rows, labels, groups : ndarray of shape (n_train,), int64; `groups` may be None
+        The training rows, their labels, and their groups, which are left out together.
     probabilities : bool
-        Whether the learner has probabilities. The loss is the log-loss then, else the share of errors.
+        Whether the learner has probabilities: the loss is the log-loss, else the share of errors.
 
     Returns
     -------
@@ -74,29 +68,39 @@ def chosen_use(
     except EvaluationError:
         return CHOICES[0]
 
-    def loss(use: Use) -> float:
-        losses = []
-        for fold in folds:
-            # Images of a class that the fold's learner does not know say nothing about the choice.
-            tested = fold.test[np.isin(labels[fold.test], labels[fold.train])]
-            of_fold = None if known is None else known[fold.train]
-            fitted = training_rows(features, rows[fold.train], labels[fold.train], of_fold, use)
-            learner = create()
-            learner.fit(fitted.features, fitted.labels, **group_argument(learner.fit, fitted.groups))
-            truth = labels[tested]
-            if probabilities:
-                found = probabilities_of(learner, features, rows[tested], n_classes, use)
-                losses.append(-np.log(np.maximum(found[np.arange(len(truth)), truth], LEAST)))
-            else:
-                losses.append(_labels(learner, features, rows[tested], n_classes, use) != truth)
-        return float(np.mean(np.concatenate(losses)))
+    def losses(fold: Fold, use: Use) -> NDArray[Any]:
+        of_fold = None if known is None else known[fold.train]
+        fitted = training_rows(features, rows[fold.train], labels[fold.train], of_fold, use)
+        learner = create()
+        learner.fit(fitted.features, fitted.labels, **group_argument(learner.fit, fitted.groups))
+        # Images of a class that the fold's learner does not know say nothing about the choice.
+        tested = fold.test[np.isin(labels[fold.test], labels[fold.train])]
+        if probabilities:
+            found = probabilities_of(learner, features, rows[tested], n_classes, use)
+            return _log_losses(found, labels[tested])
+        return _errors(learner, features, rows[tested], labels[tested], n_classes, use)
 
-    return min(CHOICES, key=loss)
+    return min(CHOICES, key=lambda use: np.mean(np.concatenate([losses(fold, use) for fold in folds])))
 
 
-def _labels(
-    learner: Any, features: Features, rows: NDArray[np.int64], n_classes: int, use: Use
-) -> NDArray[np.int64]:
+def _log_losses(found: NDArray[np.floating], labels: NDArray[np.int64]) -> NDArray[np.floating]:
+    of_truth = found[np.arange(len(labels)), labels]
+    losses: NDArray[np.floating] = -np.log(np.maximum(of_truth, LEAST))
+    return losses
+
+
+def _errors(
+    learner: Any,
+    features: Features,
+    rows: NDArray[np.int64],
+    labels: NDArray[np.int64],
+    n_classes: int,
+    use: Use,
+) -> NDArray[np.bool_]:
+    """Return which images a learner without probabilities labels wrongly."""
     if use == "rows":
-        return labels_by_vote(learner, features, rows, n_classes)
-    return np.asarray(learner.predict(one_row_each(features, rows, use)))
+        found = labels_by_vote(learner, features, rows, n_classes)
+    else:
+        found = np.asarray(learner.predict(one_row_each(features, rows, use)))
+    wrong: NDArray[np.bool_] = found != labels
+    return wrong

@@ -48,23 +48,16 @@ def train(
     with_examples: bool = False,
     licence: str = "",
 ) -> Trained:
-    """Evaluate a recipe, and fit a stack on all images, or on the training part of an official split.
+    """Evaluate a recipe, and fit a stack on all images, or on the official training part.
 
     Parameters
     ----------
     recipe, registry, store, reporter, steps
         As for `run`; `steps.choose` is replaced.
-    aggregator : str
-        Name of the model's aggregator, one of the recipe's; "" for the recipe's first.
-    ask : bool
-        Whether to refuse several aggregators that replace those of the recipe's file, rather than to
-        take the first.
-    with_weights : bool
-        Whether to refuse networks whose weights cannot go into a bundle.
-    with_examples : bool
-        Whether the model keeps thumbnails and features of training images.
-    licence : str
-        Note on what the weights and images allow.
+    aggregator, ask, with_weights
+        As for `chooser`.
+    with_examples, licence : bool, str
+        Whether to keep thumbnails and features of training images; what weights and images allow.
 
     Returns
     -------
@@ -108,7 +101,21 @@ def _examples(
 
 
 def chooser(recipe: Recipe, name: str, *, ask: bool, with_weights: bool) -> Choose:
-    """Return a function for `Steps.choose`; the parameters are those of `train`."""
+    """Return a function for `Steps.choose`, which chooses the aggregator of the model.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        The recipe that is carried out.
+    name : str
+        Name of the model's aggregator, one of the recipe's; "" for the recipe's first.
+    ask : bool
+        Whether to refuse several aggregators that replace those of the recipe's file, rather than to
+        take the first.
+    with_weights : bool
+        Whether to refuse networks whose weights cannot go into a bundle.
+
+    """
 
     def choose(components: ResolvedRecipe, classifiers: CheckedClassifiers) -> CheckedAggregator:
         if with_weights:
