@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -74,60 +74,35 @@ AllowedHost = Annotated[
         rich_help_panel=ACCESS,
     ),
 ]
-MaxUpload = Annotated[
-    float,
-    typer.Option(
-        "--max-upload",
+
+
+def _limit(name: str, metavar: str, parser: Callable[[str], float], explained: str) -> Any:
+    """Declare an option for a limit, whose help says the default."""
+    return typer.Option(
+        name,
         show_default=False,
-        metavar="MB",
-        parser=values.number,
-        help="Largest request. Default: 32.",
+        metavar=metavar,
+        parser=parser,
+        help=explained,
         rich_help_panel=LIMITS,
-    ),
+    )
+
+
+MaxUpload = Annotated[
+    float, _limit("--max-upload", "MB", values.number, "Largest request. Default: 32.")
 ]
 MaxPixels = Annotated[
-    float,
-    typer.Option(
-        "--max-pixels",
-        show_default=False,
-        metavar="MILLIONS",
-        parser=values.number,
-        help="Largest image. Default: 64.",
-        rich_help_panel=LIMITS,
-    ),
+    float, _limit("--max-pixels", "MILLIONS", values.number, "Largest image. Default: 64.")
 ]
 MaxImages = Annotated[
-    int,
-    typer.Option(
-        "--max-images",
-        show_default=False,
-        metavar="N",
-        parser=values.whole_number,
-        help="Images per request. Default: 16.",
-        rich_help_panel=LIMITS,
-    ),
+    int, _limit("--max-images", "N", values.whole_number, "Images per request. Default: 16.")
 ]
 MaxRequests = Annotated[
-    int,
-    typer.Option(
-        "--max-requests",
-        show_default=False,
-        metavar="N",
-        parser=values.whole_number,
-        help="Requests at a time. Default: 16.",
-        rich_help_panel=LIMITS,
-    ),
+    int, _limit("--max-requests", "N", values.whole_number, "Requests at a time. Default: 16.")
 ]
 Timeout = Annotated[
     float,
-    typer.Option(
-        "--timeout",
-        show_default=False,
-        metavar="SECONDS",
-        parser=values.number,
-        help="Longest upload, and longest answer. Default: 30.",
-        rich_help_panel=LIMITS,
-    ),
+    _limit("--timeout", "SECONDS", values.number, "Longest upload, and longest answer. Default: 30."),
 ]
 
 
