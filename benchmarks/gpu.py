@@ -76,7 +76,7 @@ def measure(model: str, images: np.ndarray, rounds: int) -> None:
         with context():
             found = forward(network, batch[:16], 16)
             forward(network, batch, BATCHES[-1])
-            rate = len(images) / min(
+            rate = len(images) / statistics.median(
                 seconds(lambda: forward(network, batch, BATCHES[-1])) for _ in range(rounds)
             )
         difference = largest_difference(found, exact)

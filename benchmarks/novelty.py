@@ -108,7 +108,7 @@ def other_species(way: Way, birds: Birds, features: Mapping[str, Sequence[Matrix
 def relative(
     way: Way, train: Sequence[Matrix], labels: Labels, asked: Mapping[str, Sequence[Matrix]]
 ) -> dict[str, Matrix]:
-    """Return distances divided by the threshold; networks are averaged in units of their median."""
+    """Return distances divided by the threshold; networks are averaged in units of their spread."""
     folds = folds_of(labels)
     left_out = np.empty((len(train), len(labels)))
     for fold in np.unique(folds):

@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-import os
 import re
 import statistics
 import subprocess
@@ -41,7 +40,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("bundle", type=Path)
     parser.add_argument("--images", type=Path, required=True, help="folder of JPEG files")
-    parser.add_argument("--clients", type=int, nargs="+", default=[1, 2, 4, 8, 16])
+    parser.add_argument(
+        "--clients", type=int, nargs="+", default=[1, 2, 4, 8, 16], help="ratios: to the first"
+    )
     parser.add_argument("--seconds", type=float, default=20, help="per number of clients")
     parser.add_argument("--requests", type=int, default=5000, help="for the memory; 0 leaves it out")
     parser.add_argument("--json", type=Path, help="write the figures here, too")
@@ -67,16 +68,17 @@ def main() -> None:
 def serving(bundle: Path) -> Any:
     """Start the server; yield its URL and its process when it is ready."""
     command = [sys.executable, "-m", "stackkit", "serve", str(bundle), "--port", "0"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ}) as server:
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
         assert server.stderr is not None
         try:
-            url = ""
+            url, said = "", list[str]()
             for line in server.stderr:
+                said.append(line)
                 url = (re.findall(r"http://\S+", line) or [url])[0]
                 if line == "ready\n":
                     break
-            if not url:
-                raise SystemExit("the server did not start")
+            else:
+                raise SystemExit(f"the server did not start:\n{''.join(said)}")
             yield url, psutil.Process(server.pid)
         finally:
             server.terminate()

@@ -48,7 +48,7 @@ def png(explanation: Explanation) -> bytes:
 
 
 def _with_regions(explanation: Explanation) -> Image.Image:
-    image = explanation.image.copy()
+    image = explanation.image
     scale = min(_COLUMN / image.width, 640 / image.height)
     size = (max(round(image.width * scale), 1), max(round(image.height * scale), 1))
     image = image.resize(size)

@@ -15,7 +15,6 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from stackkit.api.dataset import Sample
 from stackkit.api.errors import ImageError
 from stackkit.api.images import decode_image, file_fingerprint, read_image
-from stackkit.api.paths import features_dir, user_path
 from stackkit.api.pixels import PixelOptions
 from stackkit.api.reporter import SilentReporter
 from stackkit.api.rgb import rgb_of
@@ -27,12 +26,12 @@ from stackkit.extraction.extract import extract, fingerprints
 from stackkit.extraction.weights import require_weights
 from stackkit.host.configured_component import ConfiguredComponent
 from stackkit.host.registry import Registry, with_machine
+from stackkit.library.arguments import store_of
 from stackkit.library.components import installed
 from stackkit.library.images import GivenImage, given_images
 from stackkit.prediction.image_list import ImageList
 from stackkit.prediction.networks import Networks
 from stackkit.recipe.given import check_count
-from stackkit.store import FeatureStore
 
 _PIXELS = PixelOptions(orientation="exif")
 """How files are read: upright, as the dataset image-folder reads them."""
@@ -158,7 +157,7 @@ class FeatureExtractor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         # Sorted and each once, so that the same images have one file in the store in whatever order.
         unique = sorted(set(paths))
         files, backbone, reporter = _Files(unique), self._opened(), SilentReporter()
-        store = FeatureStore(user_path(self.store) if self.store else features_dir())
+        store = store_of({"store": self.store})
         rows, unreadable = fingerprints(_NAME, files, reporter)
         # Not strict: features of the images that can be read are kept, whatever the others are.
         if failed := unreadable or extract(files, rows, [backbone], store, reporter).failed:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -61,7 +61,7 @@ class FeatureTable:
     backbone: str
     splits: tuple[str, ...]
     groups: Groups | None = None
-    failed: tuple[FailedImage, ...] = field(default=())
+    failed: tuple[FailedImage, ...] = ()
 
     def to_dataframe(self) -> Any:
         """Return a pandas DataFrame: `id`, `label`, `split`, and a column per feature.
@@ -190,5 +190,5 @@ def _table(
         backbone=backbone.label,
         splits=tuple(sample.split or "" for sample in samples),
         groups=group_images(samples),
-        failed=tuple(failed),
+        failed=failed,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -75,8 +76,8 @@ def add_state_checks(
     @checks.add("restored-answers", ANSWERS_REMEDY, after=("saved-state",))
     def restored_answers(component: ComponentUnderTest) -> None:
         """Restored from its state, it predicts bit for bit the same, with any of its options."""
-        for changed in ({}, *variations(component, fit)):
-            fitted = fit(component, 0, **changed)
+        unchanged: dict[str, OptionValue] = {}
+        for changed, fitted in chain([(unchanged, fit(component, 0))], variations(component, fit)):
             state = transported(state_of(component, fitted, **changed))
             if not changed:
                 # What a module remembers is now that of another fit, as in another process.
@@ -118,8 +119,8 @@ def _same(before: NDArray[Any], after: NDArray[Any]) -> bool:
 
 def variations(
     component: ComponentUnderTest, fit: Callable[..., Any]
-) -> Iterator[dict[str, OptionValue]]:
-    """Yield other values of single options that the component can be fitted with."""
+) -> Iterator[tuple[dict[str, OptionValue], Any]]:
+    """Yield other values of single options, and the component fitted with them, where it can be."""
     tried = 0
     for option in component.component.spec.options:
         if tried == MAX_VARIATIONS:
@@ -129,10 +130,10 @@ def variations(
             continue
         tried += 1
         try:
-            fit(component, 0, **{option.name: value})
+            fitted = fit(component, 0, **{option.name: value})
         except Exception:  # noqa: S112 - it need not work with every value
             continue
-        yield {option.name: value}
+        yield {option.name: value}, fitted
 
 
 def _other(option: Option, value: OptionValue) -> OptionValue:
