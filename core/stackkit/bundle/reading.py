@@ -17,7 +17,7 @@ from stackkit.api.state import State
 from stackkit.bundle.archive import MAX_BYTES, Entry, read_chunks, read_directory
 from stackkit.bundle.json_text import MAX_JSON_BYTES, from_json
 from stackkit.bundle.manifest import SCHEMA, Manifest
-from stackkit.bundle.members import DIGEST, MANIFEST, read_manifest
+from stackkit.bundle.members import DIGEST, MANIFEST, STATES, read_manifest
 from stackkit.bundle.states import state_from
 from stackkit.utils.files import atomic_write
 
@@ -62,7 +62,7 @@ class Bundle:
         return tuple(
             name
             for name in self._entries
-            if name not in {MANIFEST, DIGEST} and not name.startswith("states/")
+            if name not in {MANIFEST, DIGEST} and not name.startswith(STATES)
         )
 
     def state(self, name: str) -> State:
@@ -74,7 +74,7 @@ class Bundle:
             If it is missing, altered or invalid.
 
         """
-        text, arrays = f"states/{name}.json", f"states/{name}.safetensors"
+        text, arrays = f"{STATES}{name}.json", f"{STATES}{name}.safetensors"
         with refusals(self.path):
             entry = self._entries.get(arrays)
             if entry and entry.size > MAX_ARRAYS_BYTES:

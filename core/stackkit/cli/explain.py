@@ -16,9 +16,6 @@ from stackkit.utils.console import say
 if TYPE_CHECKING:
     from stackkit.explanation.explain import Explanation
 
-if TYPE_CHECKING:
-    from stackkit.explanation.explain import Explanation
-
 FORMATS = (".html", ".png")
 
 

@@ -12,9 +12,10 @@ from typing import cast
 from stackkit.api.backbone import PortableBackbone
 from stackkit.api.errors import BundleError, UsageError, WeightsError
 from stackkit.api.paths import models_dir
-from stackkit.bundle import BackboneRecord, Bundle, ComponentRecord, WeightsRecord
+from stackkit.bundle import BackboneRecord, Bundle, WeightsRecord
 from stackkit.extraction.backbone import CheckedBackbone, make_backbone
-from stackkit.host.configured_component import ConfiguredComponent, describe
+from stackkit.host.configured_component import ConfiguredComponent
+from stackkit.model.components import component_record
 
 
 def describe_network(
@@ -59,7 +60,7 @@ def describe_network(
         weights = _weights_record(path, source=_source(component), is_member=with_weights)
         files |= {weights.member: path} if with_weights else {}
     record = BackboneRecord(
-        component=ComponentRecord(**describe([component])[0]),
+        component=component_record(component),
         revision=key.revision,
         trained=trained,
         image_size=network.image_size,

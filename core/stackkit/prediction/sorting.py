@@ -120,7 +120,7 @@ class Sorter:
     how: How = "copy"
     dry_run: bool = False
     _folders: dict[str, str] = field(init=False)
-    _planned: dict[Path, Path] = field(init=False, default_factory=dict)
+    _planned: set[Path] = field(init=False, default_factory=set)
     _made: set[Path] = field(init=False, default_factory=set)
 
     def __post_init__(self) -> None:
@@ -144,7 +144,7 @@ class Sorter:
             name = path.name if number == 1 else f"{path.stem}-{number}{path.suffix}"
             target = folder / name
             if self.dry_run and target not in self._planned and not os.path.lexists(target):
-                self._planned[target] = path
+                self._planned.add(target)
                 return Sorted(target=target)
             if os.path.lexists(target):
                 if self._is_same(path, target):
