@@ -19,7 +19,7 @@ IR_VERSION = 8
 """Version of the file format; the one that belongs to the operators."""
 
 TINY = 1e-12
-"""Probabilities below count as this one in `OnnxNodes.log`, as where stackkit takes their logarithm."""
+"""Probabilities below count as this one where stackkit or `OnnxNodes.log` takes their logarithm."""
 
 
 class OnnxNodes:

@@ -8,9 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stackkit.api.errors import PluginError
-
-TINY = 1e-12
-"""Probabilities below count as this one, so that their logarithms are finite."""
+from stackkit.api.onnx_nodes import TINY
 
 
 def scores(aggregator: Any, inputs: Any, count: int, n_classes: int) -> NDArray[np.float64]:

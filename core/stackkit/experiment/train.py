@@ -159,11 +159,11 @@ def _model(found: Finished, trust: Trust, report: Report, licence: str) -> Model
         calibration=trust.calibration,
         reliability=trust.reliability,
         novelty=trust.novelty,
-        facts={**_facts(found, trust, report), "licence": licence},
+        facts={**_facts(found, report), "licence": licence},
     )
 
 
-def _facts(found: Finished, trust: Trust, report: Report) -> Mapping[str, Any]:
+def _facts(found: Finished, report: Report) -> Mapping[str, Any]:
     final = found.evaluation.final
     assert final is not None
     provenance = ProvenanceRecord(
@@ -180,7 +180,7 @@ def _facts(found: Finished, trust: Trust, report: Report) -> Mapping[str, Any]:
         "pixels": _pixels(found),
         "cropped": found.preview.components.dataset.options.get("crop") is True,
         "untrained": not all(each.backbone.trained for each in found.preview.backbones),
-        **trust.figures(),
+        **(report.model or {}),
     }
 
 
