@@ -32,7 +32,6 @@ import numpy as np
 
 from stackkit.api.paths import features_dir, fits_dir
 from stackkit.api.reporter import SilentReporter
-from stackkit.evaluation.intervals import tango
 from stackkit.evaluation.protocol import folds_of, groups_of
 from stackkit.extraction.backbone import CheckedBackbone, make_backbone
 from stackkit.extraction.dataset import open_dataset
@@ -44,6 +43,7 @@ from stackkit.extraction.weights import require_weights
 from stackkit.host.host import load_host
 from stackkit.host.registry import Registry
 from stackkit.recipe import Recipe, compose, load_recipe, resolve
+from stackkit.statistics.intervals import tango
 from stackkit.store import FeatureStore
 from stackkit.suggestion.trial import Correct, Workplace, evaluate
 

@@ -7,9 +7,9 @@ import pytest
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 from support.commands import Command, chosen, photographs
 
-from stackkit.evaluation.intervals import wilson
 from stackkit.host.host import load_host
 from stackkit.host.registry import Registry
+from stackkit.statistics.intervals import wilson
 from stackkit.store.file import FeatureFile
 from stackkit.store.metadata import read_contents
 

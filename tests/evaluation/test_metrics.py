@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import balanced_accuracy_score
 
-from stackkit.evaluation.intervals import tango
 from stackkit.evaluation.metrics import (
     Result,
     ResultKind,
@@ -18,6 +17,7 @@ from stackkit.evaluation.metrics import (
     score,
     with_gain_intervals,
 )
+from stackkit.statistics.intervals import tango
 
 some_folds = st.lists(st.lists(st.booleans(), min_size=1, max_size=40), min_size=1, max_size=6)
 """For each fold, whether each prediction is right."""

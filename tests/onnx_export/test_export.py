@@ -13,12 +13,12 @@ from support.models import COLOURS_PLUGIN, coloured_folder, small_model, small_r
 
 from stackkit.api.errors import EvaluationError, ImageError, PluginError
 from stackkit.cli.main import main
-from stackkit.model.calibration import Calibration
 from stackkit.model.saved import load_model, save_model
 from stackkit.onnx_export import export as exporting
 from stackkit.onnx_export.check import check_graph
 from stackkit.onnx_export.classifiers import nodes_of
 from stackkit.prediction.predictor import Predictor
+from stackkit.statistics.calibration import Calibration
 
 
 @pytest.fixture(scope="module")

@@ -14,11 +14,11 @@ from stackkit.evaluation.views import probabilities_of
 from stackkit.extraction.backbone import make_backbone
 from stackkit.host.host import load_host
 from stackkit.host.registry import Registry
-from stackkit.model.calibration import Calibration
 from stackkit.model.model import Model
 from stackkit.model.novelty import fit_novelty
 from stackkit.model.reliability import Reliability
 from stackkit.model.stack import FittedLearner, Stack
+from stackkit.statistics.calibration import Calibration
 
 COLOURS_PLUGIN = Path(__file__).with_name("colours.py")
 """The plugin of the backbones, for STACKKIT_PLUGIN_FILES and --plugin."""

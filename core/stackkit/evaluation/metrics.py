@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stackkit.api.aggregator import FitOn
-from stackkit.evaluation.intervals import Interval, tango, wilson
+from stackkit.statistics.intervals import Interval, tango, wilson
 
-ResultKind = Literal["baseline", "learner", "aggregator"]
+ResultKind = Literal["baseline", "learner", "aggregator", "reference"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +23,7 @@ class Result:
     ----------
     name : str
         The classifier's name and options.
-    kind : {"baseline", "learner", "aggregator"}
+    kind : {"baseline", "learner", "aggregator", "reference"}
         What the classifier is in this run.
     backbones : tuple of str
         Labels of the backbones that provide its features.
@@ -55,6 +55,16 @@ class Result:
         Learners that an aggregator combines, or the one that it fits on features; empty for others.
     views : tuple of str
         What a learner with ``views=auto`` used in each fold, "rows" or "whole"; empty for others.
+    macro_f1 : float
+        Mean over the classes of the F1 score, in [0, 1].
+    top_5 : float or None
+        Share of the images whose true class is among the five most probable ones; None if the classifier
+        does not order the classes, or if there are five or fewer.
+    log_loss, ece : float or None
+        Log-loss, and expected calibration error in [0, 1], of the probabilities as the classifier gives
+        them; None if it gives none.
+    calibrated_log_loss, calibrated_ece : float or None
+        The same after temperature scaling on the other folds.
 
     Notes
     -----
@@ -85,6 +95,12 @@ class Result:
     disagreements: int = 0
     learners: tuple[str, ...] = ()
     views: tuple[str, ...] = ()
+    macro_f1: float = 0.0
+    top_5: float | None = None
+    log_loss: float | None = None
+    ece: float | None = None
+    calibrated_log_loss: float | None = None
+    calibrated_ece: float | None = None
 
 
 def score(

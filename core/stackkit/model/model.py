@@ -9,11 +9,11 @@ from typing import Any
 from stackkit.evaluation.features import Features
 from stackkit.host.configured_component import ConfiguredComponent
 from stackkit.model.answers import Answers
-from stackkit.model.calibration import Calibration
 from stackkit.model.examples import Examples
 from stackkit.model.novelty import NoveltyDetector
 from stackkit.model.reliability import Reliability
 from stackkit.model.stack import Stack
+from stackkit.statistics.calibration import Calibration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,6 @@ from stackkit.bundle import (
 from stackkit.extraction.backbone import make_backbone
 from stackkit.host.configured_component import ConfiguredComponent
 from stackkit.host.registry import Registry
-from stackkit.model.calibration import Calibration
 from stackkit.model.classifiers import loaded_stack, saved_stack
 from stackkit.model.components import find_component, other_version
 from stackkit.model.examples import Examples
@@ -28,6 +27,7 @@ from stackkit.model.model import Model
 from stackkit.model.networks import describe_network, restore_network
 from stackkit.model.novelty import NoveltyDetector
 from stackkit.model.reliability import Reliability
+from stackkit.statistics.calibration import Calibration
 
 T = TypeVar("T")
 

@@ -10,15 +10,10 @@ import numpy as np
 
 from stackkit.evaluation.features import Features
 from stackkit.evaluation.out_of_fold import OutOfFold
-from stackkit.model.calibration import (
-    Calibration,
-    cross_fitted,
-    expected_calibration_error,
-    fit_calibration,
-    log_loss,
-)
 from stackkit.model.novelty import NoveltyDetector, fit_novelty
 from stackkit.model.reliability import Reliability
+from stackkit.statistics.calibration import Calibration, cross_fitted, fit_calibration
+from stackkit.statistics.scores import expected_calibration_error, log_loss
 
 PRECISION = 0.95
 """The coverage is shown for this precision."""

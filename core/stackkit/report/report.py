@@ -13,10 +13,12 @@ from typing import Any
 
 from stackkit.api.dataset import FailedImage
 from stackkit.api.errors import UsageError
+from stackkit.evaluation.learning_curve import LearningCurve
 from stackkit.evaluation.metrics import Result, best_single
 from stackkit.evaluation.overlaps import Duplicates, GroupSummary
 from stackkit.evaluation.protocol import Protocol
 from stackkit.recipe import Recipe, Setting, changes, command
+from stackkit.report.verdicts import Verdicts
 from stackkit.utils.files import atomic_write, nearest_existing_parent, temporary_path
 
 if sys.platform != "win32":
@@ -63,12 +65,26 @@ class RecipeUsed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """Time that a row of the table took, in seconds; None where it is not known.
+
+    `network_s` is the time in the networks for all images, `fit_s` that of all fits that the row needs,
+    whether they ran in this run or were found in the cache.
+    """
+
+    network_s: float | None
+    fit_s: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """Everything that a run found out; docs/reference/report.md describes each field.
 
     `results` are in the order of the table, `timings` in seconds, `class_sizes` is the number of test
     images of each of `classes`. `model` is None unless a model was trained; it says how calibrated its
-    answers are, and which confidence to ask for.
+    answers are, and which confidence to ask for. `references` are what rows are measured against: always
+    answering the largest class, and the plain mean of all probabilities where no row is that. `costs`
+    has an entry for each of `results`, then of `references`.
     """
 
     stackkit: str
@@ -91,6 +107,10 @@ class Report:
     suspect_images: tuple[FailedImage, ...] = ()
     recipe: RecipeUsed | None = None
     model: Mapping[str, Any] | None = None
+    references: tuple[Result, ...] = ()
+    costs: tuple[Cost, ...] = ()
+    verdicts: Verdicts | None = None
+    learning_curve: LearningCurve | None = None
 
     @property
     def largest_class(self) -> LargestClass:
@@ -111,8 +131,9 @@ class Report:
         for entry, result in zip(document["results"], self.results, strict=True):
             entry["gain"] = result.accuracy - best.accuracy
         document["untrained"] = any(result.untrained for result in self.results)
-        if self.model is None:
-            del document["model"]
+        for name in ("model", "verdicts", "learning_curve"):
+            if getattr(self, name) is None:
+                del document[name]
         return document
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from rich.console import Console
 
-from stackkit.evaluation.intervals import Interval
 from stackkit.evaluation.metrics import Result, best_single
 from stackkit.evaluation.table_row import sources
 from stackkit.report.report import FILE_NAME, Report
+from stackkit.statistics.intervals import Interval
 from stackkit.utils.tables import Column, print_literal, print_table, unwrapped
 
 MAX_FOLDS = 5

@@ -17,7 +17,6 @@ from stackkit.evaluation.comparison import FoldOutcome
 from stackkit.evaluation.evaluability import check_evaluable, check_folds
 from stackkit.evaluation.fit_cache import FitCache
 from stackkit.evaluation.inputs import make_comparison, usable_features
-from stackkit.evaluation.intervals import Interval, tango, wilson
 from stackkit.evaluation.scheduler import FitScheduler
 from stackkit.extraction.backbone import CheckedBackbone, make_backbone
 from stackkit.extraction.estimate import Estimate
@@ -27,6 +26,7 @@ from stackkit.extraction.subset import Subset
 from stackkit.extraction.weights import require_weights
 from stackkit.host.registry import Registry
 from stackkit.recipe import Recipe, ResolvedRecipe, resolve
+from stackkit.statistics.intervals import Interval, tango, wilson
 from stackkit.store import DatasetRows, FeatureStore
 
 Correct = NDArray[np.int8]

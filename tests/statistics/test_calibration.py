@@ -7,16 +7,14 @@ from sklearn import metrics
 
 from stackkit.api.errors import UsageError
 from stackkit.api.state import State
-from stackkit.model.calibration import (
-    BINS,
+from stackkit.model.reliability import Reliability
+from stackkit.statistics.calibration import (
     RANGE,
     Calibration,
     cross_fitted,
-    expected_calibration_error,
     fit_calibration,
-    log_loss,
 )
-from stackkit.model.reliability import Reliability
+from stackkit.statistics.scores import BINS, expected_calibration_error, log_loss
 
 
 def drawn(n: int, n_classes: int, factor: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

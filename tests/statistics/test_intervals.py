@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 from scipy.stats import binomtest
 
-from stackkit.evaluation.intervals import tango, wilson
+from stackkit.statistics.intervals import tango, wilson
 
 Z_95 = NormalDist().inv_cdf(0.975)
 
