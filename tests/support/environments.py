@@ -15,9 +15,13 @@ OFFLINE = "pip install --no-index --no-build-isolation --no-deps"
 def create_environment(folder: Path) -> None:
     """Make a virtual environment that also finds the packages of the running one.
 
-    Only stackkit and plugins have to be installed into it, not 2 GB of TensorFlow.
+    Only stackkit and plugins have to be installed into it, not 2 GB of TensorFlow. Its pip is that of the
+    running environment too: to install one takes seconds.
     """
-    venv.create(folder, with_pip=True)
+    venv.create(folder, with_pip=False)
+    pip = folder / "bin" / "pip"
+    pip.write_text(f'#!/bin/sh\nexec "{folder}/bin/python" -m pip "$@"\n', encoding="utf-8")
+    pip.chmod(0o755)
     seen = {sysconfig.get_path(name) for name in ("purelib", "platlib")}
     (packages,) = folder.glob("lib/python*/site-packages")
     (packages / "packages-of-the-tests.pth").write_text("\n".join(sorted(seen)), encoding="utf-8")

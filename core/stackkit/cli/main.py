@@ -7,7 +7,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import wraps
+from functools import cache, wraps
 from pathlib import Path
 from typing import Annotated, ParamSpec
 
@@ -101,6 +101,7 @@ def _run(arguments: Sequence[str]) -> int:
     return 0
 
 
+@cache
 def _app() -> typer.main.click.Command:  # type: ignore[name-defined]
     app = typer.Typer(
         cls=Group,

@@ -59,12 +59,13 @@ class Observations:
 
 @contextmanager
 def guarded(
-    observed: Observations, label: str, seconds: float, package: str, libraries: PluginWatch
+    observed: Observations, label: str, seconds: float, package: str, libraries: PluginWatch | None
 ) -> Iterator[None]:
     """Run third-party code in the block, and note in `observed` what it did to the process.
 
     `label` names the plugin if its code cannot be interrupted after `seconds`; `package` is its
-    top-level module; `libraries` began before the first block of this plugin.
+    top-level module; `libraries` began before the first block of this plugin, or is None where the block
+    runs no code of the plugin that could replace a function: to look at all modules takes a while.
     """
     with _warnings_deferred(), _output_captured(observed), _ctrl_c_recognised():
         state, threads = _State(), set(threading.enumerate())
@@ -74,7 +75,8 @@ def guarded(
                 yield
         finally:
             observed.restored += state.restore()
-            observed.replaced += still_replaced(label, libraries.replaced(package))
+            if libraries is not None:
+                observed.replaced += still_replaced(label, libraries.replaced(package))
             observed.threads += sorted(each.name for each in set(threading.enumerate()) - threads)
 
 

@@ -54,7 +54,9 @@ class PluginLoader:
     def load(self) -> list[ComponentSpec]:
         """Return the specs of all components; raise PluginLoadError with the stage that failed."""
         plugin = self._import()
-        manager = self._run("register", lambda: self._register(plugin))
+        # Of a module, pluggy reads the content and calls nothing; of an object, it may run properties.
+        is_calm = isinstance(plugin, ModuleType)
+        manager = self._run("register", lambda: self._register(plugin), replaces_nothing=is_calm)
         callers = [(getattr(manager.hook, hook), kind) for hook, kind in HOOKS.items()]
         return [spec for caller, kind in callers for spec in self._ask(caller, kind)]
 
@@ -114,7 +116,9 @@ class PluginLoader:
         _check_specs(hook, kind, specs)
         return specs
 
-    def _run(self, stage: Stage, work: Callable[[], T], where: str = "") -> T:
+    def _run(
+        self, stage: Stage, work: Callable[[], T], where: str = "", *, replaces_nothing: bool = False
+    ) -> T:
         """Run a plugin's code; every exception becomes a PluginLoadError that starts with `where`.
 
         Stackkit's own code needs no guard, which takes longer than most of its plugins' imports.
@@ -128,8 +132,9 @@ class PluginLoader:
         self._libraries = self._libraries or PluginWatch()
         observed, candidate = Observations(), self._candidate
         label, package = candidate.label, candidate.package
+        libraries = None if replaces_nothing else self._libraries
         try:
-            with guarded(observed, label, self._seconds, package, self._libraries):
+            with guarded(observed, label, self._seconds, package, libraries):
                 return _described(stage, work, where)
         except (PluginLoadError, KeyboardInterrupt):
             raise
