@@ -27,9 +27,9 @@ settings.load_profile("quick")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the tests of the host first, and those of stackkit's own plugins last.
 
-    Some of the host's send signals to their own process, and a signal ended a process in which TensorFlow,
-    OpenVINO and MNN had all been loaded by earlier tests. Those of plugins import TensorFlow, whose 3,000
-    modules slow down every later load of a third-party plugin and every collection of garbage.
+    Some of the host's send signals to their own process, and a signal ended a process in which
+    TensorFlow, OpenVINO and MNN had all been loaded by earlier tests. Those of plugins load TensorFlow,
+    whose 3,000 modules slow down each later load of a third-party plugin and each garbage collection.
     """
     places = {"host": 0, "plugins": 2}
     tests = REPOSITORY / "tests"

@@ -278,6 +278,7 @@ def test_a_store_that_cannot_be_written(stackkit: Command, bird_folder: Path, tm
 # --- weights and plugins -----------------------------------------------------------------------
 
 
+@pytest.mark.slow  # Keras is imported to try the download; a needy plugin below has the same hint
 def test_missing_weights_offline_name_file_folder_and_usable_backbones(
     site: Site, bird_folder: Path, tmp_path: Path
 ) -> None:
@@ -315,7 +316,8 @@ FAULTY = """
         return [
             BackboneSpec(name=name, summary="", factory=f"faulty:{factory}")
             for name, factory in (
-                ("nan", "Nan"), ("narrow", "Narrow"), ("raising", "Raising"), ("absent", "Absent")
+                ("nan", "Nan"), ("narrow", "Narrow"), ("raising", "Raising"), ("absent", "Absent"),
+                ("needy", "Needy"),
             )
         ]
 
@@ -337,6 +339,12 @@ FAULTY = """
         def extract(self, images):
             raise RuntimeError("out of luck")
 
+    class Needy(Narrow):
+        @property
+        def revision(self):
+            from stackkit.api import WeightsError
+            raise WeightsError("needy.h5 not found in models")
+
     class Stubborn:
         def fit(self, X, y):
             raise ValueError("I do not learn")
@@ -354,6 +362,7 @@ FAULTY = """
         ),
         ("raising", EXTRACTION, "raising (from faulty) failed: RuntimeError: out of luck"),
         ("absent", PLUGIN, "faulty/absent (faulty 1.0) cannot be imported"),
+        ("needy", WEIGHTS, f"needy.h5 not found in models. Backbones that can run now: {HISTOGRAM}"),
     ],
 )
 def test_a_faulty_third_party_backbone_is_named(

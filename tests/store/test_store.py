@@ -450,7 +450,7 @@ class TestOtherProcesses:
 
     def test_every_row_reported_as_committed_survives_sigkill(self, store):
         draw, committed, rows = random.Random(7), set(), rows_of(range(2000))
-        for _ in range(12):
+        for _ in range(8):
             with writer(store.folder) as process:
                 if draw.random() < 0.7:
                     process.stdout.readline()

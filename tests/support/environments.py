@@ -15,8 +15,8 @@ OFFLINE = "pip install --no-index --no-build-isolation --no-deps"
 def create_environment(folder: Path) -> None:
     """Make a virtual environment that also finds the packages of the running one.
 
-    Only stackkit and plugins have to be installed into it, not 2 GB of TensorFlow. Its pip is that of the
-    running environment too: to install one takes seconds.
+    Only stackkit and plugins have to be installed into it, not 2 GB of TensorFlow. Its pip is that of
+    the running environment too, because installing one takes seconds.
     """
     venv.create(folder, with_pip=False)
     pip = folder / "bin" / "pip"
