@@ -11,7 +11,7 @@ from stackkit.recipe.recipe_file import CHECKS, OF_FOLDS, PUBLISHED, RecipeFile,
 
 RECIPE_BACKBONES = ("vgg19", "resnet50", "inception-v3", "xception")
 LEARNERS = ("logistic",)
-AGGREGATORS = ("average-svm", "soft-vote")
+AGGREGATORS = ("average-svm", "soft-vote", "concat")
 BASELINES = ("linear-svm",)
 FOLDS = 3
 INNER_FOLDS = 3
@@ -26,7 +26,7 @@ OPTIONS = {"learners": "--learner", "aggregators": "--aggregator", "baselines": 
 class Recipe:
     """An experiment, described by names and settings.
 
-    The defaults are the published recipe, plus the aggregator soft-vote for comparison.
+    The defaults are the published recipe, plus the aggregators soft-vote and concat for comparison.
 
     Attributes
     ----------
