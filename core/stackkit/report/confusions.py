@@ -91,7 +91,8 @@ def confusion(outcomes: Outcomes, row: int) -> NDArray[np.float64]:
     n_classes = len(outcomes.classes)
     cells = outcomes.true * n_classes + outcomes.rows[row].predicted
     counts = np.bincount(cells, weights=1 / often[place], minlength=n_classes**2)
-    return counts.reshape(n_classes, n_classes)
+    matrix: NDArray[np.float64] = counts.reshape(n_classes, n_classes)
+    return matrix
 
 
 def order(counts: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -131,7 +132,7 @@ def order(counts: NDArray[np.float64]) -> NDArray[np.int64]:
     np.fill_diagonal(distance, 0)
     between = squareform(distance, checks=False)
     tree = linkage(between, "average", optimal_ordering=n_classes <= _OPTIMAL)
-    leaves = leaves_list(tree).astype(np.int64)
+    leaves: NDArray[np.int64] = leaves_list(tree).astype(np.int64)
     # An order and its reverse are equally good: begin near the first class.
     return leaves if np.argmin(leaves) < n_classes / 2 else leaves[::-1].copy()
 

@@ -92,8 +92,8 @@ def make_thumbnails(
             except (OSError, ImageError, MemoryError) as error:
                 found.failed[name] = reason(error)
             else:
-                found.large |= {name: of_large} if of_large else {}
-                found.small |= {name: of_small} if of_small else {}
+                found.large.update({name: of_large} if of_large else {})
+                found.small.update({name: of_small} if of_small else {})
             advance(1)
     finally:
         pool.shutdown(cancel_futures=True)  # after Ctrl-C, images not begun are not decoded
