@@ -118,9 +118,7 @@ def compare(runs: Sequence[NamedRecord], rows: Sequence[str] = ()) -> RunCompari
     )
 
 
-def _chosen(
-    runs: Sequence[NamedRecord], rows: Sequence[str]
-) -> list[tuple[NamedRecord, str | None]]:
+def _chosen(runs: Sequence[NamedRecord], rows: Sequence[str]) -> list[tuple[NamedRecord, str | None]]:
     """Return each run with the name of its row; None for its headline."""
     if len(runs) == 1 and len(rows) > 1:
         return [(runs[0], row) for row in rows]
@@ -176,9 +174,7 @@ def _answers(
 def _folds(record: Record, compared: Sequence[ComparedRow]) -> RepeatedFolds:
     accuracy: NDArray[np.float64] = np.array([each.result.fold_accuracy for each in compared]).T
     n_test = len(record.outcomes.image) / len(accuracy)
-    return RepeatedFolds(
-        accuracy=accuracy, n_train=len(record.outcomes.ids) - n_test, n_test=n_test
-    )
+    return RepeatedFolds(accuracy=accuracy, n_train=len(record.outcomes.ids) - n_test, n_test=n_test)
 
 
 def _unambiguous(compared: Sequence[ComparedRow]) -> list[str]:
@@ -189,4 +185,3 @@ def _unambiguous(compared: Sequence[ComparedRow]) -> list[str]:
 
 def _listed(document: dict[str, Any]) -> dict[str, Any]:
     return {name: list(each) if isinstance(each, tuple) else each for name, each in document.items()}
-

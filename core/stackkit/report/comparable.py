@@ -44,7 +44,7 @@ class Aligned:
 def aligned(outcomes: Outcomes) -> Aligned:
     """Order the predictions of a run by the names of their images."""
     tested = outcomes.tested
-    images = np.array(sorted(range(len(tested)), key=lambda at: outcomes.ids[tested[at]]), np.int64)
+    images = np.array(sorted(range(len(tested)), key=lambda at: outcomes.ids[int(tested[at])]), np.int64)
     rank = np.empty(len(outcomes.ids), np.int64)
     rank[tested[images]] = np.arange(len(tested))
     order = np.lexsort((outcomes.repeat, rank[outcomes.image]))
@@ -74,9 +74,7 @@ def _check_protocol(first: Named, second: Named) -> None:
     others = [
         f"{name}/{record.other.folder.name}"
         for (name, record), kind in zip((first, second), reversed(kinds), strict=True)
-        if record.other
-        and record.other.folder
-        and record.other.document["protocol"]["kind"] == kind
+        if record.other and record.other.folder and record.other.document["protocol"]["kind"] == kind
     ]
     remedy = f"give {others[0]} instead" if others else "rerun one of them with the other's protocol"
     raise UsageError(
@@ -93,8 +91,8 @@ def _check_classes(first: Named, second: Named) -> None:
     for (one, record), (other, without) in ((first, second), (second, first)):
         if more := sorted(set(record.outcomes.classes) - set(without.outcomes.classes)):
             raise UsageError(
-                f"{one} has {len(more)} class(es) that {other} does not have (first {more[0]!r}), so the "
-                "runs are not comparable; rerun one of them on the dataset of the other"
+                f"{one} has {len(more)} class(es) that {other} does not have (first {more[0]!r}), so "
+                "the runs are not comparable; rerun one of them on the dataset of the other"
             )
 
 
@@ -142,8 +140,8 @@ def notes_on_differences(runs: Sequence[Named]) -> Iterator[str]:
     if len({bool(record.document["protocol"].get("grouped")) for _, record in runs}) > 1:
         apart = [name for name, record in runs if not record.document["protocol"].get("grouped")]
         yield (
-            f"Folds do not keep groups together in {', '.join(apart)}, where accuracies are too high for "
-            "images of new groups."
+            f"Folds do not keep groups together in {', '.join(apart)}, where accuracies are too high "
+            "for images of new groups."
         )
     if len(versions := {str(record.document.get("stackkit")) for _, record in runs}) > 1:
         yield f"The runs were made with different versions of stackkit: {', '.join(sorted(versions))}."

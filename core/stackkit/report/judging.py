@@ -47,9 +47,8 @@ def make_verdicts(
         Groups and copies that are in training and test parts, which the summary mentions.
 
     """
-    judge = _Judge(
-        rows=(*results, *references), answers=_answers(results, references, outcomes, protocol)
-    )
+    rows = (*results, *references)
+    judge = _Judge(rows=rows, answers=_answers(rows, outcomes, protocol))
     aggregators = [at for at, result in enumerate(results) if result.kind == "aggregator"]
     best, singles = judge.best(range(len(results))), judge.singles()
     headline = aggregators[0] if aggregators else best

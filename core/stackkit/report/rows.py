@@ -22,9 +22,7 @@ def results_of(document: Mapping[str, Any]) -> list[Result]:
 
     """
     try:
-        return [
-            _result(each) for name in ("results", "references") for each in document.get(name, ())
-        ]
+        return [_result(each) for name in ("results", "references") for each in document.get(name, ())]
     except (TypeError, AttributeError) as error:
         raise UsageError(f"the report of {document.get('dataset')} is damaged: {error}") from error
 
@@ -35,16 +33,15 @@ def headline_of(document: Mapping[str, Any]) -> int:
         return int(verdicts["headline"])
     results = results_of(document)
     aggregators = [at for at, result in enumerate(results) if result.kind == "aggregator"]
-    return aggregators[0] if aggregators else max(
-        range(len(results)), key=lambda at: results[at].accuracy
+    return (
+        aggregators[0] if aggregators else max(range(len(results)), key=lambda at: results[at].accuracy)
     )
 
 
 def _result(entry: Mapping[str, Any]) -> Result:
-    return Result(
-        **{
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in entry.items()
-            if name in _FIELDS  # a newer stackkit may write more
-        }
-    )
+    known: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in entry.items()
+        if name in _FIELDS  # a newer stackkit may write more
+    }
+    return Result(**known)
