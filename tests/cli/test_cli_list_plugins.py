@@ -387,6 +387,7 @@ COMMANDS = [
     "predict",
     "export",
     "explain",
+    "compare",
     "recipes",
     "suggest",
     "serve",
