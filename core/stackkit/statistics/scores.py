@@ -14,7 +14,11 @@ TINY = 1e-12
 
 def log_loss(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
     """Return the mean negative logarithm of the true class's probability."""
-    of_true = probabilities[np.arange(len(labels)), labels]
+    return mean_log_loss(probabilities[np.arange(len(labels)), labels])
+
+
+def mean_log_loss(of_true: NDArray[np.float64]) -> float:
+    """Return the mean negative logarithm of probabilities of the true class, (n,)."""
     return float(-np.log(np.maximum(of_true, TINY)).mean())
 
 
@@ -28,8 +32,21 @@ def expected_calibration_error(probabilities: NDArray[np.float64], labels: NDArr
     is above 0 even for perfect probabilities, because the accuracy in a bin varies by chance.
 
     """
-    confidence, correct = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+    return calibration_error(probabilities.max(axis=1), probabilities.argmax(axis=1) == labels)
+
+
+def calibration_error(confidence: NDArray[np.float64], correct: NDArray[np.bool_]) -> float:
+    """Return the expected calibration error of answers.
+
+    Parameters
+    ----------
+    confidence : ndarray of shape (n,)
+        Probability of each answer.
+    correct : ndarray of shape (n,), bool
+        Whether it is right.
+
+    """
     # Bins are open below and closed above, ((i - 1) / BINS, i / BINS].
     bins = np.maximum(np.ceil(confidence * BINS).astype(np.int64) - 1, 0).clip(max=BINS - 1)
     gaps = np.bincount(bins, weights=confidence - correct, minlength=BINS)
-    return float(np.abs(gaps).sum() / len(labels))
+    return float(np.abs(gaps).sum() / len(correct))
