@@ -191,8 +191,9 @@ def run(
         Receives progress; by default nothing is shown.
     **options
         The options of `stackkit run`, with underscores: recipe, backbones, learner, aggregator,
-        baseline, cv, split, shuffle, repeats, group_duplicates, inner_cv, refit, jobs, seed, strict,
-        store, feature_dtype, device, threads. Several components are text with commas or a list.
+        baseline, cv, split, holdout, shuffle, repeats, group_duplicates, inner_cv, refit,
+        learning_curve, jobs, seed, strict, store, feature_dtype, device, threads. Several
+        components are text with commas or a list.
 
     Returns
     -------
