@@ -61,7 +61,12 @@ def test_a_run_returns_its_report_and_writes_what_the_command_writes(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     report = stackkit.run(
-        folder, backbones="mean-colours", out=tmp_path, save=tmp_path / "m.stackkit", licence="CC0"
+        folder,
+        backbones="mean-colours",
+        out=tmp_path,
+        html=False,
+        save=tmp_path / "m.stackkit",
+        licence="CC0",
     )
     written = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
     assert written == report.document()
@@ -74,7 +79,6 @@ def test_a_run_returns_its_report_and_writes_what_the_command_writes(
     ]
     assert list(report.to_dataframe()["name"]) == [each.name for each in report.results]
     assert str(report).startswith(f"image-folder:root={folder}: 24 images, 3 classes")
-    assert "<th>accuracy</th>" in report._repr_html_()
     assert report.model is not None
     assert stackkit.load(tmp_path / "m.stackkit").info["licence"] == "CC0"
     assert capsys.readouterr() == ("", "")
