@@ -388,6 +388,7 @@ COMMANDS = [
     "predict",
     "export",
     "explain",
+    "compare",
     "recipes",
     "suggest",
     "serve",

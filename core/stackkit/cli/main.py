@@ -17,6 +17,7 @@ from stackkit import __version__
 from stackkit.api.errors import StackkitError, UsageError
 from stackkit.cli import (
     check_plugin,
+    compare,
     doctor,
     evaluate,
     explain,
@@ -124,6 +125,7 @@ def _app() -> typer.main.click.Command:  # type: ignore[name-defined]
         ("predict", predict.predict, SectionedCommand),
         ("export", export.export, SectionedCommand),
         ("explain", explain.explain, SectionedCommand),
+        ("compare", compare.compare, Command),
         ("recipes", recipes.recipes, Command),
         ("suggest", suggest.suggest, SectionedCommand),
         ("serve", serve.serve, SectionedCommand),
