@@ -29,7 +29,9 @@ from stackkit.cli import (
     new_plugin,
     predict,
     recipes,
+    report,
     run,
+    runs,
     serve,
     show,
     suggest,
@@ -40,6 +42,7 @@ from stackkit.cli.click_commands import Command, Group, SectionedCommand
 from stackkit.cli.shutdown import end_process, report_crashes
 from stackkit.host.discovery import DISABLED, check_disabled
 from stackkit.utils.console import say
+from stackkit.utils.interrupts import Interrupted
 from stackkit.utils.streams import protect_standard_streams
 
 P = ParamSpec("P")
@@ -117,6 +120,7 @@ def _app() -> typer.main.click.Command:  # type: ignore[name-defined]
         ("train", train.train, SectionedCommand),
         ("extract", extract.extract, SectionedCommand),
         ("evaluate", evaluate.evaluate, SectionedCommand),
+        ("report", report.report, SectionedCommand),
         ("predict", predict.predict, SectionedCommand),
         ("export", export.export, SectionedCommand),
         ("explain", explain.explain, SectionedCommand),
@@ -147,6 +151,10 @@ def _app() -> typer.main.click.Command:  # type: ignore[name-defined]
     app.add_typer(
         _group("List and delete cached fits.", {"ls": fits.ls, "gc": fits.gc}),
         name="fits",
+    )
+    app.add_typer(
+        _group("List and delete records of runs.", {"ls": runs.ls, "gc": runs.gc}),
+        name="runs",
     )
     return typer.main.get_command(app)
 
@@ -250,9 +258,10 @@ def _reporting_errors(command: Callable[P, None]) -> Callable[P, None]:
     def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
             command(*args, **kwargs)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as stop:
             # Work in progress has been written by now: the first Ctrl-C waits for it.
-            _explain(f"interrupted{AFTER_CTRL_C.get(command, '')}")
+            known = str(stop) if isinstance(stop, Interrupted) else AFTER_CTRL_C.get(command, "")
+            _explain(f"interrupted{known}")
             raise typer.Exit(INTERRUPTED) from None
         except StackkitError as error:
             _explain_error(error)

@@ -241,7 +241,16 @@ Out = Annotated[
         "--out",
         metavar="DIR",
         parser=values.path,
-        help="Write report.json, predictions.csv and probabilities.h5 to DIR.",
+        help="Write report.html, report.json, predictions.csv and more to DIR.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+Html = Annotated[
+    bool,
+    typer.Option(
+        "--html/--no-html",
+        help="Make report.html, a page to look at, in --out. Default: yes.",
+        show_default=False,
         rich_help_panel=OUTPUT,
     ),
 ]

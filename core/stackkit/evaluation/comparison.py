@@ -173,6 +173,8 @@ class Comparison:
         ]
 
     def _score(self, row: TableRow, results: Sequence[FitResult]) -> Result:
+        # Nothing is made of the probabilities of other rows.
+        stacked = row.kind == "learner" and self.fit_plan.needs_probabilities
         return score(
             row.name,
             row.kind,
@@ -180,7 +182,7 @@ class Comparison:
             self._with_truth(results),
             untrained=not all(features.trained for features in row.features),
             converged=all(result.converged for result in results),
-            disagreements=sum(result.disagreements for result in results),
+            disagreements=sum(result.disagreements for result in results) if stacked else 0,
             fit_on=row.fit_on,
             learners=[learner.label for learner in row.learners],
             views=[result.views for result in results if result.views],

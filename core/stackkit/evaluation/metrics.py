@@ -155,6 +155,7 @@ def score(
         balanced_accuracy=float(
             np.mean([_share(correct, images, labels == label) for label in np.unique(labels)])
         ),
+        macro_f1=macro_f1(np.concatenate([predicted for predicted, _ in folds]), labels),
         converged=converged,
         fit_on=fit_on,
         disagreements=disagreements,
@@ -193,9 +194,27 @@ def _share(correct: NDArray[np.bool_], images: NDArray[np.int64], chosen: NDArra
     return float(hits / n_images)
 
 
+def macro_f1(predicted: NDArray[np.int64], labels: NDArray[np.int64]) -> float:
+    """Return the mean over the classes of the F1 score, as scikit-learn's ``f1_score``.
+
+    Parameters
+    ----------
+    predicted, labels : ndarray of shape (n,), int64
+        Predicted and true labels. Classes that are in neither do not count; those that are predicted
+        only, or never correctly, have a score of 0.
+
+    """
+    size = 1 + int(max(predicted.max(), labels.max()))
+    hits, often, true = (
+        np.bincount(each, minlength=size) for each in (labels[predicted == labels], predicted, labels)
+    )
+    occurs = often + true > 0
+    return float(np.mean(2 * hits[occurs] / (often + true)[occurs]))
+
+
 def best_single(results: Sequence[Result]) -> Result:
     """Return the most accurate classifier on a single backbone; the first one of equals."""
-    return max((r for r in results if r.kind != "aggregator"), key=lambda r: r.accuracy)
+    return max((r for r in results if r.kind in ("baseline", "learner")), key=lambda r: r.accuracy)
 
 
 def with_gain_intervals(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from stackkit import __version__
@@ -17,7 +17,7 @@ from stackkit.preview import Preview
 from stackkit.recipe import Recipe
 from stackkit.report.caveats import notes
 from stackkit.report.image_notes import image_notes
-from stackkit.report.report import FoldSize, RecipeUsed, Report
+from stackkit.report.report import Cost, FoldSize, RecipeUsed, Report
 from stackkit.report.shared_images import notes_on_shared_images
 from stackkit.utils.versions import versions
 
@@ -28,6 +28,7 @@ def make_report(
     dataset: Dataset,
     summary: ExtractionSummary,
     evaluation: Evaluation,
+    costs: Sequence[Cost],
     timings: Mapping[str, float],
     effects: FigureWatch,
 ) -> Report:
@@ -58,6 +59,8 @@ def make_report(
         versions=versions(),
         timings={name: round(seconds, 3) for name, seconds in timings.items()},
         notes=all_notes,
+        references=tuple(evaluation.references),
+        costs=tuple(costs),
     )
 
 
@@ -73,6 +76,7 @@ def _notes(
         *notes(preview.protocol, comparison, evaluation.results, summary.failed, missing),
         *notes_on_shared_images(preview.protocol, comparison, shared),
         *image_notes(summary.remarks),
+        *evaluation.notes,
         *dataset.notes,
     )
 

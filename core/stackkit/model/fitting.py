@@ -18,6 +18,7 @@ from stackkit.evaluation.fit_plan import FitPlan
 from stackkit.evaluation.folds import Fold, inner_folds
 from stackkit.evaluation.learner_fit import LearnerFit
 from stackkit.evaluation.out_of_fold import Collector, OutOfFold
+from stackkit.evaluation.scores import gives_scores
 from stackkit.evaluation.views import Use
 from stackkit.model.classifiers import check_savable
 from stackkit.model.stack import FittedLearner, Stack
@@ -82,10 +83,7 @@ def chosen_aggregator(classifiers: CheckedClassifiers, text: str) -> CheckedAggr
 def _says_how_certain(aggregator: object) -> bool:
     # The class, because scikit-learn's estimators may show a method only once they are fitted.
     kind = type(aggregator)
-    return any(hasattr(each, name) for each in (aggregator, kind) for name in _METHODS)
-
-
-_METHODS = ("predict_proba", "decision_function")
+    return gives_scores(aggregator) or gives_scores(kind)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -114,7 +112,7 @@ class StackFitting:
         plan = replace(comparison.fit_plan, chosen=self.chosen.component.text, keep=self.official)
         if not _leaves_each_out(comparison):
             folds_inside(plan, self._training_rows(comparison))  # refused now, not after hours of fits
-        self._collector = Collector(n_folds=len(comparison.folds) // comparison.repeats)
+        self._collector = self._collector_of(len(comparison.folds) // comparison.repeats)
         take = self._take_stack(plan) if self.official else self._collector.add
         return replace(comparison, fit_plan=plan, on_fold=_both(comparison.on_fold, take))
 
@@ -131,7 +129,7 @@ class StackFitting:
         assert self._collector is not None
         if not _leaves_each_out(comparison):
             folds = folds_inside(plan, train)
-            self._collector = Collector(n_folds=len(folds))
+            self._collector = self._collector_of(len(folds))
             # On features, an aggregator answers without the learners' votes.
             without = _averaged(plan, self.chosen) or self.chosen.fit_on == "features"
             inside = replace(plan, keep=False, learners_too=not without)
@@ -141,6 +139,9 @@ class StackFitting:
             _run(comparison, plan, [Fold(train=train, test=train[:0])], self._take_stack(plan))
         (stack,) = self._stacks
         return FinalFit(stack=stack, out_of_fold=self._collector.collected(plan.labels))
+
+    def _collector_of(self, n_folds: int) -> Collector:
+        return Collector(chosen=self.chosen.component.text, n_folds=n_folds)
 
     def _alone(self, plan: FitPlan) -> FitPlan:
         """Return a plan without baselines and other aggregators."""

@@ -27,6 +27,8 @@ class Verdict:
         Name of the test.
     sentence : str
         The verdict in plain words.
+    claimed : bool
+        Whether interval and test both say that the rows differ.
 
     """
 
@@ -38,6 +40,7 @@ class Verdict:
     p_holm: float
     test: str
     sentence: str
+    claimed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
