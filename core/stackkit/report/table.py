@@ -31,7 +31,10 @@ def show(report: Report, console: Console) -> None:
     if len(report.folds) > MAX_FOLDS:
         for result in report.results:
             accuracies = " ".join(map(_percent, result.fold_accuracy))
-            print_literal(console, f"folds of {result.name} on {_backbones(result)}: {accuracies}")
+            print_literal(
+                console,
+                f"{report.protocol.part}s of {result.name} on {_backbones(result)}: {accuracies}",
+            )
     for note in report.notes:
         print_literal(console, f"- {note}")
     for what, images in (("failed", report.failed_images), ("suspect", report.suspect_images)):
@@ -59,7 +62,7 @@ def _show_results(report: Report, console: Console) -> None:
         Column(heading="on", cells=[_backbones(result) for result in results], is_name=True),
     ]
     for fold in range(n_folds if n_folds <= MAX_FOLDS else 0):
-        heading = f"fold {fold + 1}" if n_folds > 1 else "test"
+        heading = f"{report.protocol.part} {fold + 1}" if n_folds > 1 else "test"
         accuracies = [_percent(result.fold_accuracy[fold]) for result in results]
         columns.append(Column(heading=heading, cells=accuracies, rank=5))
     columns += _summaries(report, best)
