@@ -10,7 +10,7 @@ import typer
 from stackkit.api.errors import UsageError
 from stackkit.cli import options, values
 from stackkit.cli.host import the_host
-from stackkit.cli.output import stdout_set_aside
+from stackkit.cli.output import print_lines, stdout_set_aside
 from stackkit.utils.console import say
 
 if TYPE_CHECKING:
@@ -114,5 +114,4 @@ def _write_table(record: Record, format_: Format, out: Path | None) -> None:
     if out:
         say(f"report: {write_page(text, out)}")
     else:
-        for line in text.removesuffix("\n").split("\n"):
-            say(line)
+        print_lines(text)
