@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from stackkit.evaluation.metrics import Result, best_single
+from stackkit.evaluation.references import LARGEST_CLASS
 from stackkit.evaluation.table_row import sources
 from stackkit.report.report import FILE_NAME, Report
 from stackkit.statistics.intervals import Interval
@@ -24,7 +25,7 @@ def show(report: Report, console: Console) -> None:
     """Print one row per classifier, then the notes and the unreadable and damaged images."""
     console = unwrapped(console)
     classes = f"{report.n_images:,} images, {len(report.classes)} classes"
-    title = f"{report.dataset}: {classes}; {report.protocol.title}; accuracy in percent"
+    title = f"{report.dataset}: {classes}; {report.protocol.title}; accuracy in percent{_chance(report)}"
     print_literal(console, "")
     print_literal(console, title)
     _show_results(report, console)
@@ -42,6 +43,12 @@ def show(report: Report, console: Console) -> None:
             print_literal(console, f"{what}: {image.id}: {image.reason}")
         if (more := len(images) - MAX_FAILURES) > 0:
             print_literal(console, f"... and {more} more; {FILE_NAME} (--out) lists all")
+
+
+def _chance(report: Report) -> str:
+    """Return what the title says of the accuracy that needs no image."""
+    found = [each for each in report.references if each.name == LARGEST_CLASS]
+    return "".join(f", chance {_percent(each.accuracy)} (always the largest class)" for each in found)
 
 
 def documents(report: Report) -> list[dict[str, Any]]:
