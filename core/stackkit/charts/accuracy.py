@@ -52,6 +52,9 @@ def accuracy(record: Record) -> Picture:
     )
     with drawing(_height(marks)) as figure:
         axes = _prepared(figure, marks)
+        for number, mark in enumerate(marks):  # a faint bar from 0 says that shares are meant
+            colour = _LOOKS[mark.row.kind][0]
+            axes.barh(number, 100 * mark.value, height=0.5, color=colour, alpha=0.16)
         _draw(axes, marks, [f"{100 * each.value:.1f}  [{_ends(each.ends)}]" for each in marks])
         axes.set_xlim(0, 100)
         axes.set_xlabel("accuracy in percent, with 95 % interval")
