@@ -88,6 +88,20 @@ def test_a_run_returns_its_report_and_writes_what_the_command_writes(
         stackkit.run(folder, backbones="mean-colours", save=tmp_path / "m.stackkit")
 
 
+def test_a_report_shows_itself_in_a_notebook_and_is_written_as_a_page(
+    trained: stackkit.TrainedModel, tmp_path: Path, home: Path
+) -> None:
+    page = trained.report.save_html(tmp_path / "report.html").read_text(encoding="utf-8")
+    assert page == trained.report.html()
+    assert page.startswith("<!doctype html>")
+    assert "data:image/jpeg;base64," in page
+    assert trained.report._repr_html_().startswith("<iframe ")
+    with pytest.raises(UsageError, match="cannot be written"):
+        trained.report.save_html(tmp_path / "missing" / "report.html")
+    written = [json.loads(each.read_text()) for each in (home / "runs").glob("*/report.json")]
+    assert trained.report.document() in written
+
+
 def test_a_loaded_model_gives_the_very_answers_of_the_trained_one(
     trained: stackkit.TrainedModel, model: stackkit.LoadedModel
 ) -> None:
