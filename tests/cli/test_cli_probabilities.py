@@ -168,7 +168,8 @@ def test_a_failed_file_leaves_no_older_one_beside_the_new_report(
 
     monkeypatch.setattr("stackkit.report.probability_file.h5py", SimpleNamespace(File=full))
     assert stackkit("run", *FLAKY, "--out", out, "--overwrite").code == 0
-    assert {path.name for path in out.iterdir()} == {"report.json", "predictions.csv"}
+    names = {path.name for path in out.iterdir()}
+    assert names == {"report.json", "predictions.csv", "outcomes.npz"}
 
 
 def test_a_failed_run_leaves_the_folder_unchanged(stackkit: Command, tmp_path: Path) -> None:
@@ -187,7 +188,7 @@ def test_leftovers_of_a_killed_run_are_removed_by_the_next(stackkit: Command, tm
     (tmp_path / "out" / ".probabilities.h5.123").write_bytes(b"half")
     ran(stackkit, tmp_path / "out")
     names = {path.name for path in (tmp_path / "out").iterdir()}
-    assert names == {"report.json", "predictions.csv", "probabilities.h5"}
+    assert names == {"report.json", "predictions.csv", "outcomes.npz", "probabilities.h5"}
 
 
 def test_probabilities_of_an_earlier_run_are_replaced_only_with_overwrite(

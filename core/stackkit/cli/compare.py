@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Runs = Annotated[
     list[str],
     typer.Argument(
-        metavar="RUN...", help="Folders of runs (--out), or names that `report --list` shows."
+        metavar="RUN...", help="Folders of runs (--out), or names in `stackkit runs ls`."
     ),
 ]
 Rows = Annotated[
@@ -59,10 +59,9 @@ def compare(
         print_json(found.document())
     elif table_format:
         from stackkit.cli.output import print_lines
-        from stackkit.report.comparison_table import comparison_table
-        from stackkit.report.table_formats import formatted
+        from stackkit.report.table_formats import comparison_text
 
-        print_lines(formatted(comparison_table(found), table_format))
+        print_lines(comparison_text(found, table_format))
     else:
         _show(found)
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.pool import ThreadPool
 from queue import SimpleQueue
 
@@ -101,7 +102,9 @@ class FitScheduler:
         if (cached := self.cache.load(fit)) is not None:
             return cached
         with one_openmp_thread(), seeded(fit.process_state, fit.digest):
+            start = time.perf_counter()
             result = fit.run()
+            result = replace(result, seconds=time.perf_counter() - start)
         self.cache.save(fit, result)
         return result
 

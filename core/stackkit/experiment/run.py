@@ -13,6 +13,7 @@ from stackkit.api.reporter import Reporter
 from stackkit.evaluation.classifiers import CheckedAggregator, CheckedClassifiers
 from stackkit.evaluation.evaluability import check_evaluable
 from stackkit.evaluation.inputs import usable_features
+from stackkit.experiment.costs import costs_of
 from stackkit.experiment.evaluation import Evaluation, Outputs, evaluate, failed_images_mentioned
 from stackkit.experiment.features import computed_features, stored_features
 from stackkit.experiment.report import make_report
@@ -120,7 +121,8 @@ def carry_out(
                 outputs = replace(outputs, fits=None)  # other runs must not reuse such fits
             fitting = StackFitting(chosen=chosen, official=recipe.official) if chosen else None
             evaluation = evaluate(recipe, classifiers, dataset, usable, reporter, outputs, fitting)
-    report = make_report(recipe, preview, dataset, summary, evaluation, timings, effects)
+            costs = costs_of(evaluation, preview.backbones, rows, summary, store)
+    report = make_report(recipe, preview, dataset, summary, evaluation, costs, timings, effects)
     return Finished(
         report=report, preview=preview, evaluation=evaluation, chosen=chosen, dataset=dataset
     )

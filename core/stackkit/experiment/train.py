@@ -29,10 +29,11 @@ from stackkit.store import FeatureStore
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trained:
-    """A trained model, and the report of the evaluation that says how good it is."""
+    """A trained model, the report of the evaluation that says how good it is, and the evaluation."""
 
     model: Model
     report: Report
+    found: Finished
 
 
 def train(
@@ -83,7 +84,7 @@ def train(
     model = _model(found, trust, report, licence)
     if with_examples:
         model = replace(model, examples=_examples(found, known, features, reporter))
-    return Trained(model=model, report=report)
+    return Trained(model=model, report=report, found=found)
 
 
 def _examples(

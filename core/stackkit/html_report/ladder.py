@@ -106,7 +106,7 @@ def _row(
     best: int,
     headline: int,
 ) -> LadderRow:
-    verdict = _against(verdicts, number)
+    verdict = None if number == best else _against(verdicts, number)
     costs = document.get("costs") or ()
     cost = costs[number] if number < len(costs) else {}
     best_accuracy = document["results"][best]["accuracy"]

@@ -69,6 +69,7 @@ def _environment() -> Environment:
     for function in (
         text.percent,
         text.points,
+        text.prose,
         text.interval,
         text.points_interval,
         text.figure,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from inspect import signature
 from pathlib import Path
 from typing import Any, Unpack
@@ -16,12 +16,12 @@ from stackkit.api.paths import fits_dir, user_path
 from stackkit.api.reporter import Reporter, SilentReporter
 from stackkit.evaluation.metrics import Result, best_single
 from stackkit.experiment.evaluation import Outputs
-from stackkit.experiment.run import Steps, carry_out
+from stackkit.experiment.recording import keep, record_of, write_files
+from stackkit.experiment.run import Finished, Steps, carry_out
 from stackkit.experiment.saving import Saving
 from stackkit.library.arguments import RecipeOptions, recipe_of, store_of
 from stackkit.library.components import dataset_text, installed
 from stackkit.library.frames import data_frame
-from stackkit.library.html import listed, percent, table
 from stackkit.library.loaded_model import LoadedModel
 from stackkit.report import report as report_file
 from stackkit.report import table as text_table
@@ -42,8 +42,12 @@ class RunReport:
 
     """
 
-    _report: Report
+    _found: Finished
     model: LoadedModel | None = None
+
+    @property
+    def _report(self) -> Report:
+        return self._found.report
 
     @property
     def results(self) -> tuple[Result, ...]:
@@ -90,15 +94,38 @@ class RunReport:
     def __repr__(self) -> str:
         return f"<RunReport of {len(self.results)} classifiers on {self._report.dataset}>"
 
+    def html(self) -> str:
+        """Return the report as one HTML page, as `stackkit run --out` writes it.
+
+        The first call reads images and places them on a map, which takes some seconds.
+        """
+        return self._page
+
+    @cached_property
+    def _page(self) -> str:
+        # Only now: matplotlib takes a second to import.
+        from stackkit.experiment.page import Source, with_evidence
+        from stackkit.html_report import page
+
+        return page(with_evidence(record_of(self._found), Source.of(self._found), SilentReporter()))
+
+    def save_html(self, path: str | os.PathLike[str]) -> Path:
+        """Write the page of `html` to a file, which is replaced if it exists, and return its path.
+
+        Raises
+        ------
+        UsageError
+            If the file cannot be written.
+
+        """
+        from stackkit.experiment.page import write_page
+
+        return write_page(self._page, user_path(path))
+
     def _repr_html_(self) -> str:
-        found = self._report
-        title = f"{found.dataset}: {found.n_images:,} images, {len(found.classes)} classes; "
-        heads = ["classifier", "on", "accuracy", "95 % interval"]
-        rows = [
-            [each.name, ", ".join(each.backbones), percent(each.accuracy), _interval(each.interval_95)]
-            for each in found.results
-        ]
-        return table(heads, rows, title + found.protocol.title) + listed(found.notes)
+        from stackkit.html_report import frame
+
+        return frame(self._page)
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,6 +158,7 @@ def run(
     dataset: str | os.PathLike[str],
     *,
     out: str | os.PathLike[str] | None = None,
+    html: bool = True,
     save: str | os.PathLike[str] | None = None,
     save_aggregator: str = "",
     with_weights: bool = False,
@@ -147,7 +175,10 @@ def run(
     dataset : str or os.PathLike
         Name and options of a dataset, such as "mnist:limit=50", or a folder with a subfolder per class.
     out : str or os.PathLike, optional
-        Folder for report.json, predictions.csv and probabilities.h5.
+        Folder for report.html, report.json, predictions.csv and more. Without it, the record is kept in
+        STACKKIT_HOME/runs, and `stackkit report` shows it.
+    html : bool, default True
+        Whether to make report.html in `out`.
     save : str or os.PathLike, optional
         Then fit a model and write it to this file, such as "birds.stackkit"; see `train`.
     save_aggregator : str, optional
@@ -160,8 +191,9 @@ def run(
         Receives progress; by default nothing is shown.
     **options
         The options of `stackkit run`, with underscores: recipe, backbones, learner, aggregator,
-        baseline, cv, split, shuffle, repeats, group_duplicates, inner_cv, refit, jobs, seed, strict,
-        store, feature_dtype, device, threads. Several components are text with commas or a list.
+        baseline, cv, split, holdout, shuffle, repeats, group_duplicates, inner_cv, refit,
+        learning_curve, jobs, seed, strict, store, feature_dtype, device, threads. Several
+        components are text with commas or a list.
 
     Returns
     -------
@@ -199,16 +231,34 @@ def run(
         if folder:
             held.enter_context(report_file.reserved(folder, overwrite=overwrite))
         trained = saving.train(*task) if saving else None
-        report = trained.report if trained else carry_out(*task).report
+        found = trained.found if trained else carry_out(*task)
         try:
             if saving and trained:
-                report = saving.save(trained)
+                found = replace(found, report=saving.save(trained))
         finally:  # a model that cannot be written must not cost the report
-            if folder:
-                report_file.write(report, folder, overwrite=overwrite)
-                predictions.write(folder)
+            _record(found, predictions, folder, task[3], overwrite=overwrite, html=html)
     model = LoadedModel(trained.model, device=recipe.device, threads=recipe.threads) if trained else None
-    return RunReport(report, model)
+    return RunReport(found, model)
+
+
+def _record(
+    found: Finished,
+    predictions: PredictionsFile,
+    folder: Path | None,
+    reporter: Reporter,
+    *,
+    overwrite: bool,
+    html: bool,
+) -> None:
+    """Write what the command writes."""
+    if folder is None:
+        keep(found, reporter.message)
+        return
+    write_files(found, predictions, folder, overwrite=overwrite, tell=reporter.message)
+    if html:
+        from stackkit.experiment.page import page_of_run
+
+        page_of_run(found, folder, reporter)
 
 
 def train(
@@ -269,11 +319,10 @@ def train(
     )
     saving.check()
     steps = Steps(outputs=Outputs(fits=fits_dir()))
-    trained = saving.train(recipe, registry, store, reporter or SilentReporter(), steps)
-    report = RunReport(saving.save(trained))
+    shown = reporter or SilentReporter()
+    trained = saving.train(recipe, registry, store, shown, steps)
+    found = replace(trained.found, report=saving.save(trained))
+    keep(found, shown.message)
+    report = RunReport(found)
     model = LoadedModel(trained.model, device=recipe.device, threads=recipe.threads)
     return TrainedModel(report, model, saving.path)
-
-
-def _interval(ends: Sequence[float]) -> str:
-    return f"[{', '.join(f'{100 * end:.1f}' for end in ends)}]"

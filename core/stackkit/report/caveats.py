@@ -11,6 +11,7 @@ from stackkit.evaluation.comparison import Comparison
 from stackkit.evaluation.metrics import Result
 from stackkit.evaluation.protocol import Protocol
 from stackkit.evaluation.table_row import sources
+from stackkit.report.verdicts import Verdicts
 from stackkit.report.view_notes import notes_on_views
 
 MAX_ROWS = 3
@@ -46,16 +47,15 @@ def notes(
     yield from notes_on_views(comparison.fit_plan, results)
     yield from _on_fits(comparison, results)
     yield from _on_out_of_fold(comparison, results)
-    if len(comparison.fit_plan.classifiers.learners) > 1:
-        yield (
-            "The gain is measured against the best baseline or learner of this table, chosen on the "
-            "same test images, which favours that one."
-        )
-    elif len(comparison.fit_plan.features) > 1:
-        yield (
-            "The gain is measured against the best single backbone of this table, chosen on the same "
-            "test images, which favours the single backbone."
-        )
+
+
+def notes_on_selection(verdicts: Verdicts) -> Iterator[str]:
+    """Say what the best single backbone, and the gain over it, owe to being chosen on these images."""
+    single, gain = verdicts.best_single, verdicts.gain
+    if len(single.among) == 1 or gain is None:
+        return
+    yield f"The gain is measured against the best row on a single backbone. {single.sentence}"
+    yield f"Corrected for this choice, too: {gain.sentence}"
 
 
 def _on_images(

@@ -6,7 +6,7 @@ from typing import Any
 
 from stackkit.report.between_runs import RunComparison
 from stackkit.report.ladder_table import p_cell, signed, tenths, with_interval
-from stackkit.report.table_formats import PaperTable, TextColumn
+from stackkit.report.paper_table import PaperTable, TextColumn
 
 
 def comparison_table(comparison: RunComparison) -> PaperTable:

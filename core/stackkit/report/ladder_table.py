@@ -7,9 +7,9 @@ from typing import Any
 
 from stackkit.evaluation.metrics import Result
 from stackkit.evaluation.table_row import sources
+from stackkit.report.paper_table import PaperTable, TextColumn
 from stackkit.report.rows import results_of
 from stackkit.report.sentences import percent
-from stackkit.report.table_formats import PaperTable, TextColumn
 from stackkit.statistics.intervals import Interval
 
 
@@ -142,6 +142,7 @@ def _documents(
     costs = document.get("costs") or [{}] * len(rows)
     return [
         {
+            "protocol": document["protocol"]["kind"],
             "name": row.name,
             "kind": row.kind,
             "backbones": list(row.backbones),

@@ -245,7 +245,9 @@ def _on_sample(recipe: Recipe, seed: int) -> Recipe:
     return replace(
         recipe,
         baselines=(),
-        official=False,
+        split="",
+        holdout=0.0,
+        learning_curve=False,
         cv=FOLDS,
         shuffle=True,
         repeats=1,
