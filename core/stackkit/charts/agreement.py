@@ -60,8 +60,8 @@ def _caption(found: Agreement) -> str:
         "A stack gains where some networks are right and others wrong: the more such images, the more "
         "there is to gain. Images that no network gets right are hardly within its reach. Always "
         f"picking a network that is right would give {percent(found.oracle)}; no stack does, since it "
-        "does not know which one that is. Each bar is 100 % of the images that are counted on its right; "
-        "compared are the networks' first learners."
+        "does not know which one that is. Each bar stands for the images that are counted on its right. "
+        "Compared are the networks' first learners."
     )
 
 

@@ -71,7 +71,7 @@ def _draw(figure: Any, counts: NDArray[np.float64], names: list[str]) -> None:
     n_classes = len(names)
     axes = figure.add_subplot()
     has_numbers = n_classes <= _NUMBERED
-    axes.imshow(_pixels(counts, strongest=0.6 if has_numbers else 1.0), interpolation="none")
+    axes.imshow(_pixels(counts, *((0.1, 0.6) if has_numbers else (0.4, 1.0))), interpolation="none")
     axes.grid(visible=False)
     axes.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False)
     axes.spines[:].set_visible(True)
@@ -90,15 +90,15 @@ def _draw(figure: Any, counts: NDArray[np.float64], names: list[str]) -> None:
             axes.text(answer, true, text, ha="center", va="center_baseline", fontsize=8)
 
 
-def _pixels(counts: NDArray[np.float64], strongest: float) -> NDArray[np.uint8]:
+def _pixels(counts: NDArray[np.float64], faintest: float, strongest: float) -> NDArray[np.uint8]:
     """Return RGBA pixels, (n_classes, n_classes, 4); rare mistakes are seen too, by the square root."""
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1e-9)
     pixels = np.empty((*counts.shape, 4), np.uint8)
     pixels[..., :3] = _rgb(colours.ORANGE)
     diagonal = np.arange(len(counts))
     pixels[diagonal, diagonal, :3] = _rgb(colours.BLUE)
-    opacity = np.where(shares > 0, 0.15 + 0.85 * np.sqrt(shares.clip(0, 1)), 0)
-    pixels[..., 3] = np.round(255 * strongest * opacity)
+    opacity = faintest + (strongest - faintest) * np.sqrt(shares.clip(0, 1))
+    pixels[..., 3] = np.round(255 * np.where(shares > 0, opacity, 0))
     return pixels
 
 
