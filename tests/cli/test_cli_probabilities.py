@@ -206,4 +206,4 @@ def test_probabilities_of_an_earlier_run_are_replaced_only_with_overwrite(
     assert stackkit("run", *FLAKY, "--out", out, "--dry-run").code == 2
     assert stackkit("run", *FLAKY, "--out", out, "--overwrite").code == 0
     with h5py.File(out / "probabilities.h5") as file:
-        assert len(file["fold_0/predicted"]) == 6
+        assert len(file["fold_0/predicted"]) == 7
