@@ -81,7 +81,7 @@ def _notes(
     comparison, missing = evaluation.comparison, evaluation.usable.missing
     return (
         *notes(preview.protocol, comparison, evaluation.results, summary.failed, missing),
-        *notes_on_selection(verdicts),
+        *notes_on_selection(verdicts, evaluation.results),
         *notes_on_shared_images(preview.protocol, comparison, shared),
         *image_notes(summary.remarks),
         *evaluation.notes,

@@ -46,13 +46,17 @@ def page(record: Record, pictures: Mapping[str, Picture] | None = None) -> str:
 
     """
     script = (TEMPLATES / "page.js").read_text(encoding="utf-8")
-    return _environment().get_template("page.html.j2").render(
-        style=_trusted((TEMPLATES / "page.css").read_text(encoding="utf-8")),
-        script=_trusted(script),
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        pictures=draw(record) if pictures is None else pictures,
-        other=record.other and _other(record.other),
-        **_content(record),
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            style=_trusted((TEMPLATES / "page.css").read_text(encoding="utf-8")),
+            script=_trusted(script),
+            script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+            pictures=draw(record) if pictures is None else pictures,
+            other=record.other and _other(record.other),
+            **_content(record),
+        )
     )
 
 
