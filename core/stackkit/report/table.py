@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -19,6 +19,19 @@ MAX_FOLDS = 5
 
 MAX_FAILURES = 20
 """Number of unreadable images, and of damaged ones, that are listed."""
+
+
+NOT_COMPARABLE = "Below, the official split: its figures are not comparable with those above."
+"""Line between the tables of two protocols."""
+
+
+def show_all(reports: Sequence[Report], console: Console) -> None:
+    """Print the reports of one run, of which the second is that of the official split."""
+    for number, report in enumerate(reports):
+        if number:
+            print_literal(console, "")
+            print_literal(console, NOT_COMPARABLE)
+        show(report, console)
 
 
 def show(report: Report, console: Console) -> None:
