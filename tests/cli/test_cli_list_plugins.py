@@ -387,6 +387,7 @@ COMMANDS = [
     "predict",
     "export",
     "explain",
+    "audit",
     "recipes",
     "suggest",
     "serve",

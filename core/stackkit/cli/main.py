@@ -16,6 +16,7 @@ import typer
 from stackkit import __version__
 from stackkit.api.errors import StackkitError, UsageError
 from stackkit.cli import (
+    audit,
     check_plugin,
     doctor,
     evaluate,
@@ -50,7 +51,15 @@ INTERRUPTED = 130
 AFTER_CTRL_C = {
     predict.predict: "; with --resume FILE or --sort-into DIR, the same command goes on from there",
     **dict.fromkeys(
-        (run.run, train.train, extract.extract, evaluate.evaluate, suggest.suggest, fetch.fetch),
+        (
+            run.run,
+            train.train,
+            extract.extract,
+            evaluate.evaluate,
+            audit.audit,
+            suggest.suggest,
+            fetch.fetch,
+        ),
         "; everything finished so far is kept; run the same command again to resume",
     ),
 }
@@ -120,6 +129,7 @@ def _app() -> typer.main.click.Command:  # type: ignore[name-defined]
         ("predict", predict.predict, SectionedCommand),
         ("export", export.export, SectionedCommand),
         ("explain", explain.explain, SectionedCommand),
+        ("audit", audit.audit, SectionedCommand),
         ("recipes", recipes.recipes, Command),
         ("suggest", suggest.suggest, SectionedCommand),
         ("serve", serve.serve, SectionedCommand),
