@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Runs = Annotated[
     list[str],
     typer.Argument(
-        metavar="RUN...", help="Folders of runs (--out), or names that `report --list` shows."
+        metavar="RUN...", help="Folders of runs (--out), or names in `stackkit runs ls`."
     ),
 ]
 Rows = Annotated[

@@ -52,6 +52,7 @@ INTERRUPTED = 130
 """Exit code after Ctrl-C, by the convention of shells: 128 + SIGINT."""
 
 AFTER_CTRL_C = {
+    report.report: "; run the same command again to make the report",
     predict.predict: "; with --resume FILE or --sort-into DIR, the same command goes on from there",
     **dict.fromkeys(
         (run.run, train.train, extract.extract, evaluate.evaluate, suggest.suggest, fetch.fetch),
@@ -121,7 +122,7 @@ def _app() -> typer.main.click.Command:  # type: ignore[name-defined]
         ("train", train.train, SectionedCommand),
         ("extract", extract.extract, SectionedCommand),
         ("evaluate", evaluate.evaluate, SectionedCommand),
-        ("report", report.report, SectionedCommand),
+        ("report", report.report, Command),
         ("predict", predict.predict, SectionedCommand),
         ("export", export.export, SectionedCommand),
         ("explain", explain.explain, SectionedCommand),

@@ -64,7 +64,7 @@ class Comparison:
     scheduler : FitScheduler
         Runs the fits.
     repeats : int
-        How often every image is predicted.
+        How often the images are divided; in a hold-out, how often test images are drawn.
     on_fold : callable
         Called with the `FoldOutcome` of each fold as soon as it is complete.
 
@@ -85,10 +85,13 @@ class Comparison:
     @property
     def class_sizes(self) -> NDArray[np.int64]:
         """Number of test images of each class, (n_classes,) int64; each image counts once."""
-        tested = np.concatenate([fold.test for fold in self.folds])
-        counts = np.bincount(self.fit_plan.labels[tested], minlength=self.fit_plan.n_classes)
-        sizes: NDArray[np.int64] = counts // self.repeats
-        return sizes
+        tested = self.fit_plan.labels[np.unique(self.tested)]
+        return np.bincount(tested, minlength=self.fit_plan.n_classes).astype(np.int64)
+
+    @property
+    def tested(self) -> NDArray[np.int64]:
+        """Row of each prediction, (n_predictions,) int64, fold by fold."""
+        return np.concatenate([fold.test for fold in self.folds])
 
     @cached_property
     def fold_fits(self) -> Sequence[FoldFits]:
@@ -104,7 +107,7 @@ class Comparison:
                 np.concatenate([predicted == true for predicted, true in self._with_truth(of_row)])
                 for of_row in by_row
             ],
-            repeats=self.repeats,
+            self.tested,
         )
 
     def run_fits(self) -> list[list[FitResult]]:
@@ -183,7 +186,7 @@ class Comparison:
             fit_on=row.fit_on,
             learners=[learner.label for learner in row.learners],
             views=[result.views for result in results if result.views],
-            repeats=self.repeats,
+            images=self.tested,
             # Folds of groups differ in size: their mean would not lie in the middle of the interval.
             pooled=self.fit_plan.groups is not None,
         )

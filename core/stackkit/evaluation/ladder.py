@@ -68,7 +68,7 @@ def references(
             untrained=not all(one.trained for one in features),
             converged=all(result.converged for result in results if fed and result.kind == "learner"),
             learners=list(labels),
-            repeats=comparison.repeats,
+            images=outcomes.image[np.concatenate(folds)],
             pooled=comparison.fit_plan.groups is not None,
         )
         found.append(_completed(result, outcomes, number))
@@ -76,7 +76,7 @@ def references(
     (place,) = (number for number, result in enumerate(results) if result is best)
     compared = (place, *range(n_rows, n_rows + len(found)))
     rights = [outcomes.rows[number].predicted == outcomes.true for number in compared]
-    return tuple(with_gain_intervals([best, *found], rights, repeats=comparison.repeats)[1:])
+    return tuple(with_gain_intervals([best, *found], rights, outcomes.image)[1:])
 
 
 def _folds(outcomes: Outcomes) -> list[NDArray[np.int64]]:

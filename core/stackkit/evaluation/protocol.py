@@ -39,6 +39,11 @@ class Protocol:
     holdout: float | None = None
 
     @property
+    def part(self) -> str:
+        """What one of several measurements is called."""
+        return "draw" if self.kind == "holdout" else "fold"
+
+    @property
     def title(self) -> str:
         """The protocol in a few words."""
         if self.kind == "official-split":

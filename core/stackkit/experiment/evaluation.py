@@ -67,6 +67,8 @@ class Evaluation:
         What was predicted.
     fit_seconds : sequence of float or None
         Time of the fits of each row, then of each reference.
+    predictions : Predictions
+        The same as a table for people.
     notes : tuple of str
         What a reader must know about the outcomes.
     final : FinalFit or None
@@ -80,6 +82,7 @@ class Evaluation:
     references: Sequence[Result]
     outcomes: Outcomes
     fit_seconds: Sequence[float | None]
+    predictions: Predictions
     notes: tuple[str, ...] = ()
     final: FinalFit | None = None
 
@@ -133,7 +136,8 @@ def evaluate(
             )
         results = comparison.run()
         final = fitting.finish(comparison) if fitting else None
-        found = _calibrations(comparison, final)
+        # Other protocols calibrate on other folds, and a model of them knows the test images.
+        found = _calibrations(comparison, final) if recipe.official else {}
         outcomes = collector.outcomes(ids, usable.fingerprints, dataset.classes, found)
         results = completed(results, outcomes)
         return Evaluation(
@@ -143,6 +147,7 @@ def evaluate(
             references=references(comparison, outcomes, results),
             outcomes=outcomes,
             fit_seconds=seconds.seconds,
+            predictions=predictions,
             notes=collector.notes,
             final=final,
         )

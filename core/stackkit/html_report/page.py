@@ -15,7 +15,7 @@ from markupsafe import Markup
 from stackkit.charts.all import pictures as draw
 from stackkit.charts.picture import Picture
 from stackkit.html_report import making, text
-from stackkit.html_report.class_table import class_rows
+from stackkit.html_report.class_table import FIRST_PAIRS, class_rows, pairs
 from stackkit.html_report.image_map import image_map
 from stackkit.html_report.ladder import LadderRow, ladder
 from stackkit.html_report.second_look import finding_groups
@@ -73,6 +73,7 @@ def _environment() -> Environment:
     for function in (
         text.percent,
         text.points,
+        text.prose,
         text.interval,
         text.points_interval,
         text.figure,
@@ -108,6 +109,8 @@ def _content(record: Record) -> dict[str, Any]:
         "chance": document["largest_class"],
         "verdicts": document.get("verdicts"),
         "class_rows": class_rows(outcomes, headline.number),
+        "pairs": pairs(outcomes, headline.number),
+        "first_pairs": FIRST_PAIRS,
         "evidence": evidence,
         "map": image_map(outcomes, evidence, headline.number),
         "findings": finding_groups(evidence.audit) if evidence.audit else [],
