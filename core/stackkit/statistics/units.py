@@ -52,6 +52,14 @@ class Units:
         n = max(2, len(self.sizes))
         return float(stdtrit(n - 1, 0.975)) / _Z_95 * float(np.sqrt(n / (n - 1)))
 
+    def kinds(self) -> tuple[Units, NDArray[np.int64]]:
+        """Return one unit of each kind, and the number of units that equal it, (n_kinds,) int64."""
+        both = np.column_stack([self.hits, self.sizes])
+        # Equal units are neighbours, see `units_of`.
+        starts = np.flatnonzero(np.append(True, (both[1:] != both[:-1]).any(axis=1)))
+        counts = np.diff(np.append(starts, len(both))).astype(np.int64)
+        return Units(hits=self.hits[starts], sizes=self.sizes[starts]), counts
+
     def with_opposites(self, first: int, second: int) -> Units:
         """Add two units: one that the first row and no other gets right, and one the other way round.
 
@@ -77,7 +85,7 @@ class Units:
 
 
 def units_of(correct: NDArray[np.float64], groups: NDArray[np.int64] | None) -> Units:
-    """Return images or groups as units, in an order that does not depend on the order of the images.
+    """Return images or groups as units; equal ones are neighbours, in any order of the images.
 
     Parameters
     ----------
