@@ -61,6 +61,7 @@ def make_report(
         notes=all_notes,
         references=tuple(evaluation.references),
         costs=tuple(costs),
+        learning_curve=evaluation.learning_curve,
     )
 
 

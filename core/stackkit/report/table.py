@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
+from stackkit.evaluation.learning_curve import LearningCurve
 from stackkit.evaluation.metrics import Result, best_single
 from stackkit.evaluation.table_row import sources
 from stackkit.report.report import FILE_NAME, Report
@@ -50,11 +51,27 @@ def show(report: Report, console: Console) -> None:
             )
     for note in report.notes:
         print_literal(console, f"- {note}")
+    if report.learning_curve:
+        _show_learning_curve(report.learning_curve, console)
     for what, images in (("failed", report.failed_images), ("suspect", report.suspect_images)):
         for image in images[:MAX_FAILURES]:
             print_literal(console, f"{what}: {image.id}: {image.reason}")
         if (more := len(images) - MAX_FAILURES) > 0:
             print_literal(console, f"... and {more} more; {FILE_NAME} (--out) lists all")
+
+
+def _show_learning_curve(found: LearningCurve, console: Console) -> None:
+    for curve in found.curves:
+        title = f"{curve.name} on {sources(curve.backbones, 1)}"
+        points = ", ".join(
+            f"{_images(p.images_per_class)}: {_percent(p.accuracy)}" for p in curve.points
+        )
+        print_literal(console, f"accuracy of {title} by training images of each class: {points}")
+    print_literal(console, f"- {found.sentence}")
+
+
+def _images(number: float) -> str:
+    return f"{number:.0f}" if number >= 10 else f"{number:.2g}"
 
 
 def documents(report: Report) -> list[dict[str, Any]]:
