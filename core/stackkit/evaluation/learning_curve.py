@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -140,7 +141,10 @@ def _measured(
 ) -> Sequence[Result]:
     scheduler = replace(comparison.scheduler, task=f"{TASK}, {size} of each class")
     part = Comparison(fit_plan=plan, folds=folds, scheduler=scheduler, repeats=comparison.repeats)
-    return part.run()
+    with warnings.catch_warnings():
+        # Learners warn about few images of a class, which is what a curve is about.
+        warnings.simplefilter("ignore")
+        return part.run()
 
 
 def _per_class(plan: FitPlan, folds: Sequence[Fold]) -> float:
