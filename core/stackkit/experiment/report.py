@@ -67,6 +67,7 @@ def make_report(
         references=tuple(evaluation.references),
         costs=tuple(costs),
         verdicts=verdicts,
+        learning_curve=evaluation.learning_curve,
     )
 
 
