@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtr, stdtrit
+from scipy.special import stdtr
 
-from stackkit.statistics.intervals import Interval, wilson_of_variance
+from stackkit.statistics.intervals import Z_95, Interval, wilson_of_variance
 from stackkit.statistics.units import DRAWS, Units, blocks, units_of
 
 Correct = NDArray[np.float64]
@@ -134,12 +134,12 @@ def corrected_gain(
     best = columns[units.accuracies[columns].argmax()]
     value = float(_differences(units, row, columns, draws, seed).mean())
     samples = _differences(units.with_opposites(row, int(best)), row, columns, draws, seed)
-    mean, n = float(samples.mean()), len(units.sizes)
-    error = float(samples.std()) * SHRINKAGE * math.sqrt(n / max(1, n - 1))
-    half = error * float(stdtrit(max(1, n - 1), 0.975))
+    mean, error = float(samples.mean()), float(samples.std()) * SHRINKAGE
+    half = error * units.widening * Z_95
     low, high = min(value, mean - half), max(value, mean + half)
-    p = 2 * float(stdtr(max(1, n - 1), -abs(mean) / error)) if error > 0 else 1.0
-    return Estimate(value=value, interval_95=(max(-1.0, low), min(1.0, high)), p=min(1.0, p))
+    t = abs(mean) / (error * units.inflation) if error > 0 else 0.0
+    p = 2 * float(stdtr(units.effective - 1, -t))
+    return Estimate(value=value, interval_95=(max(-1.0, low), min(1.0, high)), p=p)
 
 
 def _differences(
