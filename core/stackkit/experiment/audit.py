@@ -70,7 +70,14 @@ def audited(recipe: Recipe) -> Recipe:
     without a part of the images that differs, such as those of one photographer.
     """
     return replace(
-        recipe, aggregators=("soft-vote",), baselines=(), official=False, shuffle=True, repeats=1
+        recipe,
+        aggregators=("soft-vote",),
+        baselines=(),
+        split="",
+        holdout=0.0,
+        learning_curve=False,
+        shuffle=True,
+        repeats=1,
     )
 
 
