@@ -16,7 +16,9 @@ import typer
 from stackkit import __version__
 from stackkit.api.errors import StackkitError, UsageError
 from stackkit.cli import (
+    audit,
     check_plugin,
+    compare,
     doctor,
     evaluate,
     explain,
@@ -51,9 +53,18 @@ INTERRUPTED = 130
 """Exit code after Ctrl-C, by the convention of shells: 128 + SIGINT."""
 
 AFTER_CTRL_C = {
+    report.report: "; run the same command again to make the report",
     predict.predict: "; with --resume FILE or --sort-into DIR, the same command goes on from there",
     **dict.fromkeys(
-        (run.run, train.train, extract.extract, evaluate.evaluate, suggest.suggest, fetch.fetch),
+        (
+            run.run,
+            train.train,
+            extract.extract,
+            evaluate.evaluate,
+            audit.audit,
+            suggest.suggest,
+            fetch.fetch,
+        ),
         "; everything finished so far is kept; run the same command again to resume",
     ),
 }
@@ -120,10 +131,12 @@ def _app() -> typer.main.click.Command:  # type: ignore[name-defined]
         ("train", train.train, SectionedCommand),
         ("extract", extract.extract, SectionedCommand),
         ("evaluate", evaluate.evaluate, SectionedCommand),
-        ("report", report.report, SectionedCommand),
+        ("report", report.report, Command),
         ("predict", predict.predict, SectionedCommand),
         ("export", export.export, SectionedCommand),
         ("explain", explain.explain, SectionedCommand),
+        ("compare", compare.compare, Command),
+        ("audit", audit.audit, SectionedCommand),
         ("recipes", recipes.recipes, Command),
         ("suggest", suggest.suggest, SectionedCommand),
         ("serve", serve.serve, SectionedCommand),

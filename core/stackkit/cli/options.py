@@ -116,9 +116,7 @@ Aggregators = Annotated[
         "--aggregator",
         metavar="NAMES",
         autocompletion=complete_components("aggregator"),
-        help=(
-            "Meta-classifiers to compare; repeatable. Default: average-svm and, beside it, soft-vote."
-        ),
+        help=("Meta-classifiers to compare; repeatable. Default: average-svm, soft-vote and concat."),
         rich_help_panel=CLASSIFIERS,
     ),
 ]

@@ -10,7 +10,7 @@ import typer
 from stackkit.api.errors import UsageError
 from stackkit.cli import options, values
 from stackkit.cli.host import the_host
-from stackkit.cli.output import stdout_set_aside
+from stackkit.cli.output import print_lines, stdout_set_aside
 from stackkit.utils.console import say
 
 if TYPE_CHECKING:
@@ -95,14 +95,14 @@ def _make_page(
     from stackkit.html_report import page
     from stackkit.report.report import PAGE
 
-    assert record.folder is not None
+    folder = record.folder or Path()
     with stdout_set_aside(), progress(style) as reporter:
         if refresh or record.evidence is None:
             source = reopened(record, Registry(host=the_host()), store, reporter)
             if refresh and record.evidence and source.dataset is None:
                 raise UsageError(f"--refresh: {source.missing[0]} The report is left as it is.")
             record = with_evidence(record, source, reporter)
-        return write_page(page(record), out or record.folder / PAGE)
+        return write_page(page(record), out or folder / PAGE)
 
 
 def _write_table(record: Record, format_: Format, out: Path | None) -> None:
@@ -114,5 +114,4 @@ def _write_table(record: Record, format_: Format, out: Path | None) -> None:
     if out:
         say(f"report: {write_page(text, out)}")
     else:
-        for line in text.removesuffix("\n").split("\n"):
-            say(line)
+        print_lines(text)

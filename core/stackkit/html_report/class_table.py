@@ -1,34 +1,56 @@
-"""How well each class is recognised."""
+"""How well each class is recognised, and which classes are taken for each other."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from stackkit.evaluation.outcomes import Outcomes
-from stackkit.statistics.intervals import Interval, wilson
+from stackkit.report.confusions import (
+    ClassFigures,
+    confused_pairs,
+    confusion,
+    examples,
+    per_class,
+)
+
+PAIRS = 20
+"""Pairs of classes that the page shows with images."""
+
+FIRST_PAIRS = 6
+"""Pairs that are visible at once; the rest is folded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassRow:
-    """Figures of one class; shares are from 0 to 1.
+    """A class with its name, its figures, its F1 score, and the name of the class it is taken for."""
 
-    `recall` is the part of its images that are recognised, `precision` the part of the answers with its
-    name that are right (None without such an answer). `mistaken_for` is the class that most of its
-    images are taken for instead, and `mistakes` the number of these images.
+    name: str
+    figures: ClassFigures
+    f1: float
+    taken_for: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairSide:
+    """Images of a class that show why it is taken for another one.
+
+    `mistaken` is their number in all; `images` are ids of a few, each with whether the answer about it
+    is right.
     """
 
     name: str
-    images: int
-    recall: float
-    interval_95: Interval
-    precision: float | None
-    f1: float
-    mistaken_for: str
-    mistakes: float
+    mistaken: float
+    images: Sequence[tuple[str, bool]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """Two classes that are taken for each other, with the share of their images, from 0 to 1."""
+
+    first: PairSide
+    second: PairSide
+    share: float
 
 
 def class_rows(outcomes: Outcomes, row: int) -> list[ClassRow]:
@@ -39,46 +61,52 @@ def class_rows(outcomes: Outcomes, row: int) -> list[ClassRow]:
     outcomes : Outcomes
         What was predicted.
     row : int
-        The row of the results whose answers count. Over repeats, each image counts once.
+        The row of the results whose answers count.
 
     """
-    table = confusions(outcomes, row)
-    sizes, answers = table.sum(axis=1), table.sum(axis=0)
-    classes = [number for number in range(len(sizes)) if sizes[number] > 0]
-    rows = [_class_row(outcomes.classes, table, sizes, answers, number) for number in classes]
-    return sorted(rows, key=lambda each: (each.recall, each.name))
+    tested = [each for each in per_class(confusion(outcomes, row)) if each.accuracy is not None]
+    rows = [
+        ClassRow(
+            name=outcomes.classes[each.label],
+            figures=each,
+            f1=_f1(each),
+            taken_for="" if each.taken_for is None else outcomes.classes[each.taken_for],
+        )
+        for each in tested
+    ]
+    return sorted(rows, key=lambda each: (each.figures.accuracy or 0.0, each.name))
 
 
-def confusions(outcomes: Outcomes, row: int) -> NDArray[np.float64]:
-    """Return how many images of each class get each answer, (n_classes, n_classes) float64.
+def pairs(outcomes: Outcomes, row: int) -> list[Pair]:
+    """Return the most confused pairs of classes with images of both.
 
-    Fractions if images are predicted in several repeats: each image counts once.
+    Parameters
+    ----------
+    outcomes, row
+        As for `class_rows`.
+
     """
-    size = len(outcomes.classes)
-    weights = 1 / np.bincount(outcomes.image, minlength=len(outcomes.ids)).clip(min=1)
-    cells = outcomes.true * size + outcomes.rows[row].predicted
-    table = np.bincount(cells, weights=weights[outcomes.image], minlength=size * size)
-    return table.reshape(size, size)
+    return [
+        Pair(
+            first=_side(outcomes, row, each.first, each.second, each.first_as_second),
+            second=_side(outcomes, row, each.second, each.first, each.second_as_first),
+            share=each.share,
+        )
+        for each in confused_pairs(confusion(outcomes, row), PAIRS)
+    ]
 
 
-def _class_row(
-    names: Sequence[str],
-    table: NDArray[np.float64],
-    sizes: NDArray[np.float64],
-    answers: NDArray[np.float64],
-    number: int,
-) -> ClassRow:
-    images, hits = round(float(sizes[number])), float(table[number, number])
-    wrong = table[number].copy()
-    wrong[number] = 0
-    other = int(wrong.argmax())
-    return ClassRow(
-        name=names[number],
-        images=images,
-        recall=hits / images,
-        interval_95=wilson(min(hits, images), images),
-        precision=hits / float(answers[number]) if answers[number] > 0 else None,
-        f1=2 * hits / float(sizes[number] + answers[number]),
-        mistaken_for=names[other] if wrong[other] > 0 else "",
-        mistakes=float(wrong[other]),
+def _side(outcomes: Outcomes, row: int, label: int, other: int, mistaken: float) -> PairSide:
+    wrong = outcomes.image[(outcomes.true == label) & (outcomes.rows[row].predicted == other)]
+    mistakes = set(wrong.tolist())
+    shown = examples(outcomes, row, label, other)
+    return PairSide(
+        name=outcomes.classes[label],
+        mistaken=mistaken,
+        images=[(outcomes.ids[each], each not in mistakes) for each in shown],
     )
+
+
+def _f1(figures: ClassFigures) -> float:
+    recall, precision = figures.accuracy or 0.0, figures.precision or 0.0
+    return 2 * recall * precision / (recall + precision) if recall + precision else 0.0

@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from stackkit.evaluation.table_row import sources
+from stackkit.report.headline import headline_of
+
+CHANCE = "largest class"
+"""Name of the reference that always answers the largest class."""
 
 KINDS: Mapping[str, str] = {
     "reference": "reference",
@@ -22,7 +26,16 @@ FITTED_ON: Mapping[str, str] = {
     "features": "joined features",
 }
 
-ORDER = ("largest", "baseline", "learner", "reference", "in-sample", "out-of-fold", "features", "aggregator")
+ORDER = (
+    "largest",
+    "baseline",
+    "learner",
+    "reference",
+    "in-sample",
+    "out-of-fold",
+    "features",
+    "aggregator",
+)
 """Steps of the ladder: chance, baselines, single networks, the plain mean, then the stacks."""
 
 
@@ -67,12 +80,12 @@ class LadderRow:
         return f"{self.name} on {self.sources}" if self.sources else self.name
 
 
-def ladder(document: Mapping[str, Any]) -> list[LadderRow]:
+def ladder(document: dict[str, Any]) -> list[LadderRow]:
     """Return all rows of a report, from chance to the stacks.
 
     Parameters
     ----------
-    document : mapping
+    document : dict
         Content of report.json.
 
     """
@@ -80,19 +93,10 @@ def ladder(document: Mapping[str, Any]) -> list[LadderRow]:
     verdicts = document.get("verdicts") or {}
     best = _best_single(document)
     rows = [
-        _row(number, entry, document, verdicts, best, headline_number(document))
+        _row(number, entry, document, verdicts, best, headline_of(document))
         for number, entry in enumerate(entries)
     ]
     return sorted(rows, key=lambda row: ORDER.index(_step(row.figures)))
-
-
-def headline_number(document: Mapping[str, Any]) -> int:
-    """Return the position of the row that the report is about."""
-    if verdicts := document.get("verdicts"):
-        return int(verdicts["headline"])
-    results = document["results"]
-    stacks = [number for number, entry in enumerate(results) if entry["kind"] == "aggregator"]
-    return stacks[0] if stacks else max(range(len(results)), key=lambda n: results[n]["accuracy"])
 
 
 def _best_single(document: Mapping[str, Any]) -> int:
@@ -111,7 +115,7 @@ def _row(
     best: int,
     headline: int,
 ) -> LadderRow:
-    verdict = _against(verdicts, number)
+    verdict = None if number == best else _against(verdicts, number)
     costs = document.get("costs") or ()
     cost = costs[number] if number < len(costs) else {}
     best_accuracy = document["results"][best]["accuracy"]
@@ -144,5 +148,5 @@ def _against(verdicts: Mapping[str, Any], number: int) -> Mapping[str, Any] | No
 
 def _step(entry: Mapping[str, Any]) -> str:
     if entry["kind"] == "reference":
-        return "reference" if entry["backbones"] else "largest"
+        return "largest" if entry["name"] == CHANCE else "reference"
     return str(entry["fit_on"] or entry["kind"]) if entry["kind"] == "aggregator" else str(entry["kind"])

@@ -15,7 +15,7 @@ from markupsafe import Markup
 from stackkit.charts.all import pictures as draw
 from stackkit.charts.picture import Picture
 from stackkit.html_report import making, text
-from stackkit.html_report.class_table import class_rows
+from stackkit.html_report.class_table import FIRST_PAIRS, class_rows, pairs
 from stackkit.html_report.image_map import image_map
 from stackkit.html_report.ladder import LadderRow, ladder
 from stackkit.html_report.second_look import finding_groups
@@ -45,14 +45,26 @@ def page(record: Record, pictures: Mapping[str, Picture] | None = None) -> str:
         and its content security policy forbids every request.
 
     """
-    script = (TEMPLATES / "page.js").read_text(encoding="utf-8")
-    return _environment().get_template("page.html.j2").render(
-        style=_trusted((TEMPLATES / "page.css").read_text(encoding="utf-8")),
-        script=_trusted(script),
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    return rendered(
+        "page.html.j2",
         pictures=draw(record) if pictures is None else pictures,
         other=record.other and _other(record.other),
         **_content(record),
+    )
+
+
+def rendered(template: str, **content: Any) -> str:
+    """Return a page from a template, with the style and the script of all pages."""
+    script = (TEMPLATES / "page.js").read_text(encoding="utf-8")
+    return (
+        _environment()
+        .get_template(template)
+        .render(
+            style=_trusted((TEMPLATES / "page.css").read_text(encoding="utf-8")),
+            script=_trusted(script),
+            script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+            **content,
+        )
     )
 
 
@@ -69,6 +81,7 @@ def _environment() -> Environment:
     for function in (
         text.percent,
         text.points,
+        text.prose,
         text.interval,
         text.points_interval,
         text.figure,
@@ -104,6 +117,8 @@ def _content(record: Record) -> dict[str, Any]:
         "chance": document["largest_class"],
         "verdicts": document.get("verdicts"),
         "class_rows": class_rows(outcomes, headline.number),
+        "pairs": pairs(outcomes, headline.number),
+        "first_pairs": FIRST_PAIRS,
         "evidence": evidence,
         "map": image_map(outcomes, evidence, headline.number),
         "findings": finding_groups(evidence.audit) if evidence.audit else [],

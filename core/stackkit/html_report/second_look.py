@@ -6,12 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from stackkit.audit.findings import KINDS, Audit, Finding
+from stackkit.report.gathering import SHOWN_PER_KIND
 
 FIRST = 12
 """Findings of a kind that are visible at once; the rest is folded."""
-
-MOST = 60
-"""Findings of a kind on the page; a CSV file has all."""
 
 SUMMARIES: Mapping[str, str] = {
     "label": "The networks agree on another class. Check these labels first.",
@@ -55,8 +53,8 @@ def finding_groups(audit: Audit) -> list[FindingGroup]:
                     heading=heading[0].upper() + heading[1:],
                     summary=SUMMARIES.get(kind, ""),
                     first=found[:FIRST],
-                    folded=found[FIRST:MOST],
-                    count=len(found),
+                    folded=found[FIRST:SHOWN_PER_KIND],
+                    count=audit.counts.get(kind, len(found)),
                 )
             )
     return groups

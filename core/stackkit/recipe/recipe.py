@@ -19,7 +19,7 @@ from stackkit.recipe.recipe_file import (
 
 RECIPE_BACKBONES = ("vgg19", "resnet50", "inception-v3", "xception")
 LEARNERS = ("logistic",)
-AGGREGATORS = ("average-svm", "soft-vote")
+AGGREGATORS = ("average-svm", "soft-vote", "concat")
 BASELINES = ("linear-svm",)
 FOLDS = 3
 INNER_FOLDS = 3
@@ -34,7 +34,7 @@ OPTIONS = {"learners": "--learner", "aggregators": "--aggregator", "baselines": 
 class Recipe:
     """An experiment, described by names and settings.
 
-    The defaults are the published recipe, plus the aggregator soft-vote for comparison.
+    The defaults are the published recipe, plus the aggregators soft-vote and concat for comparison.
 
     Attributes
     ----------

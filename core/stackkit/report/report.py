@@ -143,8 +143,8 @@ class Report:
         document["largest_class"] = asdict(self.largest_class)
         best = best_single(self.results)
         document["best_single"] = {"name": best.name, "backbone": best.backbones[0]}
-        for entry, result in zip(document["results"], self.results, strict=True):
-            entry["gain"] = result.accuracy - best.accuracy
+        for entry in (*document["results"], *document["references"]):
+            entry["gain"] = entry["accuracy"] - best.accuracy
         document["untrained"] = any(result.untrained for result in self.results)
         for name in ("model", "verdicts", "learning_curve"):
             if getattr(self, name) is None:

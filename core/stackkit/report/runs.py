@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
@@ -68,13 +69,13 @@ def _created(folder: Path) -> Path | None:
 
 def kept_runs() -> list[KeptRun]:
     """Return the records in STACKKIT_HOME/runs, newest first."""
-    found = [_kept(each) for each in _folders() if (each / FILE_NAME).is_file()]
+    found = [_kept(each) for each in _folders() if _holds_run(each)]
     return sorted(found, key=lambda run: run.used, reverse=True)
 
 
 def leftovers(now: float) -> list[KeptRun]:
     """Return the folders of killed runs; `now` in seconds since 1970."""
-    found = [_kept(each) for each in _folders() if not (each / FILE_NAME).is_file()]
+    found = [_kept(each) for each in _folders() if not _holds_run(each)]
     return [each for each in found if now - each.used > LEFTOVER_AGE_S]
 
 
@@ -98,10 +99,19 @@ def find_run(given: str | None) -> Path:
         raise UsageError(
             f"no run is kept in {runs_dir()}; give the folder that `stackkit run --out` wrote"
         )
-    path, kept = user_path(given), runs_dir() / given
-    if (path / FILE_NAME).is_file() or not (kept / FILE_NAME).is_file():
-        return path  # `read_record` says what is wrong with it
-    return kept
+    path = user_path(given)
+    if not _holds_run(path) and _is_name(given) and _holds_run(kept := runs_dir() / given):
+        return kept
+    return path  # if it holds no run, `read_record` says so
+
+
+def _is_name(given: str) -> bool:
+    return Path(given).name == given
+
+
+def _holds_run(folder: Path) -> bool:
+    # os.path, because Path.is_file may raise PermissionError.
+    return os.path.isfile(folder / FILE_NAME)  # noqa: PTH113
 
 
 def _folders() -> list[Path]:

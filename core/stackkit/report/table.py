@@ -9,6 +9,7 @@ from rich.console import Console
 
 from stackkit.evaluation.learning_curve import LearningCurve
 from stackkit.evaluation.metrics import Result, best_single
+from stackkit.evaluation.references import LARGEST_CLASS
 from stackkit.evaluation.table_row import sources
 from stackkit.report.report import FILE_NAME, Report
 from stackkit.statistics.intervals import Interval
@@ -38,7 +39,7 @@ def show(report: Report, console: Console) -> None:
     """Print one row per classifier, then the notes and the unreadable and damaged images."""
     console = unwrapped(console)
     classes = f"{report.n_images:,} images, {len(report.classes)} classes"
-    title = f"{report.dataset}: {classes}; {report.protocol.title}; accuracy in percent"
+    title = f"{report.dataset}: {classes}; {report.protocol.title}; accuracy in percent{_chance(report)}"
     print_literal(console, "")
     print_literal(console, title)
     _show_results(report, console)
@@ -72,6 +73,12 @@ def _show_learning_curve(found: LearningCurve, console: Console) -> None:
 
 def _images(number: float) -> str:
     return f"{number:.0f}" if number >= 10 else f"{number:.2g}"
+
+
+def _chance(report: Report) -> str:
+    """Return what the title says of the accuracy that needs no image."""
+    found = [each for each in report.references if each.name == LARGEST_CLASS]
+    return "".join(f", chance {_percent(each.accuracy)} (always the largest class)" for each in found)
 
 
 def documents(report: Report) -> list[dict[str, Any]]:

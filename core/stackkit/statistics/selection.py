@@ -9,10 +9,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stackkit.statistics.bootstrap import DRAWS, blocks, percentile_interval, units_of
-from stackkit.statistics.intervals import Interval
+from stackkit.statistics.bootstrap import percentile_interval
+from stackkit.statistics.intervals import Interval, wilson_of_variance
+from stackkit.statistics.units import DRAWS, Units, blocks, units_of
 
 Correct = NDArray[np.float64]
+
+SHRINKAGE = math.sqrt(math.exp(-1) / (1 - math.exp(-1)))
+"""How much a figure on all images varies, relative to its samples.
+
+Outside a bootstrap sample are 36.8 % of the images, drawn without replacement from all: the variance of
+a mean over them is (1 - 0.368) / 0.368 = 1.72 times that of a mean over all images.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,9 +80,18 @@ def corrected_best(
     efficient and accurate cross-validation", Machine Learning 107, 2018, 1895-1922.
 
     """
-    chosen, outside = _outside(correct, candidates, groups, draws, seed)
+    units = units_of(correct, groups)
+    chosen, outside = _outside(units, _columns(units, candidates), draws, seed)
     samples = outside[np.arange(len(outside)), chosen]
-    return Estimate(value=float(samples.mean()), interval_95=_interval(samples))
+    value = float(samples.mean())
+    interval = wilson_of_variance(
+        value,
+        float(samples.var()) * SHRINKAGE**2,
+        total=float(units.sizes.sum()),
+        n_units=len(units.sizes),
+        widening=units.widening,
+    )
+    return Estimate(value=value, interval_95=interval)
 
 
 def corrected_gain(
@@ -108,19 +125,32 @@ def corrected_gain(
     measured on the images outside it.
 
     """
-    chosen, outside = _outside(correct, candidates, groups, draws, seed)
+    units = units_of(correct, groups)
+    columns = _columns(units, candidates)
+    best = columns[units.accuracies[columns].argmax()]
+    completed = units.with_opposites(row, int(best))
+    chosen, outside = _outside(completed, columns, draws, seed)
     samples = outside[:, row] - outside[np.arange(len(outside)), chosen]
+    mean = float(samples.mean())
+    samples = mean + (samples - mean) * SHRINKAGE * units.widening
+    low, high = percentile_interval(samples)
     return Estimate(
-        value=float(samples.mean()), interval_95=_interval(samples), p=_two_sided(_narrowed(samples))
+        # The two added units have no difference together; they only make all others count less.
+        value=mean * float(completed.sizes.sum() / units.sizes.sum()),
+        interval_95=(max(-1.0, low), min(1.0, high)),
+        p=_two_sided(samples),
     )
 
 
+def _columns(units: Units, candidates: Sequence[int] | None) -> NDArray[np.int64]:
+    columns = np.arange(units.hits.shape[1]) if candidates is None else np.asarray(candidates)
+    if not len(columns):
+        raise ValueError("expected at least one candidate, got none")
+    return columns
+
+
 def _outside(
-    correct: Correct,
-    candidates: Sequence[int] | None,
-    groups: NDArray[np.int64] | None,
-    draws: int,
-    seed: int,
+    units: Units, columns: NDArray[np.int64], draws: int, seed: int
 ) -> tuple[NDArray[np.int64], Correct]:
     """Return the best candidate inside each bootstrap sample, and all rows' accuracies outside it.
 
@@ -131,10 +161,6 @@ def _outside(
         Samples that contain all units, which happens with a few, are left out.
 
     """
-    units = units_of(correct, groups)
-    columns = np.arange(units.hits.shape[1]) if candidates is None else np.asarray(candidates)
-    if not len(columns):
-        raise ValueError("expected at least one candidate, got none")
     n, random = len(units.sizes), np.random.default_rng(seed)
     chosen, outside = [], []
     for part in blocks(draws, n):
@@ -149,22 +175,6 @@ def _outside(
         chosen.append(columns[np.round(inside[some], 12).argmax(axis=1)])
         outside.append((left[some] @ units.hits) / images[some, np.newaxis])
     return np.concatenate(chosen), np.concatenate(outside)
-
-
-def _narrowed(samples: Correct) -> Correct:
-    """Return samples with the spread of a figure on all images.
-
-    Outside a bootstrap sample are 36.8 % of the images, drawn without replacement from all: the variance
-    of a mean over them is (1 - 0.368) / 0.368 = 1.72 times that of a mean over all images.
-    """
-    outside = math.exp(-1)
-    mean = samples.mean()
-    narrowed: Correct = mean + (samples - mean) * math.sqrt(outside / (1 - outside))
-    return narrowed
-
-
-def _interval(samples: Correct) -> Interval:
-    return percentile_interval(_narrowed(samples))
 
 
 def _two_sided(samples: Correct) -> float:

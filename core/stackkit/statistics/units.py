@@ -1,0 +1,115 @@
+"""What a bootstrap draws: single images, or groups of images that belong together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import stdtrit
+
+DRAWS = 2000
+"""Bootstrap samples: beyond each end of a 95 % interval are 50 of them."""
+
+NUMBERS_AT_ONCE = 4_000_000
+"""Counts that are held in memory at a time: 32 MB."""
+
+_Z_95 = 1.959963984540054
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Units:
+    """Images, or groups of images.
+
+    Parameters
+    ----------
+    hits : ndarray of shape (n_units, n_rows), float64
+        Correct images of each unit, for each row of the table; fractions where images are predicted in
+        several repeats.
+    sizes : ndarray of shape (n_units,), float64
+        Images of each unit.
+
+    """
+
+    hits: NDArray[np.float64]
+    sizes: NDArray[np.float64]
+
+    @property
+    def accuracies(self) -> NDArray[np.float64]:
+        """Share of correct images, (n_rows,) float64."""
+        found: NDArray[np.float64] = self.hits.sum(axis=0) / self.sizes.sum()
+        return found
+
+    @property
+    def widening(self) -> float:
+        """How much wider an interval must be because few units tell how much units vary.
+
+        A bootstrap divides by the number of units instead of that number minus 1, and takes the
+        quantiles of a normal distribution instead of Student's: A. C. Cameron and D. L. Miller, "A
+        practitioner's guide to cluster-robust inference", Journal of Human Resources 50, 2015.
+        """
+        n = max(2, len(self.sizes))
+        return float(stdtrit(n - 1, 0.975)) / _Z_95 * float(np.sqrt(n / (n - 1)))
+
+    def with_opposites(self, first: int, second: int) -> Units:
+        """Add two units: one that the first row and no other gets right, and one the other way round.
+
+        They are of mean size, and as large in what they tell about the two rows as the units that tell
+        them apart; a unit of one image gets one image. Without them, samples of rows that differ on a
+        few images only hardly vary, and their intervals are too narrow.
+
+        References
+        ----------
+        D. G. Bonett and R. M. Price, "Adjusted Wald confidence interval for a difference of binomial
+        proportions based on paired data", Journal of Educational and Behavioral Statistics 37, 2012,
+        479-488.
+
+        """
+        differences = self.hits[:, first] - self.hits[:, second]
+        apart = differences[differences != 0]
+        weight = float(np.sqrt(np.mean(apart**2))) if len(apart) else 1.0
+        added = np.zeros((2, self.hits.shape[1]))
+        added[0, first] = weight
+        added[1, np.arange(self.hits.shape[1]) != first] = weight
+        size = self.sizes.mean()
+        return Units(hits=np.vstack([self.hits, added]), sizes=np.append(self.sizes, [size, size]))
+
+
+def units_of(correct: NDArray[np.float64], groups: NDArray[np.int64] | None) -> Units:
+    """Return images or groups as units, in an order that does not depend on the order of the images.
+
+    Parameters
+    ----------
+    correct : ndarray of shape (n, n_rows), float64
+        Share of right answers about each image, in [0, 1], for each row of the table.
+    groups : ndarray of shape (n,), int64, or None
+        Images with the same number belong together.
+
+    Raises
+    ------
+    ValueError
+        If there are no images, or if the number of groups is another one.
+
+    """
+    hits = np.asarray(correct, dtype=np.float64)
+    if hits.ndim != 2 or not len(hits):
+        raise ValueError(f"correct must have one row per image, at least 1, got shape {hits.shape}")
+    sizes = np.ones(len(hits))
+    if groups is not None:
+        if len(groups) != len(hits):
+            raise ValueError(f"expected {len(hits)} groups, one per image, got {len(groups)}")
+        _, place = np.unique(groups, return_inverse=True)
+        sizes = np.bincount(place).astype(np.float64)
+        hits = np.column_stack([np.bincount(place, weights=column) for column in hits.T])
+    # Rounded, since sums of fractions depend on the order of the images in the last bit.
+    hits = np.round(hits, 9)
+    order = np.lexsort((*hits.T, sizes))
+    return Units(hits=hits[order], sizes=sizes[order])
+
+
+def blocks(draws: int, width: int) -> Iterator[slice]:
+    """Yield slices of the draws, so that `width` numbers for each of them fit into memory."""
+    step = max(1, NUMBERS_AT_ONCE // max(1, width))
+    for start in range(0, draws, step):
+        yield slice(start, min(start + step, draws))
