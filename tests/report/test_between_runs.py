@@ -15,7 +15,7 @@ WORSE = {**ROWS, "average-svm": 0.85}
 
 def named(*runs: MadeUp, **changes):
     return [
-        NamedRecord(name=f"runs/{letter}", record=run.record(**changes))
+        NamedRecord(name=f"runs/{letter}", record=run.record(judged=False, **changes))
         for letter, run in zip("abc", runs, strict=False)
     ]
 
@@ -113,15 +113,17 @@ def test_what_is_not_comparable_is_refused_with_a_remedy():
 
 def test_a_run_with_both_protocols_offers_the_one_that_can_be_compared(tmp_path):
     official = made_up(kind="official-split", folds=1)
-    second = replace(official.record(), folder=tmp_path / "official-split")
-    both = NamedRecord(name="runs/a", record=replace(A.record(), other=second))
+    second = replace(official.record(judged=False), folder=tmp_path / "official-split")
+    both = NamedRecord(name="runs/a", record=replace(A.record(judged=False), other=second))
     with pytest.raises(UsageError, match="give runs/a/official-split instead"):
-        compare([both, NamedRecord(name="runs/b", record=official.record())])
+        compare([both, NamedRecord(name="runs/b", record=official.record(judged=False))])
 
 
 def test_what_the_runs_do_not_share_is_noted():
-    (first, second) = named(A, A)
-    second = NamedRecord(name="runs/b", record=A.record(untrained=True, stackkit="0.2.0", notes=["x"]))
+    (first,) = named(A)
+    second = NamedRecord(
+        name="runs/b", record=A.record(judged=False, untrained=True, stackkit="0.2.0", notes=["x"])
+    )
     notes = compare([first, second]).notes
     assert notes[0] == "Untrained (random weights), so accuracies mean nothing: runs/b."
     assert notes[1] == "The runs were made with different versions of stackkit: 0.1.0, 0.2.0."

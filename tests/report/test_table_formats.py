@@ -21,11 +21,10 @@ def renamed(run: MadeUp, name: str) -> MadeUp:
 
 def test_markdown_has_a_row_for_each_result_and_reference_and_says_what_the_figures_are():
     lines = ladder_text(RUN.record(), "markdown").splitlines()
-    assert lines[0].startswith("image\\-folder: 600" if "\\-" in lines[0] else "image-folder: 600")
+    assert lines[0].startswith("image-folder: 600 images, 10 classes; 3-fold stratified")
     heading = next(line for line in lines if line.startswith("| classifier"))
-    assert heading == (
-        "| classifier | on | fitted on | accuracy [95 %] | balanced | macro-F1 | gain [95 %] | p (Holm) |"
-    )
+    figures = "accuracy [95 %] | balanced | macro-F1 | gain [95 %] | p (Holm) |"
+    assert heading == f"| classifier | on | fitted on | {figures}"
     rows = [line.split(" | ") for line in lines if line.startswith("| ")][2:]
     assert [row[0] for row in rows] == [
         "| linear-svm",
@@ -74,7 +73,7 @@ def test_csv_has_all_digits_and_both_protocols():
     text = ladder_text(replace(RUN.record(), other=official.record()), "csv")
     rows = list(csv.DictReader(io.StringIO(text)))
     assert [row["protocol"] for row in rows] == ["cross-validation"] * 6 + ["official-split"] * 6
-    against = {each.first: each for each in RUN.verdicts().against_best_single}
+    against = {each.first: each for each in RUN.judged.against_best_single}
     for at, (row, result) in enumerate(zip(rows[:6], [*RUN.results, *RUN.references], strict=True)):
         assert float(row["accuracy"]) == result.accuracy
         assert float(row["interval_95_low"]) == result.interval_95[0]

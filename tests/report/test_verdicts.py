@@ -11,6 +11,8 @@ from stackkit.report.sentences import named, on_difference, titles
 from stackkit.statistics.bootstrap import percentile_interval, resampled
 from stackkit.statistics.paired_tests import holm, mcnemar
 
+RUN = made_up()
+
 
 def test_a_difference_is_called_better_only_where_interval_and_corrected_test_agree():
     def sentence(difference, interval, p_holm, comparisons=3):
@@ -37,8 +39,7 @@ def test_a_difference_is_called_better_only_where_interval_and_corrected_test_ag
 
 
 def test_verdicts_equal_the_statistics_they_are_made_of():
-    run = made_up()
-    verdicts = run.verdicts()
+    run, verdicts = RUN, RUN.judged
     rows = [*run.results, *run.references]
     correct = run.outcomes.correct()
     samples = resampled(correct)
@@ -60,7 +61,7 @@ def test_verdicts_equal_the_statistics_they_are_made_of():
 
 
 def test_the_best_row_is_corrected_for_being_chosen():
-    verdicts = made_up().verdicts()
+    verdicts = RUN.judged
     single = verdicts.best_single
     assert single.row == 2
     assert single.among == (0, 1, 2)
@@ -76,7 +77,7 @@ def test_the_best_row_is_corrected_for_being_chosen():
 def test_without_a_choice_there_is_nothing_to_correct():
     verdicts = made_up({"logistic on lite0": 0.8, "average-svm": 0.9, "largest class": 0.1}).verdicts()
     single = verdicts.best_single
-    assert single.corrected == single.accuracy == 0.8
+    assert single.corrected == single.accuracy == pytest.approx(0.8)
     assert "no choice to correct for" in single.sentence
     assert verdicts.gain.test == "McNemar's test"
     assert "corrected for choosing" not in verdicts.summary[1]
@@ -106,12 +107,11 @@ def test_the_summary_says_how_good_how_sure_and_what_it_adds():
 
 
 def test_the_summary_claims_neither_a_gain_nor_a_loss_that_may_be_chance():
+    single = "the best single backbone (logistic on lite2)"
     chance = made_up({**ROWS, "average-svm": 0.851}).verdicts().summary[1]
-    assert chance.startswith(
-        "No gain over the best single backbone (logistic on lite2) can be claimed: "
-    )
+    assert chance.startswith(f"No gain over {single} can be claimed: ")
     worse = made_up({**ROWS, "average-svm": 0.70}).verdicts().summary[1]
-    assert worse.startswith("It is worse than the best single backbone (logistic on lite2) by ")
+    assert worse.startswith(f"It is worse than {single} by ")
 
 
 def test_the_summary_names_what_changes_its_reading():
@@ -131,7 +131,7 @@ def test_the_summary_names_what_changes_its_reading():
 def test_repeats_are_judged_by_the_corrected_resampled_t_test_and_groups_as_a_whole():
     repeated = made_up(repeats=3).verdicts()
     assert {each.test for each in repeated.pairs} == {"corrected resampled t-test"}
-    grouped, single = made_up(group_size=5).verdicts(), made_up().verdicts()
+    grouped, single = made_up(group_size=5).verdicts(), RUN.judged
     assert {each.test for each in grouped.pairs} == {"McNemar's test for groups"}
 
     def width(verdicts):

@@ -71,8 +71,8 @@ def make_report(
         notes=all_notes,
         references=tuple(evaluation.references),
         costs=tuple(costs),
-        learning_curve=evaluation.learning_curve,
         verdicts=verdicts,
+        learning_curve=evaluation.learning_curve,
     )
 
 

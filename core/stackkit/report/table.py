@@ -61,6 +61,12 @@ def show(report: Report, console: Console) -> None:
             print_literal(console, f"... and {more} more; {FILE_NAME} (--out) lists all")
 
 
+def _chance(report: Report) -> str:
+    """Return what the title says of the accuracy that needs no image."""
+    found = [each for each in report.references if each.name == LARGEST_CLASS]
+    return "".join(f", chance {_percent(each.accuracy)} (always the largest class)" for each in found)
+
+
 def _show_learning_curve(found: LearningCurve, console: Console) -> None:
     for curve in found.curves:
         title = f"{curve.name} on {sources(curve.backbones, 1)}"
@@ -73,12 +79,6 @@ def _show_learning_curve(found: LearningCurve, console: Console) -> None:
 
 def _images(number: float) -> str:
     return f"{number:.0f}" if number >= 10 else f"{number:.2g}"
-
-
-def _chance(report: Report) -> str:
-    """Return what the title says of the accuracy that needs no image."""
-    found = [each for each in report.references if each.name == LARGEST_CLASS]
-    return "".join(f", chance {_percent(each.accuracy)} (always the largest class)" for each in found)
 
 
 def documents(report: Report) -> list[dict[str, Any]]:
