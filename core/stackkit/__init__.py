@@ -8,6 +8,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _WHERE = {
+    "DatasetAudit": "auditing",
     "FeatureExtractor": "feature_extractor",
     "FeatureTable": "feature_table",
     "LoadedModel": "loaded_model",
@@ -15,6 +16,7 @@ _WHERE = {
     "RunReport": "experiments",
     "StackedClassifier": "stacked_classifier",
     "TrainedModel": "experiments",
+    "audit_dataset": "auditing",
     "features": "feature_table",
     "load": "loaded_model",
     "run": "experiments",

@@ -1,5 +1,7 @@
 """What `import stackkit` offers, for type checkers: at run time it is imported when it is used."""
 
+from stackkit.library.auditing import DatasetAudit as DatasetAudit
+from stackkit.library.auditing import audit_dataset as audit_dataset
 from stackkit.library.experiments import RunReport as RunReport
 from stackkit.library.experiments import TrainedModel as TrainedModel
 from stackkit.library.experiments import run as run

@@ -389,6 +389,7 @@ COMMANDS = [
     "export",
     "explain",
     "compare",
+    "audit",
     "recipes",
     "suggest",
     "serve",

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 from support.commands import Command, Outcome, variables
 
-NOT_FIGURES = {"created", "timings", "extraction"}
+NOT_FIGURES = {"created", "timings", "costs", "extraction"}
 CLASSIFIERS = [
     *("--baseline", "linear-svm:max_iter=40", "--learner", "logistic:max_iter=30"),
     *("--aggregator", "average-svm,stacked-logistic,ensemble-selection"),

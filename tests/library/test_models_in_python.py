@@ -76,6 +76,7 @@ def test_a_run_returns_its_report_and_writes_what_the_command_writes(
         "logistic",
         "average-svm",
         "soft-vote",
+        "concat",
     ]
     assert list(report.to_dataframe()["name"]) == [each.name for each in report.results]
     assert str(report).startswith(f"image-folder:root={folder}: 24 images, 3 classes")

@@ -82,7 +82,7 @@ class Audit:
         Highest share first.
     skipped : mapping of str to str
         Kinds that were not looked for, and why, in a sentence that says what to do.
-    counts : mapping of str to int
+    counts : mapping of Kind to int
         Number of suspicions of each kind that was looked for; `findings` may have only the first of
         them.
 
@@ -92,7 +92,7 @@ class Audit:
     findings: Sequence[Finding] = ()
     hard_pairs: Sequence[HardPair] = ()
     skipped: Mapping[str, str] = field(default_factory=dict)
-    counts: Mapping[str, int] = field(default_factory=dict)
+    counts: Mapping[Kind, int] = field(default_factory=dict)
 
     def of_kind(self, kind: Kind) -> list[Finding]:
         """Return the findings of one kind, the most suspicious first."""

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from PIL import Image
 
 FILE_NAME = "image-measures-1.jsonl"
-"""File in the folder of the store, one line per image. It can be deleted: images are then measured again.
-The number changes whenever other things are measured, or in another way."""
+"""File in the folder of the store, one line per image. It can be deleted: images are then measured
+again. The number changes whenever other things are measured, or in another way."""
 
 TASK = "measuring images"
 """Name of the progress bar."""
@@ -34,7 +34,7 @@ SIDE = 256
 """Longest side at which sharpness and brightness are measured, in pixels: about what networks see."""
 
 TILES = 16
-"""Tiles along each side; the sharpest one counts, since the background of a good photograph is blurred."""
+"""Tiles along the longest side. The sharpest one counts, since a background may be blurred on purpose."""
 
 _MAX_THREADS, _CHUNK = 8, 128
 
@@ -49,13 +49,18 @@ class Measures:
         Size in pixels.
     sharpness : float
         Variance of the Laplacian of the luminance, from 0 to 255, in the sharpest tile of the image at
-        `SIDE` pixels. The variance of the Laplacian is the measure LAPV of Pertuz, Puig and Garcia (2013),
-        by Pech-Pacheco et al. (2000).
+        `SIDE` pixels, see Notes.
     darkest, brightest : float
         5th and 95th percentile of the luminance, from 0 to 1.
     phash, mirrored : str
         Perceptual hash of the image and of its mirror image (64 bits as 16 hexadecimal digits), by
         imagehash; "" without it.
+
+    Notes
+    -----
+    The variance of the Laplacian is the measure of focus by Pech-Pacheco et al., "Diatom autofocusing in
+    brightfield microscopy", ICPR 2000. The hash is that of Zauner, "Implementation and Benchmarking of
+    Perceptual Image Hash Functions", 2010.
 
     """
 

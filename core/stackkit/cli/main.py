@@ -16,6 +16,7 @@ import typer
 from stackkit import __version__
 from stackkit.api.errors import StackkitError, UsageError
 from stackkit.cli import (
+    audit,
     check_plugin,
     compare,
     doctor,
@@ -55,7 +56,15 @@ AFTER_CTRL_C = {
     report.report: "; run the same command again to make the report",
     predict.predict: "; with --resume FILE or --sort-into DIR, the same command goes on from there",
     **dict.fromkeys(
-        (run.run, train.train, extract.extract, evaluate.evaluate, suggest.suggest, fetch.fetch),
+        (
+            run.run,
+            train.train,
+            extract.extract,
+            evaluate.evaluate,
+            audit.audit,
+            suggest.suggest,
+            fetch.fetch,
+        ),
         "; everything finished so far is kept; run the same command again to resume",
     ),
 }
@@ -127,6 +136,7 @@ def _app() -> typer.main.click.Command:  # type: ignore[name-defined]
         ("export", export.export, SectionedCommand),
         ("explain", explain.explain, SectionedCommand),
         ("compare", compare.compare, Command),
+        ("audit", audit.audit, SectionedCommand),
         ("recipes", recipes.recipes, Command),
         ("suggest", suggest.suggest, SectionedCommand),
         ("serve", serve.serve, SectionedCommand),

@@ -75,7 +75,9 @@ def report(
         raise UsageError(f"{out} exists; choose another --out, or pass --overwrite")
     record = read_record(find_run(run))
     if format != "html":
-        _write_table(record, format, out)
+        from stackkit.report.table_formats import ladder_text
+
+        _write_table(ladder_text(record, format), out)
         return
     path = _make_page(record, out, options.feature_store(store, feature_dtype), progress, refresh)
     say(f"report: {path}")
@@ -105,12 +107,10 @@ def _make_page(
         return write_page(page(record), out or folder / PAGE)
 
 
-def _write_table(record: Record, format_: Format, out: Path | None) -> None:
-    """Write the table to a file, or to stdout."""
+def _write_table(text: str, out: Path | None) -> None:
+    """Write a table to a file, or to stdout."""
     from stackkit.experiment.page import write_page
-    from stackkit.report.table_formats import ladder_text
 
-    text = ladder_text(record, format_)
     if out:
         say(f"report: {write_page(text, out)}")
     else:

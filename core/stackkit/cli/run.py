@@ -171,7 +171,7 @@ def run_recipe(
         finished = replace(found, report=report)
         with _postponed(postponed):
             lines += _recorded(finished, predictions, out, reporter, overwrite=overwrite, html=html)
-    _show(report, lines, output, postponed)
+    _show(finished, lines, output, postponed)
 
 
 def _recorded(
@@ -210,12 +210,12 @@ def _postponed(errors: list[BaseException]) -> Iterator[None]:
 
 
 def _show(
-    report: Report,
+    found: Finished,
     lines: Iterable[str],
     output: options.OutputFormat,
     postponed: Sequence[BaseException],
 ) -> None:
-    """Show the table and the lines about what was written, and print the report as `output` says.
+    """Show the tables and the lines about what was written, and print the report as `output` says.
 
     Then raise the first error that was postponed.
     """
@@ -223,12 +223,21 @@ def _show(
 
     from stackkit.report import table
 
-    table.show(report, Console(stderr=output != "text"))
+    reports = found.reports
+    table.show_all(reports, Console(stderr=output != "text"))
     for line in lines:
         say(line, err=True)
     if output == "json":
-        print_json(report.document())
+        print_json(found.document())
     elif output == "csv":
-        print_csv(table.documents(report))
+        print_csv([row for report in reports for row in _csv_rows(report, len(reports) > 1)])
     if postponed:
         raise postponed[0]
+
+
+def _csv_rows(report: Report, several: bool) -> list[dict[str, Any]]:
+    """Return the rows of a table; of several, each row says which protocol it belongs to."""
+    from stackkit.report import table
+
+    protocol = {"protocol": report.protocol.kind} if several else {}
+    return [{**protocol, **row} for row in table.documents(report)]

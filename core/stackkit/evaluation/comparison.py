@@ -15,7 +15,7 @@ from stackkit.evaluation.fold_fits import FoldFits
 from stackkit.evaluation.folds import Fold
 from stackkit.evaluation.metrics import Result, score, with_gain_intervals
 from stackkit.evaluation.probabilities import FoldProbabilities
-from stackkit.evaluation.scheduler import TASK, Batch, FitScheduler
+from stackkit.evaluation.scheduler import Batch, FitScheduler
 from stackkit.evaluation.table_row import TableRow
 
 
@@ -114,7 +114,8 @@ class Comparison:
         """Run every distinct fit once; return each fold's results, one for each row of the table."""
         plan, fold_fits = self.fit_plan, self.fold_fits
         n_stacked = sum(a.fit_on != "features" for a in plan.classifiers.aggregators)
-        self.scheduler.reporter.start(TASK, sum(len(fits.all) + n_stacked for fits in fold_fits))
+        n_fits = sum(len(fits.all) + n_stacked for fits in fold_fits)
+        self.scheduler.reporter.start(self.scheduler.task, n_fits)
         results: dict[int, list[FitResult]] = {}
         # A generator, so that batches are created only as the scheduler opens them.
         self.scheduler.run(self._batch(fits, results) for fits in fold_fits)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from stackkit.api.errors import EvaluationError
 from stackkit.evaluation.folds import Fold
-from stackkit.evaluation.groups import Groups
+from stackkit.evaluation.groups import Groups, class_counts
 
 LEAST_OF_A_CLASS = 2
 """Images, or groups of images, that each class needs: one to train on and one to test."""
@@ -101,14 +101,8 @@ class _Drawing:
     """What a draw needs of the rows: the classes in each group, and how many images to test of each."""
 
     def __init__(self, labels: NDArray[np.int64], groups: Groups, share: float) -> None:
-        n_classes = int(labels.max()) + 1
-        pairs, counts = np.unique(groups * n_classes + labels, return_counts=True)
-        of_groups, self.labels_of_groups = np.divmod(pairs, n_classes)
-        self._members: list[dict[int, int]] = [{} for _ in range(int(groups.max()) + 1)]
-        for group, label, count in zip(
-            of_groups.tolist(), self.labels_of_groups.tolist(), counts.tolist(), strict=True
-        ):
-            self._members[group][label] = count
+        self._members = class_counts(labels, groups)
+        self.labels_of_groups = np.array([label for each in self._members for label in each])
         sizes = np.bincount(labels)
         # Both parts get images of every class.
         self._targets: list[float] = np.minimum(

@@ -16,6 +16,7 @@ from stackkit.evaluation.costs import FitSeconds
 from stackkit.evaluation.fit_cache import FitCache
 from stackkit.evaluation.inputs import UsableFeatures, make_comparison
 from stackkit.evaluation.ladder import completed, references
+from stackkit.evaluation.learning_curve import LearningCurve, learning_curve
 from stackkit.evaluation.metrics import Result
 from stackkit.evaluation.outcome_collector import OutcomeCollector
 from stackkit.evaluation.outcomes import Outcomes
@@ -67,6 +68,10 @@ class Evaluation:
         What was predicted.
     fit_seconds : sequence of float or None
         Time of the fits of each row, then of each reference.
+    predictions : Predictions
+        The same as a table for people.
+    learning_curve : LearningCurve or None
+        How accuracy grows with the training images, if it was asked for.
     notes : tuple of str
         What a reader must know about the outcomes.
     final : FinalFit or None
@@ -80,6 +85,8 @@ class Evaluation:
     references: Sequence[Result]
     outcomes: Outcomes
     fit_seconds: Sequence[float | None]
+    predictions: Predictions
+    learning_curve: LearningCurve | None = None
     notes: tuple[str, ...] = ()
     final: FinalFit | None = None
 
@@ -137,6 +144,7 @@ def evaluate(
         found = _calibrations(comparison, final) if recipe.official else {}
         outcomes = collector.outcomes(ids, usable.fingerprints, dataset.classes, found)
         results = completed(results, outcomes)
+        curve = learning_curve(comparison, results) if recipe.learning_curve else None
         return Evaluation(
             usable=usable,
             comparison=comparison,
@@ -144,6 +152,8 @@ def evaluate(
             references=references(comparison, outcomes, results),
             outcomes=outcomes,
             fit_seconds=seconds.seconds,
+            predictions=predictions,
+            learning_curve=curve,
             notes=collector.notes,
             final=final,
         )

@@ -14,13 +14,20 @@ from stackkit.report import report as report_file
 from stackkit.report.predictions import Predictions
 from stackkit.report.record import Record
 from stackkit.report.record_files import write_outcomes
-from stackkit.report.report import OUTCOMES, PREDICTIONS
+from stackkit.report.report import OFFICIAL_SPLIT, OUTCOMES, PREDICTIONS
 from stackkit.report.runs import new_run_folder
 
 
 def record_of(found: Finished, folder: Path | None = None) -> Record:
     """Return the record of a run from memory; `folder` is where it is written."""
-    return Record(document=found.report.document(), outcomes=found.evaluation.outcomes, folder=folder)
+    second = folder / OFFICIAL_SPLIT if folder else None
+    other = record_of(found.official, second) if found.official else None
+    return Record(
+        document=found.report.document(),
+        outcomes=found.evaluation.outcomes,
+        folder=folder,
+        other=other,
+    )
 
 
 def write_files(
@@ -60,7 +67,19 @@ def write_files(
         predictions.write(folder)
     with _costs_only(OUTCOMES, "`stackkit report` cannot make a page of this run", tell):
         write_outcomes(found.evaluation.outcomes, folder)
+    if found.official:
+        with _costs_only(OFFICIAL_SPLIT, "the report of the first protocol is", tell):
+            second = _second_folder(folder)
+            write_files(
+                found.official, found.official.evaluation.predictions, second, overwrite=True, tell=tell
+            )
     return path
+
+
+def _second_folder(folder: Path) -> Path:
+    second = folder / OFFICIAL_SPLIT
+    second.mkdir(exist_ok=True)
+    return second
 
 
 def keep(found: Finished, tell: Callable[[str], None]) -> Path | None:
@@ -75,8 +94,9 @@ def keep(found: Finished, tell: Callable[[str], None]) -> Path | None:
     folder: Path | None = None
     try:
         folder = new_run_folder(found.report.dataset, datetime.now(UTC))
-        report_file.write(found.report, folder)
-        write_outcomes(found.evaluation.outcomes, folder)
+        _keep_in(folder, found)
+        if found.official:
+            _keep_in(_second_folder(folder), found.official)
     except (OSError, UsageError) as error:
         reason = (isinstance(error, OSError) and error.strerror) or error
         tell(f"warning: no record of this run is kept ({reason}); --out DIR writes it elsewhere")
@@ -84,6 +104,11 @@ def keep(found: Finished, tell: Callable[[str], None]) -> Path | None:
             shutil.rmtree(folder, ignore_errors=True)
         return None
     return folder
+
+
+def _keep_in(folder: Path, found: Finished) -> None:
+    report_file.write(found.report, folder)
+    write_outcomes(found.evaluation.outcomes, folder)
 
 
 @contextmanager

@@ -38,7 +38,12 @@ def make_report(
     comparison = evaluation.comparison
     shared = _shared_images(recipe, dataset, evaluation)
     verdicts = make_verdicts(
-        evaluation.results, evaluation.references, evaluation.outcomes, preview.protocol, shared=shared
+        evaluation.results,
+        evaluation.references,
+        evaluation.outcomes,
+        preview.protocol,
+        learning_curve=evaluation.learning_curve,
+        shared=shared,
     )
     all_notes = (*_notes(preview, dataset, summary, evaluation, shared, verdicts), *effects.notes())
     return Report(
@@ -67,6 +72,7 @@ def make_report(
         references=tuple(evaluation.references),
         costs=tuple(costs),
         verdicts=verdicts,
+        learning_curve=evaluation.learning_curve,
     )
 
 
@@ -81,7 +87,7 @@ def _notes(
     comparison, missing = evaluation.comparison, evaluation.usable.missing
     return (
         *notes(preview.protocol, comparison, evaluation.results, summary.failed, missing),
-        *notes_on_selection(verdicts),
+        *notes_on_selection(verdicts, evaluation.results),
         *notes_on_shared_images(preview.protocol, comparison, shared),
         *image_notes(summary.remarks),
         *evaluation.notes,

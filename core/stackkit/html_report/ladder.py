@@ -26,7 +26,16 @@ FITTED_ON: Mapping[str, str] = {
     "features": "joined features",
 }
 
-ORDER = ("largest", "baseline", "learner", "reference", "in-sample", "out-of-fold", "features", "aggregator")
+ORDER = (
+    "largest",
+    "baseline",
+    "learner",
+    "reference",
+    "in-sample",
+    "out-of-fold",
+    "features",
+    "aggregator",
+)
 """Steps of the ladder: chance, baselines, single networks, the plain mean, then the stacks."""
 
 

@@ -45,14 +45,26 @@ def page(record: Record, pictures: Mapping[str, Picture] | None = None) -> str:
         and its content security policy forbids every request.
 
     """
-    script = (TEMPLATES / "page.js").read_text(encoding="utf-8")
-    return _environment().get_template("page.html.j2").render(
-        style=_trusted((TEMPLATES / "page.css").read_text(encoding="utf-8")),
-        script=_trusted(script),
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    return rendered(
+        "page.html.j2",
         pictures=draw(record) if pictures is None else pictures,
         other=record.other and _other(record.other),
         **_content(record),
+    )
+
+
+def rendered(template: str, **content: Any) -> str:
+    """Return a page from a template, with the style and the script of all pages."""
+    script = (TEMPLATES / "page.js").read_text(encoding="utf-8")
+    return (
+        _environment()
+        .get_template(template)
+        .render(
+            style=_trusted((TEMPLATES / "page.css").read_text(encoding="utf-8")),
+            script=_trusted(script),
+            script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+            **content,
+        )
     )
 
 

@@ -54,7 +54,7 @@ def finding_groups(audit: Audit) -> list[FindingGroup]:
                     summary=SUMMARIES.get(kind, ""),
                     first=found[:FIRST],
                     folded=found[FIRST:SHOWN_PER_KIND],
-                    count=len(found),
+                    count=audit.counts.get(kind, len(found)),
                 )
             )
     return groups

@@ -55,6 +55,11 @@ class RunReport:
         return self._report.results
 
     @property
+    def official_split(self) -> RunReport | None:
+        """With ``split="both"``, the report on the official split, not comparable with this one."""
+        return RunReport(self._found.official) if self._found.official else None
+
+    @property
     def best_single(self) -> Result:
         """The most accurate classifier on the features of one network."""
         return best_single(self._report.results)
@@ -70,8 +75,8 @@ class RunReport:
         return self._report.notes
 
     def document(self) -> dict[str, Any]:
-        """Return the content of report.json."""
-        return self._report.document()
+        """Return the content of report.json; with ``split="both"``, `official_split` is in it."""
+        return self._found.document()
 
     def to_dataframe(self) -> Any:
         """Return a pandas DataFrame with a row per classifier; columns as in report.json.
@@ -88,7 +93,7 @@ class RunReport:
         from rich.console import Console
 
         written = io.StringIO()
-        text_table.show(self._report, Console(file=written, width=120))
+        text_table.show_all(self._found.reports, Console(file=written, width=120))
         return written.getvalue().strip()
 
     def __repr__(self) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from rich.console import Console
 
+from stackkit.evaluation.learning_curve import LearningCurve
 from stackkit.evaluation.metrics import Result, best_single
 from stackkit.evaluation.references import LARGEST_CLASS
 from stackkit.evaluation.table_row import sources
@@ -19,6 +20,19 @@ MAX_FOLDS = 5
 
 MAX_FAILURES = 20
 """Number of unreadable images, and of damaged ones, that are listed."""
+
+
+NOT_COMPARABLE = "Below, the official split: its figures are not comparable with those above."
+"""Line between the tables of two protocols."""
+
+
+def show_all(reports: Sequence[Report], console: Console) -> None:
+    """Print the reports of one run, of which the second is that of the official split."""
+    for number, report in enumerate(reports):
+        if number:
+            print_literal(console, "")
+            print_literal(console, NOT_COMPARABLE)
+        show(report, console)
 
 
 def show(report: Report, console: Console) -> None:
@@ -38,6 +52,8 @@ def show(report: Report, console: Console) -> None:
             )
     for note in report.notes:
         print_literal(console, f"- {note}")
+    if report.learning_curve:
+        _show_learning_curve(report.learning_curve, console)
     for what, images in (("failed", report.failed_images), ("suspect", report.suspect_images)):
         for image in images[:MAX_FAILURES]:
             print_literal(console, f"{what}: {image.id}: {image.reason}")
@@ -49,6 +65,20 @@ def _chance(report: Report) -> str:
     """Return what the title says of the accuracy that needs no image."""
     found = [each for each in report.references if each.name == LARGEST_CLASS]
     return "".join(f", chance {_percent(each.accuracy)} (always the largest class)" for each in found)
+
+
+def _show_learning_curve(found: LearningCurve, console: Console) -> None:
+    for curve in found.curves:
+        title = f"{curve.name} on {sources(curve.backbones, 1)}"
+        points = ", ".join(
+            f"{_images(p.images_per_class)}: {_percent(p.accuracy)}" for p in curve.points
+        )
+        print_literal(console, f"accuracy of {title} by training images of each class: {points}")
+    print_literal(console, f"- {found.sentence}")
+
+
+def _images(number: float) -> str:
+    return f"{number:.0f}" if number >= 10 else f"{number:.2g}"
 
 
 def documents(report: Report) -> list[dict[str, Any]]:

@@ -54,13 +54,12 @@ def resampled(
 def _accuracies(units: Units, draws: int, seed: int) -> NDArray[np.float64]:
     # Units with the same answers of all rows are interchangeable. The number of times that each kind is
     # drawn follows a multinomial distribution: a few kinds instead of 300,000 images.
-    both = np.column_stack([units.hits, units.sizes])
-    kinds, counts = np.unique(both, axis=0, return_counts=True)
+    kinds, counts = units.kinds()
     random = np.random.default_rng(seed)
     found = np.empty((draws, units.hits.shape[1]))
-    for part in blocks(draws, len(kinds)):
-        drawn = random.multinomial(len(both), counts / len(both), size=part.stop - part.start) @ kinds
-        found[part] = drawn[:, :-1] / drawn[:, -1:]
+    for part in blocks(draws, len(kinds.sizes)):
+        drawn = random.multinomial(counts.sum(), counts / counts.sum(), size=part.stop - part.start)
+        found[part] = (drawn @ kinds.hits) / (drawn @ kinds.sizes)[:, np.newaxis]
     return found
 
 

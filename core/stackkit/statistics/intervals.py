@@ -11,7 +11,8 @@ from scipy.special import ndtri
 Interval = tuple[float, float]
 """Lower and upper end."""
 
-_Z_95 = float(ndtri(0.5 + 0.5 * 0.95))
+Z_95 = float(ndtri(0.5 + 0.5 * 0.95))
+"""Quantile of the normal distribution for a two-sided 95 % interval."""
 
 
 def wilson(hits: float, total: int) -> Interval:
@@ -41,7 +42,7 @@ def wilson(hits: float, total: int) -> Interval:
     American Statistical Association 22, 1927, 209-212.
 
     """
-    return _wilson(hits, total, _Z_95)
+    return _wilson(hits, total, Z_95)
 
 
 def _wilson(hits: float, total: float, z: float) -> Interval:
@@ -87,7 +88,7 @@ def wilson_of_variance(
         effective = float(n_units)
     else:
         effective = min(float(total), share * (1 - share) / variance) if variance > 0 else float(total)
-    return _wilson(share * effective, effective, widening * _Z_95)
+    return _wilson(share * effective, effective, widening * Z_95)
 
 
 def tango(only_first: float, only_second: float, total: int) -> Interval:
@@ -120,7 +121,7 @@ def tango(only_first: float, only_second: float, total: int) -> Interval:
     estimate = (only_first - only_second) / total
 
     def beyond(sign: int) -> Callable[[float], float]:
-        return lambda difference: sign * _score(only_first, only_second, total, difference) - _Z_95**2
+        return lambda difference: sign * _score(only_first, only_second, total, difference) - Z_95**2
 
     # The score has the sign of estimate - difference and grows monotonically with their distance.
     low = brentq(beyond(1), -1, estimate) if estimate > -1 else -1.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -9,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
+from stackkit.statistics.intervals import Z_95
+
 DRAWS = 2000
 """Bootstrap samples: beyond each end of a 95 % interval are 50 of them."""
 
 NUMBERS_AT_ONCE = 4_000_000
 """Counts that are held in memory at a time: 32 MB."""
-
-_Z_95 = 1.959963984540054
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,15 +43,36 @@ class Units:
         return found
 
     @property
+    def effective(self) -> float:
+        """Number of units of equal size that would tell as much, at least 2.
+
+        A. V. Carter, K. T. Schnepel and D. G. Steigerwald, "Asymptotic behavior of a t-test robust to
+        cluster heterogeneity", Review of Economics and Statistics 99, 2017, 698-709.
+        """
+        return max(2.0, float(self.sizes.sum() ** 2 / (self.sizes**2).sum()))
+
+    @property
+    def inflation(self) -> float:
+        """Factor of standard deviations; a bootstrap divides by n units instead of n - 1."""
+        return math.sqrt(self.effective / (self.effective - 1))
+
+    @property
     def widening(self) -> float:
         """How much wider an interval must be because few units tell how much units vary.
 
-        A bootstrap divides by the number of units instead of that number minus 1, and takes the
-        quantiles of a normal distribution instead of Student's: A. C. Cameron and D. L. Miller, "A
-        practitioner's guide to cluster-robust inference", Journal of Human Resources 50, 2015.
+        It takes the quantile of Student's instead of the normal distribution: A. C. Cameron and D. L.
+        Miller, "A practitioner's guide to cluster-robust inference", Journal of Human Resources 50,
+        2015, 317-372.
         """
-        n = max(2, len(self.sizes))
-        return float(stdtrit(n - 1, 0.975)) / _Z_95 * float(np.sqrt(n / (n - 1)))
+        return float(stdtrit(self.effective - 1, 0.975)) / Z_95 * self.inflation
+
+    def kinds(self) -> tuple[Units, NDArray[np.int64]]:
+        """Return one unit of each kind, and the number of units that equal it, (n_kinds,) int64."""
+        both = np.column_stack([self.hits, self.sizes])
+        # Equal units are neighbours, see `units_of`.
+        starts = np.flatnonzero(np.append(True, (both[1:] != both[:-1]).any(axis=1)))
+        counts = np.diff(np.append(starts, len(both))).astype(np.int64)
+        return Units(hits=self.hits[starts], sizes=self.sizes[starts]), counts
 
     def with_opposites(self, first: int, second: int) -> Units:
         """Add two units: one that the first row and no other gets right, and one the other way round.
@@ -77,7 +99,7 @@ class Units:
 
 
 def units_of(correct: NDArray[np.float64], groups: NDArray[np.int64] | None) -> Units:
-    """Return images or groups as units, in an order that does not depend on the order of the images.
+    """Return images or groups as units; equal ones are neighbours, in any order of the images.
 
     Parameters
     ----------

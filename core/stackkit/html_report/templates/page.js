@@ -76,12 +76,12 @@
 
   const search = (input, act) => {
     let waiting = 0;
-    input.addEventListener("input", () => {
+    input?.addEventListener("input", () => {
       clearTimeout(waiting);
       waiting = setTimeout(() => act(input.value.trim().toLowerCase()), 60);
     });
   };
-  const rows = [...byId("classes").tBodies[0].rows].map((row) => [row, row.cells[0].textContent.toLowerCase()]);
+  const rows = [...(byId("classes")?.tBodies[0].rows ?? [])].map((row) => [row, row.cells[0].textContent.toLowerCase()]);
   search(byId("class-search"), (text) => {
     let found = 0;
     for (const [row, name] of rows) found += !(row.hidden = !name.includes(text));
