@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Literal
 
 import numpy as np
@@ -34,6 +35,7 @@ class Result:
     accuracy : float
         Mean of `fold_accuracy`, equal to scikit-learn's ``cross_val_score(...).mean()``. Where folds
         keep groups together and thus differ in size, the share of correct predictions over all folds.
+        Where a hold-out is drawn several times, the mean over all images that were drawn.
     spread : float or None
         Standard deviation of `fold_accuracy` (with ``ddof=0``); None for a single fold.
     interval_95 : tuple of (float, float)
@@ -68,10 +70,10 @@ class Result:
 
     Notes
     -----
-    Images that are predicted in several repeats count as their mean: 12.4 correct ones are not rounded.
+    Images that are predicted several times count as their mean: 12.4 correct ones are not rounded.
     The interval describes the uncertainty from the choice of test images, not from the choice of
-    training images. Predicting the same image in several repeats adds no information about other images,
-    so the interval counts each image once.
+    training images. Predicting an image several times adds no information about other images, so the
+    interval counts each image once.
 
     References
     ----------
@@ -115,7 +117,7 @@ def score(
     disagreements: int = 0,
     learners: Sequence[str] = (),
     views: Sequence[str] = (),
-    repeats: int = 1,
+    images: NDArray[np.int64] | None = None,
     pooled: bool = False,
 ) -> Result:
     """Compute the accuracy of a classifier from its predictions.
@@ -126,28 +128,34 @@ def score(
         Copied to the result, see `Result`.
     folds : sequence of (ndarray, ndarray)
         Predicted and true labels of each fold, a pair of (n_test,) int64 arrays.
-    repeats : int
-        How often every image is predicted.
+    images : ndarray of shape (n_predictions,), int64, or None
+        The image of each prediction, fold by fold; None if each is another one.
     pooled : bool
-        Whether every image counts the same in the accuracy, rather than every fold.
+        Whether every image counts the same in the accuracy, rather than every fold. Always so if some
+        images are predicted more often than others.
 
     """
     accuracies = [float(np.mean(predicted == true)) for predicted, true in folds]
     correct = np.concatenate([predicted == true for predicted, true in folds])
     labels = np.concatenate([true for _, true in folds])
+    if images is None:
+        images = np.arange(len(labels))
+    hits, n_images = once_each(correct, images)
+    unequal = len(np.unique(np.unique(images, return_counts=True)[1])) > 1
     return Result(
         name=name,
         kind=kind,
         backbones=tuple(backbones),
         untrained=untrained,
         fold_accuracy=tuple(accuracies),
-        accuracy=float(np.mean(correct if pooled else accuracies)),
+        accuracy=float(hits / n_images if pooled or unequal else np.mean(accuracies)),
         # One measurement has no standard deviation: 0 would claim perfect agreement.
         spread=float(np.std(accuracies)) if len(accuracies) > 1 else None,
-        interval_95=wilson(int(correct.sum()) / repeats, len(labels) // repeats),
+        interval_95=wilson(float(hits), n_images),
         balanced_accuracy=float(
-            np.mean([correct[labels == label].mean() for label in np.unique(labels)])
+            np.mean([_share(correct, images, labels == label) for label in np.unique(labels)])
         ),
+        macro_f1=macro_f1(np.concatenate([predicted for predicted, _ in folds]), labels),
         converged=converged,
         fit_on=fit_on,
         disagreements=disagreements,
@@ -156,13 +164,63 @@ def score(
     )
 
 
+def once_each(correct: NDArray[np.bool_], images: NDArray[np.int64]) -> tuple[Fraction, int]:
+    """Count right answers so that each image counts once, however often it was predicted.
+
+    Parameters
+    ----------
+    correct : ndarray of shape (n_predictions,), bool
+        Whether each prediction is correct.
+    images : ndarray of shape (n_predictions,), int64
+        The image of each prediction.
+
+    Returns
+    -------
+    hits : Fraction
+        Sum over the images of their share of right answers. Exact, so that figures do not depend on the
+        order of images.
+    n_images : int
+        Number of images.
+
+    """
+    _, place, often = np.unique(images, return_inverse=True, return_counts=True)
+    times = often[place]
+    parts = [Fraction(int(correct[times == n].sum()), int(n)) for n in np.unique(often)]
+    return sum(parts, Fraction(0)), len(often)
+
+
+def _share(correct: NDArray[np.bool_], images: NDArray[np.int64], chosen: NDArray[np.bool_]) -> float:
+    hits, n_images = once_each(correct[chosen], images[chosen])
+    return float(hits / n_images)
+
+
+def macro_f1(predicted: NDArray[np.int64], labels: NDArray[np.int64]) -> float:
+    """Return the mean over the classes of the F1 score, as scikit-learn's ``f1_score``.
+
+    Parameters
+    ----------
+    predicted, labels : ndarray of shape (n,), int64
+        Predicted and true labels. Classes that are in neither do not count; those that are predicted
+        only, or never correctly, have a score of 0.
+
+    """
+    size = 1 + int(max(predicted.max(), labels.max()))
+    hits, often, true = (
+        np.bincount(each, minlength=size) for each in (labels[predicted == labels], predicted, labels)
+    )
+    occurs = often + true > 0
+    return float(np.mean(2 * hits[occurs] / (often + true)[occurs]))
+
+
 def best_single(results: Sequence[Result]) -> Result:
     """Return the most accurate classifier on a single backbone; the first one of equals."""
-    return max((r for r in results if r.kind != "aggregator"), key=lambda r: r.accuracy)
+    return max((r for r in results if r.kind in ("baseline", "learner")), key=lambda r: r.accuracy)
 
 
 def with_gain_intervals(
-    results: Sequence[Result], correct: Sequence[NDArray[np.bool_]], *, repeats: int = 1
+    results: Sequence[Result],
+    correct: Sequence[NDArray[np.bool_]],
+    images: NDArray[np.int64] | None = None,
 ) -> list[Result]:
     """Add to each result the interval of its gain over the best single backbone.
 
@@ -172,8 +230,8 @@ def with_gain_intervals(
         The rows of the table.
     correct : sequence of ndarray of shape (n_predicted,), bool
         For each result, whether each prediction is correct, in the same order for all.
-    repeats : int
-        How often every image is predicted; each image counts once.
+    images : ndarray of shape (n_predicted,), int64, or None
+        The image of each prediction, which counts once; None if each is another one.
 
     Returns
     -------
@@ -181,6 +239,8 @@ def with_gain_intervals(
         In the same order.
 
     """
+    if images is None:
+        images = np.arange(len(correct[0]))
     best = best_single(results)
     (reference,) = (hits for result, hits in zip(results, correct, strict=True) if result is best)
     return [
@@ -189,9 +249,9 @@ def with_gain_intervals(
         else replace(
             result,
             gain_interval_95=tango(
-                int(np.sum(hits & ~reference)) / repeats,
-                int(np.sum(~hits & reference)) / repeats,
-                len(hits) // repeats,
+                float(once_each(hits & ~reference, images)[0]),
+                float(once_each(~hits & reference, images)[0]),
+                len(np.unique(images)),
             ),
         )
         for result, hits in zip(results, correct, strict=True)
