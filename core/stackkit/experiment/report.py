@@ -38,7 +38,12 @@ def make_report(
     comparison = evaluation.comparison
     shared = _shared_images(recipe, dataset, evaluation)
     verdicts = make_verdicts(
-        evaluation.results, evaluation.references, evaluation.outcomes, preview.protocol, shared=shared
+        evaluation.results,
+        evaluation.references,
+        evaluation.outcomes,
+        preview.protocol,
+        learning_curve=evaluation.learning_curve,
+        shared=shared,
     )
     all_notes = (*_notes(preview, dataset, summary, evaluation, shared, verdicts), *effects.notes())
     return Report(

@@ -121,6 +121,11 @@ class Recipe:
         alone = replace(self, split="official", shuffle=False, repeats=1, group_duplicates=False)
         return replace(self, split=""), alone
 
+    def in_shuffled_folds(self, count: int) -> Recipe:
+        """Return the same recipe under one cross-validation, whatever its own protocol is."""
+        alone = replace(self, split="", holdout=0.0, learning_curve=False)
+        return replace(alone, cv=count, shuffle=True, repeats=1)
+
 
 def compose(file: RecipeFile, dataset: str, given: Mapping[str, Setting]) -> Recipe:
     """Combine a recipe file with settings that replace its own.
