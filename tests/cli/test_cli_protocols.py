@@ -24,7 +24,7 @@ def test_both_protocols_are_measured_from_one_extraction_and_kept_apart(
 ) -> None:
     given = (*chosen(parts, NETWORK), "--cv", "2", "--aggregator", "soft-vote")
     out = tmp_path / "out"
-    outcome = stackkit("run", *given, "--split", "both", "--json", "--out", out, "--no-html")
+    outcome = stackkit("run", *given, "--split", "both", "--json", "--out", out)
     document = outcome.document
     official = document.pop("official_split")
     assert json.loads((out / "report.json").read_text()) == document
@@ -61,7 +61,7 @@ def test_a_hold_out_tests_its_share_and_counts_each_image_once(
 ) -> None:
     root = photographs(tmp_path / "pictures", reed=10, oak=10)
     options = ("run", *chosen(root, NETWORK), "--holdout", "0.3", "--repeats", "2")
-    outcome = stackkit(*options, "--json", "--out", tmp_path / "out", "--no-html")
+    outcome = stackkit(*options, "--json", "--out", tmp_path / "out")
     document = outcome.document
     assert document["folds"] == 2 * [{"train": 14, "test": 6}]
     protocol = document["protocol"]

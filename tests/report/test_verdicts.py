@@ -1,6 +1,7 @@
 """Verdicts claim what interval and test both say, and no more."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from support.made_up_runs import NO_OVERLAP, ROWS, SINGLES, UNSHARED, made_up
 
 from stackkit.evaluation.learning_curve import LearningCurve
 from stackkit.report.sentences import named, on_difference, titles
+from stackkit.report.verdicts import Selected, Verdict, Verdicts
 from stackkit.statistics.bootstrap import difference_interval
 from stackkit.statistics.paired_tests import holm, mcnemar
 
@@ -151,3 +153,10 @@ def test_rows_with_one_name_are_told_apart():
     assert named(["a"]) == "a"
     assert named(["a", "b", "c"]) == "a, b and c"
     assert named(["a", "b", "c", "d", "e"]) == "a, b, c and 2 more"
+
+
+def test_the_page_on_reports_describes_every_field_of_verdicts():
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "report.md").read_text(encoding="utf-8")
+    section = page.split("## Verdicts")[1].split("\n## ")[0]
+    known = [field.name for kind in (Verdict, Selected, Verdicts) for field in fields(kind)]
+    assert [name for name in known if f"`{name}`" not in section] == []

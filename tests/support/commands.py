@@ -54,7 +54,7 @@ def in_a_process(*arguments: str | Path, **environment: str) -> Outcome:
 def without_page(arguments: Sequence[str | Path]) -> list[str]:
     """Return the words of a command; without --html, a run makes no page, which takes seconds."""
     words = list(map(str, arguments))
-    if {"run", "evaluate"} & set(words) and "--out" in words and "--html" not in words:
+    if {"run", "evaluate"} & set(words) and "--out" in words and not {"--html", "--no-html"} & set(words):
         return [*words, "--no-html"]
     return words
 

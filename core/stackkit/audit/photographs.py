@@ -16,6 +16,10 @@ from stackkit.audit.measures import Measures
 from stackkit.audit.subject import Subject
 
 
+_LEAST_CONTRAST = 0.05
+"""Less contrast counts as this: what is left then is mostly noise."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Check:
     """A figure that is bad if it is low.
@@ -43,8 +47,8 @@ def _checks(input_size: int) -> Mapping[Kind, _Check]:
     # Limits of the birds of CUB-200-2011: see docs/how-to/audit.md.
     return {
         "blurred": _Check(
-            figure=lambda m: m.sharpness,
-            absolute=300,
+            figure=_relative_sharpness,
+            absolute=1200,
             relative=0.1,
             shown=lambda figure: f"sharpness {figure:.0f}",
         ),
@@ -73,6 +77,12 @@ def _checks(input_size: int) -> Mapping[Kind, _Check]:
             shown=lambda figure: f"one side is {1 / figure:.1f} times the other",
         ),
     }
+
+
+def _relative_sharpness(measures: Measures) -> float:
+    """Return the sharpness after stretching the luminance to its whole range: dark is not blurred."""
+    contrast = measures.brightest - measures.darkest
+    return measures.sharpness / max(contrast, _LEAST_CONTRAST) ** 2
 
 
 def bad_photographs(
