@@ -69,7 +69,8 @@ def unwrapped(console: Console) -> Console:
     if console.is_terminal:
         return console
     width = max(console.width, PIPE_WIDTH)
-    return Console(file=console.file, width=width, force_jupyter=console.is_jupyter)
+    kind = {"force_terminal": console.is_terminal, "force_jupyter": console.is_jupyter}
+    return Console(file=console.file, width=width, **kind)
 
 
 def print_literal(console: Console, text: str) -> None:
