@@ -69,8 +69,9 @@ def unwrapped(console: Console) -> Console:
     if console.is_terminal:
         return console
     width = max(console.width, PIPE_WIDTH)
-    kind = {"force_terminal": console.is_terminal, "force_jupyter": console.is_jupyter}
-    return Console(file=console.file, width=width, **kind)
+    return Console(
+        file=console.file, width=width, force_terminal=False, force_jupyter=console.is_jupyter
+    )
 
 
 def print_literal(console: Console, text: str) -> None:
