@@ -15,7 +15,6 @@ from stackkit.audit.findings import Finding, Kind
 from stackkit.audit.measures import Measures
 from stackkit.audit.subject import Subject
 
-
 _LEAST_CONTRAST = 0.05
 """Less contrast counts as this: what is left then is mostly noise."""
 
@@ -113,10 +112,7 @@ def _below(
     limit = min(check.absolute, check.relative * median)
     return [
         subject.finding(
-            kind,
-            place,
-            1 - figure / limit,
-            f"{check.shown(figure)}; median image: {check.shown(median)}",
+            kind, place, 1 - figure / limit, f"{check.shown(figure)}; median: {check.shown(median)}"
         )
         for place, figure in figures.items()
         if figure < limit

@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 
 Runs = Annotated[
     list[str],
-    typer.Argument(
-        metavar="RUN...", help="Folders of runs (--out), or names in `stackkit runs ls`."
-    ),
+    typer.Argument(metavar="RUN...", help="Folders of runs (--out), or names in `stackkit runs ls`."),
 ]
 Rows = Annotated[
     list[str] | None,
