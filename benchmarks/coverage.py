@@ -10,6 +10,7 @@ With 2,000 draws, a coverage of 95 % is measured to within 1 point. Prints a tab
 from __future__ import annotations
 
 import argparse
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -196,7 +197,9 @@ def repeated_folds(n: int, dimensions: int, repeats: int, random: Generator) -> 
                 right.append(np.mean(np.sign(features[test] @ weights + intercept) == labels[test]))
             differences.append(right[0] - right[1])
     truth, n_test = true_difference(n - n // 5, dimensions), n / 5
-    usual = ttest_1samp(differences, 0).confidence_interval()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of SciPy, if all differences are equal
+        usual = ttest_1samp(differences, 0).confidence_interval()
     return {
         "corrected t": (corrected_t(differences, n - n_test, n_test)[0], truth),
         "(Student's t)": ((usual.low, usual.high), truth),
@@ -216,7 +219,7 @@ def learning_curve(n_test: int, floor: float, exponent: float, random: Generator
 
 SETTINGS = (
     *(
-        Setting("accuracy", f"{n} images, {share:.0%}", partial(accuracy, n, share))
+        Setting("accuracy", f"{n} images, {100 * share:.0f} %", partial(accuracy, n, share))
         for n, share in ((20, 0.9), (100, 0.8), (100, 0.98), (1115, 0.9))
     ),
     *(
@@ -226,7 +229,7 @@ SETTINGS = (
     *(
         Setting(
             "accuracy in groups",
-            f"{n} groups of 1 to {size}, {share:.0%}, correlation {likeness}",
+            f"{n} groups of 1 to {size}, {100 * share:.0f} %, correlation {likeness}",
             partial(grouped_accuracy, n, size, share, likeness),
         )
         for n, size, share, likeness in (
@@ -248,7 +251,7 @@ SETTINGS = (
     *(
         Setting(
             "best of several rows",
-            f"{rows} rows, {n} images, {share:.0%} ± {50 * apart:.0f}",
+            f"{rows} rows, {n} images, {100 * share:.0f} % ± {50 * apart:.0f}",
             partial(chosen, n, rows, share, apart),
         )
         for n, rows, share, apart in ((100, 10, 0.9, 0.0), (300, 40, 0.8, 0.0), (1115, 10, 0.9, 0.04))
