@@ -29,7 +29,7 @@ def simulation() -> ModuleType:
         ("grouped_accuracy", (20, 8, 0.95, 0.3), 150, "(percentiles)"),
         ("grouped_difference", (10, 8, 0.1), 150, "(percentiles)"),
         ("chosen", (100, 20, 0.8, 0.0), 100, "(accuracy, Wilson)"),
-        ("repeated_folds", (40, 5, 4), 60, "(Student's t)"),
+        ("repeated_folds", (60, 10, 5), 100, "(Student's t)"),
         ("learning_curve", (1115, 0.05, 0.8), 60, None),
     ],
 )

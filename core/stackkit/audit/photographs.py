@@ -113,10 +113,7 @@ def _below(
     limit = min(check.absolute, check.relative * median)
     return [
         subject.finding(
-            kind,
-            place,
-            1 - figure / limit,
-            f"{check.shown(figure)}; median image: {check.shown(median)}",
+            kind, place, 1 - figure / limit, f"{check.shown(figure)}; median: {check.shown(median)}"
         )
         for place, figure in figures.items()
         if figure < limit
