@@ -27,7 +27,9 @@ def test_a_model_of_both_protocols_is_that_of_all_images(folder: Path, tmp_path:
 
 def test_a_model_of_a_hold_out_is_fitted_and_calibrated_on_all_images(folder: Path) -> None:
     chosen = {"backbones": NETWORK, "aggregator": "soft-vote"}
-    held = stackkit.train(folder, **chosen, holdout=0.2, repeats=2).model
+    report, held = stackkit.train(folder, **chosen, holdout=0.2, repeats=2)
+    alone = stackkit.run(folder, **chosen, holdout=0.2, repeats=2)
+    assert report.document()["results"] == alone.document()["results"], "a model knows the test images"
     folds = stackkit.train(folder, **chosen, cv=2).model
     image = next(folder.glob("*/*"))
     assert held.predict([image]).labels == folds.predict([image]).labels == [image.parent.name]

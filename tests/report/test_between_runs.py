@@ -101,6 +101,12 @@ def test_what_is_not_comparable_is_refused_with_a_remedy():
         assert "rerun one of them" in str(error.value)
 
 
+def test_files_of_two_runs_are_not_taken_for_one():
+    mixed = outcomes(A, rows=A.outcomes.rows[:3])
+    with pytest.raises(UsageError, match="report.json and outcomes.npz of runs/b are not of one run"):
+        compare(named(A, mixed))
+
+
 def test_a_run_with_both_protocols_offers_the_one_that_can_be_compared(tmp_path):
     official = made_up(kind="official-split", folds=1)
     second = replace(official.record(judged=False), folder=tmp_path / "official-split")

@@ -34,7 +34,7 @@ SIDE = 256
 """Longest side at which sharpness and brightness are measured, in pixels: about what networks see."""
 
 TILES = 16
-"""Tiles along the longest side. The sharpest one counts, since a background may be blurred on purpose."""
+"""Tiles along the longest side. The sharpest one counts, as backgrounds may be blurred on purpose."""
 
 _MAX_THREADS, _CHUNK = 8, 128
 

@@ -115,7 +115,7 @@ class OutcomeCollector:
         self._parts[outcome.number] = _Part(test=fold.test, labels=labels, known=known, said=said)
         if mean is not None and outcome.number < self._n_folds and self._keeps_mean:
             self._keep_mean(fold.test, mean)
-        if self._n_folds > 1:  # else see `outcomes`
+        if len(self._folds) > 1:  # else see `outcomes`
             self._finish(outcome.number // self._n_folds)
 
     def _keep_mean(self, rows: NDArray[np.int64], mean: NDArray[np.float64]) -> None:
@@ -181,7 +181,7 @@ class OutcomeCollector:
             are no other folds.
 
         """
-        if self._n_folds == 1:
+        if len(self._folds) == 1:
             self._use(calibrations or {})
             self._finish(0)
         used = np.unique(np.concatenate([rows for fold in self._folds for rows in _rows_of(fold)]))

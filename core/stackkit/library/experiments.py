@@ -27,13 +27,13 @@ def run(
     dataset: str | os.PathLike[str],
     *,
     out: str | os.PathLike[str] | None = None,
-    html: bool = True,
     save: str | os.PathLike[str] | None = None,
     save_aggregator: str = "",
     with_weights: bool = False,
     with_examples: bool = False,
     licence: str = "",
     overwrite: bool = False,
+    html: bool = True,
     reporter: Reporter | None = None,
     **options: Unpack[RecipeOptions],
 ) -> RunReport:
@@ -46,8 +46,6 @@ def run(
     out : str or os.PathLike, optional
         Folder for report.html, report.json, predictions.csv and more. Without it, the record is kept in
         STACKKIT_HOME/runs, and `stackkit report` shows it.
-    html : bool, default True
-        Whether to make report.html in `out`.
     save : str or os.PathLike, optional
         Then fit a model and write it to this file, such as "birds.stackkit"; see `train`.
     save_aggregator : str, optional
@@ -56,6 +54,8 @@ def run(
         Of the saved model, as for `train`.
     overwrite : bool, default False
         Replace an existing report in `out`, and an existing file `save`.
+    html : bool, default True
+        Whether to make report.html in `out`.
     reporter : Reporter, optional
         Receives progress; by default nothing is shown.
     **options

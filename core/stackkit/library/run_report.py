@@ -84,7 +84,9 @@ class RunReport:
         from rich.console import Console
 
         written = io.StringIO()
-        text_table.show_all(self._found.reports, Console(file=written, width=120))
+        # In a notebook, Rich would show the table instead of writing it, or write it with colours.
+        console = Console(file=written, width=120, force_jupyter=False, force_terminal=False)
+        text_table.show_all(self._found.reports, console)
         return written.getvalue().strip()
 
     def __repr__(self) -> str:
