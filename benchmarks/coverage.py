@@ -35,6 +35,9 @@ from stackkit.statistics.selection import corrected_best, corrected_gain
 SAMPLES = 1000
 """Bootstrap samples per interval."""
 
+TRAININGS = 4000
+"""Training sets that the true difference of two classifiers is the mean of."""
+
 Floats = NDArray[np.float64]
 Found = Mapping[str, tuple[Interval, float]]
 """Interval by its name, and the true value that it should contain."""
@@ -168,7 +171,7 @@ CLASSIFIERS = (least_squares, centroids)
 def true_difference(n_train: int, dimensions: int) -> float:
     """Return the difference of the expected accuracies after training on `n_train` images."""
     random, found = np.random.default_rng(9), []
-    for _ in range(4000):
+    for _ in range(TRAININGS):
         data = gaussian(n_train, dimensions, random)
         shares = []
         for fit in CLASSIFIERS:

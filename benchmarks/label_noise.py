@@ -40,7 +40,7 @@ FILTERS = ("prune_by_noise_rate", "both", "confident_learning", "low_self_confid
 
 Labels = NDArray[np.int64]
 Matrix = NDArray[np.floating]
-Figures = dict[tuple[str, str], list[Sequence[float]]]
+Figures = defaultdict[tuple[str, str], list[Sequence[float]]]
 
 
 def main() -> None:
@@ -60,7 +60,8 @@ def main() -> None:
     clean = np.mean(left_out(features, labels, given.folds, seed=0), axis=0)
     kinds = {"any other species": None, "the most similar species": most_similar(labels, clean)}
     for kind, target in kinds.items():
-        first, flagged = Figures(defaultdict(list)), Figures(defaultdict(list))
+        first: Figures = defaultdict(list)
+        flagged: Figures = defaultdict(list)
         for seed in range(given.seeds):
             noisy = changed(labels, given.fraction, target, np.random.default_rng(seed))
             judge(features, labels, noisy, given.folds, seed, first, flagged)
@@ -159,7 +160,7 @@ def report(title: str, first: Figures, flagged: Figures) -> None:
     for (kind, way), figures in flagged.items():
         numbers = np.array(figures)[:, 0]
         count = f"{numbers.mean():5.0f} ± {numbers.std():3.0f}"
-        print(f"{kind:18}{way:32}{count}    {_spread(figures, 1)}    {_spread(figures, 2)}")
+        print(f"{kind:18}{way:32}{count}    {_spread(figures, 1)}    {_spread(figures, 2)}", flush=True)
 
 
 def _spread(figures: Sequence[Sequence[float]], column: int) -> str:

@@ -1,6 +1,7 @@
 """Verdicts claim what interval and test both say, and no more."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,7 +9,8 @@ from support.made_up_runs import NO_OVERLAP, ROWS, SINGLES, UNSHARED, made_up
 
 from stackkit.evaluation.learning_curve import LearningCurve
 from stackkit.report.sentences import named, on_difference, titles
-from stackkit.statistics.bootstrap import percentile_interval, resampled
+from stackkit.report.verdicts import Selected, Verdict, Verdicts
+from stackkit.statistics.bootstrap import difference_interval
 from stackkit.statistics.paired_tests import holm, mcnemar
 
 RUN = made_up()
@@ -42,7 +44,6 @@ def test_verdicts_equal_the_statistics_they_are_made_of():
     run, verdicts = RUN, RUN.judged
     rows = [*run.results, *run.references]
     correct = run.outcomes.correct()
-    samples = resampled(correct)
     assert verdicts.headline == 3  # the first aggregator, whatever the others reach
     assert [each.first for each in verdicts.against_best_single] == [0, 1, 3, 4, 5]
     assert {each.second for each in verdicts.against_best_single} == {2}
@@ -53,8 +54,8 @@ def test_verdicts_equal_the_statistics_they_are_made_of():
         for each in family:
             difference = rows[each.first].accuracy - rows[each.second].accuracy
             assert each.difference == difference
-            drawn = samples[:, each.first] - samples[:, each.second]
-            assert each.interval_95 == percentile_interval(drawn)
+            both = correct[:, each.first], correct[:, each.second]
+            assert each.interval_95 == pytest.approx(difference_interval(*both))
             assert each.claimed == (each.p_holm < 0.05 and not np.prod(each.interval_95) <= 0)
     assert len(verdicts.pairs) == 15
     assert all(each.difference >= 0 for each in verdicts.pairs)
@@ -152,3 +153,10 @@ def test_rows_with_one_name_are_told_apart():
     assert named(["a"]) == "a"
     assert named(["a", "b", "c"]) == "a, b and c"
     assert named(["a", "b", "c", "d", "e"]) == "a, b, c and 2 more"
+
+
+def test_the_page_on_reports_describes_every_field_of_verdicts():
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "report.md").read_text(encoding="utf-8")
+    section = page.split("## Verdicts")[1].split("\n## ")[0]
+    known = [field.name for kind in (Verdict, Selected, Verdicts) for field in fields(kind)]
+    assert [name for name in known if f"`{name}`" not in section] == []

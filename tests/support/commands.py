@@ -54,7 +54,8 @@ def in_a_process(*arguments: str | Path, **environment: str) -> Outcome:
 def without_page(arguments: Sequence[str | Path]) -> list[str]:
     """Return the words of a command; without --html, a run makes no page, which takes seconds."""
     words = list(map(str, arguments))
-    if {"run", "evaluate"} & set(words) and "--out" in words and "--html" not in words:
+    chosen = {"--html", "--no-html"} & set(words)
+    if {"run", "evaluate"} & set(words) and "--out" in words and not chosen:
         return [*words, "--no-html"]
     return words
 

@@ -150,6 +150,6 @@ def _result(
         untrained=untrained,
         converged=True,
         fit_on="in-sample" if name == "average-svm" else None,
-        repeats=repeats,
+        images=np.concatenate([outcomes.image[part] for part in parts]),
     )
     return replace(found, gain_interval_95=None if title == "logistic on lite2" else (-0.1, 0.1))

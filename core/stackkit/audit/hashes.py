@@ -11,9 +11,7 @@ from numpy.typing import NDArray
 from stackkit.audit.measures import Measures
 
 BITS = 64
-
-_SAMPLE, _TYPICAL = 2_000, 30
-"""Pairs of images of one class to look at, and the bits in which those of photographs differ."""
+"""Length of a hash."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,25 +58,6 @@ class Hashes:
         turned = _count(self.plain[first] ^ self.mirrored[second])
         known = self.known[first] & self.known[second]
         return np.where(known, np.minimum(straight, turned), BITS)
-
-    def scale(self, labels: NDArray[np.int64]) -> float:
-        """Return by how much hashes differ less than those of photographs, from 0 to 1.
-
-        Different handwritten digits, or scans on one background, have nearly the same hash. What counts
-        as equal is therefore measured in the difference of two images of one class, of which most are
-        different images.
-        """
-        order = np.argsort(labels, kind="stable")
-        random = np.random.default_rng(0)
-        step = max(1, int(np.median(np.bincount(labels)[np.unique(labels)])) // 2)
-        first, second = order[:-step], order[step:]
-        of_one_class = (labels[first] == labels[second]) & self.known[first] & self.known[second]
-        first, second = first[of_one_class], second[of_one_class]
-        if len(first) == 0:
-            return 1.0
-        chosen = random.permutation(len(first))[:_SAMPLE]
-        typical = float(np.median(self.differing(first[chosen], second[chosen])))
-        return min(1.0, typical / _TYPICAL)
 
 
 def _bytes(hashes: Sequence[str]) -> NDArray[np.uint8]:

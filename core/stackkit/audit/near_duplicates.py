@@ -12,7 +12,7 @@ from stackkit.api.reporter import Reporter
 from stackkit.audit.findings import Finding
 from stackkit.audit.hashes import Hashes
 from stackkit.audit.measures import Measures
-from stackkit.audit.neighbours import nearest_images
+from stackkit.audit.neighbours import Neighbours, nearest_images
 from stackkit.audit.subject import Subject
 
 LEAST_SIMILARITY, MOST_BITS = 0.75, 10
@@ -22,7 +22,10 @@ SERIES_SIMILARITY, SERIES_BITS = 0.9, 16
 """The same for photographs from one series: features agree more, hashes may agree less."""
 
 NEIGHBOURS = 10
-"""Similar images that are compared with each image."""
+"""Similar images that are compared with each image. The last one is taken for another image."""
+
+PHOTOGRAPHS = 28
+"""Bits in which the hashes of a photograph and of its tenth neighbour differ: the median of birds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,15 +94,16 @@ def _similar(
 ) -> Iterator[Pair]:
     """Yield pairs with similar features that the hashes confirm, each once."""
     found = nearest_images(subject.features, NEIGHBOURS, reporter)
-    one, column = np.nonzero(found.similarity >= LEAST_SIMILARITY)
+    hashes = Hashes.of(measured)
+    least, scale = _limits(found, hashes)
+    one, column = np.nonzero(found.similarity >= least)
     other, similarity = found.rows[one, column], found.similarity[one, column]
     ordered = np.stack([np.minimum(one, other), np.maximum(one, other)])
     (first, second), at = np.unique(ordered, axis=1, return_index=True)
     similarity = np.minimum(similarity[at], 1)
-    hashes = Hashes.of(measured)
     bits = hashes.differing(first, second)
-    most = np.where(similarity >= SERIES_SIMILARITY, SERIES_BITS, MOST_BITS)
-    confirmed = np.flatnonzero(bits <= most * hashes.scale(subject.labels))
+    most = np.where(similarity >= max(SERIES_SIMILARITY, least), SERIES_BITS, MOST_BITS)
+    confirmed = np.flatnonzero(bits <= most * scale)
     for k in confirmed:
         yield Pair(
             first=int(first[k]),
@@ -107,6 +111,21 @@ def _similar(
             similarity=float(similarity[k]),
             bits=int(bits[k]),
         )
+
+
+def _limits(found: Neighbours, hashes: Hashes) -> tuple[float, float]:
+    """Return the least similarity of near-duplicates, and a factor of the most bits.
+
+    Handwritten digits, or scans on one background, all have similar features and hashes. So a pair must
+    be much more alike than an image and its tenth neighbour, which mostly is another image.
+    """
+    count, k = found.rows.shape
+    if k == 0:
+        return 1.0, 1.0
+    gap = float(np.median(1 - found.similarity[:, -1]))
+    typical = float(np.median(hashes.differing(np.arange(count), found.rows[:, -1])))
+    # The square, because the number of hashes within some bits grows much faster than the bits.
+    return max(LEAST_SIMILARITY, 1 - gap / 2), min(1.0, typical / PHOTOGRAPHS) ** 2
 
 
 def _groups(pairs: Sequence[Pair], count: int) -> NDArray[np.int64]:

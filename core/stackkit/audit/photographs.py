@@ -15,6 +15,9 @@ from stackkit.audit.findings import Finding, Kind
 from stackkit.audit.measures import Measures
 from stackkit.audit.subject import Subject
 
+_LEAST_CONTRAST = 0.05
+"""Less contrast counts as this: what is left then is mostly noise."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Check:
@@ -43,8 +46,8 @@ def _checks(input_size: int) -> Mapping[Kind, _Check]:
     # Limits of the birds of CUB-200-2011: see docs/how-to/audit.md.
     return {
         "blurred": _Check(
-            figure=lambda m: m.sharpness,
-            absolute=300,
+            figure=_relative_sharpness,
+            absolute=1200,
             relative=0.1,
             shown=lambda figure: f"sharpness {figure:.0f}",
         ),
@@ -75,6 +78,12 @@ def _checks(input_size: int) -> Mapping[Kind, _Check]:
     }
 
 
+def _relative_sharpness(measures: Measures) -> float:
+    """Return the sharpness after stretching the luminance to its whole range: dark is not blurred."""
+    contrast = measures.brightest - measures.darkest
+    return measures.sharpness / max(contrast, _LEAST_CONTRAST) ** 2
+
+
 def bad_photographs(
     subject: Subject, measured: Sequence[Measures | None], input_size: int
 ) -> dict[Kind, list[Finding]]:
@@ -103,10 +112,7 @@ def _below(
     limit = min(check.absolute, check.relative * median)
     return [
         subject.finding(
-            kind,
-            place,
-            1 - figure / limit,
-            f"{check.shown(figure)}; median image: {check.shown(median)}",
+            kind, place, 1 - figure / limit, f"{check.shown(figure)}; median: {check.shown(median)}"
         )
         for place, figure in figures.items()
         if figure < limit

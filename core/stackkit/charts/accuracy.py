@@ -22,6 +22,9 @@ _LOOKS = {
 }
 
 
+_LEVEL = 0.05
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Mark:
     """A row with what is drawn beside its label; hollow if nothing can be claimed."""
@@ -100,8 +103,9 @@ def gains(record: Record) -> Picture | None:
         markup = svg(figure, "gains", alt)
     caption = (
         "Points of accuracy above the best single backbone, on the same images. Filled marks: the 95 % "
-        "interval lies on one side of zero. Hollow marks: no difference can be claimed. The best single "
-        "backbone was chosen on these images, which favours it a little."
+        "interval lies on one side of zero, and so says the test that is corrected for several "
+        "comparisons. Hollow marks: no difference can be claimed. The best single backbone was chosen "
+        "on these images, which favours it a little."
     )
     return Picture(
         name="gains",
@@ -118,12 +122,17 @@ def _gains(document: dict[str, Any]) -> Iterator[_Mark]:
     if verdicts := document.get("verdicts"):
         against = {each["first"]: each for each in verdicts["against_best_single"]}
         found = [(row, against.get(row.position)) for row in rows]
-        gains = [(row, each["difference"], each["interval_95"]) for row, each in found if each]
+        gains = [
+            (row, each["difference"], each["interval_95"], each["p_holm"]) for row, each in found if each
+        ]
     else:
         entries = [(row, e) for row, e in zip(rows, document["results"], strict=False)]
-        gains = [(row, e["gain"], e["gain_interval_95"]) for row, e in entries if e["gain_interval_95"]]
-    for row, gain, (low, high) in gains:
-        yield _Mark(row=row, value=gain, ends=(low, high), is_filled=not low <= 0 <= high)
+        gains = [
+            (row, e["gain"], e["gain_interval_95"], 0.0) for row, e in entries if e["gain_interval_95"]
+        ]
+    for row, gain, (low, high), p in gains:
+        is_filled = p < _LEVEL and not low <= 0 <= high
+        yield _Mark(row=row, value=gain, ends=(low, high), is_filled=is_filled)
 
 
 def _most_telling(document: dict[str, Any], marks: Sequence[_Mark]) -> str:

@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 
 Runs = Annotated[
     list[str],
-    typer.Argument(
-        metavar="RUN...", help="Folders of runs (--out), or names in `stackkit runs ls`."
-    ),
+    typer.Argument(metavar="RUN...", help="Folders of runs (--out), or names in `stackkit runs ls`."),
 ]
 Rows = Annotated[
     list[str] | None,
@@ -37,7 +35,7 @@ Format = Annotated[
 def compare(
     runs: Runs, row: Rows = None, table_format: Format = None, as_json: options.Json = False
 ) -> None:
-    """Say whether runs on the same images differ by more than chance.
+    """Say whether runs differ by more than chance.
 
     The same protocol, classes and test images are required. One run with several --row compares rows
     of it.

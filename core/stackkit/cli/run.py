@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from stackkit.experiment.run import Finished
     from stackkit.experiment.saving import Saving
     from stackkit.preview import Preview
-    from stackkit.report.predictions import Predictions
     from stackkit.report.report import Report
     from stackkit.store import FeatureStore
 
@@ -144,9 +143,8 @@ def run_recipe(
     from stackkit.experiment.run import Steps, carry_out
     from stackkit.host.registry import Registry
     from stackkit.report import report as report_file
-    from stackkit.report.predictions import Predictions
 
-    predictions, lines, postponed = Predictions(), list[str](), list[BaseException]()
+    lines, postponed = list[str](), list[BaseException]()
 
     def begin(preview: Preview) -> None:
         show(reporter, preview_lines(preview, evaluable=True))
@@ -158,30 +156,22 @@ def run_recipe(
             begin=begin,
             expect=lambda estimate: show(reporter, estimate_lines(estimate)),
             may_extract=may_extract,
-            outputs=Outputs(fits=fits_dir(), folder=out, predictions=predictions),
+            outputs=Outputs(fits=fits_dir(), folder=out),
         )
         task = (recipe, Registry(host=the_host()), store, reporter, steps)
         trained = saving.train(*task) if saving else None
         found = trained.found if trained else carry_out(*task)
-        report = trained.report if trained else found.report
         if saving and trained:
             with _postponed(postponed):
-                report = saving.save(trained)
+                found = replace(found, report=saving.save(trained))
                 lines += model_lines(trained, saving.path)
-        finished = replace(found, report=report)
         with _postponed(postponed):
-            lines += _recorded(finished, predictions, out, reporter, overwrite=overwrite, html=html)
-    _show(finished, lines, output, postponed)
+            lines += _recorded(found, out, reporter, overwrite=overwrite, html=html)
+    _show(found, lines, output, postponed)
 
 
 def _recorded(
-    found: Finished,
-    predictions: Predictions,
-    out: Path | None,
-    reporter: Reporter,
-    *,
-    overwrite: bool,
-    html: bool,
+    found: Finished, out: Path | None, reporter: Reporter, *, overwrite: bool, html: bool
 ) -> Iterator[str]:
     """Write the files of a run, and yield a line that says where each is as soon as it is written."""
     from stackkit.experiment.recording import keep, write_files
@@ -191,7 +181,7 @@ def _recorded(
         if folder := keep(found, tell):
             yield f"report: run `stackkit report` to see it (kept in {folder})"
         return
-    yield f"report: {write_files(found, predictions, out, overwrite=overwrite, tell=tell)}"
+    yield f"report: {write_files(found, out, overwrite=overwrite, tell=tell)}"
     if html:
         # Only now: matplotlib and scikit-learn take a second to import.
         from stackkit.experiment.page import page_of_run

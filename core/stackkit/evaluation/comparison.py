@@ -93,6 +93,12 @@ class Comparison:
         """Row of each prediction, (n_predictions,) int64, fold by fold."""
         return np.concatenate([fold.test for fold in self.folds])
 
+    @property
+    def tested_groups(self) -> NDArray[np.int64] | None:
+        """Group of each of these rows; None if no two belong together."""
+        groups = self.fit_plan.groups
+        return None if groups is None else groups[self.tested]
+
     @cached_property
     def fold_fits(self) -> Sequence[FoldFits]:
         """The planned fits of each fold."""
@@ -108,6 +114,7 @@ class Comparison:
                 for of_row in by_row
             ],
             self.tested,
+            self.tested_groups,
         )
 
     def run_fits(self) -> list[list[FitResult]]:
@@ -188,6 +195,5 @@ class Comparison:
             learners=[learner.label for learner in row.learners],
             views=[result.views for result in results if result.views],
             images=self.tested,
-            # Folds of groups differ in size: their mean would not lie in the middle of the interval.
-            pooled=self.fit_plan.groups is not None,
+            groups=self.tested_groups,
         )

@@ -55,6 +55,7 @@ def references(
     rows, n_rows = comparison.fit_plan.rows, len(comparison.fit_plan.rows)
     learners = [row for row in rows if row.kind == "learner"]
     folds, found = _folds(outcomes), []
+    groups = None if outcomes.groups is None else outcomes.groups[outcomes.image]
     for number, name in enumerate(reference_names(rows), start=n_rows):
         fed = [] if name == LARGEST_CLASS else learners
         labels = dict.fromkeys(row.classifier.label for row in fed)
@@ -69,14 +70,14 @@ def references(
             converged=all(result.converged for result in results if fed and result.kind == "learner"),
             learners=list(labels),
             images=outcomes.image[np.concatenate(folds)],
-            pooled=comparison.fit_plan.groups is not None,
+            groups=None if groups is None else groups[np.concatenate(folds)],
         )
         found.append(_completed(result, outcomes, number))
     best = best_single(results)
     (place,) = (number for number, result in enumerate(results) if result is best)
     compared = (place, *range(n_rows, n_rows + len(found)))
     rights = [outcomes.rows[number].predicted == outcomes.true for number in compared]
-    return tuple(with_gain_intervals([best, *found], rights, outcomes.image)[1:])
+    return tuple(with_gain_intervals([best, *found], rights, outcomes.image, groups)[1:])
 
 
 def _folds(outcomes: Outcomes) -> list[NDArray[np.int64]]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stackkit.api.aggregator import FitOn
-from stackkit.statistics.intervals import Interval, tango, wilson
+from stackkit.evaluation.uncertainty import accuracy_interval, gain_interval, once_each
+from stackkit.statistics.intervals import Interval
+from stackkit.statistics.scores import macro_f1
 
 ResultKind = Literal["baseline", "learner", "aggregator", "reference"]
 
@@ -39,7 +40,8 @@ class Result:
     spread : float or None
         Standard deviation of `fold_accuracy` (with ``ddof=0``); None for a single fold.
     interval_95 : tuple of (float, float)
-        Wilson's 95 % confidence interval for the share of correct predictions over all folds.
+        Wilson's 95 % confidence interval for the share of correct predictions over all folds. Where
+        images have groups, that of a cluster bootstrap.
     balanced_accuracy : float
         Mean over the classes of the share of their test images that are predicted correctly, in [0, 1].
         All classes count the same, however many images they have.
@@ -49,7 +51,8 @@ class Result:
         What an aggregator was fitted on; None for baselines and learners.
     gain_interval_95 : tuple of (float, float) or None
         Tango's 95 % interval for the share of correct predictions minus that of the best single
-        backbone, on the same images; None for the best single backbone itself.
+        backbone, on the same images; None for the best single backbone itself. Where images have groups,
+        that of a paired bootstrap over groups.
     disagreements : int
         Number of predictions of a stacked learner that differ from the most probable class by its own
         probabilities, over all folds.
@@ -118,7 +121,7 @@ def score(
     learners: Sequence[str] = (),
     views: Sequence[str] = (),
     images: NDArray[np.int64] | None = None,
-    pooled: bool = False,
+    groups: NDArray[np.int64] | None = None,
 ) -> Result:
     """Compute the accuracy of a classifier from its predictions.
 
@@ -130,9 +133,10 @@ def score(
         Predicted and true labels of each fold, a pair of (n_test,) int64 arrays.
     images : ndarray of shape (n_predictions,), int64, or None
         The image of each prediction, fold by fold; None if each is another one.
-    pooled : bool
-        Whether every image counts the same in the accuracy, rather than every fold. Always so if some
-        images are predicted more often than others.
+    groups : ndarray of shape (n_predictions,), int64, or None
+        The group of each of these images. With groups, or if some images are predicted more often than
+        others, every image counts the same in the accuracy, rather than every fold: folds of groups
+        differ in size, and their mean would not lie in the middle of the interval.
 
     """
     accuracies = [float(np.mean(predicted == true)) for predicted, true in folds]
@@ -148,14 +152,14 @@ def score(
         backbones=tuple(backbones),
         untrained=untrained,
         fold_accuracy=tuple(accuracies),
-        accuracy=float(hits / n_images if pooled or unequal else np.mean(accuracies)),
+        accuracy=float(hits / n_images if groups is not None or unequal else np.mean(accuracies)),
         # One measurement has no standard deviation: 0 would claim perfect agreement.
         spread=float(np.std(accuracies)) if len(accuracies) > 1 else None,
-        interval_95=wilson(float(hits), n_images),
+        interval_95=accuracy_interval(correct, images, groups),
         balanced_accuracy=float(
             np.mean([_share(correct, images, labels == label) for label in np.unique(labels)])
         ),
-        macro_f1=macro_f1(np.concatenate([predicted for predicted, _ in folds]), labels),
+        macro_f1=macro_f1(labels, np.concatenate([predicted for predicted, _ in folds])),
         converged=converged,
         fit_on=fit_on,
         disagreements=disagreements,
@@ -164,52 +168,9 @@ def score(
     )
 
 
-def once_each(correct: NDArray[np.bool_], images: NDArray[np.int64]) -> tuple[Fraction, int]:
-    """Count right answers so that each image counts once, however often it was predicted.
-
-    Parameters
-    ----------
-    correct : ndarray of shape (n_predictions,), bool
-        Whether each prediction is correct.
-    images : ndarray of shape (n_predictions,), int64
-        The image of each prediction.
-
-    Returns
-    -------
-    hits : Fraction
-        Sum over the images of their share of right answers. Exact, so that figures do not depend on the
-        order of images.
-    n_images : int
-        Number of images.
-
-    """
-    _, place, often = np.unique(images, return_inverse=True, return_counts=True)
-    times = often[place]
-    parts = [Fraction(int(correct[times == n].sum()), int(n)) for n in np.unique(often)]
-    return sum(parts, Fraction(0)), len(often)
-
-
 def _share(correct: NDArray[np.bool_], images: NDArray[np.int64], chosen: NDArray[np.bool_]) -> float:
     hits, n_images = once_each(correct[chosen], images[chosen])
     return float(hits / n_images)
-
-
-def macro_f1(predicted: NDArray[np.int64], labels: NDArray[np.int64]) -> float:
-    """Return the mean over the classes of the F1 score, as scikit-learn's ``f1_score``.
-
-    Parameters
-    ----------
-    predicted, labels : ndarray of shape (n,), int64
-        Predicted and true labels. Classes that are in neither do not count; those that are predicted
-        only, or never correctly, have a score of 0.
-
-    """
-    size = 1 + int(max(predicted.max(), labels.max()))
-    hits, often, true = (
-        np.bincount(each, minlength=size) for each in (labels[predicted == labels], predicted, labels)
-    )
-    occurs = often + true > 0
-    return float(np.mean(2 * hits[occurs] / (often + true)[occurs]))
 
 
 def best_single(results: Sequence[Result]) -> Result:
@@ -221,6 +182,7 @@ def with_gain_intervals(
     results: Sequence[Result],
     correct: Sequence[NDArray[np.bool_]],
     images: NDArray[np.int64] | None = None,
+    groups: NDArray[np.int64] | None = None,
 ) -> list[Result]:
     """Add to each result the interval of its gain over the best single backbone.
 
@@ -232,6 +194,8 @@ def with_gain_intervals(
         For each result, whether each prediction is correct, in the same order for all.
     images : ndarray of shape (n_predicted,), int64, or None
         The image of each prediction, which counts once; None if each is another one.
+    groups : ndarray of shape (n_predicted,), int64, or None
+        The group of each of these images.
 
     Returns
     -------
@@ -248,11 +212,7 @@ def with_gain_intervals(
         if result is best
         else replace(
             result,
-            gain_interval_95=tango(
-                float(once_each(hits & ~reference, images)[0]),
-                float(once_each(~hits & reference, images)[0]),
-                len(np.unique(images)),
-            ),
+            gain_interval_95=gain_interval(hits, reference, images, groups),
         )
         for result, hits in zip(results, correct, strict=True)
     ]

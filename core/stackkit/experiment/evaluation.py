@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from stackkit.api.dataset import Dataset, FailedImage
@@ -42,14 +42,11 @@ class Outputs:
         Folder that caches finished fits; None caches nothing.
     folder : Path or None
         Folder for probabilities.h5; None writes no such file.
-    predictions : Predictions
-        Receives what every classifier predicts.
 
     """
 
     fits: Path | None = None
     folder: Path | None = None
-    predictions: Predictions = field(default_factory=Predictions)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +101,7 @@ def evaluate(
 
     With `fitting`, a stack is fitted besides.
     """
-    predictions = outputs.predictions
+    predictions = Predictions()
     with (
         ctrl_c_waits(reporter.message, STOPPING_FITS) as stop_if_asked,
         probability_file(outputs.folder, reporter.message) as probabilities,

@@ -44,17 +44,28 @@ class Source:
         Its features; None if they cannot be read any more.
     missing : sequence of str
         Why something is None, in sentences for the reader of the report.
+    folder : Path or None
+        Where to remember what was measured on the images: the folder of the store.
+    input_size : int
+        Side of the images that the networks see, in pixels.
 
     """
 
     dataset: Dataset | None
     usable: UsableFeatures | None
     missing: Sequence[str] = ()
+    folder: Path | None = None
+    input_size: int = 224
 
     @classmethod
     def of(cls, found: Finished) -> Source:
         """Return the dataset and the features of a run that has just finished."""
-        return cls(dataset=found.dataset, usable=found.evaluation.usable)
+        return cls(
+            dataset=found.dataset,
+            usable=found.evaluation.usable,
+            folder=found.store.folder,
+            input_size=max(each.image_size for each in found.preview.backbones),
+        )
 
 
 def reopened(record: Record, registry: Registry, store: FeatureStore, reporter: Reporter) -> Source:
@@ -63,7 +74,7 @@ def reopened(record: Record, registry: Registry, store: FeatureStore, reporter: 
     Nothing is downloaded, and no image goes through a network.
     """
     missing = list[str]()
-    dataset, usable = None, None
+    dataset, usable, size = None, None, 224
     with _noted(missing, "The images cannot be shown"):
         (component,) = _components(record.document, "dataset", registry)
         dataset = open_dataset(component)
@@ -72,8 +83,9 @@ def reopened(record: Record, registry: Registry, store: FeatureStore, reporter: 
     with _noted(missing, "The features cannot be read, so there is no map of them"):
         rows, _ = fingerprints(component.text, dataset, reporter)
         backbones = [make_backbone(each) for each in _components(record.document, "backbone", registry)]
+        size = max(each.image_size for each in backbones)
         usable = usable_features(dataset, rows, backbones, store)
-    return Source(dataset=dataset, usable=usable, missing=missing)
+    return Source(dataset=dataset, usable=usable, missing=missing, folder=store.folder, input_size=size)
 
 
 def _components(document: Mapping[str, Any], kind: str, registry: Registry) -> list[ConfiguredComponent]:
@@ -105,6 +117,8 @@ def with_evidence(record: Record, source: Source, reporter: Reporter) -> Record:
         usable=source.usable,
         reporter=reporter,
         missing=source.missing,
+        folder=source.folder,
+        input_size=source.input_size,
     )
     if record.folder:
         with suppress(OSError):  # it only saves time: it can be gathered again

@@ -11,7 +11,6 @@ from pathlib import Path
 from stackkit.api.errors import StackkitError, UsageError
 from stackkit.experiment.run import Finished
 from stackkit.report import report as report_file
-from stackkit.report.predictions import Predictions
 from stackkit.report.record import Record
 from stackkit.report.record_files import write_outcomes
 from stackkit.report.report import OFFICIAL_SPLIT, OUTCOMES, PREDICTIONS
@@ -30,19 +29,12 @@ def record_of(found: Finished, folder: Path | None = None) -> Record:
     )
 
 
-def write_files(
-    found: Finished,
-    predictions: Predictions,
-    folder: Path,
-    *,
-    overwrite: bool,
-    tell: Callable[[str], None],
-) -> Path:
+def write_files(found: Finished, folder: Path, *, overwrite: bool, tell: Callable[[str], None]) -> Path:
     """Write report.json, predictions.csv and outcomes.npz to a folder that is reserved.
 
     Parameters
     ----------
-    found, predictions : Finished, Predictions
+    found : Finished
         The run.
     folder : Path
         The folder.
@@ -64,15 +56,12 @@ def write_files(
     """
     path = report_file.write(found.report, folder, overwrite=overwrite)
     with _costs_only(PREDICTIONS, "the report is", tell):
-        predictions.write(folder)
+        found.evaluation.predictions.write(folder)
     with _costs_only(OUTCOMES, "`stackkit report` cannot make a page of this run", tell):
         write_outcomes(found.evaluation.outcomes, folder)
     if found.official:
         with _costs_only(OFFICIAL_SPLIT, "the report of the first protocol is", tell):
-            second = _second_folder(folder)
-            write_files(
-                found.official, found.official.evaluation.predictions, second, overwrite=True, tell=tell
-            )
+            write_files(found.official, _second_folder(folder), overwrite=True, tell=tell)
     return path
 
 

@@ -100,6 +100,7 @@ class Finished:
     evaluation: Evaluation
     chosen: CheckedAggregator | None
     dataset: Dataset
+    store: FeatureStore
     official: Finished | None = None
 
     @property
@@ -214,6 +215,7 @@ class _Extracted:
             evaluation=found.evaluation,
             chosen=None,
             dataset=self.dataset,
+            store=self.store,
         )
 
 

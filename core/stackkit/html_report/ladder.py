@@ -126,7 +126,7 @@ def _row(
         sources=sources(entry["backbones"], len(entry["learners"])) if entry["backbones"] else "",
         tag=FITTED_ON.get(entry.get("fit_on") or "", KINDS[entry["kind"]]),
         figures={**entry, "gain": entry["accuracy"] - best_accuracy},
-        p=verdict and verdict["p_holm"],
+        p=verdict["p_holm"] if verdict else None,
         gain_interval=verdict["interval_95"] if verdict else ends,
         network_s=cost.get("network_s"),
         fit_s=cost.get("fit_s"),

@@ -53,7 +53,7 @@ def _model(model: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def data_digest(outcomes: Outcomes) -> str:
-    """Return the SHA-256 of the ids, classes and contents of all images; their order has no influence."""
+    """Return the SHA-256 of the ids, classes and contents of all images, in any order."""
     lines = sorted(
         f"{name}\0{outcomes.classes[label]}\0{fingerprint}"
         for name, label, fingerprint in zip(

@@ -16,7 +16,7 @@ from stackkit.utils.console import literal
 NO_BREAK = "\u00a0"
 """A space at which no line ends."""
 
-NONE = "–"
+NONE = "\N{EN DASH}"
 """What stands for a figure that does not exist."""
 
 LEAST_P = 0.001
@@ -24,10 +24,10 @@ LEAST_P = 0.001
 
 
 def shown(value: object) -> object:
-    """Return what a template writes for a value: text without characters that a page cannot show.
+    r"""Return what a template writes for a value: text without characters that a page cannot show.
 
     Control characters, marks that change the direction of writing and bytes that are no text become
-    escapes such as ``\\x1b``, as on the console. Markup is left as it is.
+    escapes such as ``\x1b``, as on the console. Markup is left as it is.
     """
     if not isinstance(value, str) or isinstance(value, Markup):
         return value

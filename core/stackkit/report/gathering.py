@@ -43,6 +43,7 @@ def gather(
     reporter: Reporter,
     missing: Sequence[str] = (),
     folder: Path | None = None,
+    input_size: int = 224,
 ) -> Evidence:
     """Decode the images that a page shows, place images on a map and look for suspicious ones.
 
@@ -62,6 +63,8 @@ def gather(
         Why `dataset` or `usable` is None, for the reader of the report.
     folder : Path or None
         Where to remember what was measured on the pixels, such as the folder of the store.
+    input_size : int
+        Side of the images that the networks see, in pixels; smaller images are named.
 
     Returns
     -------
@@ -73,7 +76,7 @@ def gather(
     if dataset is None:
         return Evidence(missing=tuple(gone))
     found_map = _map(outcomes, dataset, usable) if usable else None
-    audit = _audit(outcomes, dataset, usable, reporter, folder)
+    audit = _audit(outcomes, dataset, usable, reporter, folder, input_size)
     large = list(islice(dict.fromkeys(_shown(document, outcomes, audit)), MOST_THUMBNAILS))
     small = [] if found_map is None else [outcomes.ids[number] for number in found_map.image.tolist()]
     fingerprints = dict(zip(outcomes.ids, outcomes.fingerprints, strict=True))
@@ -110,6 +113,7 @@ def _audit(
     usable: UsableFeatures | None,
     reporter: Reporter,
     folder: Path | None,
+    input_size: int,
 ) -> Audit:
     """Examine the images of the run that still are in the dataset."""
     numbers = {sample.id: number for number, sample in enumerate(dataset.samples)}
@@ -128,6 +132,7 @@ def _audit(
         fingerprints=[outcomes.fingerprints[int(number)] for number in there],
         reporter=reporter,
         folder=folder,
+        input_size=input_size,
         top=SHOWN_PER_KIND,
     )
 
