@@ -16,14 +16,13 @@ from stackkit.audit.findings import Audit, Finding, HardPair
 from stackkit.evaluation.outcomes import Certainty, Outcomes, RowOutcome
 from stackkit.report.evidence import Evidence, FeatureMap
 from stackkit.report.record_files import (
-    EVIDENCE,
-    OUTCOMES,
     read_evidence,
     read_outcomes,
     read_record,
     write_evidence,
     write_outcomes,
 )
+from stackkit.report.report import EVIDENCE, OUTCOMES
 from stackkit.report.runs import find_run, kept_runs, new_run_folder
 
 NAMES = ["a/1.png", 'quo"te</script>', "byte-\udcff"]

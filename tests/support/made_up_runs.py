@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,11 @@ class MadeUp:
     def verdicts(self, **more: Any) -> Any:
         return make_verdicts(self.results, self.references, self.outcomes, self.protocol, **more)
 
-    def record(self, **changes: Any) -> Record:
+    @cached_property
+    def judged(self) -> Any:
+        return self.verdicts()
+
+    def record(self, *, judged: bool = True, **changes: Any) -> Record:
         """Return the run as if it had been read from its folder."""
         outcomes, folds = self.outcomes, self.protocol.folds * self.protocol.repeats
         sizes = np.bincount(outcomes.labels[outcomes.tested], minlength=len(outcomes.classes))
@@ -69,7 +74,7 @@ class MadeUp:
             versions={},
             timings={},
             notes=(),
-            verdicts=self.verdicts(),
+            verdicts=self.judged if judged else None,
         )
         document = report.document()
         return Record(document=document | changes, outcomes=self.outcomes)
@@ -145,6 +150,6 @@ def _result(
         untrained=untrained,
         converged=True,
         fit_on="in-sample" if name == "average-svm" else None,
-        repeats=repeats,
+        images=np.concatenate([outcomes.image[part] for part in parts]),
     )
     return replace(found, gain_interval_95=None if title == "logistic on lite2" else (-0.1, 0.1))

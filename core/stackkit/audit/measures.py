@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stackkit.api.errors import ImageError
+from stackkit.api.jpeg_damage import unchecked
 from stackkit.api.reporter import Reporter
 from stackkit.audit.subject import Subject
 from stackkit.utils.remembered import read_remembered, remember
@@ -125,7 +126,9 @@ def _known(path: Path | None, fingerprints: Sequence[str], *, hashed: bool) -> d
 
 def _measured(subject: Subject, row: int, *, hashed: bool) -> Measures | None:
     try:
-        return measures_of(subject.dataset.image(row), hashed=hashed)
+        with unchecked():
+            image = subject.dataset.image(row)
+        return measures_of(image, hashed=hashed)
     except (OSError, ImageError, MemoryError):
         return None
 

@@ -8,14 +8,11 @@ from typing import Any
 
 from stackkit.charts import colours
 from stackkit.charts.picture import Picture
-from stackkit.charts.rows import Row, rows_of, untrained_note
+from stackkit.charts.rows import Row, label_of, rows_of, untrained_note
 from stackkit.charts.style import drawing, percent, points, svg
 from stackkit.report.headline import headline_of
 from stackkit.report.record import Record
 from stackkit.statistics.intervals import Interval
-
-CHANCE = "largest class"
-"""Name of the reference that always answers the largest class."""
 
 _LOOKS = {
     "baseline": (colours.ORANGE, "s", "baseline"),
@@ -23,6 +20,9 @@ _LOOKS = {
     "aggregator": (colours.BLUE, "D", "stack"),
     "reference": (colours.PURPLE, "^", "reference"),
 }
+
+
+_LEVEL = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +41,7 @@ def accuracy(record: Record) -> Picture:
     marks = [
         _Mark(row=row, value=row.accuracy, ends=row.interval_95)
         for row in rows_of(document)
-        if not _is_chance(row)
+        if not row.is_chance
     ]
     chance = document["largest_class"]["share"]
     headline = rows_of(document)[headline_of(document)]
@@ -52,6 +52,9 @@ def accuracy(record: Record) -> Picture:
     )
     with drawing(_height(marks)) as figure:
         axes = _prepared(figure, marks)
+        for number, mark in enumerate(marks):  # a faint bar from 0 says that shares are meant
+            colour = _LOOKS[mark.row.kind][0]
+            axes.barh(number, 100 * mark.value, height=0.5, color=colour, alpha=0.16)
         _draw(axes, marks, [f"{100 * each.value:.1f}  [{_ends(each.ends)}]" for each in marks])
         axes.set_xlim(0, 100)
         axes.set_xlabel("accuracy in percent, with 95 % interval")
@@ -84,7 +87,7 @@ def accuracy(record: Record) -> Picture:
 def gains(record: Record) -> Picture | None:
     """Draw the gain of each row over the best single backbone; None if there is only one row."""
     document = record.document
-    marks = [each for each in _gains(document) if not _is_chance(each.row)]
+    marks = [each for each in _gains(document) if not each.row.is_chance]
     if not marks:
         return None
     best = document["best_single"]
@@ -96,12 +99,13 @@ def gains(record: Record) -> Picture | None:
         axes = _prepared(figure, marks)
         _draw(axes, marks, [f"{points(each.value)}  [{_points(each.ends)}]" for each in marks])
         axes.axvline(0, color=colours.INK, linewidth=1, zorder=1)
-        axes.set_xlabel(f"points of accuracy more than {best['name']} on {best['backbone']}")
+        axes.set_xlabel(f"points of accuracy more than {label_of(best['name'], [best['backbone']])}")
         markup = svg(figure, "gains", alt)
     caption = (
         "Points of accuracy above the best single backbone, on the same images. Filled marks: the 95 % "
-        "interval lies on one side of zero. Hollow marks: no difference can be claimed. The best single "
-        "backbone was chosen on these images, which favours it a little."
+        "interval lies on one side of zero, and so says the test that is corrected for several "
+        "comparisons. Hollow marks: no difference can be claimed. The best single backbone was chosen "
+        "on these images, which favours it a little."
     )
     return Picture(
         name="gains",
@@ -112,22 +116,23 @@ def gains(record: Record) -> Picture | None:
     )
 
 
-def _is_chance(row: Row) -> bool:
-    return row.kind == "reference" and row.label == CHANCE
-
-
 def _gains(document: dict[str, Any]) -> Iterator[_Mark]:
     """Yield the rows with their gains: those of the verdicts, else those of the results."""
     rows = rows_of(document)
     if verdicts := document.get("verdicts"):
         against = {each["first"]: each for each in verdicts["against_best_single"]}
         found = [(row, against.get(row.position)) for row in rows]
-        gains = [(row, each["difference"], each["interval_95"]) for row, each in found if each]
+        gains = [
+            (row, each["difference"], each["interval_95"], each["p_holm"]) for row, each in found if each
+        ]
     else:
         entries = [(row, e) for row, e in zip(rows, document["results"], strict=False)]
-        gains = [(row, e["gain"], e["gain_interval_95"]) for row, e in entries if e["gain_interval_95"]]
-    for row, gain, (low, high) in gains:
-        yield _Mark(row=row, value=gain, ends=(low, high), is_filled=not low <= 0 <= high)
+        gains = [
+            (row, e["gain"], e["gain_interval_95"], 0.0) for row, e in entries if e["gain_interval_95"]
+        ]
+    for row, gain, (low, high), p in gains:
+        is_filled = p < _LEVEL and not low <= 0 <= high
+        yield _Mark(row=row, value=gain, ends=(low, high), is_filled=is_filled)
 
 
 def _most_telling(document: dict[str, Any], marks: Sequence[_Mark]) -> str:

@@ -110,6 +110,7 @@ def svg(figure: Any, name: str, alt: str) -> str:
     text = _COLOUR.sub(lambda found: STAND_INS[found[0]], text)
     text = re.sub(r' id="', f' id="{name}-', text)
     text = re.sub(r'xlink:href="#', f'href="#{name}-', text)
+    text = text.replace('xlink:href="data:', 'href="data:')
     text = re.sub(r"url\(#", f"url(#{name}-", text)
     text = re.sub(r"\s*\n\s*", "\n", text)
     return _OPENING.sub(lambda found: _opening(found[1], float(found[2]), alt), text, count=1).strip()
@@ -136,6 +137,11 @@ def short(text: str, length: int = 40) -> str:
 def percent(share: float) -> str:
     """Return a share as "91.5 %"."""
     return f"{100 * share:.1f} %"
+
+
+def count(number: float) -> str:
+    """Return a number of images, with one decimal if it is a mean over repeats."""
+    return f"{number:,.1f}".removesuffix(".0")
 
 
 def points(difference: float) -> str:

@@ -69,9 +69,8 @@ def audited(recipe: Recipe) -> Recipe:
     Each image is judged by learners that were fitted on other images. Unshuffled folds could be fitted
     without a part of the images that differs, such as those of one photographer.
     """
-    return replace(
-        recipe, aggregators=("soft-vote",), baselines=(), official=False, shuffle=True, repeats=1
-    )
+    folds = recipe.in_shuffled_folds(recipe.cv)
+    return replace(folds, aggregators=("soft-vote",), baselines=())
 
 
 def audit(

@@ -26,7 +26,16 @@ FITTED_ON: Mapping[str, str] = {
     "features": "joined features",
 }
 
-ORDER = ("largest", "baseline", "learner", "reference", "in-sample", "out-of-fold", "features", "aggregator")
+ORDER = (
+    "largest",
+    "baseline",
+    "learner",
+    "reference",
+    "in-sample",
+    "out-of-fold",
+    "features",
+    "aggregator",
+)
 """Steps of the ladder: chance, baselines, single networks, the plain mean, then the stacks."""
 
 
@@ -106,7 +115,7 @@ def _row(
     best: int,
     headline: int,
 ) -> LadderRow:
-    verdict = _against(verdicts, number)
+    verdict = None if number == best else _against(verdicts, number)
     costs = document.get("costs") or ()
     cost = costs[number] if number < len(costs) else {}
     best_accuracy = document["results"][best]["accuracy"]
@@ -117,7 +126,7 @@ def _row(
         sources=sources(entry["backbones"], len(entry["learners"])) if entry["backbones"] else "",
         tag=FITTED_ON.get(entry.get("fit_on") or "", KINDS[entry["kind"]]),
         figures={**entry, "gain": entry["accuracy"] - best_accuracy},
-        p=verdict and verdict["p_holm"],
+        p=verdict["p_holm"] if verdict else None,
         gain_interval=verdict["interval_95"] if verdict else ends,
         network_s=cost.get("network_s"),
         fit_s=cost.get("fit_s"),

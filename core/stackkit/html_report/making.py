@@ -45,13 +45,15 @@ def _groups(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _model(model: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    yield "Model", f"{model.get('aggregator', '')}, expected accuracy {percent(model.get('accuracy'))} %"
+    if expected := model.get("accuracy"):  # absent if the model was not written to a file
+        share = percent(expected["accuracy"])
+        yield "Model", f"{model['aggregator']}, expected accuracy {share} %"
     if digest := model.get("sha256"):
         yield "SHA-256 of the model's manifest", digest
 
 
 def data_digest(outcomes: Outcomes) -> str:
-    """Return the SHA-256 of the ids, classes and contents of all images; their order has no influence."""
+    """Return the SHA-256 of the ids, classes and contents of all images, in any order."""
     lines = sorted(
         f"{name}\0{outcomes.classes[label]}\0{fingerprint}"
         for name, label, fingerprint in zip(

@@ -81,6 +81,7 @@ def _environment() -> Environment:
     for function in (
         text.percent,
         text.points,
+        text.prose,
         text.interval,
         text.points_interval,
         text.figure,
@@ -146,7 +147,9 @@ def _headline(rows: list[LadderRow]) -> LadderRow:
 def _title(document: Mapping[str, Any]) -> str:
     """Name the dataset in a few words: the plugin's name, and the folder or file that it reads."""
     name = str(document["dataset"]).partition(":")[0]
-    options = next((c["options"] for c in document["components"] if c["kind"] == "dataset"), {})
+    options: Mapping[str, Any] = next(
+        (c["options"] for c in document["components"] if c["kind"] == "dataset"), {}
+    )
     place = next((options[key] for key in ("root", "file", "path") if options.get(key)), "")
     return f"{name}: {Path(str(place)).name}" if place else name
 

@@ -13,8 +13,7 @@ FIRST = 12
 
 SUMMARIES: Mapping[str, str] = {
     "label": "The networks agree on another class. Check these labels first.",
-    "near-duplicate": "Copies in training and test make figures too good; copies under two labels cannot "
-    "both be right.",
+    "near-duplicate": "Copies in training and test make figures too good. Of two labels, one is wrong.",
     "outlier": "They resemble no other image of the dataset. Check that they belong to it.",
     "blurred": "Little detail is left for the networks.",
     "dark": "Underexposed; details may be lost.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +13,10 @@ from markupsafe import Markup
 from stackkit.statistics.intervals import Interval
 from stackkit.utils.console import literal
 
-NONE = "–"
+NO_BREAK = "\u00a0"
+"""A space at which no line ends."""
+
+NONE = "\N{EN DASH}"
 """What stands for a figure that does not exist."""
 
 LEAST_P = 0.001
@@ -20,12 +24,19 @@ LEAST_P = 0.001
 
 
 def shown(value: object) -> object:
-    """Return what a template writes for a value: text without characters that a page cannot show.
+    r"""Return what a template writes for a value: text without characters that a page cannot show.
 
     Control characters, marks that change the direction of writing and bytes that are no text become
-    escapes such as ``\\x1b``, as on the console. Markup is left as it is.
+    escapes such as ``\x1b``, as on the console. Markup is left as it is.
     """
-    return literal(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    if not isinstance(value, str) or isinstance(value, Markup):
+        return value
+    return NO_BREAK.join(map(literal, value.split(NO_BREAK)))
+
+
+def prose(sentence: str) -> str:
+    """Return a sentence in which no line ends between a figure and its percent sign."""
+    return re.sub(r"(?<=\d) %", f"{NO_BREAK}%", sentence)
 
 
 def percent(share: float | None, digits: int = 1) -> str:
@@ -68,7 +79,7 @@ def seconds(value: float | None) -> str:
     if value is None:
         return NONE
     if value < 60:
-        return f"{value:.1f} s" if value < 10 else f"{value:.0f} s"
+        return f"{value:.1f} s" if 0 < value < 10 else f"{value:.0f} s"
     minutes, rest = divmod(round(value), 60)
     if minutes < 60:
         return f"{minutes} min {rest} s"

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from stackkit.api.errors import UsageError
 from stackkit.evaluation.metrics import Result
 from stackkit.report.comparable import aligned, check_comparable, notes_on_differences
+from stackkit.report.headline import headline_of
 from stackkit.report.paired import PairedAnswers, RepeatedFolds
 from stackkit.report.record import Record
-from stackkit.report.rows import headline_of, results_of
+from stackkit.report.rows import results_of
 from stackkit.report.sentences import titles
 from stackkit.report.verdicts import Verdict
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from stackkit.api.errors import UsageError
 from stackkit.evaluation.outcomes import Outcomes
 from stackkit.report.record import Record
+from stackkit.report.rows import results_of
 
 Named: TypeAlias = tuple[str, Record]
 """How the user calls a run, and its record."""
@@ -58,13 +59,24 @@ def check_comparable(runs: Sequence[Named]) -> None:
     Raises
     ------
     UsageError
-        If the protocol, the classes or the tested images differ.
+        If the protocol, the classes or the tested images differ, or the files of a run do not belong
+        together.
 
     """
+    for name, record in runs:
+        _check_whole(name, record)
     for run in runs[1:]:
         _check_protocol(runs[0], run)
         _check_classes(runs[0], run)
         _check_images(runs[0], run)
+
+
+def _check_whole(name: str, record: Record) -> None:
+    if len(results_of(record.document)) != len(record.outcomes.rows):
+        raise UsageError(
+            f"report.json and outcomes.npz of {name} are not of one run; repeat the run, which takes "
+            "features and fits from the cache"
+        )
 
 
 def _check_protocol(first: Named, second: Named) -> None:

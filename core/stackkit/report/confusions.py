@@ -91,8 +91,7 @@ def confusion(outcomes: Outcomes, row: int) -> NDArray[np.float64]:
     n_classes = len(outcomes.classes)
     cells = outcomes.true * n_classes + outcomes.rows[row].predicted
     counts = np.bincount(cells, weights=1 / often[place], minlength=n_classes**2)
-    matrix: NDArray[np.float64] = counts.reshape(n_classes, n_classes)
-    return matrix
+    return np.asarray(counts, dtype=np.float64).reshape(n_classes, n_classes)
 
 
 def order(counts: NDArray[np.float64]) -> NDArray[np.int64]:

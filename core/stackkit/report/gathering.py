@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stackkit.api.dataset import Dataset
 from stackkit.api.reporter import Reporter
+from stackkit.audit.examine import examine
 from stackkit.audit.findings import Audit, Finding
 from stackkit.evaluation.inputs import UsableFeatures
 from stackkit.evaluation.outcomes import Outcomes
@@ -38,6 +42,8 @@ def gather(
     usable: UsableFeatures | None,
     reporter: Reporter,
     missing: Sequence[str] = (),
+    folder: Path | None = None,
+    input_size: int = 224,
 ) -> Evidence:
     """Decode the images that a page shows, place images on a map and look for suspicious ones.
 
@@ -55,6 +61,10 @@ def gather(
         Shows progress.
     missing : sequence of str
         Why `dataset` or `usable` is None, for the reader of the report.
+    folder : Path or None
+        Where to remember what was measured on the pixels, such as the folder of the store.
+    input_size : int
+        Side of the images that the networks see, in pixels; smaller images are named.
 
     Returns
     -------
@@ -63,10 +73,10 @@ def gather(
 
     """
     gone = list(missing)
-    found_map = _map(outcomes, dataset, usable) if dataset and usable else None
-    audit: Audit | None = None
     if dataset is None:
-        return Evidence(feature_map=found_map, audit=audit, missing=tuple(gone))
+        return Evidence(missing=tuple(gone))
+    found_map = _map(outcomes, dataset, usable) if usable else None
+    audit = _audit(outcomes, dataset, usable, reporter, folder, input_size)
     large = list(islice(dict.fromkeys(_shown(document, outcomes, audit)), MOST_THUMBNAILS))
     small = [] if found_map is None else [outcomes.ids[number] for number in found_map.image.tolist()]
     fingerprints = dict(zip(outcomes.ids, outcomes.fingerprints, strict=True))
@@ -86,11 +96,45 @@ def gather(
 
 def _map(outcomes: Outcomes, dataset: Dataset, usable: UsableFeatures) -> FeatureMap | None:
     """Return the map; images whose stored features are of another content have no place on it."""
+    return feature_map(usable.features, _rows(outcomes, dataset, usable), outcomes.labels)
+
+
+def _rows(outcomes: Outcomes, dataset: Dataset, usable: UsableFeatures) -> NDArray[np.int64]:
+    """Return the row of each image in the features; -1 if they are not of this content."""
     names = [dataset.samples[int(row)].id for row in usable.rows]
     known = {each: row for row, each in enumerate(zip(names, usable.fingerprints, strict=True))}
     images = zip(outcomes.ids, outcomes.fingerprints, strict=True)
-    rows = np.array([known.get(each, -1) for each in images], dtype=np.int64)
-    return feature_map(usable.features, rows, outcomes.labels)
+    return np.array([known.get(each, -1) for each in images], dtype=np.int64)
+
+
+def _audit(
+    outcomes: Outcomes,
+    dataset: Dataset,
+    usable: UsableFeatures | None,
+    reporter: Reporter,
+    folder: Path | None,
+    input_size: int,
+) -> Audit:
+    """Examine the images of the run that still are in the dataset."""
+    numbers = {sample.id: number for number, sample in enumerate(dataset.samples)}
+    samples = np.array([numbers.get(name, -1) for name in outcomes.ids], dtype=np.int64)
+    rows = samples if usable is None else _rows(outcomes, dataset, usable)
+    there = np.flatnonzero((samples >= 0) & (rows >= 0))
+    features = [] if usable is None else usable.features
+    probabilities = outcomes.mean_probabilities
+    return examine(
+        dataset=dataset,
+        rows=samples[there],
+        labels=outcomes.labels[there],
+        classes=outcomes.classes,
+        mean_probabilities=None if probabilities is None else probabilities[there],
+        features=[replace(one, used_rows=one.used_rows[rows[there]]) for one in features],
+        fingerprints=[outcomes.fingerprints[int(number)] for number in there],
+        reporter=reporter,
+        folder=folder,
+        input_size=input_size,
+        top=SHOWN_PER_KIND,
+    )
 
 
 def _shown(document: dict[str, Any], outcomes: Outcomes, audit: Audit | None) -> Iterator[str]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stackkit.report.sentences import is_claimed, on_difference
 from stackkit.report.verdicts import Verdict
-from stackkit.statistics.bootstrap import percentile_interval, resampled
+from stackkit.statistics.bootstrap import difference_interval
+from stackkit.statistics.intervals import Interval
 from stackkit.statistics.paired_tests import corrected_t, holm, mcnemar
 
 MCNEMAR = "McNemar's test"
@@ -62,6 +63,8 @@ class PairedAnswers:
     correct: NDArray[np.float64]
     groups: NDArray[np.int64] | None = None
     folds: RepeatedFolds | None = None
+    _intervals: dict[tuple[int, int], Interval] = field(default_factory=dict, repr=False)
+    """Those that were computed: many draws, and several families have the same pairs."""
 
     def verdicts(self, pairs: Sequence[tuple[int, int]]) -> tuple[Verdict, ...]:
         """Return a verdict on each pair of rows.
@@ -72,8 +75,7 @@ class PairedAnswers:
             One family of comparisons: Holm's correction counts all of them.
 
         """
-        samples = resampled(self.correct, groups=self.groups)
-        intervals = [percentile_interval(samples[:, one] - samples[:, other]) for one, other in pairs]
+        intervals = [self._interval(one, other) for one, other in pairs]
         ps = [self._p(one, other) for one, other in pairs]
         return tuple(
             self._verdict(pair, interval, p, float(p_holm), len(pairs))
@@ -87,6 +89,16 @@ class PairedAnswers:
             return CORRECTED_T
         return MCNEMAR if self.groups is None else MCNEMAR_OF_GROUPS
 
+    def _interval(self, one: int, other: int) -> Interval:
+        if (other, one) in self._intervals:
+            low, high = self._intervals[other, one]
+            return -high, -low
+        if (one, other) not in self._intervals:
+            self._intervals[one, other] = difference_interval(
+                self.correct[:, one], self.correct[:, other], groups=self.groups
+            )
+        return self._intervals[one, other]
+
     def _p(self, one: int, other: int) -> float:
         if self.folds:
             differences = self.folds.accuracy[:, one] - self.folds.accuracy[:, other]
@@ -96,7 +108,7 @@ class PairedAnswers:
     def _verdict(
         self,
         pair: tuple[int, int],
-        interval: tuple[float, float],
+        interval: Interval,
         p: float,
         p_holm: float,
         comparisons: int,

@@ -19,14 +19,7 @@ from stackkit.evaluation.outcomes import Certainty, Outcomes, RowOutcome
 from stackkit.report.array_file import Arrays, damaged, read_arrays, write_arrays
 from stackkit.report.evidence import Evidence, FeatureMap
 from stackkit.report.record import Record
-from stackkit.report.report import FILE_NAME
-
-OUTCOMES = "outcomes.npz"
-
-EVIDENCE = "evidence.npz"
-
-OFFICIAL_SPLIT = "official-split"
-"""Folder in that of a run with both protocols: its second record."""
+from stackkit.report.report import EVIDENCE, FILE_NAME, OFFICIAL_SPLIT, OUTCOMES
 
 
 def write_outcomes(outcomes: Outcomes, folder: Path) -> Path:
@@ -256,7 +249,7 @@ def _document(folder: Path) -> dict[str, Any]:
     except (FileNotFoundError, NotADirectoryError):
         raise UsageError(
             f"{folder} holds no {FILE_NAME}; give the folder that `stackkit run --out` wrote, or a "
-            "name that `stackkit report --list` shows"
+            "name that `stackkit runs ls` shows"
         ) from None
     except OSError as error:
         raise UsageError(f"{path} cannot be read ({error.strerror})") from error

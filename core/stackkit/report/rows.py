@@ -27,17 +27,6 @@ def results_of(document: Mapping[str, Any]) -> list[Result]:
         raise UsageError(f"the report of {document.get('dataset')} is damaged: {error}") from error
 
 
-def headline_of(document: Mapping[str, Any]) -> int:
-    """Return the position of the row that a report is about."""
-    if verdicts := document.get("verdicts"):
-        return int(verdicts["headline"])
-    results = results_of(document)
-    aggregators = [at for at, result in enumerate(results) if result.kind == "aggregator"]
-    return (
-        aggregators[0] if aggregators else max(range(len(results)), key=lambda at: results[at].accuracy)
-    )
-
-
 def _result(entry: Mapping[str, Any]) -> Result:
     known: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value

@@ -49,6 +49,11 @@ def points(difference: float) -> str:
     return f"{abs(100 * difference):.1f} points"
 
 
+def signed_points(difference: float) -> str:
+    """Return a difference in percentage points with a minus sign if it is one, such as "-0.4 points"."""
+    return f"{round(100 * difference, 1) + 0.0:.1f} points"
+
+
 def ends(interval: Interval) -> str:
     """Return the ends of an interval of shares in percent, such as "89.5 to 92.8"."""
     # Adding 0.0 turns -0.0 into 0.0.

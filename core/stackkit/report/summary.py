@@ -9,7 +9,7 @@ from stackkit.evaluation.learning_curve import LearningCurve
 from stackkit.evaluation.metrics import Result
 from stackkit.evaluation.overlaps import SharedImages
 from stackkit.evaluation.protocol import Protocol
-from stackkit.report.sentences import ends, named, p_value, percent, points
+from stackkit.report.sentences import ends, named, p_value, percent, points, signed_points
 from stackkit.report.verdicts import Selected, Verdict
 
 
@@ -67,8 +67,8 @@ class Summary:
         low, high = gain.interval_95
         interval = f"95 % interval {ends((low, high))}"
         if not gain.claimed:
-            signed = f"{'-' if round(100 * gain.difference, 1) < 0 else ''}{points(gain.difference)}"
-            return f"No gain over {single} can be claimed: {signed}, {interval}{corrected}."
+            size = signed_points(gain.difference)
+            return f"No gain over {single} can be claimed: {size}, {interval}{corrected}."
         if gain.difference < 0:
             lost = f"95 % interval {ends((-high, -low))}"
             return (

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from stackkit.api.dataset import Dataset
 from stackkit.api.errors import ImageError
+from stackkit.api.jpeg_damage import unchecked
 from stackkit.extraction.decoding import MAX_THREADS, reason
 
 if TYPE_CHECKING:
@@ -77,7 +78,8 @@ def make_thumbnails(
             raise ImageError("it is not in the dataset any more")
         if dataset.fingerprint(numbers[name]) != fingerprints.get(name):
             raise ImageError("it was replaced after the run")
-        image = dataset.image(numbers[name])
+        with unchecked():
+            image = dataset.image(numbers[name])
         return (
             _jpeg(_within(image, LARGE)) if name in large else None,
             _jpeg(_middle(image, SMALL)) if name in small else None,

@@ -18,7 +18,7 @@ class Verdict:
     difference : float
         Accuracy of the first minus that of the second, in [-1, 1].
     interval_95 : tuple of (float, float)
-        Paired bootstrap over images, or over groups of them.
+        Paired bootstrap over images, or over groups of them, see `bootstrap.difference_interval`.
     p : float
         Of McNemar's test, or over repeats of the corrected resampled t-test.
     p_holm : float

@@ -2,69 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
-from stackkit.statistics.intervals import Interval
-
-DRAWS = 2000
-"""Bootstrap samples: the ends of a 95 % interval then rest on 50 samples each."""
-
-NUMBERS_AT_ONCE = 4_000_000
-"""Counts that are held in memory at a time: 32 MB."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Units:
-    """What is drawn together: single images, or groups of images that belong together.
-
-    Parameters
-    ----------
-    hits : ndarray of shape (n_units, n_rows), float64
-        Correct images of each unit, for each row of the table; fractions where images are predicted in
-        several repeats.
-    sizes : ndarray of shape (n_units,), float64
-        Images of each unit.
-
-    """
-
-    hits: NDArray[np.float64]
-    sizes: NDArray[np.float64]
-
-
-def units_of(correct: NDArray[np.float64], groups: NDArray[np.int64] | None) -> Units:
-    """Return images or groups as units, in an order that does not depend on the order of the images.
-
-    Parameters
-    ----------
-    correct : ndarray of shape (n, n_rows), float64
-        Share of right answers about each image, in [0, 1], for each row of the table.
-    groups : ndarray of shape (n,), int64, or None
-        Images with the same number belong together.
-
-    Raises
-    ------
-    ValueError
-        If there are no images, or another number of groups.
-
-    """
-    correct = np.asarray(correct, dtype=np.float64)
-    if correct.ndim != 2 or not len(correct):
-        raise ValueError(f"correct must have one row per image, at least 1, got shape {correct.shape}")
-    hits, sizes = correct, np.ones(len(correct))
-    if groups is not None:
-        if len(groups) != len(correct):
-            raise ValueError(f"expected {len(correct)} groups, one per image, got {len(groups)}")
-        _, place = np.unique(groups, return_inverse=True)
-        sizes = np.bincount(place).astype(np.float64)
-        hits = np.column_stack([np.bincount(place, weights=column) for column in correct.T])
-    # Rounded, since sums of fractions depend on the order of the images in the last bit.
-    hits = np.round(hits, 9)
-    order = np.lexsort((*hits.T, sizes))
-    return Units(hits=hits[order], sizes=sizes[order])
+from stackkit.statistics.intervals import Interval, wilson_of_variance
+from stackkit.statistics.units import DRAWS, Units, blocks, units_of
 
 
 def resampled(
@@ -97,12 +39,7 @@ def resampled(
     Raises
     ------
     ValueError
-        If there are no images, or another number of groups than images.
-
-    Notes
-    -----
-    Images (or groups) with the same answers of all rows are interchangeable, so the number of times that
-    each kind is drawn follows a multinomial distribution, which is drawn from directly.
+        If there are no images, or if the number of groups is another one.
 
     References
     ----------
@@ -111,34 +48,44 @@ def resampled(
     B 69, 2007, 369-390.
 
     """
-    units = units_of(correct, groups)
-    both = np.column_stack([units.hits, units.sizes])
-    kinds, counts = np.unique(both, axis=0, return_counts=True)
+    return _accuracies(units_of(correct, groups), draws, seed)
+
+
+def _accuracies(units: Units, draws: int, seed: int) -> NDArray[np.float64]:
+    # Units with the same answers of all rows are interchangeable. The number of times that each kind is
+    # drawn follows a multinomial distribution: a few kinds instead of 300,000 images.
+    kinds, counts = units.kinds()
     random = np.random.default_rng(seed)
-    found = np.empty((draws, kinds.shape[1] - 1))
-    for part in blocks(draws, len(kinds)):
-        drawn = random.multinomial(len(both), counts / len(both), size=part.stop - part.start) @ kinds
-        found[part] = drawn[:, :-1] / drawn[:, -1:]
+    found = np.empty((draws, units.hits.shape[1]))
+    for part in blocks(draws, len(kinds.sizes)):
+        drawn = random.multinomial(counts.sum(), counts / counts.sum(), size=part.stop - part.start)
+        found[part] = (drawn @ kinds.hits) / (drawn @ kinds.sizes)[:, np.newaxis]
     return found
 
 
-def blocks(draws: int, width: int) -> Iterator[slice]:
-    """Yield slices of the draws, so that `width` numbers for each of them fit into memory."""
-    step = max(1, NUMBERS_AT_ONCE // max(1, width))
-    for start in range(0, draws, step):
-        yield slice(start, min(start + step, draws))
+def percentile_interval(samples: NDArray[np.float64], *, widening: float = 1.0) -> Interval:
+    """Return the 95 % percentile interval of bootstrap samples of one figure.
 
+    Parameters
+    ----------
+    samples : ndarray of shape (draws,), float64
+        The figure in each bootstrap sample.
+    widening : float
+        Factor of the distance of both ends from the mean.
 
-def percentile_interval(samples: NDArray[np.float64]) -> Interval:
-    """Return the 95 % percentile interval of bootstrap samples of one figure, shape (draws,).
+    Notes
+    -----
+    The plain interval covers less than it promises where few units vary; see `cluster_interval` and
+    `difference_interval`.
 
     References
     ----------
     B. Efron and R. Tibshirani, "An introduction to the bootstrap", 1993, section 13.3.
 
     """
-    low, high = np.quantile(samples, (0.025, 0.975))
-    return float(low), float(high)
+    mean = float(samples.mean())
+    low, high = (mean + widening * (float(end) - mean) for end in np.quantile(samples, (0.025, 0.975)))
+    return low, high
 
 
 def cluster_interval(
@@ -164,6 +111,87 @@ def cluster_interval(
     tuple of (float, float)
         Both ends, in [0, 1].
 
+    Raises
+    ------
+    ValueError
+        If there are no images, or if the number of groups is another one.
+
+    Notes
+    -----
+    Groups are drawn whole. The variance over the bootstrap samples says how many independent images
+    would tell as much; the interval is Wilson's for so many, with the quantile of Student's distribution
+    for the number of groups. In simulations with 10 to 50 groups, percentiles of the samples cover the
+    true accuracy in 81 % to 92 % of cases instead of 95 %.
+
+    References
+    ----------
+    C. A. Field and A. H. Welsh, "Bootstrapping clustered data", Journal of the Royal Statistical Society
+    B 69, 2007, 369-390. N. Dean and M. Pagano, "Evaluating confidence interval methods for binomial
+    proportions in clustered surveys", Journal of Survey Statistics and Methodology 3, 2015, 484-503.
+
     """
-    column = np.asarray(correct, dtype=np.float64)[:, np.newaxis]
-    return percentile_interval(resampled(column, groups=groups, draws=draws, seed=seed)[:, 0])
+    units = units_of(np.asarray(correct, dtype=np.float64)[:, np.newaxis], groups)
+    samples = _accuracies(units, draws, seed)[:, 0]
+    return wilson_of_variance(
+        float(units.accuracies[0]),
+        float(samples.var()),
+        total=len(correct),
+        n_units=len(units.sizes),
+        widening=units.widening,
+    )
+
+
+def difference_interval(
+    first: NDArray[np.float64],
+    second: NDArray[np.float64],
+    *,
+    groups: NDArray[np.int64] | None = None,
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> Interval:
+    """Return a 95 % interval for the difference of two accuracies on the same images.
+
+    Parameters
+    ----------
+    first, second : ndarray of shape (n,), float64
+        Share of right answers of each row about the same images, in [0, 1].
+    groups, draws, seed
+        As for `resampled`.
+
+    Returns
+    -------
+    tuple of (float, float)
+        Both ends of the interval for the first accuracy minus the second, in [-1, 1].
+
+    Raises
+    ------
+    ValueError
+        If there are no images, or if the number of groups is another one.
+
+    Notes
+    -----
+    A paired bootstrap over images or groups, with two changes. Before drawing, two images (or groups)
+    are added, one that only the first row gets right and one that only the second gets right, as Bonett
+    and Price (2012) do for another interval. And the percentiles are widened for the number of units
+    as Student's distribution is wider than the normal one. Without them, the interval covers the true
+    difference in 68 % to 92 % of simulations in which the rows differ on fewer than ten images.
+
+    References
+    ----------
+    B. Efron and R. Tibshirani, "An introduction to the bootstrap", 1993, section 13.3. D. G. Bonett and
+    R. M. Price, "Adjusted Wald confidence interval for a difference of binomial proportions based on
+    paired data", Journal of Educational and Behavioral Statistics 37, 2012, 479-488. For groups: C. A.
+    Field and A. H. Welsh, "Bootstrapping clustered data", Journal of the Royal Statistical Society B 69,
+    2007, 369-390.
+
+    """
+    both = np.column_stack([np.asarray(first), np.asarray(second)]).astype(np.float64)
+    units = units_of(both, groups)
+    # The same samples for both directions, so that the interval of the reverse is its mirror image.
+    sign = -1.0 if units.accuracies[0] < units.accuracies[1] else 1.0
+    if sign < 0:
+        units = units_of(both[:, ::-1], groups)
+    samples = _accuracies(units.with_opposites(0, 1), draws, seed)
+    low, high = percentile_interval(samples[:, 0] - samples[:, 1], widening=units.widening)
+    low, high = max(-1.0, low), min(1.0, high)
+    return (low, high) if sign > 0 else (-high, -low)

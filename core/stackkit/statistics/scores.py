@@ -141,15 +141,13 @@ def balanced_accuracy(true: NDArray[np.integer], predicted: NDArray[np.integer])
     return float(np.mean(recalls(true, predicted)))
 
 
-def macro_f1(true: NDArray[np.integer], predicted: NDArray[np.integer], n_classes: int) -> float:
+def macro_f1(true: NDArray[np.integer], predicted: NDArray[np.integer]) -> float:
     """Return the mean over the classes of the F1 score, in [0, 1].
 
     Parameters
     ----------
     true, predicted : ndarray of shape (n,), int
-        Labels, in [0, n_classes).
-    n_classes : int
-        Number of classes. Classes that are neither true nor predicted anywhere do not count.
+        Labels, at least 0. Classes that are in neither do not count.
 
     Notes
     -----
@@ -161,9 +159,12 @@ def macro_f1(true: NDArray[np.integer], predicted: NDArray[np.integer], n_classe
     8.3 and 13.6.
 
     """
-    right = np.bincount(true[true == predicted], minlength=n_classes)
-    both = np.bincount(true, minlength=n_classes) + np.bincount(predicted, minlength=n_classes)
-    return float(np.mean(2 * right[both > 0] / both[both > 0]))
+    size = 1 + int(max(true.max(), predicted.max()))
+    right, of_true, of_predicted = (
+        np.bincount(each, minlength=size) for each in (true[true == predicted], true, predicted)
+    )
+    occurs = of_true + of_predicted > 0
+    return float(np.mean(2 * right[occurs] / (of_true + of_predicted)[occurs]))
 
 
 def top_k(ranks: NDArray[np.integer], k: int) -> float:
