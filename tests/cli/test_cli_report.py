@@ -123,6 +123,10 @@ def test_a_folder_that_holds_no_run_or_cannot_be_written_is_named(
     stackkit: Command, root: Path, kept: Path, tmp_path: Path
 ) -> None:
     assert f"{tmp_path} holds no report.json" in stackkit("report", tmp_path).error
+    assert "\n| linear-svm | " in stackkit("report", "--format", "markdown").out
+    table = tmp_path / "table.tex"
+    assert stackkit("report", "--format", "latex", "--out", table).out == f"report: {table}\n"
+    assert "linear-svm" in table.read_text(encoding="utf-8")
     with read_only(kept):
         assert "report.html cannot be written (" in stackkit("report").error
         assert stackkit("report", "--out", tmp_path / "page.html").code == 0
