@@ -70,7 +70,7 @@ def _row(position: int, entry: dict[str, Any], label: str) -> Row:
 
 
 def labels_of(entries: Sequence[dict[str, Any]]) -> list[str]:
-    """Return labels of rows or curves that fit; long ones lose options as long as all rows are told apart."""
+    """Return labels of rows or curves; long ones lose options as long as all are told apart."""
     asis = [(each["name"], each["backbones"]) for each in entries]
     without = [(name, [one.split(":")[0] for one in backbones]) for name, backbones in asis]
     bare = [(name.split(":")[0], backbones) for name, backbones in without]
