@@ -118,7 +118,7 @@ def test_the_page_on_reports_lists_every_exit_code_and_every_field() -> None:
     }
     documented = {int(code) for code in re.findall(r"^\| (\d+) \|", page, re.M)}
     assert documented == codes | {0, 130}
-    only = score("x", "learner", ["y"], [(np.ones(2), np.ones(2))], untrained=False, converged=True)
+    only = score("x", "learner", ["y"], [(np.ones(2, int), np.ones(2, int))], untrained=False, converged=True)
     nowhere = Overlap(sets=0, test_images=0, examples=())
     unmixed = ConflictingLabels(contents=0, images=0, examples=())
     nothing = Duplicates(contents=0, images=0, in_train_and_test=nowhere, under_several_labels=unmixed)
