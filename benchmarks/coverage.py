@@ -223,7 +223,11 @@ SETTINGS = (
         for n, share in ((20, 0.9), (100, 0.8), (100, 0.98), (1115, 0.9))
     ),
     *(
-        Setting("difference", f"{n} images, {a:.1%} against {b:.1%}", partial(difference, n, a, b))
+        Setting(
+            "difference",
+            f"{n} images, {100 * a:g} % against {100 * b:g} %",
+            partial(difference, n, a, b),
+        )
         for n, a, b in ((60, 0.15, 0.05), (300, 0.03, 0.01), (1115, 0.004, 0.002))
     ),
     *(
@@ -243,7 +247,7 @@ SETTINGS = (
     *(
         Setting(
             "difference in groups",
-            f"{n} groups of 1 to {size}, differ on {apart:.0%}",
+            f"{n} groups of 1 to {size}, differ on {100 * apart:.0f} %",
             partial(grouped_difference, n, size, apart),
         )
         for n, size, apart in ((20, 8, 0.1), (30, 40, 0.1), (200, 8, 0.05))
@@ -267,7 +271,7 @@ SETTINGS = (
     *(
         Setting(
             "twice the images",
-            f"{n} test images, floor {floor:.0%}, exponent {exponent}",
+            f"{n} test images, floor {100 * floor:.0f} %, exponent {exponent}",
             partial(learning_curve, n, floor, exponent),
         )
         for n, floor, exponent in ((300, 0.05, 0.8), (1115, 0.05, 0.5), (5000, 0.1, 1.0))
@@ -300,7 +304,7 @@ def table(rows: Sequence[Coverage]) -> str:
     """Return a table in Markdown; coverage in percent, widths in points."""
     lines = ["| figure | data | interval | covers | width |", "| --- | --- | --- | --: | --: |"]
     for row in rows:
-        data = row.setting.data + ("" if row.made == 1 else f" (in {row.made:.0%} of cases)")
+        data = row.setting.data + ("" if row.made == 1 else f" (in {100 * row.made:.0f} % of cases)")
         figures = f"{100 * row.covered:.1f} % | {100 * row.width:.1f}"
         lines.append(f"| {row.setting.figure} | {data} | {row.interval} | {figures} |")
     return "\n".join(lines)
