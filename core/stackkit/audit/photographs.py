@@ -15,7 +15,6 @@ from stackkit.audit.findings import Finding, Kind
 from stackkit.audit.measures import Measures
 from stackkit.audit.subject import Subject
 
-
 _LEAST_CONTRAST = 0.05
 """Less contrast counts as this: what is left then is mostly noise."""
 
