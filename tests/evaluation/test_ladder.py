@@ -85,7 +85,7 @@ def ran(photographs: Path, folder: Path, **changed: object) -> Run:
     store = FeatureStore(folder / "features")
     outputs = Outputs(fits=folder / "fits", folder=folder)
     found = carry_out(recipe, small_registry(), store, SilentReporter(), Steps(outputs=outputs))
-    outputs.predictions.write(folder)
+    found.evaluation.predictions.write(folder)
     return Run(report=found.report, evaluation=found.evaluation, folder=folder, store=store)
 
 

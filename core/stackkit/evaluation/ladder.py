@@ -12,7 +12,7 @@ from stackkit.evaluation.comparison import Comparison
 from stackkit.evaluation.metrics import Result, best_single, score, with_gain_intervals
 from stackkit.evaluation.outcomes import Certainty, Outcomes
 from stackkit.evaluation.references import LARGEST_CLASS, reference_names
-from stackkit.statistics.scores import calibration_error, mean_log_loss
+from stackkit.statistics.scores import calibration_error, mean_log_loss, top_k
 
 TOP = 5
 """The true class counts if it is among so many most probable ones."""
@@ -55,6 +55,7 @@ def references(
     rows, n_rows = comparison.fit_plan.rows, len(comparison.fit_plan.rows)
     learners = [row for row in rows if row.kind == "learner"]
     folds, found = _folds(outcomes), []
+    groups = None if outcomes.groups is None else outcomes.groups[outcomes.image]
     for number, name in enumerate(reference_names(rows), start=n_rows):
         fed = [] if name == LARGEST_CLASS else learners
         labels = dict.fromkeys(row.classifier.label for row in fed)
@@ -68,15 +69,15 @@ def references(
             untrained=not all(one.trained for one in features),
             converged=all(result.converged for result in results if fed and result.kind == "learner"),
             learners=list(labels),
-            repeats=comparison.repeats,
-            pooled=comparison.fit_plan.groups is not None,
+            images=outcomes.image[np.concatenate(folds)],
+            groups=None if groups is None else groups[np.concatenate(folds)],
         )
         found.append(_completed(result, outcomes, number))
     best = best_single(results)
     (place,) = (number for number, result in enumerate(results) if result is best)
     compared = (place, *range(n_rows, n_rows + len(found)))
     rights = [outcomes.rows[number].predicted == outcomes.true for number in compared]
-    return tuple(with_gain_intervals([best, *found], rights, repeats=comparison.repeats)[1:])
+    return tuple(with_gain_intervals([best, *found], rights, outcomes.image, groups)[1:])
 
 
 def _folds(outcomes: Outcomes) -> list[NDArray[np.int64]]:
@@ -94,7 +95,7 @@ def _completed(result: Result, outcomes: Outcomes, number: int) -> Result:
     calibrated_loss, calibrated_ece = _of_certainty(said.calibrated, correct)
     return replace(
         result,
-        top_5=None if rank is None else float(np.mean(rank < TOP)),
+        top_5=None if rank is None else top_k(rank, TOP),
         log_loss=loss,
         ece=ece,
         calibrated_log_loss=calibrated_loss,

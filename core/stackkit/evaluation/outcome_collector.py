@@ -111,7 +111,7 @@ class OutcomeCollector:
         self._parts[outcome.number] = _Part(test=fold.test, labels=labels, known=known, said=said)
         if mean is not None and outcome.number < self._n_folds and self._keeps_mean:
             self._keep_mean(fold.test, mean)
-        if self._n_folds > 1:  # else see `outcomes`
+        if len(self._folds) > 1:  # else see `outcomes`
             self._finish(outcome.number // self._n_folds)
 
     def _keep_mean(self, rows: NDArray[np.int64], mean: NDArray[np.float64]) -> None:
@@ -176,7 +176,7 @@ class OutcomeCollector:
             Temperatures of rows of the table, found within the training rows; for a single fold.
 
         """
-        if self._n_folds == 1:
+        if len(self._folds) == 1:
             self._use(calibrations or {})
             self._finish(0)
         folds = self._folds

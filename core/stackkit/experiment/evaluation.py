@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from stackkit.api.dataset import Dataset, FailedImage
@@ -16,6 +16,7 @@ from stackkit.evaluation.costs import FitSeconds
 from stackkit.evaluation.fit_cache import FitCache
 from stackkit.evaluation.inputs import UsableFeatures, make_comparison
 from stackkit.evaluation.ladder import completed, references
+from stackkit.evaluation.learning_curve import LearningCurve, learning_curve
 from stackkit.evaluation.metrics import Result
 from stackkit.evaluation.outcome_collector import OutcomeCollector
 from stackkit.evaluation.outcomes import Outcomes
@@ -41,14 +42,11 @@ class Outputs:
         Folder that caches finished fits; None caches nothing.
     folder : Path or None
         Folder for probabilities.h5; None writes no such file.
-    predictions : Predictions
-        Receives what every classifier predicts.
 
     """
 
     fits: Path | None = None
     folder: Path | None = None
-    predictions: Predictions = field(default_factory=Predictions)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +65,10 @@ class Evaluation:
         What was predicted.
     fit_seconds : sequence of float or None
         Time of the fits of each row, then of each reference.
+    predictions : Predictions
+        The same as a table for people.
+    learning_curve : LearningCurve or None
+        How accuracy grows with the training images, if it was asked for.
     notes : tuple of str
         What a reader must know about the outcomes.
     final : FinalFit or None
@@ -80,6 +82,8 @@ class Evaluation:
     references: Sequence[Result]
     outcomes: Outcomes
     fit_seconds: Sequence[float | None]
+    predictions: Predictions
+    learning_curve: LearningCurve | None = None
     notes: tuple[str, ...] = ()
     final: FinalFit | None = None
 
@@ -97,7 +101,7 @@ def evaluate(
 
     With `fitting`, a stack is fitted besides.
     """
-    predictions = outputs.predictions
+    predictions = Predictions()
     with (
         ctrl_c_waits(reporter.message, STOPPING_FITS) as stop_if_asked,
         probability_file(outputs.folder, reporter.message) as probabilities,
@@ -133,9 +137,11 @@ def evaluate(
             )
         results = comparison.run()
         final = fitting.finish(comparison) if fitting else None
-        found = _calibrations(comparison, final)
+        # Other protocols calibrate on other folds, and a model of them knows the test images.
+        found = _calibrations(comparison, final) if recipe.official else {}
         outcomes = collector.outcomes(ids, usable.fingerprints, dataset.classes, found)
         results = completed(results, outcomes)
+        curve = learning_curve(comparison, results) if recipe.learning_curve else None
         return Evaluation(
             usable=usable,
             comparison=comparison,
@@ -143,6 +149,8 @@ def evaluate(
             references=references(comparison, outcomes, results),
             outcomes=outcomes,
             fit_seconds=seconds.seconds,
+            predictions=predictions,
+            learning_curve=curve,
             notes=collector.notes,
             final=final,
         )

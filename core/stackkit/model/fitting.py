@@ -97,7 +97,8 @@ class StackFitting:
     official : bool
         Whether the evaluation is on an official split. The stack is then fitted on its training part
         only, by the evaluation itself, and folds inside that part give out-of-fold scores. Otherwise
-        the folds of the evaluation give them, and the stack is fitted on all rows.
+        the stack is fitted on all rows. The folds of the evaluation give scores, if they leave each row
+        out once; folds of their own do after a hold-out.
 
     """
 
@@ -109,26 +110,31 @@ class StackFitting:
     def prepared(self, comparison: Comparison) -> Comparison:
         """Return the comparison of the evaluation, which also gives what the model needs."""
         plan = replace(comparison.fit_plan, chosen=self.chosen.component.text, keep=self.official)
-        if self.official:
-            folds_inside(plan, comparison.folds[0].train)  # refused now, not after hours of fits
+        if not _leaves_each_out(comparison):
+            folds_inside(plan, self._training_rows(comparison))  # refused now, not after hours of fits
         self._collector = self._collector_of(len(comparison.folds) // comparison.repeats)
         take = self._take_stack(plan) if self.official else self._collector.add
         return replace(comparison, fit_plan=plan, on_fold=_both(comparison.on_fold, take))
 
+    def _training_rows(self, comparison: Comparison) -> NDArray[np.int64]:
+        """Return the rows that the stack is fitted on."""
+        if self.official:
+            return comparison.folds[0].train
+        return np.unique(np.concatenate([rows for fold in comparison.folds for rows in fold.both]))
+
     def finish(self, comparison: Comparison) -> FinalFit:
         """Fit what the prepared comparison, which has been run, did not fit."""
         plan = self._alone(comparison.fit_plan)
+        train = self._training_rows(comparison)
         assert self._collector is not None
-        if self.official:
-            train = comparison.folds[0].train
+        if not _leaves_each_out(comparison):
             folds = folds_inside(plan, train)
             self._collector = self._collector_of(len(folds))
             # On features, an aggregator answers without the learners' votes.
             without = _averaged(plan, self.chosen) or self.chosen.fit_on == "features"
             inside = replace(plan, keep=False, learners_too=not without)
             _run(comparison, inside, folds, self._collector.add)
-        else:
-            train = np.unique(np.concatenate([fold.train for fold in comparison.folds]))
+        if not self.official:
             plan = final_plan(plan, self.chosen)
             _run(comparison, plan, [Fold(train=train, test=train[:0])], self._take_stack(plan))
         (stack,) = self._stacks
@@ -144,6 +150,12 @@ class StackFitting:
 
     def _take_stack(self, plan: FitPlan) -> Callable[[FoldOutcome], None]:
         return lambda outcome: self._stacks.append(stack_of(plan, outcome, self.chosen))
+
+
+def _leaves_each_out(comparison: Comparison) -> bool:
+    """Return whether the folds of each repeat leave every row out once."""
+    first = comparison.folds[: len(comparison.folds) // comparison.repeats]
+    return sum(len(fold.test) for fold in first) == len(comparison.fit_plan.labels)
 
 
 def folds_inside(plan: FitPlan, train: NDArray[np.int64]) -> list[Fold]:
