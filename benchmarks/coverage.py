@@ -10,6 +10,7 @@ With 2,000 draws, a coverage of 95 % is measured to within 1 point. Prints a tab
 from __future__ import annotations
 
 import argparse
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -196,7 +197,9 @@ def repeated_folds(n: int, dimensions: int, repeats: int, random: Generator) -> 
                 right.append(np.mean(np.sign(features[test] @ weights + intercept) == labels[test]))
             differences.append(right[0] - right[1])
     truth, n_test = true_difference(n - n // 5, dimensions), n / 5
-    usual = ttest_1samp(differences, 0).confidence_interval()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of SciPy, if all differences are equal
+        usual = ttest_1samp(differences, 0).confidence_interval()
     return {
         "corrected t": (corrected_t(differences, n - n_test, n_test)[0], truth),
         "(Student's t)": ((usual.low, usual.high), truth),
@@ -216,17 +219,21 @@ def learning_curve(n_test: int, floor: float, exponent: float, random: Generator
 
 SETTINGS = (
     *(
-        Setting("accuracy", f"{n} images, {share:.0%}", partial(accuracy, n, share))
+        Setting("accuracy", f"{n} images, {100 * share:.0f} %", partial(accuracy, n, share))
         for n, share in ((20, 0.9), (100, 0.8), (100, 0.98), (1115, 0.9))
     ),
     *(
-        Setting("difference", f"{n} images, {a:.1%} against {b:.1%}", partial(difference, n, a, b))
+        Setting(
+            "difference",
+            f"{n} images, {100 * a:g} % against {100 * b:g} %",
+            partial(difference, n, a, b),
+        )
         for n, a, b in ((60, 0.15, 0.05), (300, 0.03, 0.01), (1115, 0.004, 0.002))
     ),
     *(
         Setting(
             "accuracy in groups",
-            f"{n} groups of 1 to {size}, {share:.0%}, correlation {likeness}",
+            f"{n} groups of 1 to {size}, {100 * share:.0f} %, correlation {likeness}",
             partial(grouped_accuracy, n, size, share, likeness),
         )
         for n, size, share, likeness in (
@@ -240,7 +247,7 @@ SETTINGS = (
     *(
         Setting(
             "difference in groups",
-            f"{n} groups of 1 to {size}, differ on {apart:.0%}",
+            f"{n} groups of 1 to {size}, differ on {100 * apart:.0f} %",
             partial(grouped_difference, n, size, apart),
         )
         for n, size, apart in ((20, 8, 0.1), (30, 40, 0.1), (200, 8, 0.05))
@@ -248,7 +255,7 @@ SETTINGS = (
     *(
         Setting(
             "best of several rows",
-            f"{rows} rows, {n} images, {share:.0%} ± {50 * apart:.0f}",
+            f"{rows} rows, {n} images, {100 * share:.0f} % ± {50 * apart:.0f}",
             partial(chosen, n, rows, share, apart),
         )
         for n, rows, share, apart in ((100, 10, 0.9, 0.0), (300, 40, 0.8, 0.0), (1115, 10, 0.9, 0.04))
@@ -264,7 +271,7 @@ SETTINGS = (
     *(
         Setting(
             "twice the images",
-            f"{n} test images, floor {floor:.0%}, exponent {exponent}",
+            f"{n} test images, floor {100 * floor:.0f} %, exponent {exponent}",
             partial(learning_curve, n, floor, exponent),
         )
         for n, floor, exponent in ((300, 0.05, 0.8), (1115, 0.05, 0.5), (5000, 0.1, 1.0))
@@ -297,7 +304,7 @@ def table(rows: Sequence[Coverage]) -> str:
     """Return a table in Markdown; coverage in percent, widths in points."""
     lines = ["| figure | data | interval | covers | width |", "| --- | --- | --- | --: | --: |"]
     for row in rows:
-        data = row.setting.data + ("" if row.made == 1 else f" (in {row.made:.0%} of cases)")
+        data = row.setting.data + ("" if row.made == 1 else f" (in {100 * row.made:.0f} % of cases)")
         figures = f"{100 * row.covered:.1f} % | {100 * row.width:.1f}"
         lines.append(f"| {row.setting.figure} | {data} | {row.interval} | {figures} |")
     return "\n".join(lines)

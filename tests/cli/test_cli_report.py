@@ -104,9 +104,6 @@ def test_a_full_disk_costs_only_the_page(stackkit: Command, root: Path, tmp_path
         assert line.startswith("warning: ")
         assert f"`stackkit report {disk}` makes it" in line
         assert FILES <= names(disk) <= WITH_PAGE - {"report.html"}
-        refused = stackkit("report", disk)
-        assert refused.code == 2
-        assert "choose another file with `stackkit report --out FILE`" in refused.error
 
 
 def test_a_record_that_cannot_be_kept_is_a_warning(
@@ -123,8 +120,15 @@ def test_a_folder_that_holds_no_run_or_cannot_be_written_is_named(
     stackkit: Command, root: Path, kept: Path, tmp_path: Path
 ) -> None:
     assert f"{tmp_path} holds no report.json" in stackkit("report", tmp_path).error
+    assert "\n| linear-svm | " in stackkit("report", "--format", "markdown").out
+    table = tmp_path / "table.tex"
+    assert stackkit("report", "--format", "latex", "--out", table).out == f"report: {table}\n"
+    assert "linear-svm" in table.read_text(encoding="utf-8")
     with read_only(kept):
-        assert "report.html cannot be written (" in stackkit("report").error
+        refused = stackkit("report")
+        assert refused.code == 2
+        assert "report.html cannot be written (" in refused.error
+        assert "choose another file with `stackkit report --out FILE`" in refused.error
         assert stackkit("report", "--out", tmp_path / "page.html").code == 0
     assert names(kept) == {"report.json", "outcomes.npz"}
     (kept / "outcomes.npz").write_bytes(b"half")

@@ -110,7 +110,7 @@ def test_relative_links_point_to_existing_files() -> None:
 
 
 def test_the_page_on_reports_lists_every_exit_code_and_every_field() -> None:
-    page = text_of("report.md")
+    page = text_of("reference/report.md")
     codes = {
         error.exit_code
         for error in vars(errors).values()

@@ -103,7 +103,7 @@ def test_what_is_not_comparable_is_refused_with_a_remedy():
 
 def test_files_of_two_runs_are_not_taken_for_one():
     mixed = outcomes(A, rows=A.outcomes.rows[:3])
-    with pytest.raises(UsageError, match="report.json and outcomes.npz of runs/b are not of one run"):
+    with pytest.raises(UsageError, match=r"report\.json and outcomes\.npz of runs/b are not of one run"):
         compare(named(A, mixed))
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from stackkit.charts import colours
 from stackkit.charts.picture import Picture
-from stackkit.charts.rows import label_of, rows_of, untrained_note
+from stackkit.charts.rows import labels_of, untrained_note
 from stackkit.charts.style import count, drawing, percent, svg
 from stackkit.report.headline import headline_of
 from stackkit.report.record import Record
@@ -29,22 +29,23 @@ def learning_curve(record: Record) -> Picture | None:
     curves = [each for each in found["curves"] if each["points"]]
     if not curves:
         return None
-    headline = document["results"][headline_of(document)] if _headline_is_result(document) else {}
+    headline = [*document["results"], *document.get("references", ())][headline_of(document)]
     is_main = [_key(each) == _key(headline) for each in curves]
     if not any(is_main):
         is_main[-1] = True
-    main = curves[is_main.index(True)]
+    labels = labels_of(curves)
+    main, main_label = curves[is_main.index(True)], labels[is_main.index(True)]
     first, last = main["points"][0], main["points"][-1]
     alt = (
-        f"Learning curve of {_label(main)}: {percent(first['accuracy'])} with {_count(first)} training "
+        f"Learning curve of {main_label}: {percent(first['accuracy'])} with {_count(first)} training "
         f"images per class, {percent(last['accuracy'])} with {_count(last)}. {found['sentence']}"
     )
     with drawing(4.4) as figure:
         axes = figure.add_subplot()
-        others = [each for each, own in zip(curves, is_main, strict=True) if not own]
-        for number, curve in enumerate(others):
-            _draw_other(axes, curve, number, len(others))
-        _draw_main(axes, main)
+        others = [number for number, own in enumerate(is_main) if not own]
+        for look, number in enumerate(others):
+            _draw_other(axes, curves[number], labels[number], look, len(others))
+        _draw_main(axes, main, main_label)
         _scale(axes, [point for each in curves for point in _all_points(each)])
         axes.set_xlabel("training images per class (each step to the right is a factor)")
         axes.set_ylabel("accuracy in percent")
@@ -64,16 +65,8 @@ def learning_curve(record: Record) -> Picture | None:
     )
 
 
-def _headline_is_result(document: dict[str, Any]) -> bool:
-    return headline_of(document) < len(document["results"]) <= len(rows_of(document))
-
-
 def _key(curve: dict[str, Any]) -> tuple[Any, ...]:
     return curve.get("name"), tuple(curve.get("backbones", ()))
-
-
-def _label(curve: dict[str, Any]) -> str:
-    return label_of(curve["name"], curve["backbones"])
 
 
 def _count(point: dict[str, Any]) -> str:
@@ -84,13 +77,13 @@ def _all_points(curve: dict[str, Any]) -> list[dict[str, Any]]:
     return [*curve["points"], *([curve["forecast"]] if curve.get("forecast") else [])]
 
 
-def _draw_main(axes: Any, curve: dict[str, Any]) -> None:
+def _draw_main(axes: Any, curve: dict[str, Any], label: str) -> None:
     points, forecast = curve["points"], curve.get("forecast")
     x = [each["images_per_class"] for each in points]
     low, high = ([100 * each["interval_95"][side] for each in points] for side in (0, 1))
     axes.fill_between(x, low, high, color=colours.BLUE, alpha=0.18, linewidth=0)
     y = [100 * each["accuracy"] for each in points]
-    axes.plot(x, y, "D-", color=colours.BLUE, linewidth=2, markersize=5, label=_label(curve))
+    axes.plot(x, y, "D-", color=colours.BLUE, linewidth=2, markersize=5, label=label)
     if forecast:
         ends = [100 * each for each in forecast["interval_95"]]
         to, at = 100 * forecast["accuracy"], forecast["images_per_class"]
@@ -107,16 +100,16 @@ def _draw_main(axes: Any, curve: dict[str, Any]) -> None:
         )
 
 
-def _draw_other(axes: Any, curve: dict[str, Any], number: int, total: int) -> None:
+def _draw_other(axes: Any, curve: dict[str, Any], label: str, number: int, total: int) -> None:
     x = [each["images_per_class"] for each in curve["points"]]
     y = [100 * each["accuracy"] for each in curve["points"]]
     if total > len(_LOOKS):
-        label = "single backbones" if number == 0 else None
-        axes.plot(x, y, "-", color=colours.FAINT, linewidth=0.9, alpha=0.7, label=label)
+        shared = "single backbones" if number == 0 else None
+        axes.plot(x, y, "-", color=colours.FAINT, linewidth=0.9, alpha=0.7, label=shared)
         return
     colour, marker, line = _LOOKS[number]
     look = {"marker": marker, "linestyle": line, "color": colour}
-    axes.plot(x, y, **look, linewidth=1.2, markersize=4, label=_label(curve))
+    axes.plot(x, y, **look, linewidth=1.2, markersize=4, label=label)
 
 
 def _scale(axes: Any, points: list[dict[str, Any]]) -> None:

@@ -93,7 +93,9 @@ def _draw(axes: Any, look: tuple[str, str, str], bins: Sequence[ReliabilityBin],
     ends = [wilson(each.accuracy * n, n) for each, n in zip(bins, counts, strict=True)]
     low, high = ([100 * each[side] for each in ends] for side in (0, 1))
     axes.vlines(sure, low, high, color=colour, linewidth=1.2, alpha=0.7)
-    axes.plot(sure, right, marker=marker, color=colour, linewidth=1.5, markersize=5, label=label)
+    axes.plot(
+        sure, right, marker=marker, color=colour, linewidth=1.5, markersize=5, label=label, clip_on=False
+    )
 
 
 def _draw_counts(

@@ -49,7 +49,7 @@ class Row:
 def rows_of(document: dict[str, Any]) -> list[Row]:
     """Return results and references of a report.json, in this order."""
     entries = [*document["results"], *document.get("references", ())]
-    labels = _labels(entries)
+    labels = labels_of(entries)
     return [
         _row(position, entry, label)
         for position, (entry, label) in enumerate(zip(entries, labels, strict=True))
@@ -69,8 +69,8 @@ def _row(position: int, entry: dict[str, Any], label: str) -> Row:
     )
 
 
-def _labels(entries: Sequence[dict[str, Any]]) -> list[str]:
-    """Return labels that fit; long ones lose options as long as all rows are told apart."""
+def labels_of(entries: Sequence[dict[str, Any]]) -> list[str]:
+    """Return labels of rows or curves; long ones lose options as long as all are told apart."""
     asis = [(each["name"], each["backbones"]) for each in entries]
     without = [(name, [one.split(":")[0] for one in backbones]) for name, backbones in asis]
     bare = [(name.split(":")[0], backbones) for name, backbones in without]

@@ -12,7 +12,7 @@ from stackkit.evaluation.comparison import Comparison
 from stackkit.evaluation.metrics import Result, best_single, score, with_gain_intervals
 from stackkit.evaluation.outcomes import Certainty, Outcomes
 from stackkit.evaluation.references import LARGEST_CLASS, reference_names
-from stackkit.statistics.scores import calibration_error, mean_log_loss
+from stackkit.statistics.scores import calibration_error, mean_log_loss, top_k
 
 TOP = 5
 """The true class counts if it is among so many most probable ones."""
@@ -95,7 +95,7 @@ def _completed(result: Result, outcomes: Outcomes, number: int) -> Result:
     calibrated_loss, calibrated_ece = _of_certainty(said.calibrated, correct)
     return replace(
         result,
-        top_5=None if rank is None else float(np.mean(rank < TOP)),
+        top_5=None if rank is None else top_k(rank, TOP),
         log_loss=loss,
         ece=ece,
         calibrated_log_loss=calibrated_loss,

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from stackkit.api.onnx_nodes import TINY
 from stackkit.evaluation.comparison import Comparison, FoldOutcome
 from stackkit.evaluation.fit import FitResult
-from stackkit.evaluation.folds import Fold
 from stackkit.evaluation.outcomes import Certainty, Outcomes, RowOutcome
 from stackkit.evaluation.references import (
     PLAIN_MEAN,
@@ -29,8 +28,8 @@ MAX_NUMBERS = 100_000_000
 class _Said:
     """What one row of the table says about the n test images of one fold.
 
-    `outcome` has no calibrated probabilities yet. `scores`, of shape (n, n_classes), wait for the other
-    folds of the repeat; `calibration` was found within the training rows, if there are no other folds.
+    `scores`, of shape (n, n_classes), wait for the other folds of the repeat, to be calibrated;
+    `calibration` was found within the training rows, if there are no other folds.
     """
 
     outcome: RowOutcome
@@ -40,10 +39,7 @@ class _Said:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Part:
-    """What all rows of the table say about one fold.
-
-    `known` says which test rows have a class that the training rows have too.
-    """
+    """What all rows say about a fold, and which test rows have a class that training rows have too."""
 
     test: NDArray[np.int64]
     labels: NDArray[np.int64]
@@ -184,7 +180,9 @@ class OutcomeCollector:
         if len(self._folds) == 1:
             self._use(calibrations or {})
             self._finish(0)
-        used = np.unique(np.concatenate([rows for fold in self._folds for rows in _rows_of(fold)]))
+        used = np.unique(
+            np.concatenate([rows for each in self._folds for rows in (each.train, each.test)])
+        )
         numbers = sorted(self._parts)
         parts = [self._parts[number] for number in numbers]
         sizes = [len(part.test) for part in parts]
@@ -214,10 +212,6 @@ class OutcomeCollector:
 
 _Answers = tuple[NDArray[np.int64], NDArray[np.float64] | None, bool]
 """Predicted labels, scores if there are any, and whether these are logarithms of probabilities."""
-
-
-def _rows_of(fold: Fold) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    return fold.train, fold.test
 
 
 def _logarithms(probabilities: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from stackkit.evaluation.features import Features
 from stackkit.report.evidence import FeatureMap
@@ -60,7 +61,9 @@ def feature_map(
     matrix = np.hstack([_unit(one.take_average(rows[image])) for one in features])
     if not np.ptp(matrix, axis=0).any():
         return None
-    points, method = _placed(matrix)
+    # One thread: for 1,000 images, two take three times as long, and ten times as much of the CPU.
+    with threadpool_limits(1):
+        points, method = _placed(matrix)
     names = (
         ", ".join(one.label for one in features) if len(features) <= 3 else f"{len(features)} networks"
     )
@@ -92,7 +95,6 @@ def _placed(matrix: NDArray[np.float32]) -> tuple[NDArray[np.float32], str]:
     """Return a point for each row, (n, 2) float32, and how they were found."""
     from sklearn.decomposition import PCA
     from sklearn.manifold import TSNE
-    from threadpoolctl import threadpool_limits
 
     n_images = len(matrix)
     n_components = min(_COMPONENTS, n_images, matrix.shape[1])
@@ -103,6 +105,4 @@ def _placed(matrix: NDArray[np.float32]) -> tuple[NDArray[np.float32], str]:
         return points, "principal components"
     perplexity = min(_PERPLEXITY, (n_images - 1) / 3)
     embedding = TSNE(perplexity=perplexity, init="pca", random_state=0, max_iter=500)
-    # One thread: for 1,000 images, two take three times as long, and ten times as much of the CPU.
-    with threadpool_limits(1):
-        return embedding.fit_transform(parts).astype(np.float32), "t-SNE"
+    return embedding.fit_transform(parts).astype(np.float32), "t-SNE"

@@ -118,29 +118,6 @@ def _bins(confidence: NDArray[np.float64]) -> NDArray[np.int64]:
     return numbers.clip(max=BINS - 1)
 
 
-def recalls(true: NDArray[np.integer], predicted: NDArray[np.integer]) -> NDArray[np.float64]:
-    """Return the share of right answers about each class that has images, ascending by label."""
-    correct = predicted == true
-    return np.array([correct[true == label].mean() for label in np.unique(true)])
-
-
-def balanced_accuracy(true: NDArray[np.integer], predicted: NDArray[np.integer]) -> float:
-    """Return the mean over the classes of the share of their images that are predicted correctly.
-
-    Parameters
-    ----------
-    true, predicted : ndarray of shape (n,), int
-        Labels. Classes without images do not count.
-
-    References
-    ----------
-    K. H. Brodersen, C. S. Ong, K. E. Stephan and J. M. Buhmann, "The balanced accuracy and its posterior
-    distribution", ICPR 2010.
-
-    """
-    return float(np.mean(recalls(true, predicted)))
-
-
 def macro_f1(true: NDArray[np.integer], predicted: NDArray[np.integer]) -> float:
     """Return the mean over the classes of the F1 score, in [0, 1].
 

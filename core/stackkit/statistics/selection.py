@@ -84,7 +84,8 @@ def corrected_best(
 
     """
     units = units_of(correct, groups)
-    chosen, outside = _outside(units, _columns(units, candidates), draws, seed)
+    columns = _columns(units, candidates)
+    chosen, outside = _outside(units, columns, draws, seed)
     samples = outside[np.arange(len(outside)), chosen]
     value = float(samples.mean())
     interval = wilson_of_variance(
@@ -92,7 +93,7 @@ def corrected_best(
         float(samples.var()) * SHRINKAGE**2,
         total=float(units.sizes.sum()),
         n_units=len(units.sizes),
-        widening=units.widening,
+        widening=units.widening_of(_best(units, columns)),
     )
     return Estimate(value=value, interval_95=interval)
 
@@ -131,9 +132,8 @@ def corrected_gain(
     """
     units = units_of(correct, groups)
     columns = _columns(units, candidates)
-    best = columns[units.accuracies[columns].argmax()]
     value = float(_differences(units, row, columns, draws, seed).mean())
-    samples = _differences(units.with_opposites(row, int(best)), row, columns, draws, seed)
+    samples = _differences(units.with_opposites(row, _best(units, columns)), row, columns, draws, seed)
     mean, error = float(samples.mean()), float(samples.std()) * SHRINKAGE
     half = error * units.widening * Z_95
     low, high = min(value, mean - half), max(value, mean + half)
@@ -157,6 +157,10 @@ def _columns(units: Units, candidates: Sequence[int] | None) -> NDArray[np.int64
     return columns
 
 
+def _best(units: Units, columns: NDArray[np.int64]) -> int:
+    return int(columns[units.accuracies[columns].argmax()])
+
+
 def _outside(
     units: Units, columns: NDArray[np.int64], draws: int, seed: int
 ) -> tuple[NDArray[np.int64], Correct]:
@@ -171,8 +175,7 @@ def _outside(
     """
     n, random = len(units.sizes), np.random.default_rng(seed)
     if n == 1:  # nothing can be outside
-        best = columns[[units.accuracies[columns].argmax()]]
-        return best, units.accuracies[np.newaxis]
+        return np.array([_best(units, columns)]), units.accuracies[np.newaxis]
     kinds, counts = units.kinds()
     starts = np.cumsum(counts) - counts
     chosen, outside = [], []

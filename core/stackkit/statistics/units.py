@@ -64,7 +64,28 @@ class Units:
         Miller, "A practitioner's guide to cluster-robust inference", Journal of Human Resources 50,
         2015, 317-372.
         """
-        return float(stdtrit(self.effective - 1, 0.975)) / Z_95 * self.inflation
+        return self._widening(self.effective - 1)
+
+    def _widening(self, freedom: float) -> float:
+        return float(stdtrit(freedom, 0.975)) / Z_95 * self.inflation
+
+    def widening_of(self, row: int) -> float:
+        """Return the same for the accuracy of a row; wider where few groups cause most of its variance.
+
+        The degrees of freedom are Satterthwaite's, from how much the groups' squared deviations vary:
+        F. E. Satterthwaite, "An approximate distribution of estimates of variance components",
+        Biometrics Bulletin 2, 1946, 110-114. They count by the part of the variance that independent
+        images would not have, since Wilson's interval allows for that of single images.
+        """
+        share = float(self.accuracies[row])
+        squares = (self.hits[:, row] - share * self.sizes) ** 2
+        variance, alone = float(squares.sum()), self.sizes.sum() * share * (1 - share)
+        spread = float((squares**2).sum()) - variance**2 / len(squares)
+        if variance <= alone or spread <= 0:
+            return self.widening
+        freedom = min(self.effective - 1, max(1.0, 2 * variance**2 / spread))
+        part = 1 - alone / variance
+        return math.sqrt((1 - part) * self.widening**2 + part * self._widening(freedom) ** 2)
 
     def kinds(self) -> tuple[Units, NDArray[np.int64]]:
         """Return one unit of each kind, and the number of units that equal it, (n_kinds,) int64."""
