@@ -8,13 +8,15 @@ from typing import Any
 __version__ = "0.1.0"
 
 _WHERE = {
+    "DatasetAudit": "auditing",
     "FeatureExtractor": "feature_extractor",
     "FeatureTable": "feature_table",
     "LoadedModel": "loaded_model",
     "Predictions": "predictions",
-    "RunReport": "experiments",
+    "RunReport": "run_report",
     "StackedClassifier": "stacked_classifier",
-    "TrainedModel": "experiments",
+    "TrainedModel": "run_report",
+    "audit_dataset": "auditing",
     "features": "feature_table",
     "load": "loaded_model",
     "run": "experiments",

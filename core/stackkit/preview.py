@@ -23,8 +23,8 @@ class Preview:
     ----------
     components : ResolvedRecipe
         The recipe's components.
-    protocol : Protocol
-        How accuracy will be measured.
+    protocols : tuple of Protocol
+        How accuracy will be measured: one, or cross-validation and then the official split.
     n_images, n_classes : int
         Size of the dataset; 0 while it has not been fetched.
     backbones : tuple of CheckedBackbone
@@ -41,7 +41,7 @@ class Preview:
     """
 
     components: ResolvedRecipe
-    protocol: Protocol
+    protocols: tuple[Protocol, ...]
     n_images: int
     n_classes: int
     backbones: tuple[CheckedBackbone, ...]
@@ -49,6 +49,11 @@ class Preview:
     value_bytes: int
     dataset_unavailable_reason: str | None = None
     recipe: str = ""
+
+    @property
+    def protocol(self) -> Protocol:
+        """The protocol, or the first of two."""
+        return self.protocols[0]
 
     @property
     def feature_bytes(self) -> int:
@@ -164,7 +169,7 @@ def make_preview(
     backbones = tuple(map(make_backbone, components.backbones))
     return Preview(
         components=components,
-        protocol=protocol_of(recipe, dataset),
+        protocols=tuple(protocol_of(each, dataset) for each in recipe.protocols),
         n_images=len(dataset.samples) if dataset else 0,
         n_classes=len(dataset.classes) if dataset else 0,
         backbones=backbones,

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from stackkit.api import decode_image
-from stackkit.api.jpeg_damage import jpeg_damage
+from stackkit.api.jpeg_damage import jpeg_damage, unchecked
 from stackkit.api.pixels import remarks
 
 
@@ -83,6 +83,13 @@ def test_what_is_no_jpeg_is_no_damaged_jpeg():
     rng = np.random.default_rng(0)
     for content in (b"", b"\xff\xd8", b"\xff\xd8\xff\xda", *(rng.bytes(300) for _ in range(20))):
         assert jpeg_damage(b"\xff\xd8\xff" + content) is None
+
+
+def test_images_that_are_only_shown_are_not_checked(photograph):
+    content = jpeg(photograph)[:-2_000]
+    with unchecked():
+        assert jpeg_damage(content) is None
+    assert jpeg_damage(content)
 
 
 def test_photographs_of_birds_are_fine(cub_root):

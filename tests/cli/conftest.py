@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.commands import HISTOGRAM, Command, Outcome
+from support.commands import HISTOGRAM, Command, Outcome, without_page
 from support.installing import REPOSITORY, Site, site_with_stackkit
 
 from stackkit.cli import main
@@ -29,7 +29,7 @@ def stackkit(site: Site, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureF
 
     def command(*arguments: str | Path) -> Outcome:
         capfd.readouterr()
-        code = main([str(argument) for argument in arguments])
+        code = main(without_page(arguments))
         printed = capfd.readouterr()
         return Outcome(code=code, out=printed.out, err=printed.err)
 

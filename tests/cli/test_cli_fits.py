@@ -19,7 +19,7 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def cached(stackkit: Command, root: Path, home: Path) -> list[Path]:
-    """3 folds of a baseline, a learner and two aggregators on one backbone."""
+    """3 folds of a baseline, a learner and three aggregators on one backbone."""
     assert stackkit("run", *chosen(root)).code == 0
     return sorted(home.glob("fits/*/*.npz"))
 
@@ -41,12 +41,12 @@ class TestLs:
         listed = stackkit("fits", "ls", "--json").document
         assert (listed["folder"], listed["fits"], listed["bytes"]) == (
             str(home / "fits"),
-            12,
+            15,
             total(cached),
         )
         assert listed["oldest_use"] < listed["newest_use"]
         first, second = stackkit("fits", "ls").out.splitlines()
-        assert first.startswith(f"{home / 'fits'}: 12 fits, ")
+        assert first.startswith(f"{home / 'fits'}: 15 fits, ")
         assert second == "most recently used < 1 h ago, least recently used 5 w ago"
 
     def test_an_empty_cache_is_listed_as_such(self, stackkit: Command, home: Path) -> None:
@@ -67,7 +67,7 @@ class TestGc:
             used(path, 31)
         lines = stackkit("fits", "gc", "--older-than", "30d").out.splitlines()
         assert lines[0].startswith("deleted 3 fits: unused for too long, ")
-        assert [path.exists() for path in cached] == [False] * 3 + [True] * 9
+        assert [path.exists() for path in cached] == [False] * 3 + [True] * 12
 
     def test_the_longest_unused_are_removed_first_until_the_rest_fits(
         self, stackkit: Command, cached: list[Path]
@@ -147,7 +147,7 @@ class TestCaching:
             ("geometric-vote", 3),
             ("weighted-vote", 3 * 3 + 3),  # it is the first that learns from inner folds
             ("average-svm:fit_on=out-of-fold", 3),
-            ("concat", 3),
+            ("concat", 0),  # it is there by default
         ):
             before = set(home.glob("fits/*/*.npz"))
             options = ["--aggregator", "average-svm,soft-vote", "--aggregator", aggregator]

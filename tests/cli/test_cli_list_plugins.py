@@ -384,9 +384,12 @@ COMMANDS = [
     "train",
     "extract",
     "evaluate",
+    "report",
     "predict",
     "export",
     "explain",
+    "compare",
+    "audit",
     "recipes",
     "suggest",
     "serve",
@@ -407,6 +410,7 @@ def test_the_first_page_has_every_command_with_a_whole_summary_and_a_first_step(
         stackkit("--help").out,
         stackkit("features", "--help").out,
         stackkit("fits", "--help").out,
+        stackkit("runs", "--help").out,
     ):
         _, _, commands = page.partition("\nCommands:\n")
         lines = commands.split("\n\n")[0].splitlines()
@@ -414,7 +418,7 @@ def test_the_first_page_has_every_command_with_a_whole_summary_and_a_first_step(
         assert all(re.match(r"  \S", line) for line in lines), "one line each"
     page = stackkit("--help").out
     names = re.findall(r"^  (\S+) ", page.partition("\nCommands:\n")[2], re.M)[:-1]
-    assert names == [*COMMANDS, "features", "fits"]
+    assert names == [*COMMANDS, "features", "fits", "runs"]
     assert "Start with: stackkit run --dataset mnist" in page
 
 

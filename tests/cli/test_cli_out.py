@@ -39,7 +39,8 @@ def test_a_run_is_refused_while_another_process_writes_to_its_folder(
         assert not (home / "features").exists()
         other.kill()
     assert stackkit("run", *chosen(root), "--out", out).code == 0
-    assert {each.name for each in out.iterdir()} == {FILE_NAME, "predictions.csv", "probabilities.h5"}
+    names = {FILE_NAME, "outcomes.npz", "predictions.csv", "probabilities.h5"}
+    assert {each.name for each in out.iterdir()} == names
 
 
 def test_of_two_runs_in_one_process_the_second_is_refused(tmp_path: Path) -> None:

@@ -139,15 +139,17 @@ def test_without_probabilities_only_predictions_are_written(stackkit: Command, t
 
 
 def test_a_full_disk_costs_only_this_file(stackkit: Command, tmp_path: Path) -> None:
-    expected = ran(stackkit, tmp_path / "roomy")
-    assert (tmp_path / "roomy" / "probabilities.h5").stat().st_size > 30_000
-    with small_disk(tmp_path / "disk", "24k") as disk:
-        outcome = stackkit("run", *FLAKY, *AGGREGATORS, "--out", disk, "--json")
+    repeated = ("--shuffle", "--repeats", "4")
+    expected = ran(stackkit, tmp_path / "roomy", *repeated)
+    assert (tmp_path / "roomy" / "probabilities.h5").stat().st_size > 100_000
+    with small_disk(tmp_path / "disk", "80k") as disk:
+        outcome = stackkit("run", *FLAKY, *AGGREGATORS, *repeated, "--out", disk, "--json")
         assert outcome.document["results"] == expected["results"]
         messages = [line for line in outcome.err.splitlines() if "probabilities.h5 cannot be" in line]
         assert len(messages) == 1
         assert "No space left on device" in messages[0]
-        assert {path.name for path in disk.iterdir()} == {"report.json", "predictions.csv"}
+        names = {path.name for path in disk.iterdir()}
+        assert names == {"report.json", "predictions.csv", "outcomes.npz"}
 
 
 def test_a_failed_file_leaves_no_older_one_beside_the_new_report(
@@ -168,7 +170,8 @@ def test_a_failed_file_leaves_no_older_one_beside_the_new_report(
 
     monkeypatch.setattr("stackkit.report.probability_file.h5py", SimpleNamespace(File=full))
     assert stackkit("run", *FLAKY, "--out", out, "--overwrite").code == 0
-    assert {path.name for path in out.iterdir()} == {"report.json", "predictions.csv"}
+    names = {path.name for path in out.iterdir()}
+    assert names == {"report.json", "predictions.csv", "outcomes.npz"}
 
 
 def test_a_failed_run_leaves_the_folder_unchanged(stackkit: Command, tmp_path: Path) -> None:
@@ -187,7 +190,7 @@ def test_leftovers_of_a_killed_run_are_removed_by_the_next(stackkit: Command, tm
     (tmp_path / "out" / ".probabilities.h5.123").write_bytes(b"half")
     ran(stackkit, tmp_path / "out")
     names = {path.name for path in (tmp_path / "out").iterdir()}
-    assert names == {"report.json", "predictions.csv", "probabilities.h5"}
+    assert names == {"report.json", "predictions.csv", "outcomes.npz", "probabilities.h5"}
 
 
 def test_probabilities_of_an_earlier_run_are_replaced_only_with_overwrite(
@@ -203,4 +206,4 @@ def test_probabilities_of_an_earlier_run_are_replaced_only_with_overwrite(
     assert stackkit("run", *FLAKY, "--out", out, "--dry-run").code == 2
     assert stackkit("run", *FLAKY, "--out", out, "--overwrite").code == 0
     with h5py.File(out / "probabilities.h5") as file:
-        assert len(file["fold_0/predicted"]) == 6
+        assert len(file["fold_0/predicted"]) == 7

@@ -66,6 +66,9 @@ def test_several_learners_are_rows_of_their_own_and_all_are_stacked(
         *[("lda:shrinkage=1.0", 1, [])] * 2,
         ("average-svm", 2, both),
         ("soft-vote", 2, both),
+        # On features, it fits one learner itself.
+        ("concat with logistic", 2, both[:1]),
+        ("concat with lda:shrinkage=1.0", 2, both[1:]),
     ]
     assert "learner     logistic, lda:shrinkage=1.0; baseline none" in outcome.err
     assert "all 2 x 2 learners" in outcome.err
@@ -85,6 +88,7 @@ def test_results_and_components_name_what_was_compared(stackkit: Command, bird_f
         ("learner", "logistic", other),
         ("aggregator", "average-svm", one + other),
         ("aggregator", "soft-vote", one + other),
+        ("aggregator", "concat", one + other),
     ]
     for row in document["results"]:
         assert len(row["fold_accuracy"]) == 3
@@ -117,7 +121,9 @@ def test_the_table_has_a_row_for_every_classifier(stackkit: Command, bird_folder
     assert [line[:3] for line in lines if "all" in line[1:2]] == [
         ["average-svm", "all", "2"],
         ["soft-vote", "all", "2"],
+        ["concat", "all", "2"],
     ]
+    assert "accuracy in percent, chance 33.3 (always the largest class)" in outcome.out
     assert sum(line[-1:] == ["best"] for line in lines) == 1
     assert "Not comparable with figures on an official split" in outcome.out
 
@@ -183,11 +189,13 @@ def test_untrained_networks_are_marked_everywhere(
     assert outcome.code == 0, outcome.err
     assert f"backbone    {label}" in outcome.err  # the preview
     table, notes = outcome.out.split("- ", 1)
-    assert table.count("(untrained)") == 4  # baseline, learner, and both aggregators
+    assert table.count("(untrained)") == 5  # baseline, learner, and all aggregators
     assert f"Untrained (random weights), so accuracies mean nothing: {label}." in notes
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["untrained"]
-    assert [row["untrained"] for row in report["results"]] == [True, False, True, False, True, True]
+    assert [row["untrained"] for row in report["results"]] == [
+        *[True, False] * 2, *[True] * 3,
+    ]  # fmt: skip
     (stored,) = home.glob("features/*resnet50*/*.h5")
     with h5py.File(stored) as file:
         assert not file.attrs["trained"]

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 from support.commands import Command, Outcome, variables
 
-NOT_FIGURES = {"created", "timings", "extraction"}
+NOT_FIGURES = {"created", "timings", "costs", "extraction"}
 CLASSIFIERS = [
     *("--baseline", "linear-svm:max_iter=40", "--learner", "logistic:max_iter=30"),
     *("--aggregator", "average-svm,stacked-logistic,ensemble-selection"),
@@ -134,7 +134,10 @@ def fresh_runs(options: list[str], folder: Path) -> Iterator[tuple[Outcome, Path
     for number, jobs in enumerate([1, 2, 3, 8, 2, 1, 4, 2, 64, 2]):
         shutil.rmtree(Path(os.environ["STACKKIT_HOME"]) / "fits", ignore_errors=True)
         out = folder / str(number)
-        yield in_its_own_time("evaluate", *options, "--jobs", str(jobs), "--out", str(out)), out
+        yield (
+            in_its_own_time("evaluate", *options, "--jobs", str(jobs), "--out", str(out), "--no-html"),
+            out,
+        )
 
 
 def in_its_own_time(*arguments: str) -> Outcome:

@@ -80,8 +80,10 @@ def test_run_saves_the_aggregator_that_is_asked_for(stackkit: Command, images, t
     assert model.facts["licence"] == "CC0"
     assert np.array_equal(model.answer(features).labels, labels)
     other = ("run", *images, "--save", tmp_path / "x.stackkit")
-    refused = stackkit(*other, "--save-aggregator", "concat").error
-    assert refused.startswith("the model's aggregator must be one of average-svm, soft-vote, got")
+    refused = stackkit(*other, "--save-aggregator", "geometric-vote").error
+    assert refused.startswith(
+        "the model's aggregator must be one of average-svm, soft-vote, concat, got"
+    )
     for without in (options[:2], ["--with-weights"], ["--with-examples"], options[-2:]):
         assert f"{without[0]} needs --save FILE" in stackkit("run", *images, *without).error
 

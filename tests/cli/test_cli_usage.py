@@ -40,7 +40,15 @@ ONE_LINE = {
     "run --dataset mnist --cv three": "--cv must be a whole number, got 'three'",
     "run --dataset mnist --jobs 0": "--jobs must be at least 1, got 0",
     "run --dataset mnist --device tpu": "--device must be one of cpu, gpu, got 'tpu'",
-    "run --dataset mnist --split oficial": "--split must be official, got 'oficial'",
+    "run --dataset mnist --split oficial": "--split must be one of official, both, got 'oficial'",
+    "run --dataset mnist --holdout 20%": "--holdout must be a number, got '20%'",
+    "run --dataset mnist --holdout 0.2 --split both": (
+        "--split both cannot be combined with --holdout; choose one protocol"
+    ),
+    "run --dataset mnist --holdout 0.2 --cv 5": (
+        "--holdout cannot be combined with --cv: it draws its test images at random, without folds; "
+        "choose one protocol"
+    ),
     "list-plugins a b": "unexpected argument b; see `stackkit list-plugins --help`",
     "new-plugin": "NAME is required; see `stackkit new-plugin --help`",
     "features verify --recompute -1": "--recompute must be at least 0, got -1",

@@ -28,4 +28,4 @@ def test_the_notebook_runs_and_shows_what_is_stored_in_it(
     resources = {"metadata": {"path": str(tmp_path)}}
     nbclient.NotebookClient(notebook, timeout=300, resources=resources).execute()
     assert kinds(notebook) == before
-    assert sum("text/html" in each for each in before) == 4
+    assert sum("text/html" in each for each in before) == 3

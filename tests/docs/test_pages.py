@@ -82,7 +82,7 @@ def test_the_readme_command_for_own_images_runs_on_a_folder_of_photos(
     readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
     (command,) = [block for block in blocks(readme, "sh") if "--out results" in block]
     done = subprocess.run(
-        [sys.executable, "-m", "stackkit", *arguments(command)],
+        [sys.executable, "-m", "stackkit", *arguments(command), "--no-html"],  # a page takes seconds
         cwd=tmp_path,
         env={**os.environ, "STACKKIT_HOME": str(shared_home)},
         capture_output=True,
@@ -110,7 +110,7 @@ def test_relative_links_point_to_existing_files() -> None:
 
 
 def test_the_page_on_reports_lists_every_exit_code_and_every_field() -> None:
-    page = text_of("report.md")
+    page = text_of("reference/report.md")
     codes = {
         error.exit_code
         for error in vars(errors).values()
@@ -118,7 +118,9 @@ def test_the_page_on_reports_lists_every_exit_code_and_every_field() -> None:
     }
     documented = {int(code) for code in re.findall(r"^\| (\d+) \|", page, re.M)}
     assert documented == codes | {0, 130}
-    only = score("x", "learner", ["y"], [(np.ones(2), np.ones(2))], untrained=False, converged=True)
+    only = score(
+        "x", "learner", ["y"], [(np.ones(2, int), np.ones(2, int))], untrained=False, converged=True
+    )
     nowhere = Overlap(sets=0, test_images=0, examples=())
     unmixed = ConflictingLabels(contents=0, images=0, examples=())
     nothing = Duplicates(contents=0, images=0, in_train_and_test=nowhere, under_several_labels=unmixed)

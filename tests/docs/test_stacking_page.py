@@ -20,8 +20,8 @@ def folder(bird_folder: Path, shared_data: Path, tmp_path_factory: pytest.TempPa
     weights = shared_data / "weights" / "mobilenet_v1_0.25_224.h5"
     backbones = ",".join(f"mobilenet:alpha=0.25,size={size},weights={weights}" for size in (64, 96))
     arguments = ["run", "--dataset", f"image-folder:root={bird_folder}", "--backbones", backbones]
-    arguments += ["--store", str(scratch / "features"), "--out", str(scratch / "out"), "--no-refit"]
-    assert main([*arguments, "--aggregator", "soft-vote,weighted-vote"]) == 0
+    arguments += ["--store", str(scratch / "features"), "--out", str(scratch / "out"), "--no-html"]
+    assert main([*arguments, "--no-refit", "--aggregator", "soft-vote,weighted-vote"]) == 0
     return scratch / "out"
 
 

@@ -159,7 +159,7 @@ def test_probabilities_that_were_not_requested_are_not_cached(make, reporter, tm
         (results,) = run_fits(FitScheduler(cache=FitCache(tmp_path), reporter=reporter), [fit])
         assert (results.probabilities, results.in_sample) == (None, None)
     (file,) = tmp_path.rglob("*.npz")
-    assert set(np.load(file)) == {"labels", "converged"}
+    assert set(np.load(file)) == {"labels", "converged", "seconds"}
 
 
 @pytest.mark.parametrize("change", ["option", "rows", "label", "feature", "asked", "version", "groups"])

@@ -121,9 +121,24 @@ def test_repeats_do_not_round_hits():
     """Of 3 images, 2 are right in one repeat and 3 in the other: 2.5 on average."""
     true = np.array([0, 1, 2])
     folds = [(true, true), (np.array([0, 1, 0]), true)]
-    found = score("x", "learner", ["a"], folds, untrained=False, converged=True, repeats=2)
+    images = np.tile(np.arange(3), 2)
+    found = score("x", "learner", ["a"], folds, untrained=False, converged=True, images=images)
     assert found.accuracy == pytest.approx(2.5 / 3)
     assert found.interval_95 == pytest.approx(wilson(2.5, 3))
+
+
+def test_an_image_that_is_drawn_more_often_than_others_counts_once():
+    """Image 0 is drawn twice, and right once; image 1 is right, and image 2 wrong."""
+    folds = [(np.array([0, 0]), np.array([0, 0])), (np.array([1, 1]), np.array([0, 0]))]
+    images = np.array([0, 1, 0, 2])
+    found = score("x", "learner", ["a"], folds, untrained=False, converged=True, images=images)
+    assert found.fold_accuracy == (1.0, 0.0)
+    assert found.accuracy == found.balanced_accuracy == 1.5 / 3
+    assert found.interval_95 == wilson(1.5, 3)
+    rows = [result("learner", 0.5), result("aggregator", 0.4)]
+    right, wrong = np.array([True, True, False, False]), np.array([False, True, False, True])
+    _, gained = with_gain_intervals(rows, [right, wrong], images)
+    assert gained.gain_interval_95 == tango(1.0, 0.5, 3)
 
 
 def test_every_row_but_the_best_single_has_an_interval_for_its_gain():
@@ -137,14 +152,40 @@ def test_each_image_counts_once_for_the_gain_of_repeats():
     hits = np.array([True, True, False, True, False, True])
     other = np.array([False, True, True, True, False, False])
     results = [result("learner", 0.5), result("aggregator", 0.4)]
-    _, found = with_gain_intervals(results, [hits, other], repeats=2)
+    _, found = with_gain_intervals(results, [hits, other], np.tile(np.arange(3), 2))
     assert found.gain_interval_95 == tango(0.5, 1.0, 3)
 
 
-def test_pooled_accuracy_counts_every_image_the_same_and_lies_in_its_interval() -> None:
+def test_with_groups_every_image_counts_the_same_and_the_accuracy_lies_in_its_interval() -> None:
     truth = [np.zeros(100, dtype=np.int64), np.zeros(10, dtype=np.int64)]
     folds = [(np.arange(100) // 90, truth[0]), (np.arange(10) // 5, truth[1])]
-    result = score("a", "learner", ["net"], folds, untrained=False, converged=True, pooled=True)
+    groups = np.arange(110) // 2
+    result = score("a", "learner", ["net"], folds, untrained=False, converged=True, groups=groups)
     assert result.accuracy == 95 / 110
     low, high = result.interval_95
     assert low < result.accuracy < high
+
+
+def test_ten_photos_of_each_object_are_less_certain_than_ten_times_as_many_objects() -> None:
+    truth, groups = np.zeros(400, dtype=np.int64), np.arange(400) // 10
+    predicted = [(groups % n == 0).astype(np.int64) for n in (5, 4)]
+    images = np.arange(400)
+    found = []
+    for known in (None, groups):
+        rows = [
+            score(
+                name, "learner", [name], [(labels, truth)], untrained=False, converged=True, groups=known
+            )
+            for name, labels in zip("ab", predicted, strict=True)
+        ]
+        right = [labels == truth for labels in predicted]
+        found.append(with_gain_intervals(rows, right, images, known)[1])
+    alone, grouped = found
+    assert grouped.accuracy == alone.accuracy == 0.75
+    for name in ("interval_95", "gain_interval_95"):
+        narrow, wide = (np.subtract(*getattr(each, name)[::-1]) for each in (alone, grouped))
+        assert 2 * narrow < wide
+        low, high = getattr(grouped, name)
+        assert low < (0.75 if name == "interval_95" else -0.05) < high
+    # 40 objects, 30 of them right.
+    assert grouped.interval_95 == pytest.approx(wilson(30, 40), abs=0.02)

@@ -66,7 +66,16 @@ class Evaluation:
 
     def start(self, out: Path) -> int:
         """Fork a child that evaluates into `out`; returns its process id."""
-        options = ["--aggregator", AGGREGATORS, "--jobs", "2", "--out", str(out), "--overwrite"]
+        options = [
+            "--aggregator",
+            AGGREGATORS,
+            "--jobs",
+            "2",
+            "--out",
+            str(out),
+            "--overwrite",
+            "--no-html",
+        ]
         return self._forked("evaluate", *self._chosen, *options)
 
     def _run(self, *arguments: str) -> int:

@@ -61,7 +61,12 @@ def test_a_run_returns_its_report_and_writes_what_the_command_writes(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     report = stackkit.run(
-        folder, backbones="mean-colours", out=tmp_path, save=tmp_path / "m.stackkit", licence="CC0"
+        folder,
+        backbones="mean-colours",
+        out=tmp_path,
+        html=False,
+        save=tmp_path / "m.stackkit",
+        licence="CC0",
     )
     written = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
     assert written == report.document()
@@ -71,10 +76,10 @@ def test_a_run_returns_its_report_and_writes_what_the_command_writes(
         "logistic",
         "average-svm",
         "soft-vote",
+        "concat",
     ]
     assert list(report.to_dataframe()["name"]) == [each.name for each in report.results]
     assert str(report).startswith(f"image-folder:root={folder}: 24 images, 3 classes")
-    assert "<th>accuracy</th>" in report._repr_html_()
     assert report.model is not None
     assert stackkit.load(tmp_path / "m.stackkit").info["licence"] == "CC0"
     assert capsys.readouterr() == ("", "")
@@ -82,6 +87,20 @@ def test_a_run_returns_its_report_and_writes_what_the_command_writes(
         stackkit.run(folder, backbones="mean-colours", out=tmp_path)
     with pytest.raises(StackkitError, match="exists"):
         stackkit.run(folder, backbones="mean-colours", save=tmp_path / "m.stackkit")
+
+
+def test_a_report_shows_itself_in_a_notebook_and_is_written_as_a_page(
+    trained: stackkit.TrainedModel, tmp_path: Path, home: Path
+) -> None:
+    page = trained.report.save_html(tmp_path / "report.html").read_text(encoding="utf-8")
+    assert page == trained.report.html()
+    assert page.startswith("<!doctype html>")
+    assert "data:image/jpeg;base64," in page
+    assert trained.report._repr_html_().startswith("<iframe ")
+    with pytest.raises(UsageError, match="cannot be written"):
+        trained.report.save_html(tmp_path / "missing" / "report.html")
+    written = [json.loads(each.read_text()) for each in (home / "runs").glob("*/report.json")]
+    assert trained.report.document() in written
 
 
 def test_a_loaded_model_gives_the_very_answers_of_the_trained_one(

@@ -95,6 +95,7 @@ def test_the_stack_predicts_what_a_run_predicts_on_the_same_folds(
         baseline=[],
         refit=refit,
         out=tmp_path,
+        html=False,
     )
     with (tmp_path / "predictions.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))

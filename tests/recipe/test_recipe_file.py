@@ -8,7 +8,17 @@ import pytest
 from stackkit.api.errors import UsageError
 from stackkit.host.host import load_host
 from stackkit.host.registry import Registry
-from stackkit.recipe import Recipe, changes, command, compose, load_recipe, resolve, title
+from stackkit.recipe import (
+    FOLDS,
+    Recipe,
+    Setting,
+    changes,
+    command,
+    compose,
+    load_recipe,
+    resolve,
+    title,
+)
 from stackkit.recipe.recipe import settings_of
 from stackkit.recipe.recipe_file import CHECKS, FOLDER, RecipeFile, names
 
@@ -49,9 +59,13 @@ REFUSED = {
     "cv = true": "cv must be a whole number of at least 2, got true",
     "seed = -1": "seed must be a whole number from 0 to 4294967295, got -1",
     "refit = 'no'": "refit must be true or false, got 'no'",
-    "split = 'train'": "split must be \"official\", got 'train'",
+    "split = 'train'": 'split must be "official" or "both", got \'train\'',
     "summary = 3": "summary must be text on one line, got 3",
     "repeats = 3": "repeats = 3 would repeat the same folds; add shuffle = true",
+    "holdout = 20": "holdout must be a share between 0 and 1, such as 0.2, got 20",
+    "holdout = 1.0": "holdout must be a share between 0 and 1, such as 0.2, got 1.0",
+    "holdout = 0.2\ncv = 5": "holdout = 0.2 cannot be combined with cv; choose one protocol",
+    "holdout = 0.2\nsplit = 'both'": 'split = "both" cannot be combined with holdout; choose one',
     "split = 'official'\ncv = 5": 'split = "official" cannot be combined with cv; choose one protocol',
     "cv = ": "is not valid TOML: ",
 }
@@ -114,21 +128,65 @@ class TestWhatIsGivenWins:
         recipe = compose(written(tmp_path, "split = 'official'"), "mnist", {"shuffle": False})
         assert recipe.official, "there is nothing to shuffle"
 
+    def test_a_hold_out_replaces_folds_and_splits_and_keeps_repeats(self, tmp_path: Path) -> None:
+        file = written(tmp_path, self.FOLDS)
+        recipe = compose(file, "mnist", {"holdout": 0.2})
+        assert (recipe.holdout, recipe.shuffle, recipe.cv) == (0.2, False, FOLDS)
+        assert recipe.repeats == compose(file, "mnist", {}).repeats > 1
+        recipe = compose(written(tmp_path, "split = 'official'"), "mnist", {"holdout": 0.2})
+        assert (recipe.split, recipe.holdout) == ("", 0.2)
+        drawn = written(tmp_path, "holdout = 0.2\nrepeats = 3")
+        assert compose(drawn, "mnist", {"repeats": 2}).holdout == 0.2
+        for given in OTHER_PROTOCOLS:
+            assert compose(drawn, "mnist", given).holdout == 0, given
+
+    def test_both_protocols_keep_folds(self, tmp_path: Path) -> None:
+        recipe = compose(written(tmp_path, self.FOLDS), "mnist", {"split": "both"})
+        folds, official = recipe.protocols
+        assert (folds.split, folds.cv, folds.shuffle) == ("", recipe.cv, True)
+        assert (official.split, official.shuffle, official.repeats) == ("official", False, 1)
+        both = written(tmp_path, "split = 'both'\ncv = 4")
+        assert compose(both, "mnist", {"cv": 5}).split == "both"
+
     def test_what_equals_the_file_is_no_change(self, tmp_path: Path) -> None:
         assert changes(compose(written(tmp_path, self.FOLDS), "mnist", {"cv": 5})) == {}
+
+
+OTHER_PROTOCOLS: list[dict[str, Setting]] = [
+    {"cv": 4},
+    {"split": "official"},
+    {"split": "both"},
+    {"shuffle": True},
+]
+OTHER_RECIPES: list[tuple[str, dict[str, Setting]]] = [
+    ("split = 'official'", {}),
+    (
+        "split = 'official'",
+        {"backbones": ("resnet50:size=96", "vgg19"), "learners": ("logistic:C=10",), "baselines": ()},
+    ),
+    ("split = 'official'", {"cv": 3, "seed": 7, "refit": True}),
+    (
+        "split = 'official'",
+        {"shuffle": True, "repeats": 4, "group_duplicates": True, "aggregators": ("concat",)},
+    ),
+    ("split = 'official'", {"strict": True}),
+    ("split = 'official'", {"holdout": 0.25, "repeats": 3}),
+    ("split = 'official'", {"split": "both", "learning_curve": True}),
+    ("cv = 5\nshuffle = true\nseed = 7", {"split": "official", "seed": 0}),
+    ("cv = 5\nshuffle = true\nrepeats = 2", {"holdout": 0.2}),
+    ("cv = 5\nshuffle = true\nrepeats = 2", {"split": "both"}),
+    ("holdout = 0.1\nrepeats = 2\nlearning_curve = true", {"shuffle": True, "learning_curve": False}),
+    ("holdout = 0.1", {"split": "official"}),
+    ("split = 'both'", {"cv": 4}),
+]
+"""Recipes in a file, with settings that replace their own."""
 
 
 def test_the_command_of_a_recipe_gives_the_same_recipe_again(tmp_path: Path) -> None:
     from stackkit.cli.main import _app
 
-    file = written(tmp_path, "split = 'official'\nrefit = false\nbaselines = ['lda']")
-    for given in (
-        {},
-        {"backbones": ("resnet50:size=96", "vgg19"), "learners": ("logistic:C=10",), "baselines": ()},
-        {"cv": 3, "seed": 7, "refit": True},
-        {"shuffle": True, "repeats": 4, "group_duplicates": True, "aggregators": ("concat",)},
-        {"strict": True},
-    ):
+    for text, given in OTHER_RECIPES:
+        file = written(tmp_path, f"{text}\nrefit = false\nbaselines = ['lda']")
         recipe = compose(file, "image-folder:root=my birds", given)
         name, *words = shlex.split(command(recipe))[1:]
         root = _app()

@@ -331,7 +331,9 @@ def test_the_protocol_has_all_settings_to_repeat_the_run():
     expected = {"kind": "cross-validation", "folds": 4, "repeats": 1, "shuffle": True, "seed": 3}
     expected |= {"inner_cv": 5, "refit": False, "jobs": 2}
     assert {key: document[key] for key in expected} == expected
-    official = report(protocol=protocol_of(replace(recipe, official=True), None)).document()["protocol"]
+    official = report(protocol=protocol_of(replace(recipe, split="official"), None)).document()[
+        "protocol"
+    ]
     assert (official["kind"], official["folds"], official["inner_cv"]) == ("official-split", 1, 5)
 
 

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,7 +48,16 @@ Command = Callable[..., Outcome]
 
 def in_a_process(*arguments: str | Path, **environment: str) -> Outcome:
     """Run `python -m stackkit ARGUMENTS` with the sys.path of this process."""
-    return python("-m", "stackkit", *arguments, **environment)
+    return python("-m", "stackkit", *without_page(arguments), **environment)
+
+
+def without_page(arguments: Sequence[str | Path]) -> list[str]:
+    """Return the words of a command; without --html, a run makes no page, which takes seconds."""
+    words = list(map(str, arguments))
+    chosen = {"--html", "--no-html"} & set(words)
+    if {"run", "evaluate"} & set(words) and "--out" in words and not chosen:
+        return [*words, "--no-html"]
+    return words
 
 
 def python(*arguments: str | Path, **environment: str) -> Outcome:

@@ -9,8 +9,8 @@ EXAMPLES = DOCS / "examples"
 
 
 def page(name: str) -> Path:
-    """The only page of docs/ with this file name."""
-    (path,) = (path for path in site_pages() if path.name == name)
+    """The only page of docs/ with this file name, or with this end of its path."""
+    (path,) = (path for path in site_pages() if path.match(name))
     return path
 
 

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -40,6 +43,23 @@ class _Scan:
     end: int
 
 
+_UNCHECKED: ContextVar[bool] = ContextVar("stackkit_jpeg_unchecked", default=False)
+
+
+@contextmanager
+def unchecked() -> Iterator[None]:
+    """Let `jpeg_damage` find nothing in this thread, for images that are only shown.
+
+    The check decodes parts of the file up to three more times, most of the time of `read_image`; whether
+    an image is damaged is known from the run.
+    """
+    before = _UNCHECKED.set(True)
+    try:
+        yield
+    finally:
+        _UNCHECKED.reset(before)
+
+
 def jpeg_damage(content: bytes) -> str | None:
     """Return what is wrong with the data of a JPEG file that Pillow decodes without an error.
 
@@ -62,6 +82,8 @@ def jpeg_damage(content: bytes) -> str | None:
     data in a fraction of the time.
 
     """
+    if _UNCHECKED.get():
+        return None
     frame, scans = _structure(content)
     if frame not in (_BASELINE | _PROGRESSIVE) or not scans:
         return None

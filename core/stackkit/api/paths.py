@@ -80,6 +80,11 @@ def fits_dir() -> Path:
     return home() / "fits"
 
 
+def runs_dir() -> Path:
+    """Return the folder for the records of runs that were started without --out."""
+    return home() / "runs"
+
+
 def models_dir() -> Path:
     """Return the folder for the weights of networks that came inside models."""
     return home() / "models"

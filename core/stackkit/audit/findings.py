@@ -59,7 +59,7 @@ class HardPair:
     """Two classes that are hardly separable.
 
     `share` is the part of the images of both that are taken for the other one, from 0 to 1; `images` is
-    their number.
+    the number of those that are.
     """
 
     first: str
@@ -82,6 +82,9 @@ class Audit:
         Highest share first.
     skipped : mapping of str to str
         Kinds that were not looked for, and why, in a sentence that says what to do.
+    counts : mapping of Kind to int
+        Number of suspicions of each kind that was looked for; `findings` may have only the first of
+        them.
 
     """
 
@@ -89,3 +92,8 @@ class Audit:
     findings: Sequence[Finding] = ()
     hard_pairs: Sequence[HardPair] = ()
     skipped: Mapping[str, str] = field(default_factory=dict)
+    counts: Mapping[Kind, int] = field(default_factory=dict)
+
+    def of_kind(self, kind: Kind) -> list[Finding]:
+        """Return the findings of one kind, the most suspicious first."""
+        return [each for each in self.findings if each.kind == kind]

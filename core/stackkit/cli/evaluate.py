@@ -13,6 +13,7 @@ def evaluate(
     recipe: Recipe,
     out: options.Out = None,
     overwrite: options.Overwrite = False,
+    html: options.Html = True,
     store: options.Store = None,
     feature_dtype: options.FeatureDtype = "float32",
     progress: options.Progress = "auto",
@@ -27,4 +28,4 @@ def evaluate(
     """
     output = options.output_format(as_json=as_json, as_csv=as_csv)
     feature_store = options.feature_store(store, feature_dtype)
-    run_recipe(recipe, out, overwrite, feature_store, progress, output, may_extract=False)
+    run_recipe(recipe, out, overwrite, feature_store, progress, output, may_extract=False, html=html)

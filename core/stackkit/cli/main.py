@@ -16,7 +16,9 @@ import typer
 from stackkit import __version__
 from stackkit.api.errors import StackkitError, UsageError
 from stackkit.cli import (
+    audit,
     check_plugin,
+    compare,
     doctor,
     evaluate,
     explain,
@@ -29,7 +31,9 @@ from stackkit.cli import (
     new_plugin,
     predict,
     recipes,
+    report,
     run,
+    runs,
     serve,
     show,
     suggest,
@@ -40,6 +44,7 @@ from stackkit.cli.click_commands import Command, Group, SectionedCommand
 from stackkit.cli.shutdown import end_process, report_crashes
 from stackkit.host.discovery import DISABLED, check_disabled
 from stackkit.utils.console import say
+from stackkit.utils.interrupts import Interrupted
 from stackkit.utils.streams import protect_standard_streams
 
 P = ParamSpec("P")
@@ -48,9 +53,18 @@ INTERRUPTED = 130
 """Exit code after Ctrl-C, by the convention of shells: 128 + SIGINT."""
 
 AFTER_CTRL_C = {
+    report.report: "; run the same command again to make the report",
     predict.predict: "; with --resume FILE or --sort-into DIR, the same command goes on from there",
     **dict.fromkeys(
-        (run.run, train.train, extract.extract, evaluate.evaluate, suggest.suggest, fetch.fetch),
+        (
+            run.run,
+            train.train,
+            extract.extract,
+            evaluate.evaluate,
+            audit.audit,
+            suggest.suggest,
+            fetch.fetch,
+        ),
         "; everything finished so far is kept; run the same command again to resume",
     ),
 }
@@ -118,9 +132,12 @@ def _app() -> typer.main.click.Command:  # type: ignore[name-defined]
         ("train", train.train, SectionedCommand),
         ("extract", extract.extract, SectionedCommand),
         ("evaluate", evaluate.evaluate, SectionedCommand),
+        ("report", report.report, Command),
         ("predict", predict.predict, SectionedCommand),
         ("export", export.export, SectionedCommand),
         ("explain", explain.explain, SectionedCommand),
+        ("compare", compare.compare, Command),
+        ("audit", audit.audit, SectionedCommand),
         ("recipes", recipes.recipes, Command),
         ("suggest", suggest.suggest, SectionedCommand),
         ("serve", serve.serve, SectionedCommand),
@@ -148,6 +165,10 @@ def _app() -> typer.main.click.Command:  # type: ignore[name-defined]
     app.add_typer(
         _group("List and delete cached fits.", {"ls": fits.ls, "gc": fits.gc}),
         name="fits",
+    )
+    app.add_typer(
+        _group("List and delete records of runs.", {"ls": runs.ls, "gc": runs.gc}),
+        name="runs",
     )
     return typer.main.get_command(app)
 
@@ -251,9 +272,10 @@ def _reporting_errors(command: Callable[P, None]) -> Callable[P, None]:
     def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
             command(*args, **kwargs)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as stop:
             # Work in progress has been written by now: the first Ctrl-C waits for it.
-            _explain(f"interrupted{AFTER_CTRL_C.get(command, '')}")
+            known = str(stop) if isinstance(stop, Interrupted) else AFTER_CTRL_C.get(command, "")
+            _explain(f"interrupted{known}")
             raise typer.Exit(INTERRUPTED) from None
         except StackkitError as error:
             _explain_error(error)

@@ -116,9 +116,7 @@ Aggregators = Annotated[
         "--aggregator",
         metavar="NAMES",
         autocompletion=complete_components("aggregator"),
-        help=(
-            "Meta-classifiers to compare; repeatable. Default: average-svm and, beside it, soft-vote."
-        ),
+        help=("Meta-classifiers to compare; repeatable. Default: average-svm, soft-vote and concat."),
         rich_help_panel=CLASSIFIERS,
     ),
 ]
@@ -174,9 +172,21 @@ Folds = Annotated[
     ),
 ]
 Split = Annotated[
-    Literal["official"] | None,
+    Literal["official", "both"] | None,
     typer.Option(
-        "--split", help="Use the dataset's own split instead of --cv.", rich_help_panel=EVALUATION
+        "--split",
+        help="Use the dataset's own split instead of --cv, or both.",
+        rich_help_panel=EVALUATION,
+    ),
+]
+Holdout = Annotated[
+    float | None,
+    typer.Option(
+        "--holdout",
+        metavar="SHARE",
+        parser=values.number,
+        help="Test on this share of each class, drawn at random, instead of --cv.",
+        rich_help_panel=EVALUATION,
     ),
 ]
 Shuffle = Annotated[
@@ -193,7 +203,15 @@ Repeats = Annotated[
         "--repeats",
         metavar="N",
         parser=values.whole_number,
-        help="Repeat with reshuffled folds. Default: 1.",
+        help="Repeat with reshuffled folds, or other draws. Default: 1.",
+        rich_help_panel=EVALUATION,
+    ),
+]
+LearningCurve = Annotated[
+    bool | None,
+    typer.Option(
+        "--learning-curve/--no-learning-curve",
+        help="Train on parts of the images too, and say what more would bring.",
         rich_help_panel=EVALUATION,
     ),
 ]
@@ -221,7 +239,16 @@ Out = Annotated[
         "--out",
         metavar="DIR",
         parser=values.path,
-        help="Write report.json, predictions.csv and probabilities.h5 to DIR.",
+        help="Write report.html, report.json, predictions.csv and more to DIR.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+Html = Annotated[
+    bool,
+    typer.Option(
+        "--html/--no-html",
+        help="Make report.html, a page to look at, in --out. Default: yes.",
+        show_default=False,
         rich_help_panel=OUTPUT,
     ),
 ]

@@ -57,7 +57,12 @@ def print_json(document: dict[str, Any]) -> None:
 
 def print_csv(documents: Sequence[Mapping[str, Any]]) -> None:
     """Print a CSV table with a row per document on stdout, for --csv."""
-    for line in csv_text(documents).removesuffix("\n").split("\n"):
+    print_lines(csv_text(documents))
+
+
+def print_lines(text: str) -> None:
+    """Print a text that ends with a line end on stdout, each line literally."""
+    for line in text.removesuffix("\n").split("\n"):
         say(line)
 
 

@@ -79,7 +79,8 @@ def preview_lines(preview: Preview, *, evaluable: bool) -> Iterator[str]:
         stacked = ", ".join(choice.label for choice in chosen.learners)
         yield f"learner     {stacked}; baseline {beside}"
         yield f"aggregator  {', '.join(choice.label for choice in chosen.aggregators) or 'none'}"
-        yield f"protocol    {preview.protocol.title}"
+        for protocol in preview.protocols:
+            yield f"protocol    {protocol.title}"
     for choice in chosen.all if evaluable else (chosen.dataset, *chosen.backbones):
         for remark in choice.remarks:
             yield f"deprecated  {choice.label}: {remark}"

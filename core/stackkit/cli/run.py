@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stackkit.api.errors import StackkitError, UsageError
+from stackkit.api.errors import UsageError
 from stackkit.cli import model_options, options
 from stackkit.cli.host import the_host
 from stackkit.cli.model_lines import model_lines
@@ -18,10 +18,11 @@ from stackkit.recipe import Recipe
 from stackkit.utils.console import say
 
 if TYPE_CHECKING:
+    from stackkit.api.reporter import Reporter
     from stackkit.cli.progress import Style
+    from stackkit.experiment.run import Finished
     from stackkit.experiment.saving import Saving
     from stackkit.preview import Preview
-    from stackkit.report.predictions import Predictions
     from stackkit.report.report import Report
     from stackkit.store import FeatureStore
 
@@ -31,6 +32,7 @@ def run(
     recipe: Recipe,
     out: options.Out = None,
     overwrite: model_options.OverwriteBoth = False,
+    html: options.Html = True,
     save: model_options.Save = None,
     save_aggregator: model_options.SaveAggregator = None,
     with_weights: model_options.WithWeights = False,
@@ -68,9 +70,8 @@ def run(
     if dry_run:
         _dry_run(recipe, out, overwrite, feature_store, progress, output, saving)
     else:
-        run_recipe(
-            recipe, out, overwrite, feature_store, progress, output, may_extract=True, saving=saving
-        )
+        given = (recipe, out, overwrite, feature_store, progress, output)
+        run_recipe(*given, may_extract=True, html=html, saving=saving)
 
 
 def _dry_run(
@@ -131,6 +132,7 @@ def run_recipe(
     output: options.OutputFormat,
     *,
     may_extract: bool,
+    html: bool = True,
     saving: Saving | None = None,
 ) -> None:
     """Run a recipe, show its report, write what is asked for; `may_extract=False`: stored features."""
@@ -141,9 +143,8 @@ def run_recipe(
     from stackkit.experiment.run import Steps, carry_out
     from stackkit.host.registry import Registry
     from stackkit.report import report as report_file
-    from stackkit.report.predictions import Predictions
 
-    predictions, lines, not_written = Predictions(), list[str](), list[StackkitError]()
+    lines, postponed = list[str](), list[BaseException]()
 
     def begin(preview: Preview) -> None:
         show(reporter, preview_lines(preview, evaluable=True))
@@ -155,59 +156,78 @@ def run_recipe(
             begin=begin,
             expect=lambda estimate: show(reporter, estimate_lines(estimate)),
             may_extract=may_extract,
-            outputs=Outputs(fits=fits_dir(), folder=out, predictions=predictions),
+            outputs=Outputs(fits=fits_dir(), folder=out),
         )
         task = (recipe, Registry(host=the_host()), store, reporter, steps)
         trained = saving.train(*task) if saving else None
-        report = trained.report if trained else carry_out(*task).report
+        found = trained.found if trained else carry_out(*task)
         if saving and trained:
-            with _noted(not_written):
-                report = saving.save(trained)
+            with _postponed(postponed):
+                found = replace(found, report=saving.save(trained))
                 lines += model_lines(trained, saving.path)
-        if out:
-            with _noted(not_written):
-                lines.append(f"report: {report_file.write(report, out, overwrite=overwrite)}")
-                _write_predictions(predictions, out)
-    _show(report, lines, output, not_written)
+        with _postponed(postponed):
+            lines += _recorded(found, out, reporter, overwrite=overwrite, html=html)
+    _show(found, lines, output, postponed)
+
+
+def _recorded(
+    found: Finished, out: Path | None, reporter: Reporter, *, overwrite: bool, html: bool
+) -> Iterator[str]:
+    """Write the files of a run, and yield a line that says where each is as soon as it is written."""
+    from stackkit.experiment.recording import keep, write_files
+
+    tell = reporter.message
+    if out is None:
+        if folder := keep(found, tell):
+            yield f"report: run `stackkit report` to see it (kept in {folder})"
+        return
+    yield f"report: {write_files(found, out, overwrite=overwrite, tell=tell)}"
+    if html:
+        # Only now: matplotlib and scikit-learn take a second to import.
+        from stackkit.experiment.page import page_of_run
+
+        if path := page_of_run(found, out, reporter):
+            yield f"report: {path}"
 
 
 @contextmanager
-def _noted(errors: list[StackkitError]) -> Iterator[None]:
-    """Append an error and go on: a full disk must not cost the result, which is shown first."""
+def _postponed(errors: list[BaseException]) -> Iterator[None]:
+    """Append an error or Ctrl-C and go on: neither must cost the result, which is shown first."""
     try:
         yield
-    except StackkitError as error:
+    except (Exception, KeyboardInterrupt) as error:
         errors.append(error)
 
 
 def _show(
-    report: Report,
+    found: Finished,
     lines: Iterable[str],
     output: options.OutputFormat,
-    not_written: Sequence[StackkitError],
+    postponed: Sequence[BaseException],
 ) -> None:
-    """Show the table and the lines about what was written, and print the report as `output` says.
+    """Show the tables and the lines about what was written, and print the report as `output` says.
 
-    Then raise the first error of what could not be written.
+    Then raise the first error that was postponed.
     """
     from rich.console import Console
 
     from stackkit.report import table
 
-    table.show(report, Console(stderr=output != "text"))
+    reports = found.reports
+    table.show_all(reports, Console(stderr=output != "text"))
     for line in lines:
         say(line, err=True)
     if output == "json":
-        print_json(report.document())
+        print_json(found.document())
     elif output == "csv":
-        print_csv(table.documents(report))
-    if not_written:
-        raise not_written[0]
+        print_csv([row for report in reports for row in _csv_rows(report, len(reports) > 1)])
+    if postponed:
+        raise postponed[0]
 
 
-def _write_predictions(predictions: Predictions, out: Path) -> None:
-    """Write predictions.csv; the report is written already, and a full disk must not cost it."""
-    try:
-        predictions.write(out)
-    except OSError as error:
-        say(f"warning: predictions.csv cannot be written ({error.strerror}); the report is", err=True)
+def _csv_rows(report: Report, several: bool) -> list[dict[str, Any]]:
+    """Return the rows of a table; of several, each row says which protocol it belongs to."""
+    from stackkit.report import table
+
+    protocol = {"protocol": report.protocol.kind} if several else {}
+    return [{**protocol, **row} for row in table.documents(report)]

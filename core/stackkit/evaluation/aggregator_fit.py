@@ -20,7 +20,7 @@ from stackkit.evaluation.fit_digest import digest_of, identity
 from stackkit.evaluation.groups import Groups
 from stackkit.evaluation.kept import Kept
 from stackkit.evaluation.probabilities import FoldProbabilities, checked_labels
-from stackkit.evaluation.scores import scores
+from stackkit.evaluation.scores import gives_scores, scores
 from stackkit.host.configured_component import ConfiguredComponent
 
 
@@ -44,8 +44,8 @@ class ProbabilityFit:
     uninformed : ndarray of int64
         Training rows whose out-of-fold probabilities do not come from the sources; see
         `without_information`.
-    scored, keep : bool
-        Whether the result has the scores of the test rows, and whether it keeps the fitted aggregator.
+    keep : bool
+        Whether the result keeps the fitted aggregator.
 
     """
 
@@ -55,7 +55,6 @@ class ProbabilityFit:
     sources: Sequence[Fit]
     uninformed: NDArray[np.int64]
     groups: Groups | None = None
-    scored: bool = False
     keep: bool = False
 
     @cached_property
@@ -66,7 +65,7 @@ class ProbabilityFit:
         # Uninformed rows follow from the sources too, but earlier versions used the sources' values.
         replaced = [self.uninformed] if len(self.uninformed) else []
         named = ["aggregator", identity(self.aggregator.component), sources]
-        return digest_of(named, self.labels, *replaced, *_besides(self.scored, self.keep))
+        return digest_of(named, self.labels, *replaced, *_besides(keep=self.keep))
 
     @property
     def process_state(self) -> frozenset[str] | None:
@@ -90,7 +89,7 @@ class ProbabilityFit:
             _, n_test, n_classes = new.shape
             return FitResult(
                 converged=not watch.stopped_early,
-                **_predicted(aggregator, new, n_test, n_classes, scored=self.scored),
+                **_predicted(aggregator, new, n_test, n_classes),
                 **(self.kept.of(aggregator) if self.keep else {}),
             )
 
@@ -113,7 +112,6 @@ class FeatureFit:
     train: NDArray[np.int64]
     test: NDArray[np.int64]
     groups: Groups | None = None
-    scored: bool = False
     keep: bool = False
 
     @cached_property
@@ -127,7 +125,7 @@ class FeatureFit:
             self.labels[self.train],
             self.test,
             *training_groups(self.groups, self.train),
-            *_besides(self.scored, self.keep),
+            *_besides(keep=self.keep),
         )
 
     @property
@@ -153,19 +151,22 @@ class FeatureFit:
             new = [features.take_average(self.test) for features in self.features]
             return FitResult(
                 converged=not watch.stopped_early,
-                **_predicted(aggregator, new, len(self.test), self.n_classes, scored=self.scored),
+                **_predicted(aggregator, new, len(self.test), self.n_classes),
                 **(self.kept.of(aggregator) if self.keep else {}),
             )
 
 
-def _besides(scored: bool, keep: bool) -> list[list[Any]]:
-    """Return what a digest has besides, so that those of fits without either stay the same."""
-    return [[name] for name, asked in (("scores", scored), ("keep", keep)) if asked]
+def _besides(*, keep: bool) -> list[list[Any]]:
+    """Return what tells the results of these fits from those of versions that had no scores."""
+    return [["scores and their kind"], *([["keep"]] if keep else [])]
 
 
-def _predicted(aggregator: Any, new: Any, count: int, n_classes: int, *, scored: bool) -> dict[str, Any]:
-    """Return the labels of the test rows, and their scores if these are asked for."""
+def _predicted(aggregator: Any, new: Any, count: int, n_classes: int) -> dict[str, Any]:
+    """Return the labels of the test rows, and their scores if the aggregator gives any."""
     if not count:
         return {"labels": np.empty(0, dtype=np.int64)}
     found: dict[str, Any] = {"labels": checked_labels(aggregator.predict(new), count, n_classes)}
-    return found | ({"scores": scores(aggregator, new, count, n_classes)} if scored else {})
+    if gives_scores(aggregator):
+        found["scores"] = scores(aggregator, new, count, n_classes)
+        found["probabilistic"] = hasattr(aggregator, "predict_proba")
+    return found

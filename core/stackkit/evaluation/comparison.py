@@ -15,7 +15,7 @@ from stackkit.evaluation.fold_fits import FoldFits
 from stackkit.evaluation.folds import Fold
 from stackkit.evaluation.metrics import Result, score, with_gain_intervals
 from stackkit.evaluation.probabilities import FoldProbabilities
-from stackkit.evaluation.scheduler import TASK, Batch, FitScheduler
+from stackkit.evaluation.scheduler import Batch, FitScheduler
 from stackkit.evaluation.table_row import TableRow
 
 
@@ -64,7 +64,7 @@ class Comparison:
     scheduler : FitScheduler
         Runs the fits.
     repeats : int
-        How often every image is predicted.
+        How often the images are divided; in a hold-out, how often test images are drawn.
     on_fold : callable
         Called with the `FoldOutcome` of each fold as soon as it is complete.
 
@@ -85,10 +85,19 @@ class Comparison:
     @property
     def class_sizes(self) -> NDArray[np.int64]:
         """Number of test images of each class, (n_classes,) int64; each image counts once."""
-        tested = np.concatenate([fold.test for fold in self.folds])
-        counts = np.bincount(self.fit_plan.labels[tested], minlength=self.fit_plan.n_classes)
-        sizes: NDArray[np.int64] = counts // self.repeats
-        return sizes
+        tested = self.fit_plan.labels[np.unique(self.tested)]
+        return np.bincount(tested, minlength=self.fit_plan.n_classes).astype(np.int64)
+
+    @property
+    def tested(self) -> NDArray[np.int64]:
+        """Row of each prediction, (n_predictions,) int64, fold by fold."""
+        return np.concatenate([fold.test for fold in self.folds])
+
+    @property
+    def tested_groups(self) -> NDArray[np.int64] | None:
+        """Group of each of these rows; None if no two belong together."""
+        groups = self.fit_plan.groups
+        return None if groups is None else groups[self.tested]
 
     @cached_property
     def fold_fits(self) -> Sequence[FoldFits]:
@@ -104,14 +113,16 @@ class Comparison:
                 np.concatenate([predicted == true for predicted, true in self._with_truth(of_row)])
                 for of_row in by_row
             ],
-            repeats=self.repeats,
+            self.tested,
+            self.tested_groups,
         )
 
     def run_fits(self) -> list[list[FitResult]]:
         """Run every distinct fit once; return each fold's results, one for each row of the table."""
         plan, fold_fits = self.fit_plan, self.fold_fits
         n_stacked = sum(a.fit_on != "features" for a in plan.classifiers.aggregators)
-        self.scheduler.reporter.start(TASK, sum(len(fits.all) + n_stacked for fits in fold_fits))
+        n_fits = sum(len(fits.all) + n_stacked for fits in fold_fits)
+        self.scheduler.reporter.start(self.scheduler.task, n_fits)
         results: dict[int, list[FitResult]] = {}
         # A generator, so that batches are created only as the scheduler opens them.
         self.scheduler.run(self._batch(fits, results) for fits in fold_fits)
@@ -170,6 +181,8 @@ class Comparison:
         ]
 
     def _score(self, row: TableRow, results: Sequence[FitResult]) -> Result:
+        # Nothing is made of the probabilities of other rows.
+        stacked = row.kind == "learner" and self.fit_plan.needs_probabilities
         return score(
             row.name,
             row.kind,
@@ -177,11 +190,10 @@ class Comparison:
             self._with_truth(results),
             untrained=not all(features.trained for features in row.features),
             converged=all(result.converged for result in results),
-            disagreements=sum(result.disagreements for result in results),
+            disagreements=sum(result.disagreements for result in results) if stacked else 0,
             fit_on=row.fit_on,
             learners=[learner.label for learner in row.learners],
             views=[result.views for result in results if result.views],
-            repeats=self.repeats,
-            # Folds of groups differ in size: their mean would not lie in the middle of the interval.
-            pooled=self.fit_plan.groups is not None,
+            images=self.tested,
+            groups=self.tested_groups,
         )

@@ -47,4 +47,5 @@ def _refuse_equal_learners(components: ResolvedRecipe) -> None:
 def check_folds(recipe: Recipe, dataset: Dataset, fingerprints: Sequence[str]) -> None:
     """Raise a StackkitError if the images cannot be divided; copies are known by `fingerprints`."""
     rows = range(len(dataset.samples))
-    folds_of(recipe, dataset, rows, groups_of(recipe, dataset, rows, fingerprints))
+    for each in recipe.protocols:
+        folds_of(each, dataset, rows, groups_of(each, dataset, rows, fingerprints))

@@ -34,7 +34,11 @@ class FitResult:
     disagreements : int
         Number of test rows whose predicted label is not their most probable one, once it was counted.
     scores : ndarray of shape (n_test, n_classes), float64, or None
-        An aggregator's scores of the test rows, see `evaluation.scores`; None if not requested.
+        An aggregator's scores of the test rows, see `evaluation.scores`; None if it gives none.
+    probabilistic : bool
+        Whether `scores` are logarithms of probabilities; decision values are not.
+    seconds : float or None
+        Time that fitting and predicting took; None if it was not measured. No figure depends on it.
     state : State or None
         State of the fitted classifier, if it was requested and the component is portable.
     fitted : object or None
@@ -51,6 +55,8 @@ class FitResult:
     in_sample: Probabilities | None = None
     disagreements: int = 0
     scores: NDArray[np.float64] | None = None
+    probabilistic: bool = False
+    seconds: float | None = None
     state: State | None = None
     fitted: Any = None
     views: str = ""

@@ -76,8 +76,9 @@ class FitCache:
     Notes
     -----
     Files need no locks. A file is complete when it appears under its name, and two processes that write
-    the same name write the same content. NumPy's archives hold a CRC-32 of every array, so a damaged
-    file is detected when it is read; it counts as missing and is replaced.
+    the same name write the same content, except for the time that the fit took. NumPy's archives hold a
+    CRC-32 of every array, so a damaged file is detected when it is read; it counts as missing and is
+    replaced.
 
     """
 
@@ -99,6 +100,8 @@ class FitCache:
             result = FitResult(
                 converged=bool(arrays.pop("converged")),
                 views=str(arrays.pop("views", "")),
+                probabilistic=bool(arrays.pop("probabilistic", False)),
+                seconds=_seconds(arrays.pop("seconds", None)),
                 state=state,
                 **arrays,
             )
@@ -122,6 +125,10 @@ class FitCache:
         }
         if result.views:
             arrays["views"] = result.views
+        if result.probabilistic:
+            arrays["probabilistic"] = True
+        if result.seconds is not None:
+            arrays["seconds"] = result.seconds
         if result.state is not None:
             members = state_members(_STATE, result.state)
             arrays |= {name: np.frombuffer(value, np.uint8) for name, value in members.items()}
@@ -144,6 +151,11 @@ class FitCache:
 
 def _path(folder: Path, fit: Fit) -> Path:
     return folder / fit.digest[:2] / f"{fit.digest}{SUFFIX}"
+
+
+def _seconds(stored: Any) -> float | None:
+    """Return the stored time; None in a file of a version that did not measure it."""
+    return None if stored is None else float(stored)
 
 
 def _state(arrays: dict[str, Any]) -> State | None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stackkit.evaluation.aggregator_fit import FeatureFit, ProbabilityFit
-from stackkit.evaluation.classifiers import CheckedAggregator, CheckedClassifiers
+from stackkit.evaluation.classifiers import CheckedAggregator, CheckedClassifiers, gives_probabilities
 from stackkit.evaluation.features import Features
 from stackkit.evaluation.fold_fits import FoldFits
 from stackkit.evaluation.folds import Fold, inner_folds, rows_of_unknown_classes
@@ -50,7 +50,7 @@ class FitPlan:
         Whether the learners are fitted on whole training folds and have rows in the table. False if the
         aggregators do not need them: on features, or out-of-fold without `refit`.
     chosen : str
-        Text of the aggregator whose scores of test rows are asked for; "" for none.
+        Text of the aggregator that a model is made with; "" for none.
     keep : bool
         Whether results keep the fitted learners, and the chosen aggregator.
 
@@ -153,22 +153,24 @@ class FitPlan:
                 uninformed=(
                     fits.uninformed if aggregator.fit_on == "out-of-fold" else fits.uninformed[:0]
                 ),
-                **self._asked_of(aggregator),
+                keep=self._keeps(aggregator),
             )
             for aggregator in self.classifiers.aggregators
             if aggregator.fit_on != "features"
         ]
 
-    def _asked_of(self, aggregator: CheckedAggregator) -> dict[str, bool]:
-        chosen = aggregator.component.text == self.chosen
-        return {"scored": chosen, "keep": chosen and self.keep}
+    def _keeps(self, aggregator: CheckedAggregator) -> bool:
+        return self.keep and aggregator.component.text == self.chosen
 
     def _baseline_fits(
         self, baseline: ConfiguredComponent, fold: Fold, learners: Sequence[LearnerFit]
     ) -> list[LearnerFit]:
         """Fit a baseline on every backbone; take the learner's fits if it is a learner too."""
         shared = [fit for fit in learners if fit.learner.text == baseline.text]
-        return shared or [self._fit(baseline, one, fold.train, fold.test) for one in self.features]
+        return shared or [
+            self._fit(baseline, one, fold.train, fold.test, probabilities=gives_probabilities(baseline))
+            for one in self.features
+        ]
 
     def _feature_fits(self, fold: Fold) -> Mapping[tuple[str, str], FeatureFit]:
         return {
@@ -181,7 +183,7 @@ class FitPlan:
                 train=fold.train,
                 test=fold.test,
                 groups=self.groups,
-                **self._asked_of(aggregator),
+                keep=self._keeps(aggregator),
             )
             for aggregator in self.classifiers.aggregators
             if aggregator.fit_on == "features"
@@ -194,7 +196,7 @@ class FitPlan:
             features,
             fold.train,
             fold.test,
-            probabilities=self.needs_probabilities,
+            probabilities=gives_probabilities(learner),
             in_sample=self.needs_probabilities,
             keep=self.keep,
         )

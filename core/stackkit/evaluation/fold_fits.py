@@ -64,8 +64,9 @@ class FoldFits:
     @property
     def all(self) -> list[Fit]:
         """Every fit once."""
+        # Learners before the aggregators that fit one themselves: an error then names the learner.
         fits: Iterator[Fit] = chain(
-            *self.baselines, self.feature_fits.values(), self.learners, *self.inner
+            *self.baselines, self.learners, self.feature_fits.values(), *self.inner
         )
         return list(dict.fromkeys(fits))  # a baseline that equals a learner shares its fits
 

@@ -24,6 +24,11 @@ class Fold:
     train: NDArray[np.int64]
     test: NDArray[np.int64]
 
+    @property
+    def both(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Training and test rows."""
+        return self.train, self.test
+
 
 def stratified_folds(
     labels: NDArray[np.int64],

@@ -50,6 +50,17 @@ def group_images(samples: Sequence[Sample], fingerprints: Sequence[str] = ()) ->
     return numbered(connected_components(graph, directed=False)[1])
 
 
+def class_counts(labels: NDArray[np.int64], groups: Groups) -> list[dict[int, int]]:
+    """Count the images of each class in each group: a mapping of label to number per group."""
+    n_classes = int(labels.max()) + 1
+    pairs, counts = np.unique(groups * n_classes + labels, return_counts=True)
+    found: list[dict[int, int]] = [{} for _ in range(int(groups.max()) + 1)]
+    for pair, count in zip(pairs.tolist(), counts.tolist(), strict=True):
+        group, label = divmod(pair, n_classes)
+        found[group][label] = count
+    return found
+
+
 def numbered(groups: NDArray[np.integer]) -> Groups:
     """Renumber groups (n,) from 0 in the order in which they first appear."""
     _, first, inverse = np.unique(groups, return_index=True, return_inverse=True)

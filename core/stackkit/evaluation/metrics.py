@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stackkit.api.aggregator import FitOn
-from stackkit.statistics.intervals import Interval, tango, wilson
+from stackkit.evaluation.uncertainty import accuracy_interval, gain_interval, once_each
+from stackkit.statistics.intervals import Interval
+from stackkit.statistics.scores import macro_f1
 
 ResultKind = Literal["baseline", "learner", "aggregator", "reference"]
 
@@ -34,10 +36,12 @@ class Result:
     accuracy : float
         Mean of `fold_accuracy`, equal to scikit-learn's ``cross_val_score(...).mean()``. Where folds
         keep groups together and thus differ in size, the share of correct predictions over all folds.
+        Where a hold-out is drawn several times, the mean over all images that were drawn.
     spread : float or None
         Standard deviation of `fold_accuracy` (with ``ddof=0``); None for a single fold.
     interval_95 : tuple of (float, float)
-        Wilson's 95 % confidence interval for the share of correct predictions over all folds.
+        Wilson's 95 % confidence interval for the share of correct predictions over all folds. Where
+        images have groups, that of a cluster bootstrap.
     balanced_accuracy : float
         Mean over the classes of the share of their test images that are predicted correctly, in [0, 1].
         All classes count the same, however many images they have.
@@ -47,7 +51,8 @@ class Result:
         What an aggregator was fitted on; None for baselines and learners.
     gain_interval_95 : tuple of (float, float) or None
         Tango's 95 % interval for the share of correct predictions minus that of the best single
-        backbone, on the same images; None for the best single backbone itself.
+        backbone, on the same images; None for the best single backbone itself. Where images have groups,
+        that of a paired bootstrap over groups.
     disagreements : int
         Number of predictions of a stacked learner that differ from the most probable class by its own
         probabilities, over all folds.
@@ -68,10 +73,10 @@ class Result:
 
     Notes
     -----
-    Images that are predicted in several repeats count as their mean: 12.4 correct ones are not rounded.
+    Images that are predicted several times count as their mean: 12.4 correct ones are not rounded.
     The interval describes the uncertainty from the choice of test images, not from the choice of
-    training images. Predicting the same image in several repeats adds no information about other images,
-    so the interval counts each image once.
+    training images. Predicting an image several times adds no information about other images, so the
+    interval counts each image once.
 
     References
     ----------
@@ -115,8 +120,8 @@ def score(
     disagreements: int = 0,
     learners: Sequence[str] = (),
     views: Sequence[str] = (),
-    repeats: int = 1,
-    pooled: bool = False,
+    images: NDArray[np.int64] | None = None,
+    groups: NDArray[np.int64] | None = None,
 ) -> Result:
     """Compute the accuracy of a classifier from its predictions.
 
@@ -126,28 +131,35 @@ def score(
         Copied to the result, see `Result`.
     folds : sequence of (ndarray, ndarray)
         Predicted and true labels of each fold, a pair of (n_test,) int64 arrays.
-    repeats : int
-        How often every image is predicted.
-    pooled : bool
-        Whether every image counts the same in the accuracy, rather than every fold.
+    images : ndarray of shape (n_predictions,), int64, or None
+        The image of each prediction, fold by fold; None if each is another one.
+    groups : ndarray of shape (n_predictions,), int64, or None
+        The group of each of these images. With groups, or if some images are predicted more often than
+        others, every image counts the same in the accuracy, rather than every fold: folds of groups
+        differ in size, and their mean would not lie in the middle of the interval.
 
     """
     accuracies = [float(np.mean(predicted == true)) for predicted, true in folds]
     correct = np.concatenate([predicted == true for predicted, true in folds])
     labels = np.concatenate([true for _, true in folds])
+    if images is None:
+        images = np.arange(len(labels))
+    hits, n_images = once_each(correct, images)
+    unequal = len(np.unique(np.unique(images, return_counts=True)[1])) > 1
     return Result(
         name=name,
         kind=kind,
         backbones=tuple(backbones),
         untrained=untrained,
         fold_accuracy=tuple(accuracies),
-        accuracy=float(np.mean(correct if pooled else accuracies)),
+        accuracy=float(hits / n_images if groups is not None or unequal else np.mean(accuracies)),
         # One measurement has no standard deviation: 0 would claim perfect agreement.
         spread=float(np.std(accuracies)) if len(accuracies) > 1 else None,
-        interval_95=wilson(int(correct.sum()) / repeats, len(labels) // repeats),
+        interval_95=accuracy_interval(correct, images, groups),
         balanced_accuracy=float(
-            np.mean([correct[labels == label].mean() for label in np.unique(labels)])
+            np.mean([_share(correct, images, labels == label) for label in np.unique(labels)])
         ),
+        macro_f1=macro_f1(labels, np.concatenate([predicted for predicted, _ in folds])),
         converged=converged,
         fit_on=fit_on,
         disagreements=disagreements,
@@ -156,13 +168,21 @@ def score(
     )
 
 
+def _share(correct: NDArray[np.bool_], images: NDArray[np.int64], chosen: NDArray[np.bool_]) -> float:
+    hits, n_images = once_each(correct[chosen], images[chosen])
+    return float(hits / n_images)
+
+
 def best_single(results: Sequence[Result]) -> Result:
     """Return the most accurate classifier on a single backbone; the first one of equals."""
-    return max((r for r in results if r.kind != "aggregator"), key=lambda r: r.accuracy)
+    return max((r for r in results if r.kind in ("baseline", "learner")), key=lambda r: r.accuracy)
 
 
 def with_gain_intervals(
-    results: Sequence[Result], correct: Sequence[NDArray[np.bool_]], *, repeats: int = 1
+    results: Sequence[Result],
+    correct: Sequence[NDArray[np.bool_]],
+    images: NDArray[np.int64] | None = None,
+    groups: NDArray[np.int64] | None = None,
 ) -> list[Result]:
     """Add to each result the interval of its gain over the best single backbone.
 
@@ -172,8 +192,10 @@ def with_gain_intervals(
         The rows of the table.
     correct : sequence of ndarray of shape (n_predicted,), bool
         For each result, whether each prediction is correct, in the same order for all.
-    repeats : int
-        How often every image is predicted; each image counts once.
+    images : ndarray of shape (n_predicted,), int64, or None
+        The image of each prediction, which counts once; None if each is another one.
+    groups : ndarray of shape (n_predicted,), int64, or None
+        The group of each of these images.
 
     Returns
     -------
@@ -181,6 +203,8 @@ def with_gain_intervals(
         In the same order.
 
     """
+    if images is None:
+        images = np.arange(len(correct[0]))
     best = best_single(results)
     (reference,) = (hits for result, hits in zip(results, correct, strict=True) if result is best)
     return [
@@ -188,11 +212,7 @@ def with_gain_intervals(
         if result is best
         else replace(
             result,
-            gain_interval_95=tango(
-                int(np.sum(hits & ~reference)) / repeats,
-                int(np.sum(~hits & reference)) / repeats,
-                len(hits) // repeats,
-            ),
+            gain_interval_95=gain_interval(hits, reference, images, groups),
         )
         for result, hits in zip(results, correct, strict=True)
     ]

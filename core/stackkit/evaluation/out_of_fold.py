@@ -8,8 +8,10 @@ from dataclasses import dataclass, field, fields
 import numpy as np
 from numpy.typing import NDArray
 
+from stackkit.api.errors import PluginError
 from stackkit.evaluation.comparison import FoldOutcome
-from stackkit.evaluation.fit import FitResult
+from stackkit.evaluation.fit import FitResult, errors_name
+from stackkit.evaluation.scores import NO_SCORES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,19 +60,27 @@ class Collector:
 
     Parameters
     ----------
+    chosen : str
+        Text of the aggregator.
     n_folds : int
         Number of folds of one repeat; later repeats, which predict the same images again, are left out.
 
     """
 
+    chosen: str
     n_folds: int
     _found: dict[int, tuple[NDArray[np.int64], FitResult]] = field(default_factory=dict)
 
     def add(self, outcome: FoldOutcome) -> None:
-        """Take the one result of a fold that has scores."""
-        if outcome.number < self.n_folds:
-            result = next(each for each in outcome.results if each.scores is not None)
-            self._found[outcome.number] = (outcome.fold.test, result)
+        """Take the aggregator's result of a fold; raises PluginError if it gives no scores."""
+        if outcome.number >= self.n_folds:
+            return
+        for row, result in zip(outcome.rows, outcome.results, strict=True):
+            if row.kind == "aggregator" and row.classifier.text == self.chosen:
+                with errors_name(row.classifier):
+                    if result.scores is None:
+                        raise PluginError(NO_SCORES)
+                self._found[outcome.number] = (outcome.fold.test, result)
 
     def collected(self, labels: NDArray[np.int64]) -> OutOfFold:
         """Return what was collected; `labels` are those of all rows."""

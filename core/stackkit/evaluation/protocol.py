@@ -11,6 +11,7 @@ import numpy as np
 from stackkit.api.dataset import Dataset
 from stackkit.evaluation.folds import Fold, official_fold, stratified_folds
 from stackkit.evaluation.groups import Groups, group_images
+from stackkit.evaluation.holdout import LEAST_OF_A_CLASS, holdout_draws
 from stackkit.extraction.dataset import CheckedDataset
 from stackkit.recipe import INNER_FOLDS, Recipe
 
@@ -21,10 +22,11 @@ class Protocol:
 
     Together with `Report.components` it holds all settings that are needed to repeat a run; names and
     defaults are those of `Recipe`. `grouped` says whether folds keep groups of images together,
-    `group_duplicates` whether copies of one file count as a group.
+    `group_duplicates` whether copies of one file count as a group. `holdout` is the share of test images
+    of a hold-out, which is drawn `repeats` times.
     """
 
-    kind: Literal["cross-validation", "official-split"]
+    kind: Literal["cross-validation", "official-split", "holdout"]
     folds: int
     shuffle: bool
     seed: int
@@ -34,15 +36,24 @@ class Protocol:
     inner_cv: int = INNER_FOLDS
     refit: bool = True
     jobs: int | None = None
+    holdout: float | None = None
+
+    @property
+    def part(self) -> str:
+        """What one of several measurements is called."""
+        return "draw" if self.kind == "holdout" else "fold"
 
     @property
     def title(self) -> str:
         """The protocol in a few words."""
         if self.kind == "official-split":
             return "official split"
+        together = ", groups kept together" if self.grouped else ""
+        if self.holdout:
+            drawn = f", drawn {self.repeats} times" if self.repeats > 1 else ""
+            return f"{_percent(self.holdout)} held out at random{together}, seed {self.seed}{drawn}"
         order = f"shuffled, seed {self.seed}" if self.shuffle else "not shuffled"
         repeated = f", repeated {self.repeats} times" if self.repeats > 1 else ""
-        together = ", groups kept together" if self.grouped else ""
         return f"{self.folds}-fold stratified cross-validation{together}, {order}{repeated}"
 
     @property
@@ -53,6 +64,8 @@ class Protocol:
                 "Official split: fitted on the training part, measured once on the test part. "
                 "Not comparable with cross-validation figures."
             )
+        if self.holdout:
+            return _meaning_of_holdout(self.holdout, self.repeats)
         often = "once" if self.repeats == 1 else f"once in each of {self.repeats} repeats"
         return (
             f"{self.folds}-fold cross-validation: every image is predicted {often}, by classifiers "
@@ -61,17 +74,35 @@ class Protocol:
         )
 
 
+def _meaning_of_holdout(share: float, draws: int) -> str:
+    what = f"Hold-out: {_percent(share)} of the images of each class are drawn at random as test images"
+    if draws == 1:
+        how = "and predicted once, by classifiers that were fitted on the others."
+    else:
+        how = (
+            f"{draws} times, and predicted by classifiers that were fitted on the others. An image may "
+            "be drawn several times or never: each image that was drawn counts once, as the mean of its "
+            "draws. Draws share images, so sd is smaller than over independent data."
+        )
+    return f"{what} {how} Not comparable with cross-validation or an official split."
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.4g} %"
+
+
 def protocol_of(recipe: Recipe, dataset: Dataset | None) -> Protocol:
     """Return the protocol of a recipe; `dataset` is None if it has not been fetched."""
     if recipe.official:
         protocol = Protocol(kind="official-split", folds=1, shuffle=False, seed=recipe.seed)
     else:
         protocol = Protocol(
-            kind="cross-validation",
-            folds=recipe.cv,
+            kind="holdout" if recipe.holdout else "cross-validation",
+            folds=1 if recipe.holdout else recipe.cv,
             repeats=recipe.repeats,
-            shuffle=recipe.shuffle,
+            shuffle=bool(recipe.shuffle or recipe.holdout),
             seed=recipe.seed,
+            holdout=recipe.holdout or None,
             grouped=recipe.group_duplicates or (dataset is not None and has_groups(dataset)),
             group_duplicates=recipe.group_duplicates,
         )
@@ -138,6 +169,16 @@ def folds_of(recipe: Recipe, dataset: Dataset, rows: Sequence[int], groups: Grou
     if recipe.official:
         return official_fold(samples)
     labels = np.array([sample.label for sample in samples], dtype=np.int64)
+    if recipe.holdout:
+        return holdout_draws(
+            labels,
+            dataset.classes,
+            recipe.holdout,
+            seed=recipe.seed,
+            repeats=recipe.repeats,
+            remedy=_remedy(dataset, LEAST_OF_A_CLASS),
+            groups=groups,
+        )
     return stratified_folds(
         labels,
         dataset.classes,
@@ -150,9 +191,9 @@ def folds_of(recipe: Recipe, dataset: Dataset, rows: Sequence[int], groups: Grou
     )
 
 
-def _remedy(dataset: Dataset, folds: int) -> str:
+def _remedy(dataset: Dataset, least: int) -> str:
     """Say how to leave out classes that are too small, by an option if the dataset has one."""
     component = dataset.component if isinstance(dataset, CheckedDataset) else None
     if component and "min_per_class" in component.options:
-        return f"leave the classes out with {component.name}:min_per_class={folds}"
+        return f"leave the classes out with {component.name}:min_per_class={least}"
     return "leave the classes out"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.pool import ThreadPool
 from queue import SimpleQueue
 
@@ -19,7 +20,7 @@ from stackkit.evaluation.fit_cache import FitCache
 from stackkit.utils.interrupts import StopAtOnce
 
 TASK = "fitting"
-"""Name of the progress bar."""
+"""Name of the progress bar of an evaluation."""
 
 _one_evaluation = threading.RLock()
 """Held while fits run: limits of BLAS and filters of warnings belong to the process."""
@@ -57,6 +58,8 @@ class FitScheduler:
         Called after every fit; raises KeyboardInterrupt if the user pressed Ctrl-C.
     jobs : int or None
         Number of fits at a time; None means one per core.
+    task : str
+        Name of the progress bar.
 
     Notes
     -----
@@ -74,6 +77,7 @@ class FitScheduler:
     reporter: Reporter
     stop_if_asked: Callable[[], None] = lambda: None
     jobs: int | None = None
+    task: str = TASK
 
     @property
     def n_parallel(self) -> int:
@@ -101,13 +105,15 @@ class FitScheduler:
         if (cached := self.cache.load(fit)) is not None:
             return cached
         with one_openmp_thread(), seeded(fit.process_state, fit.digest):
+            start = time.perf_counter()
             result = fit.run()
+            result = replace(result, seconds=time.perf_counter() - start)
         self.cache.save(fit, result)
         return result
 
     def advance(self) -> None:
         """Report a finished fit, and once why results cannot be cached."""
-        self.reporter.advance(TASK, 1)
+        self.reporter.advance(self.task, 1)
         if problem := self.cache.take_problem():
             self.reporter.message(
                 f"finished fits cannot be cached ({problem}); this run continues, but a rerun will fit "

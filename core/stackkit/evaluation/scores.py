@@ -10,6 +10,19 @@ from numpy.typing import NDArray
 from stackkit.api.errors import PluginError
 from stackkit.api.onnx_nodes import TINY
 
+METHODS = ("predict_proba", "decision_function")
+"""Methods that say how certain an aggregator is; the first one that it has is asked."""
+
+NO_SCORES = (
+    "has neither predict_proba nor decision_function, so a model with it cannot say how certain it is; "
+    "choose another aggregator"
+)
+
+
+def gives_scores(aggregator: Any) -> bool:
+    """Return whether `scores` can ask a fitted aggregator."""
+    return any(hasattr(aggregator, method) for method in METHODS)
+
 
 def scores(aggregator: Any, inputs: Any, count: int, n_classes: int) -> NDArray[np.float64]:
     """Ask a fitted aggregator how certain it is about each class.
@@ -44,10 +57,7 @@ def scores(aggregator: Any, inputs: Any, count: int, n_classes: int) -> NDArray[
             raise PluginError("predict_proba must return probabilities, got values below 0")
         return np.log(np.maximum(found, TINY))
     if not hasattr(aggregator, "decision_function"):
-        raise PluginError(
-            "has neither predict_proba nor decision_function, so a model with it cannot say how certain "
-            "it is; choose another aggregator"
-        )
+        raise PluginError(NO_SCORES)
     values = np.asarray(aggregator.decision_function(inputs), dtype=np.float64)
     if values.shape == (count,):  # scikit-learn's form for two classes
         values = np.column_stack([np.zeros(count), values])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from stackkit.api.dataset import Dataset, FailedImage
@@ -12,14 +12,20 @@ from stackkit.api.errors import EvaluationError
 from stackkit.api.reporter import Reporter
 from stackkit.evaluation.classifiers import CheckedClassifiers
 from stackkit.evaluation.comparison import Comparison, FoldOutcome
+from stackkit.evaluation.costs import FitSeconds
 from stackkit.evaluation.fit_cache import FitCache
 from stackkit.evaluation.inputs import UsableFeatures, make_comparison
+from stackkit.evaluation.ladder import completed, references
+from stackkit.evaluation.learning_curve import LearningCurve, learning_curve
 from stackkit.evaluation.metrics import Result
+from stackkit.evaluation.outcome_collector import OutcomeCollector
+from stackkit.evaluation.outcomes import Outcomes
 from stackkit.evaluation.scheduler import FitScheduler
 from stackkit.model.fitting import FinalFit, StackFitting
 from stackkit.recipe import Recipe
 from stackkit.report.predictions import Predictions
 from stackkit.report.probability_file import probability_file
+from stackkit.statistics.calibration import Calibration, fit_calibration
 from stackkit.utils.interrupts import ctrl_c_waits
 
 STOPPING_FITS = "finishing the fits in progress, which are kept; press Ctrl-C again to stop at once"
@@ -36,23 +42,49 @@ class Outputs:
         Folder that caches finished fits; None caches nothing.
     folder : Path or None
         Folder for probabilities.h5; None writes no such file.
-    predictions : Predictions
-        Receives what every classifier predicts.
 
     """
 
     fits: Path | None = None
     folder: Path | None = None
-    predictions: Predictions = field(default_factory=Predictions)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """What was evaluated on which features, the result of each classifier, and a stack if asked for."""
+    """What was evaluated on which features, and what came out.
+
+    Attributes
+    ----------
+    usable : UsableFeatures
+        The features.
+    comparison : Comparison
+        What was run on them.
+    results, references : sequence of Result
+        The rows of the table, and what they are measured against.
+    outcomes : Outcomes
+        What was predicted.
+    fit_seconds : sequence of float or None
+        Time of the fits of each row, then of each reference.
+    predictions : Predictions
+        The same as a table for people.
+    learning_curve : LearningCurve or None
+        How accuracy grows with the training images, if it was asked for.
+    notes : tuple of str
+        What a reader must know about the outcomes.
+    final : FinalFit or None
+        A stack, if one was asked for.
+
+    """
 
     usable: UsableFeatures
     comparison: Comparison
     results: Sequence[Result]
+    references: Sequence[Result]
+    outcomes: Outcomes
+    fit_seconds: Sequence[float | None]
+    predictions: Predictions
+    learning_curve: LearningCurve | None = None
+    notes: tuple[str, ...] = ()
     final: FinalFit | None = None
 
 
@@ -69,7 +101,7 @@ def evaluate(
 
     With `fitting`, a stack is fitted besides.
     """
-    predictions = outputs.predictions
+    predictions = Predictions()
     with (
         ctrl_c_waits(reporter.message, STOPPING_FITS) as stop_if_asked,
         probability_file(outputs.folder, reporter.message) as probabilities,
@@ -83,10 +115,13 @@ def evaluate(
 
         def on_fold(outcome: FoldOutcome) -> None:
             predictions.add(outcome)
+            collector.add(outcome)
+            seconds.add(outcome)
             if probabilities:
                 probabilities.add(outcome)
 
         comparison = make_comparison(recipe, classifiers, dataset, usable, scheduler, on_fold)
+        collector, seconds = OutcomeCollector(comparison), FitSeconds()
         if fitting:
             comparison = fitting.prepared(comparison)
         ids = [dataset.samples[int(row)].id for row in usable.rows]
@@ -102,7 +137,36 @@ def evaluate(
             )
         results = comparison.run()
         final = fitting.finish(comparison) if fitting else None
-        return Evaluation(usable=usable, comparison=comparison, results=results, final=final)
+        # Other protocols calibrate on other folds, and a model of them knows the test images.
+        found = _calibrations(comparison, final) if recipe.official else {}
+        outcomes = collector.outcomes(ids, usable.fingerprints, dataset.classes, found)
+        results = completed(results, outcomes)
+        curve = learning_curve(comparison, results) if recipe.learning_curve else None
+        return Evaluation(
+            usable=usable,
+            comparison=comparison,
+            results=results,
+            references=references(comparison, outcomes, results),
+            outcomes=outcomes,
+            fit_seconds=seconds.seconds,
+            predictions=predictions,
+            learning_curve=curve,
+            notes=collector.notes,
+            final=final,
+        )
+
+
+def _calibrations(comparison: Comparison, final: FinalFit | None) -> dict[int, Calibration]:
+    """Return the temperature of the row that a model is made of, by the number of the row."""
+    if final is None:
+        return {}
+    able = final.out_of_fold.of_known_classes()
+    found = fit_calibration(able.scores, able.labels)
+    return {
+        number: found
+        for number, row in enumerate(comparison.fit_plan.rows)
+        if row.kind == "aggregator" and row.classifier.text == comparison.fit_plan.chosen
+    }
 
 
 @contextmanager

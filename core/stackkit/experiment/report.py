@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from stackkit import __version__
@@ -15,10 +15,12 @@ from stackkit.host.configured_component import describe
 from stackkit.host.figures import FigureWatch
 from stackkit.preview import Preview
 from stackkit.recipe import Recipe
-from stackkit.report.caveats import notes
+from stackkit.report.caveats import notes, notes_on_selection
 from stackkit.report.image_notes import image_notes
-from stackkit.report.report import FoldSize, RecipeUsed, Report
+from stackkit.report.judging import make_verdicts
+from stackkit.report.report import Cost, FoldSize, RecipeUsed, Report
 from stackkit.report.shared_images import notes_on_shared_images
+from stackkit.report.verdicts import Verdicts
 from stackkit.utils.versions import versions
 
 
@@ -28,13 +30,22 @@ def make_report(
     dataset: Dataset,
     summary: ExtractionSummary,
     evaluation: Evaluation,
+    costs: Sequence[Cost],
     timings: Mapping[str, float],
     effects: FigureWatch,
 ) -> Report:
     """Describe what was run, on what, how, and with which results; `timings` are in seconds."""
     comparison = evaluation.comparison
     shared = _shared_images(recipe, dataset, evaluation)
-    all_notes = (*_notes(preview, dataset, summary, evaluation, shared), *effects.notes())
+    verdicts = make_verdicts(
+        evaluation.results,
+        evaluation.references,
+        evaluation.outcomes,
+        preview.protocol,
+        learning_curve=evaluation.learning_curve,
+        shared=shared,
+    )
+    all_notes = (*_notes(preview, dataset, summary, evaluation, shared, verdicts), *effects.notes())
     return Report(
         stackkit=__version__,
         recipe=RecipeUsed.of(recipe),
@@ -58,6 +69,10 @@ def make_report(
         versions=versions(),
         timings={name: round(seconds, 3) for name, seconds in timings.items()},
         notes=all_notes,
+        references=tuple(evaluation.references),
+        costs=tuple(costs),
+        verdicts=verdicts,
+        learning_curve=evaluation.learning_curve,
     )
 
 
@@ -67,12 +82,15 @@ def _notes(
     summary: ExtractionSummary,
     evaluation: Evaluation,
     shared: SharedImages,
+    verdicts: Verdicts,
 ) -> tuple[str, ...]:
     comparison, missing = evaluation.comparison, evaluation.usable.missing
     return (
         *notes(preview.protocol, comparison, evaluation.results, summary.failed, missing),
+        *notes_on_selection(verdicts, evaluation.results),
         *notes_on_shared_images(preview.protocol, comparison, shared),
         *image_notes(summary.remarks),
+        *evaluation.notes,
         *dataset.notes,
     )
 

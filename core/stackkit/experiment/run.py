@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from stackkit.api.dataset import Dataset
 from stackkit.api.reporter import Reporter
 from stackkit.evaluation.classifiers import CheckedAggregator, CheckedClassifiers
 from stackkit.evaluation.evaluability import check_evaluable
-from stackkit.evaluation.inputs import usable_features
+from stackkit.evaluation.inputs import UsableFeatures, usable_features
+from stackkit.evaluation.protocol import protocol_of
+from stackkit.experiment.costs import costs_of
 from stackkit.experiment.evaluation import Evaluation, Outputs, evaluate, failed_images_mentioned
 from stackkit.experiment.features import computed_features, stored_features
 from stackkit.experiment.report import make_report
 from stackkit.extraction.dataset import open_dataset
 from stackkit.extraction.estimate import Estimate
+from stackkit.extraction.summary import ExtractionSummary
 from stackkit.extraction.weights import require_weights
 from stackkit.host.figures import FigureWatch
 from stackkit.host.registry import Registry
 from stackkit.model.fitting import StackFitting
 from stackkit.preview import Preview, make_preview
 from stackkit.recipe import Recipe, ResolvedRecipe, resolve
-from stackkit.report.report import Report
-from stackkit.store import FeatureStore
+from stackkit.report.report import Cost, RecipeUsed, Report
+from stackkit.store import DatasetRows, FeatureStore
 
 Choose: TypeAlias = Callable[[ResolvedRecipe, CheckedClassifiers], CheckedAggregator]
 """Returns the aggregator of a model, or raises UsageError if no model can be made of the components."""
@@ -86,20 +89,36 @@ class Steps:
 
 @dataclass(frozen=True, kw_only=True)
 class Finished:
-    """A run that is finished: its report, and what it was made from."""
+    """A run that is finished: its report, and what it was made from.
+
+    With two protocols it is that of cross-validation, and `official` that of the official split, for
+    which no stack is fitted.
+    """
 
     report: Report
     preview: Preview
     evaluation: Evaluation
     chosen: CheckedAggregator | None
     dataset: Dataset
+    store: FeatureStore
+    official: Finished | None = None
+
+    @property
+    def reports(self) -> tuple[Report, ...]:
+        """The reports of all protocols."""
+        return (self.report, self.official.report) if self.official else (self.report,)
+
+    def document(self) -> dict[str, Any]:
+        """Return the report as plain JSON types, with that of the official split in it."""
+        second = {"official_split": self.official.report.document()} if self.official else {}
+        return self.report.document() | second
 
 
 def carry_out(
     recipe: Recipe, registry: Registry, store: FeatureStore, reporter: Reporter, steps: Steps
 ) -> Finished:
     """Extract features and evaluate classifiers, and fit a stack if `steps` say so."""
-    timings, outputs = dict[str, float](), steps.outputs
+    timings = dict[str, float]()
     with _timed(timings, "total_s"):
         components = resolve(recipe, registry)
         effects = FigureWatch(registry.host, components.all)
@@ -114,16 +133,90 @@ def carry_out(
             rows, summary = (
                 computed_features(*found, steps.expect) if steps.may_extract else stored_features(*found)
             )
-        with _timed(timings, "evaluation_s"), failed_images_mentioned(summary.failed):
-            usable = usable_features(dataset, rows, preview.backbones, store)
-            if effects.during_run():
+        with failed_images_mentioned(summary.failed):
+            extracted = _Extracted(
+                preview=preview,
+                dataset=dataset,
+                classifiers=classifiers,
+                rows=rows,
+                summary=summary,
+                usable=usable_features(dataset, rows, preview.backbones, store),
+                store=store,
+                effects=effects,
+            )
+            first, *others = recipe.protocols
+            evaluated = [extracted.evaluated(first, reporter, steps.outputs, chosen)]
+            beside = Outputs(fits=steps.outputs.fits)
+            evaluated += [extracted.evaluated(other, reporter, beside) for other in others]
+    finished, *official = [extracted.finished(recipe, each, timings) for each in evaluated]
+    return replace(finished, chosen=chosen, official=official[0] if official else None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Evaluated:
+    """An evaluation under one protocol, which `recipe` asks for."""
+
+    recipe: Recipe
+    evaluation: Evaluation
+    costs: Sequence[Cost]
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Extracted:
+    """What all protocols of a run share: its components, and the features of its images."""
+
+    preview: Preview
+    dataset: Dataset
+    classifiers: CheckedClassifiers
+    rows: DatasetRows
+    summary: ExtractionSummary
+    usable: UsableFeatures
+    store: FeatureStore
+    effects: FigureWatch
+
+    def evaluated(
+        self,
+        recipe: Recipe,
+        reporter: Reporter,
+        outputs: Outputs,
+        chosen: CheckedAggregator | None = None,
+    ) -> _Evaluated:
+        """Evaluate a recipe of one protocol; with `chosen`, a stack is fitted besides."""
+        timings = dict[str, float]()
+        with _timed(timings, "evaluation_s"):
+            if self.effects.during_run():
                 outputs = replace(outputs, fits=None)  # other runs must not reuse such fits
             fitting = StackFitting(chosen=chosen, official=recipe.official) if chosen else None
-            evaluation = evaluate(recipe, classifiers, dataset, usable, reporter, outputs, fitting)
-    report = make_report(recipe, preview, dataset, summary, evaluation, timings, effects)
-    return Finished(
-        report=report, preview=preview, evaluation=evaluation, chosen=chosen, dataset=dataset
-    )
+            task = (recipe, self.classifiers, self.dataset, self.usable, reporter, outputs)
+            evaluation = evaluate(*task, fitting)
+            costs = costs_of(evaluation, self.preview.backbones, self.rows, self.summary, self.store)
+        return _Evaluated(
+            recipe=recipe, evaluation=evaluation, costs=costs, seconds=timings["evaluation_s"]
+        )
+
+    def finished(self, asked: Recipe, found: _Evaluated, timings: Mapping[str, float]) -> Finished:
+        """Put the report together; `asked` is the recipe of the whole run."""
+        preview = replace(self.preview, protocols=(protocol_of(found.recipe, self.dataset),))
+        total = {"evaluation_s": found.seconds, "total_s": timings["total_s"]}
+        report = make_report(
+            found.recipe,
+            preview,
+            self.dataset,
+            self.summary,
+            found.evaluation,
+            found.costs,
+            {"extraction_s": timings["extraction_s"], **total},
+            self.effects,
+        )
+        return Finished(
+            report=replace(report, recipe=RecipeUsed.of(asked)),
+            preview=preview,
+            evaluation=found.evaluation,
+            chosen=None,
+            dataset=self.dataset,
+            store=self.store,
+        )
 
 
 @contextmanager

@@ -29,10 +29,15 @@ from stackkit.store import FeatureStore
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trained:
-    """A trained model, and the report of the evaluation that says how good it is."""
+    """A trained model, and the evaluation that says how good it is."""
 
     model: Model
-    report: Report
+    found: Finished
+
+    @property
+    def report(self) -> Report:
+        """The report of the evaluation."""
+        return self.found.report
 
 
 def train(
@@ -83,7 +88,7 @@ def train(
     model = _model(found, trust, report, licence)
     if with_examples:
         model = replace(model, examples=_examples(found, known, features, reporter))
-    return Trained(model=model, report=report)
+    return Trained(model=model, found=replace(found, report=report))
 
 
 def _examples(

@@ -28,6 +28,9 @@ from stackkit.host.configured_component import ConfiguredComponent, describe
 from stackkit.store import BackboneKey
 from stackkit.utils.versions import versions
 
+UNTRAINED = " (untrained)"
+"""End of the label of a backbone with random weights."""
+
 DEFAULT_READINESS = Readiness(settings={}, batch_size=32)
 """For backbones without `prepare`, and for those that have nothing to compute."""
 
@@ -269,7 +272,7 @@ def make_backbone(component: ConfiguredComponent) -> CheckedBackbone:
         "versions": versions(),
         "untrained": not trained,
     }
-    untrained = "" if trained else " (untrained)"
+    untrained = "" if trained else UNTRAINED
     return CheckedBackbone(
         label=f"{component.label}{untrained}",
         qualified_name=component.component.qualified_name,

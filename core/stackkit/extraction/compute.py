@@ -7,6 +7,7 @@ networks the parts that the first one found.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -21,6 +22,7 @@ from stackkit.extraction.boxes import Boxes, read_boxes
 from stackkit.extraction.decoding import Chunk, Decoder, Remarks, Request
 from stackkit.extraction.feature_set import needed
 from stackkit.extraction.network_calls import ComputedSet, by_call, call, require_finite
+from stackkit.extraction.network_seconds import NetworkSeconds
 from stackkit.extraction.preparation import Preparation
 from stackkit.extraction.summary import ExtractionSummary
 from stackkit.extraction.writer import Writer
@@ -67,12 +69,15 @@ def compute_all(
     preparation: Preparation,
     tasks: Sequence[Task],
     rows: DatasetRows,
+    clock: NetworkSeconds,
     reporter: Reporter,
 ) -> ExtractionSummary:
     """Compute all sets: in a second pass over the images those that need the boxes of the first."""
     whole = _start_progress(tasks, rows, reporter)
     first = [task for task in tasks if not task.geometry.boxes]
-    failed, remarks = _compute_pass(first, _chunks(decoder, preparation, first), rows, reporter, whole)
+    failed, remarks = _compute_pass(
+        first, _chunks(decoder, preparation, first), rows, clock, reporter, whole
+    )
     boxes = _read_boxes(tasks)
     second = []
     for task in (task for task in tasks if task.geometry.boxes):
@@ -80,7 +85,7 @@ def compute_all(
         _advance(task, len(task.pending - second[-1].pending), reporter, whole)
     todo = sorted(frozenset().union(*(task.pending for task in second)))
     requests = _requests(todo, preparation.chunk_size, second, boxes)
-    failed_later, more = _compute_pass(second, decoder.chunks(requests), rows, reporter, whole)
+    failed_later, more = _compute_pass(second, decoder.chunks(requests), rows, clock, reporter, whole)
     failed = list(dict.fromkeys([*failed, *failed_later]))
     return _summary(tasks, rows, failed, remarks | more)
 
@@ -133,6 +138,7 @@ def _compute_pass(
     tasks: Sequence[Task],
     chunks: Iterator[Chunk],
     rows: DatasetRows,
+    clock: NetworkSeconds,
     reporter: Reporter,
     whole: str | None,
 ) -> tuple[list[FailedImage], dict[str, Remarks]]:
@@ -150,7 +156,7 @@ def _compute_pass(
             remarks |= chunk.remarks
             for together in by_call(tasks):
                 stop_if_asked()
-                _compute(together, chunk, rows, writer)
+                _compute(together, chunk, rows, clock, writer)
                 for task in together:
                     _advance(task, len(task.pending.intersection(chunk.numbers)), reporter, whole)
     return failed, remarks
@@ -177,7 +183,9 @@ def _start_progress(tasks: Sequence[Task], rows: DatasetRows, reporter: Reporter
     return whole
 
 
-def _compute(together: Sequence[Task], chunk: Chunk, rows: DatasetRows, writer: Writer) -> None:
+def _compute(
+    together: Sequence[Task], chunk: Chunk, rows: DatasetRows, clock: NetworkSeconds, writer: Writer
+) -> None:
     """Compute the pending rows of a chunk for the sets of one pass, and pass them to the writer."""
     # A row that is pending for some of the sets only is computed for all, and written for these.
     pending = frozenset().union(*(task.pending for task in together))
@@ -186,9 +194,13 @@ def _compute(together: Sequence[Task], chunk: Chunk, rows: DatasetRows, writer: 
         return
     pixels = chunk.pixels[together[0].geometry]
     # Indexing copies the pixels, which is not necessary if all of them are pending.
+    start = time.perf_counter()
     found = call(together, pixels if len(places) == len(chunk.rows) else pixels[places])
+    # Sets of one call share its time, so that the times of all sets add up.
+    seconds = (time.perf_counter() - start) / len(together)
     numbers = [chunk.rows[place] for place in places]
     for task, features in zip(together, found, strict=True):
+        clock.add(task.file.path, seconds, len(task.pending.intersection(numbers)))
         _write(task, numbers, features, rows, writer)
 
 

@@ -12,6 +12,7 @@ from stackkit.extraction.backbone import CheckedBackbone
 from stackkit.extraction.compute import Task, compute_all, open_tasks
 from stackkit.extraction.decoding import Decoder, reason
 from stackkit.extraction.estimate import Estimate, free_bytes
+from stackkit.extraction.network_seconds import NetworkSeconds
 from stackkit.extraction.preparation import Preparation, estimate_set, prepare_backbones
 from stackkit.extraction.row_independence import require_independent_rows
 from stackkit.extraction.summary import ExtractionSummary
@@ -117,7 +118,9 @@ def extract(
             _check_row_independence(preparation)
             tasks = open_tasks(preparation, rows, store, files)
             if _is_prepared(tasks, preparation):
-                return compute_all(decoder, preparation, tasks, rows, reporter)
+                clock = NetworkSeconds(folder=store.folder)
+                files.callback(clock.save)  # also of an extraction that is interrupted
+                return compute_all(decoder, preparation, tasks, rows, clock, reporter)
 
 
 def _is_prepared(tasks: Sequence[Task], preparation: Preparation) -> bool:

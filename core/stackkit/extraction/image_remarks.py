@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +11,7 @@ from stackkit.api.pixels import ImageRemark
 from stackkit.api.reporter import Reporter
 from stackkit.extraction.decoding import Decoder, Remarks, Request
 from stackkit.store import DatasetRows
+from stackkit.utils.remembered import read_remembered, remember
 
 FILE_NAME = "image-remarks-1.jsonl"
 """File in the folder of the store, one line per image. It can be deleted: images are then checked again.
@@ -60,7 +60,8 @@ def remarks_on_all(
     ]
     known |= _inspect(dataset, rows, todo, reporter)
     new = {key: known[name] for name, key in pairs if name in known and key not in remembered}
-    _append(folder / FILE_NAME, new)
+    lines = {key: [[each.kind, each.text] for each in remarks] for key, remarks in new.items()}
+    remember(folder / FILE_NAME, lines)
     return {name: known[name] for name in names if name in known}
 
 
@@ -82,21 +83,9 @@ def _inspect(
 
 
 def _read(path: Path, fingerprints: Collection[str]) -> dict[str, Remarks]:
-    """Return the remarks on images with these fingerprints; lines that are damaged are skipped."""
+    """Return the remarks on images with these fingerprints."""
     found = dict[str, Remarks]()
-    with suppress(OSError), path.open(encoding="utf-8", errors="replace") as file:
-        for line in file:
-            with suppress(ValueError, TypeError):
-                key, remarks = json.loads(line)
-                if key in fingerprints:
-                    found[key] = tuple(ImageRemark(*remark) for remark in remarks)
+    for key, remarks in read_remembered(path, fingerprints).items():
+        with suppress(TypeError):
+            found[key] = tuple(ImageRemark(*remark) for remark in remarks)
     return found
-
-
-def _append(path: Path, new: Mapping[str, Remarks]) -> None:
-    # Processes that append at the same time do not mix their lines, and a line that a killed process
-    # left unfinished ends at the next line break.
-    lines = [json.dumps([key, [[r.kind, r.text] for r in remarks]]) for key, remarks in new.items()]
-    if lines and path.parent.is_dir():
-        with suppress(OSError), path.open("a", encoding="utf-8") as file:  # it may be read-only, or full
-            file.write("\n".join(["", *lines, ""]))

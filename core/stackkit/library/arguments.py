@@ -13,6 +13,7 @@ from stackkit.api.errors import UsageError
 from stackkit.api.paths import features_dir, user_path
 from stackkit.recipe import Recipe
 from stackkit.recipe.given import check_count, checked_recipe
+from stackkit.recipe.recipe_file import SPLITS
 from stackkit.store import FeatureStore
 
 
@@ -28,12 +29,14 @@ class RecipeOptions(TypedDict, total=False):
     aggregator: str | Sequence[str] | None
     baseline: str | Sequence[str] | None
     cv: int | None
-    split: Literal["official"] | None
+    split: Literal["official", "both"] | None
+    holdout: float | None
     shuffle: bool | None
     repeats: int | None
     group_duplicates: bool | None
     inner_cv: int | None
     refit: bool | None
+    learning_curve: bool | None
     jobs: int | None
     seed: int | None
     strict: bool | None
@@ -48,8 +51,12 @@ _KEYS = {"learner": "learners", "aggregator": "aggregators", "baseline": "baseli
 
 _TEXTS = ("backbones", "learner", "aggregator", "baseline")
 _NUMBERS = ("cv", "repeats", "inner_cv", "jobs", "seed", "threads")
-_TRUTHS = ("shuffle", "group_duplicates", "refit", "strict")
-_CHOICES = {"split": ("official",), "device": ("cpu", "gpu"), "feature_dtype": ("float32", "float16")}
+_TRUTHS = ("shuffle", "group_duplicates", "refit", "learning_curve", "strict")
+_CHOICES = {
+    "split": SPLITS,
+    "device": ("cpu", "gpu"),
+    "feature_dtype": ("float32", "float16"),
+}
 _OF_RUN = ("recipe", "jobs", "device", "threads", "store", "feature_dtype")
 
 
@@ -106,6 +113,10 @@ def _checked(name: str, value: Any) -> Any:
         if not isinstance(value, numbers.Integral) or isinstance(value, bool):
             raise _refused(name, "a whole number", value)
         return int(value)
+    if name == "holdout":
+        if not isinstance(value, numbers.Real) or isinstance(value, bool):
+            raise _refused(name, "a share between 0 and 1", value)
+        return float(value)
     if name == "recipe":
         if not isinstance(value, str | os.PathLike):
             raise _refused(name, "the name or the path of a recipe", value)

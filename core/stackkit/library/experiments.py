@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import os
-from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import replace
 from inspect import signature
 from pathlib import Path
 from typing import Any, Unpack
@@ -14,117 +12,15 @@ from typing import Any, Unpack
 from stackkit.api.errors import UsageError
 from stackkit.api.paths import fits_dir, user_path
 from stackkit.api.reporter import Reporter, SilentReporter
-from stackkit.evaluation.metrics import Result, best_single
 from stackkit.experiment.evaluation import Outputs
-from stackkit.experiment.run import Steps, carry_out
+from stackkit.experiment.recording import keep, write_files
+from stackkit.experiment.run import Finished, Steps, carry_out
 from stackkit.experiment.saving import Saving
 from stackkit.library.arguments import RecipeOptions, recipe_of, store_of
 from stackkit.library.components import dataset_text, installed
-from stackkit.library.frames import data_frame
-from stackkit.library.html import listed, percent, table
 from stackkit.library.loaded_model import LoadedModel
+from stackkit.library.run_report import RunReport, TrainedModel
 from stackkit.report import report as report_file
-from stackkit.report import table as text_table
-from stackkit.report.predictions import Predictions as PredictionsFile
-from stackkit.report.report import Report
-
-
-@dataclass(frozen=True, eq=False)
-class RunReport:
-    """What a run found out: an accuracy for each classifier, and what to know about it.
-
-    `print(report)` shows the table of the command line.
-
-    Attributes
-    ----------
-    model : LoadedModel or None
-        The model that `run(save=...)` has saved.
-
-    """
-
-    _report: Report
-    model: LoadedModel | None = None
-
-    @property
-    def results(self) -> tuple[Result, ...]:
-        """The rows of the table, each with `name`, `backbones`, `accuracy`, `interval_95` and more."""
-        return self._report.results
-
-    @property
-    def best_single(self) -> Result:
-        """The most accurate classifier on the features of one network."""
-        return best_single(self._report.results)
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Names of the classes."""
-        return self._report.classes
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What to know about the figures."""
-        return self._report.notes
-
-    def document(self) -> dict[str, Any]:
-        """Return the content of report.json."""
-        return self._report.document()
-
-    def to_dataframe(self) -> Any:
-        """Return a pandas DataFrame with a row per classifier; columns as in report.json.
-
-        Raises
-        ------
-        StackkitError
-            If pandas is not installed.
-
-        """
-        return data_frame(self.document()["results"])
-
-    def __str__(self) -> str:
-        from rich.console import Console
-
-        written = io.StringIO()
-        text_table.show(self._report, Console(file=written, width=120))
-        return written.getvalue().strip()
-
-    def __repr__(self) -> str:
-        return f"<RunReport of {len(self.results)} classifiers on {self._report.dataset}>"
-
-    def _repr_html_(self) -> str:
-        found = self._report
-        title = f"{found.dataset}: {found.n_images:,} images, {len(found.classes)} classes; "
-        heads = ["classifier", "on", "accuracy", "95 % interval"]
-        rows = [
-            [each.name, ", ".join(each.backbones), percent(each.accuracy), _interval(each.interval_95)]
-            for each in found.results
-        ]
-        return table(heads, rows, title + found.protocol.title) + listed(found.notes)
-
-
-@dataclass(frozen=True, eq=False)
-class TrainedModel:
-    """A trained model and the report that says how good it is; ``report, model = trained`` works too.
-
-    Attributes
-    ----------
-    report : RunReport
-        The evaluation.
-    model : LoadedModel
-        Labels images.
-    path : Path or None
-        The file that it was saved to.
-
-    """
-
-    report: RunReport
-    model: LoadedModel
-    path: Path | None = None
-
-    def __iter__(self) -> Any:
-        return iter((self.report, self.model))
-
-    def _repr_html_(self) -> str:
-        return self.model._repr_html_() + self.report._repr_html_()
 
 
 def run(
@@ -137,6 +33,7 @@ def run(
     with_examples: bool = False,
     licence: str = "",
     overwrite: bool = False,
+    html: bool = True,
     reporter: Reporter | None = None,
     **options: Unpack[RecipeOptions],
 ) -> RunReport:
@@ -147,7 +44,8 @@ def run(
     dataset : str or os.PathLike
         Name and options of a dataset, such as "mnist:limit=50", or a folder with a subfolder per class.
     out : str or os.PathLike, optional
-        Folder for report.json, predictions.csv and probabilities.h5.
+        Folder for report.html, report.json, predictions.csv and more. Without it, the record is kept in
+        STACKKIT_HOME/runs, and `stackkit report` shows it.
     save : str or os.PathLike, optional
         Then fit a model and write it to this file, such as "birds.stackkit"; see `train`.
     save_aggregator : str, optional
@@ -156,12 +54,15 @@ def run(
         Of the saved model, as for `train`.
     overwrite : bool, default False
         Replace an existing report in `out`, and an existing file `save`.
+    html : bool, default True
+        Whether to make report.html in `out`.
     reporter : Reporter, optional
         Receives progress; by default nothing is shown.
     **options
         The options of `stackkit run`, with underscores: recipe, backbones, learner, aggregator,
-        baseline, cv, split, shuffle, repeats, group_duplicates, inner_cv, refit, jobs, seed, strict,
-        store, feature_dtype, device, threads. Several components are text with commas or a list.
+        baseline, cv, split, holdout, shuffle, repeats, group_duplicates, inner_cv, refit,
+        learning_curve, jobs, seed, strict, store, feature_dtype, device, threads. Several
+        components are text with commas or a list.
 
     Returns
     -------
@@ -192,23 +93,34 @@ def run(
     if save:
         saving = Saving(path=user_path(save), overwrite=overwrite, **of_model)
         saving.check()
-    predictions = PredictionsFile()
-    steps = Steps(outputs=Outputs(fits=fits_dir(), folder=folder, predictions=predictions))
+    steps = Steps(outputs=Outputs(fits=fits_dir(), folder=folder))
     task = (recipe, registry, store, reporter or SilentReporter(), steps)
     with ExitStack() as held:
         if folder:
             held.enter_context(report_file.reserved(folder, overwrite=overwrite))
         trained = saving.train(*task) if saving else None
-        report = trained.report if trained else carry_out(*task).report
+        found = trained.found if trained else carry_out(*task)
         try:
             if saving and trained:
-                report = saving.save(trained)
+                found = replace(found, report=saving.save(trained))
         finally:  # a model that cannot be written must not cost the report
-            if folder:
-                report_file.write(report, folder, overwrite=overwrite)
-                predictions.write(folder)
+            _record(found, folder, task[3], overwrite=overwrite, html=html)
     model = LoadedModel(trained.model, device=recipe.device, threads=recipe.threads) if trained else None
-    return RunReport(report, model)
+    return RunReport(found, model)
+
+
+def _record(
+    found: Finished, folder: Path | None, reporter: Reporter, *, overwrite: bool, html: bool
+) -> None:
+    """Write what the command writes."""
+    if folder is None:
+        keep(found, reporter.message)
+        return
+    write_files(found, folder, overwrite=overwrite, tell=reporter.message)
+    if html:
+        from stackkit.experiment.page import page_of_run
+
+        page_of_run(found, folder, reporter)
 
 
 def train(
@@ -269,11 +181,10 @@ def train(
     )
     saving.check()
     steps = Steps(outputs=Outputs(fits=fits_dir()))
-    trained = saving.train(recipe, registry, store, reporter or SilentReporter(), steps)
-    report = RunReport(saving.save(trained))
+    shown = reporter or SilentReporter()
+    trained = saving.train(recipe, registry, store, shown, steps)
+    found = replace(trained.found, report=saving.save(trained))
+    keep(found, shown.message)
+    report = RunReport(found)
     model = LoadedModel(trained.model, device=recipe.device, threads=recipe.threads)
     return TrainedModel(report, model, saving.path)
-
-
-def _interval(ends: Sequence[float]) -> str:
-    return f"[{', '.join(f'{100 * end:.1f}' for end in ends)}]"

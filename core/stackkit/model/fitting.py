@@ -18,6 +18,7 @@ from stackkit.evaluation.fit_plan import FitPlan
 from stackkit.evaluation.folds import Fold, inner_folds
 from stackkit.evaluation.learner_fit import LearnerFit
 from stackkit.evaluation.out_of_fold import Collector, OutOfFold
+from stackkit.evaluation.scores import gives_scores
 from stackkit.evaluation.views import Use
 from stackkit.model.classifiers import check_savable
 from stackkit.model.stack import FittedLearner, Stack
@@ -82,10 +83,7 @@ def chosen_aggregator(classifiers: CheckedClassifiers, text: str) -> CheckedAggr
 def _says_how_certain(aggregator: object) -> bool:
     # The class, because scikit-learn's estimators may show a method only once they are fitted.
     kind = type(aggregator)
-    return any(hasattr(each, name) for each in (aggregator, kind) for name in _METHODS)
-
-
-_METHODS = ("predict_proba", "decision_function")
+    return gives_scores(aggregator) or gives_scores(kind)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -99,7 +97,8 @@ class StackFitting:
     official : bool
         Whether the evaluation is on an official split. The stack is then fitted on its training part
         only, by the evaluation itself, and folds inside that part give out-of-fold scores. Otherwise
-        the folds of the evaluation give them, and the stack is fitted on all rows.
+        the stack is fitted on all rows. The folds of the evaluation give scores, if they leave each row
+        out once; folds of their own do after a hold-out.
 
     """
 
@@ -111,30 +110,38 @@ class StackFitting:
     def prepared(self, comparison: Comparison) -> Comparison:
         """Return the comparison of the evaluation, which also gives what the model needs."""
         plan = replace(comparison.fit_plan, chosen=self.chosen.component.text, keep=self.official)
-        if self.official:
-            folds_inside(plan, comparison.folds[0].train)  # refused now, not after hours of fits
-        self._collector = Collector(n_folds=len(comparison.folds) // comparison.repeats)
+        if not _leaves_each_out(comparison):
+            folds_inside(plan, self._training_rows(comparison))  # refused now, not after hours of fits
+        self._collector = self._collector_of(len(comparison.folds) // comparison.repeats)
         take = self._take_stack(plan) if self.official else self._collector.add
         return replace(comparison, fit_plan=plan, on_fold=_both(comparison.on_fold, take))
+
+    def _training_rows(self, comparison: Comparison) -> NDArray[np.int64]:
+        """Return the rows that the stack is fitted on."""
+        if self.official:
+            return comparison.folds[0].train
+        return np.unique(np.concatenate([rows for fold in comparison.folds for rows in fold.both]))
 
     def finish(self, comparison: Comparison) -> FinalFit:
         """Fit what the prepared comparison, which has been run, did not fit."""
         plan = self._alone(comparison.fit_plan)
+        train = self._training_rows(comparison)
         assert self._collector is not None
-        if self.official:
-            train = comparison.folds[0].train
+        if not _leaves_each_out(comparison):
             folds = folds_inside(plan, train)
-            self._collector = Collector(n_folds=len(folds))
+            self._collector = self._collector_of(len(folds))
             # On features, an aggregator answers without the learners' votes.
             without = _averaged(plan, self.chosen) or self.chosen.fit_on == "features"
             inside = replace(plan, keep=False, learners_too=not without)
             _run(comparison, inside, folds, self._collector.add)
-        else:
-            train = np.unique(np.concatenate([fold.train for fold in comparison.folds]))
+        if not self.official:
             plan = final_plan(plan, self.chosen)
             _run(comparison, plan, [Fold(train=train, test=train[:0])], self._take_stack(plan))
         (stack,) = self._stacks
         return FinalFit(stack=stack, out_of_fold=self._collector.collected(plan.labels))
+
+    def _collector_of(self, n_folds: int) -> Collector:
+        return Collector(chosen=self.chosen.component.text, n_folds=n_folds)
 
     def _alone(self, plan: FitPlan) -> FitPlan:
         """Return a plan without baselines and other aggregators."""
@@ -143,6 +150,12 @@ class StackFitting:
 
     def _take_stack(self, plan: FitPlan) -> Callable[[FoldOutcome], None]:
         return lambda outcome: self._stacks.append(stack_of(plan, outcome, self.chosen))
+
+
+def _leaves_each_out(comparison: Comparison) -> bool:
+    """Return whether the folds of each repeat leave every row out once."""
+    first = comparison.folds[: len(comparison.folds) // comparison.repeats]
+    return sum(len(fold.test) for fold in first) == len(comparison.fit_plan.labels)
 
 
 def folds_inside(plan: FitPlan, train: NDArray[np.int64]) -> list[Fold]:

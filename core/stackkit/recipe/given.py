@@ -9,9 +9,9 @@ from typing import TypeAlias
 from stackkit.api.common_options import MOST_SEED
 from stackkit.api.errors import UsageError
 from stackkit.recipe.recipe import Recipe, compose
-from stackkit.recipe.recipe_file import PUBLISHED, Setting, load_recipe
+from stackkit.recipe.recipe_file import OF_ALL_FOLDS, PUBLISHED, Setting, load_recipe
 
-Given: TypeAlias = Sequence[str] | str | int | None
+Given: TypeAlias = Sequence[str] | str | int | float | None
 """A setting as the command line and Python give it; None, or an empty list, if it is not given."""
 
 
@@ -61,24 +61,40 @@ def checked_recipe(
     check_count("--jobs", jobs)
     check_count("--cv", given.get("cv"), least=2)
     check_count("--inner-cv", given.get("inner_cv"), least=2)
-    if given.get("split"):
-        _refuse_folds(given)
+    _check_share(given.get("holdout"))
+    _refuse_contradictions(given)
     composed = recipe_from(dataset, recipe, given)
     check_seed(composed.seed + composed.repeats - 1)
-    if composed.repeats > 1 and not composed.shuffle:
+    if composed.repeats > 1 and not (composed.shuffle or composed.holdout):
         raise UsageError(f"--repeats {composed.repeats} would repeat the same folds; add --shuffle")
     return replace(composed, jobs=jobs)
 
 
-def _refuse_folds(given: Mapping[str, Given]) -> None:
-    if given.get("cv") is not None or given.get("shuffle"):
+def _check_share(share: Given) -> None:
+    if share is not None and not (isinstance(share, int | float) and 0 < share < 1):
+        raise UsageError(f"--holdout must be a share between 0 and 1, such as 0.2, got {share}")
+
+
+def _refuse_contradictions(given: Mapping[str, Given]) -> None:
+    """Refuse options that belong to different protocols."""
+    split, holdout = given.get("split"), given.get("holdout")
+    of_folds = [f"--{key}" for key in OF_ALL_FOLDS if given.get(key)]
+    if split and holdout:
+        raise UsageError(f"--split {split} cannot be combined with --holdout; choose one protocol")
+    if split == "official" and of_folds:
         raise UsageError(
-            "--split official cannot be combined with --cv or --shuffle; choose one protocol"
+            "--split official cannot be combined with --cv or --shuffle; choose one protocol, or use "
+            "--split both"
         )
-    if given.get("group_duplicates"):
+    if split == "official" and given.get("group_duplicates"):
         raise UsageError(
             "--group-duplicates cannot be combined with --split official, whose parts are fixed; use "
             "--cv, or delete the copies"
+        )
+    if holdout and of_folds:
+        raise UsageError(
+            f"--holdout cannot be combined with {' or '.join(of_folds)}: it draws its test images at "
+            "random, without folds; choose one protocol"
         )
 
 

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from stackkit.recipe.recipe_file import CHECKS, OF_FOLDS, PUBLISHED, RecipeFile, Setting, asks_for_folds
+from stackkit.recipe.recipe_file import (
+    CHECKS,
+    OF_ALL_FOLDS,
+    OF_FOLDS,
+    PUBLISHED,
+    RecipeFile,
+    Setting,
+    asks_for_folds,
+)
 
 RECIPE_BACKBONES = ("vgg19", "resnet50", "inception-v3", "xception")
 LEARNERS = ("logistic",)
-AGGREGATORS = ("average-svm", "soft-vote")
+AGGREGATORS = ("average-svm", "soft-vote", "concat")
 BASELINES = ("linear-svm",)
 FOLDS = 3
 INNER_FOLDS = 3
@@ -26,7 +34,7 @@ OPTIONS = {"learners": "--learner", "aggregators": "--aggregator", "baselines": 
 class Recipe:
     """An experiment, described by names and settings.
 
-    The defaults are the published recipe, plus the aggregator soft-vote for comparison.
+    The defaults are the published recipe, plus the aggregators soft-vote and concat for comparison.
 
     Attributes
     ----------
@@ -43,11 +51,14 @@ class Recipe:
     cv : int
         Number of stratified folds, >= 2.
     repeats : int
-        How often to repeat cross-validation with other folds, >= 1; needs `shuffle`.
+        How often to repeat cross-validation with other folds, >= 1, which needs `shuffle`; or how often
+        to draw the test images of `holdout`.
     group_duplicates : bool
         Whether copies of one file are always in the same fold, like images of one group.
-    official : bool
-        Use the official training and test split of the dataset instead of folds.
+    split : {"", "official", "both"}
+        What to do with the official split of the dataset: nothing, or use it instead of folds, or also.
+    holdout : float
+        Share of the images of each class to draw as test images instead of folds, in (0, 1); 0: folds.
     shuffle : bool
         Shuffle the samples before they are divided into folds.
     seed : int
@@ -57,6 +68,8 @@ class Recipe:
     refit : bool
         Whether learners of out-of-fold aggregators are fitted again on the whole training fold to
         predict test images. If False, the learners of the inner folds are averaged.
+    learning_curve : bool
+        Whether to evaluate on parts of the training images too.
     strict : bool
         Stop at the first image that cannot be read, instead of leaving it out.
     device : {"cpu", "gpu"} or None
@@ -82,16 +95,36 @@ class Recipe:
     cv: int = FOLDS
     repeats: int = 1
     group_duplicates: bool = False
-    official: bool = False
+    split: str = ""
+    holdout: float = 0.0
     shuffle: bool = False
     seed: int = 0
     inner_cv: int = INNER_FOLDS
     refit: bool = True
+    learning_curve: bool = False
     strict: bool = False
     device: str | None = None
     threads: int | None = None
     jobs: int | None = None
     file: RecipeFile = field(default=DEFAULTS, repr=False)
+
+    @property
+    def official(self) -> bool:
+        """Whether the official split is the only protocol."""
+        return self.split == "official"
+
+    @property
+    def protocols(self) -> tuple[Recipe, ...]:
+        """The same recipe once for each protocol that it asks for: two for ``split="both"``."""
+        if self.split != "both":
+            return (self,)
+        alone = replace(self, split="official", shuffle=False, repeats=1, group_duplicates=False)
+        return replace(self, split=""), alone
+
+    def in_shuffled_folds(self, count: int) -> Recipe:
+        """Return the same recipe under one cross-validation, whatever its own protocol is."""
+        alone = replace(self, split="", holdout=0.0, learning_curve=False)
+        return replace(alone, cv=count, shuffle=True, repeats=1)
 
 
 def compose(file: RecipeFile, dataset: str, given: Mapping[str, Setting]) -> Recipe:
@@ -103,9 +136,9 @@ def compose(file: RecipeFile, dataset: str, given: Mapping[str, Setting]) -> Rec
         The file.
     dataset : str
         Name and options of the dataset.
-    given : mapping of str to tuple of str, bool, int or str
-        Settings by the keys of a recipe file. An official split replaces folds and what belongs to
-        them, and the other way round.
+    given : mapping of str to tuple of str, bool, int, float or str
+        Settings by the keys of a recipe file. An official split, or a hold-out, replaces folds and what
+        belongs to them, and the other way round.
 
     Returns
     -------
@@ -114,30 +147,43 @@ def compose(file: RecipeFile, dataset: str, given: Mapping[str, Setting]) -> Rec
 
     """
     kept = dict(file.settings)
+    replaced = _replaced(kept, given)
+    fields: dict[str, Any] = {key: value for key, value in kept.items() if key not in replaced}
+    return Recipe(dataset=dataset, file=file, **{**fields, **given})
+
+
+def _replaced(kept: Mapping[str, Setting], given: Mapping[str, Setting]) -> set[str]:
+    """Return the keys of a file that make no sense beside the protocol that is given instead."""
+    if given.get("split") == "official":
+        return {*OF_FOLDS, "holdout"}
     if "split" in given:
-        kept = {key: value for key, value in kept.items() if key not in OF_FOLDS}
-    elif asks_for_folds(given):
-        kept.pop("split", None)
-    return Recipe(dataset=dataset, file=file, **_fields({**kept, **given}))
-
-
-def _fields(settings: Mapping[str, Setting]) -> dict[str, Any]:
-    fields: dict[str, Any] = dict(settings)
-    if "split" in fields:
-        fields["official"] = fields.pop("split") == "official"
-    return fields
+        return {"holdout"}
+    if "holdout" in given:
+        return {*OF_ALL_FOLDS, "split"}
+    of_all_folds = "cv" in given or given.get("shuffle") is True
+    replaced = {"holdout"} if of_all_folds else set()
+    if kept.get("split") == "official" and asks_for_folds(given):
+        replaced.add("split")
+    return replaced
 
 
 def settings_of(recipe: Recipe) -> dict[str, Setting]:
-    """Return all settings that a recipe file can have, by its keys; `split` is "" for folds."""
-    special = {"split": "official" if recipe.official else ""}
-    return {key: special[key] if key in special else getattr(recipe, key) for key in CHECKS}
+    """Return all settings that a recipe file can have, by its keys; "" and 0.0 stand for folds."""
+    return {key: getattr(recipe, key) for key in CHECKS}
 
 
 def changes(recipe: Recipe) -> dict[str, Setting]:
-    """Return the settings in which a recipe differs from the file that it started from."""
+    """Return the settings in which a recipe differs from the file that it started from.
+
+    Settings of folds that its protocol does not use are left out.
+    """
     before = settings_of(compose(recipe.file, recipe.dataset, {}))
-    return {key: value for key, value in settings_of(recipe).items() if value != before[key]}
+    unused = OF_FOLDS if recipe.official else OF_ALL_FOLDS if recipe.holdout else ()
+    return {
+        key: value
+        for key, value in settings_of(recipe).items()
+        if value != before[key] and key not in unused
+    }
 
 
 def title(recipe: Recipe) -> str:
@@ -157,8 +203,8 @@ def command(recipe: Recipe) -> str:
     if recipe.file.name != PUBLISHED:
         words += ["--recipe", recipe.file.name]
     different = changes(recipe)
-    if different.get("split") == "":  # the file has an official split, which only folds replace
-        different["cv"] = recipe.cv
+    if not (recipe.split or recipe.holdout) and {"split", "holdout"} & set(different):
+        different["cv"] = recipe.cv  # the file has another protocol, which only this replaces
     for key, value in different.items():
         words += _option(key, value)
     return shlex.join(words)
@@ -171,4 +217,5 @@ def _option(key: str, value: Setting) -> list[str]:
         return [name if value else f"--no-{name.removeprefix('--')}"]
     if isinstance(value, tuple):
         return [name, ",".join(value) or "none"]
-    return [name, str(value)] if value != "" else []
+    not_given = value == "" or (isinstance(value, float) and not value)
+    return [] if not_given else [name, str(value)]

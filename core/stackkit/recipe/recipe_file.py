@@ -20,7 +20,10 @@ FOLDER = Path(__file__).parent
 
 SUFFIX = ".toml"
 
-Setting = tuple[str, ...] | bool | int | str
+Setting = tuple[str, ...] | bool | int | float | str
+
+SPLITS = ("official", "both")
+"""Values of `split`: the dataset's own split in place of folds, or after them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +38,7 @@ class RecipeFile:
         What it does, in a few words.
     cost : str
         What it costs, in a few words.
-    settings : mapping of str to tuple of str, bool, int or str
+    settings : mapping of str to tuple of str, bool, int, float or str
         The settings that the file has, by its keys. For others, the defaults of `Recipe` hold.
 
     """
@@ -152,10 +155,16 @@ def _truth(value: object, path: Path, key: str) -> bool:
     raise _refused(path, key, "true or false", value)
 
 
-def _official(value: object, path: Path, key: str) -> str:
-    if value == "official":
-        return "official"
-    raise _refused(path, key, '"official"', value)
+def _split(value: object, path: Path, key: str) -> str:
+    if isinstance(value, str) and value in SPLITS:
+        return value
+    raise _refused(path, key, '"official" or "both"', value)
+
+
+def _share(value: object, path: Path, key: str) -> float:
+    if isinstance(value, float) and 0 < value < 1:
+        return value
+    raise _refused(path, key, "a share between 0 and 1, such as 0.2", value)
 
 
 def _whole(least: int, most: int | None = None) -> Callable[[object, Path, str], int]:
@@ -190,13 +199,15 @@ CHECKS: Mapping[str, Callable[[object, Path, str], Setting]] = {
     "aggregators": _components("soft-vote", least=1),
     "baselines": _components("linear-svm", least=0),
     "cv": _whole(2),
-    "split": _official,
+    "split": _split,
+    "holdout": _share,
     "shuffle": _truth,
     "repeats": _whole(1),
     "group_duplicates": _truth,
     "seed": _whole(0, MOST_SEED),
     "inner_cv": _whole(2),
     "refit": _truth,
+    "learning_curve": _truth,
     "strict": _truth,
 }
 """The settings that a file may have, each with the function that checks its value."""
@@ -207,22 +218,36 @@ ELSEWHERE = ("dataset", "device", "threads", "jobs", "store", "out")
 OF_FOLDS = ("cv", "shuffle", "repeats", "group_duplicates")
 """Settings that an official split makes meaningless."""
 
+OF_ALL_FOLDS = ("cv", "shuffle")
+"""Settings that a hold-out, which is drawn at random, makes meaningless."""
+
+_HARMLESS: Mapping[str, Setting] = {"shuffle": False, "repeats": 1, "group_duplicates": False}
+"""Values that ask for nothing."""
+
 
 def asks_for_folds(settings: Mapping[str, Setting]) -> list[str]:
     """Return the keys among some settings that an official split contradicts."""
-    harmless = {"shuffle": False, "repeats": 1, "group_duplicates": False}
-    return [key for key in OF_FOLDS if key in settings and settings[key] != harmless.get(key)]
+    return [key for key in OF_FOLDS if key in settings and settings[key] != _HARMLESS.get(key)]
 
 
 def _refuse_contradictions(path: Path, settings: Mapping[str, Setting]) -> None:
-    of_folds = asks_for_folds(settings)
-    if "split" in settings and of_folds:
+    split, holdout = settings.get("split"), "holdout" in settings
+    contradicting = [*(["holdout"] if split and holdout else []), *_contradicting(settings)]
+    if contradicting:
+        protocol = f'split = "{split}"' if split else f"holdout = {settings['holdout']}"
         raise UsageError(
-            f'recipe {path}: split = "official" cannot be combined with {" and ".join(of_folds)}; '
+            f"recipe {path}: {protocol} cannot be combined with {' and '.join(contradicting)}; "
             "choose one protocol"
         )
     repeats = settings.get("repeats", 1)
-    if repeats != 1 and not settings.get("shuffle"):
+    if repeats != 1 and not (settings.get("shuffle") or holdout):
         raise UsageError(
             f"recipe {path}: repeats = {repeats} would repeat the same folds; add shuffle = true"
         )
+
+
+def _contradicting(settings: Mapping[str, Setting]) -> list[str]:
+    """Return the keys of folds that the protocol of a file makes meaningless."""
+    if settings.get("split") == "official":
+        return asks_for_folds(settings)
+    return [key for key in OF_ALL_FOLDS if key in settings] if "holdout" in settings else []

@@ -11,6 +11,8 @@ from stackkit.evaluation.comparison import Comparison
 from stackkit.evaluation.metrics import Result
 from stackkit.evaluation.protocol import Protocol
 from stackkit.evaluation.table_row import sources
+from stackkit.report.sentences import ends, percent, signed_points, titles
+from stackkit.report.verdicts import Verdicts
 from stackkit.report.view_notes import notes_on_views
 
 MAX_ROWS = 3
@@ -46,16 +48,20 @@ def notes(
     yield from notes_on_views(comparison.fit_plan, results)
     yield from _on_fits(comparison, results)
     yield from _on_out_of_fold(comparison, results)
-    if len(comparison.fit_plan.classifiers.learners) > 1:
-        yield (
-            "The gain is measured against the best baseline or learner of this table, chosen on the "
-            "same test images, which favours that one."
-        )
-    elif len(comparison.fit_plan.features) > 1:
-        yield (
-            "The gain is measured against the best single backbone of this table, chosen on the same "
-            "test images, which favours the single backbone."
-        )
+
+
+def notes_on_selection(verdicts: Verdicts, results: Sequence[Result]) -> Iterator[str]:
+    """Say what the best single backbone, and the gain over it, owe to being chosen on these images."""
+    single, gain = verdicts.best_single, verdicts.gain
+    if len(single.among) == 1 or gain is None:
+        return
+    title = titles(results)[gain.first]
+    yield (
+        "The gain is measured against the best row on a single backbone, chosen on the same test "
+        "images, which favours that one and makes gains look smaller. Corrected for this choice, it has "
+        f"{percent(single.corrected)} instead of {percent(single.accuracy)}, and the gain of {title} is "
+        f"{signed_points(gain.difference)}, 95 % interval {ends(gain.interval_95)}."
+    )
 
 
 def _on_images(
@@ -98,7 +104,7 @@ def _on_class_sizes(comparison: Comparison, results: Sequence[Result]) -> Iterat
     if useless := [r for r in results if r.interval_95[0] <= share]:
         yield (
             f"Not shown to be better than always answering the largest class, which is right for "
-            f"{_percent(share)} of the test images: {_rows(useless)}."
+            f"{percent(share)} of the test images: {_rows(useless)}."
         )
     low_high = [r for r in results if not r.interval_95[0] <= r.balanced_accuracy <= r.interval_95[1]]
     if low_high:
@@ -106,7 +112,7 @@ def _on_class_sizes(comparison: Comparison, results: Sequence[Result]) -> Iterat
         yield (
             f"Classes have {sizes[sizes > 0].min()} to {sizes.max()} test images and are not "
             f"recognised equally well. If every class counts the same, {_row(first)} is right for "
-            f"{_percent(first.balanced_accuracy)} instead of {_percent(first.accuracy)}. This "
+            f"{percent(first.balanced_accuracy)} instead of {percent(first.accuracy)}. This "
             f"concerns: {_rows(low_high)}."
         )
 
@@ -130,10 +136,6 @@ def _row(result: Result) -> str:
 def _rows(results: Sequence[Result]) -> str:
     more = len(results) - MAX_ROWS
     return ", ".join(map(_row, results[:MAX_ROWS])) + (f" and {more} more" if more > 0 else "")
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
 
 
 def _never_trained(comparison: Comparison) -> set[int]:

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,21 @@ FILE_NAME = "report.json"
 PROBABILITIES = "probabilities.h5"
 
 PREDICTIONS = "predictions.csv"
+
+OUTCOMES = "outcomes.npz"
+
+EVIDENCE = "evidence.npz"
+
+PAGE = "report.html"
+
+OFFICIAL_SPLIT = "official-split"
+"""Folder in that of a run with both protocols: the files of its second evaluation."""
+
+FILES = (FILE_NAME, PROBABILITIES, PREDICTIONS, OUTCOMES, EVIDENCE, PAGE)
+"""All files of a run."""
+
+_REPLACED = (PREDICTIONS, OUTCOMES, EVIDENCE, PAGE)
+"""Files that are written after report.json, and may fail to be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,8 +143,8 @@ class Report:
         document["largest_class"] = asdict(self.largest_class)
         best = best_single(self.results)
         document["best_single"] = {"name": best.name, "backbone": best.backbones[0]}
-        for entry, result in zip(document["results"], self.results, strict=True):
-            entry["gain"] = result.accuracy - best.accuracy
+        for entry in (*document["results"], *document["references"]):
+            entry["gain"] = entry["accuracy"] - best.accuracy
         document["untrained"] = any(result.untrained for result in self.results)
         for name in ("model", "verdicts", "learning_curve"):
             if getattr(self, name) is None:
@@ -208,7 +223,7 @@ def reserved(folder: Path, *, overwrite: bool) -> Iterator[None]:
 
 
 def _refuse_existing(folder: Path, *, overwrite: bool) -> None:
-    for target in (folder / FILE_NAME, folder / PROBABILITIES, folder / PREDICTIONS):
+    for target in (folder / name for name in (*FILES, OFFICIAL_SPLIT)):
         if os.path.lexists(target) and not overwrite:  # Path.exists may raise PermissionError
             raise UsageError(f"{target} exists; choose another --out, or pass --overwrite")
 
@@ -219,6 +234,8 @@ def _not_writable(folder: Path, reason: str | None) -> UsageError:
 
 def write(report: Report, folder: Path, *, overwrite: bool = True) -> Path:
     """Write report.json to a folder and return its path; an older one is replaced as a whole.
+
+    Of an older run, everything that would belong to another report is removed first.
 
     Raises
     ------
@@ -234,6 +251,7 @@ def write(report: Report, folder: Path, *, overwrite: bool = True) -> Path:
         )
     text = json.dumps(report.document(), indent=2) + "\n"
     try:
+        _remove_older(folder)
         with atomic_write(target) as temporary:
             temporary.write_text(text, encoding="utf-8")
     except OSError as error:
@@ -241,3 +259,12 @@ def write(report: Report, folder: Path, *, overwrite: bool = True) -> Path:
             f"{target} cannot be written: {error.strerror}; the features are kept"
         ) from error
     return target
+
+
+def _remove_older(folder: Path) -> None:
+    """Remove what an older run has left; probabilities.h5 is replaced before the report is written."""
+    second = folder / OFFICIAL_SPLIT
+    for stale in (*(folder / name for name in _REPLACED), *(second / name for name in FILES)):
+        stale.unlink(missing_ok=True)
+    with suppress(OSError):  # there is none, or it holds files of the user
+        second.rmdir()

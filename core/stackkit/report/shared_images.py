@@ -29,7 +29,7 @@ def notes_on_shared_images(
     if protocol.grouped and (distinct := _distinct_repeats(comparison)) < comparison.repeats:
         yield (
             f"Groups leave few ways to divide the images: the {comparison.repeats} repeats have only "
-            f"{distinct} different division(s) into folds."
+            f"{distinct} different division(s)."
         )
     yield from _on_duplicates(protocol, shared.duplicates)
 
@@ -59,10 +59,11 @@ def _on_duplicates(protocol: Protocol, duplicates: Duplicates) -> Iterator[str]:
     overlap = duplicates.in_train_and_test
     if overlap.sets:
         example = overlap.examples[0]
-        where, remedy = (
-            ("several folds", "pass --group-duplicates")
-            if protocol.kind == "cross-validation"
-            else ("both parts", "delete the copies from one of them")
+        where = "several folds" if protocol.kind == "cross-validation" else "both parts"
+        remedy = (
+            "delete the copies from one of them"
+            if protocol.kind == "official-split"
+            else "pass --group-duplicates"
         )
         yield (
             f"Identical files are in {where}: {overlap.test_images} image(s) are predicted by "

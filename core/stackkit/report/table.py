@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from rich.console import Console
 
+from stackkit.evaluation.learning_curve import LearningCurve
 from stackkit.evaluation.metrics import Result, best_single
+from stackkit.evaluation.references import LARGEST_CLASS
 from stackkit.evaluation.table_row import sources
 from stackkit.report.report import FILE_NAME, Report
 from stackkit.statistics.intervals import Interval
@@ -20,25 +22,63 @@ MAX_FAILURES = 20
 """Number of unreadable images, and of damaged ones, that are listed."""
 
 
+NOT_COMPARABLE = "Below, the official split: its figures are not comparable with those above."
+"""Line between the tables of two protocols."""
+
+
+def show_all(reports: Sequence[Report], console: Console) -> None:
+    """Print the reports of one run, of which the second is that of the official split."""
+    for number, report in enumerate(reports):
+        if number:
+            print_literal(console, "")
+            print_literal(console, NOT_COMPARABLE)
+        show(report, console)
+
+
 def show(report: Report, console: Console) -> None:
     """Print one row per classifier, then the notes and the unreadable and damaged images."""
     console = unwrapped(console)
     classes = f"{report.n_images:,} images, {len(report.classes)} classes"
-    title = f"{report.dataset}: {classes}; {report.protocol.title}; accuracy in percent"
+    title = f"{report.dataset}: {classes}; {report.protocol.title}; accuracy in percent{_chance(report)}"
     print_literal(console, "")
     print_literal(console, title)
     _show_results(report, console)
     if len(report.folds) > MAX_FOLDS:
         for result in report.results:
             accuracies = " ".join(map(_percent, result.fold_accuracy))
-            print_literal(console, f"folds of {result.name} on {_backbones(result)}: {accuracies}")
+            print_literal(
+                console,
+                f"{report.protocol.part}s of {result.name} on {_backbones(result)}: {accuracies}",
+            )
     for note in report.notes:
         print_literal(console, f"- {note}")
+    if report.learning_curve:
+        _show_learning_curve(report.learning_curve, console)
     for what, images in (("failed", report.failed_images), ("suspect", report.suspect_images)):
         for image in images[:MAX_FAILURES]:
             print_literal(console, f"{what}: {image.id}: {image.reason}")
         if (more := len(images) - MAX_FAILURES) > 0:
             print_literal(console, f"... and {more} more; {FILE_NAME} (--out) lists all")
+
+
+def _chance(report: Report) -> str:
+    """Return what the title says of the accuracy that needs no image."""
+    found = [each for each in report.references if each.name == LARGEST_CLASS]
+    return "".join(f", chance {_percent(each.accuracy)} (always the largest class)" for each in found)
+
+
+def _show_learning_curve(found: LearningCurve, console: Console) -> None:
+    for curve in found.curves:
+        title = f"{curve.name} on {sources(curve.backbones, 1)}"
+        points = ", ".join(
+            f"{_images(p.images_per_class)}: {_percent(p.accuracy)}" for p in curve.points
+        )
+        print_literal(console, f"accuracy of {title} by training images of each class: {points}")
+    print_literal(console, f"- {found.sentence}")
+
+
+def _images(number: float) -> str:
+    return f"{number:.0f}" if number >= 10 else f"{number:.2g}"
 
 
 def documents(report: Report) -> list[dict[str, Any]]:
@@ -59,7 +99,7 @@ def _show_results(report: Report, console: Console) -> None:
         Column(heading="on", cells=[_backbones(result) for result in results], is_name=True),
     ]
     for fold in range(n_folds if n_folds <= MAX_FOLDS else 0):
-        heading = f"fold {fold + 1}" if n_folds > 1 else "test"
+        heading = f"{report.protocol.part} {fold + 1}" if n_folds > 1 else "test"
         accuracies = [_percent(result.fold_accuracy[fold]) for result in results]
         columns.append(Column(heading=heading, cells=accuracies, rank=5))
     columns += _summaries(report, best)

@@ -18,7 +18,7 @@ class Verdict:
     difference : float
         Accuracy of the first minus that of the second, in [-1, 1].
     interval_95 : tuple of (float, float)
-        Paired bootstrap over images, or over groups of them.
+        Paired bootstrap over images, or over groups of them, see `bootstrap.difference_interval`.
     p : float
         Of McNemar's test, or over repeats of the corrected resampled t-test.
     p_holm : float
@@ -27,6 +27,8 @@ class Verdict:
         Name of the test.
     sentence : str
         The verdict in plain words.
+    claimed : bool
+        Whether interval and test both say that the rows differ.
 
     """
 
@@ -38,6 +40,7 @@ class Verdict:
     p_holm: float
     test: str
     sentence: str
+    claimed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

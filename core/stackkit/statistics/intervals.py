@@ -11,7 +11,8 @@ from scipy.special import ndtri
 Interval = tuple[float, float]
 """Lower and upper end."""
 
-_Z_95 = float(ndtri(0.5 + 0.5 * 0.95))
+Z_95 = float(ndtri(0.5 + 0.5 * 0.95))
+"""Quantile of the normal distribution for a two-sided 95 % interval."""
 
 
 def wilson(hits: float, total: int) -> Interval:
@@ -41,12 +42,53 @@ def wilson(hits: float, total: int) -> Interval:
     American Statistical Association 22, 1927, 209-212.
 
     """
-    share, z_squared = hits / total, _Z_95**2
+    return _wilson(hits, total, Z_95)
+
+
+def _wilson(hits: float, total: float, z: float) -> Interval:
+    share, z_squared = hits / total, z**2
     denominator = 2 * (total + z_squared)
     center = (2 * total * share + z_squared) / denominator
-    half = _Z_95 / denominator * math.sqrt(4 * total * share * (1 - share) + z_squared)
+    half = z / denominator * math.sqrt(4 * total * share * (1 - share) + z_squared)
     # Set exactly at the ends, where rounding could give -1e-17.
     return (center - half if hits > 0 else 0.0, center + half if hits < total else 1.0)
+
+
+def wilson_of_variance(
+    share: float, variance: float, *, total: float, n_units: int, widening: float = 1.0
+) -> Interval:
+    """Return Wilson's 95 % interval for a share whose variance is known in another way.
+
+    Parameters
+    ----------
+    share : float
+        In [0, 1].
+    variance : float
+        Of the share.
+    total : float
+        Number of images. No more independent ones can count.
+    n_units : int
+        Number of independent units: images, or groups of images. So many count where the share is 0 or
+        1, which has no variance to see.
+    widening : float
+        Factor of the interval's width.
+
+    Returns
+    -------
+    tuple of (float, float)
+        Both ends, in [0, 1].
+
+    References
+    ----------
+    N. Dean and M. Pagano, "Evaluating confidence interval methods for binomial proportions in clustered
+    surveys", Journal of Survey Statistics and Methodology 3, 2015, 484-503.
+
+    """
+    if share in (0.0, 1.0):
+        effective = float(n_units)
+    else:
+        effective = min(float(total), share * (1 - share) / variance) if variance > 0 else float(total)
+    return _wilson(share * effective, effective, widening * Z_95)
 
 
 def tango(only_first: float, only_second: float, total: int) -> Interval:
@@ -79,7 +121,7 @@ def tango(only_first: float, only_second: float, total: int) -> Interval:
     estimate = (only_first - only_second) / total
 
     def beyond(sign: int) -> Callable[[float], float]:
-        return lambda difference: sign * _score(only_first, only_second, total, difference) - _Z_95**2
+        return lambda difference: sign * _score(only_first, only_second, total, difference) - Z_95**2
 
     # The score has the sign of estimate - difference and grows monotonically with their distance.
     low = brentq(beyond(1), -1, estimate) if estimate > -1 else -1.0

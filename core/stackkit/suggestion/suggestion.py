@@ -242,13 +242,4 @@ def _try(
 
 def _on_sample(recipe: Recipe, seed: int) -> Recipe:
     """Return a candidate's recipe with the folds that all candidates have on the sample."""
-    return replace(
-        recipe,
-        baselines=(),
-        official=False,
-        cv=FOLDS,
-        shuffle=True,
-        repeats=1,
-        seed=seed,
-        strict=False,
-    )
+    return replace(recipe.in_shuffled_folds(FOLDS), baselines=(), seed=seed, strict=False)

@@ -12,6 +12,10 @@ from types import FrameType
 IN_FLIGHT = "stopping after the current batch; press Ctrl-C again to stop at once"
 
 
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C after which the user needs to know something else than usual, which is its text."""
+
+
 class StopAtOnce(KeyboardInterrupt):
     """The second Ctrl-C: unlike after the first one, nothing in progress may be waited for."""
 

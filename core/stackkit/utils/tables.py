@@ -68,7 +68,10 @@ def unwrapped(console: Console) -> Console:
     """
     if console.is_terminal:
         return console
-    return Console(file=console.file, width=max(console.width, PIPE_WIDTH))
+    width = max(console.width, PIPE_WIDTH)
+    return Console(
+        file=console.file, width=width, force_terminal=False, force_jupyter=console.is_jupyter
+    )
 
 
 def print_literal(console: Console, text: str) -> None:

@@ -1,0 +1,100 @@
+"""Find the images with the most similar features, without a matrix of all pairs in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stackkit.api.reporter import Reporter
+from stackkit.evaluation.features import Features
+
+TASK = "comparing images"
+"""Name of the progress bar."""
+
+BLOCK = 1024
+"""Images that are compared with as many others at a time; 4 MB for their similarities."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Neighbours:
+    """The most similar images of each image.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n, k), int64
+        The k most similar other images, the most similar first.
+    similarity : ndarray of shape (n, k), float32
+        Cosine of the angle between the features of both, from -1 to 1; the mean over the backbones.
+
+    """
+
+    rows: NDArray[np.int64]
+    similarity: NDArray[np.float32]
+
+
+def nearest_images(features: Sequence[Features], k: int, reporter: Reporter) -> Neighbours:
+    """Compare every image with every other one.
+
+    Parameters
+    ----------
+    features : sequence of Features
+        One entry per backbone, all of the same n images. Several views count by their mean.
+    k : int
+        Number of neighbours; fewer if there are fewer other images.
+    reporter : Reporter
+        Receives progress.
+
+    Returns
+    -------
+    Neighbours
+        Time grows with the square of n, memory only with n.
+
+    """
+    count = len(features[0].used_rows)
+    k = min(k, count - 1)
+    rows = np.zeros((count, k), np.int64)
+    similarity = np.full((count, k), -np.inf, np.float32)
+    reporter.start(TASK, count)
+    for block in _blocks(count):
+        ours = [_directions(each, block) for each in features]
+        for other in _blocks(count):
+            theirs = ours if np.array_equal(other, block) else [_directions(f, other) for f in features]
+            found = np.mean([a @ b.T for a, b in zip(ours, theirs, strict=True)], axis=0)
+            if theirs is ours:
+                np.fill_diagonal(found, -np.inf)  # no image is its own neighbour
+            _keep_best(rows, similarity, block, other, found)
+        reporter.advance(TASK, len(block))
+    return Neighbours(rows=rows, similarity=similarity)
+
+
+def _blocks(count: int) -> Iterator[NDArray[np.int64]]:
+    for start in range(0, count, BLOCK):
+        yield np.arange(start, min(start + BLOCK, count))
+
+
+def _directions(features: Features, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Return the features of some images scaled to length 1; zeros stay zeros."""
+    taken = features.take_average(rows)
+    length = np.linalg.norm(taken, axis=1, keepdims=True)
+    scaled: NDArray[np.float32] = taken / np.maximum(length, np.finfo(np.float32).tiny)
+    return scaled
+
+
+def _keep_best(
+    rows: NDArray[np.int64],
+    similarity: NDArray[np.float32],
+    block: NDArray[np.int64],
+    other: NDArray[np.int64],
+    found: NDArray[np.float32],
+) -> None:
+    """Merge the similarities of a block to others, (n_block, n_others), into what is known."""
+    k = rows.shape[1]
+    both = np.concatenate([similarity[block], found], axis=1)
+    names = np.concatenate([rows[block], np.broadcast_to(other, found.shape)], axis=1)
+    # Stable, so that equal similarities keep the order of the dataset.
+    best = np.argsort(-both, axis=1, kind="stable")[:, :k]
+    similarity[block] = np.take_along_axis(both, best, axis=1)
+    rows[block] = np.take_along_axis(names, best, axis=1)

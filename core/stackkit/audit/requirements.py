@@ -1,0 +1,37 @@
+"""Say which checks of an audit are impossible, and what to do about it."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+_NEEDS = {"label": ("labels", "cleanlab"), "near-duplicate": ("near-duplicates", "imagehash")}
+"""What is checked, and the package of the extra `report` that it needs."""
+
+
+def missing(*, predicted: bool = True, features: bool = True) -> dict[str, str]:
+    """Return the kinds of findings that are not looked for, and why.
+
+    Parameters
+    ----------
+    predicted : bool
+        Whether there are out-of-fold probabilities.
+    features : bool
+        Whether there are features.
+
+    """
+    skipped = {
+        kind: f"{what} were not checked: {package} is not installed; run: pip install 'stackkit[report]'"
+        for kind, (what, package) in _NEEDS.items()
+        if find_spec(package) is None
+    }
+    if not predicted:
+        skipped["label"] = (
+            "labels were not checked: no learner gave out-of-fold probabilities; add a learner that has "
+            "them, such as logistic"
+        )
+    if not features:
+        for kind, what in (("near-duplicate", "near-duplicates"), ("outlier", "outliers")):
+            skipped[kind] = (
+                f"{what} were not checked: the features are not in the store; run `stackkit extract`"
+            )
+    return skipped

@@ -1,0 +1,69 @@
+"""Write an audit to a folder: a table to work through, JSON for programs, and a page with images."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from stackkit.api.errors import UsageError
+from stackkit.experiment.audit import Audited, shown_images
+from stackkit.html_report.audit_page import audit_page
+from stackkit.report.gathering import SHOWN_PER_KIND
+from stackkit.utils.files import atomic_write, temporary_path
+
+CSV, JSON, PAGE = "audit.csv", "audit.json", "audit.html"
+
+
+def prepare(folder: Path, *, overwrite: bool) -> None:
+    """Create the folder and check that files can be written to it, before hours of work.
+
+    Raises
+    ------
+    UsageError
+        If the folder holds an audit and `overwrite` is False, or cannot be created or written.
+
+    """
+    for name in (CSV, JSON, PAGE):
+        if os.path.lexists(folder / name) and not overwrite:
+            raise UsageError(f"{folder / name} exists; choose another --out, or pass --overwrite")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # Permissions alone do not tell: root may write anywhere, except on read-only file systems.
+        trial = temporary_path(folder / CSV)
+        trial.touch()
+        trial.unlink()
+    except OSError as error:
+        reason = "it is a file" if folder.is_file() else error.strerror
+        raise UsageError(
+            f"--out {folder} cannot be written ({reason}); choose another folder"
+        ) from error
+
+
+def write(audited: Audited, folder: Path) -> list[Path]:
+    """Write audit.csv, audit.json and audit.html, and return their paths.
+
+    Raises
+    ------
+    UsageError
+        If a file cannot be written.
+
+    """
+    report = audited.report
+    thumbnails = audited.thumbnails(shown_images(report.audit, SHOWN_PER_KIND))
+    contents = {
+        CSV: report.csv(),
+        JSON: json.dumps(report.document(), indent=2) + "\n",
+        PAGE: audit_page(report, thumbnails),
+    }
+    return [_write(folder / name, content) for name, content in contents.items()]
+
+
+def _write(path: Path, content: str) -> Path:
+    try:
+        with atomic_write(path) as temporary:
+            # An id is a file name, which may hold bytes that are not UTF-8.
+            temporary.write_text(content, encoding="utf-8", errors="backslashreplace", newline="")
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}; choose another --out") from error
+    return path

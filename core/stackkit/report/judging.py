@@ -1,0 +1,162 @@
+"""Judge a finished run: how good it is, what stacking adds, and which rows can be told apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from stackkit.evaluation.learning_curve import LearningCurve
+from stackkit.evaluation.metrics import Result
+from stackkit.evaluation.outcomes import Outcomes
+from stackkit.evaluation.overlaps import SharedImages
+from stackkit.evaluation.protocol import Protocol
+from stackkit.report.paired import PairedAnswers, RepeatedFolds
+from stackkit.report.sentences import is_claimed, on_difference, on_selection, titles
+from stackkit.report.summary import Summary
+from stackkit.report.verdicts import Selected, Verdict, Verdicts
+from stackkit.statistics.selection import corrected_best, corrected_gain
+
+GAIN_TEST = "bootstrap with the choice repeated"
+
+
+def make_verdicts(
+    results: Sequence[Result],
+    references: Sequence[Result],
+    outcomes: Outcomes,
+    protocol: Protocol,
+    *,
+    learning_curve: LearningCurve | None = None,
+    shared: SharedImages | None = None,
+) -> Verdicts:
+    """Compare all rows of a report.
+
+    Parameters
+    ----------
+    results, references : sequence of Result
+        The rows of the table, and what they are measured against.
+    outcomes : Outcomes
+        What all of them predicted.
+    protocol : Protocol
+        How the images were divided; repeats decide on the test.
+    learning_curve : LearningCurve or None
+        Its sentence is part of the summary.
+    shared : SharedImages or None
+        Groups and copies that are in training and test parts, which the summary mentions.
+
+    """
+    rows = (*results, *references)
+    judge = _Judge(rows=rows, answers=_answers(rows, outcomes, protocol))
+    aggregators = [at for at, result in enumerate(results) if result.kind == "aggregator"]
+    best, singles = judge.best(range(len(results))), judge.singles()
+    headline = aggregators[0] if aggregators else best
+    single = judge.selected(singles, "rows on a single backbone")
+    everything = judge.selected(range(len(judge.rows)), "rows")
+    others = [at for at in range(len(judge.rows)) if at != single.row]
+    against = judge.answers.verdicts([(at, single.row) for at in others])
+    pairs = judge.answers.verdicts(judge.pairs())
+    gain = judge.gain(headline, single, singles)
+    summary = Summary(
+        rows=judge.rows,
+        titles=judge.answers.titles,
+        headline=headline,
+        best=everything,
+        best_single=single,
+        gain=gain,
+        pairs=pairs,
+        protocol=protocol,
+        learning_curve=learning_curve,
+        shared=shared,
+    )
+    return Verdicts(
+        headline=headline,
+        summary=summary.sentences(),
+        against_best_single=against,
+        pairs=pairs,
+        best_single=single,
+        best=everything,
+        gain=gain,
+    )
+
+
+def _answers(rows: Sequence[Result], outcomes: Outcomes, protocol: Protocol) -> PairedAnswers:
+    return PairedAnswers(
+        titles=titles(rows),
+        accuracy=[row.accuracy for row in rows],
+        correct=outcomes.correct(),
+        groups=None if outcomes.groups is None else outcomes.groups[outcomes.tested],
+        folds=_repeated_folds(rows, outcomes) if protocol.repeats > 1 else None,
+    )
+
+
+def _repeated_folds(rows: Sequence[Result], outcomes: Outcomes) -> RepeatedFolds:
+    accuracy = np.array([row.fold_accuracy for row in rows]).T
+    n_test = len(outcomes.image) / len(accuracy)
+    return RepeatedFolds(accuracy=accuracy, n_train=len(outcomes.ids) - n_test, n_test=n_test)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Judge:
+    """All rows, the references last, and their answers."""
+
+    rows: Sequence[Result]
+    answers: PairedAnswers
+
+    def best(self, among: Sequence[int]) -> int:
+        return max(among, key=lambda at: self.rows[at].accuracy)
+
+    def singles(self) -> list[int]:
+        """Return the rows that `best_single` chooses from."""
+        return [at for at, row in enumerate(self.rows) if row.kind in {"baseline", "learner"}]
+
+    def pairs(self) -> list[tuple[int, int]]:
+        """Return every pair of rows, the better one first."""
+        order = sorted(range(len(self.rows)), key=lambda at: -self.rows[at].accuracy)
+        return list(combinations(order, 2))
+
+    def selected(self, among: Sequence[int], what: str) -> Selected:
+        row = self.best(among)
+        accuracy, corrected = self.rows[row].accuracy, self.rows[row].accuracy
+        interval = self.rows[row].interval_95
+        if len(among) > 1:
+            found = corrected_best(self.answers.correct, among, groups=self.answers.groups)
+            # Random draws can bring it a little above where the same row is nearly always the best.
+            corrected, interval = min(found.value, accuracy), found.interval_95
+        title = self.answers.titles[row]
+        return Selected(
+            row=row,
+            among=tuple(among),
+            accuracy=accuracy,
+            corrected=corrected,
+            interval_95=interval,
+            sentence=on_selection(title, len(among), what, accuracy, corrected, interval),
+        )
+
+    def gain(self, headline: int, single: Selected, singles: Sequence[int]) -> Verdict | None:
+        if headline in singles:
+            return None
+        if len(singles) == 1:  # there is no choice to correct for
+            return self.answers.verdicts([(headline, single.row)])[0]
+        found = corrected_gain(self.answers.correct, headline, singles, groups=self.answers.groups)
+        p = 1.0 if found.p is None else found.p
+        return Verdict(
+            first=headline,
+            second=single.row,
+            difference=found.value,
+            interval_95=found.interval_95,
+            p=p,
+            p_holm=p,
+            test=GAIN_TEST,
+            claimed=is_claimed(found.interval_95, p),
+            sentence=on_difference(
+                self.answers.titles[headline],
+                "the best single backbone, chosen again in every bootstrap sample,",
+                found.value,
+                found.interval_95,
+                p,
+                GAIN_TEST,
+                1,
+            ),
+        )

@@ -1,0 +1,260 @@
+"""Keep what a report is made from beside report.json, and read it back as a `Record`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from itertools import accumulate, pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stackkit.api.errors import UsageError
+from stackkit.audit.findings import Audit, Finding, HardPair
+from stackkit.evaluation.outcomes import Certainty, Outcomes, RowOutcome
+from stackkit.report.array_file import Arrays, damaged, read_arrays, write_arrays
+from stackkit.report.evidence import Evidence, FeatureMap
+from stackkit.report.record import Record
+from stackkit.report.report import EVIDENCE, FILE_NAME, OFFICIAL_SPLIT, OUTCOMES
+
+
+def write_outcomes(outcomes: Outcomes, folder: Path) -> Path:
+    """Write outcomes.npz to a folder and return its path.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+
+    """
+    target = folder / OUTCOMES
+    about = {
+        "ids": list(outcomes.ids),
+        "fingerprints": list(outcomes.fingerprints),
+        "classes": list(outcomes.classes),
+        "rows": len(outcomes.rows),
+    }
+    arrays: dict[str, NDArray[Any]] = {
+        name: getattr(outcomes, name) for name in ("labels", "image", "fold", "repeat")
+    }
+    for name in ("groups", "mean_probabilities"):
+        if (array := getattr(outcomes, name)) is not None:
+            arrays[name] = array
+    for number, row in enumerate(outcomes.rows):
+        arrays[f"predicted/{number}"] = row.predicted
+        if row.rank is not None:
+            arrays[f"rank/{number}"] = row.rank
+        for name in ("raw", "calibrated"):
+            if (certainty := getattr(row, name)) is not None:
+                arrays[f"{name}/{number}"] = np.stack([certainty.of_true, certainty.of_predicted])
+    write_arrays(target, about, arrays)
+    return target
+
+
+def read_outcomes(folder: Path) -> Outcomes:
+    """Return what `write_outcomes` wrote.
+
+    Raises
+    ------
+    UsageError
+        If the file is missing or damaged, or was written by a newer stackkit.
+
+    """
+    path = folder / OUTCOMES
+    try:
+        about, arrays = read_arrays(path)
+    except FileNotFoundError:
+        raise UsageError(
+            f"{path} is missing, and no report can be made without it; repeat the run, which takes "
+            "features and fits from the cache"
+        ) from None
+    try:
+        outcomes = Outcomes(
+            ids=about["ids"],
+            fingerprints=about["fingerprints"],
+            labels=arrays["labels"],
+            groups=arrays.get("groups"),
+            classes=about["classes"],
+            image=arrays["image"],
+            fold=arrays["fold"],
+            repeat=arrays["repeat"],
+            rows=[_row(arrays, number) for number in range(about["rows"])],
+            mean_probabilities=arrays.get("mean_probabilities"),
+        )
+        _check(outcomes)
+    except (KeyError, TypeError, ValueError) as error:
+        raise damaged(path) from error
+    return outcomes
+
+
+def _row(arrays: Arrays, number: int) -> RowOutcome:
+    def certainty(name: str) -> Certainty | None:
+        both = arrays.get(f"{name}/{number}")
+        return None if both is None else Certainty(of_true=both[0], of_predicted=both[1])
+
+    return RowOutcome(
+        predicted=arrays[f"predicted/{number}"],
+        rank=arrays.get(f"rank/{number}"),
+        raw=certainty("raw"),
+        calibrated=certainty("calibrated"),
+    )
+
+
+def _check(outcomes: Outcomes) -> None:
+    """Raise ValueError for arrays that do not belong together, which statistics would trip over."""
+    n_images, n = len(outcomes.ids), len(outcomes.image)
+    per_image = [outcomes.labels, outcomes.groups, outcomes.mean_probabilities]
+    per_prediction: list[NDArray[Any] | None] = [outcomes.image, outcomes.fold, outcomes.repeat]
+    for row in outcomes.rows:
+        per_prediction += [row.predicted, row.rank]
+        for each in filter(None, (row.raw, row.calibrated)):
+            per_prediction += [each.of_true, each.of_predicted]
+    lengths = {len(array) for array in per_image if array is not None}
+    if lengths | {len(outcomes.fingerprints)} != {n_images}:
+        raise ValueError("arrays per image differ in length")
+    if {len(array) for array in per_prediction if array is not None} != {n}:
+        raise ValueError("arrays per prediction differ in length")
+    _check_range(outcomes.image, n_images)
+    _check_range(outcomes.labels, len(outcomes.classes))
+    for row in outcomes.rows:
+        _check_range(row.predicted, len(outcomes.classes))
+
+
+def _check_range(indices: NDArray[Any], limit: int) -> None:
+    if len(indices) and not 0 <= indices.min() <= indices.max() < limit:
+        raise ValueError("an index is out of range")
+
+
+def write_evidence(evidence: Evidence, folder: Path) -> Path:
+    """Write evidence.npz to the folder of a run and return its path.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+
+    """
+    target, found = folder / EVIDENCE, evidence.feature_map
+    about = {
+        "outcomes": _digest(folder / OUTCOMES),
+        "thumbnails": list(evidence.thumbnails),
+        "small": list(evidence.small),
+        "map": found.method if found else None,
+        "audit": asdict(evidence.audit) if evidence.audit else None,
+        "missing": list(evidence.missing),
+    }
+    arrays = {**_packed("thumbnails", evidence.thumbnails), **_packed("small", evidence.small)}
+    if found:
+        arrays |= {"map/image": found.image, "map/points": found.points}
+    write_arrays(target, about, arrays, compress=False)  # JPEG files are compressed already
+    return target
+
+
+def read_evidence(folder: Path) -> Evidence | None:
+    """Return what `write_evidence` wrote; None if there is nothing, or it belongs to other outcomes.
+
+    Raises
+    ------
+    UsageError
+        If the file is damaged, or was written by a newer stackkit.
+
+    """
+    path = folder / EVIDENCE
+    try:
+        about, arrays = read_arrays(path)
+        digest = _digest(folder / OUTCOMES)
+    except OSError:
+        return None
+    try:
+        if about["outcomes"] != digest:
+            return None
+        return Evidence(
+            thumbnails=_unpacked("thumbnails", about["thumbnails"], arrays),
+            small=_unpacked("small", about["small"], arrays),
+            feature_map=_map(about["map"], arrays),
+            audit=_audit(about["audit"]),
+            missing=tuple(about["missing"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise damaged(path) from error
+
+
+def _packed(name: str, files: Mapping[str, bytes]) -> dict[str, NDArray[Any]]:
+    """Return files as one array of bytes, and one of where each of them ends."""
+    ends = np.array(list(accumulate(map(len, files.values()))), np.int64)
+    return {name: np.frombuffer(b"".join(files.values()), np.uint8), f"{name}/ends": ends}
+
+
+def _unpacked(name: str, ids: Sequence[str], arrays: Arrays) -> dict[str, bytes]:
+    data, ends = arrays[name].tobytes(), arrays[f"{name}/ends"].tolist()
+    files = [data[start:end] for start, end in pairwise([0, *ends])]
+    return dict(zip(ids, files, strict=True))
+
+
+def _map(method: str | None, arrays: Arrays) -> FeatureMap | None:
+    if method is None:
+        return None
+    return FeatureMap(image=arrays["map/image"], points=arrays["map/points"], method=method)
+
+
+def _audit(document: Mapping[str, Any] | None) -> Audit | None:
+    if document is None:
+        return None
+    return Audit(
+        **{
+            **document,
+            "findings": tuple(Finding(**each) for each in document["findings"]),
+            "hard_pairs": tuple(HardPair(**each) for each in document["hard_pairs"]),
+        }
+    )
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_record(folder: Path) -> Record:
+    """Return the record of the run in a folder, with the other protocol if there is one.
+
+    Parameters
+    ----------
+    folder : Path
+        What `--out` named, or a folder in `STACKKIT_HOME/runs`.
+
+    Raises
+    ------
+    UsageError
+        If the folder holds no run, or a file of it is damaged or was written by a newer stackkit.
+
+    """
+    second = folder / OFFICIAL_SPLIT
+    return Record(
+        document=_document(folder),
+        outcomes=read_outcomes(folder),
+        evidence=read_evidence(folder),
+        folder=folder,
+        other=read_record(second) if (second / FILE_NAME).is_file() else None,
+    )
+
+
+def _document(folder: Path) -> dict[str, Any]:
+    path = folder / FILE_NAME
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise UsageError(
+            f"{folder} holds no {FILE_NAME}; give the folder that `stackkit run --out` wrote, or a "
+            "name that `stackkit runs ls` shows"
+        ) from None
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        raise damaged(path) from error
+    if not isinstance(document, dict) or "results" not in document:
+        raise damaged(path)
+    return document

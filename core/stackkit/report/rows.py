@@ -1,0 +1,36 @@
+"""Read the rows of a table back from report.json."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from stackkit.api.errors import UsageError
+from stackkit.evaluation.metrics import Result
+
+_FIELDS = frozenset(field.name for field in fields(Result))
+
+
+def results_of(document: Mapping[str, Any]) -> list[Result]:
+    """Return the results and then the references of a report.
+
+    Raises
+    ------
+    UsageError
+        If the report has no such fields.
+
+    """
+    try:
+        return [_result(each) for name in ("results", "references") for each in document.get(name, ())]
+    except (TypeError, AttributeError) as error:
+        raise UsageError(f"the report of {document.get('dataset')} is damaged: {error}") from error
+
+
+def _result(entry: Mapping[str, Any]) -> Result:
+    known: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in entry.items()
+        if name in _FIELDS  # a newer stackkit may write more
+    }
+    return Result(**known)

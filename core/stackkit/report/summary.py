@@ -1,0 +1,123 @@
+"""Say in two to five sentences how good a stack is, how sure that is, and what it adds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from stackkit.evaluation.learning_curve import LearningCurve
+from stackkit.evaluation.metrics import Result
+from stackkit.evaluation.overlaps import SharedImages
+from stackkit.evaluation.protocol import Protocol
+from stackkit.report.sentences import ends, named, p_value, percent, points, signed_points
+from stackkit.report.verdicts import Selected, Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """What the sentences are made from; fields as in `Verdicts` and `make_verdicts`."""
+
+    rows: Sequence[Result]
+    titles: Sequence[str]
+    headline: int
+    best: Selected
+    best_single: Selected
+    gain: Verdict | None
+    pairs: Sequence[Verdict]
+    protocol: Protocol
+    learning_curve: LearningCurve | None
+    shared: SharedImages | None
+
+    def sentences(self) -> tuple[str, ...]:
+        """Return the sentences in the order in which they are read."""
+        untrained = any(row.untrained for row in self.rows)
+        found = (
+            ["Networks have random weights, so no accuracy here means anything."] if untrained else []
+        )
+        found.append(self._accuracy())
+        if self.gain:
+            found.append(self._gain(self.gain))
+        found.append(self._best())
+        if self.learning_curve:
+            found.append(self.learning_curve.sentence)
+        if not untrained and (caveats := list(self._caveats())):
+            found.append(" ".join(caveats))
+        return tuple(found)
+
+    def _accuracy(self) -> str:
+        row = self.rows[self.headline]
+        chance = [each for each in self.rows if each.name == "largest class"]
+        beside = (
+            f"; always answering the largest class is right for {percent(chance[0].accuracy)}"
+            if chance
+            else ""
+        )
+        return (
+            f"{self.titles[self.headline]} is right for {percent(row.accuracy)} of the images that it "
+            f"was not fitted on, 95 % interval {ends(row.interval_95)}{beside}."
+        )
+
+    def _gain(self, gain: Verdict) -> str:
+        single = f"the best single backbone ({self.titles[self.best_single.row]})"
+        corrected = (
+            ", corrected for choosing that one on the same images"
+            if len(self.best_single.among) > 1
+            else ""
+        )
+        low, high = gain.interval_95
+        interval = f"95 % interval {ends((low, high))}"
+        if not gain.claimed:
+            size = signed_points(gain.difference)
+            return f"No gain over {single} can be claimed: {size}, {interval}{corrected}."
+        if gain.difference < 0:
+            lost = f"95 % interval {ends((-high, -low))}"
+            return (
+                f"It is worse than {single} by {points(gain.difference)}, {lost}{corrected} "
+                f"({p_value(gain.p_holm)})."
+            )
+        return (
+            f"It adds {points(gain.difference)} to {single}, {interval}{corrected} "
+            f"({p_value(gain.p_holm)})."
+        )
+
+    def _best(self) -> str:
+        best = self.best
+        alike = [
+            self.titles[each.second if each.first == best.row else each.first]
+            for each in self.pairs
+            if best.row in {each.first, each.second} and not each.claimed
+        ]
+        told = (
+            f"no difference from {named(alike)} can be claimed"
+            if alike
+            else "it is better than every other row"
+        )
+        return (
+            f"{self.titles[best.row]} has the highest accuracy of all {len(self.rows)} rows: "
+            f"{percent(best.accuracy)}, or {percent(best.corrected)} corrected for this choice; {told}."
+        )
+
+    def _caveats(self) -> Iterator[str]:
+        if self.rows[self.headline].fit_on == "in-sample":
+            yield (
+                f"{self.titles[self.headline]} learned from in-sample probabilities, which are too "
+                "confident; compare it with an aggregator on out-of-fold probabilities."
+            )
+        if self.shared is None:
+            return
+        groups, copies = self.shared.groups, self.shared.duplicates.in_train_and_test
+        if groups is None and self.protocol.kind != "official-split":
+            yield (
+                "Groups of images, such as photos of one individual, are not known; if there are any, "
+                "accuracies are lower on images of new groups."
+            )
+        elif groups and groups.in_train_and_test.sets:
+            yield (
+                f"{groups.in_train_and_test.test_images:,} test images have images of their group among "
+                "the training images, so accuracies are too high for new groups."
+            )
+        if copies.sets:
+            yield (
+                f"{copies.test_images:,} test images have a copy among the training images, so "
+                "accuracies are too high."
+            )
