@@ -212,7 +212,7 @@ def test_a_second_run_computes_nothing_and_starts_no_framework(
     assert [*first["extraction"].values()] == [{"computed": 18, "reused": 0}]
     script = (
         "import sys; from stackkit.cli import main; code = main(sys.argv[1:]);"
-        "print({'tensorflow', 'keras'} & {*sys.modules}, file=sys.stderr); sys.exit(code)"
+        "print({'tensorflow', 'keras', 'matplotlib'} & {*sys.modules}, file=sys.stderr); sys.exit(code)"
     )
     again = python("-c", script, "run", *arguments)
     second = again.document

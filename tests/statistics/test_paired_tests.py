@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mlxtend.evaluate import mcnemar as mlxtend_mcnemar
 from scipy.stats import ttest_1samp
 from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 from statsmodels.stats.multitest import multipletests
@@ -18,12 +19,14 @@ def answers(only_first: int, only_second: int, both: int = 20) -> tuple[np.ndarr
 
 
 @pytest.mark.parametrize("only_first", [0, 1, 7, 12, 13, 24, 25, 60])
-def test_mcnemars_test_is_that_of_statsmodels(only_first):
+def test_mcnemars_test_is_that_of_statsmodels_and_mlxtend(only_first):
     for only_second in (1, 5, 12, 40):
         exact = only_first + only_second < EXACT_BELOW
         table = [[20, only_first], [only_second, 7]]
         expected = statsmodels_mcnemar(table, exact=exact, correction=True).pvalue
-        assert mcnemar(*answers(only_first, only_second)) == pytest.approx(expected)
+        p = mcnemar(*answers(only_first, only_second))
+        assert p == pytest.approx(expected)
+        assert p == pytest.approx(mlxtend_mcnemar(np.array(table), exact=exact)[1])
 
 
 def test_rows_that_never_differ_or_differ_equally_often_are_not_told_apart():

@@ -47,6 +47,8 @@ class _Contents:
     """
 
     def __init__(self) -> None:
+        self._everything = list(sys.modules.values())
+        self._unloaded = [each for each in self._everything if not is_loaded(each)]
         self._modules = _watched_modules()
         lives = list(map(_live, self._modules.values()))
         while True:
@@ -59,10 +61,9 @@ class _Contents:
 
     def is_current(self) -> bool:
         """Return whether nothing has changed, as is nearly always the case."""
-        modules = _watched_modules()
-        if len(modules) != len(self._modules) or not _are_same(modules.values(), self._modules.values()):
+        if not self._has_all_modules():
             return False
-        lives = list(map(_live, modules.values()))
+        lives = list(map(_live, self._modules.values()))
         try:
             # Names are not compared, which saves nearly half of the time: a dict keeps its order, so
             # only its last value can have another name now, and the old name is an error for its users.
@@ -71,6 +72,14 @@ class _Contents:
             )
         except RuntimeError:  # another thread adds a name at this moment
             return False
+
+    def _has_all_modules(self) -> bool:
+        """Return whether the watched modules are the same. To filter them by name takes longest."""
+        everything = list(sys.modules.values())
+        if len(everything) == len(self._everything) and _are_same(everything, self._everything):
+            return not any(map(is_loaded, self._unloaded))
+        modules = _watched_modules()
+        return len(modules) == len(self._modules) and _are_same(modules.values(), self._modules.values())
 
     def by_module(self) -> Iterator[tuple[str, ModuleType, dict[str, Any]]]:
         """Name, module and content of each module."""
