@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 OF_THIS_PROCESS = ("PYTHON", "STACKKIT_", "VIRTUAL_ENV")
+ALONE = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+"""Variables for a pytest in another process, most of whose time imports of other plugins take."""
 OFFLINE = "pip install --no-index --no-build-isolation --no-deps"
 """Install folders without downloads; hatchling, which builds them, is in the extra test."""
 
@@ -40,10 +42,11 @@ class Shell:
             name: value for name, value in os.environ.items() if not name.startswith(OF_THIS_PROCESS)
         }
         path = os.pathsep.join([str(self.environment / "bin"), os.environ["PATH"]])
+        variables |= {**ALONE, "PATH": path, "STACKKIT_HOME": str(self.home), "COLUMNS": "200"}
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", script],
             cwd=self.folder,
-            env={**variables, "PATH": path, "STACKKIT_HOME": str(self.home), "COLUMNS": "200"},
+            env=variables,
             capture_output=True,
             text=True,
             check=False,

@@ -7,6 +7,7 @@ import threading
 from textwrap import dedent
 
 import pytest
+from support.environments import ALONE
 from support.installing import Site
 
 import stackkit.testing
@@ -51,7 +52,7 @@ def test_a_test_file_of_one_line_has_a_case_for_every_check(toy, site: Site):
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-rA", "-p", "no:cacheprovider", str(file)],
         cwd=site.folder,
-        env={"PYTHONPATH": ":".join(sys.path), "PATH": "/usr/bin:/bin"},
+        env=ALONE | {"PYTHONPATH": ":".join(sys.path), "PATH": "/usr/bin:/bin"},
         capture_output=True,
         text=True,
         check=False,
