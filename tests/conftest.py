@@ -18,6 +18,9 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 HOME = os.environ.get("STACKKIT_HOME")
 """The managed folder outside the tests, or None; it may have converted networks."""
 
+LOAD_TENSORFLOW = ("cli/test_cli_run.py", "cli/test_cli_same_figures.py", "docs/", "plugins/")
+"""Folders and files of tests that load it in the process of the tests."""
+
 # No deadline, because machines are shared. `--hypothesis-profile thorough` searches longer.
 settings.register_profile("quick", max_examples=20, deadline=None)
 settings.register_profile("thorough", max_examples=300, deadline=None)
@@ -25,15 +28,18 @@ settings.load_profile("quick")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the tests of the host first, and those of stackkit's own plugins last.
+    """Run the tests of the host first, and those that load TensorFlow last.
 
     Some of the host's send signals to their own process, and a signal ended a process in which
-    TensorFlow, OpenVINO and MNN had all been loaded by earlier tests. Those of plugins load TensorFlow,
-    whose 3,000 modules slow down each later load of a third-party plugin and each garbage collection.
+    TensorFlow, OpenVINO and MNN had all been loaded by earlier tests. With TensorFlow's 3,000 modules
+    each later load of a third-party plugin takes longer, and so does each garbage collection.
     """
-    places = {"host": 0, "plugins": 2}
-    tests = REPOSITORY / "tests"
-    items.sort(key=lambda item: places.get(item.path.relative_to(tests).parts[0], 1))
+
+    def place(item: pytest.Item) -> int:
+        path = item.path.relative_to(REPOSITORY / "tests").as_posix()
+        return -1 if path.startswith("host/") else path.startswith(LOAD_TENSORFLOW)
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session")

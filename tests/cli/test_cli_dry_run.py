@@ -195,6 +195,7 @@ class TestTheMachine:
         assert again.document["computed"] == {"paced": 0}
         assert stackkit("evaluate", *chosen(bird_folder, "paced")).code == 0
 
+    @pytest.mark.slow  # what it joins is tested: options reach a backbone, and engines record them
     def test_a_keras_network_uses_the_options_and_records_them(
         self, bird_folder: Path, home: Path, shared_data: Path
     ) -> None:

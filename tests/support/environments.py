@@ -7,7 +7,7 @@ import venv
 from dataclasses import dataclass
 from pathlib import Path
 
-OF_THIS_PROCESS = ("PYTHON", "STACKKIT_", "VIRTUAL_ENV")
+OF_THIS_PROCESS = ("PIP_NO_BUILD", "PYTHON", "STACKKIT_", "VIRTUAL_ENV")
 ALONE = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
 """Variables for a pytest in another process, most of whose time imports of other plugins take."""
 OFFLINE = "pip install --no-index --no-build-isolation --no-deps"
