@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from support.making import create, images_of
 
-from stackkit.api import ExtractionError, PluginError, Readiness, UsageError
+from stackkit.api import ExtractionError, PluginError, Readiness, UsageError, WeightsError
 from stackkit.api.images import read_image, squash
 from stackkit_plugins import efficientnet_lite, keras_applications
 from stackkit_plugins.shared.keras_network import (
@@ -216,7 +216,9 @@ def test_a_long_extraction_times_all_engines_once_even_after_a_short_one(birds, 
 
 
 @needs_an_engine
-def test_one_process_sets_up_engines_for_all_networks_and_ends_with_the_first_features(birds):
+def test_one_process_sets_up_engines_for_all_networks_and_ends_with_the_first_features(birds, tmp_path):
+    """Also after an error, which keeps its type."""
+    (tmp_path / "junk.h5").write_bytes(b"no weights")
     networks = [small(seed=seed) for seed in (0, 1)]
     for network in networks:
         network.expect(100)
@@ -224,6 +226,9 @@ def test_one_process_sets_up_engines_for_all_networks_and_ends_with_the_first_fe
     for network in networks:
         network.prepare(birds(64), print)
         assert selection_process._running is process
+    with pytest.raises(WeightsError, match=r"junk\.h5"):
+        small(weights=str(tmp_path / "junk.h5")).prepare(birds(64), print)
+    assert selection_process._running is process
     networks[0].extract(birds(64))
     assert selection_process._running is None
     assert not process.is_alive
@@ -368,20 +373,6 @@ def test_a_hanging_converter_is_killed_and_its_engine_rejected(monkeypatch, tmp_
     monkeypatch.setattr(mnn, "_LIMIT_S", 1)
     with pytest.raises(ExtractionError, match="its converter did not finish within 1 s"):
         mnn.convert(tmp_path / "graph.pb", tmp_path)
-
-
-@needs_an_engine
-def test_errors_in_the_other_process_keep_their_type(birds, tmp_path):
-    backbone = small(weights=str(_invalid_weights(tmp_path)))
-    with pytest.raises(Exception, match=r"junk\.h5") as caught:
-        backbone.prepare(birds(64), print)
-    assert type(caught.value).__name__ == "WeightsError"
-
-
-def _invalid_weights(folder: Path) -> Path:
-    file = folder / "junk.h5"
-    file.write_bytes(b"no weights")
-    return file
 
 
 def test_an_engine_that_is_not_installed_is_refused_with_the_pip_command(monkeypatch):
