@@ -111,5 +111,5 @@ def test_every_block_was_run(page: str, printed: list[tuple[str, str]]) -> None:
 
 def test_the_report_is_listed_by_the_python_block(printed: list[tuple[str, str]]) -> None:
     (output,) = [output for block, output in printed if "json" in block and "import" in block]
-    assert len(output.splitlines()) == 6
+    assert len(output.splitlines()) == 7
     assert re.search(r"^soft-vote efficientnet-lite0 efficientnet-lite1 \d+\.\d%$", output, re.MULTILINE)
