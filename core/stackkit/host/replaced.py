@@ -88,6 +88,16 @@ class _Contents:
             yield name, module, dict(islice(pairs, length))
 
 
+def _contents() -> _Contents:
+    """Return what is there now: the latest contents if they are current, which is told in less time."""
+    if not (_LATEST and _LATEST[-1].is_current()):
+        _LATEST[:] = [_Contents()]
+    return _LATEST[-1]
+
+
+_LATEST: list[_Contents] = []
+
+
 def _are_same(some: Iterable[object], others: Iterable[object]) -> bool:
     return all(map(is_, some, others))
 
@@ -96,13 +106,13 @@ class PluginWatch:
     """Notice functions of numerical libraries that one plugin replaces while it is loaded."""
 
     def __init__(self) -> None:
-        self._seen = _Contents()
+        self._seen = _contents()
 
     def replaced(self, package: str) -> dict[str, object]:
         """What was replaced since the last call, or since the start, in modules other than `package`."""
         if self._seen.is_current():
             return {}
-        before, self._seen = self._seen, _Contents()
+        before, self._seen = self._seen, _contents()
         return _replaced(before, self._seen, package)
 
 
@@ -113,13 +123,13 @@ class LibraryWatch:
     """
 
     def __init__(self) -> None:
-        self._before = _Contents()
+        self._before = _contents()
 
     def replaced(self) -> list[str]:
         """Return names such as "numpy.mean (by acme)", sorted."""
         if self._before.is_current():
             return []
-        found = _replaced(self._before, _Contents(), package="")
+        found = _replaced(self._before, _contents(), package="")
         return [f"{name}{_author(value)}" for name, value in sorted(found.items())]
 
 
