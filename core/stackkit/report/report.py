@@ -265,6 +265,7 @@ def _remove_older(folder: Path) -> None:
     """Remove what an older run has left; probabilities.h5 is replaced before the report is written."""
     second = folder / OFFICIAL_SPLIT
     for stale in (*(folder / name for name in _REPLACED), *(second / name for name in FILES)):
-        stale.unlink(missing_ok=True)
+        if stale.is_file() or stale.is_symlink():  # a folder of this name is no run's
+            stale.unlink(missing_ok=True)
     with suppress(OSError):  # there is none, or it holds files of the user
         second.rmdir()
