@@ -17,12 +17,10 @@ from stackkit.evaluation.features import Features
 from stackkit.evaluation.fit_cache import FitCache
 from stackkit.evaluation.fit_plan import FitPlan
 from stackkit.evaluation.folds import stratified_folds
-from stackkit.evaluation.protocol import Protocol
 from stackkit.evaluation.scheduler import FitScheduler
 from stackkit.host.host import load_host
 from stackkit.host.registry import Registry
 from stackkit.recipe import Recipe, resolve
-from stackkit.report.caveats import notes
 from stackkit.report.predictions import Predictions
 from stackkit.report.probability_file import probability_file
 
@@ -75,9 +73,6 @@ def test_every_learner_on_every_backbone_feeds_the_stack(registry):
     ]
     assert [r.fold_accuracy for r in results[:2]] == [r.fold_accuracy for r in results[6:8]]
     assert len([r for r in results if r.gain_interval_95 is None]) == 1
-    protocol = Protocol(kind="cross-validation", folds=2, shuffle=False, seed=0)
-    found = list(notes(protocol, comparison, results, (), {}))
-    assert any("the best baseline or learner of this table" in note for note in found)
     # The stack is the mean of all four base learners, computed by hand.
     fold = comparison.folds[0]
     by_hand = [
