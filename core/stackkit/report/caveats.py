@@ -60,7 +60,8 @@ def notes_on_selection(verdicts: Verdicts, results: Sequence[Result]) -> Iterato
         "The gain is measured against the best row on a single backbone, chosen on the same test "
         "images, which favours that one and makes gains look smaller. Corrected for this choice, it has "
         f"{percent(single.corrected)} instead of {percent(single.accuracy)}, and the gain of {title} is "
-        f"{signed_points(gain.difference)}, 95 % interval {ends(gain.interval_95)}."
+        f"{signed_points(gain.difference)}, 95 % interval {ends(gain.interval_95)}"
+        f"{'' if gain.claimed else ': no gain can be claimed'}."
     )
 
 
