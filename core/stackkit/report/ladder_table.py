@@ -96,8 +96,8 @@ def _gain(row: Result, verdict: Mapping[str, Any] | None) -> str:
 
 
 def _gain_interval(row: Result, verdict: Mapping[str, Any] | None) -> Sequence[float] | None:
-    """Return the interval of the console's table; that of the verdict for a row that has no other."""
-    return row.gain_interval_95 or (verdict["interval_95"] if verdict else None)
+    """Return the interval of the verdict, as on the page; that of the result without verdicts."""
+    return verdict["interval_95"] if verdict else row.gain_interval_95
 
 
 def _on(row: Result) -> str:
