@@ -115,6 +115,8 @@ def test_the_summary_claims_neither_a_gain_nor_a_loss_that_may_be_chance():
     single = "the best single backbone (logistic on lite2)"
     chance = made_up({**ROWS, "average-svm": 0.851}).verdicts().summary[1]
     assert chance.startswith(f"No gain of average-svm over {single} can be claimed: 0.0 points, ")
+    equal = made_up(dict.fromkeys([*SINGLES, "average-svm"], 0.8)).verdicts().summary[2]
+    assert "has the highest accuracy of all 4 rows, as have 3 more: 80.0 %" in equal
     worse = made_up({**ROWS, "average-svm": 0.70}).verdicts().summary[1]
     assert worse.startswith(f"average-svm is worse than {single} by ")
 
