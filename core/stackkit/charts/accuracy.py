@@ -104,8 +104,7 @@ def gains(record: Record) -> Picture | None:
     caption = (
         "Points of accuracy above the best single backbone, on the same images. Filled marks: the 95 % "
         "interval lies on one side of zero, and so says the test that is corrected for several "
-        "comparisons. Hollow marks: no difference can be claimed. The best single backbone was chosen "
-        "on these images, which favours it a little."
+        "comparisons. Hollow marks: no difference can be claimed."
     )
     return Picture(
         name="gains",

@@ -58,7 +58,7 @@ def learning_curve(record: Record) -> Picture | None:
     )
     return Picture(
         name="learning-curve",
-        title="What more images would bring",
+        title="Accuracy by number of images",
         markup=markup,
         alt=alt,
         caption=caption + untrained_note(document),

@@ -15,7 +15,7 @@ CHANCE = "largest class"
 KINDS: Mapping[str, str] = {
     "reference": "reference",
     "baseline": "baseline",
-    "learner": "one network",
+    "learner": "one backbone",
     "aggregator": "stack",
 }
 """What a reader calls each kind of row."""
@@ -52,7 +52,7 @@ class LadderRow:
     figures : mapping of str to Any
         Fields of `Result` as in report.json, with `gain`.
     p : float or None
-        Of the comparison with the best single network, after Holm's correction.
+        Of the comparison with the best single backbone, after Holm's correction.
     gain_interval : sequence of float or None
         Both ends; None for the best single network itself.
     network_s, fit_s : float or None

@@ -34,6 +34,17 @@ def shown(value: object) -> object:
     return NO_BREAK.join(map(literal, value.split(NO_BREAK)))
 
 
+def file_name(image_id: str) -> str:
+    """Return the last part of an id such as "robin/0001.jpg": the folder is mostly that of the class."""
+    return image_id.rstrip("/").rpartition("/")[2] or image_id
+
+
+def breakable(name: str) -> Markup:
+    """Return a name that a narrow column breaks after punctuation instead of inside a word."""
+    parts = re.split(r"(?<=[_\-.,:;=/])(?=[^\W_])", str(shown(name)))
+    return Markup("<wbr>").join(parts)
+
+
 def prose(sentence: str) -> str:
     """Return a sentence in which no line ends between a figure and its percent sign."""
     return re.sub(r"(?<=\d) %", f"{NO_BREAK}%", sentence)

@@ -18,6 +18,9 @@ from stackkit.report.view_notes import notes_on_views
 MAX_ROWS = 3
 """Maximum number of rows of the table that a note names."""
 
+ON_SELECTION = "The gain is measured against the best row on a single backbone"
+"""How the note on choosing that row begins."""
+
 
 def notes(
     protocol: Protocol,
@@ -57,8 +60,8 @@ def notes_on_selection(verdicts: Verdicts, results: Sequence[Result]) -> Iterato
         return
     title = titles(results)[gain.first]
     yield (
-        "The gain is measured against the best row on a single backbone, chosen on the same test "
-        "images, which favours that one and makes gains look smaller. Corrected for this choice, it has "
+        f"{ON_SELECTION}, chosen on the same test images, which favours that one and makes gains look "
+        "smaller. Corrected for this choice, it has "
         f"{percent(single.corrected)} instead of {percent(single.accuracy)}, and the gain of {title} is "
         f"{signed_points(gain.difference)}, 95 % interval {ends(gain.interval_95)}."
     )
