@@ -12,6 +12,7 @@ from support.report_records import HOSTILE, SCRIPT, everything, jpeg
 
 from stackkit.charts.all import pictures
 from stackkit.html_report import frame, page
+from stackkit.html_report.text import prose
 from stackkit.report.caveats import ON_SELECTION
 from stackkit.report.evidence import Evidence
 from stackkit.report.record import Record
@@ -126,7 +127,9 @@ def test_each_section_says_what_the_record_holds(text: str, record: Record) -> N
     shown = " ".join("".join(read(text).texts).split())
     document = record.document
     for sentence in [*document["verdicts"]["summary"], document["learning_curve"]["sentence"]]:
-        assert " ".join(sentence.split()) in shown  # of the other protocol, which is the same here
+        assert (
+            " ".join(prose(sentence).split()) in shown
+        )  # of the other protocol, which is the same here
     assert document["recipe"]["command"] in shown
     assert "this report" in shown
     assert "stack, in-sample" in shown
@@ -146,7 +149,7 @@ def test_a_page_says_the_same_only_once(record: Record, drawn: Any) -> None:
     note = f"{ON_SELECTION}, chosen on the same test images."
     document = {**record.document, "notes": ["A note.", note]}
     alone = page(replace(record, document=document), drawn)
-    shown = " ".join("".join(read(alone).texts).split())
+    shown = " ".join("".join(read(alone).texts).split()).replace("\N{MINUS SIGN}", "-")
     gain = verdicts["summary"][1]
     assert [shown.count(each) for each in (gain, verdicts["best_single"]["sentence"])] == [1, 1]
     assert shown.count(document["learning_curve"]["sentence"]) == 1

@@ -9,10 +9,11 @@ from typing import Any
 from stackkit.charts import colours
 from stackkit.charts.picture import Picture
 from stackkit.charts.rows import Row, label_of, rows_of, untrained_note
-from stackkit.charts.style import drawing, percent, points, svg
+from stackkit.charts.style import drawing, svg
 from stackkit.report.headline import headline_of
 from stackkit.report.record import Record
 from stackkit.statistics.intervals import Interval
+from stackkit.utils.figures import ends, in_percent, in_points, percent
 
 _LOOKS = {
     "baseline": (colours.ORANGE, "s", "baseline"),
@@ -47,7 +48,7 @@ def accuracy(record: Record) -> Picture:
     headline = rows_of(document)[headline_of(document)]
     alt = (
         f"Accuracy of {len(marks)} rows with 95 % intervals. {headline.label}: "
-        f"{percent(headline.accuracy)} ({_ends(headline.interval_95)}); "
+        f"{percent(headline.accuracy)} ({ends(headline.interval_95)}); "
         f"chance: {percent(chance)}."
     )
     with drawing(_height(marks)) as figure:
@@ -55,12 +56,12 @@ def accuracy(record: Record) -> Picture:
         for number, mark in enumerate(marks):  # a faint bar from 0 says that shares are meant
             colour = _LOOKS[mark.row.kind][0]
             axes.barh(number, 100 * mark.value, height=0.5, color=colour, alpha=0.16)
-        _draw(axes, marks, [f"{100 * each.value:.1f}  [{_ends(each.ends)}]" for each in marks])
+        _draw(axes, marks, [f"{in_percent(each.value)}  [{ends(each.ends)}]" for each in marks])
         axes.set_xlim(0, 100)
         axes.set_xlabel("accuracy in percent, with 95 % interval")
         axes.axvline(100 * chance, color=colours.FAINT, linestyle="--", linewidth=1, zorder=1)
         axes.annotate(
-            f"chance {100 * chance:.1f}",
+            f"chance {in_percent(chance)}",
             (100 * chance, 1),
             xycoords=("data", "axes fraction"),
             xytext=(3, 3),
@@ -97,7 +98,9 @@ def gains(record: Record) -> Picture | None:
     )
     with drawing(_height(marks)) as figure:
         axes = _prepared(figure, marks)
-        _draw(axes, marks, [f"{points(each.value)}  [{_points(each.ends)}]" for each in marks])
+        _draw(
+            axes, marks, [f"{in_points(each.value)}  [{ends(each.ends, in_points)}]" for each in marks]
+        )
         axes.axvline(0, color=colours.INK, linewidth=1, zorder=1)
         axes.set_xlabel(f"points of accuracy more than {label_of(best['name'], [best['backbone']])}")
         markup = svg(figure, "gains", alt)
@@ -139,7 +142,7 @@ def _most_telling(document: dict[str, Any], marks: Sequence[_Mark]) -> str:
     headline = headline_of(document)
     own = [each for each in marks if each.row.position == headline]
     mark = own[0] if own else max(marks, key=lambda each: each.value)
-    return f"{mark.row.label}: {points(mark.value)} ({_points(mark.ends)})"
+    return f"{mark.row.label}: {in_points(mark.value)} ({ends(mark.ends, in_points)})"
 
 
 def _height(marks: Sequence[_Mark]) -> float:
@@ -179,11 +182,3 @@ def _draw(axes: Any, marks: Sequence[_Mark], texts: Sequence[str]) -> None:
             markerfacecolor=colour if mark.is_filled else colours.GROUND,
             zorder=3,
         )
-
-
-def _ends(interval: Interval) -> str:
-    return " to ".join(f"{100 * end:.1f}" for end in interval)
-
-
-def _points(interval: Interval) -> str:
-    return " to ".join(points(end) for end in interval)

@@ -9,8 +9,8 @@ from stackkit.evaluation.metrics import Result
 from stackkit.evaluation.table_row import sources
 from stackkit.report.paper_table import PaperTable, TextColumn
 from stackkit.report.rows import results_of
-from stackkit.report.sentences import percent
 from stackkit.statistics.intervals import Interval
+from stackkit.utils.figures import bracketed, in_percent, in_points, p_value, percent
 
 
 def ladder_table(document: Mapping[str, Any]) -> PaperTable:
@@ -65,18 +65,18 @@ def _columns(
         return ["" if each.get(name) is None else f"{each[name]:.1f}" for each in costs]
 
     gains = [_gain(row, each) for row, each in zip(rows, against, strict=True)]
-    ps = ["" if each is None else p_cell(each["p_holm"]) for each in against]
+    ps = ["" if each is None else p_value(each["p_holm"]) for each in against]
     return [
         TextColumn(heading="classifier", cells=[row.name for row in rows], is_number=False),
         TextColumn(heading="on", cells=[_on(row) for row in rows], is_number=False),
         TextColumn(heading="fitted on", cells=[row.fit_on or "" for row in rows], is_number=False),
         TextColumn(
             heading="accuracy [95 %]",
-            cells=[with_interval(row.accuracy, row.interval_95, tenths) for row in rows],
+            cells=[with_interval(row.accuracy, row.interval_95, in_percent) for row in rows],
         ),
-        figures("balanced", "balanced_accuracy", tenths),
-        figures("macro-F1", "macro_f1", tenths),
-        figures("top-5", "top_5", tenths),
+        figures("balanced", "balanced_accuracy", in_percent),
+        figures("macro-F1", "macro_f1", in_percent),
+        figures("top-5", "top_5", in_percent),
         figures("log-loss", "log_loss", thousandths),
         figures("ECE", "ece", thousandths),
         figures("log-loss, calibrated", "calibrated_log_loss", thousandths),
@@ -92,7 +92,7 @@ def _gain(row: Result, verdict: Mapping[str, Any] | None) -> str:
     if verdict is None:
         return "best" if row.kind != "reference" and row.gain_interval_95 is None else ""
     low, high = _gain_interval(row, verdict) or (0.0, 0.0)
-    return with_interval(verdict["difference"], (low, high), signed)
+    return with_interval(verdict["difference"], (low, high), in_points)
 
 
 def _gain_interval(row: Result, verdict: Mapping[str, Any] | None) -> Sequence[float] | None:
@@ -182,24 +182,9 @@ def _low_high(interval: Sequence[float] | None) -> dict[str, float | None]:
 
 def with_interval(value: float, interval: Interval, shown: Callable[[float], str]) -> str:
     """Return a figure with both ends of its interval, such as "91.3 [89.5, 92.8]"."""
-    return f"{shown(value)} [{', '.join(map(shown, interval))}]"
-
-
-def tenths(share: float) -> str:
-    """Return a share in percent with one decimal."""
-    return f"{100 * share:.1f}"
+    return f"{shown(value)} {bracketed(interval, shown)}"
 
 
 def thousandths(value: float) -> str:
     """Return a figure with three decimals."""
     return f"{value:.3f}"
-
-
-def signed(difference: float) -> str:
-    """Return a difference of shares in points with its sign; no -0.0."""
-    return f"{round(100 * difference, 1) + 0.0:+.1f}"
-
-
-def p_cell(p: float) -> str:
-    """Return a p-value for a cell."""
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"

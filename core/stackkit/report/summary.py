@@ -9,8 +9,9 @@ from stackkit.evaluation.learning_curve import LearningCurve
 from stackkit.evaluation.metrics import Result
 from stackkit.evaluation.overlaps import SharedImages
 from stackkit.evaluation.protocol import Protocol
-from stackkit.report.sentences import ends, named, p_value, percent, points, signed_points
+from stackkit.report.sentences import named, p_equals, points, signed_points
 from stackkit.report.verdicts import Selected, Verdict
+from stackkit.utils.figures import ends, percent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,11 +74,11 @@ class Summary:
             lost = f"95 % interval {ends((-high, -low))}"
             return (
                 f"It is worse than {single} by {points(gain.difference)}, {lost}{corrected} "
-                f"({p_value(gain.p_holm)})."
+                f"({p_equals(gain.p_holm)})."
             )
         return (
             f"It adds {points(gain.difference)} to {single}, {interval}{corrected} "
-            f"({p_value(gain.p_holm)})."
+            f"({p_equals(gain.p_holm)})."
         )
 
     def _best(self) -> str:
