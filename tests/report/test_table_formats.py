@@ -35,7 +35,8 @@ def test_markdown_has_a_row_for_each_result_and_reference_and_says_what_the_figu
         "| largest class",
     ]
     assert rows[3][1:4] == ["all 2", "in-sample", "92.0 [89.6, 93.9]"]
-    assert rows[3][-2].startswith("+7.0 [")
+    low, high = RUN.judged.against_best_single[3 - 1].interval_95  # as on the page, and as p
+    assert rows[3][-2] == f"+7.0 [{100 * low:+.1f}, {100 * high:+.1f}]"
     assert rows[2][-2] == "best"
     assert "Chance, always answering the largest class: 10.0 %." in lines[-3]
     assert "Holm's correction for 5 comparisons" in lines[-2]

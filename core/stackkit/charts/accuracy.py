@@ -12,6 +12,7 @@ from stackkit.charts.rows import Row, label_of, rows_of, untrained_note
 from stackkit.charts.style import drawing, svg
 from stackkit.report.headline import headline_of
 from stackkit.report.record import Record
+from stackkit.report.rows import against_best_single
 from stackkit.statistics.intervals import Interval
 from stackkit.utils.figures import ends, in_percent, in_points, percent
 
@@ -121,8 +122,7 @@ def gains(record: Record) -> Picture | None:
 def _gains(document: dict[str, Any]) -> Iterator[_Mark]:
     """Yield the rows with their gains: those of the verdicts, else those of the results."""
     rows = rows_of(document)
-    if verdicts := document.get("verdicts"):
-        against = {each["first"]: each for each in verdicts["against_best_single"]}
+    if against := against_best_single(document):
         found = [(row, against.get(row.position)) for row in rows]
         gains = [
             (row, each["difference"], each["interval_95"], each["p_holm"]) for row, each in found if each

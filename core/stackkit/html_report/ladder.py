@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from stackkit.evaluation.references import LARGEST_CLASS
 from stackkit.evaluation.table_row import sources
 from stackkit.report.headline import headline_of
-
-CHANCE = "largest class"
-"""Name of the reference that always answers the largest class."""
+from stackkit.report.rows import against_best_single
 
 KINDS: Mapping[str, str] = {
     "reference": "reference",
@@ -90,10 +89,10 @@ def ladder(document: dict[str, Any]) -> list[LadderRow]:
 
     """
     entries = [*document["results"], *document.get("references", ())]
-    verdicts = document.get("verdicts") or {}
-    best = _best_single(document)
+    best, headline = _best_single(document), headline_of(document)
+    verdicts = against_best_single(document)
     rows = [
-        _row(number, entry, document, verdicts, best, headline_of(document))
+        _row(number, entry, document, verdicts.get(number), best, headline)
         for number, entry in enumerate(entries)
     ]
     return sorted(rows, key=lambda row: ORDER.index(_step(row.figures)))
@@ -111,11 +110,10 @@ def _row(
     number: int,
     entry: Mapping[str, Any],
     document: Mapping[str, Any],
-    verdicts: Mapping[str, Any],
+    verdict: Mapping[str, Any] | None,
     best: int,
     headline: int,
 ) -> LadderRow:
-    verdict = None if number == best else _against(verdicts, number)
     costs = document.get("costs") or ()
     cost = costs[number] if number < len(costs) else {}
     best_accuracy = document["results"][best]["accuracy"]
@@ -135,18 +133,7 @@ def _row(
     )
 
 
-def _against(verdicts: Mapping[str, Any], number: int) -> Mapping[str, Any] | None:
-    """Return the comparison of a row with the best single network, seen from the row."""
-    for verdict in verdicts.get("against_best_single", ()):
-        if verdict["first"] == number:
-            return dict(verdict)
-        if verdict["second"] == number:
-            low, high = verdict["interval_95"]
-            return {**verdict, "interval_95": (-high, -low)}
-    return None
-
-
 def _step(entry: Mapping[str, Any]) -> str:
     if entry["kind"] == "reference":
-        return "largest" if entry["name"] == CHANCE else "reference"
+        return "largest" if entry["name"] == LARGEST_CLASS else "reference"
     return str(entry["fit_on"] or entry["kind"]) if entry["kind"] == "aggregator" else str(entry["kind"])

@@ -8,7 +8,7 @@ from typing import Any
 from stackkit.evaluation.metrics import Result
 from stackkit.evaluation.table_row import sources
 from stackkit.report.paper_table import PaperTable, TextColumn
-from stackkit.report.rows import results_of
+from stackkit.report.rows import against_best_single, results_of
 from stackkit.statistics.intervals import Interval
 from stackkit.utils.figures import bracketed, in_percent, in_points, p_value, percent
 
@@ -33,7 +33,8 @@ def ladder_table(document: Mapping[str, Any]) -> PaperTable:
 
     """
     rows = results_of(document)
-    against = _against(document, len(rows))
+    verdicts = against_best_single(document)
+    against = [verdicts.get(number) for number in range(len(rows))]
     kinds = [row.kind for row in rows]
     return PaperTable(
         caption=_caption(document),
@@ -42,13 +43,6 @@ def ladder_table(document: Mapping[str, Any]) -> PaperTable:
         notes=_notes(document, rows, against),
         documents=_documents(rows, against, document),
     )
-
-
-def _against(document: Mapping[str, Any], count: int) -> list[Mapping[str, Any] | None]:
-    """Return the verdict on each row against the best single backbone; None for that one."""
-    verdicts = (document.get("verdicts") or {}).get("against_best_single", ())
-    by_row = {each["first"]: each for each in verdicts}
-    return [by_row.get(number) for number in range(count)]
 
 
 def _columns(
@@ -91,13 +85,8 @@ def _columns(
 def _gain(row: Result, verdict: Mapping[str, Any] | None) -> str:
     if verdict is None:
         return "best" if row.kind != "reference" and row.gain_interval_95 is None else ""
-    low, high = _gain_interval(row, verdict) or (0.0, 0.0)
+    low, high = verdict["interval_95"]
     return with_interval(verdict["difference"], (low, high), in_points)
-
-
-def _gain_interval(row: Result, verdict: Mapping[str, Any] | None) -> Sequence[float] | None:
-    """Return the interval of the console's table; that of the verdict for a row that has no other."""
-    return row.gain_interval_95 or (verdict["interval_95"] if verdict else None)
 
 
 def _on(row: Result) -> str:
@@ -163,7 +152,7 @@ def _documents(
                 )
             },
             "gain": each and each["difference"],
-            "gain_interval_95": _low_high(_gain_interval(row, each)),
+            "gain_interval_95": _low_high(each["interval_95"] if each else None),
             "p": each and each["p"],
             "p_holm": each and each["p_holm"],
             "test": each and each["test"],

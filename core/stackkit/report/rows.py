@@ -27,6 +27,15 @@ def results_of(document: Mapping[str, Any]) -> list[Result]:
         raise UsageError(f"the report of {document.get('dataset')} is damaged: {error}") from error
 
 
+def against_best_single(document: Mapping[str, Any]) -> dict[int, Mapping[str, Any]]:
+    """Return the verdict on each row against the best row on a single backbone, by its position.
+
+    That row itself has none, and no row of a run that was not judged has one.
+    """
+    verdicts = document.get("verdicts") or {}
+    return {each["first"]: each for each in verdicts.get("against_best_single", ())}
+
+
 def _result(entry: Mapping[str, Any]) -> Result:
     known: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
