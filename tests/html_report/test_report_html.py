@@ -118,6 +118,14 @@ def test_headings_are_in_order_ids_are_unique_and_images_have_texts(text: str) -
     assert all(described)
 
 
+def test_hints_of_headings_are_text_too(text: str) -> None:
+    shown = "".join(read(text).texts)
+    table = text.split('id="ladder"')[1].split("</thead>")[0]
+    hints = re.findall(r'title="([^"]*)"', table)
+    assert len(hints) == 10
+    assert [each for each in hints if each not in shown] == []
+
+
 def test_every_picture_has_a_place(text: str, drawn: Any) -> None:
     assert len(drawn) >= 7
     assert [name for name, each in drawn.items() if each.markup not in text] == []

@@ -13,7 +13,9 @@ FIRST = 12
 
 SUMMARIES: Mapping[str, str] = {
     "label": "The classifiers hold another class to be more probable. Check these labels first.",
-    "near-duplicate": "Copies in training and test make figures too good. Of two labels, one is wrong.",
+    "near-duplicate": (
+        "Copies in training and test make figures too good. Of two different labels, one is wrong."
+    ),
     "outlier": "They resemble no other image of the dataset. Check that they belong to it.",
     "blurred": "Little detail is left for the networks.",
     "dark": "Underexposed; details may be lost.",
