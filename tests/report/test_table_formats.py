@@ -35,8 +35,8 @@ def test_markdown_has_a_row_for_each_result_and_reference_and_says_what_the_figu
         "| largest class",
     ]
     assert rows[3][1:4] == ["all 2", "in-sample", "92.0 [89.6, 93.9]"]
-    low, high = RUN.judged.against_best_single[3 - 1].interval_95  # as on the page, and as p
-    assert rows[3][-2] == f"+7.0 [{100 * low:+.1f}, {100 * high:+.1f}]"
+    assert rows[3][-2] == "+7.0 [+4.3, +9.8]"
+    assert "as measured, it is 7.0 points, 4.3 to 9.8." in lines[-1]  # the note has the table's figures
     assert rows[2][-2] == "best"
     assert "Chance, always answering the largest class: 10.0 %." in lines[-3]
     assert "Holm's correction for 5 comparisons" in lines[-2]

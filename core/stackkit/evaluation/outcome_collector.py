@@ -39,7 +39,7 @@ class _Said:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Part:
-    """What all rows say about a fold, and which test rows have a class that training rows have too."""
+    """What all rows say about a fold, and whose class training rows have too, `known`."""
 
     test: NDArray[np.int64]
     labels: NDArray[np.int64]
@@ -173,16 +173,14 @@ class OutcomeCollector:
         classes : sequence of str
             Class names.
         calibrations : mapping of int to Calibration, or None
-            Temperatures of rows of the table that were found within the training rows; used where there
-            are no other folds.
+            Temperatures of rows of the table, found within the training rows; for a single fold.
 
         """
         if len(self._folds) == 1:
             self._use(calibrations or {})
             self._finish(0)
-        used = np.unique(
-            np.concatenate([rows for each in self._folds for rows in (each.train, each.test)])
-        )
+        folds = self._folds
+        used = np.unique(np.concatenate([rows for each in folds for rows in (each.train, each.test)]))
         numbers = sorted(self._parts)
         parts = [self._parts[number] for number in numbers]
         sizes = [len(part.test) for part in parts]

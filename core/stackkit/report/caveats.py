@@ -14,6 +14,7 @@ from stackkit.evaluation.table_row import sources
 from stackkit.report.sentences import signed_points, titles
 from stackkit.report.verdicts import Verdicts
 from stackkit.report.view_notes import notes_on_views
+from stackkit.statistics.intervals import Interval
 from stackkit.utils.figures import ends, percent
 
 MAX_ROWS = 3
@@ -64,8 +65,14 @@ def notes_on_selection(verdicts: Verdicts, results: Sequence[Result]) -> Iterato
         f"{ON_SELECTION}, chosen on the same test images, which favours that one and makes gains look "
         "smaller. Corrected for this choice, it has "
         f"{percent(single.corrected)} instead of {percent(single.accuracy)}, and the gain of {title} is "
-        f"{signed_points(gain.difference)}, 95 % interval {ends(gain.interval_95)}."
+        f"{signed_points(gain.difference)}, 95 % interval {ends(gain.interval_95)}"
+        f"{'' if gain.claimed else _why_unclaimed(gain.interval_95)}."
     )
+
+
+def _why_unclaimed(corrected: Interval) -> str:
+    because = "" if corrected[0] <= 0 <= corrected[1] else ", since the table shows none that is certain"
+    return f": no gain can be claimed{because}"
 
 
 def _on_images(

@@ -14,7 +14,7 @@ from stackkit.evaluation.outcomes import Outcomes
 from stackkit.evaluation.overlaps import SharedImages
 from stackkit.evaluation.protocol import Protocol
 from stackkit.report.paired import PairedAnswers, RepeatedFolds
-from stackkit.report.sentences import is_claimed, on_difference, on_selection, titles
+from stackkit.report.sentences import is_claimed, on_gain, on_selection, titles
 from stackkit.report.summary import Summary
 from stackkit.report.verdicts import Selected, Verdict, Verdicts
 from stackkit.statistics.selection import corrected_best, corrected_gain
@@ -57,13 +57,13 @@ def make_verdicts(
     others = [at for at in range(len(judge.rows)) if at != single.row]
     against = judge.answers.verdicts([(at, single.row) for at in others])
     pairs = judge.answers.verdicts(judge.pairs())
-    gain = judge.gain(headline, single, singles)
+    measured = [each for each in against if each.first == headline]
+    gain = judge.gain(measured[0], single) if headline not in singles else None
     summary = Summary(
         rows=judge.rows,
         titles=judge.answers.titles,
         headline=headline,
         best=everything,
-        best_single=single,
         gain=gain,
         pairs=pairs,
         protocol=protocol,
@@ -134,29 +134,34 @@ class _Judge:
             sentence=on_selection(title, len(among), what, accuracy, corrected, interval),
         )
 
-    def gain(self, headline: int, single: Selected, singles: Sequence[int]) -> Verdict | None:
-        if headline in singles:
-            return None
-        if len(singles) == 1:  # there is no choice to correct for
-            return self.answers.verdicts([(headline, single.row)])[0]
-        found = corrected_gain(self.answers.correct, headline, singles, groups=self.answers.groups)
+    def gain(self, measured: Verdict, single: Selected) -> Verdict:
+        """Return the verdict on a row against the best single backbone, corrected for the choice.
+
+        `measured` is the verdict without the correction. The corrected difference is a little too high,
+        because a bootstrap sample chooses less well than all images do. So both must agree.
+        """
+        if len(single.among) == 1:  # there is no choice to correct for
+            return measured
+        row, answers = measured.first, self.answers
+        found = corrected_gain(answers.correct, row, single.among, groups=answers.groups)
         p = 1.0 if found.p is None else found.p
+        agree = measured.claimed and found.value * measured.difference > 0
+        claimed = agree and is_claimed(found.interval_95, p)
         return Verdict(
-            first=headline,
+            first=row,
             second=single.row,
             difference=found.value,
             interval_95=found.interval_95,
             p=p,
             p_holm=p,
             test=GAIN_TEST,
-            claimed=is_claimed(found.interval_95, p),
-            sentence=on_difference(
-                self.answers.titles[headline],
-                "the best single backbone, chosen again in every bootstrap sample,",
-                found.value,
-                found.interval_95,
+            claimed=claimed,
+            sentence=on_gain(
+                answers.titles[row],
+                answers.titles[single.row],
+                (measured.difference, measured.interval_95),
+                (found.value, found.interval_95),
                 p,
-                GAIN_TEST,
-                1,
+                claimed=claimed,
             ),
         )

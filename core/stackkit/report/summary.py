@@ -10,7 +10,7 @@ from stackkit.evaluation.metrics import Result
 from stackkit.evaluation.overlaps import SharedImages
 from stackkit.evaluation.protocol import Protocol
 from stackkit.evaluation.references import LARGEST_CLASS
-from stackkit.report.sentences import named, p_equals, points, signed_points
+from stackkit.report.sentences import named
 from stackkit.report.verdicts import Selected, Verdict
 from stackkit.utils.figures import ends, percent
 
@@ -23,7 +23,6 @@ class Summary:
     titles: Sequence[str]
     headline: int
     best: Selected
-    best_single: Selected
     gain: Verdict | None
     pairs: Sequence[Verdict]
     protocol: Protocol
@@ -38,7 +37,7 @@ class Summary:
         )
         found.append(self._accuracy())
         if self.gain:
-            found.append(self._gain(self.gain))
+            found.append(self.gain.sentence)
         found.append(self._best())
         if self.learning_curve:
             found.append(self.learning_curve.sentence)
@@ -57,29 +56,6 @@ class Summary:
         return (
             f"{self.titles[self.headline]} is right for {percent(row.accuracy)} of the images that it "
             f"was not fitted on, 95 % interval {ends(row.interval_95)}{beside}."
-        )
-
-    def _gain(self, gain: Verdict) -> str:
-        single = f"the best single backbone ({self.titles[self.best_single.row]})"
-        corrected = (
-            ", corrected for choosing that one on the same images"
-            if len(self.best_single.among) > 1
-            else ""
-        )
-        low, high = gain.interval_95
-        interval = f"95 % interval {ends((low, high))}"
-        if not gain.claimed:
-            size = signed_points(gain.difference)
-            return f"No gain over {single} can be claimed: {size}, {interval}{corrected}."
-        if gain.difference < 0:
-            lost = f"95 % interval {ends((-high, -low))}"
-            return (
-                f"It is worse than {single} by {points(gain.difference)}, {lost}{corrected} "
-                f"({p_equals(gain.p_holm)})."
-            )
-        return (
-            f"It adds {points(gain.difference)} to {single}, {interval}{corrected} "
-            f"({p_equals(gain.p_holm)})."
         )
 
     def _best(self) -> str:
