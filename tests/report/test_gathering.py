@@ -97,6 +97,22 @@ def test_images_that_are_gone_replaced_or_broken_are_named_and_the_others_are_sh
     assert found.missing[1].endswith("1.jpg: it was replaced after the run.")
 
 
+@pytest.mark.parametrize("with_features", [False, True])
+def test_nothing_is_said_of_images_that_were_all_replaced(folder: Path, with_features: bool):
+    dataset = ImageFolder(folder)
+    outcomes = outcomes_of(dataset)
+    for name in outcomes.ids:
+        Image.new("RGB", (50, 50), "red").save(folder / name)
+    features = usable_of(outcomes_of(dataset)) if with_features else None
+    found = gather(
+        DOCUMENT, outcomes, dataset=dataset, usable=features, reporter=SilentReporter(), folder=folder
+    )
+    assert found.audit is None
+    assert found.missing[0].startswith("No image of the dataset is as it was in the run")
+    measured = folder / "image-measures-1.jsonl"
+    assert not measured.exists(), "pixels of one image are not remembered for another"
+
+
 def test_without_the_dataset_there_is_no_evidence_but_the_reason():
     nothing = Outcomes(
         ids=[],
