@@ -74,6 +74,7 @@ def test_a_run_without_a_folder_is_kept_and_its_page_made_later(
     target = tmp_path / "elsewhere.html"
     assert stackkit("report", kept, "--out", target).code == 0
     assert "images cannot be shown" in target.read_text(encoding="utf-8")
+    assert not (kept / "evidence.npz").exists(), "the images may be there the next time"
     assert f"{target} exists; choose another --out" in stackkit("report", "--out", target).error
 
 

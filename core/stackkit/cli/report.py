@@ -101,7 +101,7 @@ def _make_page(
     with stdout_set_aside(), progress(style) as reporter:
         if refresh or record.evidence is None:
             source = reopened(record, Registry(host=the_host()), store, reporter)
-            if refresh and record.evidence and source.dataset is None:
+            if refresh and record.evidence and source.missing:
                 raise UsageError(f"--refresh: {source.missing[0]} The report is left as it is.")
             record = with_evidence(record, source, reporter)
         return write_page(page(record), out or folder / PAGE)

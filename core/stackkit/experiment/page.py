@@ -109,7 +109,10 @@ def _noted(missing: list[str], consequence: str) -> Iterator[None]:
 
 
 def with_evidence(record: Record, source: Source, reporter: Reporter) -> Record:
-    """Return the record with its evidence, which is kept in its folder if that can be written."""
+    """Return the record with its evidence, which is kept in its folder if that can be written.
+
+    Without the images or the features it is not kept: they may be there the next time.
+    """
     evidence = gather(
         record.document,
         record.outcomes,
@@ -120,7 +123,7 @@ def with_evidence(record: Record, source: Source, reporter: Reporter) -> Record:
         folder=source.folder,
         input_size=source.input_size,
     )
-    if record.folder:
+    if record.folder and not source.missing:
         with suppress(OSError):  # it only saves time: it can be gathered again
             write_evidence(evidence, record.folder)
     return replace(record, evidence=evidence)
