@@ -73,7 +73,7 @@ def report(
         raise UsageError(f"--open shows the page, and --format is {format}; leave one of them out")
     if out and out.exists() and not overwrite:
         raise UsageError(f"{out} exists; choose another --out, or pass --overwrite")
-    record = read_record(find_run(run))
+    record = read_record(find_run(run), evidence=format == "html")
     if format != "html":
         from stackkit.report.table_formats import ladder_text
 

@@ -142,9 +142,7 @@ def _audit(
     )
 
 
-def _unchanged(
-    outcomes: Outcomes, dataset: Dataset, samples: NDArray[np.int64]
-) -> NDArray[np.int64]:
+def _unchanged(outcomes: Outcomes, dataset: Dataset, samples: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return `samples` with -1 for images of another content: figures of the run are not about these."""
     kept = samples.copy()
     for place, number in enumerate(samples.tolist()):
