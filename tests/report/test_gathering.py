@@ -12,6 +12,7 @@ from stackkit.api.reporter import SilentReporter
 from stackkit.evaluation.features import Features
 from stackkit.evaluation.inputs import UsableFeatures
 from stackkit.evaluation.outcomes import Outcomes, RowOutcome
+from stackkit.report import gathering
 from stackkit.report.feature_map import MOST, feature_map, stratified
 from stackkit.report.gathering import gather
 from stackkit.report.thumbnails import make_thumbnails
@@ -95,6 +96,21 @@ def test_images_that_are_gone_replaced_or_broken_are_named_and_the_others_are_sh
     assert len(found.missing) == 2
     assert outcomes.ids[0] in found.missing[0]
     assert found.missing[1].endswith("1.jpg: it was replaced after the run.")
+
+
+def test_a_page_of_very_many_images_does_not_compare_all_pairs(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    dataset = ImageFolder(folder)
+    outcomes = outcomes_of(dataset)
+    monkeypatch.setattr(gathering, "MOST_COMPARED", 10)
+    found = gather(
+        DOCUMENT, outcomes, dataset=dataset, usable=usable_of(outcomes), reporter=SilentReporter()
+    )
+    assert found.audit is not None
+    assert "to compare 11 images takes long; `stackkit audit`" in found.audit.skipped["near-duplicate"]
+    assert "near-duplicate" not in found.audit.counts
+    assert "outlier" in found.audit.counts
 
 
 @pytest.mark.parametrize("with_features", [False, True])

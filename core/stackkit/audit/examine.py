@@ -36,6 +36,7 @@ def examine(
     folder: Path | None = None,
     input_size: int = 224,
     top: int | None = None,
+    most_compared: int | None = None,
 ) -> Audit:
     """Look for labels and images that deserve a second look.
 
@@ -65,6 +66,9 @@ def examine(
         Side of the images that the networks see, in pixels.
     top : int or None
         Number of findings of each kind, and of pairs of classes, to return; None returns all.
+    most_compared : int or None
+        Number of images up to which near-duplicates are looked for, as the time grows with its square;
+        None looks for them always.
 
     Returns
     -------
@@ -81,6 +85,11 @@ def examine(
         fingerprints=fingerprints,
     )
     skipped = missing(predicted=mean_probabilities is not None, features=bool(features))
+    if most_compared is not None and len(rows) > most_compared:
+        skipped["near-duplicate"] = (
+            f"near-duplicates were not checked: to compare {len(rows):,} images takes long; "
+            "`stackkit audit` does it"
+        )
     found: dict[Kind, list[Finding]] = {}
     if mean_probabilities is not None and "label" not in skipped:
         found["label"] = label_findings(subject, mean_probabilities)

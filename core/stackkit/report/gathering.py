@@ -31,6 +31,9 @@ MOST_THUMBNAILS = 400
 SHOWN_PER_KIND = 24
 """Findings of each kind that a page shows with their images."""
 
+MOST_COMPARED = 20_000
+"""Images up to which near-duplicates are looked for: half a minute per network on two cores."""
+
 TASK = "report"
 """Name of the task that `gather` reports."""
 
@@ -139,6 +142,7 @@ def _audit(
         folder=folder,
         input_size=input_size,
         top=SHOWN_PER_KIND,
+        most_compared=MOST_COMPARED,
     )
 
 

@@ -21,7 +21,6 @@ from stackkit.report.evidence import Evidence, FeatureMap
 from stackkit.report.record import Record
 from stackkit.report.report import EVIDENCE, FILE_NAME, OFFICIAL_SPLIT, OUTCOMES
 
-
 _GATHER = "delete it, and `stackkit report` reads the images and features again"
 """What to do about a damaged evidence.npz."""
 
