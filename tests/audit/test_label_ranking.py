@@ -11,6 +11,8 @@ from stackkit.api.reporter import SilentReporter
 from stackkit.audit.examine import examine
 from stackkit.audit.hard_pairs import hard_pairs
 from stackkit.audit.labels import label_findings, rank_labels
+from stackkit.audit.report import AuditReport
+from stackkit.html_report.audit_page import audit_page
 
 CLASSES = 4
 
@@ -105,6 +107,21 @@ def test_top_cuts_the_findings_and_not_their_number() -> None:
     found = examine_all(dataset, answers(truth, sharpness=8)[:, :2], top=3)
     assert len(found.of_kind("label")) == 3
     assert found.counts["label"] > 10
+
+
+def test_labels_are_counted_among_those_that_could_be_judged() -> None:
+    probabilities = answers(np.arange(8) % 2)[:, :2]
+    probabilities[:5] = np.nan  # only three images were predicted, as with a hold-out
+    found = examine_all(pictures([None] * 8, label=[0, 1] * 4), probabilities)
+    assert (found.n_images, found.n_judged) == (8, 3)
+    report = AuditReport(
+        **dict.fromkeys(("stackkit", "created", "command", "dataset", "protocol"), ""),
+        **dict.fromkeys(("classes", "backbones", "learners", "untrained", "failed_images"), ()),
+        audit=found,
+    )
+    assert report.summary("label") == "0 of 3 labels look wrong; check them"
+    page = audit_page(report, {})
+    assert "8 images were examined; the labels of 3 could be judged" in page
 
 
 def examine_all(dataset: Any, probabilities: np.ndarray | None, **given: Any) -> Any:

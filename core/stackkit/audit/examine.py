@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from stackkit.api.dataset import Dataset
 from stackkit.api.reporter import Reporter
 from stackkit.audit.findings import KINDS, Audit, Finding, HardPair, Kind
 from stackkit.audit.hard_pairs import hard_pairs
-from stackkit.audit.labels import label_findings
+from stackkit.audit.labels import judged, label_findings
 from stackkit.audit.measures import measure
 from stackkit.audit.near_duplicates import near_duplicates
 from stackkit.audit.outliers import outliers
@@ -91,8 +92,10 @@ def examine(
             "`stackkit audit` does it"
         )
     found: dict[Kind, list[Finding]] = {}
+    n_judged = None
     if mean_probabilities is not None and "label" not in skipped:
         found["label"] = label_findings(subject, mean_probabilities)
+        n_judged = len(judged(labels, mean_probabilities))
     measured = measure(subject, folder, reporter)
     if "near-duplicate" not in skipped:
         found["near-duplicate"] = near_duplicates(subject, measured, reporter)
@@ -100,7 +103,7 @@ def examine(
         found["outlier"] = outliers(subject)
     found |= bad_photographs(subject, measured, input_size)
     pairs = [] if mean_probabilities is None else hard_pairs(labels, mean_probabilities, classes)
-    return _audit(len(rows), found, skipped, top, pairs)
+    return replace(_audit(len(rows), found, skipped, top, pairs), n_judged=n_judged)
 
 
 def _audit(

@@ -26,8 +26,8 @@ def missing(*, predicted: bool = True, features: bool = True) -> dict[str, str]:
     }
     if not predicted:
         skipped["label"] = (
-            "labels were not checked: no learner gave out-of-fold probabilities; add a learner that has "
-            "them, such as logistic"
+            "labels were not checked: there are no out-of-fold probabilities, or too many to keep them; "
+            "use a learner that has them, such as logistic, or `stackkit audit`"
         )
     if not features:
         for kind, what in (("near-duplicate", "near-duplicates"), ("outlier", "outliers")):
