@@ -28,7 +28,7 @@ from stackkit.report.record import Record
 from stackkit.report.record_files import write_evidence
 from stackkit.report.report import PAGE
 from stackkit.store import FeatureStore
-from stackkit.utils.files import atomic_write
+from stackkit.utils.files import atomic_write, temporary_path
 from stackkit.utils.interrupts import Interrupted
 
 
@@ -129,6 +129,21 @@ def with_evidence(record: Record, source: Source, reporter: Reporter) -> Record:
     return replace(record, evidence=evidence)
 
 
+def check_page(target: Path) -> None:
+    """Check that a page can be written, before images are read for it.
+
+    Raises
+    ------
+    UsageError
+        If it cannot be written.
+
+    """
+    with _refused(target):
+        trial = temporary_path(target)
+        trial.touch()
+        trial.unlink()
+
+
 def write_page(text: str, target: Path) -> Path:
     """Write a page, or a table for a paper, and return its path; an older file is replaced as a whole.
 
@@ -138,15 +153,21 @@ def write_page(text: str, target: Path) -> Path:
         If it cannot be written.
 
     """
+    with _refused(target), atomic_write(target) as temporary:
+        # The path of a dataset may hold bytes that are not UTF-8.
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
+    return target
+
+
+@contextmanager
+def _refused(target: Path) -> Iterator[None]:
     try:
-        with atomic_write(target) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        yield
     except OSError as error:
         raise UsageError(
             f"{target} cannot be written ({error.strerror}); choose another file with "
             "`stackkit report --out FILE`"
         ) from error
-    return target
 
 
 def page_of_run(found: Finished, folder: Path, reporter: Reporter) -> Path | None:
