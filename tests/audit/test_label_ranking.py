@@ -1,6 +1,7 @@
 """Labels that classifiers do not believe are listed, the least credible first."""
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -91,6 +92,18 @@ def test_without_the_extra_packages_the_other_checks_work(monkeypatch: pytest.Mo
     assert sorted(found.skipped) == ["label", "near-duplicate"]
     assert all("pip install 'stackkit[report]'" in each for each in found.skipped.values())
     assert set(found.counts) == {"outlier", "blurred", "dark", "bright", "tiny", "odd-shape"}
+
+
+def test_a_package_that_cannot_be_imported_costs_only_its_check(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("cleanlab", "imagehash"):
+        (tmp_path / f"{name}.py").write_text("raise ImportError('numpy is too new')")
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+    found = examine_all(pictures([None] * 8, label=[0, 1] * 4), answers(np.arange(8) % 2)[:, :2])
+    assert sorted(found.skipped) == ["label", "near-duplicate"]
+    assert "cleanlab cannot be imported (numpy is too new); run: pip" in found.skipped["label"]
 
 
 def test_what_was_not_computed_is_said() -> None:
