@@ -63,6 +63,9 @@ EVIDENCE_MADE = Evidence(
 )
 
 
+DOCUMENT: dict[str, Any] = {"results": [{}], "references": [{}], "classes": ["<b>", "ä"]}
+
+
 def same(one: Any, other: Any) -> bool:
     if isinstance(one, np.ndarray):
         return one.dtype == other.dtype and np.array_equal(one, other, equal_nan=one.dtype.kind == "f")
@@ -89,14 +92,18 @@ def test_outcomes_and_evidence_are_read_as_they_were_written(tmp_path: Path) -> 
 def test_a_record_is_read_from_a_folder_with_that_of_the_other_protocol(tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path / "official-split"):
         folder.mkdir(exist_ok=True)
-        (folder / "report.json").write_text('{"results": []}')
+        (folder / "report.json").write_text(json.dumps(DOCUMENT))
         write_outcomes(OUTCOMES_MADE, folder)
     record = read_record(tmp_path)
-    assert record.document == {"results": []}
+    assert record.document == DOCUMENT
     assert record.folder == tmp_path
     assert record.evidence is None
     assert record.other
     assert record.other.other is None
+    for change in ({"results": []}, {"classes": ["ä", "<b>"]}):
+        (tmp_path / "report.json").write_text(json.dumps(DOCUMENT | change))
+        with pytest.raises(UsageError, match=r"report.json and outcomes.npz of .* are not of one run"):
+            read_record(tmp_path)
 
 
 def test_a_damaged_file_is_refused_in_a_sentence(tmp_path: Path) -> None:
@@ -146,7 +153,7 @@ def test_files_of_a_newer_format_and_pickles_are_refused(tmp_path: Path) -> None
         archive.writestr("about.npy", b"nothing")
     with pytest.raises(UsageError, match=r"evidence.npz is damaged; delete it, and `stackkit report`"):
         read_evidence(tmp_path)
-    (tmp_path / "report.json").write_text('{"results": []}')
+    (tmp_path / "report.json").write_text(json.dumps(DOCUMENT))
     assert read_record(tmp_path, evidence=False).evidence is None, "figures need no images"
 
 

@@ -20,6 +20,7 @@ from stackkit.report.array_file import Arrays, damaged, read_arrays, write_array
 from stackkit.report.evidence import Evidence, FeatureMap
 from stackkit.report.record import Record
 from stackkit.report.report import EVIDENCE, FILE_NAME, OFFICIAL_SPLIT, OUTCOMES
+from stackkit.report.rows import check_whole
 
 _GATHER = "delete it, and `stackkit report` reads the images and features again"
 """What to do about a damaged evidence.npz."""
@@ -255,13 +256,16 @@ def read_record(folder: Path, *, evidence: bool = True) -> Record:
     Raises
     ------
     UsageError
-        If the folder holds no run, or a file of it is damaged or was written by a newer stackkit.
+        If the folder holds no run, its files are not of one run, or a file of it is damaged or was
+        written by a newer stackkit.
 
     """
     second = folder / OFFICIAL_SPLIT
+    document, outcomes = _document(folder), read_outcomes(folder)
+    check_whole(str(folder), document, outcomes)
     return Record(
-        document=_document(folder),
-        outcomes=read_outcomes(folder),
+        document=document,
+        outcomes=outcomes,
         evidence=read_evidence(folder) if evidence else None,
         folder=folder,
         other=read_record(second, evidence=evidence) if (second / FILE_NAME).is_file() else None,

@@ -8,6 +8,7 @@ from typing import Any
 
 from stackkit.api.errors import UsageError
 from stackkit.evaluation.metrics import Result
+from stackkit.evaluation.outcomes import Outcomes
 
 _FIELDS = frozenset(field.name for field in fields(Result))
 
@@ -25,6 +26,23 @@ def results_of(document: Mapping[str, Any]) -> list[Result]:
         return [_result(each) for name in ("results", "references") for each in document.get(name, ())]
     except (TypeError, AttributeError) as error:
         raise UsageError(f"the report of {document.get('dataset')} is damaged: {error}") from error
+
+
+def check_whole(name: str, document: Mapping[str, Any], outcomes: Outcomes) -> None:
+    """Check that a report and outcomes belong together; `name` is how the user calls the run.
+
+    Raises
+    ------
+    UsageError
+        If they do not: figures of one run would be shown with images of another.
+
+    """
+    rows = [*document["results"], *document.get("references", ())]
+    if len(rows) != len(outcomes.rows) or list(document.get("classes", ())) != list(outcomes.classes):
+        raise UsageError(
+            f"report.json and outcomes.npz of {name} are not of one run; repeat the run, which takes "
+            "features and fits from the cache"
+        )
 
 
 def _result(entry: Mapping[str, Any]) -> Result:
