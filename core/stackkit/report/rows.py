@@ -8,6 +8,7 @@ from typing import Any
 
 from stackkit.api.errors import UsageError
 from stackkit.evaluation.metrics import Result
+from stackkit.evaluation.outcomes import Outcomes
 
 _FIELDS = frozenset(field.name for field in fields(Result))
 
@@ -34,6 +35,23 @@ def against_best_single(document: Mapping[str, Any]) -> dict[int, Mapping[str, A
     """
     verdicts = document.get("verdicts") or {}
     return {each["first"]: each for each in verdicts.get("against_best_single", ())}
+
+
+def check_whole(name: str, document: Mapping[str, Any], outcomes: Outcomes) -> None:
+    """Check that a report and outcomes belong together; `name` is how the user calls the run.
+
+    Raises
+    ------
+    UsageError
+        If they do not: figures of one run would be shown with images of another.
+
+    """
+    rows = [*document["results"], *document.get("references", ())]
+    if len(rows) != len(outcomes.rows) or list(document.get("classes", ())) != list(outcomes.classes):
+        raise UsageError(
+            f"report.json and outcomes.npz of {name} are not of one run; repeat the run, which takes "
+            "features and fits from the cache"
+        )
 
 
 def _result(entry: Mapping[str, Any]) -> Result:
