@@ -133,6 +133,12 @@ def test_dark_mode_narrow_screens_and_paper_show_all_legibly(visit: Any, url: st
     for width in (390, 768):
         page.set_viewport_size({"width": width, "height": 844})
         assert page.evaluate("document.documentElement.scrollWidth") == width
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.locator("#making-title").evaluate("title => title.scrollIntoView({ behavior: 'instant' })")
+    page.locator("nav [aria-current]", has_text="How it was made").wait_for()
+    page.wait_for_function(
+        "document.querySelector('nav [aria-current]').getBoundingClientRect().x < 300"
+    )
     page.get_by_label("Find a class").fill("class 100")
     page.locator("#class-count", has_text="1 of 200").wait_for()
     page.emulate_media(media="print")
