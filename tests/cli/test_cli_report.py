@@ -72,7 +72,9 @@ def test_a_run_without_a_folder_is_kept_and_its_page_made_later(
     assert stackkit("report", kept, "--refresh").error.endswith("The report is left as it is.")
     (kept / "evidence.npz").unlink()
     target = tmp_path / "elsewhere.html"
-    assert stackkit("report", kept, "--out", target).code == 0
+    shown = stackkit("report", kept, "--out", target)
+    assert shown.code == 0
+    assert "warning: The images cannot be shown: " in shown.err
     assert "images cannot be shown" in target.read_text(encoding="utf-8")
     assert not (kept / "evidence.npz").exists(), "the images may be there the next time"
     assert f"{target} exists; choose another --out" in stackkit("report", "--out", target).error

@@ -116,6 +116,8 @@ def _make_page(
             source = reopened(record, Registry(host=the_host()), store, reporter)
             if refresh and record.evidence and source.missing:
                 raise UsageError(f"--refresh: {source.missing[0]} The report is left as it is.")
+            for sentence in source.missing:
+                reporter.message(f"warning: {sentence}")
             record = with_evidence(record, source, reporter)
         return write_page(page(record), target)
 

@@ -80,12 +80,18 @@ def reopened(record: Record, registry: Registry, store: FeatureStore, reporter: 
         dataset = open_dataset(component)
     if dataset is None:
         return Source(dataset=None, usable=None, missing=missing)
-    with _noted(missing, "The features cannot be read, so there is no map of them"):
+    with _noted(missing, _NO_FEATURES):
         rows, _ = fingerprints(component.text, dataset, reporter)
         backbones = [make_backbone(each) for each in _components(record.document, "backbone", registry)]
         size = max(each.image_size for each in backbones)
         usable = usable_features(dataset, rows, backbones, store)
     return Source(dataset=dataset, usable=usable, missing=missing, folder=store.folder, input_size=size)
+
+
+_NO_FEATURES = (
+    "The features cannot be read, so there is no map of them; if the run had --store or "
+    "--feature-dtype, `stackkit report` needs them, too"
+)
 
 
 def _components(document: Mapping[str, Any], kind: str, registry: Registry) -> list[ConfiguredComponent]:
