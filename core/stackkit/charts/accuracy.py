@@ -42,7 +42,7 @@ def accuracy(record: Record) -> Picture:
     document = record.document
     marks = [
         _Mark(row=row, value=row.accuracy, ends=row.interval_95)
-        for row in rows_of(document)
+        for row in sorted(rows_of(document), key=lambda row: row.step)
         if not row.is_chance
     ]
     chance = document["largest_class"]["share"]
@@ -90,6 +90,7 @@ def gains(record: Record) -> Picture | None:
     """Draw the gain of each row over the best single backbone; None if there is only one row."""
     document = record.document
     marks = [each for each in _gains(document) if not each.row.is_chance]
+    marks.sort(key=lambda each: each.row.step)
     if not marks:
         return None
     best = document["best_single"]
@@ -166,7 +167,8 @@ def _prepared(figure: Any, marks: Sequence[_Mark]) -> Any:
 
 def _draw(axes: Any, marks: Sequence[_Mark], texts: Sequence[str]) -> None:
     right = axes.secondary_yaxis("right")
-    right.set_yticks(range(len(marks)), texts, fontsize=8.5)
+    minus = [text.replace("-", "\N{MINUS SIGN}") for text in texts]  # as on the scale
+    right.set_yticks(range(len(marks)), minus, fontsize=8.5)
     right.tick_params(length=0)
     right.spines["right"].set_visible(False)
     for number, mark in enumerate(marks):

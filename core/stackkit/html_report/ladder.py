@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from stackkit.evaluation.references import LARGEST_CLASS
 from stackkit.evaluation.table_row import sources
 from stackkit.report.headline import headline_of
-from stackkit.report.rows import against_best_single
+from stackkit.report.rows import against_best_single, step
 
 KINDS: Mapping[str, str] = {
     "reference": "reference",
@@ -24,18 +23,6 @@ FITTED_ON: Mapping[str, str] = {
     "out-of-fold": "stack, out-of-fold",
     "features": "joined features",
 }
-
-ORDER = (
-    "largest",
-    "baseline",
-    "learner",
-    "reference",
-    "in-sample",
-    "out-of-fold",
-    "features",
-    "aggregator",
-)
-"""Steps of the ladder: chance, baselines, single networks, the plain mean, then the stacks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +82,7 @@ def ladder(document: dict[str, Any]) -> list[LadderRow]:
         _row(number, entry, document, verdicts.get(number), best, headline)
         for number, entry in enumerate(entries)
     ]
-    return sorted(rows, key=lambda row: ORDER.index(_step(row.figures)))
+    return sorted(rows, key=lambda row: step(row.figures))
 
 
 def _best_single(document: Mapping[str, Any]) -> int:
@@ -131,9 +118,3 @@ def _row(
         headline=number == headline,
         best_single=number == best,
     )
-
-
-def _step(entry: Mapping[str, Any]) -> str:
-    if entry["kind"] == "reference":
-        return "largest" if entry["name"] == LARGEST_CLASS else "reference"
-    return str(entry["fit_on"] or entry["kind"]) if entry["kind"] == "aggregator" else str(entry["kind"])

@@ -9,6 +9,19 @@ from typing import Any
 from stackkit.api.errors import UsageError
 from stackkit.evaluation.metrics import Result
 from stackkit.evaluation.outcomes import Outcomes
+from stackkit.evaluation.references import LARGEST_CLASS
+
+_STEPS = (
+    "largest",
+    "baseline",
+    "learner",
+    "reference",
+    "in-sample",
+    "out-of-fold",
+    "features",
+    "aggregator",
+)
+"""Chance, baselines, single backbones, the plain mean, then the stacks by what they learned from."""
 
 _FIELDS = frozenset(field.name for field in fields(Result))
 
@@ -52,6 +65,14 @@ def check_whole(name: str, document: Mapping[str, Any], outcomes: Outcomes) -> N
             f"report.json and outcomes.npz of {name} are not of one run; repeat the run, which takes "
             "features and fits from the cache"
         )
+
+
+def step(entry: Mapping[str, Any]) -> int:
+    """Return the place of a row on the ladder from chance to the stacks."""
+    if entry["kind"] == "reference":
+        return _STEPS.index("largest" if entry["name"] == LARGEST_CLASS else "reference")
+    fit_on = entry["fit_on"] if entry["kind"] == "aggregator" else None
+    return _STEPS.index(fit_on or entry["kind"])
 
 
 def _result(entry: Mapping[str, Any]) -> Result:
