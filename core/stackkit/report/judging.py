@@ -17,7 +17,7 @@ from stackkit.report.paired import PairedAnswers, RepeatedFolds
 from stackkit.report.sentences import is_claimed, on_gain, on_selection, titles
 from stackkit.report.summary import Summary
 from stackkit.report.verdicts import Selected, Verdict, Verdicts
-from stackkit.statistics.selection import corrected_best, corrected_gain
+from stackkit.statistics.selection import Estimate, corrected_best, corrected_gain
 
 GAIN_TEST = "bootstrap with the choice repeated"
 
@@ -57,8 +57,7 @@ def make_verdicts(
     others = [at for at in range(len(judge.rows)) if at != single.row]
     against = judge.answers.verdicts([(at, single.row) for at in others])
     pairs = judge.answers.verdicts(judge.pairs())
-    measured = [each for each in against if each.first == headline]
-    gain = judge.gain(measured[0], single) if headline not in singles else None
+    gain = None if headline in singles else judge.gain(headline, single)
     summary = Summary(
         rows=judge.rows,
         titles=judge.answers.titles,
@@ -134,19 +133,23 @@ class _Judge:
             sentence=on_selection(title, len(among), what, accuracy, corrected, interval),
         )
 
-    def gain(self, measured: Verdict, single: Selected) -> Verdict:
+    def gain(self, row: int, single: Selected) -> Verdict:
         """Return the verdict on a row against the best single backbone, corrected for the choice.
 
-        `measured` is the verdict without the correction. The corrected difference is a little too high,
-        because a bootstrap sample chooses less well than all images do. So both must agree.
+        The corrected difference is a little too high, because a bootstrap sample chooses less well than
+        all images do. So the difference without the correction must say the same. Holm's correction has
+        no place here: this is one comparison, which nobody chose.
         """
+        answers = self.answers
+        (measured,) = answers.verdicts([(row, single.row)])
         if len(single.among) == 1:  # there is no choice to correct for
             return measured
-        row, answers = measured.first, self.answers
         found = corrected_gain(answers.correct, row, single.among, groups=answers.groups)
         p = 1.0 if found.p is None else found.p
         agree = measured.claimed and found.value * measured.difference > 0
         claimed = agree and is_claimed(found.interval_95, p)
+        plain = Estimate(value=measured.difference, interval_95=measured.interval_95, p=measured.p)
+        titles = answers.titles[row], answers.titles[single.row]
         return Verdict(
             first=row,
             second=single.row,
@@ -156,12 +159,5 @@ class _Judge:
             p_holm=p,
             test=GAIN_TEST,
             claimed=claimed,
-            sentence=on_gain(
-                answers.titles[row],
-                answers.titles[single.row],
-                (measured.difference, measured.interval_95),
-                (found.value, found.interval_95),
-                p,
-                claimed=claimed,
-            ),
+            sentence=on_gain(*titles, plain, found, claimed=claimed),
         )

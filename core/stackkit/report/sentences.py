@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from stackkit.evaluation.metrics import Result
 from stackkit.evaluation.table_row import sources
 from stackkit.statistics.intervals import Interval
+from stackkit.statistics.selection import Estimate
 from stackkit.utils.figures import ends, in_percent, p_value, percent
 
 LEVEL = 0.05
@@ -113,57 +114,45 @@ def on_difference(
     return f"{first} is {words[1]} {second} by {size}: no difference can be claimed{why}."
 
 
-def on_gain(
-    stack: str,
-    single: str,
-    measured: tuple[float, Interval],
-    corrected: tuple[float, Interval],
-    p: float,
-    *,
-    claimed: bool,
-) -> str:
+def on_gain(stack: str, single: str, measured: Estimate, corrected: Estimate, *, claimed: bool) -> str:
     """Say what a stack adds to the best single backbone, as measured and corrected for the choice.
 
     Parameters
     ----------
     stack, single : str
         Titles of the rows.
-    measured, corrected : tuple of (float, (float, float))
-        Difference of their accuracies with its 95 % interval: on all images, and with the choice of the
-        single backbone repeated.
-    p : float
-        Of the corrected difference.
+    measured, corrected : Estimate
+        Difference of their accuracies: on all images, and with the choice of the single backbone
+        repeated.
     claimed : bool
         Whether both say that the rows differ.
 
     """
     best = f"the best single backbone ({single})"
     if not claimed:
-        return f"No gain of {stack} over {best} can be claimed: {_both_gains(measured, corrected)}"
-    if corrected[0] > 0:
-        said, sign = f"adds {points(corrected[0])} to {best}", 1
-    else:  # the figures of a sentence have the direction of its word
-        said, sign = f"is worse than {best} by {points(corrected[0])}", -1
-    fair, plain = (
-        ends(interval if sign > 0 else (-interval[1], -interval[0]))
-        for _, interval in (corrected, measured)
-    )
+        plain, fair = (
+            f"{signed_points(each.value)}, 95 % interval {_ends_and_p(each)}"
+            for each in (measured, corrected)
+        )
+        return (
+            f"No gain of {stack} over {best} can be claimed: {plain}, as measured, which tends to be "
+            f"too low because that backbone was chosen on the same images; {fair}, corrected for this "
+            "choice, which can be a little too high. A gain is claimed only where both agree."
+        )
+    size = points(corrected.value)
+    said = f"adds {size} to {best}" if corrected.value > 0 else f"is worse than {best} by {size}"
+    upwards = corrected.value > 0  # the figures of a sentence have the direction of its word
     return (
-        f"{stack} {said}, 95 % interval {fair}, corrected for choosing that one on the same images "
-        f"({p_equals(p)}); as measured, it is {points(measured[0])}, {plain}."
+        f"{stack} {said}, 95 % interval {_ends_and_p(corrected, upwards=upwards)}, corrected for "
+        f"choosing that one on the same images; as measured, it is {points(measured.value)}, "
+        f"{_ends_and_p(measured, upwards=upwards)}."
     )
 
 
-def _both_gains(measured: tuple[float, Interval], corrected: tuple[float, Interval]) -> str:
-    plain, fair = (
-        f"{signed_points(size)}, 95 % interval {ends(interval)}"
-        for size, interval in (measured, corrected)
-    )
-    return (
-        f"{plain}, as measured, which tends to be too low because that backbone was chosen on the same "
-        f"images; {fair}, corrected for this choice, which can be a little too high. A gain is claimed "
-        "only where both agree."
-    )
+def _ends_and_p(estimate: Estimate, *, upwards: bool = True) -> str:
+    low, high = estimate.interval_95
+    p = "" if estimate.p is None else f" ({p_equals(estimate.p)})"
+    return ends((low, high) if upwards else (-high, -low)) + p
 
 
 def on_selection(

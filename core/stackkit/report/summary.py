@@ -14,6 +14,9 @@ from stackkit.report.sentences import named
 from stackkit.report.verdicts import Selected, Verdict
 from stackkit.utils.figures import ends, percent
 
+TIE = 1e-9
+"""Accuracies that differ by less are equal."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
@@ -70,8 +73,11 @@ class Summary:
             if alike
             else "it is better than every other row"
         )
+        # Means over folds that are equal may differ in the last digits.
+        equal = sum(abs(row.accuracy - best.accuracy) < TIE for row in self.rows) - 1
+        tied = f", as {'have' if equal > 1 else 'has'} {equal} more" if equal else ""
         return (
-            f"{self.titles[best.row]} has the highest accuracy of all {len(self.rows)} rows: "
+            f"{self.titles[best.row]} has the highest accuracy of all {len(self.rows)} rows{tied}: "
             f"{percent(best.accuracy)}, or {percent(best.corrected)} corrected for this choice; {told}."
         )
 

@@ -88,9 +88,9 @@ class Verdicts:
         The best row on a single backbone, and the best of all rows.
     gain : Verdict
         The headline row against the best single backbone, where this one is chosen again in every
-        bootstrap sample and both are measured on the images outside it. Claimed only if the verdict of
-        `against_best_single` on this row claims it too. That verdict itself if there is one row on a
-        single backbone. None if the headline row is one of these.
+        bootstrap sample and both are measured on the images outside it. Claimed only if
+        the difference without this correction, as one comparison, says the same. None if the headline
+        row is on a single backbone.
 
     """
 
