@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import time
+import webbrowser
 from pathlib import Path
 
 import pytest
@@ -58,7 +59,12 @@ def test_a_run_makes_a_page_that_another_run_replaces_whole(
 
 
 def test_a_run_without_a_folder_is_kept_and_its_page_made_later(
-    stackkit: Command, root: Path, home: Path, kept: Path, tmp_path: Path
+    stackkit: Command,
+    root: Path,
+    home: Path,
+    kept: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert names(kept) == {"report.json", "outcomes.npz"}
     assert kept.name.endswith("Z-image-folder")
@@ -77,6 +83,10 @@ def test_a_run_without_a_folder_is_kept_and_its_page_made_later(
     assert "warning: The images cannot be shown: " in shown.err
     assert "images cannot be shown" in target.read_text(encoding="utf-8")
     assert not (kept / "evidence.npz").exists(), "the images may be there the next time"
+    with monkeypatch.context() as patch:
+        patch.setattr(webbrowser, "open", lambda address: False)
+        shown = stackkit("report", kept, "--out", target, "--overwrite", "--open")
+    assert "no web browser could be started" in shown.err
     assert f"{target} exists; choose another --out" in stackkit("report", "--out", target).error
 
 

@@ -86,7 +86,8 @@ def report(
     if open_page:
         import webbrowser
 
-        webbrowser.open(path.absolute().as_uri())
+        if not webbrowser.open(path.absolute().as_uri()):
+            say(f"warning: no web browser could be started; open {path} in one", err=True)
 
 
 def _check_out(out: Path, overwrite: bool) -> None:
