@@ -16,6 +16,7 @@ from stackkit.evaluation.metrics import Result
 from stackkit.evaluation.training_subsets import nested_subsets, sizes
 from stackkit.statistics.forecast import MIN_POINTS, forecast
 from stackkit.statistics.intervals import Interval, images_of_width
+from stackkit.utils.figures import ends, in_points, percent
 
 TASK = "learning curve"
 """Name of the progress bar of a point, with the number of images."""
@@ -205,8 +206,8 @@ def _sentence(curve: Curve, plan: FitPlan, left_out: Mapping[int, str]) -> str:
         judged = "it is not certain that more images like these would help"
     return (
         f"With twice as many training images ({_number(expected.images_per_class)} instead of "
-        f"{_number(last.images_per_class)} of each class), {100 * expected.accuracy:.1f} % can be "
-        f"expected of {curve.name} ({100 * low:.1f} to {100 * high:.1f}), {100 * gain:+.1f} points: "
+        f"{_number(last.images_per_class)} of each class), {percent(expected.accuracy)} can be "
+        f"expected of {curve.name} ({ends((low, high))}), {in_points(gain)} points: "
         f"{judged}. This extends its learning curve beyond what was measured.{missing}"
     )
 

@@ -9,8 +9,10 @@ from stackkit.evaluation.learning_curve import LearningCurve
 from stackkit.evaluation.metrics import Result
 from stackkit.evaluation.overlaps import SharedImages
 from stackkit.evaluation.protocol import Protocol
-from stackkit.report.sentences import ends, named, percent
+from stackkit.evaluation.references import LARGEST_CLASS
+from stackkit.report.sentences import named
 from stackkit.report.verdicts import Selected, Verdict
+from stackkit.utils.figures import ends, percent
 
 TIE = 1e-9
 """Accuracies that differ by less are equal."""
@@ -48,7 +50,7 @@ class Summary:
 
     def _accuracy(self) -> str:
         row = self.rows[self.headline]
-        chance = [each for each in self.rows if each.name == "largest class"]
+        chance = [each for each in self.rows if each.name == LARGEST_CLASS]
         beside = (
             f"; always answering the largest class is right for {percent(chance[0].accuracy)}"
             if chance
