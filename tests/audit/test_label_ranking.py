@@ -1,6 +1,7 @@
 """Labels that classifiers do not believe are listed, the least credible first."""
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ from stackkit.api.reporter import SilentReporter
 from stackkit.audit.examine import examine
 from stackkit.audit.hard_pairs import hard_pairs
 from stackkit.audit.labels import label_findings, rank_labels
+from stackkit.audit.report import AuditReport
+from stackkit.html_report.audit_page import audit_page
 
 CLASSES = 4
 
@@ -91,6 +94,18 @@ def test_without_the_extra_packages_the_other_checks_work(monkeypatch: pytest.Mo
     assert set(found.counts) == {"outlier", "blurred", "dark", "bright", "tiny", "odd-shape"}
 
 
+def test_a_package_that_cannot_be_imported_costs_only_its_check(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("cleanlab", "imagehash"):
+        (tmp_path / f"{name}.py").write_text("raise ImportError('numpy is too new')")
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+    found = examine_all(pictures([None] * 8, label=[0, 1] * 4), answers(np.arange(8) % 2)[:, :2])
+    assert sorted(found.skipped) == ["label", "near-duplicate"]
+    assert "cleanlab cannot be imported (numpy is too new); run: pip" in found.skipped["label"]
+
+
 def test_what_was_not_computed_is_said() -> None:
     dataset = pictures([None] * 8, label=[0, 1] * 4)
     found = examine_all(dataset, None, features=[])
@@ -105,6 +120,21 @@ def test_top_cuts_the_findings_and_not_their_number() -> None:
     found = examine_all(dataset, answers(truth, sharpness=8)[:, :2], top=3)
     assert len(found.of_kind("label")) == 3
     assert found.counts["label"] > 10
+
+
+def test_labels_are_counted_among_those_that_could_be_judged() -> None:
+    probabilities = answers(np.arange(8) % 2)[:, :2]
+    probabilities[:5] = np.nan  # only three images were predicted, as with a hold-out
+    found = examine_all(pictures([None] * 8, label=[0, 1] * 4), probabilities)
+    assert (found.n_images, found.n_judged) == (8, 3)
+    report = AuditReport(
+        **dict.fromkeys(("stackkit", "created", "command", "dataset", "protocol"), ""),
+        **dict.fromkeys(("classes", "backbones", "learners", "untrained", "failed_images"), ()),
+        audit=found,
+    )
+    assert report.summary("label") == "0 of 3 labels look wrong; check them"
+    page = audit_page(report, {})
+    assert "8 images were examined; the labels of 3 could be judged" in page
 
 
 def examine_all(dataset: Any, probabilities: np.ndarray | None, **given: Any) -> Any:

@@ -70,7 +70,12 @@ def test_an_audit_is_shown_written_and_remembered(
     assert document["protocol"].startswith("3-fold stratified cross-validation, groups kept together")
     assert document["command"].startswith("stackkit audit --dataset image-folder:root=")
 
-    printed = stackkit("audit", *arguments, "--csv")
+    (out / "audit.html").unlink()
+    (out / "audit.html").mkdir()  # something that a file cannot replace
+    printed = stackkit("audit", *arguments, "--csv", "--out", out, "--overwrite")
+    assert printed.code == 2
+    assert f"written: {out / 'audit.json'}" in printed.err
+    assert "audit.html cannot be written" in printed.err, "and the result is not lost"
     assert next(csv.DictReader(io.StringIO(printed.out)))["id"] == rows[0]["id"]
 
 
@@ -95,7 +100,8 @@ def test_an_audit_refuses_what_it_cannot_use(stackkit: Command, folder: Path, tm
     assert "--json and --csv cannot be combined" in stackkit(*usual, "--json", "--csv").error
     (tmp_path / "file").write_bytes(b"")
     assert "it is a file" in stackkit(*usual, "--out", tmp_path / "file", "--progress", "none").error
-    assert "probabilities" in stackkit(*usual, "--learner", "linear-svm").error
+    refused = stackkit(*usual, "--learner", "linear-svm").error
+    assert refused.startswith("an audit needs probabilities, which learner linear-svm does not provide")
 
 
 def test_random_weights_are_said() -> None:

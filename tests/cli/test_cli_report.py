@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import time
+import webbrowser
 from pathlib import Path
 
 import pytest
@@ -58,7 +59,12 @@ def test_a_run_makes_a_page_that_another_run_replaces_whole(
 
 
 def test_a_run_without_a_folder_is_kept_and_its_page_made_later(
-    stackkit: Command, root: Path, home: Path, kept: Path, tmp_path: Path
+    stackkit: Command,
+    root: Path,
+    home: Path,
+    kept: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert names(kept) == {"report.json", "outcomes.npz"}
     assert kept.name.endswith("Z-image-folder")
@@ -72,8 +78,15 @@ def test_a_run_without_a_folder_is_kept_and_its_page_made_later(
     assert stackkit("report", kept, "--refresh").error.endswith("The report is left as it is.")
     (kept / "evidence.npz").unlink()
     target = tmp_path / "elsewhere.html"
-    assert stackkit("report", kept, "--out", target).code == 0
+    shown = stackkit("report", kept, "--out", target)
+    assert shown.code == 0
+    assert "warning: The images cannot be shown: " in shown.err
     assert "images cannot be shown" in target.read_text(encoding="utf-8")
+    assert not (kept / "evidence.npz").exists(), "the images may be there the next time"
+    with monkeypatch.context() as patch:
+        patch.setattr(webbrowser, "open", lambda address: False)
+        shown = stackkit("report", kept, "--out", target, "--overwrite", "--open")
+    assert "no web browser could be started" in shown.err
     assert f"{target} exists; choose another --out" in stackkit("report", "--out", target).error
 
 
@@ -120,7 +133,7 @@ def test_a_folder_that_holds_no_run_or_cannot_be_written_is_named(
     stackkit: Command, root: Path, kept: Path, tmp_path: Path
 ) -> None:
     assert f"{tmp_path} holds no report.json" in stackkit("report", tmp_path).error
-    assert "\n| linear-svm | " in stackkit("report", "--format", "markdown").out
+    assert "\n| linear-svm | " in stackkit("report", kept / "report.json", "--format", "markdown").out
     table = tmp_path / "table.tex"
     assert stackkit("report", "--format", "latex", "--out", table).out == f"report: {table}\n"
     assert "linear-svm" in table.read_text(encoding="utf-8")
@@ -135,7 +148,10 @@ def test_a_folder_that_holds_no_run_or_cannot_be_written_is_named(
     assert "outcomes.npz is damaged; delete it and repeat the run" in stackkit("report").error
     (kept / "outcomes.npz").unlink()
     assert "outcomes.npz is missing" in stackkit("report").error
-    assert "leave one of them out" in stackkit("report", "--format", "csv", "--open").error
+    for option in ("--open", "--refresh"):
+        assert f"{option} is about the page" in stackkit("report", "--format", "csv", option).error
+    refused = stackkit("report", kept, "--out", tmp_path, "--overwrite")
+    assert refused.error.startswith(f"--out is a file to write, and {tmp_path} is a folder")
 
 
 def test_kept_runs_are_listed_and_deleted_when_asked(stackkit: Command, home: Path, kept: Path) -> None:

@@ -5,7 +5,7 @@ import re
 import shlex
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,8 @@ import pytest
 from support.pages import DOCS, REPOSITORY, blocks, site_pages, text_of
 
 from stackkit.api import errors
+from stackkit.audit.findings import Audit, Finding, HardPair
+from stackkit.audit.report import AuditReport
 from stackkit.cli.main import _app
 from stackkit.evaluation.metrics import score
 from stackkit.evaluation.overlaps import ConflictingLabels, Duplicates, Overlap
@@ -107,6 +109,13 @@ def test_relative_links_point_to_existing_files() -> None:
         if not (page.parent / target).exists()
     ]
     assert broken == []
+
+
+def test_the_page_on_reports_lists_every_field_of_an_audit() -> None:
+    page = text_of("reference/report.md").split("## `audit.json`")[1].split("\n## ")[0]
+    names = {each.name for kind in (AuditReport, Audit, Finding, HardPair) for each in fields(kind)}
+    missing = names - set(re.findall(r"`(\w+)`", page)) - {"audit"}
+    assert not missing
 
 
 def test_the_page_on_reports_lists_every_exit_code_and_every_field() -> None:

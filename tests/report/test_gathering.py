@@ -12,6 +12,7 @@ from stackkit.api.reporter import SilentReporter
 from stackkit.evaluation.features import Features
 from stackkit.evaluation.inputs import UsableFeatures
 from stackkit.evaluation.outcomes import Outcomes, RowOutcome
+from stackkit.report import gathering
 from stackkit.report.feature_map import MOST, feature_map, stratified
 from stackkit.report.gathering import gather
 from stackkit.report.thumbnails import make_thumbnails
@@ -95,6 +96,37 @@ def test_images_that_are_gone_replaced_or_broken_are_named_and_the_others_are_sh
     assert len(found.missing) == 2
     assert outcomes.ids[0] in found.missing[0]
     assert found.missing[1].endswith("1.jpg: it was replaced after the run.")
+
+
+def test_a_page_of_very_many_images_does_not_compare_all_pairs(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    dataset = ImageFolder(folder)
+    outcomes = outcomes_of(dataset)
+    monkeypatch.setattr(gathering, "MOST_COMPARED", 10)
+    found = gather(
+        DOCUMENT, outcomes, dataset=dataset, usable=usable_of(outcomes), reporter=SilentReporter()
+    )
+    assert found.audit is not None
+    assert "to compare 11 images takes long; `stackkit audit`" in found.audit.skipped["near-duplicate"]
+    assert "near-duplicate" not in found.audit.counts
+    assert "outlier" in found.audit.counts
+
+
+@pytest.mark.parametrize("with_features", [False, True])
+def test_nothing_is_said_of_images_that_were_all_replaced(folder: Path, with_features: bool):
+    dataset = ImageFolder(folder)
+    outcomes = outcomes_of(dataset)
+    for name in outcomes.ids:
+        Image.new("RGB", (50, 50), "red").save(folder / name)
+    features = usable_of(outcomes_of(dataset)) if with_features else None
+    found = gather(
+        DOCUMENT, outcomes, dataset=dataset, usable=features, reporter=SilentReporter(), folder=folder
+    )
+    assert found.audit is None
+    assert found.missing[0].startswith("No image of the dataset is as it was in the run")
+    measured = folder / "image-measures-1.jsonl"
+    assert not measured.exists(), "pixels of one image are not remembered for another"
 
 
 def test_without_the_dataset_there_is_no_evidence_but_the_reason():

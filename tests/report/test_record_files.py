@@ -14,6 +14,7 @@ import pytest
 from stackkit.api.errors import UsageError
 from stackkit.audit.findings import Audit, Finding, HardPair
 from stackkit.evaluation.outcomes import Certainty, Outcomes, RowOutcome
+from stackkit.report import array_file
 from stackkit.report.evidence import Evidence, FeatureMap
 from stackkit.report.record_files import (
     read_evidence,
@@ -62,6 +63,9 @@ EVIDENCE_MADE = Evidence(
 )
 
 
+DOCUMENT: dict[str, Any] = {"results": [{}], "references": [{}], "classes": ["<b>", "ä"]}
+
+
 def same(one: Any, other: Any) -> bool:
     if isinstance(one, np.ndarray):
         return one.dtype == other.dtype and np.array_equal(one, other, equal_nan=one.dtype.kind == "f")
@@ -88,14 +92,18 @@ def test_outcomes_and_evidence_are_read_as_they_were_written(tmp_path: Path) -> 
 def test_a_record_is_read_from_a_folder_with_that_of_the_other_protocol(tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path / "official-split"):
         folder.mkdir(exist_ok=True)
-        (folder / "report.json").write_text('{"results": []}')
+        (folder / "report.json").write_text(json.dumps(DOCUMENT))
         write_outcomes(OUTCOMES_MADE, folder)
     record = read_record(tmp_path)
-    assert record.document == {"results": []}
+    assert record.document == DOCUMENT
     assert record.folder == tmp_path
     assert record.evidence is None
     assert record.other
     assert record.other.other is None
+    for change in ({"results": []}, {"classes": ["ä", "<b>"]}):
+        (tmp_path / "report.json").write_text(json.dumps(DOCUMENT | change))
+        with pytest.raises(UsageError, match=r"report.json and outcomes.npz of .* are not of one run"):
+            read_record(tmp_path)
 
 
 def test_a_damaged_file_is_refused_in_a_sentence(tmp_path: Path) -> None:
@@ -121,6 +129,9 @@ def test_a_damaged_file_is_refused_in_a_sentence(tmp_path: Path) -> None:
         {"image": np.array([0, 3])},
         {"image": np.array([0])},
         {"rows": [RowOutcome(predicted=np.array([-1, 0], np.int32))]},
+        {"labels": np.array([0.0, 1.0, 1.0])},
+        {"fold": np.array([[0], [1]])},
+        {"mean_probabilities": np.zeros((3, 5), np.float32)},
     ],
 )
 def test_arrays_that_do_not_belong_together_are_refused(tmp_path: Path, change: Any) -> None:
@@ -140,8 +151,19 @@ def test_files_of_a_newer_format_and_pickles_are_refused(tmp_path: Path) -> None
     write_outcomes(OUTCOMES_MADE, tmp_path)
     with zipfile.ZipFile(tmp_path / EVIDENCE, "w") as archive:
         archive.writestr("about.npy", b"nothing")
-    with pytest.raises(UsageError, match=r"evidence.npz is damaged"):
+    with pytest.raises(UsageError, match=r"evidence.npz is damaged; delete it, and `stackkit report`"):
         read_evidence(tmp_path)
+    (tmp_path / "report.json").write_text(json.dumps(DOCUMENT))
+    assert read_record(tmp_path, evidence=False).evidence is None, "figures need no images"
+
+
+def test_a_small_file_that_becomes_huge_is_refused_unread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_outcomes(OUTCOMES_MADE, tmp_path)
+    monkeypatch.setattr(array_file, "MAX_BYTES", 1000)
+    with pytest.raises(UsageError, match=r"outcomes.npz holds more than 1,000 bytes"):
+        read_outcomes(tmp_path)
 
 
 def test_runs_of_the_same_second_have_folders_of_their_own(home: Path) -> None:

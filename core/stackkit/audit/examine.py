@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from stackkit.api.dataset import Dataset
 from stackkit.api.reporter import Reporter
 from stackkit.audit.findings import KINDS, Audit, Finding, HardPair, Kind
 from stackkit.audit.hard_pairs import hard_pairs
-from stackkit.audit.labels import label_findings
+from stackkit.audit.labels import judged, label_findings
 from stackkit.audit.measures import measure
 from stackkit.audit.near_duplicates import near_duplicates
 from stackkit.audit.outliers import outliers
@@ -36,6 +37,7 @@ def examine(
     folder: Path | None = None,
     input_size: int = 224,
     top: int | None = None,
+    most_compared: int | None = None,
 ) -> Audit:
     """Look for labels and images that deserve a second look.
 
@@ -65,6 +67,9 @@ def examine(
         Side of the images that the networks see, in pixels.
     top : int or None
         Number of findings of each kind, and of pairs of classes, to return; None returns all.
+    most_compared : int or None
+        Number of images up to which near-duplicates are looked for, as the time grows with its square;
+        None looks for them always.
 
     Returns
     -------
@@ -81,9 +86,16 @@ def examine(
         fingerprints=fingerprints,
     )
     skipped = missing(predicted=mean_probabilities is not None, features=bool(features))
+    if most_compared is not None and len(rows) > most_compared:
+        skipped["near-duplicate"] = (
+            f"near-duplicates were not checked: to compare {len(rows):,} images takes long; "
+            "`stackkit audit` does it"
+        )
     found: dict[Kind, list[Finding]] = {}
+    n_judged = None
     if mean_probabilities is not None and "label" not in skipped:
         found["label"] = label_findings(subject, mean_probabilities)
+        n_judged = len(judged(labels, mean_probabilities))
     measured = measure(subject, folder, reporter)
     if "near-duplicate" not in skipped:
         found["near-duplicate"] = near_duplicates(subject, measured, reporter)
@@ -91,7 +103,7 @@ def examine(
         found["outlier"] = outliers(subject)
     found |= bad_photographs(subject, measured, input_size)
     pairs = [] if mean_probabilities is None else hard_pairs(labels, mean_probabilities, classes)
-    return _audit(len(rows), found, skipped, top, pairs)
+    return replace(_audit(len(rows), found, skipped, top, pairs), n_judged=n_judged)
 
 
 def _audit(

@@ -85,6 +85,9 @@ class Audit:
     counts : mapping of Kind to int
         Number of suspicions of each kind that was looked for; `findings` may have only the first of
         them.
+    n_judged : int or None
+        Number of images whose labels could be judged, as they were predicted by learners that knew their
+        class; None if labels were not looked at.
 
     """
 
@@ -93,6 +96,7 @@ class Audit:
     hard_pairs: Sequence[HardPair] = ()
     skipped: Mapping[str, str] = field(default_factory=dict)
     counts: Mapping[Kind, int] = field(default_factory=dict)
+    n_judged: int | None = None
 
     def of_kind(self, kind: Kind) -> list[Finding]:
         """Return the findings of one kind, the most suspicious first."""

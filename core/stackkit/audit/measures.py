@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from stackkit.api.errors import ImageError
 from stackkit.api.jpeg_damage import unchecked
 from stackkit.api.reporter import Reporter
+from stackkit.audit.requirements import why_not
 from stackkit.audit.subject import Subject
 from stackkit.utils.remembered import read_remembered, remember
 
@@ -91,7 +91,7 @@ def measure(subject: Subject, folder: Path | None, reporter: Reporter) -> list[M
         One entry per image; None for an image that cannot be decoded.
 
     """
-    hashed = find_spec("imagehash") is not None
+    hashed = not why_not("imagehash")
     path = folder / FILE_NAME if folder and subject.fingerprints else None
     known = _known(path, subject.fingerprints, hashed=hashed)
     measured = [known.get(each) for each in subject.fingerprints] or [None] * len(subject.rows)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,17 +55,19 @@ def nearest_images(features: Sequence[Features], k: int, reporter: Reporter) -> 
 
     """
     count = len(features[0].used_rows)
-    k = min(k, count - 1)
+    k = max(min(k, count - 1), 0)
     rows = np.zeros((count, k), np.int64)
     similarity = np.full((count, k), -np.inf, np.float32)
     reporter.start(TASK, count)
-    for block in _blocks(count):
+    for number, block in enumerate(_blocks(count)):
         ours = [_directions(each, block) for each in features]
-        for other in _blocks(count):
-            theirs = ours if np.array_equal(other, block) else [_directions(f, other) for f in features]
+        for other in islice(_blocks(count), number, None):  # earlier ones were compared with this one
+            theirs = ours if other[0] == block[0] else [_directions(each, other) for each in features]
             found = np.mean([a @ b.T for a, b in zip(ours, theirs, strict=True)], axis=0)
-            if theirs is ours:
+            if other[0] == block[0]:
                 np.fill_diagonal(found, -np.inf)  # no image is its own neighbour
+            else:
+                _keep_best(rows, similarity, other, block, found.T)
             _keep_best(rows, similarity, block, other, found)
         reporter.advance(TASK, len(block))
     return Neighbours(rows=rows, similarity=similarity)
@@ -92,6 +95,11 @@ def _keep_best(
 ) -> None:
     """Merge the similarities of a block to others, (n_block, n_others), into what is known."""
     k = rows.shape[1]
+    if k == 0:
+        return
+    # Later images of equal similarity do not replace earlier ones, so most rows stay as they are.
+    better = np.flatnonzero(found.max(axis=1) > similarity[block, -1])
+    block, found = block[better], found[better]
     both = np.concatenate([similarity[block], found], axis=1)
     names = np.concatenate([rows[block], np.broadcast_to(other, found.shape)], axis=1)
     # Stable, so that equal similarities keep the order of the dataset.

@@ -71,7 +71,8 @@ class AuditReport:
         """Return how many images of a kind there are, such as "12 of 1,115 labels look wrong"."""
         found, all_of_them = self.audit.counts[kind], self.audit.n_images
         if kind == "label":
-            return f"{found:,} of {all_of_them:,} labels look wrong; check them"
+            judged = all_of_them if self.audit.n_judged is None else self.audit.n_judged
+            return f"{found:,} of {judged:,} labels look wrong; check them"
         return f"{KINDS[kind]}: {found:,} of {all_of_them:,}"
 
     def rows(self) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from importlib.util import find_spec
 
 _NEEDS = {"label": ("labels", "cleanlab"), "near-duplicate": ("near-duplicates", "imagehash")}
@@ -20,14 +21,14 @@ def missing(*, predicted: bool = True, features: bool = True) -> dict[str, str]:
 
     """
     skipped = {
-        kind: f"{what} were not checked: {package} is not installed; run: pip install 'stackkit[report]'"
+        kind: f"{what} were not checked: {package} {reason}; run: pip install 'stackkit[report]'"
         for kind, (what, package) in _NEEDS.items()
-        if find_spec(package) is None
+        if (reason := why_not(package))
     }
     if not predicted:
         skipped["label"] = (
-            "labels were not checked: no learner gave out-of-fold probabilities; add a learner that has "
-            "them, such as logistic"
+            "labels were not checked: there are no out-of-fold probabilities, or too many to keep them; "
+            "use a learner that has them, such as logistic, or `stackkit audit`"
         )
     if not features:
         for kind, what in (("near-duplicate", "near-duplicates"), ("outlier", "outliers")):
@@ -35,3 +36,14 @@ def missing(*, predicted: bool = True, features: bool = True) -> dict[str, str]:
                 f"{what} were not checked: the features are not in the store; run `stackkit extract`"
             )
     return skipped
+
+
+def why_not(package: str) -> str:
+    """Return why a package cannot be used, such as "is not installed"; "" if it can."""
+    if find_spec(package) is None:
+        return "is not installed"
+    try:
+        import_module(package)
+    except Exception as error:
+        return f"cannot be imported ({error})"
+    return ""

@@ -11,7 +11,7 @@ import typer
 
 from stackkit.cli import options, values
 from stackkit.cli.host import the_host
-from stackkit.cli.output import print_csv, print_json, stdout_set_aside
+from stackkit.cli.output import postponed, print_csv, print_json, stdout_set_aside
 from stackkit.cli.recipe_options import first_from
 from stackkit.recipe import Recipe
 from stackkit.recipe.given import checked_recipe
@@ -102,7 +102,8 @@ def audit(
     output = options.output_format(as_json=as_json, as_csv=as_csv)
     recipe = replace(recipe, device=device, threads=threads)
     feature_store = options.feature_store(store, feature_dtype)
-    found, written = _carry_out(recipe, feature_store, progress, out, overwrite=overwrite)
+    errors = list[BaseException]()
+    found, written = _carry_out(recipe, feature_store, progress, out, errors, overwrite=overwrite)
     _show(found.report, top, to_stderr=output != "text")
     for path in written:
         say(f"written: {path}", err=True)
@@ -110,11 +111,20 @@ def audit(
         print_json(found.report.document())
     elif output == "csv":
         print_csv(found.report.rows())
+    if errors:
+        raise errors[0]
 
 
 def _carry_out(
-    recipe: Recipe, store: FeatureStore, style: Style, out: Path | None, *, overwrite: bool
+    recipe: Recipe,
+    store: FeatureStore,
+    style: Style,
+    out: Path | None,
+    errors: list[BaseException],
+    *,
+    overwrite: bool,
 ) -> tuple[Audited, list[Path]]:
+    """Return the audit and the files that were written; what went wrong with those is in `errors`."""
     from stackkit.api.paths import fits_dir
     from stackkit.cli.preview import estimate_lines, preview_lines, show
     from stackkit.cli.progress import progress
@@ -137,7 +147,11 @@ def _carry_out(
             expect=lambda estimate: show(reporter, estimate_lines(estimate)),
             fits=fits_dir(),
         )
-        return found, audit_files.write(found, out) if out else []
+        written = list[Path]()
+        if out:
+            with postponed(errors):
+                written += audit_files.write(found, out)
+        return found, written
 
 
 def _show(report: AuditReport, top: int, *, to_stderr: bool) -> None:

@@ -50,9 +50,9 @@ def compare(
     if as_json and table_format:
         raise UsageError("--json and --format are two formats of stdout; choose one")
     names = [each.rstrip("/") or each for each in runs]
-    found = compared(
-        [NamedRecord(name=name, record=read_record(find_run(name))) for name in names], row or ()
-    )
+    records = [read_record(find_run(name), evidence=False) for name in names]
+    named = [NamedRecord(name=name, record=each) for name, each in zip(names, records, strict=True)]
+    found = compared(named, row or ())
     if as_json:
         print_json(found.document())
     elif table_format:

@@ -27,6 +27,15 @@ def stdout_set_aside() -> Iterator[None]:
 
 
 @contextmanager
+def postponed(errors: list[BaseException]) -> Iterator[None]:
+    """Append an error or Ctrl-C and go on: neither must cost the result, which is shown first."""
+    try:
+        yield
+    except (Exception, KeyboardInterrupt) as error:
+        errors.append(error)
+
+
+@contextmanager
 def stdout_for_results() -> Iterator[TextIO]:
     """Yield stdout, while everything else that is printed in the block goes to stderr.
 

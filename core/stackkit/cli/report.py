@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -69,11 +70,12 @@ def report(
     from stackkit.report.record_files import read_record
     from stackkit.report.runs import find_run
 
-    if open_page and format != "html":
-        raise UsageError(f"--open shows the page, and --format is {format}; leave one of them out")
-    if out and out.exists() and not overwrite:
-        raise UsageError(f"{out} exists; choose another --out, or pass --overwrite")
-    record = read_record(find_run(run))
+    for option, given in (("--open", open_page), ("--refresh", refresh)):
+        if given and format != "html":
+            raise UsageError(f"{option} is about the page, and --format is {format}; leave out one")
+    if out:
+        _check_out(out, overwrite)
+    record = read_record(find_run(run), evidence=format == "html")
     if format != "html":
         from stackkit.report.table_formats import ladder_text
 
@@ -84,7 +86,18 @@ def report(
     if open_page:
         import webbrowser
 
-        webbrowser.open(path.absolute().as_uri())
+        if not webbrowser.open(path.absolute().as_uri()):
+            say(f"warning: no web browser could be started; open {path} in one", err=True)
+
+
+def _check_out(out: Path, overwrite: bool) -> None:
+    from stackkit.report.report import PAGE
+
+    # os.path, because Path.exists may raise PermissionError.
+    if os.path.isdir(out):  # noqa: PTH112
+        raise UsageError(f"--out is a file to write, and {out} is a folder; add a name such as {PAGE}")
+    if os.path.lexists(out) and not overwrite:
+        raise UsageError(f"{out} exists; choose another --out, or pass --overwrite")
 
 
 def _make_page(
@@ -92,19 +105,22 @@ def _make_page(
 ) -> Path:
     """Write the page, and return its path."""
     from stackkit.cli.progress import progress
-    from stackkit.experiment.page import reopened, with_evidence, write_page
+    from stackkit.experiment.page import check_page, reopened, with_evidence, write_page
     from stackkit.host.registry import Registry
     from stackkit.html_report import page
     from stackkit.report.report import PAGE
 
-    folder = record.folder or Path()
+    target = out or (record.folder or Path()) / PAGE
+    check_page(target)
     with stdout_set_aside(), progress(style) as reporter:
         if refresh or record.evidence is None:
             source = reopened(record, Registry(host=the_host()), store, reporter)
-            if refresh and record.evidence and source.dataset is None:
+            if refresh and record.evidence and source.missing:
                 raise UsageError(f"--refresh: {source.missing[0]} The report is left as it is.")
+            for sentence in source.missing:
+                reporter.message(f"warning: {sentence}")
             record = with_evidence(record, source, reporter)
-        return write_page(page(record), out or folder / PAGE)
+        return write_page(page(record), target)
 
 
 def _write_table(text: str, out: Path | None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from stackkit.api.errors import UsageError
 from stackkit.cli import model_options, options
 from stackkit.cli.host import the_host
 from stackkit.cli.model_lines import model_lines
-from stackkit.cli.output import print_csv, print_json, stdout_set_aside
+from stackkit.cli.output import postponed, print_csv, print_json, stdout_set_aside
 from stackkit.cli.recipe_options import first_from, parse_recipe
 from stackkit.recipe import Recipe
 from stackkit.utils.console import say
@@ -144,7 +144,7 @@ def run_recipe(
     from stackkit.host.registry import Registry
     from stackkit.report import report as report_file
 
-    lines, postponed = list[str](), list[BaseException]()
+    lines, errors = list[str](), list[BaseException]()
 
     def begin(preview: Preview) -> None:
         show(reporter, preview_lines(preview, evaluable=True))
@@ -162,12 +162,12 @@ def run_recipe(
         trained = saving.train(*task) if saving else None
         found = trained.found if trained else carry_out(*task)
         if saving and trained:
-            with _postponed(postponed):
+            with postponed(errors):
                 found = replace(found, report=saving.save(trained))
                 lines += model_lines(trained, saving.path)
-        with _postponed(postponed):
+        with postponed(errors):
             lines += _recorded(found, out, reporter, overwrite=overwrite, html=html)
-    _show(found, lines, output, postponed)
+    _show(found, lines, output, errors)
 
 
 def _recorded(
@@ -190,20 +190,11 @@ def _recorded(
             yield f"report: {path}"
 
 
-@contextmanager
-def _postponed(errors: list[BaseException]) -> Iterator[None]:
-    """Append an error or Ctrl-C and go on: neither must cost the result, which is shown first."""
-    try:
-        yield
-    except (Exception, KeyboardInterrupt) as error:
-        errors.append(error)
-
-
 def _show(
     found: Finished,
     lines: Iterable[str],
     output: options.OutputFormat,
-    postponed: Sequence[BaseException],
+    errors: Sequence[BaseException],
 ) -> None:
     """Show the tables and the lines about what was written, and print the report as `output` says.
 
@@ -221,8 +212,8 @@ def _show(
         print_json(found.document())
     elif output == "csv":
         print_csv([row for report in reports for row in _csv_rows(report, len(reports) > 1)])
-    if postponed:
-        raise postponed[0]
+    if errors:
+        raise errors[0]
 
 
 def _csv_rows(report: Report, several: bool) -> list[dict[str, Any]]:

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from stackkit import __version__
 from stackkit.api.dataset import Dataset, FailedImage
-from stackkit.api.errors import EvaluationError
+from stackkit.api.errors import EvaluationError, UsageError
 from stackkit.api.reporter import Reporter
 from stackkit.audit.examine import examine
 from stackkit.audit.findings import Audit
 from stackkit.audit.report import AuditReport
-from stackkit.evaluation.classifiers import CheckedClassifiers
+from stackkit.evaluation.classifiers import CheckedClassifiers, gives_probabilities
 from stackkit.evaluation.comparison import FoldOutcome
 from stackkit.evaluation.evaluability import check_evaluable, check_folds
 from stackkit.evaluation.fit_cache import FitCache
@@ -33,7 +33,7 @@ from stackkit.extraction.weights import require_weights
 from stackkit.host.figures import FigureWatch
 from stackkit.host.registry import Registry
 from stackkit.preview import Preview, make_preview
-from stackkit.recipe import Recipe, command, resolve
+from stackkit.recipe import Recipe, ResolvedRecipe, command, resolve
 from stackkit.report.thumbnails import make_thumbnails
 from stackkit.store import FeatureStore
 from stackkit.utils.interrupts import ctrl_c_waits
@@ -97,6 +97,7 @@ def audit(
     """
     used = audited(recipe)
     components = resolve(used, registry)
+    _require_probabilities(components)
     effects = FigureWatch(registry.host, components.all)
     dataset = open_dataset(components.dataset)
     classifiers = check_evaluable(used, components, dataset)
@@ -127,6 +128,15 @@ def audit(
         dataset=dataset,
         fingerprints=dict(zip(ids, usable.fingerprints, strict=True)),
     )
+
+
+def _require_probabilities(components: ResolvedRecipe) -> None:
+    silent = [each.name for each in components.learners if not gives_probabilities(each)]
+    if silent:
+        raise UsageError(
+            f"an audit needs probabilities, which learner {silent[0]} does not provide; use a learner "
+            "that does, such as logistic"
+        )
 
 
 def _with_copies_together(recipe: Recipe, dataset: Dataset, fingerprints: Sequence[str]) -> Recipe:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from stackkit.api.errors import UsageError
@@ -40,8 +41,8 @@ def prepare(folder: Path, *, overwrite: bool) -> None:
         ) from error
 
 
-def write(audited: Audited, folder: Path) -> list[Path]:
-    """Write audit.csv, audit.json and audit.html, and return their paths.
+def write(audited: Audited, folder: Path) -> Iterator[Path]:
+    """Write audit.csv, audit.json and audit.html, and yield the path of each as soon as it is written.
 
     Raises
     ------
@@ -50,13 +51,10 @@ def write(audited: Audited, folder: Path) -> list[Path]:
 
     """
     report = audited.report
+    yield _write(folder / CSV, report.csv())
+    yield _write(folder / JSON, json.dumps(report.document(), indent=2) + "\n")
     thumbnails = audited.thumbnails(shown_images(report.audit, SHOWN_PER_KIND))
-    contents = {
-        CSV: report.csv(),
-        JSON: json.dumps(report.document(), indent=2) + "\n",
-        PAGE: audit_page(report, thumbnails),
-    }
-    return [_write(folder / name, content) for name, content in contents.items()]
+    yield _write(folder / PAGE, audit_page(report, thumbnails))
 
 
 def _write(path: Path, content: str) -> Path:

@@ -28,7 +28,7 @@ from stackkit.report.record import Record
 from stackkit.report.record_files import write_evidence
 from stackkit.report.report import PAGE
 from stackkit.store import FeatureStore
-from stackkit.utils.files import atomic_write
+from stackkit.utils.files import atomic_write, temporary_path
 from stackkit.utils.interrupts import Interrupted
 
 
@@ -80,12 +80,18 @@ def reopened(record: Record, registry: Registry, store: FeatureStore, reporter: 
         dataset = open_dataset(component)
     if dataset is None:
         return Source(dataset=None, usable=None, missing=missing)
-    with _noted(missing, "The features cannot be read, so there is no map of them"):
+    with _noted(missing, _NO_FEATURES):
         rows, _ = fingerprints(component.text, dataset, reporter)
         backbones = [make_backbone(each) for each in _components(record.document, "backbone", registry)]
         size = max(each.image_size for each in backbones)
         usable = usable_features(dataset, rows, backbones, store)
     return Source(dataset=dataset, usable=usable, missing=missing, folder=store.folder, input_size=size)
+
+
+_NO_FEATURES = (
+    "The features cannot be read, so there is no map of them; if the run had --store or "
+    "--feature-dtype, `stackkit report` needs them, too"
+)
 
 
 def _components(document: Mapping[str, Any], kind: str, registry: Registry) -> list[ConfiguredComponent]:
@@ -109,7 +115,10 @@ def _noted(missing: list[str], consequence: str) -> Iterator[None]:
 
 
 def with_evidence(record: Record, source: Source, reporter: Reporter) -> Record:
-    """Return the record with its evidence, which is kept in its folder if that can be written."""
+    """Return the record with its evidence, which is kept in its folder if that can be written.
+
+    Without the images or the features it is not kept: they may be there the next time.
+    """
     evidence = gather(
         record.document,
         record.outcomes,
@@ -120,10 +129,25 @@ def with_evidence(record: Record, source: Source, reporter: Reporter) -> Record:
         folder=source.folder,
         input_size=source.input_size,
     )
-    if record.folder:
+    if record.folder and not source.missing:
         with suppress(OSError):  # it only saves time: it can be gathered again
             write_evidence(evidence, record.folder)
     return replace(record, evidence=evidence)
+
+
+def check_page(target: Path) -> None:
+    """Check that a page can be written, before images are read for it.
+
+    Raises
+    ------
+    UsageError
+        If it cannot be written.
+
+    """
+    with _refused(target):
+        trial = temporary_path(target)
+        trial.touch()
+        trial.unlink()
 
 
 def write_page(text: str, target: Path) -> Path:
@@ -135,15 +159,21 @@ def write_page(text: str, target: Path) -> Path:
         If it cannot be written.
 
     """
+    with _refused(target), atomic_write(target) as temporary:
+        # The path of a dataset may hold bytes that are not UTF-8.
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
+    return target
+
+
+@contextmanager
+def _refused(target: Path) -> Iterator[None]:
     try:
-        with atomic_write(target) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        yield
     except OSError as error:
         raise UsageError(
             f"{target} cannot be written ({error.strerror}); choose another file with "
             "`stackkit report --out FILE`"
         ) from error
-    return target
 
 
 def page_of_run(found: Finished, folder: Path, reporter: Reporter) -> Path | None:

@@ -79,7 +79,7 @@ class DatasetAudit:
         """
         path = user_path(folder)
         audit_files.prepare(path, overwrite=overwrite)
-        return audit_files.write(self._audited, path)[-1]
+        return list(audit_files.write(self._audited, path))[-1]
 
     def __str__(self) -> str:
         report = self._audited.report

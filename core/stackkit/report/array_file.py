@@ -19,7 +19,12 @@ from stackkit.utils.files import atomic_write
 VERSION = 1
 """Of the format; a file with a higher one was written by a newer stackkit."""
 
+MAX_BYTES = 2 * 2**30
+"""Most bytes of a file after decompression; a small file may hold any number of zeros."""
+
 _ABOUT = "about"
+
+_REMEDY = "delete it and repeat the run, which takes features and fits from the cache"
 
 Arrays: TypeAlias = Mapping[str, NDArray[Any]]
 
@@ -42,22 +47,26 @@ def write_arrays(path: Path, about: Mapping[str, Any], arrays: Arrays, *, compre
         save(file, **{_ABOUT: np.frombuffer(text.encode(), np.uint8), **arrays})
 
 
-def read_arrays(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """Return the JSON object and the arrays of a file.
+def read_arrays(path: Path, remedy: str = _REMEDY) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """Return the JSON object and the arrays of a file; `remedy` says what to do if it is damaged.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     UsageError
-        If the file is damaged, or cannot be read, or was written by a newer stackkit.
+        If the file is damaged, too large, or cannot be read, or was written by a newer stackkit.
 
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            # Members are read whole, so that zipfile compares each with its checksum.
+            if sum(each.file_size for each in archive.infolist()) > MAX_BYTES:
+                raise UsageError(
+                    f"{path} holds more than {MAX_BYTES:,} bytes, which no run writes; {remedy}"
+                )
             arrays = {
-                name.removesuffix(".npy"): _array(archive.read(name)) for name in archive.namelist()
+                each.filename.removesuffix(".npy"): _array(_member(archive, each))
+                for each in archive.infolist()
             }
         about = json.loads(arrays.pop(_ABOUT).tobytes())
         version = int(about["version"])
@@ -68,7 +77,7 @@ def read_arrays(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     except OSError as error:
         raise UsageError(f"{path} cannot be read ({error.strerror or error})") from error
     except _DAMAGE as error:
-        raise damaged(path) from error
+        raise damaged(path, remedy) from error
     if version > VERSION:
         raise UsageError(
             f"{path} has format {version}, and this stackkit reads up to {VERSION}; upgrade stackkit"
@@ -91,11 +100,15 @@ _DAMAGE = (
 """What zipfile, NumPy and json raise for files that are not what `write_arrays` wrote."""
 
 
-def damaged(path: Path) -> UsageError:
+def damaged(path: Path, remedy: str = _REMEDY) -> UsageError:
     """Return the error for a file that is not what was written."""
-    return UsageError(
-        f"{path} is damaged; delete it and repeat the run, which takes features and fits from the cache"
-    )
+    return UsageError(f"{path} is damaged; {remedy}")
+
+
+def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    """Read a member to its end, where zipfile checks it, and never more than it declares."""
+    with archive.open(info) as file:
+        return file.read(info.file_size + 1)
 
 
 def _array(data: bytes) -> NDArray[Any]:

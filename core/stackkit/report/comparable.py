@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from stackkit.api.errors import UsageError
 from stackkit.evaluation.outcomes import Outcomes
 from stackkit.report.record import Record
-from stackkit.report.rows import results_of
+from stackkit.report.rows import check_whole
 
 Named: TypeAlias = tuple[str, Record]
 """How the user calls a run, and its record."""
@@ -64,19 +64,11 @@ def check_comparable(runs: Sequence[Named]) -> None:
 
     """
     for name, record in runs:
-        _check_whole(name, record)
+        check_whole(name, record.document, record.outcomes)
     for run in runs[1:]:
         _check_protocol(runs[0], run)
         _check_classes(runs[0], run)
         _check_images(runs[0], run)
-
-
-def _check_whole(name: str, record: Record) -> None:
-    if len(results_of(record.document)) != len(record.outcomes.rows):
-        raise UsageError(
-            f"report.json and outcomes.npz of {name} are not of one run; repeat the run, which takes "
-            "features and fits from the cache"
-        )
 
 
 def _check_protocol(first: Named, second: Named) -> None:

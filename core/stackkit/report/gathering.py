@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stackkit.api.dataset import Dataset
+from stackkit.api.errors import ImageError
 from stackkit.api.reporter import Reporter
 from stackkit.audit.examine import examine
 from stackkit.audit.findings import Audit, Finding
@@ -29,6 +30,9 @@ MOST_THUMBNAILS = 400
 
 SHOWN_PER_KIND = 24
 """Findings of each kind that a page shows with their images."""
+
+MOST_COMPARED = 20_000
+"""Images up to which near-duplicates are looked for: half a minute per network on two cores."""
 
 TASK = "report"
 """Name of the task that `gather` reports."""
@@ -77,6 +81,8 @@ def gather(
         return Evidence(missing=tuple(gone))
     found_map = _map(outcomes, dataset, usable) if usable else None
     audit = _audit(outcomes, dataset, usable, reporter, folder, input_size)
+    if audit is None:
+        gone.append("No image of the dataset is as it was in the run, so none was examined.")
     large = list(islice(dict.fromkeys(_shown(document, outcomes, audit)), MOST_THUMBNAILS))
     small = [] if found_map is None else [outcomes.ids[number] for number in found_map.image.tolist()]
     fingerprints = dict(zip(outcomes.ids, outcomes.fingerprints, strict=True))
@@ -114,12 +120,14 @@ def _audit(
     reporter: Reporter,
     folder: Path | None,
     input_size: int,
-) -> Audit:
-    """Examine the images of the run that still are in the dataset."""
+) -> Audit | None:
+    """Examine the images of the run that still are in the dataset as they were; None without any."""
     numbers = {sample.id: number for number, sample in enumerate(dataset.samples)}
     samples = np.array([numbers.get(name, -1) for name in outcomes.ids], dtype=np.int64)
-    rows = samples if usable is None else _rows(outcomes, dataset, usable)
+    rows = _unchanged(outcomes, dataset, samples) if usable is None else _rows(outcomes, dataset, usable)
     there = np.flatnonzero((samples >= 0) & (rows >= 0))
+    if len(there) == 0:
+        return None
     features = [] if usable is None else usable.features
     probabilities = outcomes.mean_probabilities
     return examine(
@@ -134,7 +142,21 @@ def _audit(
         folder=folder,
         input_size=input_size,
         top=SHOWN_PER_KIND,
+        most_compared=MOST_COMPARED,
     )
+
+
+def _unchanged(outcomes: Outcomes, dataset: Dataset, samples: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return `samples` with -1 for images of another content: figures of the run are not about these."""
+    kept = samples.copy()
+    for place, number in enumerate(samples.tolist()):
+        try:
+            is_same = number >= 0 and dataset.fingerprint(number) == outcomes.fingerprints[place]
+        except (OSError, ImageError):
+            is_same = False
+        if not is_same:
+            kept[place] = -1
+    return kept
 
 
 def _shown(document: dict[str, Any], outcomes: Outcomes, audit: Audit | None) -> Iterator[str]:

@@ -20,6 +20,10 @@ from stackkit.report.array_file import Arrays, damaged, read_arrays, write_array
 from stackkit.report.evidence import Evidence, FeatureMap
 from stackkit.report.record import Record
 from stackkit.report.report import EVIDENCE, FILE_NAME, OFFICIAL_SPLIT, OUTCOMES
+from stackkit.report.rows import check_whole
+
+_GATHER = "delete it, and `stackkit report` reads the images and features again"
+"""What to do about a damaged evidence.npz."""
 
 
 def write_outcomes(outcomes: Outcomes, folder: Path) -> Path:
@@ -107,6 +111,7 @@ def _row(arrays: Arrays, number: int) -> RowOutcome:
 def _check(outcomes: Outcomes) -> None:
     """Raise ValueError for arrays that do not belong together, which statistics would trip over."""
     n_images, n = len(outcomes.ids), len(outcomes.image)
+    _check_kinds(outcomes)
     per_image = [outcomes.labels, outcomes.groups, outcomes.mean_probabilities]
     per_prediction: list[NDArray[Any] | None] = [outcomes.image, outcomes.fold, outcomes.repeat]
     for row in outcomes.rows:
@@ -122,6 +127,26 @@ def _check(outcomes: Outcomes) -> None:
     _check_range(outcomes.labels, len(outcomes.classes))
     for row in outcomes.rows:
         _check_range(row.predicted, len(outcomes.classes))
+
+
+def _check_kinds(outcomes: Outcomes) -> None:
+    whole: list[NDArray[Any] | None] = [getattr(outcomes, name) for name in _WHOLE]
+    shares = list[NDArray[Any]]()
+    for row in outcomes.rows:
+        whole += [row.predicted, row.rank]
+        for each in filter(None, (row.raw, row.calibrated)):
+            shares += [each.of_true, each.of_predicted]
+    for array in whole:
+        if array is not None and (array.ndim != 1 or array.dtype.kind != "i"):
+            raise ValueError("an array of whole numbers holds something else")
+    if any(array.ndim != 1 or array.dtype.kind != "f" for array in shares):
+        raise ValueError("probabilities are none")
+    means = outcomes.mean_probabilities
+    if means is not None and (means.shape[1:] != (len(outcomes.classes),) or means.dtype.kind != "f"):
+        raise ValueError("mean probabilities do not fit the classes")
+
+
+_WHOLE = ("labels", "groups", "image", "fold", "repeat")
 
 
 def _check_range(indices: NDArray[Any], limit: int) -> None:
@@ -165,7 +190,7 @@ def read_evidence(folder: Path) -> Evidence | None:
     """
     path = folder / EVIDENCE
     try:
-        about, arrays = read_arrays(path)
+        about, arrays = read_arrays(path, _GATHER)
         digest = _digest(folder / OUTCOMES)
     except OSError:
         return None
@@ -180,7 +205,7 @@ def read_evidence(folder: Path) -> Evidence | None:
             missing=tuple(about["missing"]),
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise damaged(path) from error
+        raise damaged(path, _GATHER) from error
 
 
 def _packed(name: str, files: Mapping[str, bytes]) -> dict[str, NDArray[Any]]:
@@ -218,27 +243,32 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def read_record(folder: Path) -> Record:
+def read_record(folder: Path, *, evidence: bool = True) -> Record:
     """Return the record of the run in a folder, with the other protocol if there is one.
 
     Parameters
     ----------
     folder : Path
         What `--out` named, or a folder in `STACKKIT_HOME/runs`.
+    evidence : bool
+        False for figures only, which need no images.
 
     Raises
     ------
     UsageError
-        If the folder holds no run, or a file of it is damaged or was written by a newer stackkit.
+        If the folder holds no run, its files are not of one run, or a file of it is damaged or was
+        written by a newer stackkit.
 
     """
     second = folder / OFFICIAL_SPLIT
+    document, outcomes = _document(folder), read_outcomes(folder)
+    check_whole(str(folder), document, outcomes)
     return Record(
-        document=_document(folder),
-        outcomes=read_outcomes(folder),
-        evidence=read_evidence(folder),
+        document=document,
+        outcomes=outcomes,
+        evidence=read_evidence(folder) if evidence else None,
         folder=folder,
-        other=read_record(second) if (second / FILE_NAME).is_file() else None,
+        other=read_record(second, evidence=evidence) if (second / FILE_NAME).is_file() else None,
     )
 
 

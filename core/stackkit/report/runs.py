@@ -85,7 +85,8 @@ def find_run(given: str | None) -> Path:
     Parameters
     ----------
     given : str or None
-        A folder, or the name of one in STACKKIT_HOME/runs; None for the latest of these.
+        A folder, report.json in it, or the name of one in STACKKIT_HOME/runs; None for the latest of
+        these.
 
     Raises
     ------
@@ -100,6 +101,8 @@ def find_run(given: str | None) -> Path:
             f"no run is kept in {runs_dir()}; give the folder that `stackkit run --out` wrote"
         )
     path = user_path(given)
+    if path.name == FILE_NAME and path.is_file():
+        return path.parent
     if not _holds_run(path) and _is_name(given) and _holds_run(kept := runs_dir() / given):
         return kept
     return path  # if it holds no run, `read_record` says so
@@ -122,6 +125,15 @@ def _folders() -> list[Path]:
 
 
 def _kept(folder: Path) -> KeptRun:
-    size = sum(each.stat().st_size for each in folder.rglob("*") if each.is_file())
     report = folder / FILE_NAME
-    return KeptRun(path=folder, size=size, used=(report if report.is_file() else folder).stat().st_mtime)
+    used = next(filter(None, map(_stat, (report, folder))), None)
+    size = sum(found.st_size for each in folder.rglob("*") if each.is_file() and (found := _stat(each)))
+    return KeptRun(path=folder, size=size, used=used.st_mtime if used else 0)
+
+
+def _stat(path: Path) -> os.stat_result | None:
+    """Return what the file system says; None for a file that another process has removed just now."""
+    try:
+        return path.stat()
+    except OSError:
+        return None
