@@ -125,13 +125,20 @@ def test_dark_mode_narrow_screens_and_paper_show_all_legibly(visit: Any, url: st
         assert (page.evaluate(ground) == dark) == (theme != "light")
         if theme == "light":
             assert page.evaluate(CONTRAST) == []
+    page.evaluate("document.querySelector('#square').setAttribute('width', 2000)")
     page.get_by_role("button", name="Enlarge").click()
-    assert page.locator("#large #square").is_visible()
+    assert page.locator("#large #square").bounding_box()["width"] == 2000  # names stay legible
     page.keyboard.press("Escape")
     assert page.locator("#errors #square").is_visible()
     for width in (390, 768):
         page.set_viewport_size({"width": width, "height": 844})
         assert page.evaluate("document.documentElement.scrollWidth") == width
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.locator("#making-title").evaluate("title => title.scrollIntoView({ behavior: 'instant' })")
+    page.locator("nav [aria-current]", has_text="How it was made").wait_for()
+    page.wait_for_function(
+        "document.querySelector('nav [aria-current]').getBoundingClientRect().x < 300"
+    )
     page.get_by_label("Find a class").fill("class 100")
     page.locator("#class-count", has_text="1 of 200").wait_for()
     page.emulate_media(media="print")

@@ -17,6 +17,7 @@ from stackkit.charts.colours import STAND_INS
 from stackkit.charts.confusion_matrix import confusion_matrix
 from stackkit.charts.rows import rows_of
 from stackkit.evaluation.outcomes import Certainty
+from stackkit.html_report.ladder import ladder
 from stackkit.report.record import Record
 
 HOSTILE = "<script>alert(1)</script>"
@@ -135,3 +136,12 @@ def test_long_labels_lose_options_only_while_rows_are_told_apart():
     shortened = labels(f"lite0:{options}", "lite0:size=32")
     assert len(set(shortened)) == 2
     assert max(map(len, shortened)) <= 46
+
+
+def test_rows_are_in_the_order_of_the_table(record: Record) -> None:
+    results = [dict(each) for each in record.document["results"]]
+    results[3]["fit_on"], results[4]["fit_on"] = "out-of-fold", "in-sample"
+    document = {**record.document, "results": results}
+    markup = accuracy(replace(record, document=document)).markup
+    assert markup.index(">soft-vote on all 2<") < markup.index(">average-svm on all 2<")
+    assert [row.name for row in ladder(document)][-2:] == ["soft-vote", "average-svm"]

@@ -207,7 +207,8 @@ def test_folds_and_everything_inside_them_keep_groups_together(
         "largest": 3,
         "in_train_and_test": {"sets": 0, "test_images": 0, "examples": []},
     }
-    said(document, "Folds keep groups together: 8 groups, the largest with 3 image(s).")
+    said(document, "Folds keep groups together: 8 groups, the largest with 3 image(s). ")
+    said(document, "Confidence intervals and tests take groups, not images, as independent")
     said(document, "inside each training fold, which keep groups together;")
     nest = [{f"{3 * k + i:02}.png" for i in range(3)} for k in range(8)]
     assert count_test_folds(tmp_path / "out", nest) == [1] * 8

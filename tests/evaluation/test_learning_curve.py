@@ -15,7 +15,8 @@ from stackkit.evaluation.comparison import Comparison
 from stackkit.evaluation.fit_cache import FitCache
 from stackkit.evaluation.fit_plan import FitPlan
 from stackkit.evaluation.folds import stratified_folds
-from stackkit.evaluation.learning_curve import Curve, CurvePoint, _sentence, learning_curve
+from stackkit.evaluation.learning_curve import Curve, CurvePoint, _curve, _sentence, learning_curve
+from stackkit.evaluation.metrics import score
 from stackkit.evaluation.scheduler import FitScheduler
 from stackkit.evaluation.training_subsets import nested_subsets, sizes
 
@@ -131,6 +132,23 @@ def test_a_point_that_no_learner_can_be_fitted_at_is_left_out_and_said(plan):
     assert [point.images_per_class for point in found.curves[-1].points] == [2, 5, 10]
     assert "cannot be said: the learning curve of stacked-logistic has 3 point(s)" in found.sentence
     assert "could not be measured with 1 of each class: a training fold of 2 images" in found.sentence
+
+
+def test_a_forecast_is_less_certain_where_test_images_come_in_groups():
+    def points(groups):
+        for images, error in ((2, 0.4), (5, 0.25), (10, 0.18), (20, 0.14), (40, 0.11)):
+            right = np.arange(1000) % 100 >= 100 * error  # whole groups of ten are wrong
+            predicted = np.where(right, 0, 1).astype(np.int64)
+            truth = [(predicted, np.zeros(1000, dtype=np.int64))]
+            done = {"untrained": False, "converged": True, "groups": groups}
+            yield images, [score("x", "learner", ["a"], truth, **done)]
+
+    def width(groups, n_test):
+        low, high = _curve(list(points(groups)), 0, n_test).forecast.interval_95
+        return high - low
+
+    assert width(np.arange(1000) // 10, None) > 1.5 * width(None, 1000)
+    assert width(None, None) == pytest.approx(width(None, 1000), rel=0.05)
 
 
 def point(images: float, accuracy: float, low: float, high: float) -> CurvePoint:

@@ -135,6 +135,9 @@ def test_an_image_that_is_drawn_more_often_than_others_counts_once():
     assert found.fold_accuracy == (1.0, 0.0)
     assert found.accuracy == found.balanced_accuracy == 1.5 / 3
     assert found.interval_95 == wilson(1.5, 3)
+    folds[1][0][0] = 0  # image 0 is right twice: 2 of 3 images, whose F1 is 4 / 5, and 0 for class 1
+    found = score("x", "learner", ["a"], folds, untrained=False, converged=True, images=images)
+    assert found.macro_f1 == pytest.approx(2 / 5)
     rows = [result("learner", 0.5), result("aggregator", 0.4)]
     right, wrong = np.array([True, True, False, False]), np.array([False, True, False, True])
     _, gained = with_gain_intervals(rows, [right, wrong], images)

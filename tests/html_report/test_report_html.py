@@ -8,13 +8,16 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from support.report_records import HOSTILE, SCRIPT, everything
+from support.report_records import HOSTILE, SCRIPT, everything, jpeg
 
 from stackkit.charts.all import pictures
 from stackkit.html_report import frame, page
+from stackkit.html_report.text import prose
+from stackkit.report.caveats import ON_SELECTION
+from stackkit.report.evidence import Evidence
 from stackkit.report.record import Record
 
-VOID = {"meta", "link", "img", "input", "br", "circle", "use", "path", "line", "rect"}
+VOID = {"meta", "link", "img", "input", "br", "wbr", "circle", "use", "path", "line", "rect"}
 
 
 class Reader(HTMLParser):
@@ -115,6 +118,14 @@ def test_headings_are_in_order_ids_are_unique_and_images_have_texts(text: str) -
     assert all(described)
 
 
+def test_hints_of_headings_are_text_too(text: str) -> None:
+    shown = "".join(read(text).texts)
+    table = text.split('id="ladder"')[1].split("</thead>")[0]
+    hints = re.findall(r'title="([^"]*)"', table)
+    assert len(hints) == 10
+    assert [each for each in hints if each not in shown] == []
+
+
 def test_every_picture_has_a_place(text: str, drawn: Any) -> None:
     assert len(drawn) >= 7
     assert [name for name, each in drawn.items() if each.markup not in text] == []
@@ -124,7 +135,9 @@ def test_each_section_says_what_the_record_holds(text: str, record: Record) -> N
     shown = " ".join("".join(read(text).texts).split())
     document = record.document
     for sentence in [*document["verdicts"]["summary"], document["learning_curve"]["sentence"]]:
-        assert " ".join(sentence.split()) in shown
+        assert (
+            " ".join(prose(sentence).split()) in shown
+        )  # of the other protocol, which is the same here
     assert document["recipe"]["command"] in shown
     assert "this report" in shown
     assert "stack, in-sample" in shown
@@ -137,6 +150,55 @@ def test_each_section_says_what_the_record_holds(text: str, record: Record) -> N
     assert "Images that could not be read (1)" in shown
     assert "12 bytes are missing" in shown
     assert "Not comparable" in shown
+
+
+def test_a_page_says_the_same_only_once(record: Record, drawn: Any) -> None:
+    verdicts = record.document["verdicts"]
+    note = f"{ON_SELECTION}, chosen on the same test images."
+    document = {**record.document, "notes": ["A note.", note]}
+    alone = page(replace(record, document=document), drawn)
+    shown = " ".join("".join(read(alone).texts).split()).replace("\N{MINUS SIGN}", "-")
+    gain = verdicts["summary"][1]
+    assert [shown.count(each) for each in (gain, verdicts["best_single"]["sentence"])] == [1, 1]
+    assert shown.count(document["learning_curve"]["sentence"]) == 1
+    assert "A note." in shown
+    for repeated in (verdicts["summary"][0], note):
+        assert repeated not in shown
+    headings = re.findall(r"<h[23][^>]*>([^<]*)", alone)
+    assert len(set(headings)) == len(headings)
+    (best,) = re.findall(r">best single<.*?data-label=\"p \(Holm\)\"[^>]*>([^<]*)<", alone, re.DOTALL)
+    assert best == ""  # it is not compared with itself
+
+
+def test_the_other_protocol_brings_its_own_notes(record: Record) -> None:
+    notes = ["A note on both.", "3 image(s) are in neither part and are not used."]
+    first, second = ({**record.document, "notes": some} for some in (notes[:1], notes))
+    other = replace(record, document=second, evidence=None)
+    found = read(page(replace(record, document=first, other=other), {}))
+    shown = "".join(found.texts)
+    assert shown.count(notes[0]) == 1
+    assert notes[1] in shown
+
+
+def test_images_are_called_by_the_name_of_their_file(record: Record, drawn: Any) -> None:
+    outcomes = replace(record.outcomes, ids=[f"a_class/{each}.jpg" for each in range(240)])
+    thumbnails = {"a_class/0.jpg": jpeg(0, 12)}
+    found = read(page(replace(record, outcomes=outcomes, evidence=Evidence(thumbnails=thumbnails)), {}))
+    named = {
+        each["title"] for each in found.all("span") if each.get("class") == "file" and each.get("title")
+    }
+    assert named
+    assert all(each.startswith("a_class/") for each in named)
+    shown = "".join(found.texts)
+    assert not [each for each in named if each in shown.split('{"ids"')[0]]
+    said = [each["aria-label"] for each in found.all("span") if each.get("class") == "blank"]
+    assert all(each.startswith("No image: a_class/") for each in said)
+    assert len({each.get("loading") for each in found.all("img")} - {None}) == 0  # paper waits for none
+
+
+def test_a_single_pair_of_classes_is_one() -> None:
+    shown = "".join(read(page(everything(2, 40), {})).texts)
+    assert "1 most confused pairs" not in shown
 
 
 def test_a_record_with_figures_alone_is_a_whole_page() -> None:

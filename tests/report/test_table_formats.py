@@ -35,7 +35,10 @@ def test_markdown_has_a_row_for_each_result_and_reference_and_says_what_the_figu
         "| largest class",
     ]
     assert rows[3][1:4] == ["all 2", "in-sample", "92.0 [89.6, 93.9]"]
-    assert rows[3][-2].startswith("+7.0 [")
+    assert rows[3][-2] == "+7.0 [+4.3, +9.8]"
+    assert (
+        "as measured, it is 7.0 points, 4.3 to 9.8 (p" in lines[-1]
+    )  # the note has the table's figures
     assert rows[2][-2] == "best"
     assert "Chance, always answering the largest class: 10.0 %." in lines[-3]
     assert "Holm's correction for 5 comparisons" in lines[-2]

@@ -71,7 +71,7 @@ def test_the_best_row_is_corrected_for_being_chosen():
     assert verdicts.best.row == 3
     assert verdicts.best.among == tuple(range(6))
     assert verdicts.gain.difference > 0.07  # what the row that was chosen owed to the choice
-    assert "chosen again in every bootstrap sample" in verdicts.gain.sentence
+    assert "corrected for choosing that one on the same images" in verdicts.gain.sentence
     assert verdicts.gain.p_holm == verdicts.gain.p
 
 
@@ -81,7 +81,7 @@ def test_without_a_choice_there_is_nothing_to_correct():
     assert single.corrected == single.accuracy == pytest.approx(0.8)
     assert "no choice to correct for" in single.sentence
     assert verdicts.gain.test == "McNemar's test"
-    assert "corrected for choosing" not in verdicts.summary[1]
+    assert verdicts.summary[1] == verdicts.gain.sentence
 
 
 def test_without_an_aggregator_the_report_is_about_the_best_row_and_has_no_gain():
@@ -98,8 +98,11 @@ def test_the_summary_says_how_good_how_sure_and_what_it_adds():
         "average-svm is right for 92.0 % of the images that it was not fitted on, 95 % interval 89.6 to "
         "93.9; always answering the largest class is right for 10.0 %."
     )
-    assert summary[1].startswith("It adds 7.7 points to the best single backbone (logistic on lite2), ")
-    assert "corrected for choosing that one on the same images (p < 0.001)" in summary[1]
+    assert summary[1].startswith("average-svm adds 7.7 points to the best single backbone (logistic ")
+    assert (
+        "(p < 0.001), corrected for choosing that one on the same images; as measured, it is 7.0"
+        in summary[1]
+    )
     assert summary[2].startswith("average-svm has the highest accuracy of all 6 rows: 92.0 %")
     assert summary[2].endswith("no difference from soft-vote can be claimed.")
     assert "in-sample" in summary[3]
@@ -110,9 +113,25 @@ def test_the_summary_says_how_good_how_sure_and_what_it_adds():
 def test_the_summary_claims_neither_a_gain_nor_a_loss_that_may_be_chance():
     single = "the best single backbone (logistic on lite2)"
     chance = made_up({**ROWS, "average-svm": 0.851}).verdicts().summary[1]
-    assert chance.startswith(f"No gain over {single} can be claimed: ")
+    assert chance.startswith(f"No gain of average-svm over {single} can be claimed: 0.0 points, ")
+    equal = made_up(dict.fromkeys([*SINGLES, "average-svm"], 0.8)).verdicts().summary[2]
+    assert "has the highest accuracy of all 4 rows, as have 3 more: 80.0 %" in equal
     worse = made_up({**ROWS, "average-svm": 0.70}).verdicts().summary[1]
-    assert worse.startswith(f"It is worse than {single} by ")
+    assert worse.startswith(f"average-svm is worse than {single} by ")
+
+
+def test_a_gain_is_claimed_only_if_it_is_one_without_the_correction_too():
+    alike = {**dict.fromkeys(SINGLES, 0.858), "linear-svm on lite2": 0.859, "logistic on lite2": 0.86}
+    verdicts = made_up({**alike, "average-svm": 0.88, "largest class": 0.1}).verdicts()
+    measured = next(each for each in verdicts.against_best_single if each.first == verdicts.headline)
+    assert verdicts.gain.interval_95[0] > 0
+    assert verdicts.gain.p < 0.05
+    assert measured.p > 0.05
+    assert not verdicts.gain.claimed
+    for sentence in (verdicts.gain.sentence, verdicts.summary[1]):
+        assert sentence.startswith("No gain of average-svm over the best single backbone (logistic on ")
+        assert "2.0 points, 95 % interval -0." in sentence
+        assert "corrected for this choice" in sentence
 
 
 def test_the_summary_names_what_changes_its_reading():

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 from scipy.stats import binomtest
 
-from stackkit.statistics.intervals import tango, wilson
+from stackkit.statistics.intervals import images_of_width, tango, wilson
 
 Z_95 = NormalDist().inv_cdf(0.975)
 
@@ -96,3 +96,9 @@ def test_the_interval_covers_a_true_difference_of_two_correlated_classifiers():
     found = [tango(*map(int, random.multinomial(60, shares)[:2]), 60) for _ in range(400)]
     covered = np.mean([low <= 0.1 <= high for low, high in found])
     assert covered == pytest.approx(0.95, abs=0.033)
+
+
+@pytest.mark.parametrize(("hits", "total"), [(0, 3), (90, 100), (50, 100), (1, 40), (1000, 1115)])
+def test_the_width_of_wilsons_interval_tells_how_many_images_it_is_for(hits, total):
+    low, high = wilson(hits, total)
+    assert images_of_width(hits / total, high - low) == pytest.approx(total)

@@ -37,6 +37,25 @@ def test_macro_f1_is_scikit_learns(pairs):
     assert macro_f1(true, predicted) == pytest.approx(expected)
 
 
+def test_weights_count_predictions_as_scikit_learns_do():
+    probabilities, true = drawn()
+    weights = np.random.default_rng(1).choice([1, 1 / 2, 1 / 3], size=len(true))
+    predicted = probabilities.argmax(axis=1)
+    expected = metrics.f1_score(true, predicted, average="macro", sample_weight=weights)
+    assert macro_f1(true, predicted, weights) == pytest.approx(expected)
+    assert macro_f1(true, predicted, weights) != macro_f1(true, predicted)
+    of_true = probabilities[np.arange(len(true)), true]
+    expected = metrics.log_loss(true, probabilities, sample_weight=weights)
+    assert mean_log_loss(of_true, weights) == pytest.approx(expected)
+    ranks = (probabilities > of_true[:, np.newaxis]).sum(axis=1)
+    expected = metrics.top_k_accuracy_score(true, probabilities, k=2, sample_weight=weights)
+    assert top_k(ranks, 2, weights) == pytest.approx(expected)
+    confidence, correct = probabilities.max(axis=1), predicted == true
+    twice = np.repeat(np.arange(len(true)), 1 + (weights == 1))  # a weight of 2 is the same answer twice
+    doubled = calibration_error(confidence, correct, 1.0 + (weights == 1))
+    assert doubled == pytest.approx(calibration_error(confidence[twice], correct[twice]))
+
+
 def test_top_k_is_scikit_learns():
     probabilities, true = drawn()
     ranks = (probabilities > probabilities[np.arange(len(true)), true][:, np.newaxis]).sum(axis=1)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from stackkit.audit.findings import Finding
 from stackkit.audit.subject import Subject
+from stackkit.utils.figures import percent
 
 METHOD = "self_confidence"
 """How labels are ranked; benchmarks/label_noise.py compares the ways that cleanlab has."""
@@ -51,13 +52,9 @@ def label_findings(subject: Subject, probabilities: NDArray[np.floating]) -> lis
         if suggested == subject.labels[place]:  # improbable, and still the most probable one
             better = ""
         share = float(probabilities[place, suggested])
-        reason = f"{_percent(quality)} probable; {subject.classes[suggested]} {_percent(share)}"
+        reason = f"{percent(quality)} probable; {subject.classes[suggested]} {percent(share)}"
         found.append(subject.finding("label", place, 1 - quality, reason, suggested=better))
     return found
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
 
 
 def rank_labels(labels: NDArray[np.int64], probabilities: NDArray[np.floating]) -> LabelRanking:

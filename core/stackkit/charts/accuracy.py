@@ -9,10 +9,12 @@ from typing import Any
 from stackkit.charts import colours
 from stackkit.charts.picture import Picture
 from stackkit.charts.rows import Row, label_of, rows_of, untrained_note
-from stackkit.charts.style import drawing, percent, points, svg
+from stackkit.charts.style import drawing, svg
 from stackkit.report.headline import headline_of
 from stackkit.report.record import Record
+from stackkit.report.rows import against_best_single
 from stackkit.statistics.intervals import Interval
+from stackkit.utils.figures import ends, in_percent, in_points, percent
 
 _LOOKS = {
     "baseline": (colours.ORANGE, "s", "baseline"),
@@ -40,14 +42,14 @@ def accuracy(record: Record) -> Picture:
     document = record.document
     marks = [
         _Mark(row=row, value=row.accuracy, ends=row.interval_95)
-        for row in rows_of(document)
+        for row in sorted(rows_of(document), key=lambda row: row.step)
         if not row.is_chance
     ]
     chance = document["largest_class"]["share"]
     headline = rows_of(document)[headline_of(document)]
     alt = (
         f"Accuracy of {len(marks)} rows with 95 % intervals. {headline.label}: "
-        f"{percent(headline.accuracy)} ({_ends(headline.interval_95)}); "
+        f"{percent(headline.accuracy)} ({ends(headline.interval_95)}); "
         f"chance: {percent(chance)}."
     )
     with drawing(_height(marks)) as figure:
@@ -55,12 +57,12 @@ def accuracy(record: Record) -> Picture:
         for number, mark in enumerate(marks):  # a faint bar from 0 says that shares are meant
             colour = _LOOKS[mark.row.kind][0]
             axes.barh(number, 100 * mark.value, height=0.5, color=colour, alpha=0.16)
-        _draw(axes, marks, [f"{100 * each.value:.1f}  [{_ends(each.ends)}]" for each in marks])
+        _draw(axes, marks, [f"{in_percent(each.value)}  [{ends(each.ends)}]" for each in marks])
         axes.set_xlim(0, 100)
         axes.set_xlabel("accuracy in percent, with 95 % interval")
         axes.axvline(100 * chance, color=colours.FAINT, linestyle="--", linewidth=1, zorder=1)
         axes.annotate(
-            f"chance {100 * chance:.1f}",
+            f"chance {in_percent(chance)}",
             (100 * chance, 1),
             xycoords=("data", "axes fraction"),
             xytext=(3, 3),
@@ -88,6 +90,7 @@ def gains(record: Record) -> Picture | None:
     """Draw the gain of each row over the best single backbone; None if there is only one row."""
     document = record.document
     marks = [each for each in _gains(document) if not each.row.is_chance]
+    marks.sort(key=lambda each: each.row.step)
     if not marks:
         return None
     best = document["best_single"]
@@ -97,15 +100,16 @@ def gains(record: Record) -> Picture | None:
     )
     with drawing(_height(marks)) as figure:
         axes = _prepared(figure, marks)
-        _draw(axes, marks, [f"{points(each.value)}  [{_points(each.ends)}]" for each in marks])
+        _draw(
+            axes, marks, [f"{in_points(each.value)}  [{ends(each.ends, in_points)}]" for each in marks]
+        )
         axes.axvline(0, color=colours.INK, linewidth=1, zorder=1)
         axes.set_xlabel(f"points of accuracy more than {label_of(best['name'], [best['backbone']])}")
         markup = svg(figure, "gains", alt)
     caption = (
         "Points of accuracy above the best single backbone, on the same images. Filled marks: the 95 % "
         "interval lies on one side of zero, and so says the test that is corrected for several "
-        "comparisons. Hollow marks: no difference can be claimed. The best single backbone was chosen "
-        "on these images, which favours it a little."
+        "comparisons. Hollow marks: no difference can be claimed."
     )
     return Picture(
         name="gains",
@@ -119,8 +123,7 @@ def gains(record: Record) -> Picture | None:
 def _gains(document: dict[str, Any]) -> Iterator[_Mark]:
     """Yield the rows with their gains: those of the verdicts, else those of the results."""
     rows = rows_of(document)
-    if verdicts := document.get("verdicts"):
-        against = {each["first"]: each for each in verdicts["against_best_single"]}
+    if against := against_best_single(document):
         found = [(row, against.get(row.position)) for row in rows]
         gains = [
             (row, each["difference"], each["interval_95"], each["p_holm"]) for row, each in found if each
@@ -140,7 +143,7 @@ def _most_telling(document: dict[str, Any], marks: Sequence[_Mark]) -> str:
     headline = headline_of(document)
     own = [each for each in marks if each.row.position == headline]
     mark = own[0] if own else max(marks, key=lambda each: each.value)
-    return f"{mark.row.label}: {points(mark.value)} ({_points(mark.ends)})"
+    return f"{mark.row.label}: {in_points(mark.value)} ({ends(mark.ends, in_points)})"
 
 
 def _height(marks: Sequence[_Mark]) -> float:
@@ -164,7 +167,8 @@ def _prepared(figure: Any, marks: Sequence[_Mark]) -> Any:
 
 def _draw(axes: Any, marks: Sequence[_Mark], texts: Sequence[str]) -> None:
     right = axes.secondary_yaxis("right")
-    right.set_yticks(range(len(marks)), texts, fontsize=8.5)
+    minus = [text.replace("-", "\N{MINUS SIGN}") for text in texts]  # as on the scale
+    right.set_yticks(range(len(marks)), minus, fontsize=8.5)
     right.tick_params(length=0)
     right.spines["right"].set_visible(False)
     for number, mark in enumerate(marks):
@@ -180,11 +184,3 @@ def _draw(axes: Any, marks: Sequence[_Mark], texts: Sequence[str]) -> None:
             markerfacecolor=colour if mark.is_filled else colours.GROUND,
             zorder=3,
         )
-
-
-def _ends(interval: Interval) -> str:
-    return " to ".join(f"{100 * end:.1f}" for end in interval)
-
-
-def _points(interval: Interval) -> str:
-    return " to ".join(points(end) for end in interval)

@@ -36,11 +36,3 @@ STAND_INS: Mapping[str, str] = {
     PURPLE: f"var(--chart-purple, {PURPLE})",
 }
 """What stands in the SVG for each colour that matplotlib draws with."""
-
-DARK: Mapping[str, str] = {
-    "--chart-blue": "#56b4e9",
-    "--chart-orange": "#e69f00",
-    "--chart-green": "#2fc495",
-    "--chart-purple": "#df9bc2",
-}
-"""Custom properties that a page sets where its ground is dark; on a light ground it sets none."""

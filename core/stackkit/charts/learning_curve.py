@@ -7,9 +7,10 @@ from typing import Any
 from stackkit.charts import colours
 from stackkit.charts.picture import Picture
 from stackkit.charts.rows import labels_of, untrained_note
-from stackkit.charts.style import count, drawing, percent, svg
+from stackkit.charts.style import count, drawing, svg
 from stackkit.report.headline import headline_of
 from stackkit.report.record import Record
+from stackkit.utils.figures import percent
 
 _LOOKS = (
     (colours.GREEN, "o", "-"),
@@ -58,7 +59,7 @@ def learning_curve(record: Record) -> Picture | None:
     )
     return Picture(
         name="learning-curve",
-        title="What more images would bring",
+        title="Accuracy by number of images",
         markup=markup,
         alt=alt,
         caption=caption + untrained_note(document),

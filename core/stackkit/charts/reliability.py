@@ -10,12 +10,14 @@ import numpy as np
 from stackkit.charts import colours
 from stackkit.charts.picture import Picture
 from stackkit.charts.rows import rows_of, untrained_note
-from stackkit.charts.style import drawing, percent, svg
+from stackkit.charts.style import drawing, svg
 from stackkit.evaluation.outcomes import Certainty, Outcomes
+from stackkit.evaluation.uncertainty import weights_of
 from stackkit.report.headline import headline_of
 from stackkit.report.record import Record
 from stackkit.statistics.intervals import wilson
 from stackkit.statistics.scores import ReliabilityBin, calibration_error, reliability_bins
+from stackkit.utils.figures import percent
 
 _BEFORE = (colours.ORANGE, "s", "as given")
 _AFTER = (colours.BLUE, "o", "calibrated")
@@ -33,8 +35,9 @@ def reliability(record: Record) -> Picture | None:
         return None
     certainties = (outcomes.rows[row].raw, outcomes.rows[row].calibrated)
     correct = outcomes.rows[row].predicted == outcomes.true
+    weights = weights_of(outcomes.image)
     series = [
-        (look, reliability_bins(each.of_predicted, correct), _error(each, correct))
+        (look, reliability_bins(each.of_predicted, correct), _error(each, correct, weights))
         for look, each in zip((_BEFORE, _AFTER), certainties, strict=True)
         if each is not None
     ]
@@ -80,8 +83,8 @@ def _row(document: dict[str, Any], outcomes: Outcomes) -> int | None:
     return there[0] if there else None
 
 
-def _error(certainty: Certainty, correct: Any) -> float:
-    return calibration_error(certainty.of_predicted, correct)
+def _error(certainty: Certainty, correct: Any, weights: Any) -> float:
+    return calibration_error(certainty.of_predicted, correct, weights)
 
 
 def _draw(axes: Any, look: tuple[str, str, str], bins: Sequence[ReliabilityBin], repeats: float) -> None:

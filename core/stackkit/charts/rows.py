@@ -9,6 +9,7 @@ from typing import Any
 from stackkit.charts.style import short
 from stackkit.evaluation.references import LARGEST_CLASS
 from stackkit.evaluation.table_row import sources
+from stackkit.report.rows import step
 from stackkit.statistics.intervals import Interval
 
 _LONGEST = 46
@@ -34,6 +35,8 @@ class Row:
         Around it.
     is_chance : bool
         Whether it always answers the largest class.
+    step : int
+        Its place from chance to the stacks, as in the table.
 
     """
 
@@ -44,6 +47,7 @@ class Row:
     accuracy: float
     interval_95: Interval
     is_chance: bool
+    step: int
 
 
 def rows_of(document: dict[str, Any]) -> list[Row]:
@@ -66,6 +70,7 @@ def _row(position: int, entry: dict[str, Any], label: str) -> Row:
         accuracy=entry["accuracy"],
         interval_95=(low, high),
         is_chance=entry["kind"] == "reference" and entry["name"] == LARGEST_CLASS,
+        step=step(entry),
     )
 
 

@@ -134,16 +134,6 @@ def short(text: str, length: int = 40) -> str:
     return f"{plain[: length - 1 - begin]}\u2026{plain[-begin:]}"
 
 
-def percent(share: float) -> str:
-    """Return a share as "91.5 %"."""
-    return f"{100 * share:.1f} %"
-
-
 def count(number: float) -> str:
     """Return a number of images, with one decimal if it is a mean over repeats."""
     return f"{number:,.1f}".removesuffix(".0")
-
-
-def points(difference: float) -> str:
-    """Return a difference of shares in points, as "+0.7"; never "-0.0"."""
-    return f"{round(100 * difference, 1) + 0.0:+.1f}"

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stackkit.utils.figures import percent
+
 if TYPE_CHECKING:
     from stackkit.experiment.train import Trained
 
@@ -42,11 +44,6 @@ def expected(accuracy: dict[str, Any]) -> str:
         f"{percent(accuracy['accuracy'])} [{percent(low)}, {percent(high)}] expected for images like "
         f"these ({accuracy['protocol']})"
     )
-
-
-def percent(share: float) -> str:
-    """Return a share from 0 to 1 in percent."""
-    return f"{100 * share:.1f} %"
 
 
 def _coverage(reliable: dict[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,6 +12,7 @@ from stackkit.cli.completion import complete_components, complete_recipes
 from stackkit.cli.host import the_host
 from stackkit.cli.output import print_json, stdout_set_aside
 from stackkit.cli.units import parse_duration
+from stackkit.utils.figures import bracketed, in_percent, in_points
 
 if TYPE_CHECKING:
     from stackkit.cli.progress import Style
@@ -144,8 +145,10 @@ def _columns(found: Suggestion) -> list[Column]:
     return [
         Column(heading="candidate", cells=[each.name for each in candidates], is_name=True),
         Column(heading="", cells=[each.kind for each in candidates], is_name=True, rank=3),
-        Column(heading="accuracy", cells=[_percent(each.accuracy) for each in trials]),
-        Column(heading="[95 %]", cells=[_ends(each.interval_95, _percent) for each in trials], rank=2),
+        Column(heading="accuracy", cells=[in_percent(each.accuracy) for each in trials]),
+        Column(
+            heading="[95 %]", cells=[bracketed(each.interval_95, in_percent) for each in trials], rank=2
+        ),
         Column(heading="to the best [95 %]", cells=["best", *gains], rank=1),
         Column(
             heading="images/s",
@@ -194,18 +197,6 @@ def _conclusions(found: Suggestion) -> Iterator[str]:
         yield f"perhaps as good in {clock(trial.seconds or 0)}: {command(candidate.recipe)}"
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f}"
-
-
-def _points(share: float) -> str:
-    return f"{round(100 * share, 1) + 0.0:+.1f}"
-
-
 def _gain(trial: Trial, best: Trial) -> str:
-    ends = _ends(trial.gain_interval_95(best), _points)
-    return f"{_points(trial.accuracy - best.accuracy)} {ends}"
-
-
-def _ends(ends: tuple[float, float], formatted: Callable[[float], str]) -> str:
-    return f"[{', '.join(map(formatted, ends))}]"
+    ends = bracketed(trial.gain_interval_95(best), in_points)
+    return f"{in_points(trial.accuracy - best.accuracy)} {ends}"

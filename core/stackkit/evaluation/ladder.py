@@ -12,6 +12,7 @@ from stackkit.evaluation.comparison import Comparison
 from stackkit.evaluation.metrics import Result, best_single, score, with_gain_intervals
 from stackkit.evaluation.outcomes import Certainty, Outcomes
 from stackkit.evaluation.references import LARGEST_CLASS, reference_names
+from stackkit.evaluation.uncertainty import weights_of
 from stackkit.statistics.scores import calibration_error, mean_log_loss, top_k
 
 TOP = 5
@@ -91,11 +92,12 @@ def _completed(result: Result, outcomes: Outcomes, number: int) -> Result:
     correct = said.predicted == outcomes.true
     # Five classes of five are always right.
     rank = said.rank if len(outcomes.classes) > TOP else None
-    loss, ece = _of_certainty(said.raw, correct)
-    calibrated_loss, calibrated_ece = _of_certainty(said.calibrated, correct)
+    weights = weights_of(outcomes.image)
+    loss, ece = _of_certainty(said.raw, correct, weights)
+    calibrated_loss, calibrated_ece = _of_certainty(said.calibrated, correct, weights)
     return replace(
         result,
-        top_5=None if rank is None else top_k(rank, TOP),
+        top_5=None if rank is None else top_k(rank, TOP, weights),
         log_loss=loss,
         ece=ece,
         calibrated_log_loss=calibrated_loss,
@@ -104,10 +106,10 @@ def _completed(result: Result, outcomes: Outcomes, number: int) -> Result:
 
 
 def _of_certainty(
-    certainty: Certainty | None, correct: NDArray[np.bool_]
+    certainty: Certainty | None, correct: NDArray[np.bool_], weights: NDArray[np.float64] | None
 ) -> tuple[float | None, float | None]:
     """Return log-loss and expected calibration error."""
     if certainty is None:
         return None, None
-    loss = mean_log_loss(certainty.of_true.astype(np.float64))
-    return loss, calibration_error(certainty.of_predicted.astype(np.float64), correct)
+    loss = mean_log_loss(certainty.of_true.astype(np.float64), weights)
+    return loss, calibration_error(certainty.of_predicted.astype(np.float64), correct, weights)

@@ -15,7 +15,8 @@ from stackkit.evaluation.folds import Fold
 from stackkit.evaluation.metrics import Result
 from stackkit.evaluation.training_subsets import nested_subsets, sizes
 from stackkit.statistics.forecast import MIN_POINTS, forecast
-from stackkit.statistics.intervals import Interval
+from stackkit.statistics.intervals import Interval, images_of_width
+from stackkit.utils.figures import ends, in_points, percent
 
 TASK = "learning curve"
 """Name of the progress bar of a point, with the number of images."""
@@ -117,7 +118,7 @@ def learning_curve(comparison: Comparison, results: Sequence[Result]) -> Learnin
         except (EvaluationError, PluginError) as error:
             left_out[size] = str(error)
     points.append((_per_class(plan, comparison.folds), [results[number] for number in numbers]))
-    n_test = len(np.unique(comparison.tested))
+    n_test = None if plan.groups is not None else len(np.unique(comparison.tested))
     curves = tuple(_curve(points, row, n_test) for row in range(len(numbers)))
     headline = _headline(curves, [results[number] for number in numbers])
     return LearningCurve(curves=curves, sentence=_sentence(headline, plan, left_out))
@@ -153,7 +154,8 @@ def _per_class(plan: FitPlan, folds: Sequence[Fold]) -> float:
     return float(np.mean([len(labels) / len(np.unique(labels)) for labels in trained]))
 
 
-def _curve(points: Sequence[tuple[float, Sequence[Result]]], row: int, n_test: int) -> Curve:
+def _curve(points: Sequence[tuple[float, Sequence[Result]]], row: int, n_test: int | None) -> Curve:
+    """Return the curve of a row; without `n_test`, its last interval says what the test images tell."""
     found = tuple(
         CurvePoint(
             images_per_class=images,
@@ -162,12 +164,13 @@ def _curve(points: Sequence[tuple[float, Sequence[Result]]], row: int, n_test: i
         )
         for images, results in points
     )
+    last = points[-1][1][row]
+    low, high = last.interval_95
     expected = forecast(
         np.array([point.images_per_class for point in found]),
         np.array([point.accuracy for point in found]),
-        n_test,
+        n_test or images_of_width(last.accuracy, high - low),
     )
-    last = points[-1][1][row]
     extended = None
     if expected:
         extended = CurvePoint(
@@ -203,8 +206,8 @@ def _sentence(curve: Curve, plan: FitPlan, left_out: Mapping[int, str]) -> str:
         judged = "it is not certain that more images like these would help"
     return (
         f"With twice as many training images ({_number(expected.images_per_class)} instead of "
-        f"{_number(last.images_per_class)} of each class), {100 * expected.accuracy:.1f} % can be "
-        f"expected of {curve.name} ({100 * low:.1f} to {100 * high:.1f}), {100 * gain:+.1f} points: "
+        f"{_number(last.images_per_class)} of each class), {percent(expected.accuracy)} can be "
+        f"expected of {curve.name} ({ends((low, high))}), {in_points(gain)} points: "
         f"{judged}. This extends its learning curve beyond what was measured.{missing}"
     )
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stackkit.api.aggregator import FitOn
-from stackkit.evaluation.uncertainty import accuracy_interval, gain_interval, once_each
+from stackkit.evaluation.uncertainty import accuracy_interval, gain_interval, once_each, weights_of
 from stackkit.statistics.intervals import Interval
 from stackkit.statistics.scores import macro_f1
 
@@ -73,7 +73,8 @@ class Result:
 
     Notes
     -----
-    Images that are predicted several times count as their mean: 12.4 correct ones are not rounded.
+    Images that are predicted several times count as their mean: 12.4 correct ones are not rounded. This
+    concerns all figures but `fold_accuracy` and `disagreements`.
     The interval describes the uncertainty from the choice of test images, not from the choice of
     training images. Predicting an image several times adds no information about other images, so the
     interval counts each image once.
@@ -145,21 +146,22 @@ def score(
     if images is None:
         images = np.arange(len(labels))
     hits, n_images = once_each(correct, images)
-    unequal = len(np.unique(np.unique(images, return_counts=True)[1])) > 1
+    weights = weights_of(images)
+    by_image = groups is not None or weights is not None
     return Result(
         name=name,
         kind=kind,
         backbones=tuple(backbones),
         untrained=untrained,
         fold_accuracy=tuple(accuracies),
-        accuracy=float(hits / n_images if groups is not None or unequal else np.mean(accuracies)),
+        accuracy=float(hits / n_images if by_image else np.mean(accuracies)),
         # One measurement has no standard deviation: 0 would claim perfect agreement.
         spread=float(np.std(accuracies)) if len(accuracies) > 1 else None,
         interval_95=accuracy_interval(correct, images, groups),
         balanced_accuracy=float(
             np.mean([_share(correct, images, labels == label) for label in np.unique(labels)])
         ),
-        macro_f1=macro_f1(labels, np.concatenate([predicted for predicted, _ in folds])),
+        macro_f1=macro_f1(labels, np.concatenate([predicted for predicted, _ in folds]), weights),
         converged=converged,
         fit_on=fit_on,
         disagreements=disagreements,

@@ -36,6 +36,25 @@ def once_each(correct: NDArray[np.bool_], images: NDArray[np.int64]) -> tuple[Fr
     return sum(parts, Fraction(0)), len(often)
 
 
+def weights_of(images: NDArray[np.int64]) -> NDArray[np.float64] | None:
+    """Return weights of predictions by which each image counts once.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n_predicted,), int64
+        The image of each prediction.
+
+    Returns
+    -------
+    ndarray of shape (n_predicted,), float64, or None
+        None if all images were predicted equally often.
+
+    """
+    _, place, often = np.unique(images, return_inverse=True, return_counts=True)
+    weights: NDArray[np.float64] = 1 / often[place]
+    return weights if len(np.unique(often)) > 1 else None
+
+
 def accuracy_interval(
     correct: NDArray[np.bool_], images: NDArray[np.int64], groups: NDArray[np.int64] | None
 ) -> Interval:

@@ -128,13 +128,9 @@ def evaluate(
         labels, folds = comparison.fit_plan.labels, len(comparison.folds) // comparison.repeats
         predictions.begin(ids, labels, dataset.classes, folds)
         if probabilities:
-            probabilities.begin(
-                ids,
-                labels,
-                dataset.classes,
-                [features.label for features in usable.features],
-                [learner.label for learner in classifiers.learners],
-            )
+            backbones = [features.label for features in usable.features]
+            learners = [learner.label for learner in classifiers.learners]
+            probabilities.begin(ids, labels, dataset.classes, backbones, learners)
         results = comparison.run()
         final = fitting.finish(comparison) if fitting else None
         # Other protocols calibrate on other folds, and a model of them knows the test images.

@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from stackkit.explanation.explain import Explanation
 from stackkit.explanation.overlay import overlay_png
 from stackkit.model.examples import jpeg
+from stackkit.utils.figures import in_percent, percent
 
 SHOWN = 960
 """Longest side of the image in the page, in pixels."""
@@ -33,8 +34,8 @@ def html(explanation: Explanation, model: str = "") -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["percent"] = lambda share: f"{100 * share:.1f} %"
-    environment.filters["points"] = lambda share: f"{100 * share:.1f}"
+    environment.filters["percent"] = percent
+    environment.filters["points"] = in_percent
     regions = explanation.regions
     return environment.get_template("page.html.jinja").render(
         model=model,

@@ -8,14 +8,12 @@ from typing import Any
 
 from stackkit.evaluation.table_row import sources
 from stackkit.report.headline import headline_of
-
-CHANCE = "largest class"
-"""Name of the reference that always answers the largest class."""
+from stackkit.report.rows import against_best_single, step
 
 KINDS: Mapping[str, str] = {
     "reference": "reference",
     "baseline": "baseline",
-    "learner": "one network",
+    "learner": "one backbone",
     "aggregator": "stack",
 }
 """What a reader calls each kind of row."""
@@ -25,18 +23,6 @@ FITTED_ON: Mapping[str, str] = {
     "out-of-fold": "stack, out-of-fold",
     "features": "joined features",
 }
-
-ORDER = (
-    "largest",
-    "baseline",
-    "learner",
-    "reference",
-    "in-sample",
-    "out-of-fold",
-    "features",
-    "aggregator",
-)
-"""Steps of the ladder: chance, baselines, single networks, the plain mean, then the stacks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +38,7 @@ class LadderRow:
     figures : mapping of str to Any
         Fields of `Result` as in report.json, with `gain`.
     p : float or None
-        Of the comparison with the best single network, after Holm's correction.
+        Of the comparison with the best single backbone, after Holm's correction.
     gain_interval : sequence of float or None
         Both ends; None for the best single network itself.
     network_s, fit_s : float or None
@@ -90,13 +76,13 @@ def ladder(document: dict[str, Any]) -> list[LadderRow]:
 
     """
     entries = [*document["results"], *document.get("references", ())]
-    verdicts = document.get("verdicts") or {}
-    best = _best_single(document)
+    best, headline = _best_single(document), headline_of(document)
+    verdicts = against_best_single(document)
     rows = [
-        _row(number, entry, document, verdicts, best, headline_of(document))
+        _row(number, entry, document, verdicts.get(number), best, headline)
         for number, entry in enumerate(entries)
     ]
-    return sorted(rows, key=lambda row: ORDER.index(_step(row.figures)))
+    return sorted(rows, key=lambda row: step(row.figures))
 
 
 def _best_single(document: Mapping[str, Any]) -> int:
@@ -111,11 +97,10 @@ def _row(
     number: int,
     entry: Mapping[str, Any],
     document: Mapping[str, Any],
-    verdicts: Mapping[str, Any],
+    verdict: Mapping[str, Any] | None,
     best: int,
     headline: int,
 ) -> LadderRow:
-    verdict = None if number == best else _against(verdicts, number)
     costs = document.get("costs") or ()
     cost = costs[number] if number < len(costs) else {}
     best_accuracy = document["results"][best]["accuracy"]
@@ -133,20 +118,3 @@ def _row(
         headline=number == headline,
         best_single=number == best,
     )
-
-
-def _against(verdicts: Mapping[str, Any], number: int) -> Mapping[str, Any] | None:
-    """Return the comparison of a row with the best single network, seen from the row."""
-    for verdict in verdicts.get("against_best_single", ()):
-        if verdict["first"] == number:
-            return dict(verdict)
-        if verdict["second"] == number:
-            low, high = verdict["interval_95"]
-            return {**verdict, "interval_95": (-high, -low)}
-    return None
-
-
-def _step(entry: Mapping[str, Any]) -> str:
-    if entry["kind"] == "reference":
-        return "largest" if entry["name"] == CHANCE else "reference"
-    return str(entry["fit_on"] or entry["kind"]) if entry["kind"] == "aggregator" else str(entry["kind"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from stackkit.html_report.class_table import FIRST_PAIRS, class_rows, pairs
 from stackkit.html_report.image_map import image_map
 from stackkit.html_report.ladder import LadderRow, ladder
 from stackkit.html_report.second_look import finding_groups
+from stackkit.report.caveats import ON_SELECTION
 from stackkit.report.evidence import Evidence
 from stackkit.report.record import Record
 
@@ -48,7 +49,7 @@ def page(record: Record, pictures: Mapping[str, Picture] | None = None) -> str:
     return rendered(
         "page.html.j2",
         pictures=draw(record) if pictures is None else pictures,
-        other=record.other and _other(record.other),
+        other=record.other and _other(record.other, record.document["notes"]),
         **_content(record),
     )
 
@@ -79,6 +80,8 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     for function in (
+        text.file_name,
+        text.breakable,
         text.percent,
         text.points,
         text.prose,
@@ -116,6 +119,8 @@ def _content(record: Record) -> dict[str, Any]:
         "headline": headline,
         "chance": document["largest_class"],
         "verdicts": document.get("verdicts"),
+        "sentences": _sentences(document),
+        "notes": list(_notes(document)),
         "class_rows": class_rows(outcomes, headline.number),
         "pairs": pairs(outcomes, headline.number),
         "first_pairs": FIRST_PAIRS,
@@ -129,15 +134,36 @@ def _content(record: Record) -> dict[str, Any]:
     }
 
 
-def _other(record: Record) -> dict[str, Any]:
-    """Return what the page shows of the other protocol: its table."""
+def _other(record: Record, known: Collection[str]) -> dict[str, Any]:
+    """Return what the page shows of the other protocol: its table, and notes that are not yet known."""
     rows = ladder(record.document)
     return {
         "document": record.document,
         "rows": rows,
         "headline": _headline(rows),
         "verdicts": record.document.get("verdicts"),
+        "notes": [note for note in _notes(record.document) if note not in known],
     }
+
+
+def _sentences(document: Mapping[str, Any]) -> Sequence[str]:
+    """Return the sentences of the summary that the page does not say elsewhere.
+
+    The warning about random weights and the accuracy, which come first, are beside the large figure; the
+    sentence about more images has a section of its own.
+    """
+    if not (verdicts := document.get("verdicts")):
+        return [document["protocol"]["meaning"]]
+    curve = document.get("learning_curve") or {}
+    sentences = verdicts["summary"][2 if document["untrained"] else 1 :]
+    return [each for each in sentences if each != curve.get("sentence")]
+
+
+def _notes(document: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the notes, but for the one on choosing the best single backbone, which verdicts say too."""
+    for note in document["notes"]:
+        if not (document.get("verdicts") and note.startswith(ON_SELECTION)):
+            yield note
 
 
 def _headline(rows: list[LadderRow]) -> LadderRow:

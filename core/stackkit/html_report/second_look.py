@@ -12,8 +12,10 @@ FIRST = 12
 """Findings of a kind that are visible at once; the rest is folded."""
 
 SUMMARIES: Mapping[str, str] = {
-    "label": "The networks agree on another class. Check these labels first.",
-    "near-duplicate": "Copies in training and test make figures too good. Of two labels, one is wrong.",
+    "label": "The classifiers hold another class to be more probable. Check these labels first.",
+    "near-duplicate": (
+        "Copies in training and test make figures too good. Of two different labels, one is wrong."
+    ),
     "outlier": "They resemble no other image of the dataset. Check that they belong to it.",
     "blurred": "Little detail is left for the networks.",
     "dark": "Underexposed; details may be lost.",

@@ -11,6 +11,7 @@ from typing import Any
 from markupsafe import Markup
 
 from stackkit.statistics.intervals import Interval
+from stackkit.utils import figures
 from stackkit.utils.console import literal
 
 NO_BREAK = "\u00a0"
@@ -18,9 +19,6 @@ NO_BREAK = "\u00a0"
 
 NONE = "\N{EN DASH}"
 """What stands for a figure that does not exist."""
-
-LEAST_P = 0.001
-"""p-values below are shown as a bound."""
 
 
 def shown(value: object) -> object:
@@ -34,32 +32,42 @@ def shown(value: object) -> object:
     return NO_BREAK.join(map(literal, value.split(NO_BREAK)))
 
 
+def file_name(image_id: str) -> str:
+    """Return the last part of an id such as "robin/0001.jpg": the folder is mostly that of the class."""
+    return image_id.rstrip("/").rpartition("/")[2] or image_id
+
+
+def breakable(name: str) -> Markup:
+    """Return a name that a narrow column breaks after punctuation instead of inside a word."""
+    parts = re.split(r"(?<=[_\-,:;=/])(?=[^\W_])", str(shown(name)))
+    return Markup("<wbr>").join(parts)
+
+
 def prose(sentence: str) -> str:
-    """Return a sentence in which no line ends between a figure and its percent sign."""
-    return re.sub(r"(?<=\d) %", f"{NO_BREAK}%", sentence)
+    """Return a sentence with minus signs, and no line end between a figure and its percent sign."""
+    return re.sub(r"(?<=\d) %", f"{NO_BREAK}%", re.sub(r"(?<= )-(?=\d)", "\N{MINUS SIGN}", sentence))
 
 
-def percent(share: float | None, digits: int = 1) -> str:
+def percent(share: float | None) -> str:
     """Return a share from 0 to 1 in percent, without the sign."""
-    return NONE if share is None else f"{100 * share:.{digits}f}"
+    return NONE if share is None else figures.in_percent(share)
 
 
 def points(share: float | None) -> str:
     """Return a difference of shares in percentage points, with its sign."""
     if share is None:
         return NONE
-    # Adding 0.0 turns -0.0, which tiny negative differences round to, into +0.0.
-    return f"{round(100 * share, 1) + 0.0:+.1f}".replace("-", "\N{MINUS SIGN}")
+    return figures.in_points(share).replace("-", "\N{MINUS SIGN}")
 
 
 def interval(ends: Interval | Sequence[float] | None) -> str:
     """Return both ends in percent."""
-    return "" if ends is None else f"{percent(ends[0])} to {percent(ends[1])}"
+    return "" if ends is None else figures.ends(ends)
 
 
 def points_interval(ends: Interval | Sequence[float] | None) -> str:
     """Return both ends in percentage points."""
-    return "" if ends is None else f"{points(ends[0])} to {points(ends[1])}"
+    return "" if ends is None else figures.ends(ends, points)
 
 
 def figure(value: float | None, digits: int = 3) -> str:
@@ -69,9 +77,7 @@ def figure(value: float | None, digits: int = 3) -> str:
 
 def probability(p: float | None) -> str:
     """Return a p-value."""
-    if p is None:
-        return NONE
-    return f"< {LEAST_P}" if p < LEAST_P else f"{p:.3f}"
+    return NONE if p is None else figures.p_value(p)
 
 
 def seconds(value: float | None) -> str:

@@ -20,8 +20,3 @@ def listed(lines: Sequence[str]) -> str:
     """Return a list of lines; "" if there are none."""
     items = "".join(f"<li>{escape(each)}</li>" for each in lines)
     return f"<ul>{items}</ul>" if items else ""
-
-
-def percent(share: float) -> str:
-    """Return a share from 0 to 1 in percent."""
-    return f"{100 * share:.1f} %"

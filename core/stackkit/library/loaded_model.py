@@ -18,7 +18,7 @@ from stackkit.api.paths import user_path
 from stackkit.api.reporter import Reporter
 from stackkit.api.rgb import rgb_of
 from stackkit.library.components import installed
-from stackkit.library.html import listed, percent, table
+from stackkit.library.html import listed, table
 from stackkit.library.images import GivenImage, OneImage, given_images
 from stackkit.library.predictions import Predictions
 from stackkit.model.model import Model
@@ -28,6 +28,7 @@ from stackkit.prediction.image_sources import find_images
 from stackkit.prediction.predictor import Predictor
 from stackkit.prediction.record import Prediction
 from stackkit.recipe.given import check_count
+from stackkit.utils.figures import percent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

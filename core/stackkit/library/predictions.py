@@ -8,10 +8,11 @@ from typing import Any, overload
 
 from stackkit.api.dataset import FailedImage
 from stackkit.library.frames import data_frame
-from stackkit.library.html import listed, percent, table
+from stackkit.library.html import listed, table
 from stackkit.prediction.acceptance import Acceptance
 from stackkit.prediction.record import Prediction
 from stackkit.prediction.rows import row
+from stackkit.utils.figures import percent
 
 MOST_ROWS = 20
 """Number of images that a notebook shows."""

@@ -11,12 +11,17 @@ from stackkit.evaluation.comparison import Comparison
 from stackkit.evaluation.metrics import Result
 from stackkit.evaluation.protocol import Protocol
 from stackkit.evaluation.table_row import sources
-from stackkit.report.sentences import ends, percent, signed_points, titles
+from stackkit.report.sentences import signed_points, titles
 from stackkit.report.verdicts import Verdicts
 from stackkit.report.view_notes import notes_on_views
+from stackkit.statistics.intervals import Interval
+from stackkit.utils.figures import ends, percent
 
 MAX_ROWS = 3
 """Maximum number of rows of the table that a note names."""
+
+ON_SELECTION = "The gain is measured against the best row on a single backbone"
+"""How the note on choosing that row begins."""
 
 
 def notes(
@@ -57,11 +62,17 @@ def notes_on_selection(verdicts: Verdicts, results: Sequence[Result]) -> Iterato
         return
     title = titles(results)[gain.first]
     yield (
-        "The gain is measured against the best row on a single backbone, chosen on the same test "
-        "images, which favours that one and makes gains look smaller. Corrected for this choice, it has "
+        f"{ON_SELECTION}, chosen on the same test images, which favours that one and makes gains look "
+        "smaller. Corrected for this choice, it has "
         f"{percent(single.corrected)} instead of {percent(single.accuracy)}, and the gain of {title} is "
-        f"{signed_points(gain.difference)}, 95 % interval {ends(gain.interval_95)}."
+        f"{signed_points(gain.difference)}, 95 % interval {ends(gain.interval_95)}"
+        f"{'' if gain.claimed else _why_unclaimed(gain.interval_95)}."
     )
+
+
+def _why_unclaimed(corrected: Interval) -> str:
+    because = "" if corrected[0] <= 0 <= corrected[1] else ", since the table shows none that is certain"
+    return f": no gain can be claimed{because}"
 
 
 def _on_images(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from stackkit.report.between_runs import RunComparison
-from stackkit.report.ladder_table import p_cell, signed, tenths, with_interval
+from stackkit.report.ladder_table import with_interval
 from stackkit.report.paper_table import PaperTable, TextColumn
+from stackkit.utils.figures import in_percent, in_points, p_value
 
 
 def comparison_table(comparison: RunComparison) -> PaperTable:
@@ -14,7 +15,9 @@ def comparison_table(comparison: RunComparison) -> PaperTable:
     rows = comparison.rows
     against = [comparison.against_first(number) for number in range(len(rows))]
     results = [each.result for each in rows]
-    differences = ["" if each is None else with_interval(each[0], each[1], signed) for each in against]
+    differences = [
+        "" if each is None else with_interval(each[0], each[1], in_points) for each in against
+    ]
     return PaperTable(
         caption="Rows of runs on the same test images; accuracy and differences in percent and points.",
         columns=[
@@ -22,13 +25,15 @@ def comparison_table(comparison: RunComparison) -> PaperTable:
             TextColumn(heading="row", cells=[each.row for each in rows], is_number=False),
             TextColumn(
                 heading="accuracy [95 %]",
-                cells=[with_interval(each.accuracy, each.interval_95, tenths) for each in results],
+                cells=[with_interval(each.accuracy, each.interval_95, in_percent) for each in results],
             ),
-            TextColumn(heading="balanced", cells=[tenths(each.balanced_accuracy) for each in results]),
+            TextColumn(
+                heading="balanced", cells=[in_percent(each.balanced_accuracy) for each in results]
+            ),
             TextColumn(heading="difference from the first [95 %]", cells=differences),
             TextColumn(
                 heading="p (Holm)",
-                cells=["" if each is None else p_cell(each[2].p_holm) for each in against],
+                cells=["" if each is None else p_value(each[2].p_holm) for each in against],
             ),
         ],
         sections=(),

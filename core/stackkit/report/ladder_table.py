@@ -8,9 +8,9 @@ from typing import Any
 from stackkit.evaluation.metrics import Result
 from stackkit.evaluation.table_row import sources
 from stackkit.report.paper_table import PaperTable, TextColumn
-from stackkit.report.rows import results_of
-from stackkit.report.sentences import percent
+from stackkit.report.rows import against_best_single, results_of
 from stackkit.statistics.intervals import Interval
+from stackkit.utils.figures import bracketed, in_percent, in_points, p_value, percent
 
 
 def ladder_table(document: Mapping[str, Any]) -> PaperTable:
@@ -33,7 +33,8 @@ def ladder_table(document: Mapping[str, Any]) -> PaperTable:
 
     """
     rows = results_of(document)
-    against = _against(document, len(rows))
+    verdicts = against_best_single(document)
+    against = [verdicts.get(number) for number in range(len(rows))]
     kinds = [row.kind for row in rows]
     return PaperTable(
         caption=_caption(document),
@@ -42,13 +43,6 @@ def ladder_table(document: Mapping[str, Any]) -> PaperTable:
         notes=_notes(document, rows, against),
         documents=_documents(rows, against, document),
     )
-
-
-def _against(document: Mapping[str, Any], count: int) -> list[Mapping[str, Any] | None]:
-    """Return the verdict on each row against the best single backbone; None for that one."""
-    verdicts = (document.get("verdicts") or {}).get("against_best_single", ())
-    by_row = {each["first"]: each for each in verdicts}
-    return [by_row.get(number) for number in range(count)]
 
 
 def _columns(
@@ -65,18 +59,18 @@ def _columns(
         return ["" if each.get(name) is None else f"{each[name]:.1f}" for each in costs]
 
     gains = [_gain(row, each) for row, each in zip(rows, against, strict=True)]
-    ps = ["" if each is None else p_cell(each["p_holm"]) for each in against]
+    ps = ["" if each is None else p_value(each["p_holm"]) for each in against]
     return [
         TextColumn(heading="classifier", cells=[row.name for row in rows], is_number=False),
         TextColumn(heading="on", cells=[_on(row) for row in rows], is_number=False),
         TextColumn(heading="fitted on", cells=[row.fit_on or "" for row in rows], is_number=False),
         TextColumn(
             heading="accuracy [95 %]",
-            cells=[with_interval(row.accuracy, row.interval_95, tenths) for row in rows],
+            cells=[with_interval(row.accuracy, row.interval_95, in_percent) for row in rows],
         ),
-        figures("balanced", "balanced_accuracy", tenths),
-        figures("macro-F1", "macro_f1", tenths),
-        figures("top-5", "top_5", tenths),
+        figures("balanced", "balanced_accuracy", in_percent),
+        figures("macro-F1", "macro_f1", in_percent),
+        figures("top-5", "top_5", in_percent),
         figures("log-loss", "log_loss", thousandths),
         figures("ECE", "ece", thousandths),
         figures("log-loss, calibrated", "calibrated_log_loss", thousandths),
@@ -91,13 +85,8 @@ def _columns(
 def _gain(row: Result, verdict: Mapping[str, Any] | None) -> str:
     if verdict is None:
         return "best" if row.kind != "reference" and row.gain_interval_95 is None else ""
-    low, high = _gain_interval(row, verdict) or (0.0, 0.0)
-    return with_interval(verdict["difference"], (low, high), signed)
-
-
-def _gain_interval(row: Result, verdict: Mapping[str, Any] | None) -> Sequence[float] | None:
-    """Return the interval of the console's table; that of the verdict for a row that has no other."""
-    return row.gain_interval_95 or (verdict["interval_95"] if verdict else None)
+    low, high = verdict["interval_95"]
+    return with_interval(verdict["difference"], (low, high), in_points)
 
 
 def _on(row: Result) -> str:
@@ -163,7 +152,7 @@ def _documents(
                 )
             },
             "gain": each and each["difference"],
-            "gain_interval_95": _low_high(_gain_interval(row, each)),
+            "gain_interval_95": _low_high(each["interval_95"] if each else None),
             "p": each and each["p"],
             "p_holm": each and each["p_holm"],
             "test": each and each["test"],
@@ -182,24 +171,9 @@ def _low_high(interval: Sequence[float] | None) -> dict[str, float | None]:
 
 def with_interval(value: float, interval: Interval, shown: Callable[[float], str]) -> str:
     """Return a figure with both ends of its interval, such as "91.3 [89.5, 92.8]"."""
-    return f"{shown(value)} [{', '.join(map(shown, interval))}]"
-
-
-def tenths(share: float) -> str:
-    """Return a share in percent with one decimal."""
-    return f"{100 * share:.1f}"
+    return f"{shown(value)} {bracketed(interval, shown)}"
 
 
 def thousandths(value: float) -> str:
     """Return a figure with three decimals."""
     return f"{value:.3f}"
-
-
-def signed(difference: float) -> str:
-    """Return a difference of shares in points with its sign; no -0.0."""
-    return f"{round(100 * difference, 1) + 0.0:+.1f}"
-
-
-def p_cell(p: float) -> str:
-    """Return a p-value for a cell."""
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"

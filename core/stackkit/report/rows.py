@@ -11,8 +11,21 @@ from typing import Any
 from stackkit.api.errors import UsageError
 from stackkit.evaluation.metrics import Result
 from stackkit.evaluation.outcomes import Outcomes
+from stackkit.evaluation.references import LARGEST_CLASS
 from stackkit.report.array_file import damaged
 from stackkit.report.report import FILE_NAME
+
+_STEPS = (
+    "largest",
+    "baseline",
+    "learner",
+    "reference",
+    "in-sample",
+    "out-of-fold",
+    "features",
+    "aggregator",
+)
+"""Chance, baselines, single backbones, the plain mean, then the stacks by what they learned from."""
 
 _FIELDS = frozenset(field.name for field in fields(Result))
 
@@ -74,6 +87,15 @@ def results_of(document: Mapping[str, Any]) -> list[Result]:
         raise UsageError(f"the report of {document.get('dataset')} is damaged: {error}") from error
 
 
+def against_best_single(document: Mapping[str, Any]) -> dict[int, Mapping[str, Any]]:
+    """Return the verdict on each row against the best row on a single backbone, by its position.
+
+    That row itself has none, and no row of a run that was not judged has one.
+    """
+    verdicts = document.get("verdicts") or {}
+    return {each["first"]: each for each in verdicts.get("against_best_single", ())}
+
+
 def check_whole(name: str, document: Mapping[str, Any], outcomes: Outcomes) -> None:
     """Check that a report and outcomes belong together; `name` is how the user calls the run.
 
@@ -90,6 +112,14 @@ def check_whole(name: str, document: Mapping[str, Any], outcomes: Outcomes) -> N
             f"report.json and outcomes.npz of {name} are not of one run; repeat the run, which takes "
             "features and fits from the cache"
         )
+
+
+def step(entry: Mapping[str, Any]) -> int:
+    """Return the place of a row on the ladder from chance to the stacks."""
+    if entry["kind"] == "reference":
+        return _STEPS.index("largest" if entry["name"] == LARGEST_CLASS else "reference")
+    fit_on = entry["fit_on"] if entry["kind"] == "aggregator" else None
+    return _STEPS.index(fit_on or entry["kind"])
 
 
 def _result(entry: Mapping[str, Any]) -> Result:

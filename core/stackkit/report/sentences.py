@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from stackkit.evaluation.metrics import Result
 from stackkit.evaluation.table_row import sources
 from stackkit.statistics.intervals import Interval
+from stackkit.statistics.selection import Estimate
+from stackkit.utils.figures import ends, in_percent, p_value, percent
 
 LEVEL = 0.05
 """A difference is claimed if its corrected p-value is below."""
@@ -39,30 +41,20 @@ def _title(result: Result) -> str:
     return f"{result.name} on {sources(result.backbones, len(result.learners))}"
 
 
-def percent(share: float) -> str:
-    """Return a share with one decimal and its sign, such as "91.3 %"."""
-    return f"{100 * share:.1f} %"
-
-
 def points(difference: float) -> str:
     """Return the size of a difference in percentage points, such as "0.1 points"."""
-    return f"{abs(100 * difference):.1f} points"
+    return f"{in_percent(abs(difference))} points"
 
 
 def signed_points(difference: float) -> str:
     """Return a difference in percentage points with a minus sign if it is one, such as "-0.4 points"."""
-    return f"{round(100 * difference, 1) + 0.0:.1f} points"
+    return f"{in_percent(difference)} points"
 
 
-def ends(interval: Interval) -> str:
-    """Return the ends of an interval of shares in percent, such as "89.5 to 92.8"."""
-    # Adding 0.0 turns -0.0 into 0.0.
-    return " to ".join(f"{round(100 * end, 1) + 0.0:.1f}" for end in interval)
-
-
-def p_value(p: float) -> str:
+def p_equals(p: float) -> str:
     """Return a p-value as papers print it, such as "p = 0.012"."""
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+    found = p_value(p)
+    return f"p {found}" if found.startswith("<") else f"p = {found}"
 
 
 def is_claimed(interval: Interval, p_holm: float) -> bool:
@@ -108,7 +100,7 @@ def on_difference(
         words = ("worse than", "behind")
     else:
         words = ("better than", "ahead of")
-    corrected = f"{p_value(p_holm)}, {test}"
+    corrected = f"{p_equals(p_holm)}, {test}"
     if comparisons > 1:
         corrected += f", Holm's correction for {comparisons} comparisons"
     size = f"{points(difference)}, 95 % interval {ends(interval)}"
@@ -120,6 +112,47 @@ def on_difference(
     if round(100 * difference, 1) == 0:
         return f"{first} and {second} differ by {size}: no difference can be claimed{why}."
     return f"{first} is {words[1]} {second} by {size}: no difference can be claimed{why}."
+
+
+def on_gain(stack: str, single: str, measured: Estimate, corrected: Estimate, *, claimed: bool) -> str:
+    """Say what a stack adds to the best single backbone, as measured and corrected for the choice.
+
+    Parameters
+    ----------
+    stack, single : str
+        Titles of the rows.
+    measured, corrected : Estimate
+        Difference of their accuracies: on all images, and with the choice of the single backbone
+        repeated.
+    claimed : bool
+        Whether both say that the rows differ.
+
+    """
+    best = f"the best single backbone ({single})"
+    if not claimed:
+        plain, fair = (
+            f"{signed_points(each.value)}, 95 % interval {_ends_and_p(each)}"
+            for each in (measured, corrected)
+        )
+        return (
+            f"No gain of {stack} over {best} can be claimed: {plain}, as measured, which tends to be "
+            f"too low because that backbone was chosen on the same images; {fair}, corrected for this "
+            "choice, which can be a little too high. A gain is claimed only where both agree."
+        )
+    size = points(corrected.value)
+    said = f"adds {size} to {best}" if corrected.value > 0 else f"is worse than {best} by {size}"
+    upwards = corrected.value > 0  # the figures of a sentence have the direction of its word
+    return (
+        f"{stack} {said}, 95 % interval {_ends_and_p(corrected, upwards=upwards)}, corrected for "
+        f"choosing that one on the same images; as measured, it is {points(measured.value)}, "
+        f"{_ends_and_p(measured, upwards=upwards)}."
+    )
+
+
+def _ends_and_p(estimate: Estimate, *, upwards: bool = True) -> str:
+    low, high = estimate.interval_95
+    p = "" if estimate.p is None else f" ({p_equals(estimate.p)})"
+    return ends((low, high) if upwards else (-high, -low)) + p
 
 
 def on_selection(

@@ -41,8 +41,8 @@ def _on_groups(protocol: Protocol, groups: GroupSummary) -> Iterator[str]:
     counted = f"{groups.count} groups, the largest with {groups.largest} image(s)"
     if protocol.grouped:
         yield (
-            f"Folds keep groups together: {counted}. Confidence intervals count images as if they were "
-            "independent, so they are too narrow where images of one group are alike."
+            f"Folds keep groups together: {counted}. Confidence intervals and tests take groups, not "
+            "images, as independent; with few large groups, intervals are still a little too narrow."
         )
     elif overlap := groups.in_train_and_test.sets:
         example = groups.in_train_and_test.examples[0]

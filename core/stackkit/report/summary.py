@@ -9,8 +9,13 @@ from stackkit.evaluation.learning_curve import LearningCurve
 from stackkit.evaluation.metrics import Result
 from stackkit.evaluation.overlaps import SharedImages
 from stackkit.evaluation.protocol import Protocol
-from stackkit.report.sentences import ends, named, p_value, percent, points, signed_points
+from stackkit.evaluation.references import LARGEST_CLASS
+from stackkit.report.sentences import named
 from stackkit.report.verdicts import Selected, Verdict
+from stackkit.utils.figures import ends, percent
+
+TIE = 1e-9
+"""Accuracies that differ by less are equal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +26,6 @@ class Summary:
     titles: Sequence[str]
     headline: int
     best: Selected
-    best_single: Selected
     gain: Verdict | None
     pairs: Sequence[Verdict]
     protocol: Protocol
@@ -36,7 +40,7 @@ class Summary:
         )
         found.append(self._accuracy())
         if self.gain:
-            found.append(self._gain(self.gain))
+            found.append(self.gain.sentence)
         found.append(self._best())
         if self.learning_curve:
             found.append(self.learning_curve.sentence)
@@ -46,7 +50,7 @@ class Summary:
 
     def _accuracy(self) -> str:
         row = self.rows[self.headline]
-        chance = [each for each in self.rows if each.name == "largest class"]
+        chance = [each for each in self.rows if each.name == LARGEST_CLASS]
         beside = (
             f"; always answering the largest class is right for {percent(chance[0].accuracy)}"
             if chance
@@ -55,29 +59,6 @@ class Summary:
         return (
             f"{self.titles[self.headline]} is right for {percent(row.accuracy)} of the images that it "
             f"was not fitted on, 95 % interval {ends(row.interval_95)}{beside}."
-        )
-
-    def _gain(self, gain: Verdict) -> str:
-        single = f"the best single backbone ({self.titles[self.best_single.row]})"
-        corrected = (
-            ", corrected for choosing that one on the same images"
-            if len(self.best_single.among) > 1
-            else ""
-        )
-        low, high = gain.interval_95
-        interval = f"95 % interval {ends((low, high))}"
-        if not gain.claimed:
-            size = signed_points(gain.difference)
-            return f"No gain over {single} can be claimed: {size}, {interval}{corrected}."
-        if gain.difference < 0:
-            lost = f"95 % interval {ends((-high, -low))}"
-            return (
-                f"It is worse than {single} by {points(gain.difference)}, {lost}{corrected} "
-                f"({p_value(gain.p_holm)})."
-            )
-        return (
-            f"It adds {points(gain.difference)} to {single}, {interval}{corrected} "
-            f"({p_value(gain.p_holm)})."
         )
 
     def _best(self) -> str:
@@ -92,8 +73,11 @@ class Summary:
             if alike
             else "it is better than every other row"
         )
+        # Means over folds that are equal may differ in the last digits.
+        equal = sum(abs(row.accuracy - best.accuracy) < TIE for row in self.rows) - 1
+        tied = f", as {'have' if equal > 1 else 'has'} {equal} more" if equal else ""
         return (
-            f"{self.titles[best.row]} has the highest accuracy of all {len(self.rows)} rows: "
+            f"{self.titles[best.row]} has the highest accuracy of all {len(self.rows)} rows{tied}: "
             f"{percent(best.accuracy)}, or {percent(best.corrected)} corrected for this choice; {told}."
         )
 

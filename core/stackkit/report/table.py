@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
@@ -12,7 +12,7 @@ from stackkit.evaluation.metrics import Result, best_single
 from stackkit.evaluation.references import LARGEST_CLASS
 from stackkit.evaluation.table_row import sources
 from stackkit.report.report import FILE_NAME, Report
-from stackkit.statistics.intervals import Interval
+from stackkit.utils.figures import bracketed, in_percent, in_points
 from stackkit.utils.tables import Column, print_literal, print_table, unwrapped
 
 MAX_FOLDS = 5
@@ -45,7 +45,7 @@ def show(report: Report, console: Console) -> None:
     _show_results(report, console)
     if len(report.folds) > MAX_FOLDS:
         for result in report.results:
-            accuracies = " ".join(map(_percent, result.fold_accuracy))
+            accuracies = " ".join(map(in_percent, result.fold_accuracy))
             print_literal(
                 console,
                 f"{report.protocol.part}s of {result.name} on {_backbones(result)}: {accuracies}",
@@ -64,14 +64,14 @@ def show(report: Report, console: Console) -> None:
 def _chance(report: Report) -> str:
     """Return what the title says of the accuracy that needs no image."""
     found = [each for each in report.references if each.name == LARGEST_CLASS]
-    return "".join(f", chance {_percent(each.accuracy)} (always the largest class)" for each in found)
+    return "".join(f", chance {in_percent(each.accuracy)} (always the largest class)" for each in found)
 
 
 def _show_learning_curve(found: LearningCurve, console: Console) -> None:
     for curve in found.curves:
         title = f"{curve.name} on {sources(curve.backbones, 1)}"
         points = ", ".join(
-            f"{_images(p.images_per_class)}: {_percent(p.accuracy)}" for p in curve.points
+            f"{_images(p.images_per_class)}: {in_percent(p.accuracy)}" for p in curve.points
         )
         print_literal(console, f"accuracy of {title} by training images of each class: {points}")
     print_literal(console, f"- {found.sentence}")
@@ -100,7 +100,7 @@ def _show_results(report: Report, console: Console) -> None:
     ]
     for fold in range(n_folds if n_folds <= MAX_FOLDS else 0):
         heading = f"{report.protocol.part} {fold + 1}" if n_folds > 1 else "test"
-        accuracies = [_percent(result.fold_accuracy[fold]) for result in results]
+        accuracies = [in_percent(result.fold_accuracy[fold]) for result in results]
         columns.append(Column(heading=heading, cells=accuracies, rank=5))
     columns += _summaries(report, best)
     kinds = [result.kind for result in results]
@@ -113,17 +113,17 @@ def _show_results(report: Report, console: Console) -> None:
 def _summaries(report: Report, best: Result) -> list[Column]:
     """Return the columns after the folds."""
     results = report.results
-    intervals = [_interval(result.interval_95, _percent) for result in results]
+    intervals = [bracketed(result.interval_95) for result in results]
     columns = [
-        Column(heading="mean", cells=[_percent(result.accuracy) for result in results]),
+        Column(heading="mean", cells=[in_percent(result.accuracy) for result in results]),
         Column(heading="[95 %]", cells=intervals, rank=1),
     ]
     if len(report.folds) > 1:
-        spreads = ["" if result.spread is None else _percent(result.spread) for result in results]
+        spreads = ["" if result.spread is None else in_percent(result.spread) for result in results]
         columns.append(Column(heading="sd", cells=spreads, rank=4))
     # Equals the share of correct images where all classes have equally many.
     if len({size for size in report.class_sizes if size}) > 1:
-        balanced = [_percent(result.balanced_accuracy) for result in results]
+        balanced = [in_percent(result.balanced_accuracy) for result in results]
         columns.append(Column(heading="balanced", cells=balanced, rank=3))
     gains = [_gain(result, best) for result in results]
     return [*columns, Column(heading="gain [95 %]", cells=gains, rank=2)]
@@ -132,20 +132,9 @@ def _summaries(report: Report, best: Result) -> list[Column]:
 def _gain(result: Result, best: Result) -> str:
     if not result.gain_interval_95:
         return "best"
-    return f"{_points(result.accuracy - best.accuracy)} {_interval(result.gain_interval_95, _points)}"
-
-
-def _interval(ends: Interval, formatted: Callable[[float], str]) -> str:
-    return f"[{', '.join(map(formatted, ends))}]"
-
-
-def _points(share: float) -> str:
-    # Adding 0.0 turns -0.0, which tiny negative gains round to, into +0.0.
-    return f"{round(100 * share, 1) + 0.0:+.1f}"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f}"
+    return (
+        f"{in_points(result.accuracy - best.accuracy)} {bracketed(result.gain_interval_95, in_points)}"
+    )
 
 
 def _backbones(result: Result) -> str:

@@ -47,7 +47,7 @@ class Forecast:
 
 
 def forecast(
-    images_per_class: NDArray[np.float64], accuracy: NDArray[np.float64], n_test: int, *, seed: int = 0
+    images_per_class: NDArray[np.float64], accuracy: NDArray[np.float64], n_test: float, *, seed: int = 0
 ) -> Forecast | None:
     """Forecast the accuracy with twice as many training images as at the last point.
 
@@ -57,8 +57,8 @@ def forecast(
         Training images per class, ascending, above 0.
     accuracy : ndarray of shape (n_points,), float64
         Accuracy on the same test images, in [0, 1].
-    n_test : int
-        Number of distinct test images.
+    n_test : float
+        Number of distinct test images; in groups, of independent ones that tell as much.
     seed : int
         Of the random numbers for the interval.
 
@@ -109,7 +109,7 @@ def forecast(
     )
 
 
-def _start_of_power_law(images: Floats, errors: Floats, n_test: int) -> int | None:
+def _start_of_power_law(images: Floats, errors: Floats, n_test: float) -> int | None:
     """Return the first point of the longest last part of a curve that is a power law."""
     for start in range(len(images) - MIN_POINTS + 1):
         part, observed = images[start:], errors[start:]
@@ -120,14 +120,14 @@ def _start_of_power_law(images: Floats, errors: Floats, n_test: int) -> int | No
     return None
 
 
-def _binomial(errors: Floats, n_test: int) -> Floats:
+def _binomial(errors: Floats, n_test: float) -> Floats:
     """Return the standard deviation of each point, (n_points,); above 0 also for an error of 0."""
     shares = (errors * n_test + 1) / (n_test + 2)
     found: Floats = np.sqrt(shares * (1 - shares) / n_test)
     return found
 
 
-def _noise(images: Floats, errors: Floats, n_test: int) -> Floats:
+def _noise(images: Floats, errors: Floats, n_test: float) -> Floats:
     binomial = _binomial(errors, n_test)
     expected = _fitted(images, errors[np.newaxis], binomial, images)[0]
     found: Floats = np.sqrt(binomial**2 + np.mean((errors - expected) ** 2))

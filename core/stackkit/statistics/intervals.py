@@ -54,6 +54,29 @@ def _wilson(hits: float, total: float, z: float) -> Interval:
     return (center - half if hits > 0 else 0.0, center + half if hits < total else 1.0)
 
 
+def images_of_width(share: float, width: float) -> float:
+    """Return the number of independent images whose Wilson interval would be as wide.
+
+    Parameters
+    ----------
+    share : float
+        In [0, 1].
+    width : float
+        Upper minus lower end of the 95 % interval, in (0, 1).
+
+    Returns
+    -------
+    float
+        At least 1.
+
+    """
+    # The width is z / (n + z^2) * sqrt(4 n share (1 - share) + z^2): a quadratic equation in n.
+    z_squared = Z_95**2
+    half = z_squared * (width**2 - 2 * share * (1 - share))
+    root = math.sqrt(half**2 + width**2 * z_squared**2 * (1 - width**2))
+    return max(1.0, (root - half) / width**2)
+
+
 def wilson_of_variance(
     share: float, variance: float, *, total: float, n_units: int, widening: float = 1.0
 ) -> Interval:

@@ -15,6 +15,9 @@ BINS = 15
 TINY = 1e-12
 """Probabilities below count as this one, so that log-loss is finite."""
 
+Weights = NDArray[np.float64] | None
+"""How much each prediction counts; None if all count the same."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReliabilityBin:
@@ -48,9 +51,10 @@ def log_loss(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> f
     return mean_log_loss(probabilities[np.arange(len(labels)), labels])
 
 
-def mean_log_loss(of_true: NDArray[np.floating]) -> float:
+def mean_log_loss(of_true: NDArray[np.floating], weights: Weights = None) -> float:
     """Return the log-loss from the probability of the true class of each prediction, shape (n,)."""
-    return float(-np.log(np.maximum(np.asarray(of_true, dtype=np.float64), TINY)).mean())
+    logarithms = np.log(np.maximum(np.asarray(of_true, dtype=np.float64), TINY))
+    return float(-np.average(logarithms, weights=weights))
 
 
 def expected_calibration_error(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
@@ -58,7 +62,9 @@ def expected_calibration_error(probabilities: NDArray[np.float64], labels: NDArr
     return calibration_error(probabilities.max(axis=1), probabilities.argmax(axis=1) == labels)
 
 
-def calibration_error(confidence: NDArray[np.floating], correct: NDArray[np.bool_]) -> float:
+def calibration_error(
+    confidence: NDArray[np.floating], correct: NDArray[np.bool_], weights: Weights = None
+) -> float:
     """Return the mean distance of confidence and accuracy, from 0 to 1, over bins of confidence.
 
     Parameters
@@ -67,6 +73,8 @@ def calibration_error(confidence: NDArray[np.floating], correct: NDArray[np.bool
         Probability of the predicted class of each prediction, in [0, 1].
     correct : ndarray of shape (n,), bool
         Whether it is right.
+    weights : ndarray of shape (n,), float64, or None
+        How much each prediction counts; None if all count the same.
 
     Notes
     -----
@@ -76,8 +84,9 @@ def calibration_error(confidence: NDArray[np.floating], correct: NDArray[np.bool
 
     """
     sure = np.asarray(confidence, dtype=np.float64)
-    gaps = np.bincount(_bins(sure), weights=sure - correct, minlength=BINS)
-    return float(np.abs(gaps).sum() / len(correct))
+    gaps = sure - correct if weights is None else weights * (sure - correct)
+    total = len(correct) if weights is None else weights.sum()
+    return float(np.abs(np.bincount(_bins(sure), weights=gaps, minlength=BINS)).sum() / total)
 
 
 def reliability_bins(
@@ -118,13 +127,17 @@ def _bins(confidence: NDArray[np.float64]) -> NDArray[np.int64]:
     return numbers.clip(max=BINS - 1)
 
 
-def macro_f1(true: NDArray[np.integer], predicted: NDArray[np.integer]) -> float:
+def macro_f1(
+    true: NDArray[np.integer], predicted: NDArray[np.integer], weights: Weights = None
+) -> float:
     """Return the mean over the classes of the F1 score, in [0, 1].
 
     Parameters
     ----------
     true, predicted : ndarray of shape (n,), int
         Labels, at least 0. Classes that are in neither do not count.
+    weights : ndarray of shape (n,), float64, or None
+        As for `calibration_error`.
 
     Notes
     -----
@@ -138,13 +151,14 @@ def macro_f1(true: NDArray[np.integer], predicted: NDArray[np.integer]) -> float
     """
     size = 1 + int(max(true.max(), predicted.max()))
     right, of_true, of_predicted = (
-        np.bincount(each, minlength=size) for each in (true[true == predicted], true, predicted)
+        np.bincount(labels[chosen], None if weights is None else weights[chosen], minlength=size)
+        for labels, chosen in ((true, true == predicted), (true, slice(None)), (predicted, slice(None)))
     )
     occurs = of_true + of_predicted > 0
     return float(np.mean(2 * right[occurs] / (of_true + of_predicted)[occurs]))
 
 
-def top_k(ranks: NDArray[np.integer], k: int) -> float:
+def top_k(ranks: NDArray[np.integer], k: int, weights: Weights = None) -> float:
     """Return the share of images whose true class is among the `k` most probable ones.
 
     Parameters
@@ -153,6 +167,8 @@ def top_k(ranks: NDArray[np.integer], k: int) -> float:
         Number of classes that are more probable than the true one; 0 is right.
     k : int
         At least 1.
+    weights : ndarray of shape (n,), float64, or None
+        As for `calibration_error`.
 
     """
-    return float(np.mean(np.asarray(ranks) < k))
+    return float(np.average(np.asarray(ranks) < k, weights=weights))

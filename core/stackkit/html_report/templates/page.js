@@ -37,7 +37,10 @@
     for (const entry of entries) {
       if (!entry.isIntersecting) continue;
       links.forEach((a) => a.removeAttribute("aria-current"));
-      links.get(entry.target.id)?.setAttribute("aria-current", "true");
+      const link = links.get(entry.target.id);
+      link?.setAttribute("aria-current", "true");
+      const list = link?.closest("ul");  // on a narrow screen, it shows a part of the links
+      list?.scrollTo({ left: link.offsetLeft - list.offsetLeft - list.clientWidth / 3 });
     }
   }, { rootMargin: "-15% 0px -75% 0px" });
   document.querySelectorAll("main > section").forEach((section) => seen.observe(section));
