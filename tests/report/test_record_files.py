@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.made_up_runs import made_up
 
 from stackkit.api.errors import UsageError
 from stackkit.audit.findings import Audit, Finding, HardPair
@@ -63,7 +64,7 @@ EVIDENCE_MADE = Evidence(
 )
 
 
-DOCUMENT: dict[str, Any] = {"results": [{}], "references": [{}], "classes": ["<b>", "ä"]}
+RUN = made_up({"logistic on lite2": 0.8, "largest class": 0.1}, n=30).record(judged=False)
 
 
 def same(one: Any, other: Any) -> bool:
@@ -92,17 +93,23 @@ def test_outcomes_and_evidence_are_read_as_they_were_written(tmp_path: Path) -> 
 def test_a_record_is_read_from_a_folder_with_that_of_the_other_protocol(tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path / "official-split"):
         folder.mkdir(exist_ok=True)
-        (folder / "report.json").write_text(json.dumps(DOCUMENT))
-        write_outcomes(OUTCOMES_MADE, folder)
+        (folder / "report.json").write_text(json.dumps(RUN.document))
+        write_outcomes(RUN.outcomes, folder)
     record = read_record(tmp_path)
-    assert record.document == DOCUMENT
+    assert record.document == RUN.document
     assert record.folder == tmp_path
     assert record.evidence is None
     assert record.other
     assert record.other.other is None
-    for change in ({"results": []}, {"classes": ["ä", "<b>"]}):
-        (tmp_path / "report.json").write_text(json.dumps(DOCUMENT | change))
-        with pytest.raises(UsageError, match=r"report.json and outcomes.npz of .* are not of one run"):
+    other_run = r"report.json and outcomes.npz of .* are not of one run"
+    for change, message in (
+        ({"references": []}, other_run),
+        ({"classes": ["ä", "<b>"]}, other_run),
+        ({"results": [{"name": "x"}]}, "is damaged"),
+        ({"protocol": None}, "report.json has no valid 'protocol'"),
+    ):
+        (tmp_path / "report.json").write_text(json.dumps(RUN.document | change))
+        with pytest.raises(UsageError, match=message):
             read_record(tmp_path)
 
 
@@ -153,7 +160,8 @@ def test_files_of_a_newer_format_and_pickles_are_refused(tmp_path: Path) -> None
         archive.writestr("about.npy", b"nothing")
     with pytest.raises(UsageError, match=r"evidence.npz is damaged; delete it, and `stackkit report`"):
         read_evidence(tmp_path)
-    (tmp_path / "report.json").write_text(json.dumps(DOCUMENT))
+    write_outcomes(RUN.outcomes, tmp_path)
+    (tmp_path / "report.json").write_text(json.dumps(RUN.document))
     assert read_record(tmp_path, evidence=False).evidence is None, "figures need no images"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from itertools import accumulate, pairwise
@@ -20,7 +19,7 @@ from stackkit.report.array_file import Arrays, damaged, read_arrays, write_array
 from stackkit.report.evidence import Evidence, FeatureMap
 from stackkit.report.record import Record
 from stackkit.report.report import EVIDENCE, FILE_NAME, OFFICIAL_SPLIT, OUTCOMES
-from stackkit.report.rows import check_whole
+from stackkit.report.rows import check_whole, read_document
 
 _GATHER = "delete it, and `stackkit report` reads the images and features again"
 """What to do about a damaged evidence.npz."""
@@ -261,7 +260,7 @@ def read_record(folder: Path, *, evidence: bool = True) -> Record:
 
     """
     second = folder / OFFICIAL_SPLIT
-    document, outcomes = _document(folder), read_outcomes(folder)
+    document, outcomes = read_document(folder), read_outcomes(folder)
     check_whole(str(folder), document, outcomes)
     return Record(
         document=document,
@@ -270,21 +269,3 @@ def read_record(folder: Path, *, evidence: bool = True) -> Record:
         folder=folder,
         other=read_record(second, evidence=evidence) if (second / FILE_NAME).is_file() else None,
     )
-
-
-def _document(folder: Path) -> dict[str, Any]:
-    path = folder / FILE_NAME
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
-        raise UsageError(
-            f"{folder} holds no {FILE_NAME}; give the folder that `stackkit run --out` wrote, or a "
-            "name that `stackkit runs ls` shows"
-        ) from None
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read ({error.strerror})") from error
-    except ValueError as error:
-        raise damaged(path) from error
-    if not isinstance(document, dict) or "results" not in document:
-        raise damaged(path)
-    return document

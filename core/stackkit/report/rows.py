@@ -1,15 +1,19 @@
-"""Read the rows of a table back from report.json."""
+"""Read report.json, and the rows of its table, back."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 from stackkit.api.errors import UsageError
 from stackkit.evaluation.metrics import Result
 from stackkit.evaluation.outcomes import Outcomes
 from stackkit.evaluation.references import LARGEST_CLASS
+from stackkit.report.array_file import damaged
+from stackkit.report.report import FILE_NAME
 
 _STEPS = (
     "largest",
@@ -24,6 +28,48 @@ _STEPS = (
 """Chance, baselines, single backbones, the plain mean, then the stacks by what they learned from."""
 
 _FIELDS = frozenset(field.name for field in fields(Result))
+
+
+def read_document(folder: Path) -> dict[str, Any]:
+    """Return the content of report.json in the folder of a run.
+
+    Raises
+    ------
+    UsageError
+        If there is none, or it is damaged.
+
+    """
+    path = folder / FILE_NAME
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise UsageError(
+            f"{folder} holds no {FILE_NAME}; give the folder that `stackkit run --out` wrote, or a "
+            "name that `stackkit runs ls` shows"
+        ) from None
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        raise damaged(path) from error
+    if not isinstance(document, dict):
+        raise damaged(path)
+    for name, kind in _NEEDED.items():
+        if not isinstance(document.get(name), kind):
+            raise UsageError(
+                f"{path} has no valid {name!r}; it was changed, or written by another stackkit; repeat "
+                "the run, which takes features and fits from the cache"
+            )
+    return document
+
+
+_NEEDED: Mapping[str, type] = {
+    **dict.fromkeys(("stackkit", "created", "dataset"), str),
+    **dict.fromkeys(("results", "classes", "class_sizes", "folds", "components"), list),
+    **dict.fromkeys(("failed_images", "notes"), list),
+    **dict.fromkeys(("protocol", "largest_class", "best_single", "versions", "timings"), dict),
+    "n_images": int,
+}
+"""What a report cannot be made without; other fields of report.json may be missing."""
 
 
 def results_of(document: Mapping[str, Any]) -> list[Result]:
@@ -56,10 +102,11 @@ def check_whole(name: str, document: Mapping[str, Any], outcomes: Outcomes) -> N
     Raises
     ------
     UsageError
-        If they do not: figures of one run would be shown with images of another.
+        If they do not: figures of one run would be shown with images of another. Also if a row is
+        damaged.
 
     """
-    rows = [*document["results"], *document.get("references", ())]
+    rows = results_of(document)
     if len(rows) != len(outcomes.rows) or list(document.get("classes", ())) != list(outcomes.classes):
         raise UsageError(
             f"report.json and outcomes.npz of {name} are not of one run; repeat the run, which takes "
