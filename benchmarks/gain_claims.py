@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from stackkit.report.paired import PairedAnswers
-from stackkit.report.sentences import is_claimed
 from stackkit.statistics.selection import corrected_gain
+from stackkit.verdicts.paired import PairedAnswers
+from stackkit.verdicts.sentences import is_claimed
 
 N_IMAGES = 1115
 BEST = 0.88

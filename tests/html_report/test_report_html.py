@@ -11,10 +11,10 @@ import pytest
 from support.report_records import HOSTILE, SCRIPT, everything, jpeg
 
 from stackkit.charts.all import pictures
+from stackkit.evidence.evidence import Evidence
 from stackkit.html_report import frame, page
 from stackkit.html_report.text import prose
 from stackkit.report.caveats import ON_SELECTION
-from stackkit.report.evidence import Evidence
 from stackkit.report.record import Record
 
 VOID = {"meta", "link", "img", "input", "br", "wbr", "circle", "use", "path", "line", "rect"}

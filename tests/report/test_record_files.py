@@ -15,8 +15,8 @@ from support.made_up_runs import made_up
 from stackkit.api.errors import UsageError
 from stackkit.audit.findings import Audit, Finding, HardPair
 from stackkit.evaluation.outcomes import Certainty, Outcomes, RowOutcome
+from stackkit.evidence.evidence import Evidence, FeatureMap
 from stackkit.report import array_file
-from stackkit.report.evidence import Evidence, FeatureMap
 from stackkit.report.record_files import (
     read_evidence,
     read_outcomes,

@@ -13,9 +13,9 @@ from stackkit.evaluation.metrics import Result, score
 from stackkit.evaluation.outcomes import Outcomes, RowOutcome
 from stackkit.evaluation.overlaps import ConflictingLabels, Duplicates, Overlap, SharedImages
 from stackkit.evaluation.protocol import Protocol
-from stackkit.report.judging import make_verdicts
 from stackkit.report.record import Record
 from stackkit.report.report import FoldSize, Report
+from stackkit.verdicts.judging import make_verdicts
 
 NO_OVERLAP = Overlap(sets=0, test_images=0, examples=())
 

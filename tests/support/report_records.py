@@ -14,11 +14,11 @@ from stackkit.evaluation.metrics import Result, score, with_gain_intervals
 from stackkit.evaluation.outcomes import Certainty, Outcomes, RowOutcome
 from stackkit.evaluation.overlaps import ConflictingLabels, Duplicates, Overlap
 from stackkit.evaluation.protocol import Protocol
-from stackkit.report.confusions import confused_pairs, confusion, examples
-from stackkit.report.evidence import Evidence, FeatureMap
-from stackkit.report.judging import make_verdicts
+from stackkit.evidence.confusions import confused_pairs, confusion, examples
+from stackkit.evidence.evidence import Evidence, FeatureMap
 from stackkit.report.record import Record
 from stackkit.report.report import Cost, FoldSize, RecipeUsed, Report
+from stackkit.verdicts.judging import make_verdicts
 
 SCRIPT = "<script>alert(1)</script>"
 

@@ -10,11 +10,11 @@ from stackkit.charts import colours
 from stackkit.charts.picture import Picture
 from stackkit.charts.rows import Row, label_of, rows_of, untrained_note
 from stackkit.charts.style import drawing, svg
-from stackkit.report.headline import headline_of
 from stackkit.report.record import Record
 from stackkit.report.rows import against_best_single
 from stackkit.statistics.intervals import Interval
 from stackkit.utils.figures import ends, in_percent, in_points, percent
+from stackkit.verdicts.headline import headline_of
 
 _LOOKS = {
     "baseline": (colours.ORANGE, "s", "baseline"),

@@ -11,11 +11,11 @@ from stackkit.charts import colours
 from stackkit.charts.picture import Picture
 from stackkit.charts.rows import rows_of, untrained_note
 from stackkit.charts.style import count, drawing, short, svg
-from stackkit.report.agreement import Agreement
-from stackkit.report.agreement import agreement as agreement_of
-from stackkit.report.headline import headline_of
+from stackkit.evidence.agreement import Agreement
+from stackkit.evidence.agreement import agreement as agreement_of
 from stackkit.report.record import Record
 from stackkit.utils.figures import percent
+from stackkit.verdicts.headline import headline_of
 
 
 def agreement(record: Record) -> Picture | None:

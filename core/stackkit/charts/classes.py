@@ -6,10 +6,10 @@ from stackkit.charts import colours
 from stackkit.charts.picture import Picture
 from stackkit.charts.rows import rows_of, untrained_note
 from stackkit.charts.style import count, drawing, short, svg
-from stackkit.report.confusions import ClassFigures, confusion, per_class
-from stackkit.report.headline import headline_of
+from stackkit.evidence.confusions import ClassFigures, confusion, per_class
 from stackkit.report.record import Record
 from stackkit.utils.figures import percent
+from stackkit.verdicts.headline import headline_of
 
 MOST = 250
 """Number of classes that are drawn; of more, those that are recognised worst."""

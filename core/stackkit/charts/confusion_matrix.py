@@ -11,9 +11,9 @@ from stackkit.charts import colours
 from stackkit.charts.picture import Picture
 from stackkit.charts.rows import rows_of, untrained_note
 from stackkit.charts.style import WIDTH, count, drawing, short, svg
-from stackkit.report.confusions import confused_pairs, confusion, order
-from stackkit.report.headline import headline_of
+from stackkit.evidence.confusions import confused_pairs, confusion, order
 from stackkit.report.record import Record
+from stackkit.verdicts.headline import headline_of
 
 _NUMBERED = 30
 """Classes up to which each cell has its number."""

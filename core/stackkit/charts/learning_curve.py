@@ -8,9 +8,9 @@ from stackkit.charts import colours
 from stackkit.charts.picture import Picture
 from stackkit.charts.rows import labels_of, untrained_note
 from stackkit.charts.style import count, drawing, svg
-from stackkit.report.headline import headline_of
 from stackkit.report.record import Record
 from stackkit.utils.figures import percent
+from stackkit.verdicts.headline import headline_of
 
 _LOOKS = (
     (colours.GREEN, "o", "-"),

@@ -13,11 +13,11 @@ from stackkit.charts.rows import rows_of, untrained_note
 from stackkit.charts.style import drawing, svg
 from stackkit.evaluation.outcomes import Certainty, Outcomes
 from stackkit.evaluation.uncertainty import weights_of
-from stackkit.report.headline import headline_of
 from stackkit.report.record import Record
 from stackkit.statistics.intervals import wilson
 from stackkit.statistics.scores import ReliabilityBin, calibration_error, reliability_bins
 from stackkit.utils.figures import percent
+from stackkit.verdicts.headline import headline_of
 
 _BEFORE = (colours.ORANGE, "s", "as given")
 _AFTER = (colours.BLUE, "o", "calibrated")

@@ -25,6 +25,7 @@ from stackkit.evaluation.fit_cache import FitCache
 from stackkit.evaluation.inputs import UsableFeatures, make_comparison, usable_features
 from stackkit.evaluation.protocol import protocol_of
 from stackkit.evaluation.scheduler import FitScheduler
+from stackkit.evidence.thumbnails import make_thumbnails
 from stackkit.experiment.evaluation import STOPPING_FITS, failed_images_mentioned
 from stackkit.experiment.features import computed_features
 from stackkit.extraction.dataset import open_dataset
@@ -34,7 +35,6 @@ from stackkit.host.figures import FigureWatch
 from stackkit.host.registry import Registry
 from stackkit.preview import Preview, make_preview
 from stackkit.recipe import Recipe, ResolvedRecipe, command, resolve
-from stackkit.report.thumbnails import make_thumbnails
 from stackkit.store import FeatureStore
 from stackkit.utils.interrupts import ctrl_c_waits
 

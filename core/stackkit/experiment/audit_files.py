@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from stackkit.api.errors import UsageError
+from stackkit.evidence.gathering import SHOWN_PER_KIND
 from stackkit.experiment.audit import Audited, shown_images
 from stackkit.html_report.audit_page import audit_page
-from stackkit.report.gathering import SHOWN_PER_KIND
 from stackkit.utils.files import atomic_write, temporary_path
 
 CSV, JSON, PAGE = "audit.csv", "audit.json", "audit.html"

@@ -14,6 +14,7 @@ from stackkit.api.errors import StackkitError, UsageError
 from stackkit.api.reporter import Reporter
 from stackkit.bundle import ComponentRecord
 from stackkit.evaluation.inputs import UsableFeatures, usable_features
+from stackkit.evidence.gathering import gather
 from stackkit.experiment.recording import record_of
 from stackkit.experiment.run import Finished
 from stackkit.extraction.backbone import UNTRAINED, make_backbone
@@ -23,7 +24,6 @@ from stackkit.host.configured_component import ConfiguredComponent
 from stackkit.host.registry import Registry
 from stackkit.html_report import page
 from stackkit.model.components import find_component
-from stackkit.report.gathering import gather
 from stackkit.report.record import Record
 from stackkit.report.record_files import write_evidence
 from stackkit.report.report import PAGE

@@ -17,11 +17,11 @@ from stackkit.preview import Preview
 from stackkit.recipe import Recipe
 from stackkit.report.caveats import notes, notes_on_selection
 from stackkit.report.image_notes import image_notes
-from stackkit.report.judging import make_verdicts
 from stackkit.report.report import Cost, FoldSize, RecipeUsed, Report
 from stackkit.report.shared_images import notes_on_shared_images
-from stackkit.report.verdicts import Verdicts
 from stackkit.utils.versions import versions
+from stackkit.verdicts.judging import make_verdicts
+from stackkit.verdicts.verdict import Verdicts
 
 
 def make_report(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from stackkit.audit.report import AuditReport
+from stackkit.evidence.evidence import Evidence
 from stackkit.html_report.page import rendered
 from stackkit.html_report.second_look import finding_groups
-from stackkit.report.evidence import Evidence
 
 
 def audit_page(report: AuditReport, thumbnails: Mapping[str, bytes]) -> str:

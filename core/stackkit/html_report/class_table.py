@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from stackkit.evaluation.outcomes import Outcomes
-from stackkit.report.confusions import (
+from stackkit.evidence.confusions import (
     ClassFigures,
     confused_pairs,
     confusion,

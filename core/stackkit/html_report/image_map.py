@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from stackkit.evaluation.outcomes import Outcomes
+from stackkit.evidence.evidence import Evidence, FeatureMap
 from stackkit.html_report.text import image_address
-from stackkit.report.evidence import Evidence, FeatureMap
 from stackkit.utils.console import literal
 
 WIDTH, HEIGHT = 900, 600

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from stackkit.evaluation.table_row import sources
-from stackkit.report.headline import headline_of
 from stackkit.report.rows import against_best_single, step
+from stackkit.verdicts.headline import headline_of
 
 KINDS: Mapping[str, str] = {
     "reference": "reference",

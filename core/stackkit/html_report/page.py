@@ -14,13 +14,13 @@ from markupsafe import Markup
 
 from stackkit.charts.all import pictures as draw
 from stackkit.charts.picture import Picture
+from stackkit.evidence.evidence import Evidence
 from stackkit.html_report import making, text
 from stackkit.html_report.class_table import FIRST_PAIRS, class_rows, pairs
 from stackkit.html_report.image_map import image_map
 from stackkit.html_report.ladder import LadderRow, ladder
 from stackkit.html_report.second_look import finding_groups
 from stackkit.report.caveats import ON_SELECTION
-from stackkit.report.evidence import Evidence
 from stackkit.report.record import Record
 
 TEMPLATES = Path(__file__).parent / "templates"

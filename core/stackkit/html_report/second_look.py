@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from stackkit.audit.findings import KINDS, Audit, Finding
-from stackkit.report.gathering import SHOWN_PER_KIND
+from stackkit.evidence.gathering import SHOWN_PER_KIND
 
 FIRST = 12
 """Findings of a kind that are visible at once; the rest is folded."""

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from stackkit.api.errors import UsageError
 from stackkit.evaluation.metrics import Result
 from stackkit.report.comparable import aligned, check_comparable, notes_on_differences
-from stackkit.report.headline import headline_of
-from stackkit.report.paired import PairedAnswers, RepeatedFolds
 from stackkit.report.record import Record
 from stackkit.report.rows import results_of
-from stackkit.report.sentences import titles
-from stackkit.report.verdicts import Verdict
+from stackkit.verdicts.headline import headline_of
+from stackkit.verdicts.paired import PairedAnswers, RepeatedFolds
+from stackkit.verdicts.sentences import titles
+from stackkit.verdicts.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

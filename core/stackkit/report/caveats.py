@@ -11,11 +11,11 @@ from stackkit.evaluation.comparison import Comparison
 from stackkit.evaluation.metrics import Result
 from stackkit.evaluation.protocol import Protocol
 from stackkit.evaluation.table_row import sources
-from stackkit.report.sentences import signed_points, titles
-from stackkit.report.verdicts import Verdicts
 from stackkit.report.view_notes import notes_on_views
 from stackkit.statistics.intervals import Interval
 from stackkit.utils.figures import ends, percent
+from stackkit.verdicts.sentences import signed_points, titles
+from stackkit.verdicts.verdict import Verdicts
 
 MAX_ROWS = 3
 """Maximum number of rows of the table that a note names."""

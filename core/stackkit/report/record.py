@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from stackkit.evaluation.outcomes import Outcomes
-from stackkit.report.evidence import Evidence
+from stackkit.evidence.evidence import Evidence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

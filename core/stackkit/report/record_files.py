@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from stackkit.api.errors import UsageError
 from stackkit.audit.findings import Audit, Finding, HardPair
 from stackkit.evaluation.outcomes import Certainty, Outcomes, RowOutcome
+from stackkit.evidence.evidence import Evidence, FeatureMap
 from stackkit.report.array_file import Arrays, damaged, read_arrays, write_arrays
-from stackkit.report.evidence import Evidence, FeatureMap
 from stackkit.report.record import Record
 from stackkit.report.report import EVIDENCE, FILE_NAME, OFFICIAL_SPLIT, OUTCOMES
 from stackkit.report.rows import check_whole, read_document

@@ -18,8 +18,8 @@ from stackkit.evaluation.metrics import Result, best_single
 from stackkit.evaluation.overlaps import Duplicates, GroupSummary
 from stackkit.evaluation.protocol import Protocol
 from stackkit.recipe import Recipe, Setting, changes, command
-from stackkit.report.verdicts import Verdicts
 from stackkit.utils.files import atomic_write, nearest_existing_parent, temporary_path
+from stackkit.verdicts.verdict import Verdicts
 
 if sys.platform != "win32":
     import fcntl

@@ -13,11 +13,11 @@ from stackkit.evaluation.metrics import Result
 from stackkit.evaluation.outcomes import Outcomes
 from stackkit.evaluation.overlaps import SharedImages
 from stackkit.evaluation.protocol import Protocol
-from stackkit.report.paired import PairedAnswers, RepeatedFolds
-from stackkit.report.sentences import is_claimed, on_gain, on_selection, titles
-from stackkit.report.summary import Summary
-from stackkit.report.verdicts import Selected, Verdict, Verdicts
 from stackkit.statistics.selection import Estimate, corrected_best, corrected_gain
+from stackkit.verdicts.paired import PairedAnswers, RepeatedFolds
+from stackkit.verdicts.sentences import is_claimed, on_gain, on_selection, titles
+from stackkit.verdicts.summary import Summary
+from stackkit.verdicts.verdict import Selected, Verdict, Verdicts
 
 GAIN_TEST = "bootstrap with the choice repeated"
 

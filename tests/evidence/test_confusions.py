@@ -8,8 +8,8 @@ from sklearn.metrics import confusion_matrix, precision_score, recall_score
 from support.made_up_runs import made_up
 
 from stackkit.evaluation.outcomes import RowOutcome
-from stackkit.report.agreement import agreement
-from stackkit.report.confusions import confused_pairs, confusion, examples, order, per_class
+from stackkit.evidence.agreement import agreement
+from stackkit.evidence.confusions import confused_pairs, confusion, examples, order, per_class
 
 
 def test_confusions_recalls_and_precisions_are_those_of_scikit_learn():

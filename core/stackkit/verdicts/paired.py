@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from stackkit.report.sentences import is_claimed, on_difference
-from stackkit.report.verdicts import Verdict
 from stackkit.statistics.bootstrap import difference_interval
 from stackkit.statistics.intervals import Interval
 from stackkit.statistics.paired_tests import corrected_t, holm, mcnemar
+from stackkit.verdicts.sentences import is_claimed, on_difference
+from stackkit.verdicts.verdict import Verdict
 
 MCNEMAR = "McNemar's test"
 

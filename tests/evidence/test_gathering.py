@@ -12,10 +12,10 @@ from stackkit.api.reporter import SilentReporter
 from stackkit.evaluation.features import Features
 from stackkit.evaluation.inputs import UsableFeatures
 from stackkit.evaluation.outcomes import Outcomes, RowOutcome
-from stackkit.report import gathering
-from stackkit.report.feature_map import MOST, feature_map, stratified
-from stackkit.report.gathering import gather
-from stackkit.report.thumbnails import make_thumbnails
+from stackkit.evidence import gathering
+from stackkit.evidence.feature_map import MOST, feature_map, stratified
+from stackkit.evidence.gathering import gather
+from stackkit.evidence.thumbnails import make_thumbnails
 from stackkit_plugins.image_folder.dataset import ImageFolder
 
 DOCUMENT: dict[str, Any] = {

@@ -19,11 +19,11 @@ from stackkit.audit.examine import examine
 from stackkit.audit.findings import Audit, Finding
 from stackkit.evaluation.inputs import UsableFeatures
 from stackkit.evaluation.outcomes import Outcomes
-from stackkit.report.confusions import confused_pairs, confusion, examples
-from stackkit.report.evidence import Evidence, FeatureMap
-from stackkit.report.feature_map import feature_map
-from stackkit.report.headline import headline_of
-from stackkit.report.thumbnails import make_thumbnails
+from stackkit.evidence.confusions import confused_pairs, confusion, examples
+from stackkit.evidence.evidence import Evidence, FeatureMap
+from stackkit.evidence.feature_map import feature_map
+from stackkit.evidence.thumbnails import make_thumbnails
+from stackkit.verdicts.headline import headline_of
 
 MOST_THUMBNAILS = 400
 """Number of images on a page besides the map: about 1.5 MB."""

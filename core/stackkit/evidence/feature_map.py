@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from stackkit.evaluation.features import Features
-from stackkit.report.evidence import FeatureMap
+from stackkit.evidence.evidence import FeatureMap
 
 MOST = 1_500
 """Number of images on a map; of more, a sample with the same shares of the classes is taken."""

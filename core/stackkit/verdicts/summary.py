@@ -10,9 +10,9 @@ from stackkit.evaluation.metrics import Result
 from stackkit.evaluation.overlaps import SharedImages
 from stackkit.evaluation.protocol import Protocol
 from stackkit.evaluation.references import LARGEST_CLASS
-from stackkit.report.sentences import named
-from stackkit.report.verdicts import Selected, Verdict
 from stackkit.utils.figures import ends, percent
+from stackkit.verdicts.sentences import named
+from stackkit.verdicts.verdict import Selected, Verdict
 
 TIE = 1e-9
 """Accuracies that differ by less are equal."""

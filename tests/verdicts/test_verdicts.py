@@ -8,10 +8,10 @@ import pytest
 from support.made_up_runs import NO_OVERLAP, ROWS, SINGLES, UNSHARED, made_up
 
 from stackkit.evaluation.learning_curve import LearningCurve
-from stackkit.report.sentences import named, on_difference, titles
-from stackkit.report.verdicts import Selected, Verdict, Verdicts
 from stackkit.statistics.bootstrap import difference_interval
 from stackkit.statistics.paired_tests import holm, mcnemar
+from stackkit.verdicts.sentences import named, on_difference, titles
+from stackkit.verdicts.verdict import Selected, Verdict, Verdicts
 
 RUN = made_up()
 
