@@ -15,32 +15,9 @@ import typer
 
 from stackkit import __version__
 from stackkit.api.errors import StackkitError, UsageError
-from stackkit.cli import (
-    audit,
-    check_plugin,
-    compare,
-    doctor,
-    evaluate,
-    explain,
-    export,
-    extract,
-    features,
-    fetch,
-    fits,
-    list_plugins,
-    new_plugin,
-    predict,
-    recipes,
-    report,
-    run,
-    runs,
-    serve,
-    show,
-    suggest,
-    train,
-    values,
-)
-from stackkit.cli.click_commands import Command, Group, SectionedCommand
+from stackkit.cli import values
+from stackkit.cli.click_commands import Command, Group
+from stackkit.cli.commands import AFTER_CTRL_C, COMMANDS, GROUPS
 from stackkit.cli.shutdown import end_process, report_crashes
 from stackkit.host.discovery import DISABLED, check_disabled
 from stackkit.utils.console import say
@@ -51,24 +28,6 @@ P = ParamSpec("P")
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, by the convention of shells: 128 + SIGINT."""
-
-AFTER_CTRL_C = {
-    report.report: "; run the same command again to make the report",
-    predict.predict: "; with --resume FILE or --sort-into DIR, the same command goes on from there",
-    **dict.fromkeys(
-        (
-            run.run,
-            train.train,
-            extract.extract,
-            evaluate.evaluate,
-            audit.audit,
-            suggest.suggest,
-            fetch.fetch,
-        ),
-        "; everything finished so far is kept; run the same command again to resume",
-    ),
-}
-"""What the user should know about the commands that can go on where they stopped."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -127,49 +86,10 @@ def _app() -> typer.main.click.Command:  # type: ignore[name-defined]
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_root)
-    for name, command, cls in (
-        ("run", run.run, SectionedCommand),
-        ("train", train.train, SectionedCommand),
-        ("extract", extract.extract, SectionedCommand),
-        ("evaluate", evaluate.evaluate, SectionedCommand),
-        ("report", report.report, Command),
-        ("predict", predict.predict, SectionedCommand),
-        ("export", export.export, SectionedCommand),
-        ("explain", explain.explain, SectionedCommand),
-        ("compare", compare.compare, Command),
-        ("audit", audit.audit, SectionedCommand),
-        ("recipes", recipes.recipes, Command),
-        ("suggest", suggest.suggest, SectionedCommand),
-        ("serve", serve.serve, SectionedCommand),
-        ("show", show.show, Command),
-        ("fetch", fetch.fetch, Command),
-        ("list-plugins", list_plugins.list_plugins, Command),
-        ("new-plugin", new_plugin.new_plugin, Command),
-        ("doctor", doctor.doctor, Command),
-        ("check-plugin", check_plugin.check_plugin, Command),
-    ):
+    for name, (command, cls) in COMMANDS.items():
         app.command(name, cls=cls)(_reporting_errors(command))
-    app.add_typer(
-        _group(
-            "List, show, verify, delete and export stored features.",
-            {
-                "ls": features.ls,
-                "show": features.show,
-                "verify": features.verify,
-                "gc": features.gc,
-                "export": features.export,
-            },
-        ),
-        name="features",
-    )
-    app.add_typer(
-        _group("List and delete cached fits.", {"ls": fits.ls, "gc": fits.gc}),
-        name="fits",
-    )
-    app.add_typer(
-        _group("List and delete records of runs.", {"ls": runs.ls, "gc": runs.gc}),
-        name="runs",
-    )
+    for name, (summary, commands) in GROUPS.items():
+        app.add_typer(_group(summary, commands), name=name)
     return typer.main.get_command(app)
 
 

@@ -273,13 +273,11 @@ Progress = Annotated[
 ]
 Json = Annotated[
     bool,
-    typer.Option("--json", help="Print JSON; everything else goes to stderr.", rich_help_panel=OUTPUT),
+    typer.Option("--json", help="Print JSON; all else goes to stderr.", rich_help_panel=OUTPUT),
 ]
 Csv = Annotated[
     bool,
-    typer.Option(
-        "--csv", help="Print the table as CSV; everything else goes to stderr.", rich_help_panel=OUTPUT
-    ),
+    typer.Option("--csv", help="Print CSV; all else goes to stderr.", rich_help_panel=OUTPUT),
 ]
 
 OutputFormat = Literal["text", "json", "csv"]

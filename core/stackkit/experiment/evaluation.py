@@ -24,7 +24,7 @@ from stackkit.evaluation.scheduler import FitScheduler
 from stackkit.model.fitting import FinalFit, StackFitting
 from stackkit.recipe import Recipe
 from stackkit.report.predictions import Predictions
-from stackkit.report.probability_file import probability_file
+from stackkit.report.probability_file import ProbabilityFile, probability_file
 from stackkit.statistics.calibration import Calibration, fit_calibration
 from stackkit.utils.interrupts import ctrl_c_waits
 
@@ -106,11 +106,9 @@ def evaluate(
         ctrl_c_waits(reporter.message, STOPPING_FITS) as stop_if_asked,
         probability_file(outputs.folder, reporter.message) as probabilities,
     ):
+        cache = FitCache(outputs.fits)
         scheduler = FitScheduler(
-            cache=FitCache(outputs.fits),
-            reporter=reporter,
-            stop_if_asked=stop_if_asked,
-            jobs=recipe.jobs,
+            cache=cache, reporter=reporter, stop_if_asked=stop_if_asked, jobs=recipe.jobs
         )
 
         def on_fold(outcome: FoldOutcome) -> None:
@@ -125,19 +123,13 @@ def evaluate(
         if fitting:
             comparison = fitting.prepared(comparison)
         ids = [dataset.samples[int(row)].id for row in usable.rows]
-        labels, folds = comparison.fit_plan.labels, len(comparison.folds) // comparison.repeats
-        predictions.begin(ids, labels, dataset.classes, folds)
-        if probabilities:
-            backbones = [features.label for features in usable.features]
-            learners = [learner.label for learner in classifiers.learners]
-            probabilities.begin(ids, labels, dataset.classes, backbones, learners)
+        _begin(predictions, probabilities, comparison, ids, dataset.classes)
         results = comparison.run()
         final = fitting.finish(comparison) if fitting else None
         # Other protocols calibrate on other folds, and a model of them knows the test images.
         found = _calibrations(comparison, final) if recipe.official else {}
         outcomes = collector.outcomes(ids, usable.fingerprints, dataset.classes, found)
         results = completed(results, outcomes)
-        curve = learning_curve(comparison, results) if recipe.learning_curve else None
         return Evaluation(
             usable=usable,
             comparison=comparison,
@@ -146,10 +138,26 @@ def evaluate(
             outcomes=outcomes,
             fit_seconds=seconds.seconds,
             predictions=predictions,
-            learning_curve=curve,
+            learning_curve=learning_curve(comparison, results) if recipe.learning_curve else None,
             notes=collector.notes,
             final=final,
         )
+
+
+def _begin(
+    predictions: Predictions,
+    probabilities: ProbabilityFile | None,
+    comparison: Comparison,
+    ids: Sequence[str],
+    classes: Sequence[str],
+) -> None:
+    """Tell the files what all folds share."""
+    plan, folds = comparison.fit_plan, len(comparison.folds) // comparison.repeats
+    predictions.begin(ids, plan.labels, classes, folds)
+    if probabilities:
+        backbones = [features.label for features in plan.features]
+        learners = [learner.label for learner in plan.classifiers.learners]
+        probabilities.begin(ids, plan.labels, classes, backbones, learners)
 
 
 def _calibrations(comparison: Comparison, final: FinalFit | None) -> dict[int, Calibration]:
