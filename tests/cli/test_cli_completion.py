@@ -4,6 +4,8 @@ import pytest
 from support.commands import Command
 from support.installing import Site
 
+from stackkit.cli.main import _app
+
 
 @pytest.fixture
 def completed(stackkit: Command, monkeypatch: pytest.MonkeyPatch):
@@ -56,6 +58,8 @@ def test_without_a_home_directory_completion_says_how_to_go_on(
     (tmp_path / "file").touch()
     monkeypatch.setenv("HOME", str(tmp_path / "file"))
     monkeypatch.setenv("_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION", "1")
+    _app.cache_clear()  # Typer reads the variable when the commands are built
     outcome = stackkit("--install-completion", "bash")
+    _app.cache_clear()
     assert outcome.code == 1
     assert "--show-completion prints what to install yourself" in outcome.error

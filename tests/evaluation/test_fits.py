@@ -1,9 +1,12 @@
 """Fits: each runs once, several run at a time, and results are cached."""
 
+import gc
+import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -151,6 +154,23 @@ def test_a_cached_fit_does_not_run_again(make, reporter, tmp_path):
     assert reporter.advanced == 5
     for one, other in zip(first, again, strict=False):
         assert_same(other, one)
+
+
+def test_cached_fits_are_read_while_other_threads_read_and_collect_garbage(make, reporter, tmp_path):
+    fit = make()
+    run_fits(FitScheduler(cache=FitCache(tmp_path), reporter=reporter, jobs=1), [fit])
+    before, switching = gc.get_threshold(), sys.getswitchinterval()
+    gc.callbacks.append(pause := lambda phase, info: sum(range(30)))
+    gc.set_threshold(5)
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPool(4) as pool:
+            found = pool.map(lambda number: FitCache(tmp_path).load(fit), range(200))
+    finally:
+        gc.callbacks.remove(pause)
+        gc.set_threshold(*before)
+        sys.setswitchinterval(switching)
+    assert None not in found
 
 
 def test_probabilities_that_were_not_requested_are_not_cached(make, reporter, tmp_path):

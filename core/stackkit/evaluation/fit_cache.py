@@ -70,6 +70,11 @@ def _files(folder: Path, pattern: str) -> Iterator[CachedFit]:
             yield CachedFit(path=path, size=status.st_size, used=status.st_mtime)
 
 
+_READING = threading.Lock()
+"""Held while a file is read: NumPy parses headers with `ast`, where Python 3.11 raises SystemError if a
+garbage collection lets another thread parse meanwhile (CPython's issue 106905)."""
+
+
 class FitCache:
     """A folder with one file per fit, named by the fit's digest; without a folder nothing is cached.
 
@@ -94,7 +99,7 @@ class FitCache:
             return None
         path = _path(self._folder, fit)
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with _READING, np.load(path, allow_pickle=False) as file:
                 arrays = dict(file)
             state = _state(arrays)
             result = FitResult(
