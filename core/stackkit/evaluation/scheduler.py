@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from multiprocessing.pool import ThreadPool
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 
 from joblib import cpu_count
 
@@ -21,6 +21,13 @@ from stackkit.utils.interrupts import StopAtOnce
 
 TASK = "fitting"
 """Name of the progress bar of an evaluation."""
+
+LOOK_AGAIN_S = 0.5
+"""Seconds after which a wait for a fit begins again.
+
+A Ctrl-C that arrives after Python's last look at signals and before the wait does not end the wait, and
+would be noticed only when a fit has finished.
+"""
 
 _one_evaluation = threading.RLock()
 """Held while fits run: limits of BLAS and filters of warnings belong to the process."""
@@ -225,6 +232,8 @@ class _Execution:
             self.ready.extendleft(reversed(self._open(follows)))
 
     def _next_finished(self) -> tuple[_Job, FitResult | BaseException]:
-        job, result = self.finished.get()
-        self.running.remove(job)
-        return job, result
+        while True:
+            with suppress(Empty):
+                job, result = self.finished.get(timeout=LOOK_AGAIN_S)
+                self.running.remove(job)
+                return job, result
