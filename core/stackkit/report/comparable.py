@@ -76,11 +76,11 @@ def _check_protocol(first: Named, second: Named) -> None:
     if kinds[0] == kinds[1]:
         return
     others = [
-        f"{name}/{record.other.folder.name}"
+        f"{name}/{record.other.folder.name} instead of {name}"
         for (name, record), kind in zip((first, second), reversed(kinds), strict=True)
         if record.other and record.other.folder and record.other.document["protocol"]["kind"] == kind
     ]
-    remedy = f"give {others[0]} instead" if others else "rerun one of them with the other's protocol"
+    remedy = f"give {others[0]}" if others else "rerun one of them with the other's protocol"
     raise UsageError(
         f"{first[0]} was measured by {_title(first)}, {second[0]} by {_title(second)}, and figures of "
         f"different protocols are not comparable; {remedy}"
