@@ -67,7 +67,7 @@ def test_the_protocol_reports_repeats(stackkit: Command, root: Path) -> None:
     [
         (["--repeats", "2"], "--repeats 2 would repeat the same folds; add --shuffle"),
         (["--repeats", "0"], "--repeats must be at least 1, got 0"),
-        (["--repeats", "2", "--split", "official"], "--repeats 2 would repeat"),
+        (["--repeats", "2", "--split", "official"], "use --cv with --shuffle, or --holdout"),
         (["--repeats", "2", "--shuffle", "--split", "official"], "cannot be combined"),
     ],
 )

@@ -86,6 +86,12 @@ def _refuse_contradictions(given: Mapping[str, Given]) -> None:
             "--split official cannot be combined with --cv or --shuffle; choose one protocol, or use "
             "--split both"
         )
+    repeats = given.get("repeats")
+    if split == "official" and isinstance(repeats, int) and repeats > 1:
+        raise UsageError(
+            f"--repeats {repeats} cannot be combined with --split official, whose test part is always the "
+            "same; use --cv with --shuffle, or --holdout"
+        )
     if split == "official" and given.get("group_duplicates"):
         raise UsageError(
             "--group-duplicates cannot be combined with --split official, whose parts are fixed; use "
