@@ -72,10 +72,10 @@ def test_a_tilde_is_the_home_folder_in_options_and_in_options_of_components(
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     photographs(tmp_path / "birds", a=4, b=4)
-    words = ("--out=~/r", "--store=~/s", "--backbones", HISTOGRAM)
+    words = ("--out=~/r", "--no-html", "--store=~/s", "--backbones", HISTOGRAM)
     assert stackkit("run", "--dataset=image-folder:root=~/birds", *words).code == 0
     assert {each.name for each in tmp_path.iterdir()} == {"birds", "r", "s"}
-    outcome = stackkit("run", "--dataset=image-folder:root=~nobody-here/birds", *words[1:])
+    outcome = stackkit("run", "--dataset=image-folder:root=~nobody-here/birds", *words[2:])
     assert (outcome.code, "~nobody-here/birds does not exist" in outcome.error) == (3, True)
 
 

@@ -89,8 +89,8 @@ def _refuse_contradictions(given: Mapping[str, Given]) -> None:
     repeats = given.get("repeats")
     if split == "official" and isinstance(repeats, int) and repeats > 1:
         raise UsageError(
-            f"--repeats {repeats} cannot be combined with --split official, whose test part is always the "
-            "same; use --cv with --shuffle, or --holdout"
+            f"--repeats {repeats} cannot be combined with --split official, whose test part is always "
+            "the same; use --cv with --shuffle, or --holdout"
         )
     if split == "official" and given.get("group_duplicates"):
         raise UsageError(
