@@ -1,15 +1,17 @@
 """Labels that classifiers do not believe are listed, the least credible first."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from support.pictures import pictures, subject_of
+from support.pictures import Pictures, pictures, subject_of
 
 from stackkit.api.reporter import SilentReporter
 from stackkit.audit.examine import examine
+from stackkit.audit.findings import Audit
 from stackkit.audit.hard_pairs import hard_pairs
 from stackkit.audit.labels import label_findings, rank_labels
 from stackkit.audit.report import AuditReport
@@ -108,7 +110,7 @@ def test_a_package_that_cannot_be_imported_costs_only_its_check(
 
 def test_what_was_not_computed_is_said() -> None:
     dataset = pictures([None] * 8, label=[0, 1] * 4)
-    found = examine_all(dataset, None, features=[])
+    found = examine(replace(subject_of(dataset), features=[]), None, SilentReporter())
     assert sorted(found.skipped) == ["label", "near-duplicate", "outlier"]
     assert "stackkit extract" in found.skipped["outlier"]
 
@@ -137,17 +139,5 @@ def test_labels_are_counted_among_those_that_could_be_judged() -> None:
     assert "8 images were examined; the labels of 3 could be judged" in page
 
 
-def examine_all(dataset: Any, probabilities: np.ndarray | None, **given: Any) -> Any:
-    subject = subject_of(dataset)
-    return examine(
-        **{
-            "dataset": dataset,
-            "rows": subject.rows,
-            "labels": subject.labels,
-            "classes": dataset.classes,
-            "mean_probabilities": probabilities,
-            "features": subject.features,
-            "reporter": SilentReporter(),
-            **given,
-        }
-    )
+def examine_all(dataset: Pictures, probabilities: np.ndarray | None, **given: Any) -> Audit:
+    return examine(subject_of(dataset), probabilities, SilentReporter(), **given)

@@ -15,14 +15,32 @@ from stackkit.evaluation.features import Features
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """The images that are examined; see the parameters of `examine`."""
+    """The n images that are examined.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Decodes the images.
+    rows : ndarray of shape (n,), int64
+        The images: positions in `dataset.samples`.
+    labels : ndarray of shape (n,), int64
+        Their labels.
+    classes : sequence of str
+        Class names; a label is an index into them.
+    features : sequence of Features
+        One entry per backbone, of the same n images. Empty skips near-duplicates and outliers.
+    fingerprints : sequence of str
+        Of the n images. Without them, identical files count as near-duplicates like others, and nothing
+        is cached.
+
+    """
 
     dataset: Dataset
     rows: NDArray[np.int64]
     labels: NDArray[np.int64]
     classes: Sequence[str]
     features: Sequence[Features]
-    fingerprints: Sequence[str]
+    fingerprints: Sequence[str] = ()
 
     def sample(self, place: int) -> Sample:
         """Return the image at a position in `rows`."""

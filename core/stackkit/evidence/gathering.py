@@ -17,6 +17,7 @@ from stackkit.api.errors import ImageError
 from stackkit.api.reporter import Reporter
 from stackkit.audit.examine import examine
 from stackkit.audit.findings import Audit, Finding
+from stackkit.audit.subject import Subject
 from stackkit.evaluation.inputs import UsableFeatures
 from stackkit.evaluation.outcomes import Outcomes
 from stackkit.evidence.confusions import confused_pairs, confusion, examples
@@ -130,15 +131,18 @@ def _audit(
         return None
     features = [] if usable is None else usable.features
     probabilities = outcomes.mean_probabilities
-    return examine(
+    subject = Subject(
         dataset=dataset,
         rows=samples[there],
         labels=outcomes.labels[there],
         classes=outcomes.classes,
-        mean_probabilities=None if probabilities is None else probabilities[there],
         features=[replace(one, used_rows=one.used_rows[rows[there]]) for one in features],
         fingerprints=[outcomes.fingerprints[int(number)] for number in there],
-        reporter=reporter,
+    )
+    return examine(
+        subject,
+        None if probabilities is None else probabilities[there],
+        reporter,
         folder=folder,
         input_size=input_size,
         top=SHOWN_PER_KIND,

@@ -18,6 +18,7 @@ from stackkit.api.reporter import Reporter
 from stackkit.audit.examine import examine
 from stackkit.audit.findings import Audit
 from stackkit.audit.report import AuditReport
+from stackkit.audit.subject import Subject
 from stackkit.evaluation.classifiers import CheckedClassifiers, gives_probabilities
 from stackkit.evaluation.comparison import FoldOutcome
 from stackkit.evaluation.evaluability import check_evaluable, check_folds
@@ -111,14 +112,9 @@ def audit(
         kept = None if effects.during_run() else fits
         probabilities = _probabilities(used, classifiers, dataset, usable, reporter, kept)
     found = examine(
-        dataset=dataset,
-        rows=usable.rows,
-        labels=np.array([dataset.samples[int(row)].label for row in usable.rows], np.int64),
-        classes=dataset.classes,
-        mean_probabilities=probabilities,
-        features=usable.features,
-        reporter=reporter,
-        fingerprints=usable.fingerprints,
+        _subject(dataset, usable),
+        probabilities,
+        reporter,
         folder=store.folder,
         input_size=max(each.image_size for each in preview.backbones),
     )
@@ -170,6 +166,17 @@ def _probabilities(
         )
         make_comparison(recipe, classifiers, dataset, usable, scheduler, on_fold).run_fits()
     return found
+
+
+def _subject(dataset: Dataset, usable: UsableFeatures) -> Subject:
+    return Subject(
+        dataset=dataset,
+        rows=usable.rows,
+        labels=np.array([dataset.samples[int(row)].label for row in usable.rows], np.int64),
+        classes=dataset.classes,
+        features=usable.features,
+        fingerprints=usable.fingerprints,
+    )
 
 
 def _report(
