@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -140,34 +140,45 @@ def score(
         differ in size, and their mean would not lie in the middle of the interval.
 
     """
-    accuracies = [float(np.mean(predicted == true)) for predicted, true in folds]
-    correct = np.concatenate([predicted == true for predicted, true in folds])
-    labels = np.concatenate([true for _, true in folds])
     if images is None:
-        images = np.arange(len(labels))
-    hits, n_images = once_each(correct, images)
-    weights = weights_of(images)
-    by_image = groups is not None or weights is not None
+        images = np.arange(sum(len(true) for _, true in folds))
     return Result(
         name=name,
         kind=kind,
         backbones=tuple(backbones),
         untrained=untrained,
-        fold_accuracy=tuple(accuracies),
-        accuracy=float(hits / n_images if by_image else np.mean(accuracies)),
-        # One measurement has no standard deviation: 0 would claim perfect agreement.
-        spread=float(np.std(accuracies)) if len(accuracies) > 1 else None,
-        interval_95=accuracy_interval(correct, images, groups),
-        balanced_accuracy=float(
-            np.mean([_share(correct, images, labels == label) for label in np.unique(labels)])
-        ),
-        macro_f1=macro_f1(labels, np.concatenate([predicted for predicted, _ in folds]), weights),
         converged=converged,
         fit_on=fit_on,
         disagreements=disagreements,
         learners=tuple(learners),
         views=tuple(views),
+        **_figures(folds, images, groups),
     )
+
+
+def _figures(
+    folds: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]],
+    images: NDArray[np.int64],
+    groups: NDArray[np.int64] | None,
+) -> dict[str, Any]:
+    """Return the fields of a `Result` that follow from its predicted and true labels."""
+    accuracies = [float(np.mean(predicted == true)) for predicted, true in folds]
+    predicted, labels = (np.concatenate(each) for each in zip(*folds, strict=True))
+    correct = predicted == labels
+    hits, n_images = once_each(correct, images)
+    weights = weights_of(images)
+    by_image = groups is not None or weights is not None
+    return {
+        "fold_accuracy": tuple(accuracies),
+        "accuracy": float(hits / n_images if by_image else np.mean(accuracies)),
+        # One measurement has no standard deviation: 0 would claim perfect agreement.
+        "spread": float(np.std(accuracies)) if len(accuracies) > 1 else None,
+        "interval_95": accuracy_interval(correct, images, groups),
+        "balanced_accuracy": float(
+            np.mean([_share(correct, images, labels == label) for label in np.unique(labels)])
+        ),
+        "macro_f1": macro_f1(labels, predicted, weights),
+    }
 
 
 def _share(correct: NDArray[np.bool_], images: NDArray[np.int64], chosen: NDArray[np.bool_]) -> float:
