@@ -22,12 +22,10 @@ from stackkit.audit.subject import Subject
 from stackkit.evaluation.classifiers import CheckedClassifiers, gives_probabilities
 from stackkit.evaluation.comparison import FoldOutcome
 from stackkit.evaluation.evaluability import check_evaluable, check_folds
-from stackkit.evaluation.fit_cache import FitCache
 from stackkit.evaluation.inputs import UsableFeatures, make_comparison, usable_features
 from stackkit.evaluation.protocol import protocol_of
-from stackkit.evaluation.scheduler import FitScheduler
 from stackkit.evidence.thumbnails import make_thumbnails
-from stackkit.experiment.evaluation import STOPPING_FITS, failed_images_mentioned
+from stackkit.experiment.evaluation import failed_images_mentioned, fit_scheduler
 from stackkit.experiment.features import computed_features
 from stackkit.extraction.dataset import open_dataset
 from stackkit.extraction.estimate import Estimate
@@ -37,31 +35,30 @@ from stackkit.host.registry import Registry
 from stackkit.preview import Preview, make_preview
 from stackkit.recipe import Recipe, ResolvedRecipe, command, resolve
 from stackkit.store import FeatureStore
-from stackkit.utils.interrupts import ctrl_c_waits
 
 
 @dataclass(frozen=True, kw_only=True)
 class Audited:
-    """A finished audit, and the dataset that decodes its images.
+    """A finished audit, and the images that were examined.
 
     Parameters
     ----------
     report : AuditReport
         What was found.
-    dataset : Dataset
-        The dataset.
-    fingerprints : mapping of str to str
-        Fingerprints of the images that were examined, by id.
+    subject : Subject
+        The images.
 
     """
 
     report: AuditReport
-    dataset: Dataset
-    fingerprints: Mapping[str, str]
+    subject: Subject
 
     def thumbnails(self, names: Collection[str]) -> Mapping[str, bytes]:
         """Return JPEG files of images by their ids; those that cannot be read any more are left out."""
-        return make_thumbnails(self.dataset, names, (), self.fingerprints).large
+        subject = self.subject
+        ids = [subject.sample(place).id for place in range(len(subject.rows))]
+        fingerprints = dict(zip(ids, subject.fingerprints, strict=True))
+        return make_thumbnails(subject.dataset, names, (), fingerprints).large
 
 
 def audited(recipe: Recipe) -> Recipe:
@@ -111,19 +108,16 @@ def audit(
     with failed_images_mentioned(summary.failed):
         kept = None if effects.during_run() else fits
         probabilities = _probabilities(used, classifiers, dataset, usable, reporter, kept)
+    subject = _subject(dataset, usable)
     found = examine(
-        _subject(dataset, usable),
+        subject,
         probabilities,
         reporter,
         folder=store.folder,
         input_size=max(each.image_size for each in preview.backbones),
     )
-    ids = [dataset.samples[int(row)].id for row in usable.rows]
-    return Audited(
-        report=_report(recipe, used, preview, dataset, usable, summary.failed, found),
-        dataset=dataset,
-        fingerprints=dict(zip(ids, usable.fingerprints, strict=True)),
-    )
+    report = _report(recipe, used, preview, dataset, usable, summary.failed, found)
+    return Audited(report=report, subject=subject)
 
 
 def _require_probabilities(components: ResolvedRecipe) -> None:
@@ -160,10 +154,7 @@ def _probabilities(
         assert outcome.probabilities is not None, "soft-vote needs them"
         found[outcome.fold.test] = outcome.probabilities.test.mean(axis=0)
 
-    with ctrl_c_waits(reporter.message, STOPPING_FITS) as stop_if_asked:
-        scheduler = FitScheduler(
-            cache=FitCache(fits), reporter=reporter, stop_if_asked=stop_if_asked, jobs=recipe.jobs
-        )
+    with fit_scheduler(recipe, reporter, fits) as scheduler:
         make_comparison(recipe, classifiers, dataset, usable, scheduler, on_fold).run_fits()
     return found
 

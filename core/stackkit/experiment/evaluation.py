@@ -103,13 +103,9 @@ def evaluate(
     """
     predictions = Predictions()
     with (
-        ctrl_c_waits(reporter.message, STOPPING_FITS) as stop_if_asked,
+        fit_scheduler(recipe, reporter, outputs.fits) as scheduler,
         probability_file(outputs.folder, reporter.message) as probabilities,
     ):
-        cache = FitCache(outputs.fits)
-        scheduler = FitScheduler(
-            cache=cache, reporter=reporter, stop_if_asked=stop_if_asked, jobs=recipe.jobs
-        )
 
         def on_fold(outcome: FoldOutcome) -> None:
             predictions.add(outcome)
@@ -126,9 +122,8 @@ def evaluate(
         _begin(predictions, probabilities, comparison, ids, dataset.classes)
         results = comparison.run()
         final = fitting.finish(comparison) if fitting else None
-        # Other protocols calibrate on other folds, and a model of them knows the test images.
-        found = _calibrations(comparison, final) if recipe.official else {}
-        outcomes = collector.outcomes(ids, usable.fingerprints, dataset.classes, found)
+        calibrations = _calibrations(recipe, comparison, final)
+        outcomes = collector.outcomes(ids, usable.fingerprints, dataset.classes, calibrations)
         results = completed(results, outcomes)
         return Evaluation(
             usable=usable,
@@ -141,6 +136,18 @@ def evaluate(
             learning_curve=learning_curve(comparison, results) if recipe.learning_curve else None,
             notes=collector.notes,
             final=final,
+        )
+
+
+@contextmanager
+def fit_scheduler(recipe: Recipe, reporter: Reporter, fits: Path | None) -> Iterator[FitScheduler]:
+    """Yield what runs the fits of a recipe; a first Ctrl-C waits for those in progress.
+
+    `fits` is the folder that caches finished fits; None caches nothing.
+    """
+    with ctrl_c_waits(reporter.message, STOPPING_FITS) as stop_if_asked:
+        yield FitScheduler(
+            cache=FitCache(fits), reporter=reporter, stop_if_asked=stop_if_asked, jobs=recipe.jobs
         )
 
 
@@ -160,9 +167,12 @@ def _begin(
         probabilities.begin(ids, plan.labels, classes, backbones, learners)
 
 
-def _calibrations(comparison: Comparison, final: FinalFit | None) -> dict[int, Calibration]:
+def _calibrations(
+    recipe: Recipe, comparison: Comparison, final: FinalFit | None
+) -> dict[int, Calibration]:
     """Return the temperature of the row that a model is made of, by the number of the row."""
-    if final is None:
+    # Other protocols calibrate on other folds, and a model of them knows the test images.
+    if final is None or not recipe.official:
         return {}
     able = final.out_of_fold.of_known_classes()
     found = fit_calibration(able.scores, able.labels)
