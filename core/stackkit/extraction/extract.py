@@ -113,9 +113,7 @@ def extract(
     while True:
         with Decoder(dataset, rows.fingerprints, strict=strict) as decoder, ExitStack() as files:
             preparation = prepare_backbones(decoder, rows, backbones, store, reporter)
-            expect(estimate := _estimate(preparation, rows, store))
-            estimate.require_space(store.folder)
-            _check_row_independence(preparation)
+            _check(preparation, rows, store, expect)
             tasks = open_tasks(preparation, rows, store, files)
             if _is_prepared(tasks, preparation):
                 clock = NetworkSeconds(folder=store.folder)
@@ -138,9 +136,18 @@ def _estimate(preparation: Preparation, rows: DatasetRows, store: FeatureStore) 
     )
 
 
+def _check(
+    preparation: Preparation, rows: DatasetRows, store: FeatureStore, expect: Callable[[Estimate], None]
+) -> None:
+    """Raise what must be raised before any file is created, so that nothing refused is stored."""
+    estimate = _estimate(preparation, rows, store)
+    expect(estimate)
+    estimate.require_space(store.folder)
+    _check_row_independence(preparation)
+
+
 def _check_row_independence(preparation: Preparation) -> None:
-    # Before any file is created, so that nothing of a backbone that is refused is stored. Only
-    # third-party backbones have a code digest; stackkit's tests check its own ones.
+    # Only third-party backbones have a code digest; stackkit's tests check its own ones.
     shared = {each.shared: each for each in preparation.sets if each.provenance}
     for each in shared:
         if each.backbone.code:
