@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from stackkit.extraction.feature_set import FeatureSet
 from stackkit.store import DatasetRows, FeatureStore
+from stackkit.utils.remembered import append_lines, read_lines
 
 FILE_NAME = "network-seconds-1.jsonl"
 """File in the folder of the store, one line per feature set and extraction. It can be deleted: the time
@@ -48,14 +48,10 @@ class NetworkSeconds:
 
     def save(self) -> None:
         """Append the times to those of earlier extractions, if the folder can be written."""
-        lines = [
-            json.dumps([name, round(each.seconds, 3), each.images])
-            for name, each in self._measured.items()
-        ]
-        # As `image_remarks`: processes that append at the same time do not mix their lines.
-        if lines and self.folder.is_dir():
-            with suppress(OSError), (self.folder / FILE_NAME).open("a", encoding="utf-8") as file:
-                file.write("\n".join(["", *lines, ""]))
+        append_lines(
+            self.folder / FILE_NAME,
+            [(name, round(each.seconds, 3), each.images) for name, each in self._measured.items()],
+        )
 
 
 def network_seconds(
@@ -96,9 +92,8 @@ def _name(path: Path, folder: Path) -> str:
 def _read(path: Path) -> dict[str, Measured]:
     """Return the times by feature file; lines that are damaged are skipped."""
     found = defaultdict[str, Measured](Measured)
-    with suppress(OSError), path.open(encoding="utf-8", errors="replace") as file:
-        for line in file:
-            with suppress(ValueError, TypeError):
-                name, seconds, images = json.loads(line)
-                found[name] += Measured(float(seconds), int(images))
+    for line in read_lines(path):
+        with suppress(ValueError, TypeError):
+            name, seconds, images = line
+            found[name] += Measured(float(seconds), int(images))
     return found
