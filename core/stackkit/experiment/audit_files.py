@@ -11,7 +11,7 @@ from stackkit.api.errors import UsageError
 from stackkit.evidence.gathering import SHOWN_PER_KIND
 from stackkit.experiment.audit import Audited, shown_images
 from stackkit.html_report.audit_page import audit_page
-from stackkit.utils.files import atomic_write, temporary_path
+from stackkit.utils.files import atomic_write, require_writable
 
 CSV, JSON, PAGE = "audit.csv", "audit.json", "audit.html"
 
@@ -30,10 +30,7 @@ def prepare(folder: Path, *, overwrite: bool) -> None:
             raise UsageError(f"{folder / name} exists; choose another --out, or pass --overwrite")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        # Permissions alone do not tell: root may write anywhere, except on read-only file systems.
-        trial = temporary_path(folder / CSV)
-        trial.touch()
-        trial.unlink()
+        require_writable(folder / CSV)
     except OSError as error:
         reason = "it is a file" if folder.is_file() else error.strerror
         raise UsageError(

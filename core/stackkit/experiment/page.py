@@ -28,7 +28,7 @@ from stackkit.report.record import Record
 from stackkit.report.record_files import write_evidence
 from stackkit.report.report import PAGE
 from stackkit.store import FeatureStore
-from stackkit.utils.files import atomic_write, temporary_path
+from stackkit.utils.files import atomic_write, require_writable
 from stackkit.utils.interrupts import Interrupted
 
 
@@ -145,9 +145,7 @@ def check_page(target: Path) -> None:
 
     """
     with _refused(target):
-        trial = temporary_path(target)
-        trial.touch()
-        trial.unlink()
+        require_writable(target)
 
 
 def write_page(text: str, target: Path) -> Path:

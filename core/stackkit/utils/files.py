@@ -47,6 +47,16 @@ def atomic_write(target: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def require_writable(target: Path) -> None:
+    """Raise OSError if no file can be created beside `target`.
+
+    Permissions alone do not tell: root may write anywhere, except on read-only file systems.
+    """
+    trial = temporary_path(target)
+    trial.touch()
+    trial.unlink()
+
+
 def nearest_existing_parent(path: Path) -> Path:
     """Return `path` if it exists, else the nearest folder above it that does."""
     path = path.absolute()
