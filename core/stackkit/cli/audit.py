@@ -12,9 +12,8 @@ import typer
 from stackkit.cli import options, values
 from stackkit.cli.host import the_host
 from stackkit.cli.output import postponed, print_csv, print_json, stdout_set_aside
-from stackkit.cli.recipe_options import first_from
+from stackkit.cli.recipe_options import first_from, parse_recipe
 from stackkit.recipe import Recipe
-from stackkit.recipe.given import checked_recipe
 from stackkit.utils.console import say
 
 if TYPE_CHECKING:
@@ -55,28 +54,11 @@ Top = Annotated[
 ]
 
 
-def parse_audit(
-    dataset: options.Dataset,
-    recipe: options.Recipe = None,
-    backbones: options.Backbones = None,
-    learner: options.Learners = None,
-    cv: options.Folds = None,
-    jobs: options.Jobs = None,
-    seed: options.Seed = None,
-    strict: options.Strict = None,
-) -> Recipe:
-    """Build the recipe of `audit`; raises UsageError for options that contradict."""
-    given = {
-        "backbones": backbones,
-        "learners": learner,
-        "cv": cv,
-        "seed": seed,
-        "strict": strict,
-    }
-    return checked_recipe(dataset, recipe, given, jobs=jobs)
+OF_RECIPE = ("dataset", "recipe", "backbones", "learner", "cv", "jobs", "seed", "strict")
+"""Options of a recipe that an audit has; the others belong to what it chooses itself, see `audited`."""
 
 
-@first_from(parse_audit)
+@first_from(parse_recipe, only=OF_RECIPE)
 def audit(
     recipe: Recipe,
     out: Out = None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from stackkit.cli import options
@@ -31,7 +31,7 @@ def parse_recipe(
     seed: options.Seed = None,
     strict: options.Strict = None,
 ) -> Recipe:
-    """Build the recipe of `run` and `evaluate`; raises UsageError for options that contradict."""
+    """Build the recipe of a command; raises UsageError for options that contradict each other."""
     given = {
         "backbones": backbones,
         "learners": learner,
@@ -57,15 +57,20 @@ def start_from(recipe: str | None, dataset: str, **given: Given) -> Recipe:
     return recipe_from(dataset, recipe, given)
 
 
-def first_from(parse: Callable[..., Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def first_from(
+    parse: Callable[..., Any], *, only: Collection[str] = ()
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command the options of `parse` too, and the value that `parse` returns for them.
+
+    With `only`, the command has no others of these options, and `parse` gets their defaults.
 
     Typer reads options from a signature. The decorated command's signature is therefore that of
     `parse` followed by its own, without its first parameter, which receives the value.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        parsed = inspect.signature(parse, eval_str=True).parameters
+        known = inspect.signature(parse, eval_str=True).parameters
+        parsed = {name: each for name, each in known.items() if not only or name in only}
         _, *own = inspect.signature(command, eval_str=True).parameters.values()
 
         def flat(**given: Any) -> None:
