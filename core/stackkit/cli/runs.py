@@ -75,14 +75,12 @@ def gc(
         raise UsageError("choose what to delete: --older-than 30d or --keep 20")
     if keep is not None and keep < 0:
         raise UsageError(f"--keep must be at least 0, got {keep}")
-    gone = [
-        each
-        for each in _unneeded(older_than_s=parse_age(older_than), keep=keep)
-        if dry_run or _removed(each)
-    ]
+    unneeded = _unneeded(older_than_s=parse_age(older_than), keep=keep)
+    documents = {each.path: _document(each) for each in unneeded}  # they are read from the folders
+    gone = [each for each in unneeded if dry_run or _removed(each)]
     size = sum(each.size for each in gone)
     if as_json:
-        removed = [_document(each) for each in gone]
+        removed = [documents[each.path] for each in gone]
         print_json({"folder": str(runs_dir()), "dry_run": dry_run, "removed": removed, "bytes": size})
         return
     from rich.filesize import decimal
