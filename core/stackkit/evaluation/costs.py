@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from stackkit.api.aggregator import FitOn
-from stackkit.evaluation.aggregator_fit import FeatureFit, ProbabilityFit
+from stackkit.evaluation.aggregator_fit import ProbabilityFit
 from stackkit.evaluation.comparison import FoldOutcome
 from stackkit.evaluation.fit import Fit
 from stackkit.evaluation.fold_fits import FoldFits
@@ -50,7 +50,7 @@ def _needed(outcome: FoldOutcome) -> Iterator[Sequence[Fit]]:
     above = (fit for fit in outcome.by_fit if isinstance(fit, ProbabilityFit))
     for row in outcome.rows:
         if row.fit_on == "features":
-            yield [_feature_fit(planned, row.classifier.text, row.learners[0].text)]
+            yield [planned.feature_fits[row.classifier.text, row.learners[0].text]]
         elif row.fit_on is not None:
             yield [*_below(planned, row.fit_on), next(above)]
     for name in reference_names(outcome.rows):
@@ -61,7 +61,3 @@ def _below(planned: FoldFits, fit_on: FitOn) -> list[Fit]:
     # Where the learners of inner folds answer together, no other learners are needed.
     averaged = planned.average and fit_on == "out-of-fold"
     return [fit for each in planned.inner for fit in each] if averaged else [*planned.sources(fit_on)]
-
-
-def _feature_fit(planned: FoldFits, aggregator: str, learner: str) -> FeatureFit:
-    return planned.feature_fits[aggregator, learner]

@@ -16,7 +16,7 @@ from stackkit.evaluation.metrics import Result
 from stackkit.evaluation.training_subsets import nested_subsets, sizes
 from stackkit.statistics.forecast import MIN_POINTS, forecast
 from stackkit.statistics.intervals import Interval, images_of_width
-from stackkit.utils.figures import ends, in_points, percent
+from stackkit.utils.figures import ends, in_percent, in_points, percent
 
 TASK = "learning curve"
 """Name of the progress bar of a point, with the number of images."""
@@ -117,11 +117,11 @@ def learning_curve(comparison: Comparison, results: Sequence[Result]) -> Learnin
             points.append((_per_class(plan, folds), _measured(comparison, part, folds, size)))
         except (EvaluationError, PluginError) as error:
             left_out[size] = str(error)
-    points.append((_per_class(plan, comparison.folds), [results[number] for number in numbers]))
+    whole = [results[number] for number in numbers]
+    points.append((_per_class(plan, comparison.folds), whole))
     n_test = None if plan.groups is not None else len(np.unique(comparison.tested))
     curves = tuple(_curve(points, row, n_test) for row in range(len(numbers)))
-    headline = _headline(curves, [results[number] for number in numbers])
-    return LearningCurve(curves=curves, sentence=_sentence(headline, plan, left_out))
+    return LearningCurve(curves=curves, sentence=_sentence(_headline(curves, whole), plan, left_out))
 
 
 def _curve_plan(plan: FitPlan) -> tuple[FitPlan, list[int]]:
@@ -230,7 +230,7 @@ def _why_not(curve: Curve) -> str:
     return (
         f"the learning curve of {curve.name} is too irregular for a forecast. From "
         f"{_number(half.images_per_class)} to {_number(last.images_per_class)} images of each class, "
-        f"its accuracy went from {100 * half.accuracy:.1f} to {100 * last.accuracy:.1f} %"
+        f"its accuracy went from {in_percent(half.accuracy)} to {percent(last.accuracy)}"
     )
 
 

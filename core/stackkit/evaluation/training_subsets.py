@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import count
+from itertools import chain, count, takewhile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,14 +33,12 @@ def sizes(labels: NDArray[np.int64]) -> list[int]:
 
     """
     per_class = np.bincount(labels)
-    found: list[int] = []
-    for number in count():
-        doubled = FIRST_SIZES[-1] * 2 ** (number - len(FIRST_SIZES) + 1)
-        size = FIRST_SIZES[number] if number < len(FIRST_SIZES) else doubled
-        if np.minimum(per_class, size).sum() > NEAR_ALL * len(labels):
-            return found
-        found.append(size)
-    raise AssertionError("count ends never")
+    doubled = (FIRST_SIZES[-1] * 2**times for times in count(1))
+
+    def is_a_part(size: int) -> bool:
+        return bool(np.minimum(per_class, size).sum() <= NEAR_ALL * len(labels))
+
+    return list(takewhile(is_a_part, chain(FIRST_SIZES, doubled)))
 
 
 def nested_subsets(
