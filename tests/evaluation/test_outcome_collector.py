@@ -212,16 +212,12 @@ def test_a_row_costs_all_fits_that_it_needs(registry, blobs, tmp_path):
     comparison = make(registry, blobs, cache=tmp_path, aggregators=aggregators)
     _, _, folds, seconds, _ = collect(comparison)
     of_learner = [sum(outcome.results[row].seconds for outcome in folds) for row in (0, 1)]
-    inner = sum(
-        outcome.by_fit[fit].seconds
-        for outcome in folds
-        for fits in outcome.planned.inner
-        for fit in fits
-    )
     above = [sum(outcome.results[row].seconds for outcome in folds) for row in (2, 3, 4)]
     below = sum(of_learner)
     assert seconds[:2] == pytest.approx(of_learner)
-    assert seconds[2:5] == pytest.approx([below + above[0], below + inner + above[1], above[2]])
+    assert seconds[2:5] == pytest.approx(
+        [below + above[0], below + inner_seconds(folds) + above[1], above[2]]
+    )
     assert seconds[5:] == pytest.approx([0, below])
     assert collect(comparison)[3] == seconds, "cached fits remember their time"
     old = min(tmp_path.rglob("*.npz"))
@@ -235,10 +231,5 @@ def test_learners_of_inner_folds_that_answer_together_need_no_others(registry, b
     comparison = make(registry, blobs, aggregators=("weighted-vote",))
     comparison = replace(comparison, fit_plan=replace(comparison.fit_plan, refit=False))
     _, _, folds, seconds, _ = collect(comparison)
-    inner = sum(
-        outcome.by_fit[fit].seconds
-        for outcome in folds
-        for fits in outcome.planned.inner
-        for fit in fits
-    )
-    assert seconds[2] == pytest.approx(inner + sum(outcome.results[2].seconds for outcome in folds))
+    above = sum(outcome.results[2].seconds for outcome in folds)
+    assert seconds[2] == pytest.approx(inner_seconds(folds) + above)

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from support.made_up_runs import UNSHARED
 
 from stackkit.audit.findings import KINDS, Audit, Finding, HardPair
 from stackkit.evaluation.learning_curve import Curve, CurvePoint, LearningCurve
 from stackkit.evaluation.metrics import Result, score, with_gain_intervals
 from stackkit.evaluation.outcomes import Certainty, Outcomes, RowOutcome
-from stackkit.evaluation.overlaps import ConflictingLabels, Duplicates, Overlap
 from stackkit.evaluation.protocol import Protocol
 from stackkit.evidence.confusions import confused_pairs, confusion, examples
 from stackkit.evidence.evidence import Evidence, FeatureMap
@@ -47,8 +47,6 @@ ROWS: dict[tuple[str, Any, Sequence[str]], float] = {
 """Accuracy of each row."""
 
 FOLDS = 3
-
-NONE = Overlap(sets=0, test_images=0, examples=())
 
 
 def everything(
@@ -134,12 +132,7 @@ def _report(outcomes: Outcomes, rows: list[Result], verdicts: bool) -> Report:
         class_sizes=tuple(np.bincount(outcomes.labels).tolist()),
         folds=(FoldSize(train=200, test=100),) * FOLDS,
         groups=None,
-        duplicates=Duplicates(
-            contents=0,
-            images=0,
-            in_train_and_test=NONE,
-            under_several_labels=ConflictingLabels(contents=0, images=0, examples=()),
-        ),
+        duplicates=UNSHARED.duplicates,
         failed_images=({"id": f"{SCRIPT}/a.jpg", "reason": "the file is empty"},),  # type: ignore[arg-type]
         suspect_images=({"id": outcomes.ids[0], "reason": "12 bytes are missing"},),  # type: ignore[arg-type]
         results=tuple(results),
