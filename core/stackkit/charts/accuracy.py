@@ -15,6 +15,7 @@ from stackkit.report.rows import against_best_single
 from stackkit.statistics.intervals import Interval
 from stackkit.utils.figures import ends, in_percent, in_points, percent
 from stackkit.verdicts.headline import headline_of
+from stackkit.verdicts.sentences import is_claimed
 
 _LOOKS = {
     "baseline": (colours.ORANGE, "s", "baseline"),
@@ -22,9 +23,6 @@ _LOOKS = {
     "aggregator": (colours.BLUE, "D", "stack"),
     "reference": (colours.PURPLE, "^", "reference"),
 }
-
-
-_LEVEL = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,8 +132,7 @@ def _gains(document: dict[str, Any]) -> Iterator[_Mark]:
             (row, e["gain"], e["gain_interval_95"], 0.0) for row, e in entries if e["gain_interval_95"]
         ]
     for row, gain, (low, high), p in gains:
-        is_filled = p < _LEVEL and not low <= 0 <= high
-        yield _Mark(row=row, value=gain, ends=(low, high), is_filled=is_filled)
+        yield _Mark(row=row, value=gain, ends=(low, high), is_filled=is_claimed((low, high), p))
 
 
 def _most_telling(document: dict[str, Any], marks: Sequence[_Mark]) -> str:
