@@ -9,7 +9,7 @@ from typing import Any
 from stackkit.charts import colours
 from stackkit.charts.picture import Picture
 from stackkit.charts.rows import Row, label_of, rows_of, untrained_note
-from stackkit.charts.style import drawing, svg
+from stackkit.charts.style import drawing, svg, texts_on_the_right
 from stackkit.report.record import Record
 from stackkit.report.rows import against_best_single
 from stackkit.statistics.intervals import Interval
@@ -163,11 +163,8 @@ def _prepared(figure: Any, marks: Sequence[_Mark]) -> Any:
 
 
 def _draw(axes: Any, marks: Sequence[_Mark], texts: Sequence[str]) -> None:
-    right = axes.secondary_yaxis("right")
     minus = [text.replace("-", "\N{MINUS SIGN}") for text in texts]  # as on the scale
-    right.set_yticks(range(len(marks)), minus, fontsize=8.5)
-    right.tick_params(length=0)
-    right.spines["right"].set_visible(False)
+    texts_on_the_right(axes, minus)
     for number, mark in enumerate(marks):
         colour, marker, _ = _LOOKS[mark.row.kind]
         low, high = mark.ends
