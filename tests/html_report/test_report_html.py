@@ -198,6 +198,7 @@ def test_images_are_called_by_the_name_of_their_file(record: Record, drawn: Any)
 
 def test_a_single_pair_of_classes_is_one() -> None:
     shown = "".join(read(page(everything(2, 40), {})).texts)
+    assert "Images of both side by side" in shown
     assert "1 most confused pairs" not in shown
 
 

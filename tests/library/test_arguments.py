@@ -8,10 +8,11 @@ import pytest
 
 import stackkit
 from stackkit.api.errors import UsageError
+from stackkit.cli import audit as cli_audit
 from stackkit.cli import run as cli_run
 from stackkit.cli import train as cli_train
 from stackkit.cli.recipe_options import parse_recipe
-from stackkit.library.arguments import RecipeOptions, recipe_of
+from stackkit.library.arguments import AuditOptions, RecipeOptions, recipe_of
 
 
 @pytest.mark.parametrize(
@@ -22,6 +23,14 @@ def test_python_takes_every_option_of_the_command(command: Any, function: Any) -
     in_python = {*inspect.signature(function).parameters, *RecipeOptions.__annotations__}
     of_the_terminal = {"dry_run", "progress", "as_json", "as_csv"}
     assert on_command_line - of_the_terminal == in_python - {"reporter", "options"}
+
+
+def test_python_takes_every_option_of_an_audit_and_no_other() -> None:
+    on_command_line = {*inspect.signature(cli_audit.audit).parameters}
+    of_the_output = {"out", "overwrite", "top", "progress", "as_json", "as_csv"}
+    assert on_command_line - of_the_output == {"dataset", *AuditOptions.__annotations__}
+    with pytest.raises(UsageError, match="unknown argument 'aggregator'; allowed: dataset, reporter"):
+        stackkit.audit_dataset("mnist", aggregator="soft-vote")  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize(

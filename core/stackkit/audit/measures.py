@@ -18,6 +18,7 @@ from stackkit.api.jpeg_damage import unchecked
 from stackkit.api.reporter import Reporter
 from stackkit.audit.requirements import why_not
 from stackkit.audit.subject import Subject
+from stackkit.extraction.decoding import MAX_THREADS
 from stackkit.utils.remembered import read_remembered, remember
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ SIDE = 256
 TILES = 16
 """Tiles along the longest side. The sharpest one counts, as backgrounds may be blurred on purpose."""
 
-_MAX_THREADS, _CHUNK = 8, 128
+_CHUNK = 128
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +99,7 @@ def measure(subject: Subject, folder: Path | None, reporter: Reporter) -> list[M
     todo = [place for place, each in enumerate(measured) if each is None]
     if todo:
         reporter.start(TASK, len(measured), len(measured) - len(todo))
-    workers = min(_MAX_THREADS, os.cpu_count() or 1)
+    workers = min(MAX_THREADS, os.cpu_count() or 1)
     with ThreadPoolExecutor(workers, thread_name_prefix="stackkit-measure") as pool:
         for start in range(0, len(todo), _CHUNK):
             chunk = todo[start : start + _CHUNK]

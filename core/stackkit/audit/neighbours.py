@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stackkit.api.reporter import Reporter
+from stackkit.audit.directions import directions
 from stackkit.evaluation.features import Features
 
 TASK = "comparing images"
@@ -60,9 +61,9 @@ def nearest_images(features: Sequence[Features], k: int, reporter: Reporter) -> 
     similarity = np.full((count, k), -np.inf, np.float32)
     reporter.start(TASK, count)
     for number, block in enumerate(_blocks(count)):
-        ours = [_directions(each, block) for each in features]
+        ours = _directions(features, block)
         for other in islice(_blocks(count), number, None):  # earlier ones were compared with this one
-            theirs = ours if other[0] == block[0] else [_directions(each, other) for each in features]
+            theirs = ours if other[0] == block[0] else _directions(features, other)
             found = np.mean([a @ b.T for a, b in zip(ours, theirs, strict=True)], axis=0)
             if other[0] == block[0]:
                 np.fill_diagonal(found, -np.inf)  # no image is its own neighbour
@@ -78,12 +79,8 @@ def _blocks(count: int) -> Iterator[NDArray[np.int64]]:
         yield np.arange(start, min(start + BLOCK, count))
 
 
-def _directions(features: Features, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Return the features of some images scaled to length 1; zeros stay zeros."""
-    taken = features.take_average(rows)
-    length = np.linalg.norm(taken, axis=1, keepdims=True)
-    scaled: NDArray[np.float32] = taken / np.maximum(length, np.finfo(np.float32).tiny)
-    return scaled
+def _directions(features: Sequence[Features], rows: NDArray[np.int64]) -> list[NDArray[np.float32]]:
+    return [directions(each.take_average(rows)) for each in features]
 
 
 def _keep_best(

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from stackkit.audit.directions import directions
 from stackkit.audit.findings import Finding
 from stackkit.audit.subject import Subject
 from stackkit.evaluation.features import BLOCK_ROWS, Features
@@ -69,12 +70,13 @@ def class_distances(
     sizes = np.bincount(labels, minlength=n_classes)
     for each in features:
         sums = np.zeros((n_classes, each.width))
-        for rows, directions in _directions(each):
-            np.add.at(sums, labels[rows], directions)
-        for rows, directions in _directions(each):
-            to_classes = directions @ _unit(sums).T
-            without_itself = _unit(sums[labels[rows]] - directions)
-            to_classes[np.arange(len(rows)), labels[rows]] = (directions * without_itself).sum(axis=1)
+        for rows, ours in _directions(each):
+            np.add.at(sums, labels[rows], ours)
+        means = directions(sums)
+        for rows, ours in _directions(each):
+            to_classes = ours @ means.T
+            without_itself = directions(sums[labels[rows]] - ours)
+            to_classes[np.arange(len(rows)), labels[rows]] = (ours * without_itself).sum(axis=1)
             similarity[rows] += to_classes
     similarity /= len(features)
     alone = sizes[labels] == 1  # nothing is left of the class of a single image
@@ -88,10 +90,4 @@ def _directions(features: Features) -> Iterator[tuple[NDArray[np.int64], NDArray
     """Yield features scaled to length 1, a few rows at a time."""
     for start in range(0, len(features.used_rows), BLOCK_ROWS):
         rows = np.arange(start, min(start + BLOCK_ROWS, len(features.used_rows)))
-        yield rows, _unit(features.take_average(rows).astype(np.float64))
-
-
-def _unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
-    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    scaled: NDArray[np.float64] = vectors / np.maximum(lengths, np.finfo(np.float64).tiny)
-    return scaled
+        yield rows, directions(features.take_average(rows).astype(np.float64))

@@ -9,7 +9,7 @@ _NEEDS = {"label": ("labels", "cleanlab"), "near-duplicate": ("near-duplicates",
 """What is checked, and the package of the extra `report` that it needs."""
 
 
-def missing(*, predicted: bool = True, features: bool = True) -> dict[str, str]:
+def missing(*, predicted: bool, features: bool) -> dict[str, str]:
     """Return the kinds of findings that are not looked for, and why.
 
     Parameters

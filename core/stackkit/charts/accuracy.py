@@ -9,12 +9,13 @@ from typing import Any
 from stackkit.charts import colours
 from stackkit.charts.picture import Picture
 from stackkit.charts.rows import Row, label_of, rows_of, untrained_note
-from stackkit.charts.style import drawing, svg
+from stackkit.charts.style import drawing, svg, texts_on_the_right
 from stackkit.report.record import Record
 from stackkit.report.rows import against_best_single
 from stackkit.statistics.intervals import Interval
 from stackkit.utils.figures import ends, in_percent, in_points, percent
 from stackkit.verdicts.headline import headline_of
+from stackkit.verdicts.sentences import is_claimed
 
 _LOOKS = {
     "baseline": (colours.ORANGE, "s", "baseline"),
@@ -22,9 +23,6 @@ _LOOKS = {
     "aggregator": (colours.BLUE, "D", "stack"),
     "reference": (colours.PURPLE, "^", "reference"),
 }
-
-
-_LEVEL = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,8 +132,7 @@ def _gains(document: dict[str, Any]) -> Iterator[_Mark]:
             (row, e["gain"], e["gain_interval_95"], 0.0) for row, e in entries if e["gain_interval_95"]
         ]
     for row, gain, (low, high), p in gains:
-        is_filled = p < _LEVEL and not low <= 0 <= high
-        yield _Mark(row=row, value=gain, ends=(low, high), is_filled=is_filled)
+        yield _Mark(row=row, value=gain, ends=(low, high), is_filled=is_claimed((low, high), p))
 
 
 def _most_telling(document: dict[str, Any], marks: Sequence[_Mark]) -> str:
@@ -166,11 +163,8 @@ def _prepared(figure: Any, marks: Sequence[_Mark]) -> Any:
 
 
 def _draw(axes: Any, marks: Sequence[_Mark], texts: Sequence[str]) -> None:
-    right = axes.secondary_yaxis("right")
     minus = [text.replace("-", "\N{MINUS SIGN}") for text in texts]  # as on the scale
-    right.set_yticks(range(len(marks)), minus, fontsize=8.5)
-    right.tick_params(length=0)
-    right.spines["right"].set_visible(False)
+    texts_on_the_right(axes, minus)
     for number, mark in enumerate(marks):
         colour, marker, _ = _LOOKS[mark.row.kind]
         low, high = mark.ends

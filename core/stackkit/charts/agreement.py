@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from stackkit.charts import colours
 from stackkit.charts.picture import Picture
 from stackkit.charts.rows import rows_of, untrained_note
-from stackkit.charts.style import count, drawing, short, svg
+from stackkit.charts.style import count, drawing, short, svg, texts_on_the_right
 from stackkit.evidence.agreement import Agreement
 from stackkit.evidence.agreement import agreement as agreement_of
 from stackkit.report.record import Record
@@ -82,8 +82,4 @@ def _bars(axes: Any, labels: list[str], images: NDArray[np.float64], right: NDAr
     axes.set_yticks(lines, labels)
     axes.set_ylim(len(labels) - 0.5, -0.5)
     axes.grid(axis="y", visible=False)
-    secondary = axes.secondary_yaxis("right")
-    texts = [f"{count(a)} of {count(b)}" for a, b in zip(right, images, strict=True)]
-    secondary.set_yticks(lines, texts, fontsize=8.5)
-    secondary.tick_params(length=0)
-    secondary.spines["right"].set_visible(False)
+    texts_on_the_right(axes, [f"{count(a)} of {count(b)}" for a, b in zip(right, images, strict=True)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from stackkit.charts import colours
 from stackkit.charts.picture import Picture
 from stackkit.charts.rows import rows_of, untrained_note
-from stackkit.charts.style import count, drawing, short, svg
+from stackkit.charts.style import count, drawing, short, svg, texts_on_the_right
 from stackkit.evidence.confusions import ClassFigures, confusion, per_class
 from stackkit.report.record import Record
 from stackkit.utils.figures import percent
@@ -36,10 +36,7 @@ def classes(record: Record) -> Picture | None:
         axes.grid(axis="y", visible=False)
         axes.tick_params(top=True, labeltop=True)  # where a tall picture begins, too
         axes.set_xlabel("recognised images in percent, with 95 % interval")
-        right = axes.secondary_yaxis("right")
-        right.set_yticks(lines, [_right_of(each) for each in shown], fontsize=8)
-        right.tick_params(length=0)
-        right.spines["right"].set_visible(False)
+        texts_on_the_right(axes, [_right_of(each) for each in shown], size=8)
         ends = [each.interval_95 or (0.0, 0.0) for each in shown]
         low, high = ([100 * each[side] for each in ends] for side in (0, 1))
         axes.hlines(list(lines), low, high, color=colours.BLUE, linewidth=1.5)

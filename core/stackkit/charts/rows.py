@@ -27,8 +27,6 @@ class Row:
         Such as "logistic on resnet50", at most 46 characters.
     kind : str
         "baseline", "learner", "aggregator" or "reference".
-    backbones : tuple of str
-        Labels of its backbones.
     accuracy : float
         In [0, 1].
     interval_95 : tuple of (float, float)
@@ -43,7 +41,6 @@ class Row:
     position: int
     label: str
     kind: str
-    backbones: tuple[str, ...]
     accuracy: float
     interval_95: Interval
     is_chance: bool
@@ -66,7 +63,6 @@ def _row(position: int, entry: dict[str, Any], label: str) -> Row:
         position=position,
         label=label,
         kind=entry["kind"],
-        backbones=tuple(entry["backbones"]),
         accuracy=entry["accuracy"],
         interval_95=(low, high),
         is_chance=entry["kind"] == "reference" and entry["name"] == LARGEST_CLASS,

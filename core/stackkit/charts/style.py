@@ -7,7 +7,7 @@ import io
 import logging
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -123,6 +123,14 @@ def _opening(box: str, width: float, alt: str) -> str:
         f'viewBox="{box}" style="stroke-linejoin: round; max-width: 100%; height: auto" '
         f'aria-label="{html.escape(alt)}">'
     )
+
+
+def texts_on_the_right(axes: Any, texts: Sequence[str], size: float = 8.5) -> None:
+    """Write a text beside each row, where the axes have a row per number from 0."""
+    right = axes.secondary_yaxis("right")
+    right.set_yticks(range(len(texts)), texts, fontsize=size)
+    right.tick_params(length=0)
+    right.spines["right"].set_visible(False)
 
 
 def short(text: str, length: int = 40) -> str:

@@ -19,22 +19,19 @@ class Agreement:
 
     Parameters
     ----------
-    rows : tuple of int
-        Positions of the rows that were compared: the first learner of each backbone.
     backbones : tuple of str
-        Their backbones.
-    images : ndarray of shape (n_rows + 1,), float64
+        The networks, each by its first learner, which is the row that is compared.
+    images : ndarray of shape (n_backbones + 1,), float64
         Number of images that 0, 1, ... of the rows get right.
-    stack_right : ndarray of shape (n_rows + 1,), float64
+    stack_right : ndarray of shape (n_backbones + 1,), float64
         How many of these the stack gets right.
-    only : ndarray of shape (n_rows,), float64
+    only : ndarray of shape (n_backbones,), float64
         Number of images that only this row gets right.
-    only_stack_right : ndarray of shape (n_rows,), float64
+    only_stack_right : ndarray of shape (n_backbones,), float64
         How many of these the stack gets right.
 
     """
 
-    rows: tuple[int, ...]
     backbones: tuple[str, ...]
     images: NDArray[np.float64]
     stack_right: NDArray[np.float64]
@@ -78,7 +75,6 @@ def agreement(document: dict[str, Any], outcomes: Outcomes, stack: int) -> Agree
     often = right.sum(axis=0)
     alone = right & (often == 1)
     return Agreement(
-        rows=tuple(first.values()),
         backbones=tuple(first),
         images=_sums(often, weights, len(first)),
         stack_right=_sums(often, of_stack, len(first)),

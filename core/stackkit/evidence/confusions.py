@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from stackkit.evaluation.outcomes import Outcomes
 from stackkit.statistics.intervals import Interval, wilson
 
+PAIRS = 20
+"""Pairs of classes that a page shows with images."""
+
 _OPTIMAL = 500
 """Classes up to which the optimal order of leaves is looked for; its time grows with their cube."""
 
@@ -25,8 +28,6 @@ class ConfusedPair:
         Labels; more images of `first` are taken for `second` than the other way round.
     first_as_second, second_as_first : float
         Number of images. Images that are predicted in several repeats count as their mean.
-    share : float
-        Part of the images of both classes that are taken for the other one, in [0, 1].
 
     """
 
@@ -34,7 +35,6 @@ class ConfusedPair:
     second: int
     first_as_second: float
     second_as_first: float
-    share: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +136,7 @@ def order(counts: NDArray[np.float64]) -> NDArray[np.int64]:
     return leaves if np.argmin(leaves) < n_classes / 2 else leaves[::-1].copy()
 
 
-def confused_pairs(counts: NDArray[np.float64], most: int = 20) -> list[ConfusedPair]:
+def confused_pairs(counts: NDArray[np.float64], most: int = PAIRS) -> list[ConfusedPair]:
     """Return the pairs of classes with most images taken for the other one, most first.
 
     Equal numbers are ordered by their share of the images of both classes.
@@ -158,7 +158,6 @@ def confused_pairs(counts: NDArray[np.float64], most: int = 20) -> list[Confused
                 second=other,
                 first_as_second=float(counts[one, other]),
                 second_as_first=float(counts[other, one]),
-                share=float(shares[number]),
             )
         )
     return found

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from stackkit.audit.directions import directions
 from stackkit.evaluation.features import Features
 from stackkit.evidence.evidence import FeatureMap
 
@@ -58,7 +59,7 @@ def feature_map(
     image = there[stratified(labels[there], MOST)]
     if len(image) < 3:
         return None
-    matrix = np.hstack([_unit(one.take_average(rows[image])) for one in features])
+    matrix = np.hstack([directions(one.take_average(rows[image])) for one in features])
     if not np.ptp(matrix, axis=0).any():
         return None
     # One thread: for 1,000 images, two take three times as long, and ten times as much of the CPU.
@@ -83,12 +84,6 @@ def stratified(labels: NDArray[np.int64], most: int, seed: int = 0) -> NDArray[n
         own = shuffled[labels[shuffled] == label]
         place[own] = np.arange(len(own)) / len(own)  # 0 for one of each class, and evenly on to 1
     return np.sort(np.argsort(place, kind="stable")[:most])
-
-
-def _unit(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
-    lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
-    unit: NDArray[np.float32] = matrix / np.maximum(lengths, 1e-12)
-    return unit
 
 
 def _placed(matrix: NDArray[np.float32]) -> tuple[NDArray[np.float32], str]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -16,14 +15,14 @@ from stackkit.api.dataset import Dataset
 from stackkit.api.errors import ImageError
 from stackkit.api.reporter import Reporter
 from stackkit.audit.examine import examine
-from stackkit.audit.findings import Audit, Finding
+from stackkit.audit.findings import Audit
 from stackkit.audit.subject import Subject
 from stackkit.evaluation.inputs import UsableFeatures
 from stackkit.evaluation.outcomes import Outcomes
 from stackkit.evidence.confusions import confused_pairs, confusion, examples
 from stackkit.evidence.evidence import Evidence, FeatureMap
 from stackkit.evidence.feature_map import feature_map
-from stackkit.evidence.thumbnails import make_thumbnails
+from stackkit.evidence.thumbnails import Thumbnails, make_thumbnails
 from stackkit.verdicts.headline import headline_of
 
 MOST_THUMBNAILS = 400
@@ -77,27 +76,17 @@ def gather(
         What could not be gathered is named in `missing`. Ctrl-C raises KeyboardInterrupt as usual.
 
     """
-    gone = list(missing)
     if dataset is None:
-        return Evidence(missing=tuple(gone))
+        return Evidence(missing=tuple(missing))
     found_map = _map(outcomes, dataset, usable) if usable else None
     audit = _audit(outcomes, dataset, usable, reporter, folder, input_size)
-    if audit is None:
-        gone.append("No image of the dataset is as it was in the run, so none was examined.")
-    large = list(islice(dict.fromkeys(_shown(document, outcomes, audit)), MOST_THUMBNAILS))
-    small = [] if found_map is None else [outcomes.ids[number] for number in found_map.image.tolist()]
-    fingerprints = dict(zip(outcomes.ids, outcomes.fingerprints, strict=True))
-    reporter.start(TASK, len({*large, *small}))
-    made = make_thumbnails(
-        dataset, large, small, fingerprints, lambda count: reporter.advance(TASK, count)
-    )
-    gone += _failures(made.failed)
+    made = _thumbnails(outcomes, dataset, _shown(document, outcomes, audit), found_map, reporter)
     return Evidence(
         thumbnails=made.large,
         small=made.small,
         feature_map=found_map,
         audit=audit,
-        missing=tuple(gone),
+        missing=(*missing, *_not_shown(audit, made.failed)),
     )
 
 
@@ -169,27 +158,34 @@ def _shown(document: dict[str, Any], outcomes: Outcomes, audit: Audit | None) ->
     for pair in confused_pairs(confusion(outcomes, row)):
         for label, other in ((pair.first, pair.second), (pair.second, pair.first)):
             yield from (outcomes.ids[each] for each in examples(outcomes, row, label, other))
-    if audit is not None:
-        yield from _of_findings(audit.findings)
+    for finding in audit.findings if audit else ():
+        yield from filter(None, (finding.id, finding.other))
     yield from (each["id"] for each in document.get("suspect_images", ())[:SHOWN_PER_KIND])
 
 
-def _of_findings(findings: Sequence[Finding]) -> Iterator[str]:
-    counts: Counter[str] = Counter()
-    for finding in findings:
-        counts[finding.kind] += 1
-        if counts[finding.kind] <= SHOWN_PER_KIND:
-            yield finding.id
-            if finding.other:
-                yield finding.other
+def _thumbnails(
+    outcomes: Outcomes,
+    dataset: Dataset,
+    shown: Iterable[str],
+    found_map: FeatureMap | None,
+    reporter: Reporter,
+) -> Thumbnails:
+    """Return large images of the first ones that are shown, and small ones of those on the map."""
+    large = list(islice(dict.fromkeys(shown), MOST_THUMBNAILS))
+    small = [] if found_map is None else [outcomes.ids[number] for number in found_map.image.tolist()]
+    fingerprints = dict(zip(outcomes.ids, outcomes.fingerprints, strict=True))
+    reporter.start(TASK, len({*large, *small}))
+    return make_thumbnails(
+        dataset, large, small, fingerprints, lambda count: reporter.advance(TASK, count)
+    )
 
 
-def _failures(failed: Mapping[str, str]) -> list[str]:
-    """Return one sentence per reason, with the number of images and the first of them."""
+def _not_shown(audit: Audit | None, failed: Mapping[str, str]) -> Iterator[str]:
+    """Yield a sentence for each reason, with the number of images and the first of them."""
+    if audit is None:
+        yield "No image of the dataset is as it was in the run, so none was examined."
     reasons: dict[str, list[str]] = {}
     for name, text in failed.items():
         reasons.setdefault(text, []).append(name)
-    return [
-        f"{len(names):,} image(s) cannot be shown, first {names[0]}: {text}."
-        for text, names in reasons.items()
-    ]
+    for text, names in reasons.items():
+        yield f"{len(names):,} image(s) cannot be shown, first {names[0]}: {text}."

@@ -74,16 +74,10 @@ def make_thumbnails(
     found, large, small = Thumbnails(), set(large), set(small)
 
     def make(name: str) -> tuple[bytes | None, bytes | None]:
-        if name not in numbers:
-            raise ImageError("it is not in the dataset any more")
-        if dataset.fingerprint(numbers[name]) != fingerprints.get(name):
-            raise ImageError("it was replaced after the run")
-        with unchecked():
-            image = dataset.image(numbers[name])
-        return (
-            _jpeg(_within(image, LARGE)) if name in large else None,
-            _jpeg(_middle(image, SMALL)) if name in small else None,
-        )
+        image = _same_image(dataset, numbers.get(name), fingerprints.get(name))
+        of_large = _jpeg(_within(image, LARGE)) if name in large else None
+        of_small = _jpeg(_middle(image, SMALL)) if name in small else None
+        return of_large, of_small
 
     workers = min(MAX_THREADS, os.cpu_count() or 1)
     pool = ThreadPoolExecutor(workers, thread_name_prefix="stackkit-thumbnail")
@@ -100,6 +94,15 @@ def make_thumbnails(
     finally:
         pool.shutdown(cancel_futures=True)  # after Ctrl-C, images not begun are not decoded
     return found
+
+
+def _same_image(dataset: Dataset, number: int | None, fingerprint: str | None) -> Image.Image:
+    if number is None:
+        raise ImageError("it is not in the dataset any more")
+    if dataset.fingerprint(number) != fingerprint:
+        raise ImageError("it was replaced after the run")
+    with unchecked():
+        return dataset.image(number)
 
 
 def _within(image: Image.Image, side: int) -> Image.Image:

@@ -14,9 +14,6 @@ from stackkit.evidence.confusions import (
     per_class,
 )
 
-PAIRS = 20
-"""Pairs of classes that the page shows with images."""
-
 FIRST_PAIRS = 6
 """Pairs that are visible at once; the rest is folded."""
 
@@ -46,11 +43,10 @@ class PairSide:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    """Two classes that are taken for each other, with the share of their images, from 0 to 1."""
+    """Two classes that are taken for each other."""
 
     first: PairSide
     second: PairSide
-    share: float
 
 
 def class_rows(outcomes: Outcomes, row: int) -> list[ClassRow]:
@@ -90,9 +86,8 @@ def pairs(outcomes: Outcomes, row: int) -> list[Pair]:
         Pair(
             first=_side(outcomes, row, each.first, each.second, each.first_as_second),
             second=_side(outcomes, row, each.second, each.first, each.second_as_first),
-            share=each.share,
         )
-        for each in confused_pairs(confusion(outcomes, row), PAIRS)
+        for each in confused_pairs(confusion(outcomes, row))
     ]
 
 

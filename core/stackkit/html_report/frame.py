@@ -8,15 +8,13 @@ HEIGHT = 720
 """Height of the frame, in pixels."""
 
 
-def frame(page: str, title: str = "stackkit report") -> str:
+def frame(page: str) -> str:
     """Return an `<iframe>` that holds a whole page.
 
     Parameters
     ----------
     page : str
         The page, see `stackkit.html_report.page.page`.
-    title : str
-        What a screen reader calls the frame.
 
     Notes
     -----
@@ -26,6 +24,6 @@ def frame(page: str, title: str = "stackkit report") -> str:
     """
     style = f"width: 100%; height: {HEIGHT}px; border: 1px solid #8886; border-radius: 8px"
     return (
-        f'<iframe title="{escape(title)}" sandbox="allow-scripts" style="{style}" '
+        f'<iframe title="stackkit report" sandbox="allow-scripts" style="{style}" '
         f'srcdoc="{escape(page)}"></iframe>'
     )

@@ -13,6 +13,7 @@ from PIL import Image
 
 from stackkit.evaluation.outcomes import Outcomes
 from stackkit.evidence.evidence import Evidence, FeatureMap
+from stackkit.evidence.thumbnails import SMALL
 from stackkit.html_report.text import image_address
 from stackkit.utils.console import literal
 
@@ -21,8 +22,8 @@ WIDTH, HEIGHT = 900, 600
 
 MARGIN = 16
 
-CELL = 40
-"""Side of an image on the sheet, in pixels."""
+CELL = SMALL
+"""Side of an image on the sheet, in pixels; the style of the page has it too."""
 
 COLUMNS = 40
 """Images in a row of the sheet."""

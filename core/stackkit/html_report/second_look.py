@@ -46,7 +46,7 @@ def finding_groups(audit: Audit) -> list[FindingGroup]:
     """Return the kinds that were found, in the order of `KINDS`."""
     groups = []
     for kind, heading in KINDS.items():
-        found = [each for each in audit.findings if each.kind == kind]
+        found = audit.of_kind(kind)
         if found:
             groups.append(
                 FindingGroup(

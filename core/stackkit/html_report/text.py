@@ -103,9 +103,9 @@ def key(value: float | None) -> str:
     return "" if value is None else f"{value:.6g}"
 
 
-def image_address(content: bytes, media_type: str = "image/jpeg") -> str:
-    """Return an image as an address that holds its content."""
-    return f"data:{media_type};base64,{base64.b64encode(content).decode()}"
+def image_address(content: bytes) -> str:
+    """Return a JPEG file as an address that holds its content."""
+    return f"data:image/jpeg;base64,{base64.b64encode(content).decode()}"
 
 
 def script_data(value: Any) -> Markup:

@@ -17,18 +17,30 @@ from stackkit.recipe.recipe_file import SPLITS
 from stackkit.store import FeatureStore
 
 
-class RecipeOptions(TypedDict, total=False):
+class AuditOptions(TypedDict, total=False):
+    """What `stackkit.audit_dataset` takes besides the dataset, as the command does."""
+
+    recipe: str | None
+    backbones: str | Sequence[str] | None
+    learner: str | Sequence[str] | None
+    cv: int | None
+    jobs: int | None
+    seed: int | None
+    strict: bool | None
+    store: str | os.PathLike[str] | None
+    feature_dtype: Literal["float32", "float16"]
+    device: Literal["cpu", "gpu"] | None
+    threads: int | None
+
+
+class RecipeOptions(AuditOptions, total=False):
     """What `stackkit.run` and `stackkit.train` take besides the dataset, as the commands do.
 
     `backbones`, `learner`, `aggregator` and `baseline` are text such as "vgg19,resnet50" or a list.
     """
 
-    recipe: str | None
-    backbones: str | Sequence[str] | None
-    learner: str | Sequence[str] | None
     aggregator: str | Sequence[str] | None
     baseline: str | Sequence[str] | None
-    cv: int | None
     split: Literal["official", "both"] | None
     holdout: float | None
     shuffle: bool | None
@@ -37,13 +49,6 @@ class RecipeOptions(TypedDict, total=False):
     inner_cv: int | None
     refit: bool | None
     learning_curve: bool | None
-    jobs: int | None
-    seed: int | None
-    strict: bool | None
-    store: str | os.PathLike[str] | None
-    feature_dtype: Literal["float32", "float16"]
-    device: Literal["cpu", "gpu"] | None
-    threads: int | None
 
 
 _KEYS = {"learner": "learners", "aggregator": "aggregators", "baseline": "baselines"}
@@ -60,8 +65,13 @@ _CHOICES = {
 _OF_RUN = ("recipe", "jobs", "device", "threads", "store", "feature_dtype")
 
 
-def recipe_of(dataset: str, given: Mapping[str, Any], named: Collection[str] = ()) -> Recipe:
-    """Return the recipe that `run` or `train` is asked for.
+def recipe_of(
+    dataset: str,
+    given: Mapping[str, Any],
+    named: Collection[str] = (),
+    known: Collection[str] = RecipeOptions.__annotations__,
+) -> Recipe:
+    """Return the recipe that `run`, `train` or `audit_dataset` is asked for.
 
     Parameters
     ----------
@@ -71,6 +81,8 @@ def recipe_of(dataset: str, given: Mapping[str, Any], named: Collection[str] = (
         The options, by the names of `RecipeOptions`.
     named : collection of str
         Other arguments of the function, to suggest for a mistyped one.
+    known : collection of str
+        Names of the options that the function takes.
 
     Raises
     ------
@@ -78,7 +90,7 @@ def recipe_of(dataset: str, given: Mapping[str, Any], named: Collection[str] = (
         If an argument is unknown, or its value is not allowed.
 
     """
-    _refuse_unknown(given, RecipeOptions.__annotations__, named)
+    _refuse_unknown(given, known, named)
     values = {name: _checked(name, value) for name, value in given.items() if value is not None}
     settings = {_KEYS.get(name, name): value for name, value in values.items() if name not in _OF_RUN}
     check_count("--threads", values.get("threads"))

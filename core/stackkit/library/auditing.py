@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from inspect import signature
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Unpack
 
 from stackkit.api.paths import fits_dir, user_path
 from stackkit.api.reporter import Reporter, SilentReporter
@@ -14,7 +15,7 @@ from stackkit.audit.findings import Finding, HardPair
 from stackkit.audit.report import COLUMNS
 from stackkit.experiment import audit_files
 from stackkit.experiment.audit import Audited, audit
-from stackkit.library.arguments import recipe_of, store_of
+from stackkit.library.arguments import AuditOptions, recipe_of, store_of
 from stackkit.library.components import dataset_text, installed
 from stackkit.library.frames import data_frame
 from stackkit.library.html import listed, table
@@ -109,18 +110,8 @@ class DatasetAudit:
 def audit_dataset(
     dataset: str | os.PathLike[str],
     *,
-    recipe: str | os.PathLike[str] | None = None,
-    backbones: str | Sequence[str] | None = None,
-    learner: str | Sequence[str] | None = None,
-    cv: int | None = None,
-    jobs: int | None = None,
-    seed: int | None = None,
-    strict: bool | None = None,
-    store: str | os.PathLike[str] | None = None,
-    feature_dtype: Literal["float32", "float16"] = "float32",
-    device: Literal["cpu", "gpu"] | None = None,
-    threads: int | None = None,
     reporter: Reporter | None = None,
+    **options: Unpack[AuditOptions],
 ) -> DatasetAudit:
     """Look for labels and images that deserve a second look; nothing is changed.
 
@@ -128,10 +119,11 @@ def audit_dataset(
     ----------
     dataset : str or os.PathLike
         Name and options of a dataset, such as "mnist:limit=50", or a folder with a subfolder per class.
-    recipe, backbones, learner, cv, jobs, seed, strict, store, feature_dtype, device, threads
-        As for `run`. Folds are always shuffled, and aggregators are not needed.
     reporter : Reporter, optional
         Receives progress; by default nothing is shown.
+    **options
+        As for `run`: recipe, backbones, learner, cv, jobs, seed, strict, store, feature_dtype, device,
+        threads. Folds are always shuffled, and aggregators are not needed.
 
     Returns
     -------
@@ -146,20 +138,12 @@ def audit_dataset(
         As the command ends with.
 
     """
-    given = {
-        "recipe": recipe,
-        "backbones": backbones,
-        "learner": learner,
-        "cv": cv,
-        "jobs": jobs,
-        "seed": seed,
-        "strict": strict,
-        "store": store,
-        "feature_dtype": feature_dtype,
-        "device": device,
-        "threads": threads,
-    }
     registry = installed()
-    built = recipe_of(dataset_text(dataset, registry), given)
-    found = audit(built, registry, store_of(given), reporter or SilentReporter(), fits=fits_dir())
-    return DatasetAudit(found)
+    recipe = recipe_of(
+        dataset_text(dataset, registry),
+        options,
+        signature(audit_dataset).parameters,
+        AuditOptions.__annotations__,
+    )
+    shown = reporter or SilentReporter()
+    return DatasetAudit(audit(recipe, registry, store_of(options), shown, fits=fits_dir()))

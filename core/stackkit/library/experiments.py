@@ -94,7 +94,8 @@ def run(
         saving = Saving(path=user_path(save), overwrite=overwrite, **of_model)
         saving.check()
     steps = Steps(outputs=Outputs(fits=fits_dir(), folder=folder))
-    task = (recipe, registry, store, reporter or SilentReporter(), steps)
+    shown = reporter or SilentReporter()
+    task = (recipe, registry, store, shown, steps)
     with ExitStack() as held:
         if folder:
             held.enter_context(report_file.reserved(folder, overwrite=overwrite))
@@ -104,7 +105,7 @@ def run(
             if saving and trained:
                 found = replace(found, report=saving.save(trained))
         finally:  # a model that cannot be written must not cost the report
-            _record(found, folder, task[3], overwrite=overwrite, html=html)
+            _record(found, folder, shown, overwrite=overwrite, html=html)
     model = LoadedModel(trained.model, device=recipe.device, threads=recipe.threads) if trained else None
     return RunReport(found, model)
 
