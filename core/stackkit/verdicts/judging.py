@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
-
-import numpy as np
 
 from stackkit.evaluation.learning_curve import LearningCurve
 from stackkit.evaluation.metrics import Result
@@ -56,7 +53,7 @@ def make_verdicts(
     everything = judge.selected(range(len(judge.rows)), "rows")
     others = [at for at in range(len(judge.rows)) if at != single.row]
     against = judge.answers.verdicts([(at, single.row) for at in others])
-    pairs = judge.answers.verdicts(judge.pairs())
+    pairs = judge.answers.verdicts(judge.answers.pairs())
     gain = None if headline in singles else judge.gain(headline, single)
     summary = Summary(
         rows=judge.rows,
@@ -86,14 +83,8 @@ def _answers(rows: Sequence[Result], outcomes: Outcomes, protocol: Protocol) -> 
         accuracy=[row.accuracy for row in rows],
         correct=outcomes.correct(),
         groups=None if outcomes.groups is None else outcomes.groups[outcomes.tested],
-        folds=_repeated_folds(rows, outcomes) if protocol.repeats > 1 else None,
+        folds=RepeatedFolds.of(rows, outcomes) if protocol.repeats > 1 else None,
     )
-
-
-def _repeated_folds(rows: Sequence[Result], outcomes: Outcomes) -> RepeatedFolds:
-    accuracy = np.array([row.fold_accuracy for row in rows]).T
-    n_test = len(outcomes.image) / len(accuracy)
-    return RepeatedFolds(accuracy=accuracy, n_train=len(outcomes.ids) - n_test, n_test=n_test)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,11 +100,6 @@ class _Judge:
     def singles(self) -> list[int]:
         """Return the rows that `best_single` chooses from."""
         return [at for at, row in enumerate(self.rows) if row.kind in {"baseline", "learner"}]
-
-    def pairs(self) -> list[tuple[int, int]]:
-        """Return every pair of rows, the better one first."""
-        order = sorted(range(len(self.rows)), key=lambda at: -self.rows[at].accuracy)
-        return list(combinations(order, 2))
 
     def selected(self, among: Sequence[int], what: str) -> Selected:
         row = self.best(among)
