@@ -218,75 +218,64 @@ def learning_curve(n_test: int, floor: float, exponent: float, random: Generator
     return {"forecast": (found.interval_95, truth)} if found else {}
 
 
-def settings(
-    figure: str, data: Callable[..., str], draw: Callable[..., Found], *arguments: Sequence[float]
-) -> list[Setting]:
-    """Return a setting for each list of arguments, which `data` puts into words and `draw` takes."""
-    return [Setting(figure, data(*each), partial(draw, *each)) for each in arguments]
-
-
-SETTINGS = (
-    *settings(
+KINDS: Sequence[tuple[str, Callable[..., Found], Callable[..., str], Sequence[tuple[float, ...]]]] = (
+    (
         "accuracy",
-        lambda n, share: f"{n} images, {100 * share:.0f} %",
         accuracy,
-        (20, 0.9),
-        (100, 0.8),
-        (100, 0.98),
-        (1115, 0.9),
+        lambda n, share: f"{n} images, {100 * share:.0f} %",
+        [(20, 0.9), (100, 0.8), (100, 0.98), (1115, 0.9)],
     ),
-    *settings(
+    (
         "difference",
-        lambda n, first, second: f"{n} images, {100 * first:g} % against {100 * second:g} %",
         difference,
-        (60, 0.15, 0.05),
-        (300, 0.03, 0.01),
-        (1115, 0.004, 0.002),
+        lambda n, first, second: f"{n} images, {100 * first:g} % against {100 * second:g} %",
+        [(60, 0.15, 0.05), (300, 0.03, 0.01), (1115, 0.004, 0.002)],
     ),
-    *settings(
+    (
         "accuracy in groups",
-        lambda n, size, share, likeness: (
-            f"{n} groups of 1 to {size}, {100 * share:.0f} %, correlation {likeness}"
-        ),
         grouped_accuracy,
-        (10, 8, 0.8, 0.3),
-        (20, 8, 0.95, 0.3),
-        (50, 8, 0.9, 0.9),
-        (30, 40, 0.9, 0.3),
-        (200, 8, 0.9, 0.05),
+        lambda n, size, share, alike: (
+            f"{n} groups of 1 to {size}, {100 * share:.0f} %, correlation {alike}"
+        ),
+        [
+            (10, 8, 0.8, 0.3),
+            (20, 8, 0.95, 0.3),
+            (50, 8, 0.9, 0.9),
+            (30, 40, 0.9, 0.3),
+            (200, 8, 0.9, 0.05),
+        ],
     ),
-    *settings(
+    (
         "difference in groups",
-        lambda n, size, apart: f"{n} groups of 1 to {size}, differ on {100 * apart:.0f} %",
         grouped_difference,
-        (20, 8, 0.1),
-        (30, 40, 0.1),
-        (200, 8, 0.05),
+        lambda n, size, apart: f"{n} groups of 1 to {size}, differ on {100 * apart:.0f} %",
+        [(20, 8, 0.1), (30, 40, 0.1), (200, 8, 0.05)],
     ),
-    *settings(
+    (
         "best of several rows",
-        lambda n, rows, share, apart: f"{rows} rows, {n} images, {100 * share:.0f} % ± {50 * apart:.0f}",
         chosen,
-        (100, 10, 0.9, 0.0),
-        (300, 40, 0.8, 0.0),
-        (1115, 10, 0.9, 0.04),
+        lambda n, rows, share, apart: f"{rows} rows, {n} images, {100 * share:.0f} % ± {50 * apart:.0f}",
+        [(100, 10, 0.9, 0.0), (300, 40, 0.8, 0.0), (1115, 10, 0.9, 0.04)],
     ),
-    *settings(
+    (
         "difference over repeats",
-        lambda n, _dimensions, repeats: f"{n} images, {repeats} x 5 folds",
         repeated_folds,
-        (60, 10, 1),
-        (60, 10, 5),
-        (200, 20, 5),
+        lambda n, _dimensions, repeats: f"{n} images, {repeats} x 5 folds",
+        [(60, 10, 1), (60, 10, 5), (200, 20, 5)],
     ),
-    *settings(
+    (
         "twice the images",
-        lambda n, floor, exponent: f"{n} test images, floor {100 * floor:.0f} %, exponent {exponent}",
         learning_curve,
-        (300, 0.05, 0.8),
-        (1115, 0.05, 0.5),
-        (5000, 0.1, 1.0),
+        lambda n, floor, exponent: f"{n} test images, floor {100 * floor:.0f} %, exponent {exponent}",
+        [(300, 0.05, 0.8), (1115, 0.05, 0.5), (5000, 0.1, 1.0)],
     ),
+)
+"""What is drawn: the figure, the function, its arguments in words, and all of them."""
+
+SETTINGS = tuple(
+    Setting(figure, data(*each), partial(draw, *each))
+    for figure, draw, data, arguments in KINDS
+    for each in arguments
 )
 
 
