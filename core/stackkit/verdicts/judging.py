@@ -11,6 +11,7 @@ from stackkit.evaluation.outcomes import Outcomes
 from stackkit.evaluation.overlaps import SharedImages
 from stackkit.evaluation.protocol import Protocol
 from stackkit.statistics.selection import Estimate, corrected_best, corrected_gain
+from stackkit.verdicts.headline import headline_among
 from stackkit.verdicts.paired import PairedAnswers, RepeatedFolds
 from stackkit.verdicts.sentences import is_claimed, on_gain, on_selection, titles
 from stackkit.verdicts.summary import Summary
@@ -46,13 +47,11 @@ def make_verdicts(
     """
     rows = (*results, *references)
     judge = _Judge(rows=rows, answers=_answers(rows, outcomes, protocol))
-    aggregators = [at for at, result in enumerate(results) if result.kind == "aggregator"]
-    best, singles = judge.best(range(len(results))), judge.singles()
-    headline = aggregators[0] if aggregators else best
+    singles = judge.singles()
+    headline = headline_among([each.kind for each in results], [each.accuracy for each in results])
     single = judge.selected(singles, "rows on a single backbone")
-    everything = judge.selected(range(len(judge.rows)), "rows")
-    others = [at for at in range(len(judge.rows)) if at != single.row]
-    against = judge.answers.verdicts([(at, single.row) for at in others])
+    everything = judge.selected(range(len(rows)), "rows")
+    against = judge.answers.verdicts([(at, single.row) for at in range(len(rows)) if at != single.row])
     pairs = judge.answers.verdicts(judge.answers.pairs())
     gain = None if headline in singles else judge.gain(headline, single)
     summary = Summary(
@@ -94,15 +93,12 @@ class _Judge:
     rows: Sequence[Result]
     answers: PairedAnswers
 
-    def best(self, among: Sequence[int]) -> int:
-        return max(among, key=lambda at: self.rows[at].accuracy)
-
     def singles(self) -> list[int]:
         """Return the rows that `best_single` chooses from."""
         return [at for at, row in enumerate(self.rows) if row.kind in {"baseline", "learner"}]
 
     def selected(self, among: Sequence[int], what: str) -> Selected:
-        row = self.best(among)
+        row = max(among, key=lambda at: self.rows[at].accuracy)
         accuracy, corrected = self.rows[row].accuracy, self.rows[row].accuracy
         interval = self.rows[row].interval_95
         if len(among) > 1:
