@@ -32,6 +32,7 @@ from stackkit.statistics.forecast import forecast
 from stackkit.statistics.intervals import Interval, tango, wilson
 from stackkit.statistics.paired_tests import corrected_t
 from stackkit.statistics.selection import corrected_best, corrected_gain
+from stackkit.statistics.units import units_of
 
 SAMPLES = 1000
 """Bootstrap samples per interval."""
@@ -74,7 +75,7 @@ def difference(n: int, first: float, second: float, random: Generator) -> Found:
     one, other, _ = random.multinomial(n, (first, second, 1 - first - second))
     rows = np.zeros((n, 2))
     rows[:one, 0], rows[one : one + other, 1] = 1, 1
-    samples = resampled(rows, draws=SAMPLES)
+    samples = resampled(units_of(rows, None), draws=SAMPLES)
     return {
         "paired bootstrap": (difference_interval(*rows.T, draws=SAMPLES), first - second),
         "Tango": (tango(int(one), int(other), n), first - second),
@@ -95,7 +96,7 @@ def grouped_accuracy(
     """Draw groups of different sizes."""
     sizes = random.integers(1, largest, size=n_groups, endpoint=True)
     groups, correct = np.repeat(np.arange(n_groups), sizes), in_groups(sizes, share, likeness, random)
-    samples = resampled(correct[:, np.newaxis], groups=groups, draws=SAMPLES)[:, 0]
+    samples = resampled(units_of(correct[:, np.newaxis], groups), draws=SAMPLES)[:, 0]
     return {
         "cluster bootstrap": (cluster_interval(correct, groups, draws=SAMPLES), share),
         "(percentiles)": (percentile_interval(samples), share),
@@ -109,7 +110,7 @@ def grouped_difference(n_groups: int, largest: int, apart: float, random: Genera
     groups, truth = np.repeat(np.arange(n_groups), sizes), 0.2 * apart
     differ, up = (in_groups(sizes, share, 0.3, random) for share in (apart, 0.6))
     rows = np.column_stack([differ * up, differ * (1 - up)])
-    samples = resampled(rows, groups=groups, draws=SAMPLES)
+    samples = resampled(units_of(rows, groups), draws=SAMPLES)
     return {
         "paired bootstrap": (difference_interval(*rows.T, groups=groups, draws=SAMPLES), truth),
         "(percentiles)": (percentile_interval(samples[:, 0] - samples[:, 1]), truth),
@@ -217,65 +218,64 @@ def learning_curve(n_test: int, floor: float, exponent: float, random: Generator
     return {"forecast": (found.interval_95, truth)} if found else {}
 
 
-SETTINGS = (
-    *(
-        Setting("accuracy", f"{n} images, {100 * share:.0f} %", partial(accuracy, n, share))
-        for n, share in ((20, 0.9), (100, 0.8), (100, 0.98), (1115, 0.9))
+KINDS: Sequence[tuple[str, Callable[..., Found], Callable[..., str], Sequence[tuple[float, ...]]]] = (
+    (
+        "accuracy",
+        accuracy,
+        lambda n, share: f"{n} images, {100 * share:.0f} %",
+        [(20, 0.9), (100, 0.8), (100, 0.98), (1115, 0.9)],
     ),
-    *(
-        Setting(
-            "difference",
-            f"{n} images, {100 * a:g} % against {100 * b:g} %",
-            partial(difference, n, a, b),
-        )
-        for n, a, b in ((60, 0.15, 0.05), (300, 0.03, 0.01), (1115, 0.004, 0.002))
+    (
+        "difference",
+        difference,
+        lambda n, first, second: f"{n} images, {100 * first:g} % against {100 * second:g} %",
+        [(60, 0.15, 0.05), (300, 0.03, 0.01), (1115, 0.004, 0.002)],
     ),
-    *(
-        Setting(
-            "accuracy in groups",
-            f"{n} groups of 1 to {size}, {100 * share:.0f} %, correlation {likeness}",
-            partial(grouped_accuracy, n, size, share, likeness),
-        )
-        for n, size, share, likeness in (
+    (
+        "accuracy in groups",
+        grouped_accuracy,
+        lambda n, size, share, alike: (
+            f"{n} groups of 1 to {size}, {100 * share:.0f} %, correlation {alike}"
+        ),
+        [
             (10, 8, 0.8, 0.3),
             (20, 8, 0.95, 0.3),
             (50, 8, 0.9, 0.9),
             (30, 40, 0.9, 0.3),
             (200, 8, 0.9, 0.05),
-        )
+        ],
     ),
-    *(
-        Setting(
-            "difference in groups",
-            f"{n} groups of 1 to {size}, differ on {100 * apart:.0f} %",
-            partial(grouped_difference, n, size, apart),
-        )
-        for n, size, apart in ((20, 8, 0.1), (30, 40, 0.1), (200, 8, 0.05))
+    (
+        "difference in groups",
+        grouped_difference,
+        lambda n, size, apart: f"{n} groups of 1 to {size}, differ on {100 * apart:.0f} %",
+        [(20, 8, 0.1), (30, 40, 0.1), (200, 8, 0.05)],
     ),
-    *(
-        Setting(
-            "best of several rows",
-            f"{rows} rows, {n} images, {100 * share:.0f} % ± {50 * apart:.0f}",
-            partial(chosen, n, rows, share, apart),
-        )
-        for n, rows, share, apart in ((100, 10, 0.9, 0.0), (300, 40, 0.8, 0.0), (1115, 10, 0.9, 0.04))
+    (
+        "best of several rows",
+        chosen,
+        lambda n, rows, share, apart: f"{rows} rows, {n} images, {100 * share:.0f} % ± {50 * apart:.0f}",
+        [(100, 10, 0.9, 0.0), (300, 40, 0.8, 0.0), (1115, 10, 0.9, 0.04)],
     ),
-    *(
-        Setting(
-            "difference over repeats",
-            f"{n} images, {repeats} x 5 folds",
-            partial(repeated_folds, n, dimensions, repeats),
-        )
-        for n, dimensions, repeats in ((60, 10, 1), (60, 10, 5), (200, 20, 5))
+    (
+        "difference over repeats",
+        repeated_folds,
+        lambda n, _dimensions, repeats: f"{n} images, {repeats} x 5 folds",
+        [(60, 10, 1), (60, 10, 5), (200, 20, 5)],
     ),
-    *(
-        Setting(
-            "twice the images",
-            f"{n} test images, floor {100 * floor:.0f} %, exponent {exponent}",
-            partial(learning_curve, n, floor, exponent),
-        )
-        for n, floor, exponent in ((300, 0.05, 0.8), (1115, 0.05, 0.5), (5000, 0.1, 1.0))
+    (
+        "twice the images",
+        learning_curve,
+        lambda n, floor, exponent: f"{n} test images, floor {100 * floor:.0f} %, exponent {exponent}",
+        [(300, 0.05, 0.8), (1115, 0.05, 0.5), (5000, 0.1, 1.0)],
     ),
+)
+"""What is drawn: the figure, the function, its arguments in words, and all of them."""
+
+SETTINGS = tuple(
+    Setting(figure, data(*each), partial(draw, *each))
+    for figure, draw, data, arguments in KINDS
+    for each in arguments
 )
 
 

@@ -35,7 +35,7 @@ def tables(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray | None]:
 
 def test_samples_and_percentiles_are_those_of_scipy():
     correct = answers(200, 0.9, 0.8)
-    found = resampled(correct, draws=20_000)
+    found = resampled(units_of(correct, None), draws=20_000)
     for column in (0, 1):
         expected = bootstrap((correct[:, column],), np.mean, n_resamples=20_000, method="percentile")
         low, high = percentile_interval(found[:, column])
@@ -49,7 +49,7 @@ def test_samples_and_percentiles_are_those_of_scipy():
 def test_groups_are_drawn_whole():
     groups = np.repeat(np.arange(40), 5)
     correct = np.repeat(answers(40, 0.8), 5, axis=0)
-    found = resampled(correct, groups=groups, draws=20_000)[:, 0]
+    found = resampled(units_of(correct, groups), draws=20_000)[:, 0]
     assert set(np.round(found * 40, 9)) <= set(range(41))
     assert found.std() == pytest.approx(correct.std() / np.sqrt(40), rel=0.03)
 
@@ -65,7 +65,7 @@ def test_groups_of_different_sizes_count_by_their_images():
         n_resamples=20_000,
         method="percentile",
     )
-    found = resampled(correct, groups=groups, draws=20_000)[:, 0]
+    found = resampled(units_of(correct, groups), draws=20_000)[:, 0]
     assert percentile_interval(found) == pytest.approx(expected.confidence_interval, abs=0.01)
 
 
@@ -76,8 +76,8 @@ def test_no_interval_depends_on_the_order_of_the_images_or_leaves_its_range(tabl
     order = list(range(len(correct)))
     random.shuffle(order)
     moved = None if groups is None else groups[order]
-    samples = resampled(correct, groups=groups, draws=50)
-    assert (samples == resampled(correct[order], groups=moved, draws=50)).all()
+    samples = resampled(units_of(correct, groups), draws=50)
+    assert (samples == resampled(units_of(correct[order], moved), draws=50)).all()
     assert ((samples >= 0) & (samples <= 1)).all()
     low, high = difference_interval(*correct.T, groups=groups, draws=200)
     assert (low, high) == difference_interval(*correct[order].T, groups=moved, draws=200)
@@ -136,15 +136,16 @@ def test_without_other_knowledge_wilsons_interval_is_the_usual_one():
 
 def test_the_same_seed_gives_the_same_samples_and_another_one_others():
     correct = answers(100, 0.8)
-    assert (resampled(correct, draws=20) == resampled(correct, draws=20)).all()
-    assert (resampled(correct, draws=20) != resampled(correct, draws=20, seed=1)).any()
+    first, again, other = (resampled(units_of(correct, None), draws=20, seed=seed) for seed in (0, 0, 1))
+    assert (first == again).all()
+    assert (first != other).any()
 
 
 def test_samples_do_not_depend_on_how_many_fit_into_memory(monkeypatch):
     correct = answers(100, 0.8, 0.7)
-    whole = resampled(correct, draws=50)
+    whole = resampled(units_of(correct, None), draws=50)
     monkeypatch.setattr("stackkit.statistics.units.NUMBERS_AT_ONCE", 7)
-    assert (resampled(correct, draws=50) == whole).all()
+    assert (resampled(units_of(correct, None), draws=50) == whole).all()
 
 
 def test_no_images_and_another_number_of_groups_are_refused():

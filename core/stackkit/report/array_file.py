@@ -24,7 +24,10 @@ MAX_BYTES = 2 * 2**30
 
 _ABOUT = "about"
 
-_REMEDY = "delete it and repeat the run, which takes features and fits from the cache"
+REPEAT = "repeat the run, which takes features and fits from the cache"
+"""What to do where a record cannot be used."""
+
+_REMEDY = f"delete it and {REPEAT}"
 
 Arrays: TypeAlias = Mapping[str, NDArray[Any]]
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from itertools import combinations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from stackkit.api.errors import UsageError
 from stackkit.evaluation.metrics import Result
@@ -111,10 +109,9 @@ def compare(runs: Sequence[NamedRecord], rows: Sequence[str] = ()) -> RunCompari
             ComparedRow(run=run.name, row=titles(results)[position], result=results[position])
         )
     answers = _answers([run.record for run, _ in chosen], positions, compared)
-    order = sorted(range(len(compared)), key=lambda at: -compared[at].result.accuracy)
     return RunComparison(
         rows=compared,
-        verdicts=answers.verdicts(list(combinations(order, 2))),
+        verdicts=answers.verdicts(answers.pairs()),
         notes=tuple(notes_on_differences([(each.name, each.record) for each in runs])),
     )
 
@@ -163,19 +160,18 @@ def _answers(
         if record.outcomes.groups is not None
     ]
     same_folds = all(order.same_folds(ordered[0]) for order in ordered)
+    results = [each.result for each in compared]
     return PairedAnswers(
         titles=_unambiguous(compared),
-        accuracy=[each.result.accuracy for each in compared],
+        accuracy=[result.accuracy for result in results],
         correct=np.column_stack(columns),
         groups=grouped[0] if grouped else None,
-        folds=_folds(records[0], compared) if same_folds and ordered[0].repeats > 1 else None,
+        folds=(
+            RepeatedFolds.of(results, records[0].outcomes)
+            if same_folds and ordered[0].repeats > 1
+            else None
+        ),
     )
-
-
-def _folds(record: Record, compared: Sequence[ComparedRow]) -> RepeatedFolds:
-    accuracy: NDArray[np.float64] = np.array([each.result.fold_accuracy for each in compared]).T
-    n_test = len(record.outcomes.image) / len(accuracy)
-    return RepeatedFolds(accuracy=accuracy, n_train=len(record.outcomes.ids) - n_test, n_test=n_test)
 
 
 def _unambiguous(compared: Sequence[ComparedRow]) -> list[str]:

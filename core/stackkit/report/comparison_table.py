@@ -6,7 +6,7 @@ from typing import Any
 
 from stackkit.report.between_runs import RunComparison
 from stackkit.report.ladder_table import with_interval
-from stackkit.report.paper_table import PaperTable, TextColumn
+from stackkit.report.paper_table import PaperTable, TextColumn, low_high
 from stackkit.utils.figures import in_percent, in_points, p_value
 
 
@@ -46,16 +46,16 @@ def _documents(comparison: RunComparison) -> list[dict[str, Any]]:
     found = []
     for number, each in enumerate(comparison.rows):
         result, against = each.result, comparison.against_first(number)
-        difference, (low, high), verdict = against or (None, (None, None), None)
+        difference, interval, verdict = against or (None, None, None)
         found.append(
             {
                 "run": each.run,
                 "row": each.row,
                 "accuracy": result.accuracy,
-                "interval_95": dict(zip(("low", "high"), result.interval_95, strict=True)),
+                "interval_95": low_high(result.interval_95),
                 "balanced_accuracy": result.balanced_accuracy,
                 "difference": difference,
-                "difference_interval_95": {"low": low, "high": high},
+                "difference_interval_95": low_high(interval),
                 "p": verdict and verdict.p,
                 "p_holm": verdict and verdict.p_holm,
                 "test": verdict and verdict.test,

@@ -7,8 +7,8 @@ from typing import Any
 
 from stackkit.evaluation.metrics import Result
 from stackkit.evaluation.table_row import sources
-from stackkit.report.paper_table import PaperTable, TextColumn
-from stackkit.report.rows import against_best_single, results_of
+from stackkit.report.paper_table import PaperTable, TextColumn, low_high
+from stackkit.report.rows import against_best_single, results_of, sections
 from stackkit.statistics.intervals import Interval
 from stackkit.utils.figures import bracketed, in_percent, in_points, p_value, percent
 
@@ -35,11 +35,10 @@ def ladder_table(document: Mapping[str, Any]) -> PaperTable:
     rows = results_of(document)
     verdicts = against_best_single(document)
     against = [verdicts.get(number) for number in range(len(rows))]
-    kinds = [row.kind for row in rows]
     return PaperTable(
         caption=_caption(document),
         columns=_columns(rows, against, document),
-        sections=[number for number in range(1, len(kinds)) if kinds[number] != kinds[number - 1]],
+        sections=sections(rows),
         notes=_notes(document, rows, against),
         documents=_documents(rows, against, document),
     )
@@ -138,7 +137,7 @@ def _documents(
             "fit_on": row.fit_on,
             "fold_accuracy": list(row.fold_accuracy),
             "accuracy": row.accuracy,
-            "interval_95": _low_high(row.interval_95),
+            "interval_95": low_high(row.interval_95),
             **{
                 name: getattr(row, name)
                 for name in (
@@ -152,7 +151,7 @@ def _documents(
                 )
             },
             "gain": each and each["difference"],
-            "gain_interval_95": _low_high(each["interval_95"] if each else None),
+            "gain_interval_95": low_high(each["interval_95"] if each else None),
             "p": each and each["p"],
             "p_holm": each and each["p_holm"],
             "test": each and each["test"],
@@ -162,11 +161,6 @@ def _documents(
         }
         for row, each, cost in zip(rows, against, costs, strict=True)
     ]
-
-
-def _low_high(interval: Sequence[float] | None) -> dict[str, float | None]:
-    low, high = interval or (None, None)
-    return {"low": low, "high": high}
 
 
 def with_interval(value: float, interval: Interval, shown: Callable[[float], str]) -> str:

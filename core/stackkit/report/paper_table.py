@@ -86,6 +86,12 @@ def formatted(tables: Sequence[PaperTable], kind: TableFormat) -> str:
     return "\n".join(map(_markdown if kind == "markdown" else _latex, tables))
 
 
+def low_high(interval: Sequence[float] | None) -> dict[str, float | None]:
+    """Return the ends of an interval by name, which are two columns of CSV; empty ones for None."""
+    low, high = interval or (None, None)
+    return {"low": low, "high": high}
+
+
 def _markdown(table: PaperTable) -> str:
     def line(cells: Sequence[str]) -> str:
         return f"| {' | '.join(cells)} |"

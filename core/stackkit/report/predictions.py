@@ -26,7 +26,7 @@ Column: TypeAlias = tuple[NDArray[np.int64], NDArray[np.floating] | None]
 class Predictions:
     """What was predicted in each fold, collected while a run goes on.
 
-    Probabilities are those that were computed for the aggregators: nothing is fitted for this file.
+    Probabilities are those that learners and baselines give: nothing is fitted for this file.
     """
 
     def __init__(self) -> None:

@@ -16,7 +16,7 @@ from stackkit.api.errors import UsageError
 from stackkit.audit.findings import Audit, Finding, HardPair
 from stackkit.evaluation.outcomes import Certainty, Outcomes, RowOutcome
 from stackkit.evidence.evidence import Evidence, FeatureMap
-from stackkit.report.array_file import Arrays, damaged, read_arrays, write_arrays
+from stackkit.report.array_file import REPEAT, Arrays, damaged, read_arrays, write_arrays
 from stackkit.report.record import Record
 from stackkit.report.report import EVIDENCE, FILE_NAME, OFFICIAL_SPLIT, OUTCOMES
 from stackkit.report.rows import check_whole, read_document
@@ -71,10 +71,7 @@ def read_outcomes(folder: Path) -> Outcomes:
     try:
         about, arrays = read_arrays(path)
     except FileNotFoundError:
-        raise UsageError(
-            f"{path} is missing, and no report can be made without it; repeat the run, which takes "
-            "features and fits from the cache"
-        ) from None
+        raise UsageError(f"{path} is missing, and no report can be made without it; {REPEAT}") from None
     try:
         outcomes = Outcomes(
             ids=about["ids"],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from stackkit.api.errors import UsageError
 from stackkit.evaluation.metrics import Result
 from stackkit.evaluation.outcomes import Outcomes
 from stackkit.evaluation.references import LARGEST_CLASS
-from stackkit.report.array_file import damaged
+from stackkit.report.array_file import REPEAT, damaged
 from stackkit.report.report import FILE_NAME
 
 _STEPS = (
@@ -56,8 +56,7 @@ def read_document(folder: Path) -> dict[str, Any]:
     for name, kind in _NEEDED.items():
         if not isinstance(document.get(name), kind):
             raise UsageError(
-                f"{path} has no valid {name!r}; it was changed, or written by another stackkit; repeat "
-                "the run, which takes features and fits from the cache"
+                f"{path} has no valid {name!r}; it was changed, or written by another stackkit; {REPEAT}"
             )
     return document
 
@@ -96,6 +95,11 @@ def against_best_single(document: Mapping[str, Any]) -> dict[int, Mapping[str, A
     return {each["first"]: each for each in verdicts.get("against_best_single", ())}
 
 
+def sections(rows: Sequence[Result]) -> list[int]:
+    """Return the numbers of the rows that begin a new section: each kind of row has one."""
+    return [number for number in range(1, len(rows)) if rows[number].kind != rows[number - 1].kind]
+
+
 def check_whole(name: str, document: Mapping[str, Any], outcomes: Outcomes) -> None:
     """Check that a report and outcomes belong together; `name` is how the user calls the run.
 
@@ -108,10 +112,7 @@ def check_whole(name: str, document: Mapping[str, Any], outcomes: Outcomes) -> N
     """
     rows = results_of(document)
     if len(rows) != len(outcomes.rows) or list(document.get("classes", ())) != list(outcomes.classes):
-        raise UsageError(
-            f"report.json and outcomes.npz of {name} are not of one run; repeat the run, which takes "
-            "features and fits from the cache"
-        )
+        raise UsageError(f"report.json and outcomes.npz of {name} are not of one run; {REPEAT}")
 
 
 def step(entry: Mapping[str, Any]) -> int:

@@ -11,7 +11,9 @@ from stackkit.evaluation.learning_curve import LearningCurve
 from stackkit.evaluation.metrics import Result, best_single
 from stackkit.evaluation.references import LARGEST_CLASS
 from stackkit.evaluation.table_row import sources
+from stackkit.report.paper_table import low_high
 from stackkit.report.report import FILE_NAME, Report
+from stackkit.report.rows import sections
 from stackkit.utils.figures import bracketed, in_percent, in_points
 from stackkit.utils.tables import Column, print_literal, print_table, unwrapped
 
@@ -86,8 +88,7 @@ def documents(report: Report) -> list[dict[str, Any]]:
     results: list[dict[str, Any]] = report.document()["results"]
     for result in results:
         for name in [name for name in result if "interval" in name]:
-            low, high = result[name] or (None, None)
-            result[name] = {"low": low, "high": high}
+            result[name] = low_high(result[name])
     return results
 
 
@@ -103,11 +104,9 @@ def _show_results(report: Report, console: Console) -> None:
         accuracies = [in_percent(result.fold_accuracy[fold]) for result in results]
         columns.append(Column(heading=heading, cells=accuracies, rank=5))
     columns += _summaries(report, best)
-    kinds = [result.kind for result in results]
-    sections = [number for number in range(1, len(kinds)) if kinds[number] != kinds[number - 1]]
     # By identity: another row may hold equal figures.
     emphasised = next(number for number, result in enumerate(results) if result is best)
-    print_table(console, columns, bold=emphasised, sections=sections)
+    print_table(console, columns, bold=emphasised, sections=sections(results))
 
 
 def _summaries(report: Report, best: Result) -> list[Column]:

@@ -5,26 +5,17 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from stackkit.statistics.intervals import Interval, wilson_of_variance
+from stackkit.statistics.intervals import Interval
 from stackkit.statistics.units import DRAWS, Units, blocks, units_of
 
 
-def resampled(
-    correct: NDArray[np.float64],
-    *,
-    groups: NDArray[np.int64] | None = None,
-    draws: int = DRAWS,
-    seed: int = 0,
-) -> NDArray[np.float64]:
-    """Return the accuracies of all rows on bootstrap samples of the images.
+def resampled(units: Units, *, draws: int = DRAWS, seed: int = 0) -> NDArray[np.float64]:
+    """Return the accuracies of all rows on bootstrap samples of the images, or of groups of them.
 
     Parameters
     ----------
-    correct : ndarray of shape (n, n_rows), float64
-        Share of right answers about each image, in [0, 1], for each row of the table: 0 or 1, or a mean
-        over repeats.
-    groups : ndarray of shape (n,), int64, or None
-        Images with the same number belong together and are drawn together.
+    units : Units
+        The images, or groups, that are drawn; see `units_of`.
     draws : int
         Number of bootstrap samples.
     seed : int
@@ -36,11 +27,6 @@ def resampled(
         In [0, 1]. All rows of the table see the same images in a draw, so differences of two columns are
         those of a paired bootstrap.
 
-    Raises
-    ------
-    ValueError
-        If there are no images, or if the number of groups is another one.
-
     References
     ----------
     B. Efron and R. Tibshirani, "An introduction to the bootstrap", 1993, chapters 6 and 13. For groups:
@@ -48,10 +34,6 @@ def resampled(
     B 69, 2007, 369-390.
 
     """
-    return _accuracies(units_of(correct, groups), draws, seed)
-
-
-def _accuracies(units: Units, draws: int, seed: int) -> NDArray[np.float64]:
     # Units with the same answers of all rows are interchangeable. The number of times that each kind is
     # drawn follows a multinomial distribution: a few kinds instead of 300,000 images.
     kinds, counts = units.kinds()
@@ -131,14 +113,8 @@ def cluster_interval(
 
     """
     units = units_of(np.asarray(correct, dtype=np.float64)[:, np.newaxis], groups)
-    samples = _accuracies(units, draws, seed)[:, 0]
-    return wilson_of_variance(
-        float(units.accuracies[0]),
-        float(samples.var()),
-        total=len(correct),
-        n_units=len(units.sizes),
-        widening=units.widening_of(0),
-    )
+    samples = resampled(units, draws=draws, seed=seed)[:, 0]
+    return units.interval_of(0, float(units.accuracies[0]), float(samples.var()))
 
 
 def difference_interval(
@@ -191,7 +167,7 @@ def difference_interval(
     sign = -1.0 if units.accuracies[0] < units.accuracies[1] else 1.0
     if sign < 0:
         units = units_of(both[:, ::-1], groups)
-    samples = _accuracies(units.with_opposites(0, 1), draws, seed)
+    samples = resampled(units.with_opposites(0, 1), draws=draws, seed=seed)
     low, high = percentile_interval(samples[:, 0] - samples[:, 1], widening=units.widening)
     low, high = max(-1.0, low), min(1.0, high)
     return (low, high) if sign > 0 else (-high, -low)

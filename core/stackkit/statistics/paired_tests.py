@@ -53,12 +53,8 @@ def mcnemar(
     P. F. Rust, "Analysis of clustered matched-pair data", Statistics in Medicine 22, 2003, 2417-2428.
 
     """
-    differences = np.asarray(first, dtype=np.float64) - np.asarray(second, dtype=np.float64)
-    if groups is not None:
-        _, place = np.unique(groups, return_inverse=True)
-        differences = np.bincount(place, weights=differences).astype(np.float64)
-    # Sums of fractions such as 1/3 + 1/3 - 2/3 are 0, whatever rounding makes of them.
-    differences = np.round(differences, 9)
+    of_images = np.asarray(first, dtype=np.float64) - np.asarray(second, dtype=np.float64)
+    differences = _differences(of_images, groups)
     only_first, only_second = int((differences > 0).sum()), int((differences < 0).sum())
     if only_first + only_second == 0:
         return 1.0
@@ -66,6 +62,18 @@ def mcnemar(
         z = abs(float(differences.sum())) / math.sqrt(float((differences**2).sum()))
         return math.erfc(z / math.sqrt(2))
     return _mcnemar_of_counts(only_first, only_second)
+
+
+def _differences(
+    of_images: NDArray[np.float64], groups: NDArray[np.int64] | None
+) -> NDArray[np.float64]:
+    """Return the difference of both rows on each image, or summed over each group."""
+    found = of_images
+    if groups is not None:
+        _, place = np.unique(groups, return_inverse=True)
+        found = np.bincount(place, weights=of_images).astype(np.float64)
+    # Sums of fractions such as 1/3 + 1/3 - 2/3 are 0, whatever rounding makes of them.
+    return np.round(found, 9)
 
 
 def _mcnemar_of_counts(only_first: int, only_second: int) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtr
 
-from stackkit.statistics.intervals import Z_95, Interval, wilson_of_variance
+from stackkit.statistics.intervals import Z_95, Interval
 from stackkit.statistics.units import DRAWS, Units, blocks, units_of
 
 Correct = NDArray[np.float64]
@@ -88,13 +88,7 @@ def corrected_best(
     chosen, outside = _outside(units, columns, draws, seed)
     samples = outside[np.arange(len(outside)), chosen]
     value = float(samples.mean())
-    interval = wilson_of_variance(
-        value,
-        float(samples.var()) * SHRINKAGE**2,
-        total=float(units.sizes.sum()),
-        n_units=len(units.sizes),
-        widening=units.widening_of(_best(units, columns)),
-    )
+    interval = units.interval_of(_best(units, columns), value, float(samples.var()) * SHRINKAGE**2)
     return Estimate(value=value, interval_95=interval)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from stackkit.statistics.intervals import Z_95
+from stackkit.statistics.intervals import Z_95, Interval, wilson_of_variance
 
 DRAWS = 2000
 """Bootstrap samples: beyond each end of a 95 % interval are 50 of them."""
@@ -86,6 +86,19 @@ class Units:
         freedom = min(self.effective - 1, max(1.0, 2 * variance**2 / spread))
         part = 1 - alone / variance
         return math.sqrt((1 - part) * self.widening**2 + part * self._widening(freedom) ** 2)
+
+    def interval_of(self, row: int, share: float, variance: float) -> Interval:
+        """Return Wilson's 95 % interval for the accuracy of a row, or what is left of it after a choice.
+
+        `share` is that accuracy, in [0, 1], and `variance` its variance by a bootstrap of the units.
+        """
+        return wilson_of_variance(
+            share,
+            variance,
+            total=float(self.sizes.sum()),
+            n_units=len(self.sizes),
+            widening=self.widening_of(row),
+        )
 
     def kinds(self) -> tuple[Units, NDArray[np.int64]]:
         """Return one unit of each kind, and the number of units that equal it, (n_kinds,) int64."""

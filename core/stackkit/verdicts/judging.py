@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
-
-import numpy as np
 
 from stackkit.evaluation.learning_curve import LearningCurve
 from stackkit.evaluation.metrics import Result
@@ -14,6 +11,7 @@ from stackkit.evaluation.outcomes import Outcomes
 from stackkit.evaluation.overlaps import SharedImages
 from stackkit.evaluation.protocol import Protocol
 from stackkit.statistics.selection import Estimate, corrected_best, corrected_gain
+from stackkit.verdicts.headline import headline_among
 from stackkit.verdicts.paired import PairedAnswers, RepeatedFolds
 from stackkit.verdicts.sentences import is_claimed, on_gain, on_selection, titles
 from stackkit.verdicts.summary import Summary
@@ -49,14 +47,12 @@ def make_verdicts(
     """
     rows = (*results, *references)
     judge = _Judge(rows=rows, answers=_answers(rows, outcomes, protocol))
-    aggregators = [at for at, result in enumerate(results) if result.kind == "aggregator"]
-    best, singles = judge.best(range(len(results))), judge.singles()
-    headline = aggregators[0] if aggregators else best
+    singles = judge.singles()
+    headline = headline_among([each.kind for each in results], [each.accuracy for each in results])
     single = judge.selected(singles, "rows on a single backbone")
-    everything = judge.selected(range(len(judge.rows)), "rows")
-    others = [at for at in range(len(judge.rows)) if at != single.row]
-    against = judge.answers.verdicts([(at, single.row) for at in others])
-    pairs = judge.answers.verdicts(judge.pairs())
+    everything = judge.selected(range(len(rows)), "rows")
+    against = judge.answers.verdicts([(at, single.row) for at in range(len(rows)) if at != single.row])
+    pairs = judge.answers.verdicts(judge.answers.pairs())
     gain = None if headline in singles else judge.gain(headline, single)
     summary = Summary(
         rows=judge.rows,
@@ -86,14 +82,8 @@ def _answers(rows: Sequence[Result], outcomes: Outcomes, protocol: Protocol) -> 
         accuracy=[row.accuracy for row in rows],
         correct=outcomes.correct(),
         groups=None if outcomes.groups is None else outcomes.groups[outcomes.tested],
-        folds=_repeated_folds(rows, outcomes) if protocol.repeats > 1 else None,
+        folds=RepeatedFolds.of(rows, outcomes) if protocol.repeats > 1 else None,
     )
-
-
-def _repeated_folds(rows: Sequence[Result], outcomes: Outcomes) -> RepeatedFolds:
-    accuracy = np.array([row.fold_accuracy for row in rows]).T
-    n_test = len(outcomes.image) / len(accuracy)
-    return RepeatedFolds(accuracy=accuracy, n_train=len(outcomes.ids) - n_test, n_test=n_test)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,20 +93,12 @@ class _Judge:
     rows: Sequence[Result]
     answers: PairedAnswers
 
-    def best(self, among: Sequence[int]) -> int:
-        return max(among, key=lambda at: self.rows[at].accuracy)
-
     def singles(self) -> list[int]:
         """Return the rows that `best_single` chooses from."""
         return [at for at, row in enumerate(self.rows) if row.kind in {"baseline", "learner"}]
 
-    def pairs(self) -> list[tuple[int, int]]:
-        """Return every pair of rows, the better one first."""
-        order = sorted(range(len(self.rows)), key=lambda at: -self.rows[at].accuracy)
-        return list(combinations(order, 2))
-
     def selected(self, among: Sequence[int], what: str) -> Selected:
-        row = self.best(among)
+        row = max(among, key=lambda at: self.rows[at].accuracy)
         accuracy, corrected = self.rows[row].accuracy, self.rows[row].accuracy
         interval = self.rows[row].interval_95
         if len(among) > 1:

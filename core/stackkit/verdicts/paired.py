@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stackkit.evaluation.metrics import Result
+from stackkit.evaluation.outcomes import Outcomes
 from stackkit.statistics.bootstrap import difference_interval
 from stackkit.statistics.intervals import Interval
 from stackkit.statistics.paired_tests import corrected_t, holm, mcnemar
@@ -37,6 +40,13 @@ class RepeatedFolds:
     accuracy: NDArray[np.float64]
     n_train: float
     n_test: float
+
+    @classmethod
+    def of(cls, rows: Sequence[Result], outcomes: Outcomes) -> RepeatedFolds:
+        """Return those of rows of the table, which were measured in the folds of `outcomes`."""
+        accuracy = np.array([row.fold_accuracy for row in rows]).T
+        n_test = len(outcomes.image) / len(accuracy)
+        return cls(accuracy=accuracy, n_train=len(outcomes.ids) - n_test, n_test=n_test)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +91,11 @@ class PairedAnswers:
             self._verdict(pair, interval, p, float(p_holm), len(pairs))
             for pair, interval, p, p_holm in zip(pairs, intervals, ps, holm(ps), strict=True)
         )
+
+    def pairs(self) -> list[tuple[int, int]]:
+        """Return every pair of rows, the better one first."""
+        order = sorted(range(len(self.accuracy)), key=lambda at: -self.accuracy[at])
+        return list(combinations(order, 2))
 
     @property
     def test(self) -> str:

@@ -86,11 +86,11 @@ class Verdicts:
         Every pair of rows, the better one first.
     best_single, best : Selected
         The best row on a single backbone, and the best of all rows.
-    gain : Verdict
+    gain : Verdict or None
         The headline row against the best single backbone, where this one is chosen again in every
-        bootstrap sample and both are measured on the images outside it. Claimed only if
-        the difference without this correction, as one comparison, says the same. None if the headline
-        row is on a single backbone.
+        bootstrap sample and both are measured on the images outside it. Claimed only if the difference
+        without this correction, as one comparison, says the same. None if the headline row is on a
+        single backbone.
 
     """
 
