@@ -18,7 +18,7 @@ from stackkit.evaluation.metrics import Result, best_single
 from stackkit.evaluation.overlaps import Duplicates, GroupSummary
 from stackkit.evaluation.protocol import Protocol
 from stackkit.recipe import Recipe, Setting, changes, command
-from stackkit.utils.files import atomic_write, nearest_existing_parent, temporary_path
+from stackkit.utils.files import atomic_write, nearest_existing_parent, require_writable
 from stackkit.verdicts.verdict import Verdicts
 
 if sys.platform != "win32":
@@ -180,10 +180,7 @@ def prepare(folder: Path, *, overwrite: bool) -> None:
     _refuse_existing(folder, overwrite=overwrite)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        # Permissions alone do not tell: root may write anywhere, except on read-only file systems.
-        trial = temporary_path(folder / FILE_NAME)
-        trial.touch()
-        trial.unlink()
+        require_writable(folder / FILE_NAME)
     except OSError as error:
         reason = "it is a file" if folder.is_file() else error.strerror
         raise _not_writable(folder, reason) from error
