@@ -146,28 +146,25 @@ def difference_interval(
 
     Notes
     -----
-    A paired bootstrap over images or groups, with two changes. Before drawing, two images (or groups)
-    are added, one that only the first row gets right and one that only the second gets right, as Bonett
-    and Price (2012) do for another interval. And the percentiles are widened for the number of units
-    as Student's distribution is wider than the normal one. Without them, the interval covers the true
-    difference in 68 % to 92 % of simulations in which the rows differ on fewer than ten images.
+    A paired bootstrap over images, or groups as in `cluster_interval`, with two changes. Before drawing,
+    two images (or groups) are added, one that only the first row gets right and one that only the second
+    gets right, as Bonett and Price (2012) do for another interval. And the percentiles are widened for
+    the number of units as Student's distribution is wider than the normal one. Without them, the interval
+    covers the true difference in 68 % to 92 % of simulations in which the rows differ on fewer than ten
+    images.
 
     References
     ----------
     B. Efron and R. Tibshirani, "An introduction to the bootstrap", 1993, section 13.3. D. G. Bonett and
     R. M. Price, "Adjusted Wald confidence interval for a difference of binomial proportions based on
-    paired data", Journal of Educational and Behavioral Statistics 37, 2012, 479-488. For groups: C. A.
-    Field and A. H. Welsh, "Bootstrapping clustered data", Journal of the Royal Statistical Society B 69,
-    2007, 369-390.
+    paired data", Journal of Educational and Behavioral Statistics 37, 2012, 479-488.
 
     """
-    both = np.column_stack([np.asarray(first), np.asarray(second)]).astype(np.float64)
-    units = units_of(both, groups)
+    units = units_of(np.column_stack([first, second]).astype(np.float64), groups)
     # The same samples for both directions, so that the interval of the reverse is its mirror image.
-    sign = -1.0 if units.accuracies[0] < units.accuracies[1] else 1.0
-    if sign < 0:
-        units = units_of(both[:, ::-1], groups)
+    if units.accuracies[0] < units.accuracies[1]:
+        low, high = difference_interval(second, first, groups=groups, draws=draws, seed=seed)
+        return -high, -low
     samples = resampled(units.with_opposites(0, 1), draws=draws, seed=seed)
     low, high = percentile_interval(samples[:, 0] - samples[:, 1], widening=units.widening)
-    low, high = max(-1.0, low), min(1.0, high)
-    return (low, high) if sign > 0 else (-high, -low)
+    return max(-1.0, low), min(1.0, high)

@@ -88,12 +88,13 @@ def forecast(
     """
     images = np.asarray(images_per_class, dtype=np.float64)
     errors = 1 - np.asarray(accuracy, dtype=np.float64)
-    start = _start_of_power_law(images, errors, n_test)
-    if start is None:
-        return None
-    images, errors = images[start:], errors[start:]
-    noise = _noise(images, errors, n_test)
-    target = 2 * images[-1]
+    part = _power_law_part(images, errors, n_test)
+    return None if part is None else _forecast(*part, n_test, seed)
+
+
+def _forecast(images: Floats, errors: Floats, n_test: float, seed: int) -> Forecast | None:
+    """Extend a power law; None if the interval is too wide to say anything."""
+    noise, target = _noise(images, errors, n_test), 2 * images[-1]
     (expected,) = _extended(images, errors[np.newaxis], noise, target)
     random = np.random.default_rng(seed)
     drawn = np.clip(errors + noise * random.standard_normal((DRAWS, len(errors))), 0, 1)
@@ -109,14 +110,14 @@ def forecast(
     )
 
 
-def _start_of_power_law(images: Floats, errors: Floats, n_test: float) -> int | None:
-    """Return the first point of the longest last part of a curve that is a power law."""
+def _power_law_part(images: Floats, errors: Floats, n_test: float) -> tuple[Floats, Floats] | None:
+    """Return the longest last part of a curve that is a power law, as images and errors."""
     for start in range(len(images) - MIN_POINTS + 1):
         part, observed = images[start:], errors[start:]
         binomial = _binomial(observed, n_test)
         expected = _fitted(part, observed[np.newaxis], binomial, part)[0]
         if (np.abs(observed - expected) <= np.maximum(2 * binomial, CLOSE)).all():
-            return start
+            return part, observed
     return None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stackkit.evaluation.learning_curve import LearningCurve
 from stackkit.evaluation.metrics import Result
@@ -50,30 +50,25 @@ def make_verdicts(
     singles = judge.singles()
     headline = headline_among([each.kind for each in results], [each.accuracy for each in results])
     single = judge.selected(singles, "rows on a single backbone")
-    everything = judge.selected(range(len(rows)), "rows")
     against = judge.answers.verdicts([(at, single.row) for at in range(len(rows)) if at != single.row])
-    pairs = judge.answers.verdicts(judge.answers.pairs())
-    gain = None if headline in singles else judge.gain(headline, single)
-    summary = Summary(
-        rows=judge.rows,
-        titles=judge.answers.titles,
+    found = Verdicts(
         headline=headline,
-        best=everything,
-        gain=gain,
-        pairs=pairs,
+        summary=(),
+        against_best_single=against,
+        pairs=judge.answers.verdicts(judge.answers.pairs()),
+        best_single=single,
+        best=judge.selected(range(len(rows)), "rows"),
+        gain=None if headline in singles else judge.gain(headline, single),
+    )
+    summary = Summary(
+        rows=rows,
+        titles=judge.answers.titles,
+        verdicts=found,
         protocol=protocol,
         learning_curve=learning_curve,
         shared=shared,
     )
-    return Verdicts(
-        headline=headline,
-        summary=summary.sentences(),
-        against_best_single=against,
-        pairs=pairs,
-        best_single=single,
-        best=everything,
-        gain=gain,
-    )
+    return replace(found, summary=summary.sentences())
 
 
 def _answers(rows: Sequence[Result], outcomes: Outcomes, protocol: Protocol) -> PairedAnswers:

@@ -12,7 +12,7 @@ from stackkit.evaluation.protocol import Protocol
 from stackkit.evaluation.references import LARGEST_CLASS
 from stackkit.utils.figures import ends, percent
 from stackkit.verdicts.sentences import named
-from stackkit.verdicts.verdict import Selected, Verdict
+from stackkit.verdicts.verdict import Verdicts
 
 TIE = 1e-9
 """Accuracies that differ by less are equal."""
@@ -20,14 +20,11 @@ TIE = 1e-9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """What the sentences are made from; fields as in `Verdicts` and `make_verdicts`."""
+    """What the sentences are made from: `verdicts` without a summary; the rest as in `make_verdicts`."""
 
     rows: Sequence[Result]
     titles: Sequence[str]
-    headline: int
-    best: Selected
-    gain: Verdict | None
-    pairs: Sequence[Verdict]
+    verdicts: Verdicts
     protocol: Protocol
     learning_curve: LearningCurve | None
     shared: SharedImages | None
@@ -39,8 +36,8 @@ class Summary:
             ["Networks have random weights, so no accuracy here means anything."] if untrained else []
         )
         found.append(self._accuracy())
-        if self.gain:
-            found.append(self.gain.sentence)
+        if self.verdicts.gain:
+            found.append(self.verdicts.gain.sentence)
         found.append(self._best())
         if self.learning_curve:
             found.append(self.learning_curve.sentence)
@@ -49,7 +46,7 @@ class Summary:
         return tuple(found)
 
     def _accuracy(self) -> str:
-        row = self.rows[self.headline]
+        row = self.rows[self.verdicts.headline]
         chance = [each for each in self.rows if each.name == LARGEST_CLASS]
         beside = (
             f"; always answering the largest class is right for {percent(chance[0].accuracy)}"
@@ -57,15 +54,15 @@ class Summary:
             else ""
         )
         return (
-            f"{self.titles[self.headline]} is right for {percent(row.accuracy)} of the images that it "
-            f"was not fitted on, 95 % interval {ends(row.interval_95)}{beside}."
+            f"{self.titles[self.verdicts.headline]} is right for {percent(row.accuracy)} of the images "
+            f"that it was not fitted on, 95 % interval {ends(row.interval_95)}{beside}."
         )
 
     def _best(self) -> str:
-        best = self.best
+        best = self.verdicts.best
         alike = [
             self.titles[each.second if each.first == best.row else each.first]
-            for each in self.pairs
+            for each in self.verdicts.pairs
             if best.row in {each.first, each.second} and not each.claimed
         ]
         told = (
@@ -82,10 +79,10 @@ class Summary:
         )
 
     def _caveats(self) -> Iterator[str]:
-        if self.rows[self.headline].fit_on == "in-sample":
+        if self.rows[self.verdicts.headline].fit_on == "in-sample":
             yield (
-                f"{self.titles[self.headline]} learned from in-sample probabilities, which are too "
-                "confident; compare it with an aggregator on out-of-fold probabilities."
+                f"{self.titles[self.verdicts.headline]} learned from in-sample probabilities, which are "
+                "too confident; compare it with an aggregator on out-of-fold probabilities."
             )
         if self.shared is None:
             return
