@@ -61,10 +61,11 @@ def notes_on_selection(verdicts: Verdicts, results: Sequence[Result]) -> Iterato
     if len(single.among) == 1 or gain is None:
         return
     title = titles(results)[gain.first]
+    measured, corrected = percent(single.accuracy), percent(single.corrected)
+    instead = "as measured" if corrected == measured else f"instead of {measured}"
     yield (
         f"{ON_SELECTION}, chosen on the same test images, which favours that one and makes gains look "
-        "smaller. Corrected for this choice, it has "
-        f"{percent(single.corrected)} instead of {percent(single.accuracy)}, and the gain of {title} is "
+        f"smaller. Corrected for this choice, it has {corrected} {instead}, and the gain of {title} is "
         f"{signed_points(gain.difference)}, 95 % interval {ends(gain.interval_95)}"
         f"{'' if gain.claimed else _why_unclaimed(gain.interval_95)}."
     )

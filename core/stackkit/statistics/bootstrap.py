@@ -146,12 +146,11 @@ def difference_interval(
 
     Notes
     -----
-    A paired bootstrap over images, or groups as in `cluster_interval`, with two changes. Before drawing,
-    two images (or groups) are added, one that only the first row gets right and one that only the second
-    gets right, as Bonett and Price (2012) do for another interval. And the percentiles are widened for
-    the number of units as Student's distribution is wider than the normal one. Without them, the interval
-    covers the true difference in 68 % to 92 % of simulations in which the rows differ on fewer than ten
-    images.
+    A paired bootstrap over images, or groups as in `cluster_interval`, with two changes. First, two
+    images (or groups) are added, one that only the first row gets right and one that only the second
+    gets right, as Bonett and Price (2012) do for another interval. Then the percentiles are widened as
+    Student's distribution is wider than the normal one. Without both, the interval covers the true
+    difference in 68 % to 92 % of simulations in which the rows differ on fewer than ten images.
 
     References
     ----------
