@@ -25,18 +25,21 @@ PAGE = text_of("versioning.md")
 SPEC = "name summary factory"
 CONTENT: dict[int, dict[str, str]] = {
     1: {
-        "hooks": "stackkit_datasets stackkit_backbones stackkit_learners stackkit_aggregators",
+        "hooks": "stackkit_datasets stackkit_backbones stackkit_learners stackkit_aggregators"
+        " stackkit_executors",
         "api": "HOOKSPEC_VERSION bytes_fingerprint datasets_dir decode_image engines_dir"
         " file_fingerprint fit_on_option group_argument hookimpl is_housekeeping leave_out_small_classes"
         " limit_option limit_per_class min_per_class_option pixel_options read_image seed_option"
         " user_path IMAGE_ENDINGS RAW_ENDINGS"
         " BoundingBox FitOn OnnxTensor OptionValue DatasetError ExtractionError ImageError PluginError"
-        " StackkitError UsageError WeightsError",
+        " StackkitError UsageError WeightsError ExecutorError WorkerDiedError",
         "ComponentSpec": f"{SPEC} options requires install unavailable_reason lacking diagnoses",
         "DatasetSpec": f"{SPEC} fetch",
         "BackboneSpec": f"{SPEC} image_size feature_dim download_bytes weights_file",
         "LearnerSpec": f"{SPEC} probabilities process_state state restore onnx",
         "AggregatorSpec": f"{SPEC} process_state state restore onnx",
+        "ExecutorSpec": f"{SPEC}",
+        "Executor": "in_process n_workers threads submit share on_each_worker close",
         "Option": "name default help type choices words minimum maximum above deprecated several",
         "State": "values arrays parts",
         "OnnxNodes": "add add_several constant name choose cast log in_columns model",

@@ -23,13 +23,16 @@ from stackkit.api.common_options import (
 from stackkit.api.dataset import BoundingBox, Dataset, Sample
 from stackkit.api.errors import (
     DatasetError,
+    ExecutorError,
     ExtractionError,
     ImageError,
     PluginError,
     StackkitError,
     UsageError,
     WeightsError,
+    WorkerDiedError,
 )
+from stackkit.api.executor import Executor
 from stackkit.api.groups import group_argument
 from stackkit.api.hookspecs import HOOKSPEC_VERSION, hookimpl
 from stackkit.api.housekeeping import is_housekeeping
@@ -42,7 +45,7 @@ from stackkit.api.paths import datasets_dir, engines_dir, user_path
 from stackkit.api.pixels import PixelOptions
 from stackkit.api.reporter import Reporter, SilentReporter
 from stackkit.api.samples import leave_out_small_classes, limit_per_class
-from stackkit.api.specs import AggregatorSpec, BackboneSpec, DatasetSpec, LearnerSpec
+from stackkit.api.specs import AggregatorSpec, BackboneSpec, DatasetSpec, ExecutorSpec, LearnerSpec
 from stackkit.api.state import State
 
 __all__ = [
@@ -57,6 +60,9 @@ __all__ = [
     "Dataset",
     "DatasetError",
     "DatasetSpec",
+    "Executor",
+    "ExecutorError",
+    "ExecutorSpec",
     "ExportableBackbone",
     "ExtractionError",
     "FeatureAggregator",
@@ -82,6 +88,7 @@ __all__ = [
     "State",
     "UsageError",
     "WeightsError",
+    "WorkerDiedError",
     "bytes_fingerprint",
     "datasets_dir",
     "decode_image",

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal
 from stackkit.api.field_types import check_items, check_types
 from stackkit.api.option import Option
 
-Kind = Literal["dataset", "backbone", "learner", "aggregator"]
+Kind = Literal["dataset", "backbone", "learner", "aggregator", "executor"]
 
 # Other characters have a meaning on the command line: "name:key=value,key=value", "plugin/name", "vgg*".
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")

@@ -94,6 +94,16 @@ class BundleError(StackkitError):
     exit_code = 11
 
 
+class ExecutorError(StackkitError):
+    """What carries out tasks cannot be used: a cluster is not reached, or its workers do not fit."""
+
+    exit_code = 12
+
+
+class WorkerDiedError(ExecutorError):
+    """A worker ended before its task did: it was killed, or its machine stopped or ran out of memory."""
+
+
 def _put_before(error: StackkitError, component: str) -> None:
     """Name a component at the beginning of an error, unless the error names it."""
     text = str(error)

@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 import pluggy
 
-from stackkit.api.specs import AggregatorSpec, BackboneSpec, DatasetSpec, Kind, LearnerSpec
+from stackkit.api.specs import AggregatorSpec, BackboneSpec, DatasetSpec, ExecutorSpec, Kind, LearnerSpec
 
 HOOKSPEC_VERSION = 1
 """Counts the releases that added hooks, specs or fields; nothing is removed without deprecation."""
@@ -69,6 +69,18 @@ def stackkit_aggregators() -> Iterable[AggregatorSpec]:  # type: ignore[empty-bo
     """
 
 
+@hookspec
+def stackkit_executors() -> Iterable[ExecutorSpec]:  # type: ignore[empty-body]
+    """Return the executors that this plugin offers.
+
+    Returns
+    -------
+    iterable of ExecutorSpec
+        One spec per executor, each with a different name.
+
+    """
+
+
 # Read-only, because plugins run in the same process and could change it.
 HOOKS: Mapping[str, Kind] = MappingProxyType(
     {
@@ -76,6 +88,7 @@ HOOKS: Mapping[str, Kind] = MappingProxyType(
         "stackkit_backbones": "backbone",
         "stackkit_learners": "learner",
         "stackkit_aggregators": "aggregator",
+        "stackkit_executors": "executor",
     }
 )
 """The kind of component that each hook returns."""

@@ -135,7 +135,19 @@ class AggregatorSpec(ComponentSpec):
     onnx: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutorSpec(ComponentSpec):
+    """Workers that compute features and fit classifiers. Its factory returns an `Executor`.
+
+    It has all fields of `ComponentSpec`. The factory starts workers, or connects to those that there
+    are, and raises `ExecutorError` if it cannot.
+
+    """
+
+    kind = "executor"
+
+
 # Read-only, because plugins run in the same process and could change it.
 SPEC_TYPES: Mapping[Kind, type[ComponentSpec]] = MappingProxyType(
-    {spec.kind: spec for spec in (DatasetSpec, BackboneSpec, LearnerSpec, AggregatorSpec)}
+    {spec.kind: spec for spec in (DatasetSpec, BackboneSpec, LearnerSpec, AggregatorSpec, ExecutorSpec)}
 )

@@ -78,6 +78,8 @@ class Recipe:
         Threads per backbone, >= 1; None lets each of them choose.
     jobs : int or None
         Number of fits at the same time, >= 1; None uses all cores. It has no influence on figures.
+    executor : str
+        Name and options of the executor whose workers compute. It has no influence on figures.
     file : RecipeFile
         The recipe that this one started from, see `changes`.
 
@@ -106,6 +108,7 @@ class Recipe:
     device: str | None = None
     threads: int | None = None
     jobs: int | None = None
+    executor: str = "local"
     file: RecipeFile = field(default=DEFAULTS, repr=False)
 
     @property

@@ -64,6 +64,8 @@ def _recipe(component: ComponentUnderTest) -> Recipe:
             return replace(BASE, learners=(text,))
         case "aggregator":
             return replace(BASE, aggregators=(text,))
+        case "executor":
+            return replace(BASE, executor=text)
 
 
 def runs_after(checks: Iterable[Check], *irrelevant: str) -> Check:
