@@ -43,7 +43,7 @@ def document(entry: Entry) -> dict[str, Any]:
         "path": str(entry.path),
         "state": entry.state,
         "problem": entry.problem,
-        "dataset": contents.rows.dataset if contents else None,
+        "dataset": contents.dataset if contents else None,
         "backbone": contents.key.name if contents else None,
         "revision": contents.key.revision if contents else None,
         "image_size": contents.key.image_size if contents else None,
@@ -140,7 +140,7 @@ def _cells(entry: Entry) -> list[str]:
     setting = f"{pixels} -> {key.feature_dim}, {key.revision}"
     trained = setting if key.trained else f"{setting} (untrained)"
     images = f"{entry.stored:,} of {entry.images:,}"
-    dataset = entry.contents.rows.dataset
+    dataset = entry.contents.dataset
     return [dataset, key.name, trained, key.dtype, images, size, used, entry.state]
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from stackkit.store.errors import DamagedFileError, NewerFormatError, OtherFileError
 from stackkit.store.metadata import Contents, read_contents
-from stackkit.store.rows import intact_rows, read_checksums
+from stackkit.store.reading import intact_rows, written
 from stackkit.store.store import TEMPORARY_FILES
 from stackkit.utils.retention import Removal, select_unused
 
@@ -107,10 +107,10 @@ def entry_at(path: Path) -> Entry:
     if contents:
         # Rows are counted by their checksums alone, because reading all features of a large store
         # would take minutes. `row_states` checks them.
-        with path.open("rb", buffering=0) as file:
-            written = read_checksums(file, contents.layout) != 0
-        stored = int(written.sum())
-        state = "complete" if stored >= contents.rows.n_readable else "partial"
+        stored = int(written(contents).sum())
+        # The texts of the rows are read only if some are missing: they may be of unreadable images.
+        whole = stored == contents.layout.count or stored >= contents.rows.n_readable
+        state = "complete" if whole else "partial"
     return Entry(
         path=path,
         state=state,
@@ -135,15 +135,14 @@ def _examine(path: Path) -> tuple[Contents | None, State, str | None]:
         return None, "unreadable", str(error)
 
 
-def row_states(path: Path, contents: Contents) -> RowStates:
-    """Check every row of the file at `path`, which has the metadata `contents`."""
-    with path.open("rb", buffering=0) as file:
-        # The checksums first: a row that another process commits in between is then counted as intact,
-        # and not as damaged.
-        written = read_checksums(file, contents.layout) != 0
-        intact = [row for row, _, _ in intact_rows(file, contents.layout, contents.fingerprints)]
-    damaged = set(np.flatnonzero(written).tolist()).difference(intact)
-    absent = np.flatnonzero(~written).tolist()
+def row_states(contents: Contents) -> RowStates:
+    """Check every row of the file with the metadata `contents`."""
+    # The checksums first: a row that another process commits in between is then counted as intact, and
+    # not as damaged.
+    marked = written(contents)
+    intact = [row for row, _ in intact_rows(contents)]
+    damaged = set(np.flatnonzero(marked).tolist()).difference(intact)
+    absent = np.flatnonzero(~marked).tolist()
     return RowStates(
         intact=intact,
         damaged=sorted(damaged),
