@@ -29,6 +29,8 @@ class ResolvedRecipe:
         The meta-classifiers.
     baselines : tuple of ConfiguredComponent
         Learners to report per backbone.
+    executor : ConfiguredComponent
+        The workers that compute. It is not one of `all`, because figures do not depend on it.
 
     """
 
@@ -37,6 +39,7 @@ class ResolvedRecipe:
     learners: tuple[ConfiguredComponent, ...]
     aggregators: tuple[ConfiguredComponent, ...]
     baselines: tuple[ConfiguredComponent, ...]
+    executor: ConfiguredComponent
 
     @property
     def classifiers(self) -> list[ConfiguredComponent]:
@@ -92,6 +95,7 @@ def resolve(recipe: Recipe, registry: Registry) -> ResolvedRecipe:
         learners=learners,
         aggregators=aggregators,
         baselines=baselines,
+        executor=registry.one("executor", recipe.executor),
     )
 
 
