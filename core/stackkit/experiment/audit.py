@@ -151,7 +151,7 @@ def _probabilities(
     usable: UsableFeatures,
     reporter: Reporter,
     fits: Path | None,
-    executor: Executor,
+    executor: Executor | None,
 ) -> NDArray[np.float32]:
     """Return what learners say about each image when it was left out, their mean, (n, n_classes)."""
     found = np.full((len(usable.rows), len(dataset.classes)), np.nan, dtype=np.float32)

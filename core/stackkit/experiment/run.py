@@ -180,7 +180,7 @@ class _Extracted:
     usable: UsableFeatures
     store: FeatureStore
     effects: FigureWatch
-    executor: Executor
+    executor: Executor | None
 
     def evaluated(
         self,
