@@ -250,7 +250,7 @@ def test_workers_that_end_at_every_task_end_the_work_with_a_reason() -> None:
     def compute(number: int) -> None:
         raise WorkerDiedError("killed by signal 9")
 
-    with threads(2) as workers, pytest.raises(ExecutorError, match="again and again.*signal 9"):
+    with threads(2) as workers, pytest.raises(ExecutorError, match=r"again and again.*signal 9"):
         list(carried_out(workers, compute, range(1000)))
     assert workers.submitted < 1000
 
