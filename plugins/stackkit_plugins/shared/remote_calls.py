@@ -28,9 +28,7 @@ class _Position:
     index: int
 
 
-def packed(
-    function: Callable[..., Any], arguments: Sequence[Any]
-) -> tuple[bytes, tuple[Shared, ...]]:
+def packed(function: Callable[..., Any], arguments: Sequence[Any]) -> tuple[bytes, tuple[Shared, ...]]:
     """Pickle a call, and return it with the shared values that it needs, for `carry_out`.
 
     Raises
