@@ -61,7 +61,7 @@ def start(workers: int | None, timeout: float) -> Connection:
     cores = int(dask.system.CPU_COUNT)
     number = workers or cores
     threads = dict.fromkeys(_THREAD_VARIABLES, str(max(1, cores // number)))
-    # A value that was shared would be moved again and again if copies that nobody needs now were dropped.
+    # It drops copies of shared values that no task needs at the moment, which then have to move again.
     settings = {"distributed.scheduler.active-memory-manager.start": False}
     with _without_ctrl_c(), dask.config.set(settings):
         try:
@@ -118,8 +118,8 @@ def connect(address: str, tls: tuple[str | None, str | None, str | None], timeou
         ) from error
     except (OSError, TimeoutError) as error:
         raise ExecutorError(
-            f"no Dask scheduler answers at {address} within {timeout:g} s: {_text(error)}; start one with: "
-            "dask scheduler"
+            f"no Dask scheduler answers at {address} within {timeout:g} s: {_text(error)}; "
+            "start one with: dask scheduler"
         ) from error
     return Connection(client=client, cluster=None, address=address, timeout=timeout)
 
@@ -156,7 +156,7 @@ def _keep_quiet() -> None:
 
 @contextmanager
 def _without_ctrl_c() -> Iterator[None]:
-    """Start threads, and processes that they start, which never receive Ctrl-C: it is for this thread."""
+    """Start threads whose processes never receive Ctrl-C, which is for this thread."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return

@@ -1,4 +1,4 @@
-"""Values that workers hold, and their originals here, from which they are sent again if they get lost."""
+"""Values that workers hold, and their originals here, which are sent again if those get lost."""
 
 from __future__ import annotations
 

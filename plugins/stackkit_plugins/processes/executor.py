@@ -51,7 +51,7 @@ class ProcessesExecutor:
         return self._begin(worker.carry_out, call, *shared)
 
     def share(self, value: Any) -> Shared:
-        """Write a value to a temporary file; each process reads it once, and arrays are memory-mapped."""
+        """Write a value to a file that each process reads once; arrays are memory-mapped."""
         self._check_open()
         return Shared(self._folder.write(value))
 

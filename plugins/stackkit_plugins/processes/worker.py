@@ -1,4 +1,4 @@
-"""What runs in the worker processes: their beginning and end, shared values, and calls on all of them."""
+"""What runs in worker processes: how they begin and end, shared values, and calls on all of them."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ MEETING_CHECK_S = 0.02
 
 
 def begin(parent: int) -> None:
-    """Prepare a worker: Ctrl-C is for the process that gave it work, and it ends if that process does."""
+    """Ignore Ctrl-C, which is for the process that gives work, and end when that process has ended."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if hasattr(os, "getppid") and os.name == "posix":
+    if os.name == "posix":
         threading.Thread(target=_end_with, args=(parent,), name="parent-watch", daemon=True).start()
 
 
@@ -48,6 +48,6 @@ def meet_and_carry_out(folder: str, workers: int, call: bytes, *files: str) -> A
     A pool gives calls to whichever worker is free. While this one waits here it takes no other.
     """
     (Path(folder) / str(os.getpid())).touch()
-    while len(os.listdir(folder)) < workers:
+    while len(list(Path(folder).iterdir())) < workers:
         time.sleep(MEETING_CHECK_S)
     return carry_out(call, *files)
