@@ -114,7 +114,7 @@ def test_an_executor_is_closed_after_an_error_too(
         (
             "pool",
             2,
-            "unknown executor 'pool'; available: dask, farm, half-done, local, processes, remote",
+            "unknown executor 'pool'; available: dask, farm, half-done, remote, local, processes",
         ),
         ("farm:adress=x", 2, "farm has no option 'adress'; did you mean address?"),
         ("farm,local", 2, "expected exactly one executor; 'farm,local' selects 2"),
@@ -123,8 +123,8 @@ def test_an_executor_is_closed_after_an_error_too(
         (
             "half-done",
             4,
-            "executor half-done: failed: TypeError: an executor needs in_process, threads, share, "
-            "on_each_worker, close, which HalfDone has not",
+            "farm/half-done (farm 1.0) failed: TypeError: HalfDone has no in_process, threads, share, "
+            "on_each_worker, close, which executors need",
         ),
     ],
 )

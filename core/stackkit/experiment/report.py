@@ -64,10 +64,7 @@ def make_report(
         suspect_images=summary.suspect,
         results=tuple(evaluation.results),
         components=tuple(describe(preview.components.all)),
-        extraction={
-            label: {"computed": computed, "reused": summary.reused[label]}
-            for label, computed in summary.computed.items()
-        },
+        extraction=_extraction(summary),
         versions=versions(),
         timings={name: round(seconds, 3) for name, seconds in timings.items()},
         notes=all_notes,
@@ -77,6 +74,13 @@ def make_report(
         learning_curve=evaluation.learning_curve,
         executor=executor,
     )
+
+
+def _extraction(summary: ExtractionSummary) -> dict[str, dict[str, int]]:
+    return {
+        label: {"computed": computed, "reused": summary.reused[label]}
+        for label, computed in summary.computed.items()
+    }
 
 
 def executor_used(component: ConfiguredComponent | None, executor: Executor | None) -> ExecutorUsed:
