@@ -36,7 +36,7 @@ def packed(fit: Fit, shared: SharedArrays, executor: Executor) -> Parcel:
     _ = fit.digest  # it travels too: a worker does not read all features and fits to know it
     packer = _Packer(fit, shared)
     packer.dump(fit)
-    arrays = [shared.of(array, executor) for array in packer.arrays]
+    arrays = [shared.of(array, packer.users.get(id(array), fit), executor) for array in packer.arrays]
     return Parcel(content=packer.file.getvalue(), shared=arrays)
 
 
@@ -63,6 +63,7 @@ class _Packer(pickle.Pickler):
         self._shared = shared
         self._own = {id(rows) for rows in fit.own_rows}
         self.arrays: list[NDArray[Any]] = []
+        self.users: dict[int, Features] = {}
 
     def persistent_id(self, value: Any) -> int | None:
         """Return the position of a shared array; None for everything else."""
@@ -76,9 +77,10 @@ class _Packer(pickle.Pickler):
 
     def reducer_override(self, value: Any) -> Any:
         """Return how a worker finds features and components by itself."""
-        if isinstance(value, Features) and value.digest not in self._shared.unreadable:
-            reference = stored(value)
-            if reference is not None:
+        if isinstance(value, Features):
+            # They outlive the fits that they are in.
+            self.users |= {id(array): value for array in (*value.matrices, value.used_rows)}
+            if value.digest not in self._shared.unreadable and (reference := stored(value)):
                 return opened, (reference, value.used_rows)
         if isinstance(value, Component):
             return component_of, (reference_to(value),)
