@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
+import numpy as np
+
 from stackkit.api.dataset import Dataset, FailedImage
 from stackkit.api.errors import ImageError
 from stackkit.api.reporter import Reporter
 from stackkit.extraction.backbone import CheckedBackbone
-from stackkit.extraction.compute import Task, compute_all, open_tasks
+from stackkit.extraction.compute import Computer, Task, compute_all, open_tasks
 from stackkit.extraction.decoding import Decoder, reason
 from stackkit.extraction.estimate import Estimate, free_bytes
+from stackkit.extraction.in_this_process import ThisProcess
 from stackkit.extraction.network_seconds import NetworkSeconds
 from stackkit.extraction.preparation import Preparation, estimate_set, prepare_backbones
-from stackkit.extraction.row_independence import require_independent_rows
 from stackkit.extraction.summary import ExtractionSummary
 from stackkit.store import DatasetRows, FeatureStore
 
@@ -110,15 +112,29 @@ def extract(
         If a backbone fails, returns something invalid, or mixes the features of different images.
 
     """
+    with Decoder(dataset, rows.fingerprints, strict=strict) as decoder:
+        here = ThisProcess(
+            decoder=decoder, rows=rows, backbones=backbones, store=store, reporter=reporter
+        )
+        return _extract(here, rows, store, reporter, expect)
+
+
+def _extract(
+    computer: Computer,
+    rows: DatasetRows,
+    store: FeatureStore,
+    reporter: Reporter,
+    expect: Callable[[Estimate], None],
+) -> ExtractionSummary:
     while True:
-        with Decoder(dataset, rows.fingerprints, strict=strict) as decoder, ExitStack() as files:
-            preparation = prepare_backbones(decoder, rows, backbones, store, reporter)
-            _check(preparation, rows, store, expect)
+        preparation = computer.prepare()
+        _check(computer, preparation, rows, store, expect)
+        with ExitStack() as files:
             tasks = open_tasks(preparation, rows, store, files)
             if _is_prepared(tasks, preparation):
                 clock = NetworkSeconds(folder=store.folder)
                 files.callback(clock.save)  # also of an extraction that is interrupted
-                return compute_all(decoder, preparation, tasks, rows, clock, reporter)
+                return compute_all(computer, preparation, tasks, rows, clock, reporter)
 
 
 def _is_prepared(tasks: Sequence[Task], preparation: Preparation) -> bool:
@@ -126,7 +142,7 @@ def _is_prepared(tasks: Sequence[Task], preparation: Preparation) -> bool:
     # preparation, backbones that seemed to have nothing to compute are not prepared: start again. If it
     # has added rows, there is less to do.
     pairs = zip(tasks, preparation.sets, strict=True)
-    return all(task.pending.issubset(prepared.pending) for task, prepared in pairs)
+    return all(np.isin(np.flatnonzero(task.pending), prepared.pending).all() for task, prepared in pairs)
 
 
 def _estimate(preparation: Preparation, rows: DatasetRows, store: FeatureStore) -> Estimate:
@@ -137,18 +153,14 @@ def _estimate(preparation: Preparation, rows: DatasetRows, store: FeatureStore) 
 
 
 def _check(
-    preparation: Preparation, rows: DatasetRows, store: FeatureStore, expect: Callable[[Estimate], None]
+    computer: Computer,
+    preparation: Preparation,
+    rows: DatasetRows,
+    store: FeatureStore,
+    expect: Callable[[Estimate], None],
 ) -> None:
     """Raise what must be raised before any file is created, so that nothing refused is stored."""
     estimate = _estimate(preparation, rows, store)
     expect(estimate)
     estimate.require_space(store.folder)
-    _check_row_independence(preparation)
-
-
-def _check_row_independence(preparation: Preparation) -> None:
-    # Only third-party backbones have a code digest; stackkit's tests check its own ones.
-    shared = {each.shared: each for each in preparation.sets if each.provenance}
-    for each in shared:
-        if each.backbone.code:
-            require_independent_rows(each.backbone, preparation.sample_images(each.backbone))
+    computer.check_backbones(preparation)
