@@ -13,6 +13,7 @@ from queue import Empty, SimpleQueue
 
 from joblib import cpu_count
 
+from stackkit.api.executor import Executor
 from stackkit.api.reporter import Reporter
 from stackkit.evaluation.conditions import disturb, one_blas_thread, one_openmp_thread, seeded
 from stackkit.evaluation.convergence import convergence_warnings_captured
@@ -68,6 +69,8 @@ class FitScheduler:
         Number of fits at a time; None means one per core.
     task : str
         Name of the progress bar.
+    executor : Executor or None
+        Workers that fit; None for threads of this process.
 
     Notes
     -----
@@ -86,6 +89,7 @@ class FitScheduler:
     stop_if_asked: Callable[[], None] = lambda: None
     jobs: int | None = None
     task: str = TASK
+    executor: Executor | None = None
 
     @property
     def n_parallel(self) -> int:

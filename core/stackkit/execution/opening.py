@@ -14,8 +14,10 @@ LOCAL = "local"
 
 
 @contextmanager
-def opened(component: ConfiguredComponent) -> Iterator[Executor]:
+def opened(component: ConfiguredComponent | None) -> Iterator[Executor | None]:
     """Start the workers of an executor, and release them at the end of the block.
+
+    None, which stands for `LOCAL`, yields None: this process has to start nothing.
 
     Raises
     ------
@@ -25,6 +27,9 @@ def opened(component: ConfiguredComponent) -> Iterator[Executor]:
         If a requirement is missing, or the plugin fails.
 
     """
+    if component is None:
+        yield None
+        return
     executor = cast(Executor, component.create())
     try:
         yield executor

@@ -9,6 +9,7 @@ import numpy as np
 
 from stackkit.api.dataset import Dataset, FailedImage
 from stackkit.api.errors import ImageError
+from stackkit.api.executor import Executor
 from stackkit.api.reporter import Reporter
 from stackkit.extraction.backbone import CheckedBackbone
 from stackkit.extraction.compute import Computer, Task, compute_all, open_tasks
@@ -22,7 +23,7 @@ from stackkit.store import DatasetRows, FeatureStore
 
 
 def fingerprints(
-    name: str, dataset: Dataset, reporter: Reporter
+    name: str, dataset: Dataset, reporter: Reporter, executor: Executor | None = None
 ) -> tuple[DatasetRows, list[FailedImage]]:
     """Compute the fingerprint of every image.
 
@@ -34,6 +35,8 @@ def fingerprints(
         The dataset.
     reporter : Reporter
         Receives progress.
+    executor : Executor or None
+        Workers that read the images; None for this process.
 
     Returns
     -------
@@ -80,6 +83,7 @@ def extract(
     *,
     strict: bool = False,
     expect: Callable[[Estimate], None] = lambda estimate: None,
+    executor: Executor | None = None,
 ) -> ExtractionSummary:
     """Compute every row that is not stored, and commit rows chunk by chunk.
 
@@ -98,6 +102,8 @@ def extract(
         Raise ImageError for the first unreadable or damaged image instead of listing it.
     expect : callable
         Called with the estimate when every backbone is prepared, before anything is stored.
+    executor : Executor or None
+        Workers that compute; None for this process.
 
     Returns
     -------

@@ -14,6 +14,7 @@ from stackkit.api.errors import UsageError
 from stackkit.api.reporter import Reporter, SilentReporter
 from stackkit.evaluation.groups import Groups, group_images
 from stackkit.evaluation.inputs import UsableFeatures, usable_features
+from stackkit.execution.opening import opened
 from stackkit.experiment.features import computed_features
 from stackkit.extraction.backbone import CheckedBackbone
 from stackkit.extraction.dataset import open_dataset
@@ -169,7 +170,9 @@ def table_of(
     dataset = open_dataset(components.dataset)
     preview = make_preview(recipe, components, dataset, store)
     require_weights(components.backbones, preview.backbones, registry)
-    rows, summary = computed_features(recipe, preview, dataset, store, reporter, lambda estimate: None)
+    with opened(components.executor) as executor:
+        found = (recipe, preview, dataset, store, reporter, lambda estimate: None, executor)
+        rows, summary = computed_features(*found)
     usable = usable_features(dataset, rows, preview.backbones, store)
     return _table(dataset, usable, preview.backbones[0], summary.failed)
 
