@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 
 import numpy as np
@@ -13,10 +13,18 @@ from stackkit.api.executor import Executor
 from stackkit.api.reporter import Reporter
 from stackkit.extraction.backbone import CheckedBackbone
 from stackkit.extraction.compute import Computer, Task, compute_all, open_tasks
-from stackkit.extraction.decoding import Decoder, reason
+from stackkit.extraction.dataset import CheckedDataset
+from stackkit.extraction.decoding import Decoder
 from stackkit.extraction.estimate import Estimate, free_bytes
 from stackkit.extraction.in_this_process import ThisProcess
 from stackkit.extraction.network_seconds import NetworkSeconds
+from stackkit.extraction.on_workers.computer import Workers
+from stackkit.extraction.on_workers.fingerprints import (
+    FEW,
+    dataset_job,
+    fingerprint_of,
+    fingerprints_on_workers,
+)
 from stackkit.extraction.preparation import Preparation, estimate_set, prepare_backbones
 from stackkit.extraction.summary import ExtractionSummary
 from stackkit.store import DatasetRows, FeatureStore
@@ -46,17 +54,37 @@ def fingerprints(
         Those images, with reasons.
 
     """
-    samples, found, failed, task = dataset.samples, [], [], "reading images"
+    samples, failed, task = dataset.samples, list[FailedImage](), "reading images"
+    found = [""] * len(samples)
     reporter.start(task, len(samples))
-    for index, sample in enumerate(samples):
-        try:
-            found.append(dataset.fingerprint(index))
-        except (OSError, ImageError) as error:
-            found.append("")
-            failed.append(FailedImage(id=sample.id, reason=reason(error)))
-        reporter.advance(task, 1)
+    for numbers, each in _fingerprints(dataset, executor):
+        for number, one in zip(numbers, each, strict=True):
+            if isinstance(one, ImageError):
+                failed.append(FailedImage(id=samples[number].id, reason=str(one)))
+            else:
+                found[number] = one
+        reporter.advance(task, len(numbers))
+    if failed:  # in the order of the dataset, whatever came first
+        broken = {failure.id: failure for failure in failed}
+        failed = [broken[sample.id] for sample in samples if sample.id in broken]
     rows = DatasetRows(dataset=name, classes=dataset.classes, samples=samples, fingerprints=found)
     return rows, failed
+
+
+def _fingerprints(
+    dataset: Dataset, executor: Executor | None
+) -> Iterator[tuple[range, Sequence[str | ImageError]]]:
+    """Yield ranges of images with their fingerprints, or why they cannot be read, in any order."""
+    if (
+        executor
+        and not executor.in_process
+        and isinstance(dataset, CheckedDataset)
+        and len(dataset.samples) >= FEW
+    ):
+        yield from fingerprints_on_workers(dataset, executor)
+        return
+    for number in range(len(dataset.samples)):
+        yield range(number, number + 1), [fingerprint_of(dataset, number)]
 
 
 def estimate_extraction(
@@ -118,11 +146,39 @@ def extract(
         If a backbone fails, returns something invalid, or mixes the features of different images.
 
     """
+    if workers := _workers(executor, dataset, rows, backbones, store, reporter, strict=strict):
+        return _extract(workers, rows, store, reporter, expect)
     with Decoder(dataset, rows.fingerprints, strict=strict) as decoder:
         here = ThisProcess(
             decoder=decoder, rows=rows, backbones=backbones, store=store, reporter=reporter
         )
         return _extract(here, rows, store, reporter, expect)
+
+
+def _workers(
+    executor: Executor | None,
+    dataset: Dataset,
+    rows: DatasetRows,
+    backbones: Sequence[CheckedBackbone],
+    store: FeatureStore,
+    reporter: Reporter,
+    *,
+    strict: bool,
+) -> Workers | None:
+    """Return what computes on workers; None if this process does."""
+    if executor is None or executor.in_process:
+        return None
+    if not isinstance(dataset, CheckedDataset) or not all(each.component for each in backbones):
+        return None  # workers cannot make what was not made from names and options
+    return Workers(
+        executor=executor,
+        dataset=dataset_job(dataset),
+        backbones=backbones,
+        rows=rows,
+        store=store,
+        reporter=reporter,
+        strict=strict,
+    )
 
 
 def _extract(
