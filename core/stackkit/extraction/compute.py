@@ -132,8 +132,7 @@ def compute_all(
         second.append(_with_boxes(task, boxes))
         progress.advance(task, int(task.pending.sum() - second[-1].pending.sum()))
     later = compute(second, {name: each for name, (each, _) in boxes.items()})
-    failed = list(dict.fromkeys([*found.failed, *later.failed]))
-    return _summary(tasks, rows, failed, {**found.remarks, **later.remarks})
+    return _summary(tasks, rows, [*found.failed, *later.failed], {**found.remarks, **later.remarks})
 
 
 def _read_boxes(tasks: Sequence[Task]) -> dict[str, tuple[Boxes, NDArray[np.bool_]]]:
@@ -219,11 +218,12 @@ def _summary(
     remarks: Mapping[str, Remarks],
 ) -> ExtractionSummary:
     # Pending rows of images that failed were not computed.
-    broken = {failure.id for failure in failed}
+    broken = {failure.id: failure for failure in reversed(failed)}
     whole = np.array([sample.id not in broken for sample in rows.samples] if broken else True)
     return ExtractionSummary(
         computed={task.feature_set.label: int((task.pending & whole).sum()) for task in tasks},
         reused={task.feature_set.label: rows.n_readable - int(task.pending.sum()) for task in tasks},
-        failed=tuple(failed),
+        # In the order of the dataset, whichever worker was first.
+        failed=tuple(broken[each.id] for each in rows.samples if each.id in broken) if broken else (),
         remarks=remarks,
     )

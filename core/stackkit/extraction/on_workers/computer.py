@@ -113,8 +113,7 @@ class Workers:
     ) -> ReadyNetworks:
         """Prepare every worker, and return how they work together."""
         require_same_versions(self.executor)
-        self._job = self.executor.share(self._job_of(sets, pending))
-        workers = prepared_workers(self.executor, self._job)
+        self._job, workers = prepared_workers(self.executor, self._job_of(sets, pending))
         for text in dict.fromkeys(text for worker in workers for text in worker.messages):
             self.reporter.message(text)
         readiness = dict[Pass, Readiness]()

@@ -18,10 +18,11 @@ from stackkit.api.errors import (
     ImageError,
     ImageMemoryError,
     StackkitError,
+    WorkerDiedError,
     one_line,
 )
 from stackkit.api.executor import Executor
-from stackkit.extraction.on_workers.job import DatasetJob, WorkerReadiness
+from stackkit.extraction.on_workers.job import DatasetJob, ExtractionJob, WorkerReadiness
 from stackkit.extraction.on_workers.session import dataset_of, prepare_worker
 from stackkit.utils.versions import source_digest
 
@@ -29,6 +30,12 @@ Answer = TypeVar("Answer")
 
 NOT_ABOUT_A_WORKER = (ExtractionError, ImageError, ImageMemoryError)
 """Errors of a backbone or an image, which any worker would meet."""
+
+SAMPLE_PARTS = tuple(slice(start, None, step) for step in (1, 2, 4) for start in range(step))
+"""Parts of the sample images to prepare networks with, one after the other as long as workers end.
+
+An image that ends its worker may be among them. `Workers` finds it later.
+"""
 
 
 def worker_versions() -> dict[str, str]:
@@ -82,28 +89,43 @@ def _opens(job: DatasetJob) -> None:
     dataset_of(job)
 
 
-def prepared_workers(executor: Executor, shared_job: object) -> list[WorkerReadiness]:
+def prepared_workers(executor: Executor, job: ExtractionJob) -> tuple[object, list[WorkerReadiness]]:
     """Prepare the networks of every worker.
 
     Parameters
     ----------
     executor : Executor
         The workers.
+    job : ExtractionJob
+        What they will compute.
+
+    Returns
+    -------
     shared_job : object
-        What `Executor.share` returned for an `ExtractionJob`.
+        Stands for the job among the arguments of tasks.
+    workers : list of WorkerReadiness
+        How each worker is going to compute.
 
     Raises
     ------
     ExecutorError
-        If a worker ends, or cannot compute these features: it lacks a plugin, weights or the images.
+        If a worker ends, or cannot compute these features: a plugin, weights or images are missing.
     ExtractionError, ImageError
         If a backbone fails.
 
     """
-    # One worker first: networks that it converts, and the engine that it selects while nothing else
-    # runs, are found by the others if they share its folders.
-    executor.submit(prepare_worker, shared_job).exception()
-    return [answer for _, answer in _answers(executor, prepare_worker, shared_job)]
+    for part in SAMPLE_PARTS:
+        sets = tuple(replace(each, sample=each.sample[part]) for each in job.sets)
+        shared = executor.share(replace(job, sets=sets))
+        # One worker first: networks that it converts, and the engine that it selects while nothing else
+        # runs, are found by the others if they share its folders.
+        error = executor.submit(prepare_worker, shared).exception()
+        if not isinstance(error, WorkerDiedError):
+            return shared, [answer for _, answer in _answers(executor, prepare_worker, shared)]
+    raise ExecutorError(
+        f"every worker ends while it prepares the networks ({error}); look at the memory of the workers, "
+        "or compute with fewer of them"
+    )
 
 
 def combined(workers: Sequence[WorkerReadiness], number: int) -> Readiness | None:
