@@ -231,8 +231,8 @@ class _Work(Generic[Item, Value]):
         self.deaths_in_a_row += 1 if task.alone else 1 / self._most_in_flight()
         if self.deaths_in_a_row >= MOST_DEATHS:
             raise ExecutorError(
-                f"workers end again and again, and carry out no task ({error}); look at their memory and "
-                "their logs, then run the same command again"
+                f"workers end again and again, and carry out no task ({error}); look at their memory "
+                "and their logs, then run the same command again"
             )
 
 

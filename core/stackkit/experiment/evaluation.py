@@ -101,8 +101,7 @@ def evaluate(
 ) -> Evaluation:
     """Run all fits that are not cached; a first Ctrl-C waits for those in progress.
 
-    With `fitting`, a stack is fitted besides. The fits run on the workers of `executor`; None for this
-    process.
+    With `fitting`, a stack is fitted besides. Fits run on the workers of `executor`; None: here.
     """
     predictions = Predictions()
     with (
