@@ -1,10 +1,17 @@
 """A plugin in a single file whose backbones do what tests of workers need, and write down each call."""
 
-import os
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import get_context
 from pathlib import Path
 
+import pytest
 from PIL import Image
+from support.thread_and_process_workers import ProcessWorkers
 
+from stackkit.execution import references
 from stackkit.execution.references import host_settings, worker_host
 from stackkit.extraction.backbone import make_backbone
 from stackkit.extraction.dataset import open_dataset
@@ -16,23 +23,31 @@ RED = (255, 0, 0)
 PLUGIN = '''
 import os
 import signal
-import time
+from functools import cached_property
 from pathlib import Path
 
-from stackkit.api import BackboneSpec, Option, hookimpl
+from stackkit.api import BackboneSpec, Option, Readiness, WeightsError, hookimpl
 
 
 @hookimpl
 def stackkit_backbones():
     options = (
-        Option(name="pooling", default="mean", choices=("mean", "max", "box"), help="", several="expand"),
+        Option(
+            name="pooling", default="mean", choices=("mean", "max", "box"), help="", several="expand"
+        ),
         Option(name="on_red", default="nothing", choices=("nothing", "kill", "raise", "once"), help=""),
         Option(name="log", default=None, type=str, help="folder to write calls to"),
-        Option(name="seconds", default=0.0, help="time of a call"),
+        Option(name="batch", default=32, help="batch size that it asks for"),
     )
     return [
         BackboneSpec(name="quarters", summary="", factory="worker_toys:Quarters", options=options),
         BackboneSpec(name="mixing", summary="", factory="worker_toys:Mixing"),
+        BackboneSpec(
+            name="weighted",
+            summary="",
+            factory="worker_toys:Weighted",
+            options=(Option(name="weights", default=None, type=str, help="a file"),),
+        ),
     ]
 
 
@@ -41,9 +56,9 @@ class Quarters:
 
     image_size, trained, revision = 32, True, "1"
 
-    def __init__(self, pooling, on_red, log, seconds, others=()):
+    def __init__(self, pooling, on_red, log, batch, others=()):
         self.pooling, self.others = pooling, others
-        self.on_red, self.log, self.seconds = on_red, log and Path(log), seconds
+        self.on_red, self.log, self.batch = on_red, log and Path(log), batch
         self.own_dim = 4 if pooling == "box" else 12
         self.feature_dim = self.own_dim + sum(other.own_dim for other in others)
 
@@ -52,7 +67,11 @@ class Quarters:
         return self.on_red, str(self.log)
 
     def join(self, others):
-        return Quarters(self.pooling, self.on_red, self.log, self.seconds, tuple(others))
+        return Quarters(self.pooling, self.on_red, self.log, self.batch, tuple(others))
+
+    def prepare(self, images, report):
+        report(f"quarters with {self.pooling}: ready")
+        return Readiness(settings={"engine": "toy"}, batch_size=self.batch)
 
     def extract(self, images):
         import numpy as np
@@ -61,7 +80,6 @@ class Quarters:
             text = f"{len(images)}\\n"
             with (self.log / str(os.getpid())).open("a") as file:
                 file.write(text)
-        time.sleep(self.seconds)
         red = (images[..., 0] > 245) & (images[..., 1] < 10) & (images[..., 2] < 10)
         if red.all(axis=(1, 2)).any():
             self.meet_red()
@@ -87,6 +105,20 @@ class Quarters:
                 raise RuntimeError("a bad moment")
 
 
+class Weighted(Quarters):
+    """Quarters that needs a file of weights."""
+
+    def __init__(self, weights):
+        super().__init__("mean", "nothing", None, 32)
+        self.weights = Path(weights)
+
+    @cached_property
+    def revision(self):
+        if not self.weights.exists():
+            raise WeightsError(f"the weights {self.weights.name} are missing")
+        return self.weights.read_text()
+
+
 class Mixing:
     """Features that depend on the other images."""
 
@@ -99,11 +131,37 @@ class Mixing:
 '''
 
 
-def install(folder: Path) -> None:
-    """Write the plugin, and name it where this process and its workers look for plugins."""
+class ForkedWorkers(ProcessWorkers):
+    """Processes that begin as copies of this one, which takes no time, and then call `begin`."""
+
+    def __init__(self, n_workers, begin=None):
+        self._begin = begin
+        super().__init__(n_workers)
+
+    def on_each_worker(self, function, /, *arguments):
+        found = super().on_each_worker(function, *arguments)
+        return dict(zip((f"process {n}" for n in range(1, len(found) + 1)), found.values(), strict=True))
+
+    def _new_pool(self):
+        return ProcessPoolExecutor(self.n_workers, get_context("fork"), initializer=self._begin)
+
+
+def forget_plugins() -> None:
+    """Load plugins again in a process that is a copy of another one."""
+    references._hosts.clear()
+    sys.modules.pop("worker_toys", None)
+
+
+@contextmanager
+def plugin_in(folder: Path) -> Iterator[Path]:
+    """Write the plugin, name it where this process and its workers look, and load it."""
     path = folder / "worker_toys.py"
     path.write_text(PLUGIN, encoding="utf-8")
-    os.environ["STACKKIT_PLUGIN_FILES"] = str(path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STACKKIT_PLUGIN_FILES", str(path))
+        forget_plugins()
+        yield path
+    forget_plugins()
 
 
 def registry() -> Registry:

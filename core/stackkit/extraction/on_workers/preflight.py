@@ -64,11 +64,11 @@ def require_same_versions(executor: Executor) -> None:
                 continue
             if package.startswith("code of"):
                 raise ExecutorError(
-                    f"worker {name} has stackkit {theirs and __version__} with other {package} than "
+                    f"{name} has stackkit {theirs and __version__} with other {package} than "
                     "where the run was started; install the same there"
                 )
             raise ExecutorError(
-                f"worker {name} has {package} {theirs}, and the run was started with {ours}; "
+                f"{name} has {package} {theirs}, and the run was started with {ours}; "
                 f"{_remedy(package, ours)}"
             )
 
@@ -123,8 +123,8 @@ def prepared_workers(executor: Executor, job: ExtractionJob) -> tuple[object, li
         if not isinstance(error, WorkerDiedError):
             return shared, [answer for _, answer in _answers(executor, prepare_worker, shared)]
     raise ExecutorError(
-        f"every worker ends while it prepares the networks ({error}); look at the memory of the workers, "
-        "or compute with fewer of them"
+        f"every worker ends while it prepares the networks ({error}); look at the memory of "
+        "the workers, or compute with fewer of them"
     )
 
 
@@ -158,10 +158,10 @@ def _answers(
         except NOT_ABOUT_A_WORKER:
             raise
         except StackkitError as error:
-            raise ExecutorError(f"worker {name}: {error}") from error
+            raise ExecutorError(f"{name}: {error}") from error
         except Exception as error:
             raise ExecutorError(
-                f"worker {name} cannot run stackkit: {one_line(error)}; run there: pip install "
+                f"{name} cannot run stackkit: {one_line(error)}; run there: pip install "
                 f"stackkit=={__version__}"
             ) from error
     return found

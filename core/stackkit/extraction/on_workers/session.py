@@ -208,8 +208,8 @@ class Session:
             ready = ready_networks(
                 decoder, self._sets, left, self._messages.append, expected=self._expected
             )
-            members = {each.members for each in ready.passes}
-            kept = [each for each in self._networks.passes if each.members not in members]
+            replaced = {id(member) for each in ready.passes for member in each.members}
+            kept = [each for each in self._networks.passes if id(each.members[0]) not in replaced]
             self._networks = replace(
                 self._networks,
                 passes=[*kept, *ready.passes],
