@@ -71,7 +71,7 @@ class FitScheduler:
     stop_if_asked : callable
         Called after every fit; raises KeyboardInterrupt if the user pressed Ctrl-C.
     jobs : int or None
-        Number of fits at a time; None means one per core, or enough for all workers.
+        Number of fits at a time in this process; None means one per core.
     task : str
         Name of the progress bar.
     executor : Executor or None
@@ -124,13 +124,7 @@ class FitScheduler:
             if self.executor is None or self.executor.in_process:
                 yield here
             else:
-                yield FitWorkers(
-                    executor=self.executor,
-                    cache=self.cache,
-                    here=here,
-                    shared=self.shared,
-                    jobs=self.jobs,
-                )
+                yield FitWorkers(executor=self.executor, cache=self.cache, here=here, shared=self.shared)
 
     def advance(self) -> None:
         """Report a finished fit, and once why results cannot be cached."""

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from stackkit import __version__
 from stackkit.api.errors import ExecutorError
 from stackkit.api.specs import Kind
+from stackkit.execution.references import host_settings, worker_host
 from stackkit.host.component import Component
-from stackkit.host.discovery import DISABLED, SELECTED
-from stackkit.host.host import Host, load_host
+from stackkit.host.host import Host
 from stackkit.utils.versions import dependency_versions, source_digest
-
-SETTINGS = (SELECTED, DISABLED, "STACKKIT_PLUGIN_FILES", "STACKKIT_PLUGINS_DIR")
-"""Variables that say which plugins are loaded; a worker takes those of the process that it works for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +25,7 @@ class Reference:
     kind, name : str
         Its kind and qualified name.
     plugins : tuple of (str, str)
-        Values of the `SETTINGS` that are set.
+        Variables that say which plugins to load, see `host_settings`.
     distribution, version, code, altered : str
         As in `Component`.
     source : str
@@ -50,12 +46,12 @@ class Reference:
     packages: tuple[str, ...]
 
 
-def reference_to(component: Component, environ: Mapping[str, str] = os.environ) -> Reference:
+def reference_to(component: Component) -> Reference:
     """Return a reference to a component of this process."""
     return Reference(
         kind=component.kind,
         name=component.qualified_name,
-        plugins=tuple((name, environ[name]) for name in SETTINGS if name in environ),
+        plugins=tuple(sorted(host_settings().items())),
         distribution=component.distribution,
         version=component.version,
         code=component.code,
@@ -75,22 +71,16 @@ def component_of(reference: Reference) -> Component:
         If this process has no such component, or a different one.
 
     """
-    found = _found(_host(reference.plugins), reference)
-    if found is None or (found.code != reference.code):
+    settings = dict(reference.plugins)
+    found = _found(worker_host(settings), reference)
+    if found is None or found.code != reference.code:
         # A single file may have been written or changed since this process loaded its plugins. An
         # installed plugin may not: Python would go on with the modules that it has imported.
-        _host.cache_clear()
-        found = _found(_host(reference.plugins), reference)
+        found = _found(worker_host(settings, again=True), reference)
     if problem := _missing(reference) if found is None else _difference(reference, found):
         raise ExecutorError(f"the worker with process {os.getpid()} on {platform.node()} {problem}")
     assert found is not None
     return found
-
-
-@cache
-def _host(plugins: tuple[tuple[str, str], ...]) -> Host:
-    others = {name: value for name, value in os.environ.items() if name not in SETTINGS}
-    return load_host(environ={**others, **dict(plugins)})
 
 
 def _found(host: Host, reference: Reference) -> Component | None:
@@ -113,7 +103,7 @@ def _missing(reference: Reference) -> str:
 
 def _difference(reference: Reference, found: Component) -> str:
     """Say how a component of this process differs from the one of the reference, or ""."""
-    mine, theirs = reference_to(found, dict(reference.plugins)), reference
+    mine, theirs = replace(reference_to(found), plugins=reference.plugins), reference
     if mine == theirs:
         return ""
     if mine.code != theirs.code:

@@ -46,8 +46,6 @@ class FitWorkers:
         Runs fits whose results cannot leave the process that made them.
     shared : SharedArrays
         What the workers have got already.
-    jobs : int or None
-        Number of fits at a time; None: enough to keep all workers busy.
 
     """
 
@@ -55,14 +53,12 @@ class FitWorkers:
     cache: FitCache
     here: FitThreads
     shared: SharedArrays
-    jobs: int | None = None
     _failed: Counter[Job] = field(default_factory=Counter)
     _warned: dict[Any, Any] = field(default_factory=dict)
 
     def has_room(self, running: Sequence[Job]) -> bool:
         """Return whether some worker has nothing to do next."""
-        most = AHEAD * self.executor.n_workers
-        return len(running) < (most if self.jobs is None else min(most, self.jobs))
+        return len(running) < AHEAD * self.executor.n_workers
 
     def admits(self, job: Job, running: Sequence[Job]) -> bool:
         """Return whether a fit can start: one whose worker died repeatedly runs alone.
