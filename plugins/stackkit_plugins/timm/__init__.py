@@ -84,7 +84,7 @@ def _options() -> tuple[Option, ...]:
             name="precision",
             default="float32",
             choices=("float32", "mixed"),
-            help="mixed: bfloat16 on a GPU, 3 times as fast; its features are stored separately",
+            help="mixed: bfloat16 on a GPU, faster, but features differ and are stored separately",
         ),
         *engine_options("torch", "openvino"),
         seed_option("seed of random weights"),
