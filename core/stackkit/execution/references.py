@@ -103,17 +103,19 @@ def host_settings() -> dict[str, str]:
     return found
 
 
-def worker_host(settings: Mapping[str, str]) -> Host:
+def worker_host(settings: Mapping[str, str], *, again: bool = False) -> Host:
     """Return the plugins of the worker that this process is, loaded once.
 
     Parameters
     ----------
     settings : mapping of str to str
         What `host_settings` returned in the process that hands out the tasks.
+    again : bool
+        Load them again, because a single file may have changed.
 
     """
     key = tuple(sorted(settings.items()))
-    if key not in _hosts:
+    if again or key not in _hosts:
         _hosts.clear()
         _hosts[key] = load_host(environ={**os.environ, **settings})
     return _hosts[key]

@@ -19,7 +19,7 @@ from stackkit.execution.opening import opened
 from stackkit.experiment.costs import costs_of
 from stackkit.experiment.evaluation import Evaluation, Outputs, evaluate, failed_images_mentioned
 from stackkit.experiment.features import computed_features, stored_features
-from stackkit.experiment.report import make_report
+from stackkit.experiment.report import executor_used, make_report
 from stackkit.extraction.dataset import open_dataset
 from stackkit.extraction.estimate import Estimate
 from stackkit.extraction.summary import ExtractionSummary
@@ -29,7 +29,7 @@ from stackkit.host.registry import Registry
 from stackkit.model.fitting import StackFitting
 from stackkit.preview import Preview, make_preview
 from stackkit.recipe import Recipe, ResolvedRecipe, resolve
-from stackkit.report.report import Cost, RecipeUsed, Report
+from stackkit.report.report import Cost, ExecutorUsed, RecipeUsed, Report
 from stackkit.store import DatasetRows, FeatureStore
 
 Choose: TypeAlias = Callable[[ResolvedRecipe, CheckedClassifiers], CheckedAggregator]
@@ -149,6 +149,7 @@ def carry_out(
                 store=store,
                 effects=effects,
                 executor=executor,
+                used=executor_used(components.executor, executor),
             )
             first, *others = recipe.protocols
             evaluated = [extracted.evaluated(first, reporter, steps.outputs, chosen)]
@@ -181,6 +182,7 @@ class _Extracted:
     store: FeatureStore
     effects: FigureWatch
     executor: Executor | None
+    used: ExecutorUsed
 
     def evaluated(
         self,
@@ -215,6 +217,7 @@ class _Extracted:
             found.costs,
             {"extraction_s": timings["extraction_s"], **total},
             self.effects,
+            self.used,
         )
         return Finished(
             report=replace(report, recipe=RecipeUsed.of(asked)),

@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import multiprocessing.resource_tracker
 import os
+import re
 import signal
+import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,9 +52,11 @@ class Connection:
 
     def close(self) -> None:
         """Leave the scheduler, and end the workers that were started here."""
-        self.client.close(timeout=min(5.0, self.timeout))
+        with suppress(OSError, TimeoutError):  # also if the scheduler has gone
+            self.client.close(timeout=min(5.0, self.timeout))
         if self.cluster is not None:
-            self.cluster.close(timeout=min(20.0, self.timeout))
+            with suppress(OSError, TimeoutError):
+                self.cluster.close(timeout=20.0)
 
 
 def start(workers: int | None, timeout: float) -> Connection:
@@ -107,21 +111,30 @@ def connect(address: str, tls: tuple[str | None, str | None, str | None], timeou
             client = distributed.Client(
                 address, security=_security(tls), timeout=timeout, set_as_default=False, name="stackkit"
             )
-    except (TypeError, ImportError, RuntimeError) as error:
-        raise ExecutorError(
-            f"{address} cannot be used: {_text(error)}; for tls:// give ca=, cert= and key=, or set "
-            "distributed.comm.tls in the configuration of Dask"
-        ) from error
-    except ValueError as error:
-        raise UsageError(
-            f"address must be such as tcp://host:8786, got {address!r}: {_text(error)}"
-        ) from error
-    except (OSError, TimeoutError) as error:
-        raise ExecutorError(
-            f"no Dask scheduler answers at {address} within {timeout:g} s: {_text(error)}; "
-            "start one with: dask scheduler"
-        ) from error
+    except (TypeError, ValueError, ImportError, RuntimeError, OSError) as error:
+        raise _explained(error, address, timeout) from error
     return Connection(client=client, cluster=None, address=address, timeout=timeout)
+
+
+def _explained(error: Exception, address: str, timeout: float) -> ExecutorError | UsageError:
+    """Return what to raise for an error of Dask; TimeoutError is an OSError."""
+    text = _text(error)
+    if isinstance(error, ssl.SSLError) or isinstance(error.__cause__, ssl.SSLError):
+        return ExecutorError(
+            f"{address} refuses this certificate, or its own is not of the CA: {text}; check ca=, "
+            "cert= and key="
+        )
+    if isinstance(error, ValueError):
+        return UsageError(f"address must be such as tcp://host:8786, got {address!r}: {text}")
+    if isinstance(error, OSError):
+        return ExecutorError(
+            f"no Dask scheduler answers at {address} within {timeout:g} s: {text}; start one with: "
+            "dask scheduler"
+        )
+    return ExecutorError(
+        f"{address} cannot be used: {text}; for tls:// give ca=, cert= and key=, or set "
+        "distributed.comm.tls in the configuration of Dask"
+    )
 
 
 def _security(tls: tuple[str | None, str | None, str | None]) -> Any:
@@ -141,11 +154,12 @@ def _file(text: str) -> Any:
 
 
 def _text(error: BaseException) -> str:
-    return " ".join(str(error.__cause__ or error).split()) or type(error).__name__
+    text = " ".join((str(error.__cause__ or "") or str(error)).split())
+    return re.sub(r"^in <[^>]*>: ", "", text) or type(error).__name__
 
 
 def _level() -> int:
-    return logging.WARNING if os.environ.get("STACKKIT_DEBUG") else logging.CRITICAL
+    return logging.WARNING if os.environ.get("STACKKIT_DEBUG") else logging.CRITICAL + 1
 
 
 def _keep_quiet() -> None:

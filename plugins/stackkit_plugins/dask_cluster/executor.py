@@ -17,7 +17,7 @@ from stackkit_plugins.dask_cluster.connection import connect, start
 from stackkit_plugins.dask_cluster.shared_values import SharedValues
 from stackkit_plugins.dask_cluster.watch import Watch
 from stackkit_plugins.dask_cluster.worker import carry_out
-from stackkit_plugins.shared.remote_calls import Shared, packed
+from stackkit_plugins.shared.remote_calls import Shared, packed, unpacked
 
 SENDS = 5
 """How often a task is given to the scheduler if the values that it needs get lost with their workers."""
@@ -147,13 +147,13 @@ class DaskExecutor:
             task.begun.add_done_callback(lambda begun: self._receive(task, begun))
         except ExecutorError as error:
             self._finish(task, error=error)
-        except (OSError, RuntimeError, CancelledError, distributed.comm.CommClosedError) as error:
-            self._finish(task, error=self._lost_connection(error))
+        except (OSError, RuntimeError, CancelledError, distributed.comm.CommClosedError):
+            self._finish(task, error=self._lost_connection())
 
     def _receive(self, task: Task, begun: Any) -> None:
         """Take a result from the cluster, in a thread of Dask."""
         try:
-            self._finish(task, begun.result())
+            self._finish(task, unpacked(begun.result()))
         except KilledWorker as error:
             last = getattr(error.last_worker, "address", error.last_worker)
             self._finish(task, error=WorkerDiedError(f"worker {last} ended before its task"))
@@ -169,7 +169,7 @@ class DaskExecutor:
         if task.future.done() or self._ended is not None:
             return
         if self._connection.client.status != "running" or "connection" in str(error):
-            self._end(self._lost_connection(error))
+            self._end(self._lost_connection())
         elif task.sends >= SENDS:
             self._finish(task, error=ExecutorError(f"the scheduler cancelled a task: {error}"))
         else:
@@ -177,10 +177,10 @@ class DaskExecutor:
                 self._values.forget(task.shared)
             self._send(task)
 
-    def _lost_connection(self, error: BaseException) -> ExecutorError:
+    def _lost_connection(self) -> ExecutorError:
         return ExecutorError(
-            f"the connection to the Dask scheduler at {self._connection.address} is lost: "
-            f"{' '.join(str(error).split())}; check the scheduler, then rerun the same command"
+            f"the connection to the Dask scheduler at {self._connection.address} is lost; check the "
+            "scheduler, then rerun the same command"
         )
 
     def _end(self, error: ExecutorError) -> None:

@@ -50,8 +50,8 @@ class SharedValues:
             (self._futures[shared],) = self._connection.client.scatter(
                 [self._values[shared]], broadcast=True, hash=False, timeout=self._connection.timeout
             )
-        except (OSError, TimeoutError) as error:
+        except Exception as error:  # of any type if a worker cannot unpickle the value
             raise ExecutorError(
                 f"a value cannot be sent to the workers of {self._connection.address} within "
-                f"{self._connection.timeout:g} s: {error}"
+                f"{self._connection.timeout:g} s: {' '.join(str(error).split())[:300]}"
             ) from error

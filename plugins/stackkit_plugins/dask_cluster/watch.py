@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import pkgutil
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Set
+from importlib.metadata import version
 
 from stackkit.api import ExecutorError
 from stackkit_plugins.dask_cluster.connection import Connection
 
 INTERVAL_S = 1.0
+ON_WORKERS = "stackkit_plugins.dask_cluster.worker:carry_out"
 
 
 class Watch:
@@ -79,6 +82,8 @@ class Watch:
                 f"the Dask scheduler at {self._connection.address} does not answer any more: "
                 f"{type(error).__name__}: {error}; check it, then rerun the same command"
             )
+        if problem := self._missing_stackkit(workers.keys() - self.workers.keys()):
+            return ExecutorError(problem)
         gone = self.workers.keys() - workers.keys()
         self.workers = workers
         if gone:
@@ -92,3 +97,20 @@ class Watch:
                 f"{self._connection.address} --nthreads 1"
             )
         return None
+
+    def _missing_stackkit(self, new: Set[str]) -> str:
+        """Say which new worker cannot carry out tasks, or "".
+
+        A Dask worker that receives a task with an unknown function ends without saying why. So this
+        asks with a function of the standard library first.
+        """
+        if not new:
+            return ""
+        found = self._connection.client.run(
+            pkgutil.resolve_name, ON_WORKERS, workers=list(new), on_error="return"
+        )
+        for worker, answer in found.items():
+            if isinstance(answer, (ImportError, AttributeError)):
+                needed = f"stackkit[dask]=={version('stackkit')}"
+                return f"worker {worker}: {answer}; install it there: pip install '{needed}'"
+        return ""

@@ -18,7 +18,7 @@ from loky.process_executor import BrokenProcessPool, ProcessPoolExecutor, Shutdo
 from stackkit.api import ExecutorError, WorkerDiedError
 from stackkit_plugins.processes import worker
 from stackkit_plugins.processes.shared_files import SharedFolder
-from stackkit_plugins.shared.remote_calls import Shared, packed
+from stackkit_plugins.shared.remote_calls import Shared, packed, unpacked
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -143,7 +143,10 @@ def _pass_on(done: Future[Any], future: Future[Any]) -> None:
     elif error is not None:
         future.set_exception(error)
     else:
-        future.set_result(done.result())
+        try:
+            future.set_result(unpacked(done.result()))
+        except ExecutorError as wrong:
+            future.set_exception(wrong)
 
 
 def _reason(error: BrokenProcessPool) -> str:

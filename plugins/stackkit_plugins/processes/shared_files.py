@@ -12,6 +12,8 @@ from typing import IO, Any
 
 import joblib
 
+from stackkit.api import ExecutorError
+
 _PREFIX = "stackkit-shared-"
 _OWNER = "owner"
 
@@ -32,7 +34,13 @@ class SharedFolder:
     def write(self, value: Any) -> str:
         """Write a value to a new file, and return the file's path."""
         path = str(self.path / uuid.uuid4().hex)
-        joblib.dump(value, path)
+        try:
+            joblib.dump(value, path)
+        except Exception as error:
+            raise ExecutorError(
+                f"a value cannot be written to {self.path} for the processes: "
+                f"{type(error).__name__}: {error}; set TMPDIR to a folder with enough space"
+            ) from error
         return path
 
     def new_folder(self) -> str:

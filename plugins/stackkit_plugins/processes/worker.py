@@ -32,7 +32,7 @@ def _end_with(parent: int) -> None:
     os._exit(1)
 
 
-def carry_out(call: bytes, *files: str) -> Any:
+def carry_out(call: bytes, *files: str) -> bytes:
     """Make a call with shared values, each of which is read once in this process."""
     return remote_calls.carry_out(call, *map(_value, files))
 
@@ -42,7 +42,7 @@ def _value(file: str) -> Any:
     return joblib.load(file, mmap_mode="r")
 
 
-def meet_and_carry_out(folder: str, workers: int, call: bytes, *files: str) -> Any:
+def meet_and_carry_out(folder: str, workers: int, call: bytes, *files: str) -> bytes:
     """Make a call after all workers have begun theirs, so that each makes exactly one.
 
     A pool gives calls to whichever worker is free. While this one waits here it takes no other.

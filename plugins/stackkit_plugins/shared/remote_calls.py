@@ -48,8 +48,8 @@ def packed(function: Callable[..., Any], arguments: Sequence[Any]) -> tuple[byte
         ) from error
 
 
-def carry_out(call: bytes, *shared: Any) -> Any:
-    """Make a call on a worker; what it raises can be sent back."""
+def carry_out(call: bytes, *shared: Any) -> bytes:
+    """Make a call on a worker; what it raises can be sent back, and what it returns is pickled."""
     try:
         function, arguments = pickle.loads(call)  # noqa: S301 - the process that began this one made it
     except Exception as error:
@@ -58,13 +58,30 @@ def carry_out(call: bytes, *shared: Any) -> Any:
             "same packages there"
         ) from None
     try:
-        return function(*(shared[a.index] if isinstance(a, _Position) else a for a in arguments))
+        result = function(*(shared[a.index] if isinstance(a, _Position) else a for a in arguments))
     except BaseException as error:
         if isinstance(error, Exception) and _can_be_sent(error):
             raise
         # SystemExit would end the process that asks for the result; an exception whose constructor
         # takes other arguments than `args` fails to unpickle there.
         raise RuntimeError(f"{type(error).__name__}: {error}") from None
+    try:
+        return pickle.dumps(result, protocol=pickle.HIGHEST_PROTOCOL)
+    except Exception as error:
+        raise ExecutorError(
+            f"the result of {_name(function)} cannot be sent back: {type(error).__name__}: {error}"
+        ) from None
+
+
+def unpacked(result: bytes) -> Any:
+    """Return the result that `carry_out` pickled; raises ExecutorError."""
+    try:
+        return pickle.loads(result)  # noqa: S301 - a worker that this process chose made it
+    except Exception as error:
+        raise ExecutorError(
+            f"the result of a task cannot be unpickled: {type(error).__name__}: {error}; install the "
+            "same packages here as on the workers"
+        ) from error
 
 
 def _can_be_sent(error: Exception) -> bool:
