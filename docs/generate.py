@@ -286,7 +286,7 @@ def gallery_page() -> str:
         "shell: `'image-folder:root=birds\\, 2024'`. Components share a table if they have the same "
         "options, apart from defaults and layers.",
     ]
-    for kind in ("dataset", "backbone", "learner", "aggregator"):
+    for kind in ("dataset", "backbone", "learner", "aggregator", "executor"):
         parts.append(f"## {kind.capitalize()}s")
         groups: dict[str, list[dict[str, Any]]] = {}
         for component in components:
