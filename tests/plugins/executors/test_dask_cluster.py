@@ -13,12 +13,14 @@ from typing import Any
 import pytest
 from support.certificates import make_certificates
 from support.dask_processes import DaskProcesses, dask_processes
+from support.pages import blocks
 
 from stackkit.api import ExecutorError, UsageError, WorkerDiedError
 from stackkit.testing import worker_tasks as tasks
 
 pytest.importorskip("distributed", reason="distributed, of the extra dask, is not installed")
 
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "how-to" / "executors.md"
 TOTAL = int(tasks.Large().numbers.sum())
 
 
@@ -65,7 +67,8 @@ def test_a_cluster_with_tls_is_reached_with_files_or_dasks_own_configuration(
 ) -> None:
     import dask
 
-    ca, cert, key = make_certificates(tmp_path)
+    (block,) = blocks(PAGE.read_text(encoding="utf-8"), "bash")
+    ca, cert, key = make_certificates(tmp_path, block.replace("rsa:4096", "rsa:2048"))
     options = ["--tls-ca-file", str(ca), "--tls-cert", str(cert), "--tls-key", str(key)]
     with dask_processes(tmp_path, options) as cluster:
         cluster.start_scheduler()
@@ -84,7 +87,7 @@ def test_a_cluster_with_tls_is_reached_with_files_or_dasks_own_configuration(
             executor = make(cluster.address)
             assert executor.submit(tasks.process).result(20)
             executor.close()
-        others = make_certificates(tmp_path / "others")
+        others = make_certificates(tmp_path / "others", block.replace("rsa:4096", "rsa:2048"))
         with pytest.raises(ExecutorError, match=r"not of the CA: .*VERIFY_FAILED"):
             make(cluster.address, **dict(zip(("ca", "cert", "key"), map(str, others), strict=True)))
 
