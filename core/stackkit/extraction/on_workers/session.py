@@ -13,7 +13,7 @@ from stackkit.api.errors import DatasetError, ImageError, StackkitError, Weights
 from stackkit.execution.references import ComponentReference, worker_host
 from stackkit.extraction.backbone import CheckedBackbone, make_backbone
 from stackkit.extraction.blocks import Block, PendingSet, blocks_of, requests
-from stackkit.extraction.dataset import CheckedDataset, open_dataset
+from stackkit.extraction.dataset import CheckedDataset, open_dataset, part_of
 from stackkit.extraction.decoding import Decoder
 from stackkit.extraction.feature_set import FeatureSet, feature_sets
 from stackkit.extraction.on_workers.job import (
@@ -71,6 +71,7 @@ def _opened(job: DatasetJob) -> CheckedDataset:
     component = job.component.resolve(worker_host(job.settings))
     try:
         dataset = open_dataset(component)
+        dataset = part_of(dataset, *job.shard) if job.shard else dataset
     except (StackkitError, OSError) as error:
         raise DatasetError(
             f"{component.text} cannot be read there: {error}; give it as an absolute path of a folder "
