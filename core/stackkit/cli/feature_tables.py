@@ -53,6 +53,8 @@ def document(entry: Entry) -> dict[str, Any]:
         "resize": contents.key.resize if contents else None,
         "view": contents.key.view if contents else None,
         "format": contents.version if contents else None,
+        "shard": str(contents.shard) if contents and contents.shard else None,
+        "shards": [path.name for path in entry.shards],
         "stored": entry.stored,
         "images": entry.images,
         "bytes": entry.size,
@@ -141,6 +143,10 @@ def _cells(entry: Entry) -> list[str]:
     trained = setting if key.trained else f"{setting} (untrained)"
     images = f"{entry.stored:,} of {entry.images:,}"
     dataset = entry.contents.dataset
+    if entry.contents.shard:
+        dataset += f" (shard {entry.contents.shard})"
+    if entry.shards:
+        dataset += f" ({len(entry.shards)} shards)"
     return [dataset, key.name, trained, key.dtype, images, size, used, entry.state]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -14,7 +14,7 @@ import numpy as np
 from stackkit.store.errors import DamagedFileError, NewerFormatError, OtherFileError
 from stackkit.store.metadata import Contents, read_contents
 from stackkit.store.reading import intact_rows, written
-from stackkit.store.store import TEMPORARY_FILES
+from stackkit.store.recreate import TEMPORARY_FILES
 from stackkit.utils.retention import Removal, select_unused
 
 State = Literal["complete", "partial", "damaged", "newer format", "other", "unreadable"]
@@ -42,7 +42,7 @@ class Entry:
     stored : int
         Number of rows that have been written.
     size : int
-        Size in bytes.
+        Size in bytes, of an index with that of its shards.
     used : float
         Time of last use, in seconds since 1970.
 
@@ -60,6 +60,11 @@ class Entry:
     def images(self) -> int:
         """Number of images that the file has a row for, written or not."""
         return self.contents.layout.count if self.contents else 0
+
+    @property
+    def shards(self) -> tuple[Path, ...]:
+        """The files that an index joins; empty for a file with rows of its own."""
+        return tuple(each.path for each in self.contents.shards) if self.contents else ()
 
     @property
     def removable(self) -> bool:
@@ -91,18 +96,23 @@ class RowStates:
 
 
 def entries(folder: Path) -> list[Entry]:
-    """Return every feature file of the store in `folder`, ordered by path."""
+    """Return every feature file of the store in `folder`, ordered by path.
+
+    An index and the shards that it joins are one entry.
+    """
     found = []
     for path in sorted(folder.glob("*/*.h5")):
         with suppress(FileNotFoundError):  # another process has removed it
             found.append(entry_at(path))
-    return found
+    joined = {path for entry in found for path in entry.shards}
+    return [entry for entry in found if entry.path not in joined]
 
 
 def entry_at(path: Path) -> Entry:
     """Return the entry for one file. Raises FileNotFoundError if there is none."""
-    status = path.stat()
     contents, state, problem = _examine(path)
+    parts = contents.shards if contents else ()
+    status = [each.stat() for each in (path, *(part.path for part in parts))]
     stored = 0
     if contents:
         # Rows are counted by their checksums alone, because reading all features of a large store
@@ -117,8 +127,8 @@ def entry_at(path: Path) -> Entry:
         contents=contents,
         problem=problem,
         stored=stored,
-        size=status.st_size,
-        used=status.st_mtime,
+        size=sum(each.st_size for each in status),
+        used=max(each.st_mtime for each in status),
     )
 
 
@@ -183,7 +193,16 @@ def to_remove(
     """
     damaged = [entry for entry in found if entry.state == "damaged" and entry.removable]
     others = [entry for entry in found if entry not in damaged]
+    chosen = select_unused(others, now, older_than_s=older_than_s, keep_bytes=keep_bytes)
+    shards = {entry.path: entry.shards for entry in others}
     return [
         *(Removal.of(entry, "damaged") for entry in damaged),
-        *select_unused(others, now, older_than_s=older_than_s, keep_bytes=keep_bytes),
+        *(part for one in chosen for part in _parts(one, shards[one.path])),
     ]
+
+
+def _parts(one: Removal, shards: Sequence[Path]) -> list[Removal]:
+    """Return the removals of an index, first of itself, and of its shards."""
+    sizes = {path: path.stat().st_size for path in shards if path.exists()}
+    own = replace(one, size=one.size - sum(sizes.values()))
+    return [own, *(Removal(path=path, size=size, reason=one.reason) for path, size in sizes.items())]
