@@ -71,22 +71,19 @@ class Learner(Protocol):
 
 
 class StoredRows(Protocol):
-    """Training rows that are read from disk a part at a time, in any order and as often as needed.
+    """Training rows that are read from disk a part at a time, in any order and as often as needed."""
 
-    Attributes
-    ----------
-    labels : ndarray of shape (n,), dtype int64
-        Labels of all rows, >= 0; they may have gaps.
-    groups : ndarray of shape (n,), dtype int64, or None
-        As for `Learner.fit`; None if no rows share one.
-    n_features : int
-        Number of features of a row.
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """(n,) labels of all rows, dtype int64, >= 0; they may have gaps."""
 
-    """
+    @property
+    def groups(self) -> NDArray[np.int64] | None:
+        """(n,) groups of all rows, dtype int64, as for `Learner.fit`; None if no rows share one."""
 
-    labels: NDArray[np.int64]
-    groups: NDArray[np.int64] | None
-    n_features: int
+    @property
+    def n_features(self) -> int:
+        """Number of features of a row."""
 
     def read(self, rows: NDArray[np.int64], /) -> NDArray[np.float32]:
         """Read some rows.
@@ -117,7 +114,7 @@ class StreamingLearner(Learner, Protocol):
         Parameters
         ----------
         rows : StoredRows
-            What `fit` would get as arrays. Arrays with a value for each row, such as labels, may be held.
+            What `fit` would get as arrays. Arrays with one value for each row may be held.
 
         Returns
         -------
