@@ -18,9 +18,9 @@ class Spectrum(NamedTuple):
     """Weighted, centred rows R = U S V' and targets T, in the basis where penalties are diagonal.
 
     `eigenvalues` (r,) are the squares of S, `vectors` U if R is wide, else V; `rows` (n, r) are U S,
-    `projected` (r, n_classes) S U' T and `targets` T. `constant` (n,) is the intercept's part of the root
-    of the hat matrix. Of rows that are not in memory, `rows`, `targets` and `constant` are those of the
-    few that are left out.
+    `projected` (r, n_classes) S U' T and `targets` T. `constant` (n,) is the intercept's part of the root of
+    the hat matrix. Of rows that are not in memory, `rows`, `targets` and `constant` are those of the few
+    that are left out.
     """
 
     eigenvalues: Array
@@ -69,9 +69,7 @@ def spectrum_of_rows(rows: CentredRows, targets: Array) -> Spectrum:
     return Spectrum(eigenvalues, vectors, rotated, rotated.T @ targets, targets, constant)
 
 
-def spectrum_of_statistics(
-    statistics: ClassStatistics, rows: CentredRows, targets: Array
-) -> Spectrum:
+def spectrum_of_statistics(statistics: ClassStatistics, rows: CentredRows, targets: Array) -> Spectrum:
     """Decompose the rows behind `statistics`.
 
     Parameters
@@ -91,9 +89,7 @@ def spectrum_of_statistics(
     # A target is 1 or -1, and rows around the centre add up to 0: only those of the class are left.
     moments = 2 * statistics.sizes[:, None] * spread.offsets
     constant = rows.scale / np.sqrt(statistics.sizes.sum())
-    return Spectrum(
-        eigenvalues, vectors, rows.times(vectors), vectors.T @ moments.T, targets, constant
-    )
+    return Spectrum(eigenvalues, vectors, rows.times(vectors), vectors.T @ moments.T, targets, constant)
 
 
 def _decomposed(products: Array) -> tuple[Array, Array]:
