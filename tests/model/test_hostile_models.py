@@ -23,6 +23,7 @@ LEARNERS = (
     "calibrated-svm",
     "lda",
     "ridge",
+    "ridge:updatable=true",
     "prototypes",
 )
 AGGREGATORS = (
