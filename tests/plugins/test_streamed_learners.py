@@ -266,7 +266,7 @@ def test_small_batches_come_near_the_minimum_of_scikit_learns_logistic():
     found = create(logistic, "sgd-logistic").fit(X, y)
     gap = np.abs(found.predict_proba(X) - expected.predict_proba(X))
     assert gap.mean() < 0.02
-    assert np.mean(found.predict(X) == expected.predict(X)) > 0.97
+    assert np.mean(found.predict(X) == expected.predict(X)) > 0.95
 
 
 def test_small_batches_use_every_row_once_in_an_epoch_in_an_order_of_the_seed():
