@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from stackkit.bundle.accuracy_record import AccuracyRecord
 
@@ -56,3 +56,9 @@ class UpdateRecord:
     def __post_init__(self) -> None:
         if self.images < 1 or self.known_images < 0:
             raise ValueError("images must be at least 1, and known_images at least 0")
+
+    @classmethod
+    def of(cls, facts: Mapping[str, Any]) -> Self:
+        """Return the record of what `dataclasses.asdict` made of it."""
+        before = facts["before"]
+        return cls(**{**facts, "before": AccuracyRecord(**before) if before else None})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from stackkit.api.errors import UsageError
 from stackkit.cli import model_options, options
 from stackkit.cli.recipe_options import first_from, parse_recipe
 from stackkit.cli.run import run_recipe
@@ -13,7 +14,8 @@ from stackkit.recipe import Recipe
 @first_from(parse_recipe)
 def train(
     recipe: Recipe,
-    out: model_options.Bundle,
+    out: model_options.Bundle = None,
+    update: model_options.Update = None,
     overwrite: model_options.OverwriteModel = False,
     with_weights: model_options.WithWeights = False,
     with_examples: model_options.WithExamples = False,
@@ -32,10 +34,24 @@ def train(
     all images, or with --split official on the training part only. Without --aggregator it is the
     first one of the recipe.
 
+    With --update, the images of the dataset are added to a model that was trained before, without the
+    images that it was trained on; classes that it does not have are new.
+
     Try: stackkit train --dataset image-folder:root=birds --recipe fast --out birds.stackkit
     """
     options.check_count("--threads", threads)
     recipe = replace(recipe, device=device, threads=threads)
+    feature_store = options.feature_store(store, feature_dtype)
+    if update:
+        _refuse_with_update(with_examples=with_examples, dry_run=dry_run)
+        from stackkit.cli.update_model import update_model
+
+        task = (update, recipe, out, feature_store, progress)
+        how = {"overwrite": overwrite, "with_weights": with_weights, "licence": licence or ""}
+        update_model(*task, **how, as_json=as_json)
+        return
+    if out is None:
+        raise UsageError("--out is required: the file of the model, such as --out birds.stackkit")
     from stackkit.experiment.saving import Saving
 
     saving = Saving(
@@ -47,7 +63,6 @@ def train(
         licence=licence or "",
     )
     saving.check()
-    feature_store = options.feature_store(store, feature_dtype)
     if dry_run:
         from stackkit.cli.preview import show_dry_run
 
@@ -56,3 +71,8 @@ def train(
         return
     output = options.output_format(as_json=as_json, as_csv=False)
     run_recipe(recipe, None, overwrite, feature_store, progress, output, may_extract=True, saving=saving)
+
+
+def _refuse_with_update(**given: bool) -> None:
+    for name in (name for name, is_given in given.items() if is_given):
+        raise UsageError(f"--{name.replace('_', '-')} cannot be combined with --update; leave it out")

@@ -21,7 +21,9 @@ from stackkit.model.examples import Examples, make_examples
 from stackkit.model.fitting import chosen_aggregator
 from stackkit.model.model import Model
 from stackkit.model.networks import require_weights_files
+from stackkit.model.training_images import TrainingImages
 from stackkit.model.trusting import Trust, trust_in
+from stackkit.model.updating import is_updatable
 from stackkit.recipe import Recipe, ResolvedRecipe, changes
 from stackkit.report.report import Report
 from stackkit.store import FeatureStore
@@ -86,6 +88,10 @@ def train(
     trust = trust_in(final.out_of_fold, features)
     report = replace(found.report, model=trust.figures())
     model = _model(found, trust, report, licence)
+    if is_updatable(model.stack, [each.width for each in features]):
+        images = TrainingImages.of([usable.fingerprints[int(row)] for row in known])
+        facts = {**model.facts, "updatable": {"images": len(images) if images else 0}}
+        model = replace(model, images=images, facts=facts)
     if with_examples:
         model = replace(model, examples=_examples(found, known, features, reporter))
     return Trained(model=model, found=replace(found, report=report))

@@ -30,8 +30,8 @@ class TrainingImages:
     digests: NDArray[np.uint64] = field(default_factory=lambda: np.empty(0, np.uint64))
 
     @classmethod
-    def of(cls, fingerprints: Sequence[str]) -> TrainingImages:
-        """Return the images with these fingerprints; none if there are more than `MOST`."""
+    def of(cls, fingerprints: Sequence[str]) -> TrainingImages | None:
+        """Return the images with these fingerprints; None if there are more than `MOST`."""
         return cls().with_images(fingerprints)
 
     def __len__(self) -> int:
@@ -41,10 +41,10 @@ class TrainingImages:
         """Return whether the model was fitted on each image, (n,)."""
         return np.isin(_digests(fingerprints), self.digests)
 
-    def with_images(self, fingerprints: Sequence[str]) -> TrainingImages:
-        """Return these images and further ones; none if that are more than `MOST`."""
+    def with_images(self, fingerprints: Sequence[str]) -> TrainingImages | None:
+        """Return these images and further ones; None if there are more than `MOST`."""
         found = np.union1d(self.digests, _digests(fingerprints))
-        return TrainingImages(digests=found) if len(found) <= MOST else TrainingImages()
+        return TrainingImages(digests=found) if len(found) <= MOST else None
 
     def state(self) -> State:
         """Return what `from_state` takes."""
