@@ -41,27 +41,27 @@ def train(
     """
     options.check_count("--threads", threads)
     recipe = replace(recipe, device=device, threads=threads)
-    feature_store = options.feature_store(store, feature_dtype)
-    if update:
-        _refuse_with_update(with_examples=with_examples, dry_run=dry_run)
-        from stackkit.cli.update_model import update_model
-
-        task = (update, recipe, out, feature_store, progress)
-        how = {"overwrite": overwrite, "with_weights": with_weights, "licence": licence or ""}
-        update_model(*task, **how, as_json=as_json)
-        return
-    if out is None:
-        raise UsageError("--out is required: the file of the model, such as --out birds.stackkit")
     from stackkit.experiment.saving import Saving
 
+    target = out or update
+    if target is None:
+        raise UsageError("--out is required: the file of the model, such as --out birds.stackkit")
     saving = Saving(
-        path=out,
+        path=target,
         ask=True,
         overwrite=overwrite,
         with_weights=with_weights,
         with_examples=with_examples,
         licence=licence or "",
     )
+    feature_store = options.feature_store(store, feature_dtype)
+    if update:
+        _refuse_with_update(with_examples=with_examples, dry_run=dry_run)
+        saving.check()
+        from stackkit.cli.update_model import update_model
+
+        update_model(update, recipe, saving, feature_store, progress, as_json=as_json)
+        return
     saving.check()
     if dry_run:
         from stackkit.cli.preview import show_dry_run

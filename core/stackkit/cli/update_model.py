@@ -17,12 +17,13 @@ from stackkit.utils.figures import percent
 
 if TYPE_CHECKING:
     from stackkit.cli.progress import Style
+    from stackkit.experiment.saving import Saving
     from stackkit.experiment.update import Updated
     from stackkit.store import FeatureStore
 
 _DROPPED = (
-    "dropped     expected accuracy, and the thresholds of --target-precision: nothing is known yet about "
-    "how well new classes are told from the old ones"
+    "dropped     expected accuracy, and the thresholds of --target-precision: it is not known yet how "
+    "well new classes are told from the old ones"
 )
 _SHOWN = 8
 """Number of new classes that are named."""
@@ -31,26 +32,21 @@ _SHOWN = 8
 def update_model(
     bundle: Path,
     recipe: Recipe,
-    out: Path | None,
+    saving: Saving,
     store: FeatureStore,
     style: Style,
     *,
-    overwrite: bool,
-    with_weights: bool,
-    licence: str,
     as_json: bool,
 ) -> None:
-    """Update the model in `bundle`, write it to `out`, or to the same file, and say what it is now."""
+    """Update the model in `bundle`, write it as `saving` says, and say what it is now."""
+    assert saving.path
     _refuse_other_settings(recipe)
-    from stackkit.bundle import check_target
     from stackkit.cli.preview import estimate_lines, preview_lines, show
     from stackkit.cli.progress import progress
     from stackkit.experiment.update import NewData, update
     from stackkit.host.registry import Registry
     from stackkit.model.saved import load_model, save_model
 
-    target = out or bundle
-    check_target(target, overwrite=overwrite)
     data = NewData(
         dataset=recipe.dataset, strict=recipe.strict, device=recipe.device, threads=recipe.threads
     )
@@ -69,14 +65,14 @@ def update_model(
             expect=lambda estimate: show(reporter, estimate_lines(estimate)),
         )
         updated = found.model
-        if licence:
-            updated = replace(updated, facts={**updated.facts, "licence": licence})
-        inside = with_weights or all(each.weights_file for each in model.backbones)
-        digest = save_model(updated, target, with_weights=inside, overwrite=overwrite)
+        if saving.licence:
+            updated = replace(updated, facts={**updated.facts, "licence": saving.licence})
+        inside = saving.with_weights or all(each.weights_file for each in model.backbones)
+        digest = save_model(updated, saving.path, with_weights=inside, overwrite=saving.overwrite)
     if as_json:
-        print_json(_document(found, target, digest))
+        print_json(_document(found, saving.path, digest))
         return
-    for line in _lines(found, target):
+    for line in _lines(found, saving.path):
         say(line)
 
 
@@ -117,7 +113,7 @@ def _lines(found: Updated, path: Path) -> Iterator[str]:
     for each in found.failed:
         yield f"failed      {each.id}: {each.reason}"
     yield from _test_lines(record["before"], record["figures"])
-    if record["effects"]["reliability"] == "dropped":
+    if record["effects"].get("reliability") == "dropped":
         yield _DROPPED
     yield f"next        stackkit predict {path} photos/"
 

@@ -23,8 +23,8 @@ def joined_classes(known: Sequence[str], names: Sequence[str]) -> tuple[str, ...
     for name in new:
         if (like := spelled.get(_letters(name))) is not None:
             raise UsageError(
-                f"the class {name!r} is not one of the model, which has {like!r}; rename the class of the "
-                "new images if it is the same, or choose a name that differs more"
+                f"the model has no class {name!r}, but {like!r}; rename the class of the new images if "
+                "it is the same, or choose a name that differs more"
             )
     return (*known, *new)
 

@@ -56,9 +56,7 @@ class NewData:
     @property
     def recipe(self) -> Recipe:
         """A recipe that extracts the features of the dataset."""
-        return Recipe(
-            dataset=self.dataset, strict=self.strict, device=self.device, threads=self.threads
-        )
+        return Recipe(dataset=self.dataset, strict=self.strict, device=self.device, threads=self.threads)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,8 +183,8 @@ def _new_images(
     kept: NDArray[np.int64] = np.flatnonzero(fresh)
     if not len(kept):
         raise UsageError(
-            f"the model was trained on all {len(fresh):,} images of {dataset.classes[0]!r:.50} and other "
-            "classes already, so there is nothing to add; pass a dataset with new images"
+            f"the model was fitted on all {len(fresh):,} images of this dataset already, so there is "
+            "nothing to add; pass a dataset with new images"
         )
     number = {name: label for label, name in enumerate(classes)}
     labels = [number[dataset.classes[dataset.samples[int(row)].label]] for row in usable.rows[kept]]

@@ -135,8 +135,8 @@ def _check_number(checked: CheckedDataset, labels: set[int], least: int) -> None
     name = checked.component.text
     if len(labels) == 1 and least == 2:
         raise DatasetError(
-            f"{name} has images of only one class ({checked.classes[min(labels)]}), expected at least two; "
-            "if its classes are folders, point root= to the folder that contains them"
+            f"{name} has images of only one class ({checked.classes[min(labels)]}), expected at least "
+            "two; if its classes are folders, point root= to the folder that contains them"
         )
     if len(labels) < least:
         raise DatasetError(f"{name} has no images of any class, expected at least {least} class(es)")

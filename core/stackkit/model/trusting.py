@@ -37,7 +37,6 @@ class Trust:
         scores, labels = self.answers.scores, self.answers.labels
         before = Calibration(temperature=1.0).probabilities(scores)
         after = cross_fitted(scores, labels, self.answers.folds)
-        threshold = self.reliability.threshold(PRECISION)
         return {
             "calibration": {
                 "temperature": self.calibration.temperature,
@@ -48,14 +47,20 @@ class Trust:
                 },
                 "images": len(labels),
             },
-            "reliability": {
-                "target_precision": PRECISION,
-                "confidence": threshold.confidence,
-                "precision": threshold.precision,
-                "coverage": threshold.coverage,
-            },
+            "reliability": reliability_figures(self.reliability),
             "novelty": {"quantile": self.novelty.quantile},
         }
+
+
+def reliability_figures(reliability: Reliability) -> dict[str, float]:
+    """Return the figures to show of the threshold for `PRECISION`."""
+    threshold = reliability.threshold(PRECISION)
+    return {
+        "target_precision": PRECISION,
+        "confidence": threshold.confidence,
+        "precision": threshold.precision,
+        "coverage": threshold.coverage,
+    }
 
 
 def trust_in(found: OutOfFold, features: Sequence[Features]) -> Trust:

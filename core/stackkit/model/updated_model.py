@@ -14,12 +14,14 @@ from stackkit.evaluation.features import Features
 from stackkit.model.model import Model
 from stackkit.model.novelty_update import updated_novelty
 from stackkit.model.reliability import Reliability
+from stackkit.model.trusting import reliability_figures
 from stackkit.model.updating import updated_stack
 from stackkit.statistics.intervals import wilson
 from stackkit.statistics.scores import expected_calibration_error, log_loss
 
 PROTOCOL = "new images, before they were added"
 _SINCE = ", before updates with "
+_EFFECT = {False: "updated", True: "dropped"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,21 +122,24 @@ def updated_model(model: Model, new: NewImages, record: UpdateRecord, before: Te
     effects = {
         "accuracy": ("dropped" if has_new else "kept") if model.facts.get("accuracy") else "none",
         "calibration": "kept",
-        "reliability": "dropped" if has_new else "updated",
+        "reliability": "none" if not len(model.reliability.confidence) else _EFFECT[has_new],
         "novelty": "updated",
         "examples": "kept" if model.examples else "none",
     }
     effects = {name: effect for name, effect in effects.items() if effect != "none"}
     record = replace(record, before=before.accuracy, figures=before.figures, effects=effects)
     images = None if model.images is None else model.images.with_images(new.fingerprints)
+    reliability = _reliability(model.reliability, before, dropped=has_new)
     facts = _facts(model.facts, record)
+    if len(reliability.confidence):
+        facts["reliability"] = reliability_figures(reliability)
     if "updatable" in facts:
         facts["updatable"] = {"images": len(images) if images else 0}
     return replace(
         model,
         classes=new.classes,
         stack=updated_stack(model.stack, new.features, new.labels, len(new.classes)),
-        reliability=_reliability(model.reliability, before, dropped=has_new),
+        reliability=reliability,
         novelty=updated_novelty(model.novelty, new.features, new.labels, n_known),
         images=images,
         facts=facts,

@@ -48,9 +48,7 @@ def check_updatable(stack: Stack, widths: Sequence[int]) -> None:
         )
     for each in stack.learners:
         if not getattr(each.component.component.spec, "update", ""):
-            raise UsageError(
-                f"a model with the learner {each.component.label} cannot be updated; {HOW}"
-            )
+            raise UsageError(f"a model with the learner {each.component.label} cannot be updated; {HOW}")
         state = learner_state(each, stack.n_classes)
         try:
             no_rows = np.empty((0, widths[each.backbone]), np.float32)
@@ -90,11 +88,17 @@ def updated_stack(
         Equal to one that is fitted on old and new images together, as far as its learners are.
 
     """
-    learners = tuple(_updated(each, features[each.backbone], labels, n_classes) for each in stack.learners)
+    learners = tuple(
+        _updated(each, features[each.backbone], labels, n_classes) for each in stack.learners
+    )
     known = np.unique(np.concatenate([each.members[0].classes_ for each in learners]))
     fitted = _voting(stack.aggregator, len(learners), known, n_classes)
     return replace(
-        stack, learners=learners, fitted=fitted, n_classes=n_classes, state=stack.aggregator.state_of(fitted)
+        stack,
+        learners=learners,
+        fitted=fitted,
+        n_classes=n_classes,
+        state=stack.aggregator.state_of(fitted),
     )
 
 

@@ -69,7 +69,7 @@ def acceptance(
     Raises
     ------
     UsageError
-        If an argument is out of range, or both are given.
+        If an argument is out of range, or both are given, or the model knows of no threshold.
 
     """
     if min_confidence is not None and target_precision is not None:
@@ -79,6 +79,11 @@ def acceptance(
             raise UsageError(f"{name} must be from 0 to 1, got {value:g}")
     reliability = model.reliability
     if target_precision is not None:
+        if not len(reliability.confidence) and model.facts.get("updates"):
+            raise UsageError(
+                "the model was updated with new classes, so it is not known from which probability on "
+                "its labels are right; train it again, or give a probability with --min-confidence"
+            )
         found = reliability.threshold(target_precision)
         if not found.coverage:  # a probability of exactly 1 must not be accepted then
             return Acceptance(confidence=np.nextafter(1, 2).item(), precision=None, coverage=0.0)

@@ -69,9 +69,7 @@ def spectrum_of_rows(rows: CentredRows, targets: Array) -> Spectrum:
     return Spectrum(eigenvalues, vectors, rotated, rotated.T @ targets, targets, constant)
 
 
-def spectrum_of_statistics(
-    statistics: ClassStatistics, rows: CentredRows, targets: Array
-) -> Spectrum:
+def spectrum_of_statistics(statistics: ClassStatistics, rows: CentredRows, targets: Array) -> Spectrum:
     """Decompose the rows behind `statistics`.
 
     Parameters
@@ -91,9 +89,7 @@ def spectrum_of_statistics(
     # A target is 1 or -1, and rows around the centre add up to 0: only those of the class are left.
     moments = 2 * statistics.sizes[:, None] * spread.offsets
     constant = rows.scale / np.sqrt(statistics.sizes.sum())
-    return Spectrum(
-        eigenvalues, vectors, rows.times(vectors), vectors.T @ moments.T, targets, constant
-    )
+    return Spectrum(eigenvalues, vectors, rows.times(vectors), vectors.T @ moments.T, targets, constant)
 
 
 def _decomposed(products: Array) -> tuple[Array, Array]:

@@ -141,9 +141,7 @@ class Spread(NamedTuple):
     offsets: Array
 
 
-def statistics_of(
-    X: NDArray[np.floating], y: NDArray[np.int64], portion: int = 8192
-) -> ClassStatistics:
+def statistics_of(X: NDArray[np.floating], y: NDArray[np.int64], portion: int = 8192) -> ClassStatistics:
     """Return the statistics of rows in memory, (n, d), with labels (n,), each counting once."""
     classes, codes = np.unique(y, return_inverse=True)
     found = ClassStatistics(classes, X.shape[1])
