@@ -11,6 +11,7 @@ from stackkit.api.errors import UsageError
 from stackkit.cli.host import the_host
 from stackkit.cli.output import print_json, stdout_set_aside
 from stackkit.recipe import Recipe, changes
+from stackkit.recipe.recipe import OPTIONS
 from stackkit.recipe.recipe_file import PUBLISHED
 from stackkit.utils.console import say
 from stackkit.utils.figures import percent
@@ -78,7 +79,8 @@ def update_model(
 
 def _refuse_other_settings(recipe: Recipe) -> None:
     """Refuse settings that the model has already, and that an update cannot change."""
-    given = [f"--{key.replace('_', '-')}" for key in changes(recipe) if key != "strict"]
+    keys = [key for key in changes(recipe) if key != "strict"]
+    given = [OPTIONS.get(key, f"--{key.replace('_', '-')}") for key in keys]
     given += ["--recipe"] if recipe.file.name != PUBLISHED else []
     if given:
         raise UsageError(

@@ -17,10 +17,10 @@ from stackkit.host.configured_component import ConfiguredComponent
 from stackkit.host.state_update import updated_state
 from stackkit.model.stack import FittedLearner, Stack
 
-HOW = (
-    "train a model that can be, such as: stackkit train --learner ridge:updatable=yes "
-    "--aggregator soft-vote"
-)
+HOW = "train a model that can be, with --learner ridge:updatable=true --aggregator soft-vote"
+
+OPTION = "updatable"
+"""Option of learners that keep in their state what an update takes; see `UpdatableLearner`."""
 
 
 def check_updatable(stack: Stack, widths: Sequence[int]) -> None:
@@ -49,6 +49,11 @@ def check_updatable(stack: Stack, widths: Sequence[int]) -> None:
     for each in stack.learners:
         if not getattr(each.component.component.spec, "update", ""):
             raise UsageError(f"a model with the learner {each.component.label} cannot be updated; {HOW}")
+        if not each.component.options.get(OPTION, True):
+            raise UsageError(
+                f"the learner {each.component.label} of the model has kept no statistics, so the model "
+                f"cannot be updated; {HOW}"
+            )
         state = learner_state(each, stack.n_classes)
         try:
             no_rows = np.empty((0, widths[each.backbone]), np.float32)

@@ -1,0 +1,140 @@
+"""`stackkit train --update` as users call it: new images and new classes for a trained model."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.commands import Command
+from support.models import COLOURS_PLUGIN, coloured_folder, coloured_images, features_of, small_registry
+
+from stackkit.model.saved import load_model
+
+QUICK = ("--backbones", "mean-colours,colour-shares", "--baseline", "none")
+UPDATABLE = (*QUICK, "--learner", "ridge:updatable=true,alpha=1", "--aggregator", "soft-vote")
+
+
+@pytest.fixture(autouse=True)
+def plugin(monkeypatch):
+    monkeypatch.setenv("STACKKIT_PLUGIN_FILES", str(COLOURS_PLUGIN))
+
+
+def dataset(folder: Path) -> tuple[str, str]:
+    return "--dataset", f"image-folder:root={folder}"
+
+
+def divided(root: Path, *, new_class: bool) -> tuple[Path, Path, Path]:
+    """Folders with all images, with those of the first training, and with those of the update."""
+    everything = coloured_folder(root / "all", 8)
+    old, new = root / "old", root / "new"
+    for number, path in enumerate(sorted(everything.rglob("*.png"))):
+        later = path.parent.name == "red" if new_class else number % 2
+        target = (new if later else old) / path.parent.name / path.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+    return everything, old, new
+
+
+def answers(path: Path):
+    model = load_model(path, small_registry())
+    return model, model.answer(features_of(small_registry(), coloured_images(4, seed=5)[0]))
+
+
+@pytest.mark.parametrize("new_class", [False, True], ids=["more images", "a new class"])
+def test_an_updated_model_is_the_one_of_all_images(stackkit: Command, tmp_path, new_class):
+    everything, old, new = divided(tmp_path, new_class=new_class)
+    out, updated, whole = (tmp_path / f"{name}.stackkit" for name in ("old", "updated", "whole"))
+    assert stackkit("train", *dataset(old), *UPDATABLE, "--out", out).code == 0
+    done = stackkit("train", "--update", out, *dataset(new), "--out", updated, "--json")
+    assert stackkit("train", *dataset(everything), *UPDATABLE, "--out", whole).code == 0
+    (found, ours), (_, theirs) = answers(updated), answers(whole)
+    assert np.allclose(ours.votes, theirs.votes, atol=1e-6)
+    assert np.array_equal(ours.labels, theirs.labels)
+    document, record = done.document, done.document["update"]
+    assert document["classes"] == ["blue", "green", "red"]
+    assert record["images"] == (8 if new_class else 12)
+    assert record["new_classes"] == (["red"] if new_class else [])
+    assert found.facts["provenance"]["images"] == 24
+    assert record["effects"]["reliability"] == ("dropped" if new_class else "updated")
+    assert (found.facts["accuracy"] is None) == new_class
+    assert len(found.reliability.confidence) == (0 if new_class else 24)
+    if new_class:
+        assert record["before"] is None
+        assert record["figures"]["novel_new"] > 0.5
+    else:
+        assert record["before"]["images"] == 12
+        assert found.facts["accuracy"]["protocol"].endswith(", before updates with 12 images")
+    shown = stackkit("show", updated).out
+    assert "updated " in shown
+    assert ("new: red" in shown) == new_class
+
+
+def test_the_commands_that_use_a_model_take_an_updated_one(stackkit: Command, tmp_path):
+    _, old, new = divided(tmp_path, new_class=True)
+    out = tmp_path / "m.stackkit"
+    assert stackkit("train", *dataset(old), *UPDATABLE, "--out", out, "--with-examples").code == 0
+    done = stackkit("train", "--update", out, *dataset(new), "--overwrite")
+    assert done.code == 0, done.err
+    for line in ("added       8 images, with 1 new class(es): red", "dropped     expected accuracy"):
+        assert line in done.out
+    image = next(new.rglob("*.png"))
+    (record,) = json.loads(stackkit("predict", out, image, "--json").out)["images"]
+    assert record["label"] == "red"
+    assert not record["novel"]
+    refused = stackkit("predict", out, image, "--target-precision", "0.9").error
+    assert "updated with new classes" in refused
+    assert stackkit("explain", out, image, "--out", tmp_path / "page.html").code == 0
+    assert stackkit("export", out, tmp_path / "m.onnx").code == 0
+    again = stackkit("train", "--update", out, *dataset(new), "--overwrite").error
+    assert "fitted on all 8 images of this dataset already" in again
+
+
+def test_images_that_the_model_has_are_counted_and_not_added_again(stackkit: Command, tmp_path):
+    everything, old, _ = divided(tmp_path, new_class=False)
+    out = tmp_path / "m.stackkit"
+    assert stackkit("train", *dataset(old), *UPDATABLE, "--out", out).code == 0
+    before = out.read_bytes()
+    exists = stackkit("train", "--update", out, *dataset(everything)).error
+    assert "exists; choose another name, or pass --overwrite" in exists
+    assert out.read_bytes() == before
+    done = stackkit("train", "--update", out, *dataset(everything), "--overwrite", "--json").document
+    assert (done["update"]["images"], done["update"]["known_images"]) == (12, 12)
+    shown = stackkit("show", out, "--json").document
+    assert shown["updatable"] == {"images": 24}
+    assert len(shown["updates"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        (("--learner", "logistic", "--aggregator", "soft-vote"), "learner logistic cannot be updated"),
+        (("--learner", "ridge", "--aggregator", "soft-vote"), "updatable"),
+        (("--learner", "ridge:updatable=true",), "aggregator average-svm cannot be updated"),
+    ],
+)
+def test_a_model_that_cannot_be_updated_says_how_to_train_one_that_can(
+    stackkit: Command, tmp_path, how, said
+):
+    images, out = dataset(coloured_folder(tmp_path / "images", 6)), tmp_path / "m.stackkit"
+    assert stackkit("train", *images, *QUICK, *how, "--out", out).code == 0
+    refused = stackkit("train", "--update", out, *images, "--overwrite").error
+    assert said in refused
+    assert "ridge:updatable=true" in refused
+
+
+def test_settings_of_the_model_cannot_be_given_again(stackkit: Command, tmp_path):
+    _, old, new = divided(tmp_path, new_class=True)
+    out = tmp_path / "m.stackkit"
+    assert stackkit("train", *dataset(old), *UPDATABLE, "--out", out).code == 0
+    update = ("train", "--update", out, *dataset(new), "--overwrite")
+    for given in (("--learner", "lda"), ("--cv", "5"), ("--recipe", "fast"), ("--with-examples",)):
+        assert f"{given[0]} cannot be combined with --update" in stackkit(
+            *update, *given
+        ).error
+    (new / "red").rename(new / "Blue_")
+    assert "the model has no class 'Blue_', but 'blue'" in stackkit(*update).error
+    (new / "Blue_").rename(new / "red")
+    turned = f"image-folder:root={new},orientation=ignore"
+    assert "set orientation=exif" in stackkit(*update[:3], "--dataset", turned, "--overwrite").error
+    assert "--out is required" in stackkit("train", *dataset(new)).error
