@@ -140,7 +140,7 @@ class RidgeLeaveOneOut(SoftmaxClassifier):
             return self.fit(X, y)
         statistics = self.statistics_.merged(statistics_of(X, y))
         self.classes_ = statistics.classes
-        nothing = CentredRows(X[:0], X[:0], np.empty(0, dtype=np.int64), np.empty(0))
+        nothing = CentredRows(X[:0], statistics.means, np.empty(0, dtype=np.int64), np.empty(0))
         targets = np.empty((0, len(self.classes_)))
         self._solve(spectrum_of_statistics(statistics, nothing, targets), statistics)
         return self

@@ -16,8 +16,8 @@ PORTION_BYTES = 2**25
 """Size of the float32 features that are read at a time."""
 
 LEFT_OUT_BYTES = 2**28
-"""Size of the float32 features, or of the scores, of the rows that are left out to choose a penalty and a
-temperature: 52,000 rows of 1,280 features. With so many, more rows would not change what is chosen."""
+"""Size of the float32 features, or of as many scores, of the rows that are left out to choose a penalty
+and a temperature: 52,000 rows of 1,280 features. More would not change what is chosen."""
 
 
 @dataclass(frozen=True, eq=False)
