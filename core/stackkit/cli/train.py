@@ -45,7 +45,7 @@ def train(
 
     target = out or update
     if target is None:
-        raise UsageError("--out is required: the file of the model, such as --out birds.stackkit")
+        raise UsageError("--out is required; see `stackkit train --help`")
     saving = Saving(
         path=target,
         ask=True,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -54,12 +55,10 @@ def check_updatable(stack: Stack, widths: Sequence[int]) -> None:
                 f"the learner {each.component.label} of the model has kept no statistics, so the model "
                 f"cannot be updated; {HOW}"
             )
-        state = learner_state(each, stack.n_classes)
-        try:
-            no_rows = np.empty((0, widths[each.backbone]), np.float32)
+        no_rows = np.empty((0, widths[each.backbone]), np.float32)
+        with _damage_refused():
+            state = learner_state(each, stack.n_classes)
             updated_state(each.component, state, no_rows, np.empty(0, np.int64))
-        except PluginError as error:
-            raise BundleError(f"the model is damaged: {error}") from error
 
 
 def is_updatable(stack: Stack, widths: Sequence[int]) -> bool:
@@ -111,10 +110,21 @@ def _updated(
     learner: FittedLearner, features: Features, labels: NDArray[np.int64], n_classes: int
 ) -> FittedLearner:
     rows = training_rows(features, np.arange(len(labels)), labels, None, learner.uses[0])
-    state = learner_state(learner, n_classes)
-    state = updated_state(learner.component, state, rows.features, rows.labels)
-    fitted = Kept(component=learner.component, n_classes=n_classes).restored(state)
+    with _damage_refused():
+        state = learner_state(learner, n_classes)
+        state = updated_state(learner.component, state, rows.features, rows.labels)
+        fitted = Kept(component=learner.component, n_classes=n_classes).restored(state)
     return replace(learner, members=(fitted,), states=(state,))
+
+
+@contextmanager
+def _damage_refused() -> Iterator[None]:
+    try:
+        yield
+    except PluginError as error:  # of a learner that accepts the states that it makes itself
+        raise BundleError(
+            f"the model cannot be updated, because it is damaged ({error}); copy or download it again"
+        ) from error
 
 
 def learner_state(learner: FittedLearner, n_classes: int) -> State:
