@@ -18,9 +18,9 @@ class Spectrum(NamedTuple):
     """Weighted, centred rows R = U S V' and targets T, in the basis where penalties are diagonal.
 
     `eigenvalues` (r,) are the squares of S, `vectors` U if R is wide, else V; `rows` (n, r) are U S,
-    `projected` (r, n_classes) S U' T and `targets` T. `constant` (n,) is the intercept's part of the root of
-    the hat matrix. Of rows that are not in memory, `rows`, `targets` and `constant` are those of the few
-    that are left out.
+    `projected` (r, n_classes) S U' T and `targets` T. `constant` (n,) is the root of what the intercept
+    adds to the diagonal of the hat matrix. Of rows that are not in memory, `rows`, `targets` and
+    `constant` are those of the few that are left out.
     """
 
     eigenvalues: Array
