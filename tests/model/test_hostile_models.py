@@ -19,7 +19,7 @@ from stackkit.evaluation.features import Features
 from stackkit.model.model import Model
 from stackkit.model.saved import load_model, save_model
 from stackkit.model.training_images import TrainingImages
-from stackkit.model.updated_model import NewImages, tested, updated_model
+from stackkit.model.updated_model import NewImages, measured, updated_model
 from stackkit.model.updating import check_updatable
 
 LEARNERS = (
@@ -134,7 +134,7 @@ def update(model: Model, features: list[Features]) -> Model:
         classes=(*model.classes, "new"),
     )
     record = UpdateRecord(stackkit="0.1.0", created="now", dataset="more", images=6)
-    return updated_model(model, images, record, tested(model, images))
+    return updated_model(model, images, record, measured(model, images))
 
 
 def attack(folder: Path, learner: str, aggregator: str, count: int, seed: int) -> int:

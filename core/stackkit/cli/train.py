@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stackkit.api.errors import UsageError
 from stackkit.cli import model_options, options
 from stackkit.cli.recipe_options import first_from, parse_recipe
 from stackkit.cli.run import run_recipe
 from stackkit.recipe import Recipe
+
+if TYPE_CHECKING:
+    from stackkit.experiment.saving import Saving
 
 
 @first_from(parse_recipe)
@@ -34,43 +39,40 @@ def train(
     all images, or with --split official on the training part only. Without --aggregator it is the
     first one of the recipe.
 
-    With --update, the images of the dataset are added to a model that was trained before, without the
-    images that it was trained on; classes that it does not have are new.
+    --update adds the images, and new classes, to a trained model without its old images.
 
     Try: stackkit train --dataset image-folder:root=birds --recipe fast --out birds.stackkit
     """
     options.check_count("--threads", threads)
     recipe = replace(recipe, device=device, threads=threads)
-    from stackkit.experiment.saving import Saving
-
-    target = out or update
-    if target is None:
-        raise UsageError("--out is required; see `stackkit train --help`")
-    saving = Saving(
-        path=target,
-        ask=True,
-        overwrite=overwrite,
-        with_weights=with_weights,
-        with_examples=with_examples,
-        licence=licence or "",
-    )
+    given = {"overwrite": overwrite, "with_weights": with_weights, "with_examples": with_examples}
+    saving = _saving(out or update, licence=licence or "", **given)
     feature_store = options.feature_store(store, feature_dtype)
     if update:
         _refuse_with_update(with_examples=with_examples, dry_run=dry_run)
-        saving.check()
         from stackkit.cli.update_model import update_model
 
         update_model(update, recipe, saving, feature_store, progress, as_json=as_json)
-        return
-    saving.check()
-    if dry_run:
+    elif dry_run:
         from stackkit.cli.preview import show_dry_run
 
         choose = saving.chooser(recipe)
         show_dry_run(recipe, feature_store, progress, as_json=as_json, evaluable=True, choose=choose)
-        return
-    output = options.output_format(as_json=as_json, as_csv=False)
-    run_recipe(recipe, None, overwrite, feature_store, progress, output, may_extract=True, saving=saving)
+    else:
+        output = options.output_format(as_json=as_json, as_csv=False)
+        task = (recipe, None, overwrite, feature_store, progress, output)
+        run_recipe(*task, may_extract=True, saving=saving)
+
+
+def _saving(path: Path | None, licence: str, **given: bool) -> Saving:
+    """Return what is saved, checked; `given` are other parameters of `Saving`."""
+    if path is None:
+        raise UsageError("--out is required; see `stackkit train --help`")
+    from stackkit.experiment.saving import Saving
+
+    saving = Saving(path=path, ask=True, licence=licence, **given)
+    saving.check()
+    return saving
 
 
 def _refuse_with_update(**given: bool) -> None:

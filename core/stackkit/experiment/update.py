@@ -16,6 +16,7 @@ from stackkit.api.errors import UsageError
 from stackkit.api.reporter import Reporter
 from stackkit.bundle import UpdateRecord
 from stackkit.evaluation.inputs import UsableFeatures, usable_features
+from stackkit.evaluation.protocol import groups_of
 from stackkit.experiment.class_names import joined_classes
 from stackkit.experiment.features import computed_features
 from stackkit.extraction.dataset import open_dataset
@@ -23,7 +24,7 @@ from stackkit.extraction.estimate import Estimate
 from stackkit.host.configured_component import ConfiguredComponent
 from stackkit.host.registry import Registry
 from stackkit.model.model import Model
-from stackkit.model.updated_model import NewImages, tested, updated_model
+from stackkit.model.updated_model import NewImages, measured, updated_model
 from stackkit.model.updating import check_updatable
 from stackkit.prediction.networks import on_machine, open_backbones
 from stackkit.preview import Preview, make_preview
@@ -124,18 +125,22 @@ def update(
     begin(preview)
     rows, summary = computed_features(data.recipe, preview, dataset, store, reporter, expect)
     usable = usable_features(dataset, rows, preview.backbones, store)
-    new = _new_images(model, dataset, usable, classes)
-    before = tested(model, new)
-    record = UpdateRecord(
+    new = _new_images(model, data, dataset, usable, classes)
+    before = measured(model, new)
+    record = _record(model, components.dataset.label, new, len(usable.rows))
+    return Updated(model=updated_model(model, new, record, before), failed=summary.failed)
+
+
+def _record(model: Model, dataset: str, new: NewImages, n_usable: int) -> UpdateRecord:
+    return UpdateRecord(
         stackkit=__version__,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        dataset=components.dataset.label,
+        dataset=dataset,
         images=len(new.labels),
-        known_images=len(usable.rows) - len(new.labels),
+        known_images=n_usable - len(new.labels),
         new_classes=new.classes[len(model.classes) :],
         previous=str(model.facts.get("sha256", "")),
     )
-    return Updated(model=updated_model(model, new, record, before), failed=summary.failed)
 
 
 def _components(model: Model, data: NewData, registry: Registry) -> ResolvedRecipe:
@@ -174,7 +179,7 @@ def _used_classes(dataset: Dataset) -> list[str]:
 
 
 def _new_images(
-    model: Model, dataset: Dataset, usable: UsableFeatures, classes: Sequence[str]
+    model: Model, data: NewData, dataset: Dataset, usable: UsableFeatures, classes: Sequence[str]
 ) -> NewImages:
     """Return the images that the model does not know."""
     fresh = np.ones(len(usable.rows), dtype=bool)
@@ -197,4 +202,5 @@ def _new_images(
         labels=np.array([position[label] for label in labels], dtype=np.int64),
         fingerprints=[usable.fingerprints[int(row)] for row in kept],
         classes=names,
+        groups=groups_of(data.recipe, dataset, usable.rows[kept].tolist(), ()),
     )

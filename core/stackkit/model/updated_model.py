@@ -11,17 +11,20 @@ from numpy.typing import NDArray
 
 from stackkit.bundle import AccuracyRecord, UpdateRecord
 from stackkit.evaluation.features import Features
+from stackkit.evaluation.groups import Groups
+from stackkit.evaluation.out_of_fold import OutOfFold
 from stackkit.model.model import Model
 from stackkit.model.novelty_update import updated_novelty
+from stackkit.model.recalibration import left_out_answers, represent
 from stackkit.model.reliability import Reliability
-from stackkit.model.trusting import reliability_figures
+from stackkit.model.trusting import calibration_figures, reliability_figures
 from stackkit.model.updating import updated_stack
+from stackkit.statistics.calibration import Calibration, fit_calibration
 from stackkit.statistics.intervals import wilson
 from stackkit.statistics.scores import expected_calibration_error, log_loss
 
 PROTOCOL = "new images, before they were added"
 _SINCE = ", before updates with "
-_EFFECT = {False: "updated", True: "dropped"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +41,8 @@ class NewImages:
         Fingerprints of their contents.
     classes : tuple of str
         The model's classes in their order, then the new ones.
+    groups : ndarray of shape (n,), int64, or None
+        Images with the same number belong together; None if no two do.
 
     """
 
@@ -45,10 +50,11 @@ class NewImages:
     labels: NDArray[np.int64]
     fingerprints: Sequence[str]
     classes: tuple[str, ...]
+    groups: Groups | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TestOnNew:
+class Measured:
     """What a model says about new images before it is fitted on them.
 
     Attributes
@@ -62,15 +68,13 @@ class TestOnNew:
 
     """
 
-    __test__ = False  # no test class, whatever pytest concludes from its name
-
     accuracy: AccuracyRecord | None
     figures: Mapping[str, float]
     confidence: NDArray[np.float64]
     correct: NDArray[np.bool_]
 
 
-def tested(model: Model, new: NewImages) -> TestOnNew:
+def measured(model: Model, new: NewImages) -> Measured:
     """Let a model answer for new images whose labels are known."""
     found, known = model.answer(new.features), new.labels < len(model.classes)
     labels, shares = new.labels[known], found.probabilities[known]
@@ -92,10 +96,10 @@ def tested(model: Model, new: NewImages) -> TestOnNew:
     if not known.all():
         figures["novel_new"] = float(found.novel[~known].mean())
     confidence = shares[np.arange(len(labels)), found.labels[known]]
-    return TestOnNew(accuracy=accuracy, figures=figures, confidence=confidence, correct=correct)
+    return Measured(accuracy=accuracy, figures=figures, confidence=confidence, correct=correct)
 
 
-def updated_model(model: Model, new: NewImages, record: UpdateRecord, before: TestOnNew) -> Model:
+def updated_model(model: Model, new: NewImages, record: UpdateRecord, before: Measured) -> Model:
     """Return a model that is fitted on new images too.
 
     Parameters
@@ -106,31 +110,29 @@ def updated_model(model: Model, new: NewImages, record: UpdateRecord, before: Te
         The images.
     record : UpdateRecord
         Where they come from; what the update does to the model is added.
-    before : TestOnNew
-        What `tested` returned.
+    before : Measured
+        What `measured` returned.
 
     Notes
     -----
-    Answers that the model gave to new images before the update are answers to images that were left
-    out, so they extend those that thresholds are derived from. With new classes, no earlier answer
-    could be for them, and each answer for another class is less certain, so thresholds and the expected
-    accuracy are dropped. The temperature is about the kind of classifier more than about the classes,
-    and is kept. See `docs/explanation/trust.md`.
+    Answers to new images that were left out extend those that thresholds are derived from: of the model
+    before the update, or of updates with the other new images if these are many, and then they give a
+    new temperature too. With new classes, no earlier answer could be for them, and each answer for
+    another class is less certain, so thresholds and the expected accuracy are dropped. See
+    `docs/explanation/trust.md`.
 
     """
+    answers = _answers(model, new)
+    calibration = fit_calibration(answers.scores, answers.labels) if answers else model.calibration
+    judged = _judged(answers, calibration) if answers else (before.confidence, before.correct)
     n_known, has_new = len(model.classes), len(new.classes) > len(model.classes)
-    effects = {
-        "accuracy": ("dropped" if has_new else "kept") if model.facts.get("accuracy") else "none",
-        "calibration": "kept",
-        "reliability": "none" if not len(model.reliability.confidence) else _EFFECT[has_new],
-        "novelty": "updated",
-        "examples": "kept" if model.examples else "none",
-    }
-    effects = {name: effect for name, effect in effects.items() if effect != "none"}
+    effects = _effects(model, has_new=has_new, recalibrated=answers is not None)
     record = replace(record, before=before.accuracy, figures=before.figures, effects=effects)
     images = None if model.images is None else model.images.with_images(new.fingerprints)
-    reliability = _reliability(model.reliability, before, dropped=has_new)
+    reliability = _reliability(model.reliability, *judged, dropped=has_new)
     facts = _facts(model.facts, record)
+    if answers:
+        facts["calibration"] = calibration_figures(calibration, answers)
     if len(reliability.confidence):
         facts["reliability"] = reliability_figures(reliability)
     if "updatable" in facts:
@@ -139,6 +141,7 @@ def updated_model(model: Model, new: NewImages, record: UpdateRecord, before: Te
         model,
         classes=new.classes,
         stack=updated_stack(model.stack, new.features, new.labels, len(new.classes)),
+        calibration=calibration,
         reliability=reliability,
         novelty=updated_novelty(model.novelty, new.features, new.labels, n_known),
         images=images,
@@ -146,12 +149,47 @@ def updated_model(model: Model, new: NewImages, record: UpdateRecord, before: Te
     )
 
 
-def _reliability(found: Reliability, before: TestOnNew, *, dropped: bool) -> Reliability:
+def _effects(model: Model, *, has_new: bool, recalibrated: bool) -> dict[str, str]:
+    """Return what an update does to what the model has."""
+    has = {
+        "accuracy": bool(model.facts.get("accuracy")),
+        "calibration": True,
+        "reliability": len(model.reliability.confidence) > 0,
+        "novelty": True,
+        "examples": model.examples is not None,
+    }
+    effects = {
+        "accuracy": "dropped" if has_new else "kept",
+        "calibration": "updated" if recalibrated else "kept",
+        "reliability": "dropped" if has_new else "updated",
+        "novelty": "updated",
+        "examples": "kept",
+    }
+    return {name: effect for name, effect in effects.items() if has[name]}
+
+
+def _answers(model: Model, new: NewImages) -> OutOfFold | None:
+    n_before = int(model.facts.get("provenance", {}).get("images", 0))
+    if not represent(new.labels, n_before, len(new.classes)):
+        return None
+    return left_out_answers(model.stack, new.features, new.labels, len(new.classes), new.groups)
+
+
+def _judged(found: OutOfFold, calibration: Calibration) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return how certain answers are, and which are right."""
+    shares = calibration.probabilities(found.scores)
+    confidence = shares[np.arange(len(found.labels)), found.predicted]
+    return confidence, found.predicted == found.labels
+
+
+def _reliability(
+    found: Reliability, confidence: NDArray[np.float64], correct: NDArray[np.bool_], *, dropped: bool
+) -> Reliability:
     if dropped or not len(found.confidence):  # once dropped, a few new answers do not bring it back
         return Reliability(confidence=np.empty(0), correct=np.empty(0, np.bool_))
     return Reliability(
-        confidence=np.concatenate([found.confidence, before.confidence]),
-        correct=np.concatenate([found.correct, before.correct]),
+        confidence=np.concatenate([found.confidence, confidence]),
+        correct=np.concatenate([found.correct, correct]),
     )
 
 
