@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 PART = "statistics"
 """Name of the part of a state."""
 
+LARGEST = float(np.finfo(np.float32).max)
+
 
 def require_updatable(*, updatable: bool, normalise: str, class_weight: str | None) -> None:
     """Raise UsageError for options with which old rows would have to be read again."""
@@ -63,6 +65,8 @@ def statistics_from(state: State, text: str) -> ClassStatistics:
     packed = array_of(part, "scatter", (d * (d + 1) // 2,))
     if not (counts > 0).all():
         raise ValueError(f"counts must be above 0, got {counts.min()}")
+    if (largest := float(np.abs(means).max())) > LARGEST:
+        raise ValueError(f"means must be means of float32 numbers, got {largest:g}")
     found = ClassStatistics(classes, d)
     found.counts[:], found.means[:] = counts, means
     ends = np.cumsum(np.arange(1, d + 1))
