@@ -17,10 +17,17 @@ from support.models import (
     small_registry,
 )
 
+from stackkit.bundle import open_bundle
 from stackkit.model.saved import load_model, save_model
 
 QUICK = ("--backbones", "mean-colours,colour-shares", "--baseline", "none")
-UPDATABLE = (*QUICK, "--learner", "ridge:updatable=true,alpha=1", "--aggregator", "soft-vote")
+UPDATABLE = (
+    *QUICK,
+    "--learner",
+    "ridge:updatable=true,alpha=1,temperature=1",
+    "--aggregator",
+    "soft-vote",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -42,6 +49,23 @@ def divided(root: Path, *, new_class: bool) -> tuple[Path, Path, Path]:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, target)
     return everything, old, new
+
+
+def birds(cub_root: Path, root: Path, *, new_class: bool) -> tuple[Path, Path, Path]:
+    """The same folders of 12 photographs each of 20 species, of which 5 are new."""
+    everything, old, new = (root / name for name in ("all", "old", "new"))
+    for at, species in enumerate(sorted((cub_root / "images").iterdir())):
+        for number, photograph in enumerate(sorted(species.iterdir())[:12]):
+            later = at >= 15 if new_class else number % 2
+            for folder in (everything, new if later else old):
+                (folder / species.name).mkdir(parents=True, exist_ok=True)
+                (folder / species.name / photograph.name).symlink_to(photograph)
+    return everything, old, new
+
+
+def state_of(path: Path):
+    with open_bundle(path) as bundle:
+        return bundle.state("learner-0-0")
 
 
 def answers(path: Path):
@@ -76,6 +100,28 @@ def test_an_updated_model_is_the_one_of_all_images(stackkit: Command, tmp_path, 
     shown = stackkit("show", updated).out
     assert "updated " in shown
     assert ("new: red" in shown) == new_class
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("learner", ["ridge:updatable=true,alpha=100", "lda:updatable=true"])
+@pytest.mark.parametrize("new_class", [False, True], ids=["other half", "5 new species"])
+def test_an_updated_model_of_real_birds_is_the_one_of_all_images(
+    stackkit: Command, cub_root, shared_home, monkeypatch, tmp_path, learner, new_class
+):
+    monkeypatch.setenv("STACKKIT_HOME", str(shared_home))
+    everything, old, new = birds(cub_root, tmp_path, new_class=new_class)
+    out, updated, whole = (tmp_path / f"{name}.stackkit" for name in ("old", "updated", "whole"))
+    how = ("--backbones", "efficientnet-lite0", "--learner", learner, "--aggregator", "soft-vote")
+    assert stackkit("train", *dataset(old), *how, "--baseline", "none", "--out", out).code == 0
+    done = stackkit("train", "--update", out, *dataset(new), "--out", updated, "--json").document
+    assert stackkit("train", *dataset(everything), *how, "--out", whole).code == 0
+    assert done["update"]["images"] == (60 if new_class else 120)
+    ours, theirs = state_of(updated), state_of(whole)
+    for name in ("coefficients", "intercepts"):
+        scale = np.abs(theirs.arrays[name]).max()
+        # Sums of the same products in another order, before one solution of a (d, d) system.
+        assert np.abs(ours.arrays[name] - theirs.arrays[name]).max() < 1e-9 * scale
+    assert done["update"]["effects"]["calibration"] == ("kept" if new_class else "updated")
 
 
 def test_the_commands_that_use_a_model_take_an_updated_one(stackkit: Command, tmp_path):

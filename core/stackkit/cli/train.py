@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stackkit.api.errors import UsageError
 from stackkit.cli import model_options, options
@@ -64,7 +64,7 @@ def train(
         run_recipe(*task, may_extract=True, saving=saving)
 
 
-def _saving(path: Path | None, licence: str, **given: bool) -> Saving:
+def _saving(path: Path | None, licence: str, **given: Any) -> Saving:
     """Return what is saved, checked; `given` are other parameters of `Saving`."""
     if path is None:
         raise UsageError("--out is required; see `stackkit train --help`")
