@@ -29,6 +29,7 @@ LEARNERS = (
     "calibrated-svm",
     "lda",
     "ridge",
+    "ridge:updatable=true",
     "prototypes",
 )
 AGGREGATORS = (

@@ -82,7 +82,8 @@ class ClassStatistics:
         rows = X[order].astype(np.float64)
         means = np.add.reduceat(rows, starts, axis=0) / counts[:, None]
         rows -= np.repeat(means, counts, axis=0)
-        rows *= np.sqrt(np.repeat(self.weights[present], counts))[:, None]
+        if (self.weights != 1).any():
+            rows *= np.sqrt(np.repeat(self.weights[present], counts))[:, None]
         # The only row of its class in this portion is its mean: with many classes most rows are.
         rows = rows[np.repeat(counts > 1, counts)] if (counts == 1).any() else rows
         self._join(present, counts, means, rows)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, Normalizer, StandardScaler
+from sklearn.utils.metaestimators import available_if
 
 from stackkit.api import StoredRows, group_argument
 from stackkit_plugins.shared.linear_learners.fitted import signed_sqrt
@@ -78,6 +79,7 @@ class StreamingPipeline(Pipeline):  # type: ignore[misc]
         self.steps[-1][1].fit_stored(rows)
         return self
 
+    @available_if(lambda self: hasattr(self.steps[-1][1], "partial_fit"))  # type: ignore[untyped-decorator]
     def partial_fit(self, X: NDArray[np.floating], y: NDArray[np.int64]) -> Self:
         """Pass (n_samples, n_features) and (n_samples,) labels to the last step."""
         for _, step in self.steps[:-1]:
