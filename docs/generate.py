@@ -275,6 +275,8 @@ _OWN = {"layer": {"choices": []}}
 
 def gallery_page() -> str:
     """Return the page of stackkit's own components, from `stackkit list-plugins --json`."""
+    from stackkit.api.specs import SPEC_TYPES
+
     components = _listed()
     parts = [
         "# Gallery",
@@ -286,7 +288,7 @@ def gallery_page() -> str:
         "shell: `'image-folder:root=birds\\, 2024'`. Components share a table if they have the same "
         "options, apart from defaults and layers.",
     ]
-    for kind in ("dataset", "backbone", "learner", "aggregator"):
+    for kind in SPEC_TYPES:
         parts.append(f"## {kind.capitalize()}s")
         groups: dict[str, list[dict[str, Any]]] = {}
         for component in components:

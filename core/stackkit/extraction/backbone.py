@@ -66,6 +66,8 @@ class CheckedBackbone:
     gives_boxes : bool
         Its features are boxes. They are stored exactly, because the features of the parts of images that
         they enclose depend on every digit.
+    component : ConfiguredComponent or None
+        What made it, with its views; None if something else did, and workers cannot make it.
 
     """
 
@@ -80,6 +82,7 @@ class CheckedBackbone:
     label_on_whole_images: str = ""
     boxes_named: str = ""
     gives_boxes: bool = False
+    component: ConfiguredComponent | None = None
 
     @property
     def distribution(self) -> str:
@@ -285,6 +288,7 @@ def make_backbone(component: ConfiguredComponent) -> CheckedBackbone:
         label_on_whole_images=f"{whole.label}{untrained}" if component.views else "",
         boxes_named=str(component.host_options.get("boxes", "")),
         gives_boxes=component.gives_boxes,
+        component=component,
     )
 
 

@@ -151,7 +151,7 @@ def _words(names: Names, components: Mapping[Kind, str]) -> dict[str, Any]:
         "listed": _listing([f"`{name}`" for name in components.values()]),
         "where": f"`{modules[0]}`" if len(modules) == 1 else "one module for each kind",
         "imports": ", ".join([*specs, *["Option"] * (components.keys() != {"aggregator"}), "hookimpl"]),
-        "needs": ["numpy"] * (components.keys() != {"dataset"})
+        "needs": ["numpy"] * bool(components.keys() - {"dataset", "executor"})
         + ["scikit-learn"] * ("learner" in components),
         "chosen": _chosen(components),
         "tried": "".join(f" --component {each}" for each in tried) if "dataset" in components else "",
@@ -163,7 +163,8 @@ def _words(names: Names, components: Mapping[Kind, str]) -> dict[str, Any]:
 def _chosen(components: Mapping[Kind, str]) -> str:
     """Return the options of `stackkit run` that use all components."""
     words = [f"--dataset {components.get('dataset', 'image-folder')}:root=FOLDER"]
-    words += [f"--{kind} {components[kind]}" for kind in ("learner", "aggregator") if kind in components]
+    chosen: tuple[Kind, ...] = ("learner", "aggregator", "executor")
+    words += [f"--{kind} {components[kind]}" for kind in chosen if kind in components]
     return " ".join([*words, f"--backbones {components.get('backbone', EFFICIENTNETS)}"])
 
 
