@@ -44,13 +44,10 @@ def update_model(
     _refuse_other_settings(recipe)
     from stackkit.cli.preview import estimate_lines, preview_lines, show
     from stackkit.cli.progress import progress
-    from stackkit.experiment.update import NewData, update
+    from stackkit.experiment.update import update
     from stackkit.host.registry import Registry
     from stackkit.model.saved import load_model, save_model
 
-    data = NewData(
-        dataset=recipe.dataset, strict=recipe.strict, device=recipe.device, threads=recipe.threads
-    )
     with stdout_set_aside(), progress(style) as reporter:
         registry = Registry(host=the_host())
         model = load_model(bundle, registry)
@@ -58,7 +55,7 @@ def update_model(
             reporter.message(f"warning: {warning}")
         found = update(
             model,
-            data,
+            recipe,
             registry,
             store,
             reporter,

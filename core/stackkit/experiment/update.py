@@ -17,6 +17,7 @@ from stackkit.api.reporter import Reporter
 from stackkit.bundle import UpdateRecord
 from stackkit.evaluation.inputs import UsableFeatures, usable_features
 from stackkit.evaluation.protocol import groups_of
+from stackkit.execution.opening import LOCAL, opened
 from stackkit.experiment.class_names import joined_classes
 from stackkit.experiment.features import computed_features
 from stackkit.extraction.dataset import open_dataset
@@ -30,34 +31,6 @@ from stackkit.prediction.networks import on_machine, open_backbones
 from stackkit.preview import Preview, make_preview
 from stackkit.recipe import Recipe, ResolvedRecipe
 from stackkit.store import FeatureStore
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewData:
-    """Where the images of an update come from, and how they are computed.
-
-    Attributes
-    ----------
-    dataset : str
-        Name and options of the dataset.
-    strict : bool
-        Stop at the first image that cannot be read, instead of leaving it out.
-    device : {"cpu", "gpu"} or None
-        Where networks compute; None lets each of them choose.
-    threads : int or None
-        Threads per network; None lets each of them choose.
-
-    """
-
-    dataset: str
-    strict: bool = False
-    device: str | None = None
-    threads: int | None = None
-
-    @property
-    def recipe(self) -> Recipe:
-        """A recipe that extracts the features of the dataset."""
-        return Recipe(dataset=self.dataset, strict=self.strict, device=self.device, threads=self.threads)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +58,7 @@ class Updated:
 
 def update(
     model: Model,
-    data: NewData,
+    recipe: Recipe,
     registry: Registry,
     store: FeatureStore,
     reporter: Reporter,
@@ -99,8 +72,9 @@ def update(
     ----------
     model : Model
         The model; it stays as it is.
-    data : NewData
-        The new images. Classes are matched by name; names that the model does not know are new classes.
+    recipe : Recipe
+        The dataset with the new images, `strict`, device, threads and executor; all else is the model's.
+        Classes are matched by name; names that the model does not know are new classes.
     registry, store, reporter
         Where components are found, where features are kept, and what shows progress.
     begin, expect
@@ -116,16 +90,18 @@ def update(
 
     """
     check_updatable(model.stack, [each.shape[1] for each in model.novelty.means])
-    components = _components(model, data, registry)
+    components = _components(model, recipe, registry)
     dataset = open_dataset(components.dataset, least_classes=1)
     check_pixels(model, components.dataset)
     classes = joined_classes(model.classes, _used_classes(dataset))
     open_backbones(components.backbones, model.revisions)  # refuses networks with other features
-    preview = make_preview(data.recipe, components, dataset, store)
+    preview = make_preview(recipe, components, dataset, store)
     begin(preview)
-    rows, summary = computed_features(data.recipe, preview, dataset, store, reporter, expect)
+    task = (recipe, preview, dataset, store, reporter, expect)
+    with opened(components.executor) as executor:
+        rows, summary = computed_features(*task, executor)
     usable = usable_features(dataset, rows, preview.backbones, store)
-    new = _new_images(model, data, dataset, usable, classes)
+    new = _new_images(model, recipe, dataset, usable, classes)
     before = measured(model, new)
     record = _record(model, components.dataset.label, new, len(usable.rows))
     return Updated(model=updated_model(model, new, record, before), failed=summary.failed)
@@ -143,14 +119,15 @@ def _record(model: Model, dataset: str, new: NewImages, n_usable: int) -> Update
     )
 
 
-def _components(model: Model, data: NewData, registry: Registry) -> ResolvedRecipe:
-    machine = (data.device, data.threads)
+def _components(model: Model, recipe: Recipe, registry: Registry) -> ResolvedRecipe:
+    machine = (recipe.device, recipe.threads)
     return ResolvedRecipe(
-        dataset=registry.one("dataset", data.dataset),
+        dataset=registry.one("dataset", recipe.dataset),
         backbones=tuple(on_machine(each, *machine) for each in model.backbones),
         learners=(),
         aggregators=(),
         baselines=(),
+        executor=None if recipe.executor == LOCAL else registry.one("executor", recipe.executor),
     )
 
 
@@ -179,7 +156,7 @@ def _used_classes(dataset: Dataset) -> list[str]:
 
 
 def _new_images(
-    model: Model, data: NewData, dataset: Dataset, usable: UsableFeatures, classes: Sequence[str]
+    model: Model, recipe: Recipe, dataset: Dataset, usable: UsableFeatures, classes: Sequence[str]
 ) -> NewImages:
     """Return the images that the model does not know."""
     fresh = np.ones(len(usable.rows), dtype=bool)
@@ -202,5 +179,5 @@ def _new_images(
         labels=np.array([position[label] for label in labels], dtype=np.int64),
         fingerprints=[usable.fingerprints[int(row)] for row in kept],
         classes=names,
-        groups=groups_of(data.recipe, dataset, usable.rows[kept].tolist(), ()),
+        groups=groups_of(recipe, dataset, usable.rows[kept].tolist(), ()),
     )

@@ -28,6 +28,7 @@ from stackkit.prediction.image_list import ImageList
 from stackkit.prediction.image_sources import find_images
 from stackkit.prediction.predictor import Predictor
 from stackkit.prediction.record import Prediction
+from stackkit.recipe import Recipe
 from stackkit.recipe.given import check_count
 
 
@@ -212,14 +213,14 @@ class LoadedModel:
             If the model cannot be updated, knows all images already, or an image fails.
 
         """
-        from stackkit.experiment.update import NewData, update  # takes a second to import
+        from stackkit.experiment.update import update  # takes a second to import
 
         registry, (device, threads) = installed(), self._machine
-        data = NewData(
+        recipe = Recipe(
             dataset=dataset_text(dataset, registry), strict=strict, device=device, threads=threads
         )
         folder = store_of({"store": store, "feature_dtype": feature_dtype})
-        found = update(self._model, data, registry, folder, reporter or SilentReporter())
+        found = update(self._model, recipe, registry, folder, reporter or SilentReporter())
         return LoadedModel(found.model, device=device, threads=threads, reporter=reporter)
 
     def __repr__(self) -> str:
