@@ -5,6 +5,7 @@ solving for coefficients multiplies that by the condition of the matrix, at most
 above both, and far below what one row changes.
 """
 
+import tracemalloc
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from types import ModuleType
@@ -19,8 +20,9 @@ from threadpoolctl import threadpool_limits
 
 from stackkit.api import StackkitError, State, UsageError
 from stackkit.testing.transport import transported
-from stackkit_plugins import lda, ridge
+from stackkit_plugins import lda, logistic, ridge
 from stackkit_plugins.lda.state import update_lda
+from stackkit_plugins.logistic import minibatch
 from stackkit_plugins.ridge.ridge import PATH
 from stackkit_plugins.ridge.state import update_ridge
 from stackkit_plugins.shared.linear_learners import stored
@@ -219,3 +221,61 @@ def test_the_kept_statistics_are_small():
     arrays = state_of("ridge", fitted).parts["statistics"].arrays
     assert sum(each.nbytes for each in arrays.values()) == 8 * (64 * 65 // 2 + 5 * 64 + 5)
     assert parameters(fitted).statistics_.n_rows == 60
+
+
+class Computed:
+    """Rows that are computed when they are read: (n, 64) around the means of 5 classes."""
+
+    groups = None
+    n_features = 64
+
+    def __init__(self, n: int) -> None:
+        self.labels = np.arange(n) % 5
+        self.means = np.random.default_rng(0).normal(size=(5, 64)).astype(np.float32)
+        self.longest = 0
+
+    def read(self, rows: np.ndarray) -> np.ndarray:
+        self.longest = max(self.longest, len(rows))
+        noise = np.sin(rows[:, None] * (1 + np.arange(64)), dtype=np.float64)
+        return self.means[self.labels[rows]] + noise.astype(np.float32)
+
+
+@pytest.mark.parametrize("name", ["ridge", "lda", "sgd-logistic"])
+def test_memory_does_not_grow_with_the_features_of_all_rows(name: str, monkeypatch):
+    monkeypatch.setattr(stored, "PORTION_BYTES", 2**16)
+    monkeypatch.setattr(minibatch, "PORTION_BYTES", 2**16)
+    monkeypatch.setattr(stored, "LEFT_OUT_BYTES", 2**17)
+    peaks = []
+    for n in (4_000, 24_000):
+        rows = Computed(n)
+        given = {"epochs": 1} if name == "sgd-logistic" else {}
+        learner = create(logistic if given else PLUGINS[name], name, **given)
+        tracemalloc.start()
+        learner.fit_stored(rows)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert rows.longest <= 256
+        assert np.mean(learner.predict(rows.read(np.arange(250))) == rows.labels[:250]) > 0.95
+    # Labels, their numbers and what sorts them: far below the 256 bytes of a row of features.
+    assert peaks[1] - peaks[0] < 64 * 20_000
+
+
+def test_small_batches_come_near_the_minimum_of_scikit_learns_logistic():
+    X, y = rows_of(600, 12)
+    expected = create(logistic, "logistic", normalise="standardise", tol=1e-8, max_iter=1000).fit(X, y)
+    found = create(logistic, "sgd-logistic").fit(X, y)
+    gap = np.abs(found.predict_proba(X) - expected.predict_proba(X))
+    assert gap.mean() < 0.02
+    assert np.mean(found.predict(X) == expected.predict(X)) > 0.97
+
+
+def test_small_batches_use_every_row_once_in_an_epoch_in_an_order_of_the_seed():
+    rows = RowsInMemory(np.arange(1001, dtype=np.float32)[:, None], np.arange(1001) % 3)
+
+    def epoch(seed: int) -> Any:
+        batches = minibatch._batches(rows, rows.labels, 64, 16, np.random.default_rng(seed))
+        return np.concatenate([X.ravel() for X, codes in batches])
+
+    assert sorted(epoch(0).tolist()) == list(range(1001))
+    assert np.array_equal(epoch(0), epoch(0))
+    assert not np.array_equal(epoch(0), epoch(1))
