@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -90,9 +91,24 @@ class LearnerFit:
         return self.learner.process_state
 
     @property
+    def title(self) -> str:
+        """The learner and the backbone."""
+        return f"learner {self.learner.label} on {self.features.label}"
+
+    @property
+    def own_rows(self) -> Sequence[NDArray[np.int64]]:
+        """The rows to fit on and those to predict."""
+        return self.train, self.test
+
+    @property
     def kept(self) -> Kept:
         """How the fitted learner is kept."""
         return Kept(component=self.learner, n_classes=self.n_classes)
+
+    @property
+    def stays_here(self) -> bool:
+        """Whether a learner without a state is kept."""
+        return self.keep and not self.kept.portable
 
     @property
     def views(self) -> DeclaredUse:

@@ -108,10 +108,10 @@ def updated(
     last, statistics = parameters(learner), statistics_from(state, text)
     known = {"classes_": statistics.classes, "factor_": positive_factor(state), **attributes}
     vars(last).update(known, statistics_=statistics)
-    if not len(X):
-        return state
     if X.shape[1] != (d := statistics.means.shape[1]):
         raise ValueError(f"expected features of shape (n, {d}), got {X.shape}")
+    if not len(X):
+        return state
     try:
         learner.partial_fit(X, y)
     except np.linalg.LinAlgError as error:
