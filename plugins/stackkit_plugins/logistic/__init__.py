@@ -14,6 +14,30 @@ _SHARED = (
     NORMALISE,
 )
 
+_FROM_SMALL_BATCHES = LearnerSpec(
+    name="sgd-logistic",
+    summary="multinomial logistic regression from small batches, for many rows",
+    factory="stackkit_plugins.logistic.learner:sgd_logistic",
+    process_state=(),
+    state="stackkit_plugins.logistic.state:sgd_logistic_state",
+    restore="stackkit_plugins.logistic.state:restore_sgd_logistic",
+    onnx="stackkit_plugins.shared.linear_learners.to_onnx:softmax_learner",
+    options=(
+        C,
+        Option(
+            name="epochs",
+            default="auto",
+            type=int,
+            words=("auto",),
+            minimum=1,
+            help="passes over the rows; auto: 3, or more for 2,000 steps",
+        ),
+        CLASS_WEIGHT,
+        seed_option("seed of the order of the rows"),
+        replace(NORMALISE, default="standardise"),
+    ),
+)
+
 
 @hookimpl
 def stackkit_learners() -> list[LearnerSpec]:
@@ -48,27 +72,5 @@ def stackkit_learners() -> list[LearnerSpec]:
             onnx="stackkit_plugins.shared.linear_learners.to_onnx:logistic_ovr",
             options=(C, *_SHARED),
         ),
-        LearnerSpec(
-            name="sgd-logistic",
-            summary="multinomial logistic regression from small batches, for many rows",
-            factory="stackkit_plugins.logistic.learner:sgd_logistic",
-            process_state=(),
-            state="stackkit_plugins.logistic.state:sgd_logistic_state",
-            restore="stackkit_plugins.logistic.state:restore_sgd_logistic",
-            onnx="stackkit_plugins.shared.linear_learners.to_onnx:softmax_learner",
-            options=(
-                C,
-                Option(
-                    name="epochs",
-                    default="auto",
-                    type=int,
-                    words=("auto",),
-                    minimum=1,
-                    help="passes over the rows; auto: 3, or more for 2,000 steps",
-                ),
-                CLASS_WEIGHT,
-                seed_option("seed of the order of the rows"),
-                replace(NORMALISE, default="standardise"),
-            ),
-        ),
+        _FROM_SMALL_BATCHES,
     ]
