@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +12,8 @@ from stackkit.api.errors import StackkitError
 from stackkit.api.state import State
 from stackkit.host.state_update import updated_state
 from stackkit.testing.check import CheckList, require, skip
+from stackkit.testing.checks.learner_under_test import LearnerUnderTest
 from stackkit.testing.transport import transported
-
-if TYPE_CHECKING:
-    from stackkit.testing.checks.learner import LearnerUnderTest
 
 LABELS = np.array([1, 4, 7])
 """Labels of the three classes of the rows under test."""
