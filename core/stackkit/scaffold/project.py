@@ -155,7 +155,8 @@ def _words(names: Names, components: Mapping[Kind, str]) -> dict[str, Any]:
         "where": f"`{modules[0]}`" if len(modules) == 1 else "one module for each kind",
         "imports": _imported([*specs, *["Option"] * (components.keys() != {"aggregator"}), "hookimpl"]),
         "needs": ["numpy"] * bool(components.keys() - {"dataset", "executor"})
-        + ["scikit-learn"] * ("learner" in components),
+        + ["scikit-learn"] * ("learner" in components)
+        + ["joblib"] * ("executor" in components),
         "chosen": _chosen(components),
         "tried": "".join(f" --component {each}" for each in tried) if "dataset" in components else "",
         "oldest": f"{major}.{minor}",

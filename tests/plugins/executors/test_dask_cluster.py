@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from support.certificates import make_certificates
 from support.dask_processes import DaskProcesses, dask_processes
+from support.driving import driver, has_ended, workers_of
 from support.pages import blocks
 
 from stackkit.api import ExecutorError, UsageError, WorkerDiedError
@@ -202,3 +203,18 @@ def test_what_cannot_be_pickled_or_imported_on_workers_is_an_error_of_one_task(
     assert executor.submit(tasks.process).result(20)
     executor.close()
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.slow
+def test_workers_on_this_machine_go_on_after_ctrl_c_and_end_with_a_driver_that_is_killed(
+    tmp_path: Path,
+) -> None:
+    with driver(tmp_path, "close", "dask") as process:
+        workers = workers_of(process)
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.communicate(timeout=60) == ("interrupted None\n", "")
+    assert process.returncode == 0
+    assert all(map(has_ended, workers))
+    with driver(tmp_path, "close", "dask") as process:
+        workers = workers_of(process)
+    assert all(map(has_ended, workers))

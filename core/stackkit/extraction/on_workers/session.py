@@ -72,7 +72,7 @@ def dataset_of(job: DatasetJob) -> CheckedDataset:
 def _opened(job: DatasetJob) -> CheckedDataset:
     component = job.component.resolve(worker_host(job.settings))
     try:
-        dataset = open_dataset(component)
+        dataset = open_dataset(component, least_classes=1)
     except (StackkitError, OSError) as error:
         raise DatasetError(
             f"{component.text} cannot be read there: {error}; give it as an absolute path of a folder "
