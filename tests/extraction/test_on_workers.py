@@ -25,6 +25,7 @@ from stackkit.api.reporter import SilentReporter
 from stackkit.execution.tasks import AHEAD
 from stackkit.extraction.extract import extract, fingerprints
 from stackkit.extraction.feature_set import feature_sets
+from stackkit.extraction.network_seconds import network_seconds
 from stackkit.store import FeatureFile, FeatureStore
 from stackkit.store.metadata import read_contents
 
@@ -127,7 +128,9 @@ def test_joined_backbones_views_and_boxes_are_computed_as_in_one_process(
     assert there == here, "with failed and damaged images, and numbers of rows"
     assert [one.id for one in there.suspect] == ["/".join(cut.parts[-2:])]
     assert recorder.done == recorder.totals
-    assert sorted(recorder.messages) == [f"quarters with {name}: ready" for name in ("box", "max", "mean")]
+    assert sorted(recorder.messages) == [
+        f"quarters with {name}: ready" for name in ("box", "max", "mean")
+    ]
     again, _ = run(photographs, store, texts, processes)
     assert set(again.computed.values()) == {0}
     dataset, named = dataset_in(photographs), backbones_of(*texts)

@@ -149,9 +149,7 @@ def extract(
     if workers := _workers(executor, dataset, rows, backbones, store, reporter, strict=strict):
         return _extract(workers, rows, store, reporter, expect)
     with Decoder(dataset, rows.fingerprints, strict=strict) as decoder:
-        here = ThisProcess(
-            decoder=decoder, rows=rows, backbones=backbones, store=store, reporter=reporter
-        )
+        here = ThisProcess(decoder, rows, backbones, store, reporter)
         return _extract(here, rows, store, reporter, expect)
 
 

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from stackkit.api.backbone import Readiness
 from stackkit.api.reporter import Reporter
-from stackkit.extraction.backbone import DEFAULT_READINESS, CheckedBackbone
+from stackkit.extraction.backbone import CheckedBackbone
 from stackkit.extraction.changed_code import reason_to_recompute
 from stackkit.extraction.decoding import Chunk, Decoder
 from stackkit.extraction.estimate import BackboneEstimate
 from stackkit.extraction.feature_set import FeatureSet, feature_sets, needed, only_for_boxes
 from stackkit.extraction.passes import Pass
+from stackkit.extraction.readiness import DEFAULT_READINESS
 from stackkit.extraction.ready_networks import (
     SAMPLE_IMAGES,
     ReadyNetworks,
