@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from stackkit.api import DatasetError
 from stackkit_plugins.csv_table.records import KNOWN, Records, check_columns
+from stackkit_plugins.shared.storage.remote_path import Location, RemotePath
 
 
-def read_parquet(file: Path) -> Records:
+def read_parquet(file: Location) -> Records:
     """Return the records of a Parquet file. Values become text; a list of numbers stays a box.
 
     Raises
@@ -26,7 +27,7 @@ def read_parquet(file: Path) -> Records:
             f"{file} is a Parquet file, which needs pyarrow; run: pip install 'stackkit[parquet]'"
         ) from error
     try:
-        stored = pq.ParquetFile(file)
+        stored = pq.ParquetFile(io.BytesIO(file.read_bytes()) if isinstance(file, RemotePath) else file)
         names = list(stored.schema_arrow.names)
         columns = tuple(name.strip().lower() for name in names)
         check_columns(file, "columns", columns)
