@@ -11,6 +11,7 @@ from stackkit.api import DatasetError, UsageError
 
 _EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs"}
 """The extra of stackkit with the package that reads URLs of a scheme."""
+_PACKAGES = {"s3": "s3fs", "gs": "gcsfs"}
 
 _PASSWORD = re.compile(r"//[^/@\s]*@")
 _LONGEST = 300
@@ -63,7 +64,7 @@ def filesystem(root: str) -> tuple[Any, str]:
 def _package(scheme: str, error: ImportError) -> str:
     if scheme in _EXTRAS:
         extra = _EXTRAS[scheme]
-        return f"the package {extra.replace('gs', 'gc')}fs; run: pip install 'stackkit[{extra}]'"
+        return f"the package {_PACKAGES[extra]}; run: pip install 'stackkit[{extra}]'"
     if error.name == "fsspec":
         return "the package fsspec; run: pip install fsspec"
     return f"another package: {reason(error)}"
