@@ -6,7 +6,7 @@ import socket
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -117,12 +117,13 @@ def s3_server() -> Iterator[Server]:
 
 
 def upload(folder: Path, url: str) -> None:
-    """Copy the files of a folder to a URL; the bucket is made."""
+    """Copy the files of a folder to a URL; a missing bucket is made."""
     from fsspec.core import url_to_fs
 
     files, base = url_to_fs(url)
     if url.startswith("s3://"):
-        files.mkdir(base.partition("/")[0])
+        with suppress(FileExistsError):
+            files.mkdir(base.partition("/")[0])
     for path in sorted(folder.rglob("*")):
         if path.is_file():
             files.pipe_file(f"{base}/{path.relative_to(folder).as_posix()}", path.read_bytes())

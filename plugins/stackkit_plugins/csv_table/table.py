@@ -13,7 +13,7 @@ from stackkit_plugins.csv_table.parquet_file import read_parquet
 from stackkit_plugins.csv_table.records import EXPECTED, KNOWN, NEEDED, refuse
 from stackkit_plugins.csv_table.text_file import read_text
 from stackkit_plugins.shared.image_lists.names import SPLIT_WORDS, one_form, split_of
-from stackkit_plugins.shared.storage.locations import is_url
+from stackkit_plugins.shared.storage.locations import is_url, secret_in
 from stackkit_plugins.shared.storage.remote_path import Location
 
 _PARQUET = {".parquet", ".pq"}
@@ -79,6 +79,8 @@ class _Rows:
             if not text.isprintable() or not (text or name not in NEEDED):
                 refuse(self._file, where, f"{name} must be one line of text, got {text!r}")
         path = record["path"]
+        if is_url(path) and (secret := secret_in(path)):  # before any message shows the path
+            refuse(self._file, where, f"path must not contain {secret}; reports would show it")
         if "\\" in path and "/" not in path:  # written on Windows
             path = path.replace("\\", "/")
         return Row(

@@ -67,14 +67,16 @@ def file_location(url: str, what: str) -> Location:
 
 
 def _refuse_secrets(text: str, what: str) -> None:
-    user, at, _ = urlsplit(text).netloc.rpartition("@")
+    if found := secret_in(text):
+        raise UsageError(
+            f"{what} must not contain {found}, because it would be written into reports and models; "
+            "pass credentials by environment variables or the configuration of your cloud's tools"
+        )
+
+
+def secret_in(url: str) -> str:
+    """Return what in a URL may be secret, for messages; "" if nothing is."""
+    user, at, _ = urlsplit(url).netloc.rpartition("@")
     if at and ":" in user:
-        found = "a password"
-    elif _QUERY.search(text):
-        found = "a query (?...=), which may hold a token"
-    else:
-        return
-    raise UsageError(
-        f"{what} must not contain {found}, because it would be written into reports and models; pass "
-        "credentials by environment variables or the configuration of your cloud's tools"
-    )
+        return "a password"
+    return "a query (?...=), which may hold a token" if _QUERY.search(url) else ""
