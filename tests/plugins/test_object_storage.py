@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,10 @@ from PIL import Image
 from support.making import create
 from support.object_storage import Server, cut, first, refusal, s3_server, upload
 
-from stackkit.api import DatasetError, ImageError, UsageError
+from stackkit.api import DatasetError, ImageError, PixelOptions, UsageError
 from stackkit_plugins import csv_table, cub200, image_folder
+from stackkit_plugins.shared.storage.listed import listed, listed_fingerprint
+from stackkit_plugins.shared.storage.remote_path import RemotePath
 
 pytest.importorskip("s3fs", reason="s3fs, of the extra s3, is not installed")
 pytest.importorskip("moto", reason="moto, of the extra test, is not installed")
@@ -193,6 +196,34 @@ def part_of_cub(root: Path, small: Path) -> Path:
         path.parent.mkdir(exist_ok=True)
         path.write_bytes((root / "images" / line.split()[1]).read_bytes())
     return small
+
+
+GOOGLE = {"md5Hash": "zNpshk8s7KhBt7yI2JYMnw==", "etag": "CJ=", "generation": "17", "size": "9"}
+AZURE = {"etag": "0x8D", "last_modified": datetime(2026, 1, 1, tzinfo=UTC), "size": 9}
+
+
+class TestMarks:
+    """What listings of packages that are not installed here say about an object."""
+
+    @pytest.mark.parametrize(
+        ("info", "mark"),
+        [
+            (GOOGLE, "md5 ccda6c864f2ceca841b7bc88d8960c9f"),
+            ({**GOOGLE, "md5Hash": None}, "generation 17"),
+            (AZURE, "etag 0x8D"),
+            ({**AZURE, "etag": None}, "9 bytes, 1767225600.000000"),
+            ({"size": 9, "mtime": 1767225600}, "9 bytes, 1767225600.000000"),
+            ({"size": 9, "ETag": '"d41d8cd98f00b204e9800998ecf8427e-2"'}, "etag d41d8cd98f00b204e98"),
+            ({"size": None}, ""),
+        ],
+    )
+    def test_the_best_mark_is_used(self, info, mark):
+        found = listed(info)
+        assert found.mark.startswith(mark)
+        assert bool(found.mark) == bool(mark)
+        assert bool(found.md5) == mark.startswith("md5")
+        one, other = (listed_fingerprint(RemotePath(root), found, PixelOptions()) for root in "ab")
+        assert (one == other) == mark.startswith("md5")  # else another object may have the same mark
 
 
 class TestOneImageFails:

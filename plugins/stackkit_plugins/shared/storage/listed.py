@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from stackkit.api import PixelOptions
@@ -15,6 +16,7 @@ from stackkit_plugins.shared.storage.remote_path import RemotePath
 
 _MD5 = re.compile(r"[0-9a-f]{32}")
 _TIMES = ("LastModified", "last_modified", "updated", "modified", "mtime", "Last-Modified", "created")
+_OF_MD5 = "md5 "
 _PLAIN = PixelOptions()
 
 
@@ -29,15 +31,19 @@ class Listed:
     mark : str
         A text that changes whenever the content does: an MD5, a generation, an ETag, or size and time.
         "" if the storage tells none of them.
-    md5 : str
-        The MD5 of the content in hexadecimal digits; "" if unknown. Objects that S3 encrypts with keys
-        of KMS have ETags that only look like one.
 
     """
 
     size: int
     mark: str
-    md5: str = ""
+
+    @property
+    def md5(self) -> str:
+        """The MD5 of the content in hexadecimal digits, or "".
+
+        Objects that S3 encrypts with keys of KMS have ETags that only look like one.
+        """
+        return self.mark.removeprefix(_OF_MD5) if self.mark.startswith(_OF_MD5) else ""
 
 
 def listed(info: Mapping[str, Any]) -> Listed:
@@ -46,7 +52,7 @@ def listed(info: Mapping[str, Any]) -> Listed:
     etag = str(info.get("ETag") or info.get("etag") or "").strip('"')
     md5 = etag if _MD5.fullmatch(etag) else _of_google(info)
     if md5:
-        mark = f"md5 {md5}"
+        mark = f"{_OF_MD5}{md5}"
     elif generation := info.get("generation"):
         mark = f"generation {generation}"
     elif etag:
@@ -54,7 +60,7 @@ def listed(info: Mapping[str, Any]) -> Listed:
     else:
         time = next((info[name] for name in _TIMES if info.get(name)), None)
         mark = f"{size} bytes, {_shown(time)}" if time is not None else ""
-    return Listed(size=-1 if size is None else int(size), mark=mark, md5=md5)
+    return Listed(size=-1 if size is None else int(size), mark=mark)
 
 
 def _of_google(info: Mapping[str, Any]) -> str:
@@ -86,7 +92,12 @@ def listed_fingerprint(place: RemotePath, found: Listed, pixels: PixelOptions) -
         "remote-" and 32 hexadecimal digits. Objects with equal MD5s have equal fingerprints.
 
     """
+    text = found.mark if found.md5 else f"{found.mark} {place}"
+    return "remote-" + hashlib.blake2b((text + _changes(pixels)).encode(), digest_size=16).hexdigest()
+
+
+@lru_cache
+def _changes(pixels: PixelOptions) -> str:
     plain = asdict(_PLAIN)
     changed = [f"{name}={value}" for name, value in asdict(pixels).items() if value != plain[name]]
-    text = "\n".join([found.mark if found.md5 else f"{found.mark} {place}", *changed])
-    return "remote-" + hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    return "".join(f"\n{each}" for each in changed)
