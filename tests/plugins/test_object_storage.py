@@ -168,6 +168,9 @@ class TestTables:
         fsspec.filesystem("s3").pipe_file(f"{bucket}/table.parquet", content)
         dataset = create(csv_table, file=f"{bucket}/table.parquet")
         assert dataset.image(1).size == (9, 5)
+        for name in ("none.parquet", "none.csv"):
+            with pytest.raises(DatasetError, match=f"{name} cannot be read .*check its path"):
+                create(csv_table, file=f"{bucket}/{name}")
 
     def test_few_images_of_a_large_folder_do_not_list_it(self, server, bucket):
         text = "path,label\na/0.png,a\nb/1.png,b\n"

@@ -97,7 +97,7 @@ def shown(path: str) -> str:
 
 
 def missing_reason(path: str) -> str | None:
-    """Return what to say of a missing file that could be meant as a URL or a pattern; None if neither."""
+    """Return what to say of a missing file that is a URL or could be a pattern, or None."""
     if os.path.lexists(path):
         return None
     if _URL.match(path):

@@ -108,7 +108,7 @@ def _entries(folder: RemotePath) -> list[Entry]:
     found = {}
     start = f"{path.rstrip('/')}/"
     for info in infos:
-        is_file = info["type"] == "file"
+        is_file = info["type"] != "directory"  # links of file systems that have them are files
         if is_file and info["name"] == path:
             raise NotADirectoryError("is a file")
         name = info["name"].removeprefix(start).rstrip("/")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from stackkit.api import UsageError, user_path
 from stackkit_plugins.shared.storage.remote_path import Location, RemotePath
@@ -76,7 +75,7 @@ def _refuse_secrets(text: str, what: str) -> None:
 
 def secret_in(url: str) -> str:
     """Return what in a URL may be secret, for messages; "" if nothing is."""
-    user, at, _ = urlsplit(url).netloc.rpartition("@")
+    user, at, _ = url.partition("://")[2].partition("/")[0].rpartition("@")
     if at and ":" in user:
         return "a password"
     return "a query (?...=), which may hold a token" if _QUERY.search(url) else ""
