@@ -232,7 +232,7 @@ def _paragraphs(text: str) -> str:
 def python_page() -> str:
     """Return the page of every name that `import stackkit` offers, and of the records of predictions."""
     import stackkit
-    from stackkit.library.loaded_model import ExpectedAccuracy
+    from stackkit.library.expected_accuracy import ExpectedAccuracy
     from stackkit.prediction.record import Candidate, Prediction, Vote
 
     things = [getattr(stackkit, name) for name in stackkit.__all__ if name != "__version__"]
@@ -275,6 +275,8 @@ _OWN = {"layer": {"choices": []}}
 
 def gallery_page() -> str:
     """Return the page of stackkit's own components, from `stackkit list-plugins --json`."""
+    from stackkit.api.specs import SPEC_TYPES
+
     components = _listed()
     parts = [
         "# Gallery",
@@ -286,7 +288,7 @@ def gallery_page() -> str:
         "shell: `'image-folder:root=birds\\, 2024'`. Components share a table if they have the same "
         "options, apart from defaults and layers.",
     ]
-    for kind in ("dataset", "backbone", "learner", "aggregator"):
+    for kind in SPEC_TYPES:
         parts.append(f"## {kind.capitalize()}s")
         groups: dict[str, list[dict[str, Any]]] = {}
         for component in components:

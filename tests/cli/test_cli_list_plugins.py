@@ -114,7 +114,7 @@ def test_the_table_has_what_a_user_chooses_a_network_by(
         "Keras ResNet50",
     ]
     assert row(listing, HISTOGRAM)[:2] == [HISTOGRAM, "ok"]
-    for heading in ("datasets", "learners", "aggregators"):
+    for heading in ("datasets", "learners", "aggregators", "executors"):
         assert row(listing, heading) == [heading, "status", "what it is"]
 
 

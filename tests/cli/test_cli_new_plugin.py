@@ -116,6 +116,7 @@ def test_a_run_with_it_gives_a_report(sort: str, shell: Shell) -> None:
         "backbone": f"{plugin_of('backbone')}:bins=8",
         "learner": "logistic",
         "aggregator": "soft-vote",
+        "executor": "local",
     }
     mine = kinds_of(sort)
     for kind in mine:
@@ -126,9 +127,11 @@ def test_a_run_with_it_gives_a_report(sort: str, shell: Shell) -> None:
         shell.run(
             f"stackkit run --dataset {chosen['dataset']} --backbones {chosen['backbone']} --json"
             f" --learner {chosen['learner']} --aggregator {chosen['aggregator']} --baseline none"
+            f" --executor {chosen['executor']}"
         ).stdout
     )
     used = {part["kind"]: part["distribution"] for part in report["components"]}
+    used["executor"] = report["executor"]["distribution"]
     for kind in mine:
         assert used[kind] == f"stackkit-{plugin_of(kind)}"
     assert report["n_images"] == 18
@@ -287,7 +290,7 @@ def test_an_unknown_kind_is_refused(stackkit: Command, tmp_path: Path) -> None:
     outcome = stackkit("new-plugin", "leaf", "--kind", "optimiser", "--out", tmp_path)
     assert outcome.code == 2
     assert outcome.error == (
-        "kind must be one of dataset, backbone, learner, aggregator, got 'optimiser'"
+        "kind must be one of dataset, backbone, learner, aggregator, executor, got 'optimiser'"
     )
     assert list(tmp_path.iterdir()) == []
 

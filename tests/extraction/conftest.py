@@ -16,7 +16,8 @@ def store(tmp_path) -> FeatureStore:
 @pytest.fixture
 def birds(bird_folder, tmp_path, monkeypatch):
     """18 photographs, extracted in chunks of 4; its files may be damaged."""
-    monkeypatch.setattr("stackkit.extraction.preparation.SAMPLE_IMAGES", 4)
+    for module in ("preparation", "ready_networks"):
+        monkeypatch.setattr(f"stackkit.extraction.{module}.SAMPLE_IMAGES", 4)
     for module in ("backbone", "preparation"):
         monkeypatch.setattr(
             f"stackkit.extraction.{module}.DEFAULT_READINESS", Readiness(settings={}, batch_size=4)

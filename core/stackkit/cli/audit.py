@@ -54,7 +54,7 @@ Top = Annotated[
 ]
 
 
-OF_RECIPE = ("dataset", "recipe", "backbones", "learner", "cv", "jobs", "seed", "strict")
+OF_RECIPE = ("dataset", "recipe", "backbones", "learner", "cv", "jobs", "executor", "seed", "strict")
 """Options of a recipe that an audit has; the others belong to what it chooses itself, see `audited`."""
 
 

@@ -22,7 +22,7 @@ def complete_components(kind: Kind, *, several: bool = True) -> Callable[[str], 
     Parameters
     ----------
     kind : str
-        "dataset", "backbone", "learner" or "aggregator".
+        "dataset", "backbone", "learner", "aggregator" or "executor".
     several : bool
         Whether a comma-separated list is allowed.
 

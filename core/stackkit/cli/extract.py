@@ -6,11 +6,11 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stackkit.cli import options
+from stackkit.cli import machine_options, options
 from stackkit.cli.host import the_host
 from stackkit.cli.output import print_json, stdout_set_aside
 from stackkit.cli.recipe_options import start_from
-from stackkit.recipe import Recipe
+from stackkit.recipe import LOCAL, Recipe
 from stackkit.utils.console import say
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def extract(
     feature_dtype: options.FeatureDtype = "float32",
     device: options.Device = None,
     threads: options.Threads = None,
+    executor: machine_options.Executor = LOCAL,
     dry_run: options.DryRun = False,
     progress: options.Progress = "auto",
     as_json: options.Json = False,
@@ -42,7 +43,7 @@ def extract(
     options.check_count("--threads", threads)
     composed = start_from(recipe, dataset, backbones=backbones, seed=seed, strict=strict)
     options.check_seed(composed.seed)
-    composed = replace(composed, device=device, threads=threads)
+    composed = replace(composed, device=device, threads=threads, executor=executor)
     feature_store = options.feature_store(store, feature_dtype)
     if dry_run:
         from stackkit.cli.preview import show_dry_run

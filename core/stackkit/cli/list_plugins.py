@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stackkit.api.errors import PluginError, UsageError
-from stackkit.api.specs import Kind
+from stackkit.api.specs import SPEC_TYPES, Kind
 from stackkit.cli import options
 from stackkit.cli.host import the_host
 from stackkit.cli.output import print_csv, print_json, stdout_set_aside, terminal_width
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from stackkit.host.host import Host
     from stackkit.host.registry import Registry
 
-KINDS: tuple[Kind, ...] = ("dataset", "backbone", "learner", "aggregator")
+KINDS: tuple[Kind, ...] = tuple(SPEC_TYPES)
 
 
 def list_plugins(

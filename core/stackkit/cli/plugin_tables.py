@@ -31,6 +31,7 @@ EXAMPLES = {
     "learner": "--dataset mnist --backbones 'efficientnet-lite*' --learner {}",
     "baseline": "--dataset mnist --backbones 'efficientnet-lite*' --baseline {}",
     "aggregator": "--dataset mnist --backbones 'efficientnet-lite*' --aggregator {}",
+    "executor": "--dataset mnist --backbones 'efficientnet-lite*' --executor {}",
 }
 
 

@@ -6,8 +6,8 @@ import inspect
 from collections.abc import Callable, Collection
 from typing import Any
 
-from stackkit.cli import options
-from stackkit.recipe import Recipe
+from stackkit.cli import machine_options, options
+from stackkit.recipe import LOCAL, Recipe
 from stackkit.recipe.given import Given, checked_recipe, recipe_from
 
 
@@ -28,6 +28,7 @@ def parse_recipe(
     refit: options.Refit = None,
     learning_curve: options.LearningCurve = None,
     jobs: options.Jobs = None,
+    executor: machine_options.Executor = LOCAL,
     seed: options.Seed = None,
     strict: options.Strict = None,
 ) -> Recipe:
@@ -49,7 +50,7 @@ def parse_recipe(
         "seed": seed,
         "strict": strict,
     }
-    return checked_recipe(dataset, recipe, given, jobs=jobs)
+    return checked_recipe(dataset, recipe, given, jobs=jobs, executor=executor)
 
 
 def start_from(recipe: str | None, dataset: str, **given: Given) -> Recipe:

@@ -128,7 +128,8 @@ class Plugins:
         text += f"; not ready: {', '.join(unready)}" if unready else ""
         # A run can download missing weights and images, but not missing packages.
         if all(self._broken(one) or missing_requirements(one.spec) for one in components):
-            remedy = f"a run needs a {kind}: solve the other problems first"
+            article = "an" if kind[0] in "aeiou" else "a"
+            remedy = f"a run needs {article} {kind}: solve the other problems first"
             return problem(f"{kind}s", text, remedy, state="blocker", unavailable_reason=reasons)
         remedy = f"`stackkit list-plugins --kind {kind}` shows why" if unready else ""
         return ok(f"{kind}s", text, remedy, unavailable_reason=reasons)

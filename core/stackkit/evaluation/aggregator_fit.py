@@ -19,7 +19,7 @@ from stackkit.evaluation.fit import Fit, FitResult, errors_name, training_groups
 from stackkit.evaluation.fit_digest import digest_of, identity
 from stackkit.evaluation.groups import Groups
 from stackkit.evaluation.kept import Kept
-from stackkit.evaluation.probabilities import FoldProbabilities, checked_labels
+from stackkit.evaluation.probabilities import Probabilities, checked_labels
 from stackkit.evaluation.scores import gives_scores, scores
 from stackkit.host.configured_component import ConfiguredComponent
 
@@ -33,8 +33,9 @@ class ProbabilityFit:
     ----------
     aggregator : CheckedAggregator
         The aggregator, with the kind of probabilities that it is fitted on.
-    probabilities : FoldProbabilities
-        Probabilities of all learners in this fold.
+    known, new : ndarray of shape (n_learners, n_train, n_classes), (n_learners, n_test, n_classes)
+        Probabilities of all learners: of the training rows, to fit on, and of the test rows; see
+        `FoldProbabilities.for_aggregator`.
     labels : ndarray of shape (n_train,), int64
         Labels of the fold's training rows.
     sources : sequence of Fit
@@ -50,7 +51,8 @@ class ProbabilityFit:
     """
 
     aggregator: CheckedAggregator
-    probabilities: FoldProbabilities
+    known: Probabilities
+    new: Probabilities
     labels: NDArray[np.int64]
     sources: Sequence[Fit]
     uninformed: NDArray[np.int64]
@@ -73,23 +75,40 @@ class ProbabilityFit:
         return self.aggregator.component.process_state
 
     @property
+    def title(self) -> str:
+        """The aggregator."""
+        return f"aggregator {self.aggregator.component.label}"
+
+    @property
+    def own_rows(self) -> Sequence[NDArray[np.int64]]:
+        """None: all aggregators of a fold are fitted on the same rows."""
+        return ()
+
+    @property
     def kept(self) -> Kept:
         """How the fitted aggregator is kept."""
-        n_classes = self.probabilities.test.shape[2]
-        return Kept(component=self.aggregator.component, n_classes=n_classes)
+        return Kept(component=self.aggregator.component, n_classes=self.new.shape[2])
+
+    @property
+    def stays_here(self) -> bool:
+        """Whether an aggregator without a state is kept."""
+        return self.keep and not self.kept.portable
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what only the digest needs, such as all fits below this one."""
+        return {**self.__dict__, "digest": self.digest, "sources": (), "uninformed": self.uninformed[:0]}
 
     def run(self) -> FitResult:
         """Fit the aggregator and predict the test rows."""
         with errors_name(self.aggregator.component):
-            known, new = self.probabilities.for_aggregator(self.aggregator.fit_on)
             aggregator = self.aggregator.component.create()
             with watch_convergence() as watch:
                 groups = group_argument(aggregator.fit, *training_groups(self.groups))
-                aggregator.fit(known, self.labels, **groups)
-            _, n_test, n_classes = new.shape
+                aggregator.fit(self.known, self.labels, **groups)
+            _, n_test, n_classes = self.new.shape
             return FitResult(
                 converged=not watch.stopped_early,
-                **_predicted(aggregator, new, n_test, n_classes),
+                **_predicted(aggregator, self.new, n_test, n_classes),
                 **(self.kept.of(aggregator) if self.keep else {}),
             )
 
@@ -134,10 +153,26 @@ class FeatureFit:
         return combined(self.aggregator.component.process_state, self.learner.process_state)
 
     @property
+    def title(self) -> str:
+        """The aggregator, its learner and the backbones."""
+        backbones = " + ".join(features.label for features in self.features)
+        return f"aggregator {self.aggregator.component.label} of {self.learner.label} on {backbones}"
+
+    @property
+    def own_rows(self) -> Sequence[NDArray[np.int64]]:
+        """The rows to fit on and those to predict."""
+        return self.train, self.test
+
+    @property
     def kept(self) -> Kept:
         """How the fitted aggregator is kept."""
         component = self.aggregator.component
         return Kept(component=component, n_classes=self.n_classes, learner=self.learner)
+
+    @property
+    def stays_here(self) -> bool:
+        """Whether an aggregator without a state is kept."""
+        return self.keep and not self.kept.portable
 
     def run(self) -> FitResult:
         """Fit the aggregator and predict the test rows."""

@@ -156,9 +156,10 @@ class Comparison:
             stacked: list[Fit] = list(
                 plan.probability_fits(fits, probabilities) if probabilities else ()
             )
-            return Batch(fits=stacked, then=finish)
+            return Batch(fits=stacked, then=finish, where=where)
 
-        return Batch(fits=fits.all, then=aggregate)
+        where = f"fold {fits.number + 1}"
+        return Batch(fits=fits.all, then=aggregate, where=where)
 
     def _aggregated(
         self, fits: FoldFits, known: Mapping[Fit, FitResult], stacked: Sequence[FitResult]

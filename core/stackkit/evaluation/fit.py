@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -79,6 +79,18 @@ class Fit(Protocol):
     @property
     def process_state(self) -> frozenset[str] | None:
         """Process-wide state that it uses; None: any, so nothing else may run meanwhile."""
+
+    @property
+    def title(self) -> str:
+        """What is fitted, such as "learner logistic on resnet50", for errors."""
+
+    @property
+    def own_rows(self) -> Sequence[NDArray[np.int64]]:
+        """Arrays that no other fit has; workers get all other ones once, and these with the fit."""
+
+    @property
+    def stays_here(self) -> bool:
+        """Whether the result has an object that cannot leave the process that made it."""
 
     def run(self) -> FitResult:
         """Fit and predict; raises PluginError that names the component if this fails."""

@@ -143,21 +143,28 @@ class FitPlan:
 
     def probability_fits(self, fits: FoldFits, probabilities: FoldProbabilities) -> list[ProbabilityFit]:
         """Plan the fits of the aggregators on the probabilities of one fold, in the table's order."""
-        return [
-            ProbabilityFit(
-                aggregator=aggregator,
-                probabilities=probabilities,
-                labels=self.labels[fits.fold.train],
-                sources=fits.sources(aggregator.fit_on),
-                groups=None if self.groups is None else self.groups[fits.fold.train],
-                uninformed=(
-                    fits.uninformed if aggregator.fit_on == "out-of-fold" else fits.uninformed[:0]
-                ),
-                keep=self._keeps(aggregator),
+        # The same arrays for all aggregators, so that workers get them once.
+        labels = self.labels[fits.fold.train]
+        groups = None if self.groups is None else self.groups[fits.fold.train]
+        planned = []
+        for aggregator in self.classifiers.aggregators:
+            if aggregator.fit_on == "features":
+                continue
+            known, new = probabilities.for_aggregator(aggregator.fit_on)
+            informed = aggregator.fit_on != "out-of-fold"
+            planned.append(
+                ProbabilityFit(
+                    aggregator=aggregator,
+                    known=known,
+                    new=new,
+                    labels=labels,
+                    sources=fits.sources(aggregator.fit_on),
+                    groups=groups,
+                    uninformed=fits.uninformed[:0] if informed else fits.uninformed,
+                    keep=self._keeps(aggregator),
+                )
             )
-            for aggregator in self.classifiers.aggregators
-            if aggregator.fit_on != "features"
-        ]
+        return planned
 
     def _keeps(self, aggregator: CheckedAggregator) -> bool:
         return self.keep and aggregator.component.text == self.chosen

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from multiprocessing.pool import ThreadPool
 from queue import Empty, SimpleQueue
 
 from joblib import cpu_count
 
+from stackkit.api.executor import Executor
 from stackkit.api.reporter import Reporter
-from stackkit.evaluation.conditions import disturb, one_blas_thread, one_openmp_thread, seeded
+from stackkit.evaluation.conditions import one_blas_thread
 from stackkit.evaluation.convergence import convergence_warnings_captured
 from stackkit.evaluation.fit import Fit, FitResult
 from stackkit.evaluation.fit_cache import FitCache
+from stackkit.evaluation.on_workers.pool import FitWorkers
+from stackkit.evaluation.on_workers.shared import SharedArrays
+from stackkit.evaluation.pool import FitThreads, Job, Outcome, Pool
 from stackkit.utils.interrupts import StopAtOnce
 
 TASK = "fitting"
@@ -45,16 +48,19 @@ class Batch:
     then : callable
         Called with all results, in the order of `fits`. Returns the batch that these make possible, or
         None.
+    where : str
+        The part of the evaluation that the fits belong to, such as "fold 2", for errors.
 
     """
 
     fits: Sequence[Fit]
     then: Callable[[list[FitResult]], Batch | None]
+    where: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FitScheduler:
-    """Run fits in threads of this process.
+    """Run fits in threads of this process, or on the workers of an executor.
 
     Parameters
     ----------
@@ -65,19 +71,24 @@ class FitScheduler:
     stop_if_asked : callable
         Called after every fit; raises KeyboardInterrupt if the user pressed Ctrl-C.
     jobs : int or None
-        Number of fits at a time; None means one per core.
+        Number of fits at a time in this process; None means one per core.
     task : str
         Name of the progress bar.
+    executor : Executor or None
+        Workers that fit; None for threads of this process.
+    shared : SharedArrays
+        What the workers have got already.
 
     Notes
     -----
-    Threads rather than processes, because solvers spend their time in compiled code that releases the
-    GIL. Threads share one copy of the features, need no pickling of plugin objects, and a fit in
-    progress at Ctrl-C can finish and be cached, where the terminal would send SIGINT to every process.
+    On one machine, threads suit better than processes: solvers spend their time in compiled code that
+    releases the GIL, threads share one copy of the features, and plugin objects need no pickling.
+    Workers are for more than one machine. They never see the cache: this process looks fits up before
+    it hands them over, and keeps their results.
 
-    Neither `jobs` nor the order of fits has an influence on results. Every fit uses one thread. Fits
-    that use the same process-wide state take turns, and others run meanwhile. A fit that may use any
-    state, because its component does not say which, runs alone.
+    Neither `jobs` nor the order of fits nor the executor has an influence on results. Every fit uses one
+    thread. In one process, fits that use the same process-wide state take turns, and others run
+    meanwhile. A fit that may use any state, because its component does not say which, runs alone.
 
     """
 
@@ -86,6 +97,8 @@ class FitScheduler:
     stop_if_asked: Callable[[], None] = lambda: None
     jobs: int | None = None
     task: str = TASK
+    executor: Executor | None = None
+    shared: SharedArrays = field(default_factory=SharedArrays, repr=False)
 
     @property
     def n_parallel(self) -> int:
@@ -99,25 +112,19 @@ class FitScheduler:
         only a few batches hold results in memory at a time. What a fit or `stop_if_asked` raises is
         raised once the fits in progress are finished and cached. Evaluations in one process take turns.
         """
-        with (
-            _one_evaluation,
-            convergence_warnings_captured(),
-            one_blas_thread(),
-            # Not joblib.Parallel, which takes all tasks up front: aggregators become known fold by fold.
-            ThreadPool(self.n_parallel) as pool,
-        ):
+        with _one_evaluation, convergence_warnings_captured(), one_blas_thread(), self._pool() as pool:
             _Execution(scheduler=self, pool=pool, upcoming=iter(batches)).run()
 
-    def result(self, fit: Fit) -> FitResult:
-        """Return the result of a fit, from the cache or by running it."""
-        if (cached := self.cache.load(fit)) is not None:
-            return cached
-        with one_openmp_thread(), seeded(fit.process_state, fit.digest):
-            start = time.perf_counter()
-            result = fit.run()
-            result = replace(result, seconds=time.perf_counter() - start)
-        self.cache.save(fit, result)
-        return result
+    @contextmanager
+    def _pool(self) -> Iterator[Pool]:
+        """Start what runs the fits."""
+        # Not joblib.Parallel, which takes all tasks up front: aggregators become known fold by fold.
+        with ThreadPool(self.n_parallel) as threads:
+            here = FitThreads(cache=self.cache, threads=threads, count=self.n_parallel)
+            if self.executor is None or self.executor.in_process:
+                yield here
+            else:
+                yield FitWorkers(executor=self.executor, cache=self.cache, here=here, shared=self.shared)
 
     def advance(self) -> None:
         """Report a finished fit, and once why results cannot be cached."""
@@ -138,92 +145,82 @@ class _OpenBatch:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Job:
+class _Planned(Job):
     """A fit of a batch, by its position."""
 
     opened: _OpenBatch
     position: int
-
-    @property
-    def fit(self) -> Fit:
-        return self.opened.batch.fits[self.position]
 
 
 @dataclass(slots=True, kw_only=True)
 class _Execution:
     """The state of one `FitScheduler.run`.
 
-    Only the main thread changes it. The pool's threads hand over results through `finished`, so no locks
-    are needed, and `Batch.then` and the reporter are never called from two threads at once.
+    Only the main thread changes it. Fits hand over their outcomes through `finished`, so no locks are
+    needed, and `Batch.then` and the reporter are never called from two threads at once.
     """
 
     scheduler: FitScheduler
-    pool: ThreadPool
+    pool: Pool
     upcoming: Iterator[Batch]
-    ready: deque[_Job] = field(default_factory=deque)
-    running: list[_Job] = field(default_factory=list)
-    finished: SimpleQueue[tuple[_Job, FitResult | BaseException]] = field(default_factory=SimpleQueue)
+    ready: deque[_Planned] = field(default_factory=deque)
+    running: list[_Planned] = field(default_factory=list)
+    finished: SimpleQueue[tuple[_Planned, Outcome]] = field(default_factory=SimpleQueue)
 
     def run(self) -> None:
         """Run until nothing is left or something is raised."""
-        while True:
-            while len(self.running) < self.scheduler.n_parallel and (job := self._next_job()):
-                self._start(job)
-            if not self.running:
-                return
-            job, result = self._next_finished()
-            try:
-                self._take(job, result)
+        try:
+            while True:
+                while self.pool.has_room(self.running) and (job := self._next_job()):
+                    self._start(job)
+                if not self.running:
+                    return
+                job, outcome = self._next_finished()
+                self._take(job, self.pool.received(job, outcome))
                 self.scheduler.stop_if_asked()
-            except StopAtOnce:
-                # The pool's threads are daemons and do not hold the process back.
-                raise
-            except BaseException:
-                # A fit cannot be cancelled, and its thread caches its result: wait for those in
-                # progress.
-                while self.running:
-                    self._next_finished()
-                raise
+        except StopAtOnce:
+            # The pool's threads are daemons and do not hold the process back.
+            raise
+        except BaseException:
+            self._finish_those_in_progress()
+            raise
 
-    def _next_job(self) -> _Job | None:
-        """Take the first fit that no running one disturbs; None if there is none now."""
+    def _finish_those_in_progress(self) -> None:
+        """Wait for fits in progress, which cannot be cancelled, so that their results are cached."""
+        while self.running:
+            job, outcome = self._next_finished()
+            with suppress(Exception):  # the first error is the one to report
+                self.pool.received(job, outcome)
+
+    def _next_job(self) -> _Planned | None:
+        """Take the first fit that no running one is in the way of; None if there is none now."""
         while not self.ready:
             if (batch := next(self.upcoming, None)) is None:
                 return None
             self.ready.extend(self._open(batch))
-        busy = [job.fit.process_state for job in self.running]
         for job in self.ready:
-            if not any(disturb(job.fit.process_state, state) for state in busy):
+            if self.pool.admits(job, self.running):
                 self.ready.remove(job)
                 return job
         return None
 
-    def _open(self, batch: Batch | None) -> list[_Job]:
+    def _open(self, batch: Batch | None) -> list[_Planned]:
         # A batch without fits is finished already, so the one that follows from it is opened.
         while batch is not None and not batch.fits:
             batch = batch.then([])
         if batch is None:
             return []
         opened = _OpenBatch(batch)
-        return [_Job(opened, position) for position in range(len(batch.fits))]
+        return [_Planned(fit, batch.where, opened, position) for position, fit in enumerate(batch.fits)]
 
-    def _start(self, job: _Job) -> None:
-        fit, result, finished = job.fit, self.scheduler.result, self.finished
-
-        def attempt() -> None:
-            # BaseException, because a pool's thread silently dies of anything that is not an Exception
-            # (a plugin may call sys.exit), and `_next_finished` would wait forever.
-            try:
-                finished.put((job, result(fit)))
-            except BaseException as error:
-                finished.put((job, error))
-
-        self.pool.apply_async(attempt)
+    def _start(self, job: _Planned) -> None:
+        self.pool.start(job, lambda outcome: self.finished.put((job, outcome)))
         self.running.append(job)
 
-    def _take(self, job: _Job, result: FitResult | BaseException) -> None:
-        if isinstance(result, BaseException):
-            raise result
+    def _take(self, job: _Planned, result: FitResult | None) -> None:
+        if result is None:
+            self.ready.append(job)
+            return
         self.scheduler.advance()
         opened = job.opened
         opened.results[job.position] = result
@@ -232,9 +229,9 @@ class _Execution:
             # To the left: finishing a fold releases its probabilities before another fold adds its own.
             self.ready.extendleft(reversed(self._open(follows)))
 
-    def _next_finished(self) -> tuple[_Job, FitResult | BaseException]:
+    def _next_finished(self) -> tuple[_Planned, Outcome]:
         while True:
             with suppress(Empty):
-                job, result = self.finished.get(timeout=LOOK_AGAIN_S)
+                job, outcome = self.finished.get(timeout=LOOK_AGAIN_S)
                 self.running.remove(job)
-                return job, result
+                return job, outcome

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from stackkit import __version__
 from stackkit.api.dataset import Dataset, FailedImage
 from stackkit.api.errors import EvaluationError, UsageError
+from stackkit.api.executor import Executor
 from stackkit.api.reporter import Reporter
 from stackkit.audit.examine import examine
 from stackkit.audit.findings import Audit
@@ -25,6 +26,7 @@ from stackkit.evaluation.evaluability import check_evaluable, check_folds
 from stackkit.evaluation.inputs import UsableFeatures, make_comparison, usable_features
 from stackkit.evaluation.protocol import protocol_of
 from stackkit.evidence.thumbnails import make_thumbnails
+from stackkit.execution.opening import opened
 from stackkit.experiment.evaluation import failed_images_mentioned, fit_scheduler
 from stackkit.experiment.features import computed_features
 from stackkit.extraction.dataset import open_dataset
@@ -102,12 +104,15 @@ def audit(
     preview = make_preview(used, components, dataset, store)
     begin(preview)
     require_weights(components.backbones, preview.backbones, registry)
-    rows, summary = computed_features(used, preview, dataset, store, reporter, expect)
-    usable = usable_features(dataset, rows, preview.backbones, store)
-    used = _with_copies_together(used, dataset, rows.fingerprints)
-    with failed_images_mentioned(summary.failed):
-        kept = None if effects.during_run() else fits
-        probabilities = _probabilities(used, classifiers, dataset, usable, reporter, kept)
+    with opened(components.executor) as executor:
+        work = (used, preview, dataset, store, reporter, expect, executor)
+        rows, summary = computed_features(*work)
+        usable = usable_features(dataset, rows, preview.backbones, store)
+        used = _with_copies_together(used, dataset, rows.fingerprints)
+        with failed_images_mentioned(summary.failed):
+            kept = None if effects.during_run() else fits
+            fitted = (used, classifiers, dataset, usable, reporter, kept, executor)
+            probabilities = _probabilities(*fitted)
     subject = _subject(dataset, usable)
     found = examine(
         subject,
@@ -146,6 +151,7 @@ def _probabilities(
     usable: UsableFeatures,
     reporter: Reporter,
     fits: Path | None,
+    executor: Executor | None,
 ) -> NDArray[np.float32]:
     """Return what learners say about each image when it was left out, their mean, (n, n_classes)."""
     found = np.full((len(usable.rows), len(dataset.classes)), np.nan, dtype=np.float32)
@@ -154,7 +160,7 @@ def _probabilities(
         assert outcome.probabilities is not None, "soft-vote needs them"
         found[outcome.fold.test] = outcome.probabilities.test.mean(axis=0)
 
-    with fit_scheduler(recipe, reporter, fits) as scheduler:
+    with fit_scheduler(recipe, reporter, fits, executor) as scheduler:
         make_comparison(recipe, classifiers, dataset, usable, scheduler, on_fold).run_fits()
     return found
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from stackkit.api.dataset import Dataset, FailedImage
 from stackkit.api.errors import EvaluationError
+from stackkit.api.executor import Executor
 from stackkit.api.reporter import Reporter
 from stackkit.evaluation.classifiers import CheckedClassifiers
 from stackkit.evaluation.comparison import Comparison, FoldOutcome
@@ -96,14 +97,15 @@ def evaluate(
     reporter: Reporter,
     outputs: Outputs,
     fitting: StackFitting | None = None,
+    executor: Executor | None = None,
 ) -> Evaluation:
     """Run all fits that are not cached; a first Ctrl-C waits for those in progress.
 
-    With `fitting`, a stack is fitted besides.
+    With `fitting`, a stack is fitted besides. Fits run on the workers of `executor`; None: here.
     """
     predictions = Predictions()
     with (
-        fit_scheduler(recipe, reporter, outputs.fits) as scheduler,
+        fit_scheduler(recipe, reporter, outputs.fits, executor) as scheduler,
         probability_file(outputs.folder, reporter.message) as probabilities,
     ):
 
@@ -140,14 +142,21 @@ def evaluate(
 
 
 @contextmanager
-def fit_scheduler(recipe: Recipe, reporter: Reporter, fits: Path | None) -> Iterator[FitScheduler]:
+def fit_scheduler(
+    recipe: Recipe, reporter: Reporter, fits: Path | None, executor: Executor | None = None
+) -> Iterator[FitScheduler]:
     """Yield what runs the fits of a recipe; a first Ctrl-C waits for those in progress.
 
-    `fits` is the folder that caches finished fits; None caches nothing.
+    `fits` is the folder that caches finished fits; None caches nothing. The fits run on the workers of
+    `executor`; None for this process.
     """
     with ctrl_c_waits(reporter.message, STOPPING_FITS) as stop_if_asked:
         yield FitScheduler(
-            cache=FitCache(fits), reporter=reporter, stop_if_asked=stop_if_asked, jobs=recipe.jobs
+            cache=FitCache(fits),
+            reporter=reporter,
+            stop_if_asked=stop_if_asked,
+            jobs=recipe.jobs,
+            executor=executor,
         )
 
 

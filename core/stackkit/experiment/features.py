@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from stackkit.api.dataset import Dataset, FailedImage
+from stackkit.api.executor import Executor
 from stackkit.api.reporter import Reporter
 from stackkit.evaluation.evaluability import check_folds
+from stackkit.execution.opening import opened
 from stackkit.extraction.dataset import open_dataset
 from stackkit.extraction.decoding import strict_error
 from stackkit.extraction.estimate import Estimate
@@ -42,7 +44,8 @@ def extract_features(
     preview = make_preview(recipe, components, dataset, store)
     begin(preview)
     require_weights(components.backbones, preview.backbones, registry)
-    _, summary = computed_features(recipe, preview, dataset, store, reporter, expect)
+    with opened(components.executor) as executor:
+        _, summary = computed_features(recipe, preview, dataset, store, reporter, expect, executor)
     return replace(summary, notes=effects.notes())
 
 
@@ -53,24 +56,37 @@ def computed_features(
     store: FeatureStore,
     reporter: Reporter,
     expect: Callable[[Estimate], None],
+    executor: Executor | None = None,
 ) -> tuple[DatasetRows, ExtractionSummary]:
     """Extract features; the summary lists images that failed while fingerprinted or decoded."""
-    rows, failed = fingerprints(preview.components.dataset.text, dataset, reporter)
+    rows, failed = fingerprints(preview.components.dataset.text, dataset, reporter, executor)
     refuse_if_strict(recipe, failed)
     if recipe.group_duplicates:  # copies are known only now, and may leave a class with too few groups
         check_folds(recipe, dataset, rows.fingerprints)
     summary = extract(
-        dataset, rows, preview.backbones, store, reporter, strict=recipe.strict, expect=expect
+        dataset,
+        rows,
+        preview.backbones,
+        store,
+        reporter,
+        strict=recipe.strict,
+        expect=expect,
+        executor=executor,
     )
     summary = replace(summary, failed=(*failed, *summary.failed))
     return rows, _with_all_remarks(recipe, dataset, rows, summary, store, reporter)
 
 
 def stored_features(
-    recipe: Recipe, preview: Preview, dataset: Dataset, store: FeatureStore, reporter: Reporter
+    recipe: Recipe,
+    preview: Preview,
+    dataset: Dataset,
+    store: FeatureStore,
+    reporter: Reporter,
+    executor: Executor | None = None,
 ) -> tuple[DatasetRows, ExtractionSummary]:
     """Check that the store has the features of every readable image."""
-    rows, failed = fingerprints(preview.components.dataset.text, dataset, reporter)
+    rows, failed = fingerprints(preview.components.dataset.text, dataset, reporter, executor)
     summary = already_extracted(dataset, rows, preview.backbones, store)
     failed += summary.failed
     refuse_if_strict(recipe, failed)

@@ -7,17 +7,18 @@ from datetime import UTC, datetime
 
 from stackkit import __version__
 from stackkit.api.dataset import Dataset
+from stackkit.api.executor import Executor
 from stackkit.evaluation.overlaps import SharedImages, find_duplicates, summarise_groups
 from stackkit.evaluation.protocol import has_groups
 from stackkit.experiment.evaluation import Evaluation
 from stackkit.extraction.summary import ExtractionSummary
-from stackkit.host.configured_component import describe
+from stackkit.host.configured_component import ConfiguredComponent, describe
 from stackkit.host.figures import FigureWatch
 from stackkit.preview import Preview
-from stackkit.recipe import Recipe
+from stackkit.recipe import LOCAL, Recipe
 from stackkit.report.caveats import notes, notes_on_selection
 from stackkit.report.image_notes import image_notes
-from stackkit.report.report import Cost, FoldSize, RecipeUsed, Report
+from stackkit.report.report import Cost, ExecutorUsed, FoldSize, RecipeUsed, Report
 from stackkit.report.shared_images import notes_on_shared_images
 from stackkit.utils.versions import versions
 from stackkit.verdicts.judging import make_verdicts
@@ -33,6 +34,7 @@ def make_report(
     costs: Sequence[Cost],
     timings: Mapping[str, float],
     effects: FigureWatch,
+    executor: ExecutorUsed,
 ) -> Report:
     """Describe what was run, on what, how, and with which results; `timings` are in seconds."""
     comparison = evaluation.comparison
@@ -62,10 +64,7 @@ def make_report(
         suspect_images=summary.suspect,
         results=tuple(evaluation.results),
         components=tuple(describe(preview.components.all)),
-        extraction={
-            label: {"computed": computed, "reused": summary.reused[label]}
-            for label, computed in summary.computed.items()
-        },
+        extraction=_extraction(summary),
         versions=versions(),
         timings={name: round(seconds, 3) for name, seconds in timings.items()},
         notes=all_notes,
@@ -73,6 +72,27 @@ def make_report(
         costs=tuple(costs),
         verdicts=verdicts,
         learning_curve=evaluation.learning_curve,
+        executor=executor,
+    )
+
+
+def _extraction(summary: ExtractionSummary) -> dict[str, dict[str, int]]:
+    return {
+        label: {"computed": computed, "reused": summary.reused[label]}
+        for label, computed in summary.computed.items()
+    }
+
+
+def executor_used(component: ConfiguredComponent | None, executor: Executor | None) -> ExecutorUsed:
+    """Return what a report says of the executor of a run; None stands for this process."""
+    if component is None or executor is None:
+        return ExecutorUsed(name=LOCAL, distribution="stackkit", version=__version__, workers=1)
+    described = component.component
+    return ExecutorUsed(
+        name=component.name,
+        distribution=described.distribution,
+        version=described.version,
+        workers=executor.n_workers,
     )
 
 

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from stackkit.api.dataset import Dataset
+from stackkit.api.executor import Executor
 from stackkit.api.reporter import Reporter
 from stackkit.evaluation.classifiers import CheckedAggregator, CheckedClassifiers
 from stackkit.evaluation.evaluability import check_evaluable
 from stackkit.evaluation.inputs import UsableFeatures, usable_features
 from stackkit.evaluation.protocol import protocol_of
+from stackkit.execution.opening import opened
 from stackkit.experiment.costs import costs_of
 from stackkit.experiment.evaluation import Evaluation, Outputs, evaluate, failed_images_mentioned
 from stackkit.experiment.features import computed_features, stored_features
-from stackkit.experiment.report import make_report
+from stackkit.experiment.report import executor_used, make_report
 from stackkit.extraction.dataset import open_dataset
 from stackkit.extraction.estimate import Estimate
 from stackkit.extraction.summary import ExtractionSummary
@@ -27,7 +29,7 @@ from stackkit.host.registry import Registry
 from stackkit.model.fitting import StackFitting
 from stackkit.preview import Preview, make_preview
 from stackkit.recipe import Recipe, ResolvedRecipe, resolve
-from stackkit.report.report import Cost, RecipeUsed, Report
+from stackkit.report.report import Cost, ExecutorUsed, RecipeUsed, Report
 from stackkit.store import DatasetRows, FeatureStore
 
 Choose: TypeAlias = Callable[[ResolvedRecipe, CheckedClassifiers], CheckedAggregator]
@@ -119,7 +121,7 @@ def carry_out(
 ) -> Finished:
     """Extract features and evaluate classifiers, and fit a stack if `steps` say so."""
     timings = dict[str, float]()
-    with _timed(timings, "total_s"):
+    with _timed(timings, "total_s"), ExitStack() as workers:
         components = resolve(recipe, registry)
         effects = FigureWatch(registry.host, components.all)
         dataset = open_dataset(components.dataset)
@@ -128,10 +130,13 @@ def carry_out(
         preview = make_preview(recipe, components, dataset, store)
         steps.begin(preview)  # only now: what was checked above needs no download
         require_weights(components.backbones, preview.backbones, registry)
+        executor = workers.enter_context(opened(components.executor))
         with _timed(timings, "extraction_s"):
             found = (recipe, preview, dataset, store, reporter)
             rows, summary = (
-                computed_features(*found, steps.expect) if steps.may_extract else stored_features(*found)
+                computed_features(*found, steps.expect, executor)
+                if steps.may_extract
+                else stored_features(*found, executor)
             )
         with failed_images_mentioned(summary.failed):
             extracted = _Extracted(
@@ -143,6 +148,8 @@ def carry_out(
                 usable=usable_features(dataset, rows, preview.backbones, store),
                 store=store,
                 effects=effects,
+                executor=executor,
+                used=executor_used(components.executor, executor),
             )
             first, *others = recipe.protocols
             evaluated = [extracted.evaluated(first, reporter, steps.outputs, chosen)]
@@ -174,6 +181,8 @@ class _Extracted:
     usable: UsableFeatures
     store: FeatureStore
     effects: FigureWatch
+    executor: Executor | None
+    used: ExecutorUsed
 
     def evaluated(
         self,
@@ -189,7 +198,7 @@ class _Extracted:
                 outputs = replace(outputs, fits=None)  # other runs must not reuse such fits
             fitting = StackFitting(chosen=chosen, official=recipe.official) if chosen else None
             task = (recipe, self.classifiers, self.dataset, self.usable, reporter, outputs)
-            evaluation = evaluate(*task, fitting)
+            evaluation = evaluate(*task, fitting, self.executor)
             costs = costs_of(evaluation, self.preview.backbones, self.rows, self.summary, self.store)
         return _Evaluated(
             recipe=recipe, evaluation=evaluation, costs=costs, seconds=timings["evaluation_s"]
@@ -208,6 +217,7 @@ class _Extracted:
             found.costs,
             {"extraction_s": timings["extraction_s"], **total},
             self.effects,
+            self.used,
         )
         return Finished(
             report=replace(report, recipe=RecipeUsed.of(asked)),

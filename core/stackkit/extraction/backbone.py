@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import math
 import operator
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import Any, SupportsIndex, cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,15 +22,13 @@ from stackkit.api.backbone import (
 )
 from stackkit.api.errors import ExtractionError, blaming
 from stackkit.extraction.code_digest import code_digest
+from stackkit.extraction.readiness import DEFAULT_READINESS, checked_readiness
 from stackkit.host.configured_component import ConfiguredComponent, describe
 from stackkit.store import BackboneKey
 from stackkit.utils.versions import versions
 
 UNTRAINED = " (untrained)"
 """End of the label of a backbone with random weights."""
-
-DEFAULT_READINESS = Readiness(settings={}, batch_size=32)
-"""For backbones without `prepare`, and for those that have nothing to compute."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +62,8 @@ class CheckedBackbone:
     gives_boxes : bool
         Its features are boxes. They are stored exactly, because the features of the parts of images that
         they enclose depend on every digit.
+    component : ConfiguredComponent or None
+        What made it, with its views; None if something else did, and workers cannot make it.
 
     """
 
@@ -80,6 +78,7 @@ class CheckedBackbone:
     label_on_whole_images: str = ""
     boxes_named: str = ""
     gives_boxes: bool = False
+    component: ConfiguredComponent | None = None
 
     @property
     def distribution(self) -> str:
@@ -178,7 +177,7 @@ class CheckedBackbone:
         if not hasattr(self.backbone, "prepare"):
             return DEFAULT_READINESS
         with self._blamed():
-            return _checked(cast(PreparableBackbone, self.backbone).prepare(images, report))
+            return checked_readiness(cast(PreparableBackbone, self.backbone).prepare(images, report))
 
     def images_per_s(self, images: NDArray[np.uint8]) -> float:
         """Measure the speed on (n, size, size, 3) uint8 images, in images per second."""
@@ -233,22 +232,6 @@ class CheckedBackbone:
         )
 
 
-def _checked(readiness: Readiness) -> Readiness:
-    """Return it with a batch size of type int; raises TypeError or ValueError if it is invalid."""
-    if not isinstance(readiness, Readiness):
-        raise TypeError(f"prepare must return a Readiness, got {type(readiness).__name__}")
-    if not isinstance(readiness.settings, dict):
-        raise TypeError(f"settings must be a dict, got {type(readiness.settings).__name__}")
-    json.dumps(readiness.settings)  # raises TypeError now, and not when the file is created
-    size = readiness.batch_size
-    if not (isinstance(size, SupportsIndex) and size >= 1):  # NumPy's integers are allowed
-        raise ValueError(f"batch_size must be an integer >= 1, got {size!r}")
-    rate = readiness.images_per_s
-    if rate is not None and not (rate > 0 and math.isfinite(rate)):
-        raise ValueError(f"images_per_s must be a finite number > 0 or None, got {rate!r}")
-    return replace(readiness, batch_size=operator.index(size))
-
-
 def make_backbone(component: ConfiguredComponent) -> CheckedBackbone:
     """Create the backbone of a component. Its weights need not be available yet.
 
@@ -285,6 +268,7 @@ def make_backbone(component: ConfiguredComponent) -> CheckedBackbone:
         label_on_whole_images=f"{whole.label}{untrained}" if component.views else "",
         boxes_named=str(component.host_options.get("boxes", "")),
         gives_boxes=component.gives_boxes,
+        component=component,
     )
 
 

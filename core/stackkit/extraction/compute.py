@@ -1,27 +1,27 @@
-"""Pass images through the networks, and store what they return.
+"""Compute all pending rows, and store them: blocks of features come from a computer, and go to files.
 
-Decoding threads, the networks and a writing thread run at the same time; the number of chunks between
-them is limited, and with it the memory. Whole images come first; a second pass over the images shows
-networks the parts that the first one found.
+A computer decodes images and asks networks, in this process or on workers. Whole images come first; a
+second pass over the images shows networks the parts that the first one found. A writing thread runs
+beside that; the number of blocks between the two is limited, and with it the memory.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stackkit.api.dataset import FailedImage
 from stackkit.api.reporter import Reporter
+from stackkit.extraction.blocks import Block, PendingSet
 from stackkit.extraction.boxes import Boxes, read_boxes
-from stackkit.extraction.decoding import Chunk, Decoder, Remarks, Request
+from stackkit.extraction.decoding import Remarks
 from stackkit.extraction.feature_set import needed
-from stackkit.extraction.network_calls import ComputedSet, by_call, call, require_finite
 from stackkit.extraction.network_seconds import NetworkSeconds
 from stackkit.extraction.preparation import Preparation
 from stackkit.extraction.summary import ExtractionSummary
@@ -31,11 +31,46 @@ from stackkit.utils.interrupts import ctrl_c_waits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Task(ComputedSet):
-    """A feature set that is computed, its open file, and the rows to compute."""
+class Task(PendingSet):
+    """A feature set that is computed, and its open file."""
 
     file: FeatureFile
-    pending: frozenset[int]
+
+
+class Computer(Protocol):
+    """Decodes images and asks networks: `in_this_process` or `on_workers`."""
+
+    @property
+    def last_words(self) -> str:
+        """What is said at the first Ctrl-C: what will be finished before the extraction ends."""
+
+    def prepare(self) -> Preparation:
+        """Find out what is pending, and get networks ready for it. Stores nothing."""
+
+    def check_backbones(self, preparation: Preparation) -> None:
+        """Refuse backbones whose features of an image depend on other images."""
+
+    def blocks(
+        self,
+        preparation: Preparation,
+        sets: Sequence[PendingSet],
+        boxes: Mapping[str, Boxes],
+        stop_if_asked: Callable[[], None],
+    ) -> Iterator[Block]:
+        """Yield blocks, in any order, until all pending rows of some sets are computed or have failed.
+
+        Parameters
+        ----------
+        preparation : Preparation
+            What `prepare` returned.
+        sets : sequence of PendingSet
+            Sets of the preparation. `PendingSet.number` is their number in it.
+        boxes : mapping of str to Boxes
+            The boxes of all rows, by `Geometry.boxes`.
+        stop_if_asked : callable
+            Raises KeyboardInterrupt after Ctrl-C. What was begun before is yielded all the same.
+
+        """
 
 
 def open_tasks(
@@ -54,18 +89,25 @@ def open_tasks(
     pending = needed(sets, found, preparation.hidden)
     return [
         Task(
+            number=number,
             feature_set=each,
             geometry=each.geometry,
             file=opened[each.label],
-            pending=frozenset(pending.get(each.label, ())),
+            pending=_mask(pending.get(each.label, []), len(rows.samples)),
             shared=prepared.shared,
         )
-        for each, prepared in zip(sets, preparation.sets, strict=True)
+        for number, (each, prepared) in enumerate(zip(sets, preparation.sets, strict=True))
     ]
 
 
+def _mask(numbers: Sequence[int], count: int) -> NDArray[np.bool_]:
+    found = np.zeros(count, dtype=bool)
+    found[numbers] = True
+    return found
+
+
 def compute_all(
-    decoder: Decoder,
+    computer: Computer,
     preparation: Preparation,
     tasks: Sequence[Task],
     rows: DatasetRows,
@@ -73,149 +115,100 @@ def compute_all(
     reporter: Reporter,
 ) -> ExtractionSummary:
     """Compute all sets: in a second pass over the images those that need the boxes of the first."""
-    whole = _start_progress(tasks, rows, reporter)
+    progress = _Progress.started(tasks, rows, reporter)
     first = [task for task in tasks if not task.geometry.boxes]
-    failed, remarks = _compute_pass(
-        first, _chunks(decoder, preparation, first), rows, clock, reporter, whole
-    )
-    boxes = _read_boxes(tasks)
-    second = []
+
+    def compute(some: Sequence[Task], boxes: Mapping[str, Boxes]) -> _Found:
+        # The writer is left last: what was computed is stored before KeyboardInterrupt ends the
+        # extraction.
+        stopping = ctrl_c_waits(reporter.message, computer.last_words)
+        with Writer() as writer, stopping as stop_if_asked:
+            blocks = computer.blocks(preparation, some, boxes, stop_if_asked)
+            return _write_all(blocks, some, clock, progress, writer)
+
+    found = compute(first, {})
+    boxes, second = _read_boxes(tasks), list[Task]()
     for task in (task for task in tasks if task.geometry.boxes):
         second.append(_with_boxes(task, boxes))
-        _advance(task, len(task.pending - second[-1].pending), reporter, whole)
-    todo = sorted(frozenset().union(*(task.pending for task in second)))
-    requests = _requests(todo, preparation.chunk_size, second, boxes)
-    failed_later, more = _compute_pass(second, decoder.chunks(requests), rows, clock, reporter, whole)
-    failed = list(dict.fromkeys([*failed, *failed_later]))
-    return _summary(tasks, rows, failed, remarks | more)
+        progress.advance(task, int(task.pending.sum() - second[-1].pending.sum()))
+    later = compute(second, {name: each for name, (each, _) in boxes.items()})
+    return _summary(tasks, rows, [*found.failed, *later.failed], {**found.remarks, **later.remarks})
 
 
-def _read_boxes(tasks: Sequence[Task]) -> dict[str, tuple[Boxes, frozenset[int]]]:
-    """Return all boxes and the rows that have one, by their name in geometries."""
-    names = {task.geometry.boxes: task.feature_set.boxes for task in tasks if task.pending}
+def _read_boxes(tasks: Sequence[Task]) -> dict[str, tuple[Boxes, NDArray[np.bool_]]]:
+    """Return all boxes, and (n,) for which rows there is one, by their name in geometries."""
+    names = {task.geometry.boxes: task.feature_set.boxes for task in tasks if task.pending.any()}
     files = {task.feature_set.label: task.file for task in tasks}
-    found = {}
-    for name, finder in names.items():
-        if finder:
-            boxes, exist = read_boxes(files[finder.label], finder.key)
-            found[name] = boxes, frozenset(np.flatnonzero(exist).tolist())
+    return {
+        name: read_boxes(files[finder.label], finder.key) for name, finder in names.items() if finder
+    }
+
+
+def _with_boxes(task: Task, boxes: Mapping[str, tuple[Boxes, NDArray[np.bool_]]]) -> Task:
+    """Leave out the images without a box: the first pass has listed them as failed."""
+    if not task.pending.any():
+        return task
+    return replace(task, pending=task.pending & boxes[task.geometry.boxes][1])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """The images that failed, and the remarks on the others, by id."""
+
+    failed: list[FailedImage]
+    remarks: dict[str, Remarks]
+
+
+def _write_all(
+    blocks: Iterator[Block],
+    tasks: Sequence[Task],
+    clock: NetworkSeconds,
+    progress: _Progress,
+    writer: Writer,
+) -> _Found:
+    """Pass blocks to the writer as they come."""
+    found = _Found(failed=[], remarks={})
+    by_number = {task.number: task for task in tasks}
+    for block in blocks:
+        found.failed.extend(block.failed)
+        found.remarks.update(block.remarks)
+        for number in block.sets:
+            task = by_number[number]
+            if number in block.features:
+                rows, features = block.features[number]
+                clock.add(task.file.path, block.seconds, len(rows))
+                # partial and not a lambda: arguments are bound now, before the next block comes.
+                writer.submit(partial(task.file.write, rows.tolist(), features))
+            progress.advance(task, int(task.among(block.numbers).sum()))
     return found
 
 
-def _with_boxes(task: Task, boxes: Mapping[str, tuple[Boxes, frozenset[int]]]) -> Task:
-    """Leave out the images without a box: the first pass has listed them as failed."""
-    known = boxes[task.geometry.boxes][1] if task.pending else frozenset()
-    return replace(task, pending=task.pending & known)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Progress:
+    """Progress of each set, and of all together if there are several."""
 
+    reporter: Reporter
+    whole: str | None
 
-def _chunks(decoder: Decoder, preparation: Preparation, tasks: Sequence[Task]) -> Iterator[Chunk]:
-    """Yield every image that is pending for some set; those decoded for the preparation first."""
-    decoded = {number for chunk in preparation.decoded for number in chunk.numbers}
-    while preparation.decoded:
-        yield preparation.decoded.pop(0)  # removed from the list, so that its memory is freed
-    todo = sorted(frozenset().union(*(task.pending for task in tasks)) - decoded)
-    yield from decoder.chunks(_requests(todo, preparation.chunk_size, tasks, {}))
+    @classmethod
+    def started(cls, tasks: Sequence[Task], rows: DatasetRows, reporter: Reporter) -> _Progress:
+        """Start a task of the reporter per set, and one for all if there are several."""
+        readable, left = rows.n_readable, [int(task.pending.sum()) for task in tasks]
+        for task, count in zip(tasks, left, strict=True):
+            reporter.start(task.feature_set.label, readable, readable - count)
+        if len(tasks) < 2:
+            return cls(reporter=reporter, whole=None)
+        networks = {id(task.feature_set.backbone) for task in tasks}
+        what = "backbones" if len(networks) == len(tasks) else "feature sets"
+        whole = f"all {len(tasks)} {what}"
+        reporter.start(whole, readable * len(tasks), readable * len(tasks) - sum(left))
+        return cls(reporter=reporter, whole=whole)
 
-
-def _requests(
-    todo: Sequence[int],
-    size: int,
-    tasks: Sequence[Task],
-    boxes: Mapping[str, tuple[Boxes, frozenset[int]]],
-) -> Iterator[Request]:
-    for start in range(0, len(todo), size):
-        # Only what is needed: for most chunks, some sets may have all rows already.
-        numbers = todo[start : start + size]
-        geometries = {t.geometry: None for t in tasks if not t.pending.isdisjoint(numbers)}
-        yield Request(
-            numbers=numbers,
-            geometries=list(geometries),
-            boxes={name: found.take(numbers) for name, (found, _) in boxes.items()},
-        )
-
-
-def _compute_pass(
-    tasks: Sequence[Task],
-    chunks: Iterator[Chunk],
-    rows: DatasetRows,
-    clock: NetworkSeconds,
-    reporter: Reporter,
-    whole: str | None,
-) -> tuple[list[FailedImage], dict[str, Remarks]]:
-    """Pass each chunk through every network and store the results.
-
-    Returns the images that failed, and the remarks on the others.
-    """
-    failed, remarks = list[FailedImage](), dict[str, Remarks]()
-    # Ctrl-C is checked between two batches only, and the writer is left last: a batch that was computed
-    # is stored before KeyboardInterrupt ends the extraction.
-    with Writer() as writer, ctrl_c_waits(reporter.message) as stop_if_asked:
-        # All backbones advance together, chunk by chunk, so that each image is decoded once only.
-        for chunk in chunks:
-            failed += chunk.failed
-            remarks |= chunk.remarks
-            for together in by_call(tasks):
-                stop_if_asked()
-                _compute(together, chunk, rows, clock, writer)
-                for task in together:
-                    _advance(task, len(task.pending.intersection(chunk.numbers)), reporter, whole)
-    return failed, remarks
-
-
-def _advance(task: Task, count: int, reporter: Reporter, whole: str | None) -> None:
-    """Report that some images of a task are done, or have failed."""
-    reporter.advance(task.feature_set.label, count)
-    if whole:
-        reporter.advance(whole, count)
-
-
-def _start_progress(tasks: Sequence[Task], rows: DatasetRows, reporter: Reporter) -> str | None:
-    """Start a task per set, and one for all if there are several; return the name of the latter."""
-    readable = rows.n_readable
-    for task in tasks:
-        reporter.start(task.feature_set.label, readable, readable - len(task.pending))
-    if len(tasks) < 2:
-        return None
-    networks = {id(task.feature_set.backbone) for task in tasks}
-    what = "backbones" if len(networks) == len(tasks) else "feature sets"
-    whole, left = f"all {len(tasks)} {what}", sum(len(task.pending) for task in tasks)
-    reporter.start(whole, readable * len(tasks), readable * len(tasks) - left)
-    return whole
-
-
-def _compute(
-    together: Sequence[Task], chunk: Chunk, rows: DatasetRows, clock: NetworkSeconds, writer: Writer
-) -> None:
-    """Compute the pending rows of a chunk for the sets of one pass, and pass them to the writer."""
-    # A row that is pending for some of the sets only is computed for all, and written for these.
-    pending = frozenset().union(*(task.pending for task in together))
-    places = [place for place, row in enumerate(chunk.rows) if row in pending]
-    if not places:
-        return
-    pixels = chunk.pixels[together[0].geometry]
-    # Indexing copies the pixels, which is not necessary if all of them are pending.
-    start = time.perf_counter()
-    found = call(together, pixels if len(places) == len(chunk.rows) else pixels[places])
-    # Sets of one call share its time, so that the times of all sets add up.
-    seconds = (time.perf_counter() - start) / len(together)
-    numbers = [chunk.rows[place] for place in places]
-    for task, features in zip(together, found, strict=True):
-        clock.add(task.file.path, seconds, len(task.pending.intersection(numbers)))
-        _write(task, numbers, features, rows, writer)
-
-
-def _write(
-    task: Task, numbers: Sequence[int], features: NDArray[np.float32], rows: DatasetRows, writer: Writer
-) -> None:
-    """Pass the features of images to the writer, of those that are pending for this set."""
-    own = [place for place, row in enumerate(numbers) if row in task.pending]
-    if not own:
-        return
-    if len(own) < len(numbers):
-        numbers, features = [numbers[place] for place in own], features[own]
-    require_finite(task, features, [rows.samples[number].id for number in numbers])
-    # partial and not a lambda: arguments are bound now, before the next chunk replaces them.
-    writer.submit(partial(task.file.write, numbers, features))
+    def advance(self, task: Task, count: int) -> None:
+        """Report that some images of a set are done, or have failed."""
+        self.reporter.advance(task.feature_set.label, count)
+        if self.whole:
+            self.reporter.advance(self.whole, count)
 
 
 def _summary(
@@ -225,13 +218,12 @@ def _summary(
     remarks: Mapping[str, Remarks],
 ) -> ExtractionSummary:
     # Pending rows of images that failed were not computed.
-    broken = {failure.id for failure in failed}
+    broken = {failure.id: failure for failure in reversed(failed)}
+    whole = np.array([sample.id not in broken for sample in rows.samples] if broken else True)
     return ExtractionSummary(
-        computed={
-            task.feature_set.label: sum(rows.samples[row].id not in broken for row in task.pending)
-            for task in tasks
-        },
-        reused={task.feature_set.label: rows.n_readable - len(task.pending) for task in tasks},
-        failed=tuple(failed),
+        computed={task.feature_set.label: int((task.pending & whole).sum()) for task in tasks},
+        reused={task.feature_set.label: rows.n_readable - int(task.pending.sum()) for task in tasks},
+        # In the order of the dataset, whichever worker was first.
+        failed=tuple(broken[each.id] for each in rows.samples if each.id in broken) if broken else (),
         remarks=remarks,
     )

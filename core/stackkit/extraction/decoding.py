@@ -91,11 +91,13 @@ class Decoder(AbstractContextManager["Decoder"]):
     ----------
     dataset : Dataset
         The dataset.
-    fingerprints : sequence of str, optional
-        Expected fingerprint of every image. An image with another one has been replaced, and fails.
+    fingerprints : sequence of str or mapping of int to str, optional
+        Expected fingerprint by number. An image with another one has been replaced, and fails.
     strict : bool
         Raise ImageError for the first image that fails or is damaged, instead of listing it in its
         chunk.
+    threads : int, optional
+        Number of threads, at most MAX_THREADS; by default one per core.
 
     Notes
     -----
@@ -106,12 +108,17 @@ class Decoder(AbstractContextManager["Decoder"]):
     """
 
     def __init__(
-        self, dataset: Dataset, fingerprints: Sequence[str] | None = None, *, strict: bool = False
+        self,
+        dataset: Dataset,
+        fingerprints: Sequence[str] | Mapping[int, str] | None = None,
+        *,
+        strict: bool = False,
+        threads: int | None = None,
     ) -> None:
         self._dataset = dataset
         self._fingerprints = fingerprints
         self._strict = strict
-        workers = min(MAX_THREADS, os.cpu_count() or 1)
+        workers = min(MAX_THREADS, threads or os.cpu_count() or 1)
         self._pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="stackkit-decode")
         self._unfinished: deque[_Started] = deque()
 

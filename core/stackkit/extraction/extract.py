@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+
+import numpy as np
 
 from stackkit.api.dataset import Dataset, FailedImage
 from stackkit.api.errors import ImageError
+from stackkit.api.executor import Executor
 from stackkit.api.reporter import Reporter
 from stackkit.extraction.backbone import CheckedBackbone
-from stackkit.extraction.compute import Task, compute_all, open_tasks
-from stackkit.extraction.decoding import Decoder, reason
+from stackkit.extraction.compute import Computer, Task, compute_all, open_tasks
+from stackkit.extraction.dataset import CheckedDataset
+from stackkit.extraction.decoding import Decoder
 from stackkit.extraction.estimate import Estimate, free_bytes
+from stackkit.extraction.in_this_process import ThisProcess
 from stackkit.extraction.network_seconds import NetworkSeconds
+from stackkit.extraction.on_workers.computer import Workers
+from stackkit.extraction.on_workers.fingerprints import (
+    FEW,
+    dataset_job,
+    fingerprint_of,
+    fingerprints_on_workers,
+)
 from stackkit.extraction.preparation import Preparation, estimate_set, prepare_backbones
-from stackkit.extraction.row_independence import require_independent_rows
 from stackkit.extraction.summary import ExtractionSummary
 from stackkit.store import DatasetRows, FeatureStore
 
 
 def fingerprints(
-    name: str, dataset: Dataset, reporter: Reporter
+    name: str, dataset: Dataset, reporter: Reporter, executor: Executor | None = None
 ) -> tuple[DatasetRows, list[FailedImage]]:
     """Compute the fingerprint of every image.
 
@@ -32,6 +43,8 @@ def fingerprints(
         The dataset.
     reporter : Reporter
         Receives progress.
+    executor : Executor or None
+        Workers that read the images; None for this process.
 
     Returns
     -------
@@ -41,17 +54,37 @@ def fingerprints(
         Those images, with reasons.
 
     """
-    samples, found, failed, task = dataset.samples, [], [], "reading images"
+    samples, failed, task = dataset.samples, list[FailedImage](), "reading images"
+    found = [""] * len(samples)
     reporter.start(task, len(samples))
-    for index, sample in enumerate(samples):
-        try:
-            found.append(dataset.fingerprint(index))
-        except (OSError, ImageError) as error:
-            found.append("")
-            failed.append(FailedImage(id=sample.id, reason=reason(error)))
-        reporter.advance(task, 1)
+    for numbers, each in _fingerprints(dataset, executor):
+        for number, one in zip(numbers, each, strict=True):
+            if isinstance(one, ImageError):
+                failed.append(FailedImage(id=samples[number].id, reason=str(one)))
+            else:
+                found[number] = one
+        reporter.advance(task, len(numbers))
+    if failed:  # in the order of the dataset, whatever came first
+        broken = {failure.id: failure for failure in failed}
+        failed = [broken[sample.id] for sample in samples if sample.id in broken]
     rows = DatasetRows(dataset=name, classes=dataset.classes, samples=samples, fingerprints=found)
     return rows, failed
+
+
+def _fingerprints(
+    dataset: Dataset, executor: Executor | None
+) -> Iterator[tuple[range, Sequence[str | ImageError]]]:
+    """Yield ranges of images with their fingerprints, or why they cannot be read, in any order."""
+    if (
+        executor
+        and not executor.in_process
+        and isinstance(dataset, CheckedDataset)
+        and len(dataset.samples) >= FEW
+    ):
+        yield from fingerprints_on_workers(dataset, executor)
+        return
+    for number in range(len(dataset.samples)):
+        yield range(number, number + 1), [fingerprint_of(dataset, number)]
 
 
 def estimate_extraction(
@@ -78,6 +111,7 @@ def extract(
     *,
     strict: bool = False,
     expect: Callable[[Estimate], None] = lambda estimate: None,
+    executor: Executor | None = None,
 ) -> ExtractionSummary:
     """Compute every row that is not stored, and commit rows chunk by chunk.
 
@@ -96,6 +130,8 @@ def extract(
         Raise ImageError for the first unreadable or damaged image instead of listing it.
     expect : callable
         Called with the estimate when every backbone is prepared, before anything is stored.
+    executor : Executor or None
+        Workers that compute; None for this process.
 
     Returns
     -------
@@ -110,15 +146,55 @@ def extract(
         If a backbone fails, returns something invalid, or mixes the features of different images.
 
     """
+    if workers := _workers(executor, dataset, rows, backbones, store, reporter, strict=strict):
+        return _extract(workers, rows, store, reporter, expect)
+    with Decoder(dataset, rows.fingerprints, strict=strict) as decoder:
+        here = ThisProcess(decoder, rows, backbones, store, reporter)
+        return _extract(here, rows, store, reporter, expect)
+
+
+def _workers(
+    executor: Executor | None,
+    dataset: Dataset,
+    rows: DatasetRows,
+    backbones: Sequence[CheckedBackbone],
+    store: FeatureStore,
+    reporter: Reporter,
+    *,
+    strict: bool,
+) -> Workers | None:
+    """Return what computes on workers; None if this process does."""
+    if executor is None or executor.in_process:
+        return None
+    if not isinstance(dataset, CheckedDataset) or not all(each.component for each in backbones):
+        return None  # workers cannot make what was not made from names and options
+    return Workers(
+        executor=executor,
+        dataset=dataset_job(dataset),
+        backbones=backbones,
+        rows=rows,
+        store=store,
+        reporter=reporter,
+        strict=strict,
+    )
+
+
+def _extract(
+    computer: Computer,
+    rows: DatasetRows,
+    store: FeatureStore,
+    reporter: Reporter,
+    expect: Callable[[Estimate], None],
+) -> ExtractionSummary:
     while True:
-        with Decoder(dataset, rows.fingerprints, strict=strict) as decoder, ExitStack() as files:
-            preparation = prepare_backbones(decoder, rows, backbones, store, reporter)
-            _check(preparation, rows, store, expect)
+        preparation = computer.prepare()
+        _check(computer, preparation, rows, store, expect)
+        with ExitStack() as files:
             tasks = open_tasks(preparation, rows, store, files)
             if _is_prepared(tasks, preparation):
                 clock = NetworkSeconds(folder=store.folder)
                 files.callback(clock.save)  # also of an extraction that is interrupted
-                return compute_all(decoder, preparation, tasks, rows, clock, reporter)
+                return compute_all(computer, preparation, tasks, rows, clock, reporter)
 
 
 def _is_prepared(tasks: Sequence[Task], preparation: Preparation) -> bool:
@@ -126,7 +202,7 @@ def _is_prepared(tasks: Sequence[Task], preparation: Preparation) -> bool:
     # preparation, backbones that seemed to have nothing to compute are not prepared: start again. If it
     # has added rows, there is less to do.
     pairs = zip(tasks, preparation.sets, strict=True)
-    return all(task.pending.issubset(prepared.pending) for task, prepared in pairs)
+    return all(np.isin(np.flatnonzero(task.pending), prepared.pending).all() for task, prepared in pairs)
 
 
 def _estimate(preparation: Preparation, rows: DatasetRows, store: FeatureStore) -> Estimate:
@@ -137,18 +213,14 @@ def _estimate(preparation: Preparation, rows: DatasetRows, store: FeatureStore) 
 
 
 def _check(
-    preparation: Preparation, rows: DatasetRows, store: FeatureStore, expect: Callable[[Estimate], None]
+    computer: Computer,
+    preparation: Preparation,
+    rows: DatasetRows,
+    store: FeatureStore,
+    expect: Callable[[Estimate], None],
 ) -> None:
     """Raise what must be raised before any file is created, so that nothing refused is stored."""
     estimate = _estimate(preparation, rows, store)
     expect(estimate)
     estimate.require_space(store.folder)
-    _check_row_independence(preparation)
-
-
-def _check_row_independence(preparation: Preparation) -> None:
-    # Only third-party backbones have a code digest; stackkit's tests check its own ones.
-    shared = {each.shared: each for each in preparation.sets if each.provenance}
-    for each in shared:
-        if each.backbone.code:
-            require_independent_rows(each.backbone, preparation.sample_images(each.backbone))
+    computer.check_backbones(preparation)

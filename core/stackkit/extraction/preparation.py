@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,23 +12,20 @@ from numpy.typing import NDArray
 
 from stackkit.api.backbone import Readiness
 from stackkit.api.reporter import Reporter
-from stackkit.extraction.backbone import DEFAULT_READINESS, CheckedBackbone
+from stackkit.extraction.backbone import CheckedBackbone
 from stackkit.extraction.changed_code import reason_to_recompute
-from stackkit.extraction.decoding import Chunk, Decoder, Request
+from stackkit.extraction.decoding import Chunk, Decoder
 from stackkit.extraction.estimate import BackboneEstimate
-from stackkit.extraction.feature_set import (
-    FeatureSet,
-    feature_sets,
-    needed,
-    only_for_boxes,
-    whole_geometry,
+from stackkit.extraction.feature_set import FeatureSet, feature_sets, needed, only_for_boxes
+from stackkit.extraction.passes import Pass
+from stackkit.extraction.readiness import DEFAULT_READINESS
+from stackkit.extraction.ready_networks import (
+    SAMPLE_IMAGES,
+    ReadyNetworks,
+    ready_networks,
+    sample_images,
 )
-from stackkit.extraction.geometry import Geometry
-from stackkit.extraction.passes import Pass, passes
 from stackkit.store import DatasetRows, FeatureStore
-
-SAMPLE_IMAGES = 32
-"""Number of images of the dataset that backbones are prepared with, at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +87,7 @@ class Preparation:
 
         Call it before `extract` has removed the chunks, for a backbone with a provenance.
         """
-        return _sample_images(self.decoded, backbone)
+        return sample_images(self.decoded, backbone)
 
 
 def prepare_backbones(
@@ -124,25 +121,23 @@ def prepare_backbones(
 
     """
     sets, pending, hidden = pending_sets(rows, backbones, store)
-    work = _work(sets, pending)
-    for each, by_geometry in work.items():
-        # Before decoding: a backbone may start something meanwhile.
-        each.backbone.expect(sum(map(len, by_geometry.values())))
-    # In all geometries at once, because `extract` uses the same chunks for every set.
-    lefts = [pending[one.label] for one in sets]
-    decoded = list(_decode_one_for_each(decoder, lefts, _known_geometries(sets, pending)))
-    readable = {row for chunk in decoded for row in chunk.rows}
+    say_why(sets, pending, rows, store, reporter)
+    networks = ready_networks(decoder, sets, pending, reporter.message, measure=measure)
+    prepared = prepared_sets(sets, pending, networks)
+    return Preparation(sets=prepared, hidden=hidden, decoded=networks.decoded)
+
+
+def say_why(
+    sets: Sequence[FeatureSet],
+    pending: Mapping[str, Sequence[int]],
+    rows: DatasetRows,
+    store: FeatureStore,
+    reporter: Reporter,
+) -> None:
+    """Tell the user why features that are stored are not used."""
     for one in sets:
         if pending[one.label] and (reason := reason_to_recompute(one, rows, store)):
             reporter.message(reason)
-    ready = {
-        each: _prepare(each, decoded, reporter, measure=measure)
-        for each, by_geometry in work.items()
-        # One whose images all fail will compute nothing.
-        if not readable.isdisjoint(set().union(*by_geometry.values()))
-    }
-    prepared = _prepared_sets(sets, pending, list(work), ready, readable)
-    return Preparation(sets=prepared, hidden=hidden, decoded=decoded)
 
 
 def pending_sets(
@@ -155,24 +150,20 @@ def pending_sets(
     return [each for each in sets if each.label in pending], pending, hidden
 
 
-def _prepared_sets(
-    sets: Sequence[FeatureSet],
-    pending: Mapping[str, list[int]],
-    work: Sequence[Pass],
-    ready: Mapping[Pass, Readiness],
-    readable: Set[int],
+def prepared_sets(
+    sets: Sequence[FeatureSet], pending: Mapping[str, list[int]], networks: ReadyNetworks
 ) -> list[PreparedSet]:
     """Combine the sets with the passes that compute them and with how their backbones work."""
-    of_member = {id(member): each for each in work for member in each.members}
+    of_member = {id(member): each for each in networks.passes for member in each.members}
     together = Counter((of_member[id(one.backbone)], one.geometry) for one in sets if pending[one.label])
     prepared = []
     for one in sets:
         backbone, left = one.backbone, pending[one.label]
         shared = of_member.get(id(backbone)) or Pass(members=(backbone,), backbone=backbone)
-        readiness, provenance = ready.get(shared, DEFAULT_READINESS), dict[str, Any]()
+        readiness, provenance = networks.readiness.get(shared, DEFAULT_READINESS), dict[str, Any]()
         # A set whose pending images all fail must not be recorded as an origin of rows, whether or not
         # its pass computes some for others.
-        if not readable.isdisjoint(left):
+        if not networks.readable.isdisjoint(left):
             runtime = {"runtime": readiness.settings} if readiness.settings else {}
             provenance = {**one.provenance, **runtime}
         prepared.append(
@@ -188,38 +179,6 @@ def _prepared_sets(
     return prepared
 
 
-def _work(
-    sets: Sequence[FeatureSet], pending: Mapping[str, Sequence[int]]
-) -> dict[Pass, dict[Geometry, set[int]]]:
-    """Return the passes that have something to compute, with the rows of each geometry."""
-    active = [one for one in sets if pending[one.label]]
-    found: dict[Pass, dict[Geometry, set[int]]] = {}
-    for each in passes(list({id(one.backbone): one.backbone for one in active}.values())):
-        found[each] = defaultdict(set)
-        for one in active:
-            if any(one.backbone is member for member in each.members):
-                found[each][one.geometry].update(pending[one.label])
-    return found
-
-
-def _known_geometries(
-    sets: Sequence[FeatureSet], pending: Mapping[str, Sequence[int]]
-) -> list[Geometry]:
-    """Return what can be decoded now: whole images for every backbone, and views without boxes."""
-    active = [one for one in sets if pending[one.label]]
-    found = [whole_geometry(one.backbone) for one in active]
-    return list(dict.fromkeys([*found, *(one.geometry for one in active if not one.boxes)]))
-
-
-def _prepare(shared: Pass, decoded: Sequence[Chunk], reporter: Reporter, *, measure: bool) -> Readiness:
-    backbone = shared.backbone
-    images = _sample_images(decoded, backbone)
-    readiness = backbone.prepare(images, reporter.message)
-    if measure and readiness.images_per_s is None:
-        readiness = replace(readiness, images_per_s=backbone.images_per_s(images))
-    return readiness
-
-
 def estimate_set(prepared: PreparedSet, rows: DatasetRows, store: FeatureStore) -> BackboneEstimate:
     """Return what it takes to compute the pending rows of a feature set."""
     key, rate = prepared.feature_set.key, prepared.readiness.images_per_s
@@ -231,25 +190,3 @@ def estimate_set(prepared: PreparedSet, rows: DatasetRows, store: FeatureStore) 
         images_per_s=rate and rate * prepared.sharing,
         new_bytes=0 if exists else store.row_bytes(key.feature_dim) * len(rows.samples),
     )
-
-
-def _sample_images(decoded: Sequence[Chunk], backbone: CheckedBackbone) -> NDArray[np.uint8]:
-    return max(decoded, key=lambda chunk: len(chunk.rows)).pixels[whole_geometry(backbone)]
-
-
-def _decode_one_for_each(
-    decoder: Decoder, pending: Sequence[Sequence[int]], geometries: Sequence[Geometry]
-) -> Iterator[Chunk]:
-    """Decode images until each set has a pending one that is readable, or all have been tried."""
-    tried, readable = set[int](), set[int]()
-    # The set with most pending rows first: its first chunk often contains images of all others,
-    # and the larger the chunk, the better backbones can measure their speed.
-    for left in sorted(pending, key=len, reverse=True):
-        for start in range(0, len(left), SAMPLE_IMAGES):
-            if not readable.isdisjoint(left):
-                break
-            numbers = [number for number in left[start : start + SAMPLE_IMAGES] if number not in tried]
-            chunk = decoder.chunk(Request(numbers=numbers, geometries=geometries))
-            tried.update(numbers)
-            readable.update(chunk.rows)
-            yield chunk

@@ -91,7 +91,7 @@ def recompute(
     """
     feature_set = set_in(path, contents, registry)
     _require_same_setting(path, contents, feature_set)
-    dataset = open_dataset(registry.one("dataset", contents.rows.dataset))
+    dataset = open_dataset(registry.one("dataset", contents.rows.dataset), least_classes=1)
     with path.open("rb", buffering=0) as file:
         numbers = [row for row, _, _ in intact_rows(file, contents.layout, contents.fingerprints)]
         drawn = set(random.Random(seed).sample(numbers, min(count, len(numbers))))  # noqa: S311

@@ -48,7 +48,7 @@ class Registry:
         Parameters
         ----------
         kind : str
-            "dataset", "backbone", "learner" or "aggregator".
+            "dataset", "backbone", "learner", "aggregator" or "executor".
         text : str
             A name or qualified name with options, such as "logistic:C=10".
 
@@ -76,7 +76,7 @@ class Registry:
         Parameters
         ----------
         kind : str
-            "dataset", "backbone", "learner" or "aggregator".
+            "dataset", "backbone", "learner", "aggregator" or "executor".
         texts : iterable of str
             Names, comma-separated lists or glob patterns, each with options. Several values of an option
             that is declared with `several="expand"`, such as "resnet50:pooling=avg+max", stand for one

@@ -29,10 +29,17 @@ def facts(document: Mapping[str, Any], outcomes: Outcomes) -> Iterator[tuple[str
     for name, heading in DURATIONS.items():
         if name in document["timings"]:
             yield heading, seconds(document["timings"][name])
+    if executor := document.get("executor"):
+        yield "Computed by", _executor(executor)
     yield "SHA-256 of images and labels", data_digest(outcomes)
     yield "SHA-256 of settings", settings_digest(document)
     if model := document.get("model"):
         yield from _model(model)
+
+
+def _executor(executor: Mapping[str, Any]) -> str:
+    workers = f"{count(executor['workers'])} worker" + "s" * (executor["workers"] != 1)
+    return f"{executor['name']}, {workers} ({executor['distribution']} {executor['version']})"
 
 
 def _groups(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -11,7 +11,7 @@ from typing import Any, Literal, TypedDict
 
 from stackkit.api.errors import UsageError
 from stackkit.api.paths import features_dir, user_path
-from stackkit.recipe import Recipe
+from stackkit.recipe import LOCAL, Recipe
 from stackkit.recipe.given import check_count, checked_recipe
 from stackkit.recipe.recipe_file import SPLITS
 from stackkit.store import FeatureStore
@@ -25,6 +25,7 @@ class AuditOptions(TypedDict, total=False):
     learner: str | Sequence[str] | None
     cv: int | None
     jobs: int | None
+    executor: str | None
     seed: int | None
     strict: bool | None
     store: str | os.PathLike[str] | None
@@ -62,7 +63,7 @@ _CHOICES = {
     "device": ("cpu", "gpu"),
     "feature_dtype": ("float32", "float16"),
 }
-_OF_RUN = ("recipe", "jobs", "device", "threads", "store", "feature_dtype")
+_OF_RUN = ("recipe", "jobs", "executor", "device", "threads", "store", "feature_dtype")
 
 
 def recipe_of(
@@ -94,7 +95,9 @@ def recipe_of(
     values = {name: _checked(name, value) for name, value in given.items() if value is not None}
     settings = {_KEYS.get(name, name): value for name, value in values.items() if name not in _OF_RUN}
     check_count("--threads", values.get("threads"))
-    recipe = checked_recipe(dataset, values.get("recipe"), settings, jobs=values.get("jobs"))
+    executor = values.get("executor", LOCAL)
+    jobs = values.get("jobs")
+    recipe = checked_recipe(dataset, values.get("recipe"), settings, jobs=jobs, executor=executor)
     return replace(recipe, device=values.get("device"), threads=values.get("threads"))
 
 
@@ -129,6 +132,8 @@ def _checked(name: str, value: Any) -> Any:
         if not isinstance(value, numbers.Real) or isinstance(value, bool):
             raise _refused(name, "a share between 0 and 1", value)
         return float(value)
+    if name == "executor" and not isinstance(value, str):
+        raise _refused(name, 'the name and options of an executor, such as "processes"', value)
     if name == "recipe":
         if not isinstance(value, str | os.PathLike):
             raise _refused(name, "the name or the path of a recipe", value)

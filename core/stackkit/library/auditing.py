@@ -122,8 +122,8 @@ def audit_dataset(
     reporter : Reporter, optional
         Receives progress; by default nothing is shown.
     **options
-        As for `run`: recipe, backbones, learner, cv, jobs, seed, strict, store, feature_dtype, device,
-        threads. Folds are always shuffled, and aggregators are not needed.
+        As for `run`: recipe, backbones, learner, cv, jobs, executor, seed, strict, store, feature_dtype,
+        device, threads. Folds are always shuffled, and aggregators are not needed.
 
     Returns
     -------

@@ -61,7 +61,7 @@ def run(
     **options
         The options of `stackkit run`, with underscores: recipe, backbones, learner, aggregator,
         baseline, cv, split, holdout, shuffle, repeats, group_duplicates, inner_cv, refit,
-        learning_curve, jobs, seed, strict, store, feature_dtype, device, threads. Several
+        learning_curve, jobs, executor, seed, strict, store, feature_dtype, device, threads. Several
         components are text with commas or a list.
 
     Returns

@@ -14,6 +14,7 @@ from stackkit.api.errors import UsageError
 from stackkit.api.reporter import Reporter, SilentReporter
 from stackkit.evaluation.groups import Groups, group_images
 from stackkit.evaluation.inputs import UsableFeatures, usable_features
+from stackkit.execution.opening import opened
 from stackkit.experiment.features import computed_features
 from stackkit.extraction.backbone import CheckedBackbone
 from stackkit.extraction.dataset import open_dataset
@@ -24,7 +25,7 @@ from stackkit.library.components import dataset_text, installed
 from stackkit.library.frames import data_frame
 from stackkit.library.html import table
 from stackkit.preview import make_preview
-from stackkit.recipe import Recipe, resolve
+from stackkit.recipe import LOCAL, Recipe, resolve
 from stackkit.store import FeatureStore
 
 
@@ -106,6 +107,7 @@ def features(
     strict: bool = False,
     device: Literal["cpu", "gpu"] | None = None,
     threads: int | None = None,
+    executor: str = LOCAL,
     reporter: Reporter | None = None,
 ) -> FeatureTable:
     """Return the features of a dataset by one network; those that the store does not have are computed.
@@ -128,6 +130,8 @@ def features(
         Where the network computes; by default its own choice.
     threads : int, optional
         CPU threads of the network; by default all cores.
+    executor : str, default "local"
+        Where to compute, such as "processes" or "dask:address=tcp://10.0.0.1:8786".
     reporter : Reporter, optional
         Receives progress; by default nothing is shown.
 
@@ -151,8 +155,9 @@ def features(
     """
     registry = installed()
     given = {"store": store, "feature_dtype": feature_dtype}
-    machine = {"seed": seed, "strict": strict, "device": device, "threads": threads}
-    recipe = recipe_of(dataset_text(dataset, registry), {"backbones": backbone, **machine})
+    machine = {"device": device, "threads": threads, "executor": executor}
+    options = {"backbones": backbone, "seed": seed, "strict": strict, **machine}
+    recipe = recipe_of(dataset_text(dataset, registry), options)
     return table_of(recipe, registry, store_of(given), reporter or SilentReporter())
 
 
@@ -169,7 +174,9 @@ def table_of(
     dataset = open_dataset(components.dataset)
     preview = make_preview(recipe, components, dataset, store)
     require_weights(components.backbones, preview.backbones, registry)
-    rows, summary = computed_features(recipe, preview, dataset, store, reporter, lambda estimate: None)
+    with opened(components.executor) as executor:
+        found = (recipe, preview, dataset, store, reporter, lambda estimate: None, executor)
+        rows, summary = computed_features(*found)
     usable = usable_features(dataset, rows, preview.backbones, store)
     return _table(dataset, usable, preview.backbones[0], summary.failed)
 

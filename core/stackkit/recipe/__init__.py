@@ -3,6 +3,7 @@
 The named recipes are the TOML files in this folder: plain lists of components and options.
 """
 
+from stackkit.execution.opening import LOCAL
 from stackkit.recipe.recipe import (
     AGGREGATORS,
     BASELINES,
@@ -25,6 +26,7 @@ __all__ = [
     "FOLDS",
     "INNER_FOLDS",
     "LEARNERS",
+    "LOCAL",
     "PUBLISHED",
     "RECIPE_BACKBONES",
     "Recipe",

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from stackkit.api.common_options import MOST_SEED
 from stackkit.api.errors import UsageError
+from stackkit.execution.opening import LOCAL
 from stackkit.recipe.recipe import Recipe, compose
 from stackkit.recipe.recipe_file import OF_ALL_FOLDS, PUBLISHED, Setting, load_recipe
 
@@ -39,15 +40,20 @@ def recipe_from(dataset: str, recipe: str | None, given: Mapping[str, Given]) ->
 
 
 def checked_recipe(
-    dataset: str, recipe: str | None, given: Mapping[str, Given], *, jobs: int | None = None
+    dataset: str,
+    recipe: str | None,
+    given: Mapping[str, Given],
+    *,
+    jobs: int | None = None,
+    executor: str = LOCAL,
 ) -> Recipe:
-    """Return the recipe of `run`, `evaluate` and `train`.
+    """Return the recipe of `run`, `evaluate`, `train` and `audit`.
 
     Parameters
     ----------
     dataset, recipe, given
         As for `recipe_from`.
-    jobs : int or None
+    jobs, executor
         See `Recipe`.
 
     Raises
@@ -59,6 +65,7 @@ def checked_recipe(
     """
     check_count("--repeats", given.get("repeats"))
     check_count("--jobs", jobs)
+    _refuse_jobs_elsewhere(jobs, executor)
     check_count("--cv", given.get("cv"), least=2)
     check_count("--inner-cv", given.get("inner_cv"), least=2)
     _check_share(given.get("holdout"))
@@ -67,7 +74,16 @@ def checked_recipe(
     check_seed(composed.seed + composed.repeats - 1)
     if composed.repeats > 1 and not (composed.shuffle or composed.holdout):
         raise UsageError(f"--repeats {composed.repeats} would repeat the same folds; add --shuffle")
-    return replace(composed, jobs=jobs)
+    return replace(composed, jobs=jobs, executor=executor)
+
+
+def _refuse_jobs_elsewhere(jobs: int | None, executor: str) -> None:
+    # It could only idle workers that were started or rented for this run.
+    if jobs and executor != LOCAL:
+        raise UsageError(
+            f"--jobs {jobs} is for --executor {LOCAL}; {executor} fits one classifier on each of its "
+            "workers, so set the number of workers"
+        )
 
 
 def _check_share(share: Given) -> None:

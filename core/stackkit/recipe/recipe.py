@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from stackkit.execution.opening import LOCAL
 from stackkit.recipe.recipe_file import (
     CHECKS,
     OF_ALL_FOLDS,
@@ -108,7 +109,7 @@ class Recipe:
     device: str | None = None
     threads: int | None = None
     jobs: int | None = None
-    executor: str = "local"
+    executor: str = LOCAL
     file: RecipeFile = field(default=DEFAULTS, repr=False)
 
     @property
@@ -200,7 +201,7 @@ def title(recipe: Recipe) -> str:
 def command(recipe: Recipe) -> str:
     """Return the `stackkit run` command that repeats a recipe, quoted for a shell.
 
-    Options that only say how to use this machine (--device, --threads, --jobs) are left out.
+    Options that only say how to use this machine (--device, --threads, --jobs, --executor) are left out.
     """
     words = ["stackkit", "run", "--dataset", recipe.dataset]
     if recipe.file.name != PUBLISHED:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from stackkit.api.errors import StackkitError, UsageError
+from stackkit.execution.opening import LOCAL
 from stackkit.host.configured_component import ConfiguredComponent
 from stackkit.host.registry import Registry, with_machine, with_seed
 from stackkit.recipe.recipe import Recipe, changes
@@ -29,6 +30,9 @@ class ResolvedRecipe:
         The meta-classifiers.
     baselines : tuple of ConfiguredComponent
         Learners to report per backbone.
+    executor : ConfiguredComponent or None
+        The workers that compute; None for this process alone. It is not one of `all`, because figures
+        do not depend on it.
 
     """
 
@@ -37,6 +41,7 @@ class ResolvedRecipe:
     learners: tuple[ConfiguredComponent, ...]
     aggregators: tuple[ConfiguredComponent, ...]
     baselines: tuple[ConfiguredComponent, ...]
+    executor: ConfiguredComponent | None
 
     @property
     def classifiers(self) -> list[ConfiguredComponent]:
@@ -92,6 +97,7 @@ def resolve(recipe: Recipe, registry: Registry) -> ResolvedRecipe:
         learners=learners,
         aggregators=aggregators,
         baselines=baselines,
+        executor=None if recipe.executor == LOCAL else registry.one("executor", recipe.executor),
     )
 
 

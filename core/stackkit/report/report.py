@@ -80,6 +80,16 @@ class RecipeUsed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutorUsed:
+    """What computed, without its options: addresses and paths belong to one place and one user."""
+
+    name: str
+    distribution: str
+    version: str
+    workers: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
     """Time that a row of the table took, in seconds; None where it is not known.
 
@@ -99,7 +109,7 @@ class Report:
     images of each of `classes`. `model` is None unless a model was trained; it says how calibrated its
     answers are, and which confidence to ask for. `references` are what rows are measured against: always
     answering the largest class, and the plain mean of all probabilities where no row is that. `costs`
-    has an entry for each of `results`, then of `references`.
+    has an entry for each of `results`, then of `references`. `executor` is None only in older reports.
     """
 
     stackkit: str
@@ -126,6 +136,7 @@ class Report:
     costs: tuple[Cost, ...] = ()
     verdicts: Verdicts | None = None
     learning_curve: LearningCurve | None = None
+    executor: ExecutorUsed | None = None
 
     @property
     def largest_class(self) -> LargestClass:
@@ -146,7 +157,7 @@ class Report:
         for entry in (*document["results"], *document["references"]):
             entry["gain"] = entry["accuracy"] - best.accuracy
         document["untrained"] = any(result.untrained for result in self.results)
-        for name in ("model", "verdicts", "learning_curve"):
+        for name in ("model", "verdicts", "learning_curve", "executor"):
             if getattr(self, name) is None:
                 del document[name]
         return document

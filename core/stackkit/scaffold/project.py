@@ -26,6 +26,9 @@ PREFIX = "stackkit-"
 LONGEST = 40
 """Maximum length of a name in characters; the lines of the templates have room for it."""
 
+LINE_LENGTH = 105
+"""Maximum length of the lines of a project, as its pyproject.toml says."""
+
 _WORDS = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
@@ -150,9 +153,10 @@ def _words(names: Names, components: Mapping[Kind, str]) -> dict[str, Any]:
         "offer": _listing([f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}" for kind in components]),
         "listed": _listing([f"`{name}`" for name in components.values()]),
         "where": f"`{modules[0]}`" if len(modules) == 1 else "one module for each kind",
-        "imports": ", ".join([*specs, *["Option"] * (components.keys() != {"aggregator"}), "hookimpl"]),
-        "needs": ["numpy"] * (components.keys() != {"dataset"})
-        + ["scikit-learn"] * ("learner" in components),
+        "imports": _imported([*specs, *["Option"] * (components.keys() != {"aggregator"}), "hookimpl"]),
+        "needs": ["numpy"] * bool(components.keys() - {"dataset", "executor"})
+        + ["scikit-learn"] * ("learner" in components)
+        + ["joblib"] * ("executor" in components),
         "chosen": _chosen(components),
         "tried": "".join(f" --component {each}" for each in tried) if "dataset" in components else "",
         "oldest": f"{major}.{minor}",
@@ -160,10 +164,19 @@ def _words(names: Names, components: Mapping[Kind, str]) -> dict[str, Any]:
     }
 
 
+def _imported(words: Sequence[str]) -> str:
+    """Return the words of an import as a formatter writes them: in one line if they fit."""
+    line = ", ".join(words)
+    if len(f"from stackkit.api import {line}") <= LINE_LENGTH:
+        return line
+    return "".join(["(\n", *(f"    {word},\n" for word in words), ")"])
+
+
 def _chosen(components: Mapping[Kind, str]) -> str:
     """Return the options of `stackkit run` that use all components."""
     words = [f"--dataset {components.get('dataset', 'image-folder')}:root=FOLDER"]
-    words += [f"--{kind} {components[kind]}" for kind in ("learner", "aggregator") if kind in components]
+    chosen: tuple[Kind, ...] = ("learner", "aggregator", "executor")
+    words += [f"--{kind} {components[kind]}" for kind in chosen if kind in components]
     return " ".join([*words, f"--backbones {components.get('backbone', EFFICIENTNETS)}"])
 
 

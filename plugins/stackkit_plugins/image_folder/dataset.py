@@ -51,7 +51,7 @@ class ImageFolder:
     Raises
     ------
     DatasetError
-        If the folder cannot be listed, has fewer than two classes with images, or could be read in two
+        If the folder cannot be listed, has no class with images, or could be read in two
         ways.
     UsageError
         If `group` is not a regular expression.
@@ -163,15 +163,10 @@ def _samples(
 
 
 def _check_classes(classes: Sequence[str]) -> None:
-    """Refuse fewer than two classes; the text continues a sentence that begins with the root."""
+    """Refuse a folder without images; the text continues a sentence that begins with the root."""
     if not classes:
         endings = ", ".join(IMAGE_ENDINGS)
         raise DatasetError(f"has class folders but no images; expected files ending in {endings}")
-    if len(classes) == 1:
-        raise DatasetError(
-            f"has images of only one class ({classes[0]}), expected at least two; point root= to the "
-            "folder that contains the class folders"
-        )
 
 
 def _class_notes(folders: Sequence[ClassFolder], classes: Sequence[str]) -> list[str]:

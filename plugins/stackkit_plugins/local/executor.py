@@ -21,6 +21,9 @@ class LocalExecutor:
             future.set_result(function(*arguments))
         except Exception as error:
             future.set_exception(error)
+        except SystemExit as error:
+            # It would end the process that asks for the result, as it does not end a worker's either.
+            future.set_exception(RuntimeError(f"SystemExit: {error}"))
         return future
 
     def share(self, value: Any) -> Any:

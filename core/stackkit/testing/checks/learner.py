@@ -15,6 +15,7 @@ from stackkit.evaluation.probabilities import checked_labels, class_probabilitie
 from stackkit.testing.check import CheckFailedError, CheckList, attempt, require, skip
 from stackkit.testing.checks.exported import add_onnx_check
 from stackkit.testing.checks.saved import add_state_checks
+from stackkit.testing.checks.streamed import add_streaming_checks
 from stackkit.testing.end_to_end import runs_after
 from stackkit.testing.under_test import ComponentUnderTest
 
@@ -247,5 +248,6 @@ def _probabilities(fitted: Any, rows: NDArray[np.float32]) -> NDArray[np.floatin
 
 
 add_state_checks(CHECKS, _fit, _inputs, after=("label-gaps",))
+add_streaming_checks(CHECKS)
 add_onnx_check(CHECKS, _fit, _inputs, _probabilities)
 CHECKS.append(runs_after(CHECKS))
