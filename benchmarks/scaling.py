@@ -86,7 +86,7 @@ def extraction(folder: Path, *options: str, plugin: Path | None = None) -> tuple
 
 def speedup(options: argparse.Namespace) -> None:
     """Compare executors on photographs and a real network, start-up included."""
-    dataset = f"cub200:root={options.images},classes={options.classes}"
+    dataset = f"cub200:root={options.images},limit={options.limit}"
     seconds = {}
     for executor in options.executors.split(","):
         chosen = ("--dataset", dataset, "--backbones", options.backbones, "--executor", executor)
@@ -229,7 +229,7 @@ def main() -> None:
     parser.add_argument(
         "--images", type=Path, default=Path("CUB_200_2011"), help="folder of CUB-200-2011"
     )
-    parser.add_argument("--classes", type=int, default=20)
+    parser.add_argument("--limit", type=int, default=5, help="photographs of each class")
     parser.add_argument("--backbones", default="efficientnet-lite0")
     parser.add_argument("--executors", default=",".join(EXECUTORS))
     parser.add_argument("--counts", default="1000,10000,100000", help="numbers of generated images")

@@ -135,7 +135,7 @@ def test_joined_backbones_views_and_boxes_are_computed_as_in_one_process(
     assert set(again.computed.values()) == {0}
     dataset, named = dataset_in(photographs), backbones_of(*texts)
     rows, _ = fingerprints("photographs", dataset, SilentReporter())
-    assert all(network_seconds(feature_sets(named), 17, rows, store)), "the time was measured"
+    assert None not in network_seconds(feature_sets(named), 17, rows, store), "the time was measured"
     (origin,) = read_contents(store.path(named[0].key, rows)).provenance
     assert origin["runtime"] == {"engine": "toy"}
 

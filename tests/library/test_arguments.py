@@ -21,7 +21,7 @@ from stackkit.library.arguments import AuditOptions, RecipeOptions, recipe_of
 def test_python_takes_every_option_of_the_command(command: Any, function: Any) -> None:
     on_command_line = {*inspect.signature(command).parameters}
     in_python = {*inspect.signature(function).parameters, *RecipeOptions.__annotations__}
-    of_the_terminal = {"dry_run", "progress", "as_json", "as_csv"}
+    of_the_terminal = {"update", "dry_run", "progress", "as_json", "as_csv"}
     assert on_command_line - of_the_terminal == in_python - {"reporter", "options"}
 
 

@@ -66,7 +66,8 @@ def preview_lines(preview: Preview, *, evaluable: bool) -> Iterator[str]:
     from stackkit.extraction.feature_set import views_of
 
     chosen = preview.components
-    images = f"{preview.n_images:,} images, {preview.n_classes} classes"
+    classes = "1 class" if preview.n_classes == 1 else f"{preview.n_classes} classes"
+    images = f"{preview.n_images:,} images, {classes}"
     yield f"dataset     {chosen.dataset.label}: {preview.dataset_unavailable_reason or images}"
     if preview.recipe:
         yield f"recipe      {preview.recipe}"

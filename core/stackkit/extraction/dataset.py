@@ -115,13 +115,13 @@ def part_of(dataset: CheckedDataset, part: int, of: int) -> CheckedDataset:
     return replace(dataset, samples=samples, shard=shard, first=chosen.start)
 
 
-def open_dataset(component: ConfiguredComponent) -> CheckedDataset:
+def open_dataset(component: ConfiguredComponent, *, least_classes: int = 2) -> CheckedDataset:
     """Create the dataset of a component, and check its classes, samples and notes.
 
     Raises
     ------
     DatasetError
-        If fewer than two classes have images.
+        If fewer than `least_classes` classes have images.
     PluginError
         If ids are not unique, labels are out of range, or the plugin fails.
 
@@ -153,8 +153,16 @@ def open_dataset(component: ConfiguredComponent) -> CheckedDataset:
                 f"labels must be from 0 to {len(checked.classes) - 1}, "
                 f"got {min(labels)} to {max(labels)}"
             )
-    if len(labels) < 2:
-        raise DatasetError(
-            f"{component.text} must have images of at least two classes, got {len(labels)}"
-        )
+    _check_number(checked, labels, least_classes)
     return checked
+
+
+def _check_number(checked: CheckedDataset, labels: set[int], least: int) -> None:
+    name = checked.component.text
+    if len(labels) == 1 and least == 2:
+        raise DatasetError(
+            f"{name} has images of only one class ({checked.classes[min(labels)]}), expected at least "
+            "two; if its classes are folders, point root= to the folder that contains them"
+        )
+    if len(labels) < least:
+        raise DatasetError(f"{name} has no images of any class, expected at least {least} class(es)")

@@ -96,7 +96,7 @@ def seen_image(path: Path, contents: Contents, name: str, registry: Registry) ->
     geometry = Geometry(size=key.image_size, view=ATTENTION)
     if key.boxes or not boxes:
         geometry = Geometry(size=key.image_size, resize=key.resize, view=key.view)
-    dataset = open_dataset(registry.one("dataset", contents.dataset))
+    dataset = open_dataset(registry.one("dataset", contents.dataset), least_classes=1)
     places = [sample.id for sample in dataset.samples]
     if name not in places:
         raise StoreError(f"the dataset {contents.dataset} no longer contains {name}")

@@ -92,7 +92,7 @@ def recompute(
     """
     feature_set = set_in(path, contents, registry)
     _require_same_setting(path, contents, feature_set)
-    dataset = open_dataset(registry.one("dataset", contents.dataset))
+    dataset = open_dataset(registry.one("dataset", contents.dataset), least_classes=1)
     numbers = [row for row, _ in intact_rows(contents)]
     drawn = set(random.Random(seed).sample(numbers, min(count, len(numbers))))  # noqa: S311
     # Read a second time, because the features of all rows may not fit into memory.

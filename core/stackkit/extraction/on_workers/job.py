@@ -86,6 +86,8 @@ class ExtractionJob:
         Threads of a worker; None for all cores.
     n_workers : int
         How many workers share the images, about.
+    versions : mapping of str to str
+        The versions that a worker must have, see `worker_versions`.
     probes : mapping of int to str
         Numbers of some images with their fingerprints, which must be the same there.
     fingerprints : mapping of int to str
@@ -98,6 +100,7 @@ class ExtractionJob:
     sets: tuple[SetJob, ...]
     threads: int | None
     n_workers: int
+    versions: Mapping[str, str]
     probes: Mapping[int, str]
     fingerprints: Mapping[int, str] = field(repr=False)
 
