@@ -269,7 +269,11 @@ def test_small_batches_come_near_the_minimum_of_scikit_learns_logistic():
     assert np.mean(found.predict(X) == expected.predict(X)) > 0.95
 
 
-def test_small_batches_use_every_row_once_in_an_epoch_in_an_order_of_the_seed():
+@pytest.mark.parametrize("portion_rows", [64, 100, 250, 2000])
+def test_small_batches_use_every_row_once_in_an_epoch_in_an_order_of_the_seed(
+    portion_rows: int, monkeypatch
+):
+    monkeypatch.setattr(minibatch, "PORTION_BYTES", 4 * portion_rows)
     rows = RowsInMemory(np.arange(1001, dtype=np.float32)[:, None], np.arange(1001) % 3)
 
     def epoch(seed: int) -> Any:

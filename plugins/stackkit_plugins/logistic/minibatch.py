@@ -87,7 +87,7 @@ class MinibatchLogistic(SoftmaxClassifier):
         codes = self._number_classes(rows.labels)
         n, k = len(codes), len(self.classes_)
         weights = class_weights(np.bincount(codes), self.class_weight).astype(np.float32)
-        batch = min(LARGEST_BATCH, max(SMALLEST_BATCH, n // LEAST_STEPS))
+        batch = _batch_size(n)
         steps = self._steps(n, batch)
         # The last row has the intercepts.
         minimiser = _Adam(np.zeros((rows.n_features + 1, k), dtype=np.float32), steps)
@@ -135,6 +135,11 @@ class _Adam:
         self.point -= np.float32(rate / (1 - 0.9**self.step)) * gradient
 
 
+def _batch_size(n: int) -> int:
+    """Return the rows of a step, whole runs of neighbours, so that portions are whole steps."""
+    return min(LARGEST_BATCH, max(SMALLEST_BATCH, n // LEAST_STEPS // NEIGHBOURS * NEIGHBOURS))
+
+
 def _gradient(
     point: Array, X: Array, codes: NDArray[np.int64], weights: Array, decay: np.float32
 ) -> Array:
@@ -156,12 +161,13 @@ def _batches(
     random: np.random.Generator,
 ) -> Iterator[tuple[Array, NDArray[np.int64]]]:
     """Yield so many batches of rows with their classes, every row once before any comes again."""
-    size = max(batch, PORTION_BYTES // (4 * rows.n_features))
+    # Only the last portion of an epoch ends with a smaller batch: an epoch is ceil(n / batch) steps.
+    size = batch * max(1, PORTION_BYTES // (4 * rows.n_features) // batch)
     done = 0
     while True:
         for numbers in _portions(len(codes), size, random):
-            X = rows.read(np.sort(numbers))
-            labels = codes[np.sort(numbers)]
+            numbers.sort()
+            X, labels = rows.read(numbers), codes[numbers]
             order = random.permutation(len(numbers))
             for start in range(0, len(order), batch):
                 some = order[start : start + batch]
@@ -174,7 +180,7 @@ def _batches(
 def _portions(n: int, size: int, random: np.random.Generator) -> Iterator[NDArray[np.int64]]:
     """Yield the numbers of n rows in random portions of `size`, made of runs of neighbours."""
     runs = random.permutation(-(-n // NEIGHBOURS))
-    together = max(1, size // NEIGHBOURS)
+    together = size // NEIGHBOURS
     for start in range(0, len(runs), together):
         first = runs[start : start + together, None] * NEIGHBOURS
         numbers = (first + np.arange(NEIGHBOURS)).ravel()
