@@ -219,3 +219,19 @@ def test_a_pillow_image_of_any_mode_is_labelled(model: stackkit.LoadedModel) -> 
     assert len(found) == 5
     with pytest.raises(ImageError):
         model.predict(Image.new("F", (20, 20)))
+
+
+def test_a_model_takes_in_more_images_where_and_as_the_arguments_say(
+    folder: Path, tmp_path: Path
+) -> None:
+    how = {"learner": "ridge:updatable=true", "aggregator": "soft-vote", "baseline": []}
+    before = stackkit.train(folder, backbones="mean-colours", **how).model
+    for shade, path in enumerate(sorted(coloured_folder(tmp_path, 1).rglob("*.png"))):
+        Image.new("RGB", (40, 40), (9 * shade, 50, 200)).save(path)
+    with pytest.raises(UsageError, match=r"^strict must be True or False, got 'no'"):
+        before.update(tmp_path, strict="no")
+    with pytest.raises(UsageError, match=r"unknown executor 'slurm'; available: "):
+        before.update(tmp_path, executor="slurm")
+    after = before.update(tmp_path, executor="local")
+    assert after.info["updates"][-1]["images"] == 3
+    assert "updates" not in before.info

@@ -129,7 +129,9 @@ class UpdatableLearner(Learner, Protocol):
     """A learner that goes on learning without the rows that it was fitted on; optional.
 
     Its spec has a bool option `updatable`. If it is True, the state of a fitted learner has what
-    `LearnerSpec.update` needs, which may be large: statistics as big as (d, d).
+    `LearnerSpec.update` needs, which may be large: statistics as big as (d, d). stackkit calls the
+    function that `update` names, because a saved model has states and no learners; this method is what
+    such a function needs, and what users of the learner in Python call.
     """
 
     def partial_fit(self, X: NDArray[np.float32], y: NDArray[np.int64], /) -> object:

@@ -203,8 +203,7 @@ class Manifest:
     licence : str
         Note on what the weights and images allow; "" if nobody gave one.
     updatable : mapping
-        Facts about what an update needs, if the model can be updated: `images`, the number of training
-        images that it would notice again, and `bytes`, the size of its states.
+        If the model can be updated: `images`, the number of training images that it would notice again.
     updates : tuple of UpdateRecord
         The updates since it was trained, the first one first.
 

@@ -16,7 +16,7 @@ from stackkit.api.errors import UsageError
 from stackkit.api.paths import user_path
 from stackkit.api.reporter import Reporter, SilentReporter
 from stackkit.api.rgb import rgb_of
-from stackkit.library.arguments import store_of
+from stackkit.library.arguments import recipe_of, store_of
 from stackkit.library.components import dataset_text, installed
 from stackkit.library.expected_accuracy import ExpectedAccuracy
 from stackkit.library.html import listed, table
@@ -28,7 +28,7 @@ from stackkit.prediction.image_list import ImageList
 from stackkit.prediction.image_sources import find_images
 from stackkit.prediction.predictor import Predictor
 from stackkit.prediction.record import Prediction
-from stackkit.recipe import Recipe
+from stackkit.recipe import LOCAL
 from stackkit.recipe.given import check_count
 
 
@@ -185,6 +185,7 @@ class LoadedModel:
         strict: bool = False,
         store: str | os.PathLike[str] | None = None,
         feature_dtype: Literal["float32", "float16"] = "float32",
+        executor: str = LOCAL,
         reporter: Reporter | None = None,
     ) -> LoadedModel:
         """Return a model that knows new images too; this one stays as it is.
@@ -199,6 +200,8 @@ class LoadedModel:
             Folder of stored features, as `--store`.
         feature_dtype : {"float32", "float16"}, default "float32"
             How features are stored.
+        executor : str, default "local"
+            Where features are computed, such as "processes" or "dask:address=tcp://10.0.0.1:8786".
         reporter : Reporter, optional
             Receives progress.
 
@@ -216,9 +219,8 @@ class LoadedModel:
         from stackkit.experiment.update import update  # takes a second to import
 
         registry, (device, threads) = installed(), self._machine
-        recipe = Recipe(
-            dataset=dataset_text(dataset, registry), strict=strict, device=device, threads=threads
-        )
+        machine = {"device": device, "threads": threads, "executor": executor}
+        recipe = recipe_of(dataset_text(dataset, registry), {"strict": strict, **machine})
         folder = store_of({"store": store, "feature_dtype": feature_dtype})
         found = update(self._model, recipe, registry, folder, reporter or SilentReporter())
         return LoadedModel(found.model, device=device, threads=threads, reporter=reporter)
