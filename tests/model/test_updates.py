@@ -53,7 +53,9 @@ def test_new_classes_drop_thresholds_and_are_known_to_novelty():
     assert len(after.novelty.left_out) == len(before.novelty.left_out) + 6
     with pytest.raises(UsageError, match="updated with new classes, so it is not known"):
         acceptance(after, None, 0.9)
-    assert "not known, because the model was updated" in acceptance(after, 0.5, None).text
+    unknown = acceptance(after, 0.5, None)
+    assert "not known, because the model was updated" in unknown.text
+    assert unknown.document() == {"confidence": 0.5, "precision": None, "coverage": None}
 
 
 def test_the_only_image_of_a_new_class_is_as_novel_as_it_was():

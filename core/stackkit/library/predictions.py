@@ -30,7 +30,8 @@ class Predictions(Sequence[Prediction]):
         Images that could not be read, with `id` and `reason`; only with `on_error="skip"`.
     acceptance : Acceptance or None
         With `min_confidence` or `target_precision`: the `confidence` from which labels are accepted, and
-        the `coverage` and `precision` that this has on images that were left out in training.
+        the `coverage` and `precision` that this has on images that were left out in training; both are
+        None if an update with new classes made them unknown.
 
     """
 

@@ -22,22 +22,20 @@ class Acceptance:
     precision : float or None
         Share of the accepted labels that are right, among left-out images of the training data; None if
         none of them is accepted.
-    coverage : float
-        Share of those images whose label is accepted.
-    measured : bool
-        False if the model knows of no such images, since it was updated with new classes.
+    coverage : float or None
+        Share of those images whose label is accepted; None if the model knows of no such images, since
+        it was updated with new classes.
 
     """
 
     confidence: float
     precision: float | None
-    coverage: float
-    measured: bool = True
+    coverage: float | None
 
     @property
     def text(self) -> str:
         """One line for the user."""
-        if not self.measured:
+        if self.coverage is None:
             return (
                 f"labels of {self.confidence:.1%} or more are accepted; how many of them are right is "
                 "not known, because the model was updated with new classes"
@@ -55,8 +53,8 @@ class Acceptance:
         )
 
     def document(self) -> dict[str, Any]:
-        """Return a JSON object with confidence, precision and coverage."""
-        return {name: value for name, value in asdict(self).items() if name != "measured"}
+        """Return a JSON object with the attributes as keys."""
+        return asdict(self)
 
 
 def acceptance(
@@ -86,8 +84,9 @@ def acceptance(
         if value is not None and not 0 <= value <= 1:
             raise UsageError(f"{name} must be from 0 to 1, got {value:g}")
     reliability = model.reliability
+    unknown = not len(reliability.confidence) and bool(model.facts.get("updates"))
     if target_precision is not None:
-        if not len(reliability.confidence) and model.facts.get("updates"):
+        if unknown:
             raise UsageError(
                 "the model was updated with new classes, so it is not known from which probability on "
                 "its labels are right; train it again, or give a probability with --min-confidence"
@@ -98,11 +97,12 @@ def acceptance(
         min_confidence = found.confidence
     if min_confidence is None:
         return None
+    if unknown:
+        return Acceptance(confidence=min_confidence, precision=None, coverage=None)
     accepted = reliability.confidence >= min_confidence
     right = reliability.correct[accepted]
     return Acceptance(
         confidence=min_confidence,
         precision=float(right.mean()) if right.size else None,
         coverage=float(accepted.mean()) if accepted.size else 0.0,
-        measured=accepted.size > 0 or not model.facts.get("updates"),
     )
