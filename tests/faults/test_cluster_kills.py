@@ -33,7 +33,7 @@ SAMPLES = 32
 """So many images prepare the networks of a worker, also of one that joins later."""
 
 CALL_S = 0.15
-BOUND_S = 30.0
+BOUND_S = 60.0
 """The command gives up a scheduler that has gone long before this; see `timeout` of the executor."""
 
 
