@@ -28,49 +28,12 @@ from support.dask_processes import DaskProcesses, dask_processes
 
 pytest.importorskip("distributed", reason="distributed, of the extra dask, is not installed")
 
-NO_REPEATS = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0"}
 SAMPLES = 32
 """So many images prepare the networks of a worker, also of one that joins later."""
 
 CALL_S = 0.15
 BOUND_S = 60.0
 """The command gives up a scheduler that has gone long before this; see `timeout` of the executor."""
-
-
-@pytest.fixture(scope="module")
-def photographs(cub_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """240 real photographs of 20 species, made small so that they cost little."""
-    root = tmp_path_factory.mktemp("photographs")
-    for species in sorted((cub_root / "images").iterdir()):
-        (root / species.name).mkdir()
-        for photograph in sorted(species.iterdir())[:12]:
-            with Image.open(photograph) as image:
-                image.thumbnail((48, 48))
-                image.convert("RGB").save(root / species.name / photograph.name)
-    return root
-
-
-@pytest.fixture(scope="module")
-def expected(photographs: Path, tmp_path_factory: pytest.TempPathFactory) -> NDArray[np.float32]:
-    """What one process computes."""
-    folder = tmp_path_factory.mktemp("expected")
-    with ended(Runs.in_folder(folder, photographs).start("local", folder / "store")) as process:
-        assert rows_of(process) == (240, 0)
-    return table(folder / "store")[0]
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskProcesses]:
-    with dask_processes(tmp_path_factory.mktemp("cluster")) as processes:
-        processes.start_scheduler(NO_REPEATS)
-        for _ in range(3):
-            processes.start_worker()
-        yield processes
-
-
-@pytest.fixture
-def runs(photographs: Path, tmp_path: Path) -> Runs:
-    return Runs.in_folder(tmp_path / "runs", photographs)
 
 
 class Kills:
@@ -107,7 +70,7 @@ class Kills:
 @pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.slow)])
 def test_workers_killed_in_mid_batch_lose_and_repeat_nothing_that_was_committed(
     cluster: DaskProcesses,
-    photographs: Path,
+    small_photographs: Path,
     tmp_path: Path,
     expected: NDArray[np.float32],
     kills: int,
@@ -116,7 +79,7 @@ def test_workers_killed_in_mid_batch_lose_and_repeat_nothing_that_was_committed(
     print(f"seed {seed}")
     done = 0
     while done < kills:
-        runs = Runs.in_folder(tmp_path / f"runs-{done}", photographs)
+        runs = Runs.in_folder(tmp_path / f"runs-{done}", small_photographs)
         harness = Kills(runs, tmp_path / f"store-{done}", seed + done)
         address = f"dask:address={cluster.address}"
         with ended(runs.start(address, harness.store, seconds=CALL_S)) as process:
@@ -169,7 +132,7 @@ def test_a_scheduler_that_is_killed_ends_the_command_with_one_line_and_a_rerun_r
     harness.require_nothing_lost_or_repeated(expected)
 
 
-@pytest.mark.parametrize("victim", ["a worker", "the command"])
+@pytest.mark.parametrize("victim", ["a worker", pytest.param("the command", marks=pytest.mark.slow)])
 def test_kills_on_this_machine_lose_nothing_and_leave_no_process(
     runs: Runs, tmp_path: Path, expected: NDArray[np.float32], victim: str
 ) -> None:
