@@ -33,6 +33,7 @@ def show_dry_run(
     as_json: bool,
     evaluable: bool,
     choose: Choose | None = None,
+    shard: tuple[int, int] | None = None,
 ) -> None:
     """Print the preview and the estimate of `run` (`evaluable`) or `extract`; `choose` as in `Steps`."""
     from stackkit.experiment.dry_run import dry_run
@@ -40,7 +41,9 @@ def show_dry_run(
 
     registry = Registry(host=the_host())
     with stdout_set_aside(), progress(style) as reporter:
-        found = dry_run(recipe, registry, store, reporter, evaluable=evaluable, choose=choose)
+        found = dry_run(
+            recipe, registry, store, reporter, evaluable=evaluable, choose=choose, shard=shard
+        )
     if as_json:
         print_json(found.document())
         return

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 from stackkit.api.dataset import Dataset, Sample
-from stackkit.api.errors import DatasetError, ImageError, StackkitError, one_line
+from stackkit.api.errors import DatasetError, ImageError, StackkitError, UsageError, one_line
 from stackkit.extraction.decoding import memory_error
 from stackkit.host.configured_component import ConfiguredComponent
+from stackkit.store.keys import listing_of
+from stackkit.store.shards import Shard
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -26,6 +28,10 @@ class CheckedDataset:
         The dataset of the plugin.
     classes, samples, notes : tuple
         What the plugin returned when the dataset was opened, see `stackkit.api.Dataset`.
+    shard : Shard or None
+        Which range of the dataset's samples these are, with all its classes; None for all of them.
+    first : int
+        Number of the first of them in the whole dataset.
 
     """
 
@@ -34,6 +40,8 @@ class CheckedDataset:
     classes: tuple[str, ...]
     samples: tuple[Sample, ...]
     notes: tuple[str, ...]
+    shard: Shard | None = None
+    first: int = 0
 
     def image(self, i: int) -> Image.Image:
         """Return image i in mode RGB.
@@ -47,7 +55,7 @@ class CheckedDataset:
 
         """
         try:
-            image = self.dataset.image(i)
+            image = self.dataset.image(self.first + i)
         except (OSError, StackkitError, MemoryError):
             raise  # the decoder counts OSError and ImageError as an image that fails
         except Exception as error:  # Pillow alone raises half a dozen types for damaged files
@@ -75,7 +83,7 @@ class CheckedDataset:
         """
         with self.component.blamed():
             try:
-                fingerprint = self.dataset.fingerprint(i)
+                fingerprint = self.dataset.fingerprint(self.first + i)
             except OSError as error:
                 raise ImageError(one_line(error)) from error
             except MemoryError as error:
@@ -87,6 +95,24 @@ class CheckedDataset:
                     f"{len(fingerprint)} characters: {fingerprint[:80]!a}"
                 )
             return fingerprint
+
+
+def part_of(dataset: CheckedDataset, part: int, of: int) -> CheckedDataset:
+    """Return range `part`, from 1, of `of` ranges of a whole dataset, as a dataset of its own.
+
+    Raises
+    ------
+    UsageError
+        If the dataset has fewer images than ranges.
+
+    """
+    count = len(dataset.samples)
+    if count < of:
+        raise UsageError(f"--shard {part}/{of} needs at least {of} images, got {count}")
+    shard = Shard(part=part, of=of, listing=listing_of(dataset.classes, dataset.samples))
+    chosen = shard.range(count)
+    samples = dataset.samples[chosen.start : chosen.stop]
+    return replace(dataset, samples=samples, shard=shard, first=chosen.start)
 
 
 def open_dataset(component: ConfiguredComponent, *, least_classes: int = 2) -> CheckedDataset:

@@ -67,7 +67,13 @@ def fingerprints(
     if failed:  # in the order of the dataset, whatever came first
         broken = {failure.id: failure for failure in failed}
         failed = [broken[sample.id] for sample in samples if sample.id in broken]
-    rows = DatasetRows(dataset=name, classes=dataset.classes, samples=samples, fingerprints=found)
+    rows = DatasetRows(
+        dataset=name,
+        classes=dataset.classes,
+        samples=samples,
+        fingerprints=found,
+        shard=getattr(dataset, "shard", None),
+    )
     return rows, failed
 
 

@@ -182,11 +182,10 @@ def prepared_sets(
 def estimate_set(prepared: PreparedSet, rows: DatasetRows, store: FeatureStore) -> BackboneEstimate:
     """Return what it takes to compute the pending rows of a feature set."""
     key, rate = prepared.feature_set.key, prepared.readiness.images_per_s
-    exists = store.path(key, rows).exists()
     return BackboneEstimate(
         label=prepared.feature_set.label,
         images=len(prepared.pending),
         # The speed at which the times of all sets of a pass add up to that of the pass.
         images_per_s=rate and rate * prepared.sharing,
-        new_bytes=0 if exists else store.row_bytes(key.feature_dim) * len(rows.samples),
+        new_bytes=store.missing_bytes(key, rows),
     )

@@ -32,6 +32,8 @@ class DatasetJob:
         `digest_of` the samples: the workers must see the same ones.
     opened : str
         Names the process and the object that opened it: workers read the dataset again for another one.
+    shard : (int, int) or None
+        Number of the range of samples, and number of ranges, see `part_of`; None for all samples.
 
     """
 
@@ -39,6 +41,7 @@ class DatasetJob:
     settings: Mapping[str, str]
     samples: str
     opened: str
+    shard: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

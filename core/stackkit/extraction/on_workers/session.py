@@ -14,7 +14,7 @@ from stackkit.api.errors import DatasetError, ImageError, PluginError, StackkitE
 from stackkit.execution.references import ComponentReference
 from stackkit.extraction.backbone import CheckedBackbone, make_backbone
 from stackkit.extraction.blocks import Block, PendingSet, blocks_of, requests
-from stackkit.extraction.dataset import CheckedDataset, open_dataset
+from stackkit.extraction.dataset import CheckedDataset, open_dataset, part_of
 from stackkit.extraction.decoding import Decoder
 from stackkit.extraction.feature_set import FeatureSet, feature_sets
 from stackkit.extraction.on_workers.job import (
@@ -73,6 +73,7 @@ def _opened(job: DatasetJob) -> CheckedDataset:
     component = job.component.resolve_on_worker(job.settings)
     try:
         dataset = open_dataset(component, least_classes=1)
+        dataset = part_of(dataset, *job.shard) if job.shard else dataset
     except (StackkitError, OSError) as error:
         raise DatasetError(
             f"{component.text} cannot be read there: {error}; give it as an absolute path of a folder "
