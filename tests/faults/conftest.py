@@ -47,5 +47,3 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskProcesses]
 @pytest.fixture
 def runs(small_photographs: Path, tmp_path: Path) -> Runs:
     return Runs.in_folder(tmp_path / "runs", small_photographs)
-
-

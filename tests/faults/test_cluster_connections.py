@@ -23,14 +23,10 @@ from support.proxy import Fault, proxy_to
 pytest.importorskip("distributed", reason="distributed, of the extra dask, is not installed")
 
 CALL_S = 0.1
-FAULTS = [
-    pytest.param("cut", marks=pytest.mark.slow),
-    "stall",
-    pytest.param("lose", marks=pytest.mark.slow),
-]
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", ["cut", "stall", "lose"])
 def test_a_broken_connection_to_the_scheduler_ends_the_command_with_one_line(
     cluster: DaskProcesses,
     runs: Runs,

@@ -4,13 +4,11 @@ import os
 import random
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
 from support.cluster_runs import (
     Runs,
     committed_images,
@@ -21,7 +19,6 @@ from support.cluster_runs import (
     outcome,
     require_same,
     rows_of,
-    table,
     wait_for,
 )
 from support.dask_processes import DaskProcesses, dask_processes
@@ -76,7 +73,6 @@ def test_workers_killed_in_mid_batch_lose_and_repeat_nothing_that_was_committed(
     kills: int,
 ) -> None:
     seed = random.SystemRandom().randrange(2**32)
-    print(f"seed {seed}")
     done = 0
     while done < kills:
         runs = Runs.in_folder(tmp_path / f"runs-{done}", small_photographs)
@@ -132,7 +128,8 @@ def test_a_scheduler_that_is_killed_ends_the_command_with_one_line_and_a_rerun_r
     harness.require_nothing_lost_or_repeated(expected)
 
 
-@pytest.mark.parametrize("victim", ["a worker", pytest.param("the command", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("victim", ["a worker", "the command"])
 def test_kills_on_this_machine_lose_nothing_and_leave_no_process(
     runs: Runs, tmp_path: Path, expected: NDArray[np.float32], victim: str
 ) -> None:

@@ -131,6 +131,8 @@ def worker_host(settings: Mapping[str, str], *, again: bool = False) -> Host:
     if again or key not in _hosts:
         _hosts.clear()
         environ = {**os.environ, **settings}
-        forget_other_files(environ)  # a worker of a cluster meets the plugins of one command after another
+        forget_other_files(
+            environ
+        )  # a worker of a cluster meets the plugins of one command after another
         _hosts[key] = load_host(environ=environ)
     return _hosts[key]
