@@ -36,7 +36,7 @@ from stackkit.api import BackboneSpec, Option, Readiness, hookimpl
 
 @hookimpl
 def stackkit_backbones():
-    option = Option(name="folder", default=None, type=str, help="with `seconds` and what is written down")
+    option = Option(name="folder", default=None, type=str, help="of calls that are written down")
     return [BackboneSpec(name="logged", summary="", factory="logged:Logged", options=(option,))]
 
 
