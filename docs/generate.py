@@ -232,7 +232,7 @@ def _paragraphs(text: str) -> str:
 def python_page() -> str:
     """Return the page of every name that `import stackkit` offers, and of the records of predictions."""
     import stackkit
-    from stackkit.library.loaded_model import ExpectedAccuracy
+    from stackkit.library.expected_accuracy import ExpectedAccuracy
     from stackkit.prediction.record import Candidate, Prediction, Vote
 
     things = [getattr(stackkit, name) for name in stackkit.__all__ if name != "__version__"]

@@ -35,6 +35,7 @@ def completed(stackkit: Command, monkeypatch: pytest.MonkeyPatch):
             ],
         ),
         ("run --backbones resnet50:size=64,pooling=m", ["resnet50:size=64,pooling=max"]),
+        ("extract --dataset cub200:root=s3://birds/x,lim", ["cub200:root=s3://birds/x,limit="]),
         ("run --baseline no-such", []),
         ("list-p", ["list-plugins"]),
     ],

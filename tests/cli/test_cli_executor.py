@@ -1,5 +1,6 @@
 """`--executor` chooses where a command computes; it is started when it is needed, and always closed."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -99,11 +100,11 @@ def test_a_dry_run_starts_no_workers(stackkit: Command, bird_folder: Path, log: 
 
 
 def test_an_executor_is_closed_after_an_error_too(
-    stackkit: Command, bird_folder: Path, log: Path
+    stackkit: Command, bird_folder: Path, log: Path, tmp_path: Path
 ) -> None:
-    for image in sorted((bird_folder).rglob("*.jpg"))[:1]:
-        image.write_bytes(b"no image")
-    outcome = stackkit("extract", *chosen(bird_folder, HISTOGRAM), "--executor", "farm", "--strict")
+    birds = shutil.copytree(bird_folder, tmp_path / "birds")
+    next(birds.rglob("*.jpg")).write_bytes(b"no image")
+    outcome = stackkit("extract", *chosen(birds, HISTOGRAM), "--executor", "farm", "--strict")
     assert outcome.code == 9
     assert log.read_text() == "opened None\nclosed\n"
 

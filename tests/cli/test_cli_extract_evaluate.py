@@ -17,6 +17,29 @@ def test_extract_and_evaluate_equal_run(stackkit: Command, bird_folder: Path, tm
     }
 
 
+def test_shards_extracted_one_by_one_are_evaluated_as_run_would(
+    stackkit: Command, bird_folder: Path, tmp_path: Path
+) -> None:
+    task = chosen(bird_folder, TWO)
+    whole = stackkit("run", *task, "--store", tmp_path, "--json").document
+    for part in (3, 1):
+        done = stackkit("extract", *task, "--shard", f"{part}/3", "--json").document
+        assert done["computed"] == dict.fromkeys(done["computed"], 6)
+    missing = stackkit("evaluate", *task)
+    assert "shard 2/3 of the features is missing" in missing.err
+    assert "stackkit extract --shard 2/3" in missing.err
+    again = stackkit("extract", *task, "--shard", "2/3", "--dry-run", "--json").document
+    assert [one["images"] for one in again["backbones"]] == [6, 6]
+    assert stackkit("extract", *task, "--shard", "2/3").code == 0
+    half = stackkit("run", *task, "--json").document
+    assert half["results"] == whole["results"]
+    assert stackkit("features", "verify").code == 0
+    (first, _) = stackkit("features", "ls", "--json").document["files"]
+    assert (first["images"], len(first["shards"]), first["state"]) == (18, 3, "complete")
+    assert stackkit("features", "verify", "1", "--recompute", "3").code == 0
+    assert "--shard must be I/N" in stackkit("extract", *task, "--shard", "4/3").err
+
+
 def test_extract_reports_what_it_did(stackkit: Command, bird_folder: Path, home: Path) -> None:
     first, second = (stackkit("extract", *chosen(bird_folder)).out for _ in range(2))
     assert f"{HISTOGRAM}: 18 images computed, 0 were stored already" in first

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import tarfile
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ from support.environments import OFFLINE, Shell
 from support.pages import EXAMPLES as FOLDER
 from support.pages import blocks
 
-NAMES = ("neighbours", "tflite", "webdataset")
+# ray is a large package that the extra `test` does not install.
+NAMES = ("neighbours", "tflite", "webdataset", *(["ray"] if find_spec("ray") else []))
 EXAMPLES = {name: FOLDER / f"stackkit-{name}" for name in NAMES}
 IN_CI = "neighbours"
 SOME = [name if name == IN_CI else pytest.param(name, marks=pytest.mark.slow) for name in NAMES]

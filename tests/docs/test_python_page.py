@@ -20,6 +20,7 @@ def test_every_block_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("STACKKIT_PLUGIN_FILES", str(COLOURS_PLUGIN))
     monkeypatch.chdir(tmp_path)
     coloured_folder(tmp_path / "photos", 6)
+    coloured_folder(tmp_path / "more-photos", 2, seed=7)
     new = coloured_folder(tmp_path / "new-photos", 2, seed=5)
     text = (DOCS / "how-to" / "python.md").read_text(encoding="utf-8")
     for on_page, cheap in NETWORKS.items():

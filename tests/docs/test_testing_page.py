@@ -6,7 +6,7 @@ After a change of the checks, `python tests/docs/test_testing_page.py` rewrites 
 import re
 from pathlib import Path
 
-from stackkit.testing.checks import aggregator, backbone, dataset, learner, plugin
+from stackkit.testing.checks import aggregator, backbone, dataset, executor, learner, plugin
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "testing.md"
 TABLES = re.compile(r"(?<=<!-- checks -->\n).*?(?=<!-- end of checks)", re.DOTALL)
@@ -17,6 +17,7 @@ KINDS = {
     "A backbone": backbone.CHECKS,
     "A learner": learner.CHECKS,
     "An aggregator": aggregator.CHECKS,
+    "An executor": executor.CHECKS,
 }
 
 

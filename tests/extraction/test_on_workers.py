@@ -1,8 +1,13 @@
 """Features that workers in other processes compute: the same ones, each once, whatever happens there."""
 
+import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import Future
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,16 +15,19 @@ from support.toys_on_workers import (
     ForkedWorkers,
     backbones_of,
     dataset_in,
+    images_computed,
     paint_red,
     plugin_in,
 )
 
-from stackkit.api.errors import ExtractionError, ImageError
+from stackkit.api.errors import ExtractionError, ImageError, StoreError
 from stackkit.api.reporter import SilentReporter
 from stackkit.execution.tasks import AHEAD
 from stackkit.extraction.extract import extract, fingerprints
 from stackkit.extraction.feature_set import feature_sets
-from stackkit.store import FeatureStore
+from stackkit.extraction.network_seconds import network_seconds
+from stackkit.store import FeatureFile, FeatureStore
+from stackkit.store.metadata import read_contents
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -104,25 +112,68 @@ def same(found, expected):
         assert np.array_equal(found[label][0], features), label
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float16"])
 def test_joined_backbones_views_and_boxes_are_computed_as_in_one_process(
-    photographs, tmp_path, processes, dtype
+    photographs, tmp_path, processes
 ):
     texts = ["quarters:pooling=mean+max", "quarters:views=mirror+crops+attention"]
     photograph(photographs, 3).write_bytes(b"no image")
     cut = photograph(photographs, 9)
     content = cut.read_bytes()
     cut.write_bytes(content[: len(content) * 3 // 4] + b"\xff\xd9")
-    here, expected = run(photographs, FeatureStore(tmp_path / "here", dtype), texts)
+    here, expected = run(photographs, FeatureStore(tmp_path / "here", "float16"), texts)
     recorder = Recorder()
-    store = FeatureStore(tmp_path / "there", dtype)
+    store = FeatureStore(tmp_path / "there", "float16")
     there, found = run(photographs, store, texts, processes, reporter=recorder)
     same(found, expected)
     assert there == here, "with failed and damaged images, and numbers of rows"
     assert [one.id for one in there.suspect] == ["/".join(cut.parts[-2:])]
     assert recorder.done == recorder.totals
+    assert sorted(recorder.messages) == [
+        f"quarters with {name}: ready" for name in ("box", "max", "mean")
+    ]
     again, _ = run(photographs, store, texts, processes)
     assert set(again.computed.values()) == {0}
+    dataset, named = dataset_in(photographs), backbones_of(*texts)
+    rows, _ = fingerprints("photographs", dataset, SilentReporter())
+    assert None not in network_seconds(feature_sets(named), 17, rows, store), "the time was measured"
+    (origin,) = read_contents(store.path(named[0].key, rows)).provenance
+    assert origin["runtime"] == {"engine": "toy"}
+
+
+def test_networks_are_prepared_later_if_no_sample_image_can_be_decoded(
+    photographs, tmp_path, processes, monkeypatch
+):
+    monkeypatch.setattr("stackkit.extraction.on_workers.computer.SAMPLES", 2)
+    for number in (0, 1):
+        photograph(photographs, number).write_bytes(b"no image")
+    texts = ["quarters:pooling=mean+max,views=attention"]
+    here, expected = run(photographs, FeatureStore(tmp_path / "here"), texts)
+    there, found = run(photographs, FeatureStore(tmp_path / "there"), texts, processes)
+    same(found, expected)
+    assert there == here
+
+
+def test_rows_that_were_stored_before_the_disk_failed_are_not_computed_again(
+    photographs, tmp_path, processes, small_tasks, monkeypatch, log
+):
+    store, real, text = FeatureStore(tmp_path / "s"), FeatureFile.write, f"quarters:batch=4,log={log}"
+    calls = []
+
+    def failing(self, rows, features):
+        calls.append(rows)
+        if len(calls) == 3:
+            raise StoreError("the disk is full")
+        real(self, rows, features)
+
+    monkeypatch.setattr(FeatureFile, "write", failing)
+    with pytest.raises(StoreError, match="the disk is full"):
+        run(photographs, store, [text], processes)
+    monkeypatch.setattr(FeatureFile, "write", real)
+    stored_before = sum(map(len, calls)) - len(calls[2])
+    summary, found = run(photographs, store, [text], processes)
+    assert summary.reused == {backbones_of(text)[0].label: stored_before}
+    assert set(summary.computed.values()) == {18 - stored_before}
+    assert all(intact.all() for _, intact in found.values())
 
 
 def test_strict_refuses_the_first_image_that_fails_and_a_replaced_image_fails(
@@ -203,12 +254,65 @@ class Gate:
         return self.executor.on_each_worker(function, *arguments)
 
 
+SCRIPT = """
+import sys
+from pathlib import Path
+
+from support.toys_on_workers import backbones_of, dataset_in
+
+from stackkit.api.reporter import SilentReporter
+from stackkit.extraction.extract import extract, fingerprints
+from stackkit.extraction.on_workers import task_size
+from stackkit.store import FeatureStore
+from stackkit_plugins.processes.executor import ProcessesExecutor
+
+if __name__ == "__main__":
+    folder, photographs, text = sys.argv[1:]
+    task_size.MOST_IMAGES = 32
+    dataset = dataset_in(Path(photographs))
+    rows, _ = fingerprints("photographs", dataset, SilentReporter())
+    store, executor = FeatureStore(Path(folder)), ProcessesExecutor(workers=2)
+    try:
+        extract(dataset, rows, backbones_of(text), store, SilentReporter(), executor=executor)
+    finally:
+        executor.close()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_after_ctrl_c_or_a_kill_nothing_that_was_stored_is_computed_again(
+    bird_folder, tmp_path, log, number
+):
+    many = tmp_path / "many"
+    for copy in range(40):
+        for path in sorted(bird_folder.rglob("*.jpg")):
+            (many / path.parent.name).mkdir(parents=True, exist_ok=True)
+            content = path.read_bytes() + bytes([copy])  # another fingerprint, the same pixels
+            (many / path.parent.name / f"{copy}-{path.name}").write_bytes(content)
+    script, store, text = tmp_path / "script.py", tmp_path / "s", f"quarters:seconds=0.3,log={log}"
+    script.write_text(SCRIPT, encoding="utf-8")
+    search = os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])
+    arguments = [sys.executable, script, store, many, text]
+    child = subprocess.Popen(arguments, env={**os.environ, "PYTHONPATH": search})
+    deadline = time.monotonic() + 60
+    while images_computed(log) < 200:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    child.send_signal(number)
+    assert child.wait(60) != 0
+    computed = images_computed(log)
+    summary, found = run(many, FeatureStore(store), [text], ForkedWorkers(2))
+    (reused,), (((_, intact)),) = summary.reused.values(), found.values()
+    assert intact.all()
+    assert reused >= (computed - 100 if number == signal.SIGINT else 64), "those in flight are taken"
+    assert sum(summary.computed.values()) == 720 - reused
+
+
 def test_a_slow_disk_holds_back_the_workers(photographs, tmp_path, processes, small_tasks, monkeypatch):
     for module in ("preparation", "ready_networks", "on_workers.session"):
         monkeypatch.setattr(f"stackkit.extraction.{module}.SAMPLE_IMAGES", 1)
     written, most, lock = [0], [0], threading.Lock()
-    from stackkit.store import FeatureFile
-
     real = FeatureFile.write
 
     def slow(self, rows, features):

@@ -13,7 +13,7 @@ from support.toys_on_workers import (
 from stackkit.api.errors import ExecutorError
 from stackkit.api.reporter import SilentReporter
 from stackkit.extraction.extract import extract, fingerprints
-from stackkit.extraction.on_workers import preflight
+from stackkit.extraction.on_workers import worker_versions
 from stackkit.store import FeatureStore
 
 
@@ -53,15 +53,15 @@ def refusal(root, tmp_path, text="quarters", begin=forget_plugins, change=lambda
 
 
 def another_stackkit() -> None:
-    preflight.__version__ = "0.0.9"
+    worker_versions.__version__ = "0.0.9"
 
 
 def another_pillow() -> None:
-    preflight.version = lambda package: "9.9" if package == "pillow" else "none"
+    worker_versions.version = lambda package: "9.9" if package == "pillow" else "none"
 
 
 def another_code() -> None:
-    preflight.source_digest = lambda package: f"other {package}"
+    worker_versions.source_digest = lambda package: f"other {package}"
 
 
 def test_another_version_names_the_worker_and_what_to_install(photographs, plugin, tmp_path):

@@ -93,7 +93,7 @@ def stored(folder: Path) -> dict[str, dict[int, bytes]]:
     found = {}
     for entry in entries(folder):
         assert entry.contents, entry.problem
-        numbers = row_states(entry.path, entry.contents).intact
+        numbers = row_states(entry.contents).intact
         with entry.path.open("rb", buffering=0) as file:
             rows = {
                 row: read_rows(file, entry.contents.layout, row, row + 1)[1].tobytes() for row in numbers

@@ -37,7 +37,7 @@ def damage_seen(path: Path) -> str:
         contents = read_contents(path)
     except DamagedFileError:
         return "file"
-    damaged = row_states(path, contents).damaged
+    damaged = row_states(contents).damaged
     with FeatureStore(path.parent.parent).open(KEY, ROWS, {}, create=False) as file:
         intact = file.intact()
         assert np.array_equal(file.read()[intact], FEATURES[intact])

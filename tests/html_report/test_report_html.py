@@ -139,6 +139,7 @@ def test_each_section_says_what_the_record_holds(text: str, record: Record) -> N
             " ".join(prose(sentence).split()) in shown
         )  # of the other protocol, which is the same here
     assert document["recipe"]["command"] in shown
+    assert "dask, 3 workers (stackkit 0.1.0)" in shown
     assert "this report" in shown
     assert "stack, in-sample" in shown
     assert "stack, out-of-fold" in shown

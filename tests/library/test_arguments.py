@@ -21,7 +21,7 @@ from stackkit.library.arguments import AuditOptions, RecipeOptions, recipe_of
 def test_python_takes_every_option_of_the_command(command: Any, function: Any) -> None:
     on_command_line = {*inspect.signature(command).parameters}
     in_python = {*inspect.signature(function).parameters, *RecipeOptions.__annotations__}
-    of_the_terminal = {"dry_run", "progress", "as_json", "as_csv"}
+    of_the_terminal = {"update", "dry_run", "progress", "as_json", "as_csv"}
     assert on_command_line - of_the_terminal == in_python - {"reporter", "options"}
 
 
@@ -42,6 +42,7 @@ def test_python_takes_every_option_of_an_audit_and_no_other() -> None:
         ({"holdout": np.float32(0.25), "repeats": 3}, {"holdout": 0.25, "repeats": 3}),
         ({"split": "both", "learning_curve": True}, {"split": "both", "learning_curve": True}),
         ({"recipe": "fast", "jobs": 2, "cv": None}, {"recipe": "fast", "jobs": 2}),
+        ({"executor": "dask:address=tcp://h:8786"}, {"executor": "dask:address=tcp://h:8786"}),
     ],
 )
 def test_arguments_make_the_recipe_of_the_command(given: Any, same: Any) -> None:
@@ -56,6 +57,8 @@ def test_arguments_make_the_recipe_of_the_command(given: Any, same: Any) -> None
         ({"save_agregator": "x"}, "unknown argument 'save_agregator'; did you mean save_aggregator?"),
         ({"save_aggregator": "concat"}, "save_aggregator needs save, the file of the model"),
         ({"with_examples": True}, "with_examples needs save, the file of the model"),
+        ({"executor": 4}, "executor must be the name and options of an executor, such as "),
+        ({"executor": "dask", "jobs": 2}, "--jobs 2 is for --executor local; dask fits one"),
         ({"cv": 1}, "--cv must be at least 2, got 1"),
         ({"cv": "3"}, "cv must be a whole number, got '3'"),
         ({"cv": True}, "cv must be a whole number, got True"),

@@ -207,6 +207,7 @@ def test_a_folder_wins_over_no_dataset_and_a_dataset_over_a_folder(
     monkeypatch.chdir(tmp_path)
     assert len(stackkit.features("birds, 2024", "mean-colours")) == 24
     assert dataset_text("mnist", installed()) == "mnist"
+    assert dataset_text("s3://birds/a,b", installed()) == "image-folder:root=s3://birds/a\\,b"
     with pytest.raises(UsageError, match="dataset must be text such as"):
         stackkit.features(3, "mean-colours")  # type: ignore[arg-type]
 

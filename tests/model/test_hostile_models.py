@@ -3,6 +3,7 @@
 import json
 import random
 import warnings
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,13 @@ from support.bundles import forge
 from support.models import coloured_images, features_of, small_model, small_registry
 
 from stackkit.api.errors import StackkitError
-from stackkit.bundle import open_bundle
+from stackkit.bundle import UpdateRecord, open_bundle
+from stackkit.evaluation.features import Features
+from stackkit.model.model import Model
 from stackkit.model.saved import load_model, save_model
+from stackkit.model.training_images import TrainingImages
+from stackkit.model.updated_model import NewImages, measured, updated_model
+from stackkit.model.updating import check_updatable
 
 LEARNERS = (
     "logistic",
@@ -23,6 +29,7 @@ LEARNERS = (
     "calibrated-svm",
     "lda",
     "ridge",
+    "ridge:updatable=true",
     "prototypes",
 )
 AGGREGATORS = (
@@ -103,10 +110,39 @@ def altered_manifest(document: dict[str, Any], rng: random.Random) -> dict[str, 
     return document | {part: altered_json(document[part], rng)}
 
 
+def updatable(model: Model) -> Model:
+    """The same model as a training makes it if it can be updated, after an update."""
+    names = ("accuracy", "reliability", "novelty")
+    record = UpdateRecord(
+        stackkit="0.1.0",
+        created="now",
+        dataset="images",
+        images=2,
+        new_classes=("red",),
+        effects=dict.fromkeys(names, "dropped"),
+    )
+    facts = {**model.facts, "updatable": {"images": 3}, "updates": [asdict(record)]}
+    return replace(model, facts=facts, images=TrainingImages.of("abc"))
+
+
+def update(model: Model, features: list[Features]) -> Model:
+    """Update a model with an image of each class and one of a new class, as `train --update` does."""
+    check_updatable(model.stack, [each.width for each in features])
+    images = NewImages(
+        features=features,
+        labels=np.array([0, 0, 1, 1, 2, 3]),
+        fingerprints=list("defghi"),
+        classes=(*model.classes, "new"),
+    )
+    record = UpdateRecord(stackkit="0.1.0", created="now", dataset="more", images=6)
+    return updated_model(model, images, record, measured(model, images))
+
+
 def attack(folder: Path, learner: str, aggregator: str, count: int, seed: int) -> int:
     """Open altered models and ask them; returns how many were refused."""
     registry, rng = small_registry(), random.Random(seed)
     model = small_model(registry, learner, aggregator)
+    model = updatable(model) if "updatable" in learner else model
     source = folder / "model"
     save_model(model, source, overwrite=True)
     features = features_of(registry, coloured_images(2)[0])
@@ -116,7 +152,10 @@ def attack(folder: Path, learner: str, aggregator: str, count: int, seed: int) -
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # numbers of 1e308 overflow
-                found = load_model(path, registry).answer(features)
+                opened = load_model(path, registry)
+                found = opened.answer(features)
+                if "updatable" in learner:
+                    found = update(opened, features).answer(features)
         except StackkitError as error:
             refused += 1
             text = str(error)
@@ -131,6 +170,19 @@ def test_altered_states_are_refused_or_give_answers(tmp_path: Path):
     pairs = [("logistic", "average-svm"), ("ridge", "stacked-logistic"), ("lda", "concat")]
     refused = [attack(tmp_path, *pair, 25, seed) for seed, pair in enumerate(pairs)]
     assert sum(refused) > 25
+
+
+def test_altered_statistics_are_refused_or_can_be_updated(tmp_path: Path):
+    assert attack(tmp_path, "ridge:updatable=true", "soft-vote", 40, seed=3) > 10
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("learner", ["ridge:updatable=true", "lda:updatable=true"])
+@pytest.mark.parametrize("aggregator", ["soft-vote", "geometric-vote", "majority-vote"])
+def test_2000_altered_statistics_are_refused_or_can_be_updated(
+    learner: str, aggregator: str, tmp_path: Path
+):
+    assert attack(tmp_path, learner, aggregator, 350, seed=4) > 50
 
 
 @pytest.mark.slow

@@ -18,6 +18,7 @@ LEARNERS = [
     "logistic:normalise=standardise",
     "logistic:solver=batched,normalise=power",
     "logistic-ovr:normalise=l2",
+    "sgd-logistic:epochs=1",
     "calibrated-svm",
     "lda",
     "ridge",

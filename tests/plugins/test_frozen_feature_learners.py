@@ -130,6 +130,7 @@ def test_lda_leaves_rows_out_as_fits_without_them_do(d: int, groups, class_weigh
         coefficients=fitted.coef_,
         directions=(means - priors @ means).T,
         priors=priors,
+        sizes=np.bincount(codes),
     ).scores(groups)
     assert softmax(found, axis=1) == pytest.approx(softmax(expected, axis=1), abs=1e-9)
 

@@ -368,8 +368,6 @@ class TestRefusals:
                 "",
                 r"no images; .*\.bmp, .*; ignored: files without an image extension: 2",
             ),
-            (["a/x.png", "a/y.png", "b/y.txt"], "", r"only one class \(a\), expected at least two"),
-            (["train/a/x.png", "train/b/x.png"], "", r"only one class \(train\), expected at least two"),
             (
                 ["train/1.png", "test/a/1.png"],
                 "",

@@ -22,6 +22,7 @@ INVALID: dict[str, tuple[OptionValue, ...]] = {
     "C": (-1.0, 0.0, float("inf"), "often"),
     "max_iter": (0, -5),
     "tol": (0.0, float("inf")),
+    "epochs": (0, "often"),
     "seed": (-1, 2**32),
     "shrinkage": (0.0, 1.5),
     "alpha": (-1.0, 0.0, "often"),
@@ -33,6 +34,7 @@ INVALID: dict[str, tuple[OptionValue, ...]] = {
 LEARNERS = [
     (logistic, "logistic"),
     (logistic, "logistic-ovr"),
+    (logistic, "sgd-logistic"),
     (linear_svm, "linear-svm"),
     (linear_svm, "calibrated-svm"),
     (lda, "lda"),

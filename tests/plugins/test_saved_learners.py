@@ -23,6 +23,7 @@ from stackkit_plugins import lda, linear_svm, logistic, prototypes, ridge
 LEARNERS: dict[str, ModuleType] = {
     "logistic": logistic,
     "logistic-ovr": logistic,
+    "sgd-logistic": logistic,
     "linear-svm": linear_svm,
     "calibrated-svm": linear_svm,
     "lda": lda,

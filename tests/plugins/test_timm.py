@@ -111,6 +111,9 @@ def test_options_are_checked_before_anything_is_imported(tmp_path):
         create(plugin, "dinov2-small", weights=str(tmp_path / "none.safetensors"))
     with pytest.raises(UsageError, match="device=gpu requires engine=torch"):
         create(plugin, "dinov2-small", device="gpu", engine="openvino")
+    for other in ({"device": "cpu"}, {"engine": "openvino"}):
+        with pytest.raises(UsageError, match="precision=mixed requires a GPU"):
+            create(plugin, "dinov2-small", precision="mixed", **other)
 
 
 def test_what_is_missing_is_known_from_the_folder_of_downloads(tmp_path, monkeypatch):
@@ -303,7 +306,9 @@ def test_seed_network_and_tokens_change_the_revision_and_the_callers_random_stat
     expected = torch.rand(1)
     torch.manual_seed(5)
     made = [small(), small(seed=1), small(tokens="mean"), small(size=96), small(model="test_vit2")]
-    assert len({each.revision for each in made}) == 5
+    mixed = small(precision="mixed")
+    assert len({each.revision for each in (*made, mixed)}) == 6
+    assert mixed.revision == f"{made[0].revision};precision=mixed"
     assert not made[0].trained
     assert made[0].revision == small(threads=1, batch_size=3).revision
     assert torch.rand(1) == expected
@@ -312,6 +317,13 @@ def test_seed_network_and_tokens_change_the_revision_and_the_callers_random_stat
     assert np.array_equal(first, small(threads=1, batch_size=6).extract(images_of(160))) or (
         largest_difference(small(threads=1).extract(images_of(160)), first) < 1e-6
     )
+
+
+@needs_timm
+@pytest.mark.skipif(os.environ.get("CUDA_VISIBLE_DEVICES") != "", reason="a GPU may be visible")
+def test_mixed_precision_without_a_gpu_is_refused_before_anything_is_computed():
+    with pytest.raises(UsageError, match="torch sees none; use precision=float32"):
+        small(precision="mixed").extract(images_of(160))
 
 
 @needs_timm

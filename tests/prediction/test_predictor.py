@@ -80,6 +80,9 @@ def test_files_give_the_records_of_their_images_and_failures_stand_in_their_plac
     assert reasons[4] == "the file is missing"
     assert "Make the image smaller" in reasons[5]
     assert reasons[6] == "no file has this name, and none matches it as a pattern"
+    (url,) = predictor.predict_files(["s3://birds/1.jpg"])
+    assert isinstance(url, FailedImage)
+    assert url.reason == "only files on this machine can be labelled, no URLs; download it first"
 
 
 def test_an_image_of_any_mode_and_size_is_labelled(model):

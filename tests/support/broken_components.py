@@ -5,6 +5,7 @@ OFFERS = {
     "dataset": {"options": "(Option(name='root', default=None, type=str, help='the folder'),)"},
     "learner": {"options": "(Option(name='seed', default=0, help='of the shuffle'),)"},
     "aggregator": {},
+    "executor": {},
 }
 
 BACKBONE = """
@@ -144,9 +145,32 @@ ONNX_FIELD = {"onnx": "'toy_work:onnx_of'"}
 
 STATE_FIELDS = {"state": "'toy_work:state_of'", "restore": "'toy_work:restore'"}
 
+EXECUTOR = """
+    from concurrent.futures import Future
+    from stackkit.testing import worker_tasks as tasks
+    from stackkit_plugins.processes.executor import ProcessesExecutor
+
+    class Sound(ProcessesExecutor):
+        def __init__(self):
+            super().__init__(workers=2)
+
+    def after(future, change):
+        changed = Future()
+
+        def finish(done):
+            try:
+                changed.set_result(change(done))
+            except Exception as error:
+                changed.set_exception(error)
+
+        future.add_done_callback(finish)
+        return changed
+"""
+
 FACTORIES = {
     "backbone": BACKBONE,
     "dataset": DATASET,
     "learner": LEARNER,
     "aggregator": AGGREGATOR,
+    "executor": EXECUTOR,
 }

@@ -17,7 +17,7 @@ from stackkit.evaluation.protocol import Protocol
 from stackkit.evidence.confusions import confused_pairs, confusion, examples
 from stackkit.evidence.evidence import Evidence, FeatureMap
 from stackkit.report.record import Record
-from stackkit.report.report import Cost, FoldSize, RecipeUsed, Report
+from stackkit.report.report import Cost, ExecutorUsed, FoldSize, RecipeUsed, Report
 from stackkit.verdicts.judging import make_verdicts
 
 SCRIPT = "<script>alert(1)</script>"
@@ -157,6 +157,7 @@ def _report(outcomes: Outcomes, rows: list[Result], verdicts: bool) -> Report:
             changes={"backbones": ["lite*"]},
             command=f"stackkit run --dataset 'image-folder:root=/data/{SCRIPT}'",
         ),
+        executor=ExecutorUsed(name="dask", distribution="stackkit", version="0.1.0", workers=3),
         verdicts=make_verdicts(results, references, outcomes, protocol) if verdicts else None,
         learning_curve=LearningCurve(
             curves=(Curve(name="average-svm", backbones=NETWORKS, points=(point,), forecast=point),),

@@ -23,6 +23,7 @@ RED = (255, 0, 0)
 PLUGIN = '''
 import os
 import signal
+import time
 from functools import cached_property
 from pathlib import Path
 
@@ -38,6 +39,7 @@ def stackkit_backbones():
         Option(name="on_red", default="nothing", choices=("nothing", "kill", "raise", "once"), help=""),
         Option(name="log", default=None, type=str, help="folder to write calls to"),
         Option(name="batch", default=32, help="batch size that it asks for"),
+        Option(name="seconds", default=0.0, help="time of a call"),
     )
     return [
         BackboneSpec(name="quarters", summary="", factory="worker_toys:Quarters", options=options),
@@ -56,9 +58,10 @@ class Quarters:
 
     image_size, trained, revision = 32, True, "1"
 
-    def __init__(self, pooling, on_red, log, batch, others=()):
+    def __init__(self, pooling, on_red, log, batch, seconds, others=()):
         self.pooling, self.others = pooling, others
-        self.on_red, self.log, self.batch = on_red, log and Path(log), batch
+        self.on_red, self.log = on_red, log and Path(log)
+        self.batch, self.seconds = batch, seconds
         self.own_dim = 4 if pooling == "box" else 12
         self.feature_dim = self.own_dim + sum(other.own_dim for other in others)
 
@@ -67,7 +70,7 @@ class Quarters:
         return self.on_red, str(self.log)
 
     def join(self, others):
-        return Quarters(self.pooling, self.on_red, self.log, self.batch, tuple(others))
+        return Quarters(self.pooling, self.on_red, self.log, self.batch, self.seconds, tuple(others))
 
     def prepare(self, images, report):
         report(f"quarters with {self.pooling}: ready")
@@ -80,6 +83,7 @@ class Quarters:
             text = f"{len(images)}\\n"
             with (self.log / str(os.getpid())).open("a") as file:
                 file.write(text)
+        time.sleep(self.seconds)
         red = (images[..., 0] > 245) & (images[..., 1] < 10) & (images[..., 2] < 10)
         if red.all(axis=(1, 2)).any():
             self.meet_red()
@@ -109,7 +113,7 @@ class Weighted(Quarters):
     """Quarters that needs a file of weights."""
 
     def __init__(self, weights):
-        super().__init__("mean", "nothing", None, 32)
+        super().__init__("mean", "nothing", None, 32, 0)
         self.weights = Path(weights)
 
     @cached_property

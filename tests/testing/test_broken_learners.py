@@ -69,6 +69,12 @@ BROKEN = {
                 X -= X.mean(axis=0)
                 return self
     """,
+    "stored-rows": """
+        class Made(Sound):
+            def fit_stored(self, rows):  # the first portion alone
+                some = np.arange(min(60, len(rows.labels)))
+                return self.fit(rows.read(some), rows.labels[some])
+    """,
     "runs": """
         class Made(Sound):
             def fit(self, X, y):
@@ -105,6 +111,77 @@ BROKEN_STATES = {
     """,
 }
 
+UPDATED = """
+class Made(Sound):
+    def __init__(self, *, seed=0, updatable=False):
+        super().__init__(seed=seed)
+        self.updatable = updatable
+
+    def fit(self, X, y):
+        super().fit(X, y)
+        self.counts_ = np.array([np.sum(y == label) for label in self.classes_])
+        return self
+
+    def fit_stored(self, rows):
+        every = np.arange(len(rows.labels))
+        return self.fit(rows.read(every), rows.labels)
+
+from stackkit.api import State
+
+def state_of(fitted):
+    counts = {"counts": fitted.counts_} if fitted.updatable else {}
+    parts = {"statistics": State(arrays=counts)} if counts else {}
+    return State(arrays={"classes": fitted.classes_, "means": fitted.means_}, parts=parts)
+
+def restore(state, *, seed, updatable):
+    made = Made(seed=seed, updatable=updatable)
+    made.classes_, made.means_ = state.arrays["classes"], state.arrays["means"]
+    return made
+
+def update(state, X, y, *, seed, updatable):
+    if "statistics" not in state.parts:
+        raise ValueError("it keeps no counts")
+    sums = dict(zip(state.arrays["classes"].tolist(), zip(
+        state.arrays["means"], state.parts["statistics"].arrays["counts"])))
+    for label in np.unique(y).tolist():
+        mean, count = sums.get(label, (0.0, 0))
+        rows = X[y == label]
+        whole = count + len(rows)
+        sums[label] = ((mean * count + rows.sum(axis=0)) / whole, whole)
+    made = Made(seed=seed, updatable=True)
+    made.classes_ = np.array(sorted(sums))
+    made.means_ = np.array([sums[label][0] for label in sorted(sums)])
+    made.counts_ = np.array([sums[label][1] for label in sorted(sums)])
+    return state_of(made)
+"""
+UPDATE_FIELDS = {
+    **STATE_FIELDS,
+    "update": "'toy_work:update'",
+    "options": "(Option(name='seed', default=0, help='of the shuffle'),"
+    " Option(name='updatable', default=False, help='keep counts'))",
+}
+
+
+def test_a_sound_learner_that_streams_and_is_updated_passes(toy, failed):
+    toy("learner", UPDATED, **UPDATE_FIELDS)
+    assert failed() == {}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "found"),
+    [
+        ("sorted(sums)", "sorted(sums)[:2]", "after an update with label 7, classes_ is [1, 4]"),
+        (
+            "        raise ValueError",
+            "        return state\n        raise ValueError",
+            "a state with updatable=false is updated",
+        ),
+    ],
+)
+def test_updates_that_forget_or_invent_are_found(toy, failed, old, new, found):
+    toy("learner", UPDATED.replace(old, new), **UPDATE_FIELDS)
+    assert failed() == {"update": found}
+
 
 def test_a_sound_learner_passes(toy, failed):
     toy("learner")
@@ -112,7 +189,7 @@ def test_a_sound_learner_passes(toy, failed):
 
 
 def test_every_check_has_its_toy():
-    assert set(BROKEN) | set(BROKEN_STATES) == {check.name for check in learner.CHECKS}
+    assert {"update"} | set(BROKEN) | set(BROKEN_STATES) == {check.name for check in learner.CHECKS}
 
 
 @pytest.mark.parametrize("check", BROKEN)

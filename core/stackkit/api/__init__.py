@@ -38,7 +38,7 @@ from stackkit.api.hookspecs import HOOKSPEC_VERSION, hookimpl
 from stackkit.api.housekeeping import is_housekeeping
 from stackkit.api.image_files import IMAGE_ENDINGS, RAW_ENDINGS
 from stackkit.api.images import bytes_fingerprint, decode_image, file_fingerprint, read_image
-from stackkit.api.learner import Learner
+from stackkit.api.learner import Learner, StoredRows, StreamingLearner, UpdatableLearner
 from stackkit.api.onnx_nodes import OnnxNodes, OnnxTensor
 from stackkit.api.option import Option, OptionValue
 from stackkit.api.paths import datasets_dir, engines_dir, user_path
@@ -86,6 +86,9 @@ __all__ = [
     "SilentReporter",
     "StackkitError",
     "State",
+    "StoredRows",
+    "StreamingLearner",
+    "UpdatableLearner",
     "UsageError",
     "WeightsError",
     "WorkerDiedError",

@@ -144,7 +144,9 @@ class ComponentSpec:
             raise ValueError(
                 f"{self.name}: onnx takes the state of a classifier; give state and restore too"
             )
-        for role in ("factory", "fetch", "unavailable_reason", "state", "restore", "onnx"):
+        if getattr(self, "update", "") and not state:
+            raise ValueError(f"{self.name}: update takes a state; give state and restore too")
+        for role in ("factory", "fetch", "unavailable_reason", "state", "restore", "onnx", "update"):
             text = getattr(self, role, "")
             if not _FACTORY.fullmatch(text) and (text or role == "factory"):
                 raise ValueError(f"{self.name}: {role} must be 'package.module:callable', got {text!r}")

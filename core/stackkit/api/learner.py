@@ -1,4 +1,4 @@
-"""Classifiers that are fitted on features: the protocol that learners implement."""
+"""Classifiers that are fitted on features: the protocols that learners implement."""
 
 from __future__ import annotations
 
@@ -66,5 +66,85 @@ class Learner(Protocol):
         -------
         ndarray of shape (n,), dtype int64
             Labels out of those seen in `fit`.
+
+        """
+
+
+class StoredRows(Protocol):
+    """Training rows that are read from disk a part at a time, in any order and as often as needed."""
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """(n,) labels of all rows, dtype int64, >= 0; they may have gaps."""
+
+    @property
+    def groups(self) -> NDArray[np.int64] | None:
+        """(n,) groups of all rows, dtype int64, as for `Learner.fit`; None if no rows share one."""
+
+    @property
+    def n_features(self) -> int:
+        """Number of features of a row."""
+
+    def read(self, rows: NDArray[np.int64], /) -> NDArray[np.float32]:
+        """Read some rows.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (m,), dtype int64
+            Their numbers, each from 0 to n - 1. Neighbours that follow each other are read faster.
+
+        Returns
+        -------
+        ndarray of shape (m, n_features), dtype float32
+            A new array, in the order of `rows`.
+
+        """
+
+
+class StreamingLearner(Learner, Protocol):
+    """A learner that can also be fitted on rows that do not fit in memory; optional.
+
+    stackkit calls `fit_stored` instead of `fit` if the training rows have more than 4 GiB. Below, every
+    learner is fitted with `fit`, so what a learner does there never depends on the machine.
+    """
+
+    def fit_stored(self, rows: StoredRows, /) -> object:
+        """Fit the classifier, with memory that does not grow with the number of features in all rows.
+
+        Parameters
+        ----------
+        rows : StoredRows
+            What `fit` would get as arrays. Arrays with one value for each row may be held.
+
+        Returns
+        -------
+        object
+            Ignored. The classifier is the one that `fit` gives on the same rows, as far as its
+            arithmetic allows; in what order and in what portions it reads them is its own business.
+
+        """
+
+
+class UpdatableLearner(Learner, Protocol):
+    """A learner that goes on learning without the rows that it was fitted on; optional.
+
+    Its spec has a bool option `updatable`. If it is True, the state of a fitted learner has what
+    `LearnerSpec.update` needs, which may be large: statistics as big as (d, d).
+    """
+
+    def partial_fit(self, X: NDArray[np.float32], y: NDArray[np.int64], /) -> object:
+        """Add rows, also of new classes.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, d), dtype float32
+            Features.
+        y : ndarray of shape (n,), dtype int64
+            Labels; those that are not in `classes_` are new classes.
+
+        Returns
+        -------
+        object
+            Ignored; scikit-learn's classifiers return self.
 
         """

@@ -64,7 +64,7 @@ class BackboneSpec(ComponentSpec):
 class LearnerSpec(ComponentSpec):
     """A classifier that is fitted on the features of one backbone. Its factory returns a `Learner`.
 
-    It has all fields of `ComponentSpec`, and five more.
+    It has all fields of `ComponentSpec`, and six more.
 
     Attributes
     ----------
@@ -93,6 +93,12 @@ class LearnerSpec(ComponentSpec):
         features, `n_classes`, and every option as a keyword argument. It adds nodes, and returns the
         name of a tensor with (n, n_classes) float64 probabilities: 0 for classes that the learner does
         not know. "" if models with this learner cannot be exported to ONNX.
+    update : str
+        "package.module:callable" that takes a `State`, (n, d) float32 features, (n,) int64 labels, and
+        every option as a keyword argument, and returns the State of the learner that is fitted on the
+        rows of both. Labels that the state does not know are new classes. Without rows, n = 0, it
+        returns an equal state. It raises ValueError in one line for a state that cannot be updated, such
+        as one without the statistics that this takes. "" if the learner cannot be updated.
 
     """
 
@@ -102,13 +108,14 @@ class LearnerSpec(ComponentSpec):
     state: str = ""
     restore: str = ""
     onnx: str = ""
+    update: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AggregatorSpec(ComponentSpec):
     """A meta-classifier. Its factory returns an `Aggregator` or a `FeatureAggregator`.
 
-    It has all fields of `ComponentSpec`, and four more.
+    It has all fields of `ComponentSpec`, and five more.
 
     Attributes
     ----------
@@ -125,6 +132,9 @@ class AggregatorSpec(ComponentSpec):
         label. If `fit_on` is "features", it takes a list of tensors with (n, d) features, and the
         keyword `learner`, a callable that takes the State of a learner and the name of its features and
         returns the name of its probabilities.
+    learns : bool
+        False if `fit` learns nothing but which classes there are: a mean or a vote. A model with such an
+        aggregator can be updated with new images.
 
     """
 
@@ -133,6 +143,7 @@ class AggregatorSpec(ComponentSpec):
     state: str = ""
     restore: str = ""
     onnx: str = ""
+    learns: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

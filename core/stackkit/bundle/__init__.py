@@ -1,7 +1,7 @@
 """Write and read bundles: a trained stack as one zip file of JSON and arrays, without any code."""
 
+from stackkit.bundle.accuracy_record import AccuracyRecord
 from stackkit.bundle.manifest import (
-    AccuracyRecord,
     BackboneRecord,
     ClassifierRecord,
     ComponentRecord,
@@ -10,6 +10,7 @@ from stackkit.bundle.manifest import (
     WeightsRecord,
 )
 from stackkit.bundle.reading import Bundle, open_bundle
+from stackkit.bundle.update_record import UpdateRecord
 from stackkit.bundle.writing import check_target, write_bundle
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "ComponentRecord",
     "Manifest",
     "ProvenanceRecord",
+    "UpdateRecord",
     "WeightsRecord",
     "check_target",
     "open_bundle",

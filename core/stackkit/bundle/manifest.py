@@ -7,6 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from stackkit.bundle.accuracy_record import AccuracyRecord
+from stackkit.bundle.update_record import UpdateRecord
+
 SCHEMA = 1
 """Version of the manifest that this stackkit writes. It rises when older versions would misread it."""
 
@@ -147,34 +150,6 @@ class ClassifierRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AccuracyRecord:
-    """The accuracy to expect of new images like those of the dataset.
-
-    Attributes
-    ----------
-    accuracy : float
-        Share of images whose label was right, 0 to 1.
-    interval : tuple of (float, float)
-        95 % confidence interval.
-    images : int
-        Number of images that were labelled for it.
-    protocol : str
-        How they were kept apart from those that the classifiers were fitted on.
-
-    """
-
-    accuracy: float
-    interval: tuple[float, float]
-    images: int
-    protocol: str
-
-    def __post_init__(self) -> None:
-        low, high = self.interval
-        if not (0 <= low <= high <= 1 and 0 <= self.accuracy <= 1 and self.images >= 1):
-            raise ValueError("accuracy and interval must be 0 to 1, of at least one image")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ProvenanceRecord:
     """Where a model comes from.
 
@@ -227,6 +202,11 @@ class Manifest:
         How image files are read: the fields of `stackkit.api.PixelOptions` that the dataset has.
     licence : str
         Note on what the weights and images allow; "" if nobody gave one.
+    updatable : mapping
+        Facts about what an update needs, if the model can be updated: `images`, the number of training
+        images that it would notice again, and `bytes`, the size of its states.
+    updates : tuple of UpdateRecord
+        The updates since it was trained, the first one first.
 
     """
 
@@ -242,6 +222,8 @@ class Manifest:
     examples: Mapping[str, Any] = field(default_factory=dict)
     pixels: Mapping[str, Any] = field(default_factory=dict)
     licence: str = ""
+    updatable: Mapping[str, Any] = field(default_factory=dict)
+    updates: tuple[UpdateRecord, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.classes) < 2 or len(set(self.classes)) != len(self.classes):
@@ -267,7 +249,11 @@ class Manifest:
 
     def document(self) -> dict[str, Any]:
         """Return a JSON object, which `write_bundle` takes."""
-        return asdict(self)
+        found = asdict(self)
+        for name in ("updatable", "updates"):  # without them, a bundle has the bytes that it always had
+            if not found[name]:
+                del found[name]
+        return found
 
 
 def all_backbones(backbones: Iterable[BackboneRecord]) -> Iterable[BackboneRecord]:

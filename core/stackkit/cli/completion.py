@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,9 @@ from stackkit.api.specs import Kind
 if TYPE_CHECKING:
     from stackkit.host.component import Component
     from stackkit.host.registry import Registry
+
+
+_COMPONENT = re.compile(r"[^=]*:")
 
 
 def complete_components(kind: Kind, *, several: bool = True) -> Callable[[str], list[str]]:
@@ -46,12 +50,14 @@ def _completions(kind: Kind, incomplete: str, *, several: bool) -> Iterator[str]
     if (several or not lead) and ":" not in last:
         for component in registry.of_kind(kind):
             yield lead + registry.short_name(component)
-    # The component that an option here belongs to: the last one before a colon.
-    head, colon, _ = incomplete.rpartition(":")
-    name = head.rpartition(",")[2]
+    # The component that an option here belongs to: the last one whose colon is not part of a value, as
+    # in "root=s3://birds".
+    pieces = incomplete.split(",")
+    named = (piece.partition(":") for piece in reversed(pieces) if _COMPONENT.match(piece))
+    name, colon, _ = next(named, ("", "", ""))
     for component in registry.of_kind(kind) if colon else ():
         if name in {registry.short_name(component), component.qualified_name}:
-            prefix = lead if comma and len(lead) > len(head) else f"{head}:"
+            prefix = f"{lead}{name}:" if _COMPONENT.match(last) else lead
             for text in _options(component):
                 yield prefix + text
 

@@ -30,6 +30,7 @@ def extract(
     device: options.Device = None,
     threads: options.Threads = None,
     executor: machine_options.Executor = LOCAL,
+    shard: machine_options.Shard = None,
     dry_run: options.DryRun = False,
     progress: options.Progress = "auto",
     as_json: options.Json = False,
@@ -40,7 +41,10 @@ def extract(
 
     Try: stackkit extract --dataset cub200 --backbones resnet50
     """
+    from stackkit.store.shards import parse_shard
+
     options.check_count("--threads", threads)
+    chosen = parse_shard(shard) if shard is not None else None
     composed = start_from(recipe, dataset, backbones=backbones, seed=seed, strict=strict)
     options.check_seed(composed.seed)
     composed = replace(composed, device=device, threads=threads, executor=executor)
@@ -48,16 +52,18 @@ def extract(
     if dry_run:
         from stackkit.cli.preview import show_dry_run
 
-        show_dry_run(composed, feature_store, progress, as_json=as_json, evaluable=False)
+        show_dry_run(composed, feature_store, progress, as_json=as_json, evaluable=False, shard=chosen)
         return
-    summary = _carry_out(composed, feature_store, progress)
+    summary = _carry_out(composed, feature_store, progress, chosen)
     if as_json:
         print_json(_document(summary))
     else:
         _show(summary, feature_store.folder)
 
 
-def _carry_out(recipe: Recipe, store: FeatureStore, style: Style) -> ExtractionSummary:
+def _carry_out(
+    recipe: Recipe, store: FeatureStore, style: Style, shard: tuple[int, int] | None
+) -> ExtractionSummary:
     from stackkit.cli.preview import estimate_lines, preview_lines, show
     from stackkit.cli.progress import progress
     from stackkit.experiment.features import extract_features
@@ -71,6 +77,7 @@ def _carry_out(recipe: Recipe, store: FeatureStore, style: Style) -> ExtractionS
             reporter,
             begin=lambda preview: show(reporter, preview_lines(preview, evaluable=False)),
             expect=lambda estimate: show(reporter, estimate_lines(estimate)),
+            shard=shard,
         )
 
 

@@ -43,7 +43,7 @@ def document(entry: Entry) -> dict[str, Any]:
         "path": str(entry.path),
         "state": entry.state,
         "problem": entry.problem,
-        "dataset": contents.rows.dataset if contents else None,
+        "dataset": contents.dataset if contents else None,
         "backbone": contents.key.name if contents else None,
         "revision": contents.key.revision if contents else None,
         "image_size": contents.key.image_size if contents else None,
@@ -53,6 +53,8 @@ def document(entry: Entry) -> dict[str, Any]:
         "resize": contents.key.resize if contents else None,
         "view": contents.key.view if contents else None,
         "format": contents.version if contents else None,
+        "shard": str(contents.shard) if contents and contents.shard else None,
+        "shards": [path.name for path in entry.shards],
         "stored": entry.stored,
         "images": entry.images,
         "bytes": entry.size,
@@ -140,7 +142,11 @@ def _cells(entry: Entry) -> list[str]:
     setting = f"{pixels} -> {key.feature_dim}, {key.revision}"
     trained = setting if key.trained else f"{setting} (untrained)"
     images = f"{entry.stored:,} of {entry.images:,}"
-    dataset = entry.contents.rows.dataset
+    dataset = entry.contents.dataset
+    if entry.contents.shard:
+        dataset += f" (shard {entry.contents.shard})"
+    if entry.shards:
+        dataset += f" ({len(entry.shards)} shards)"
     return [dataset, key.name, trained, key.dtype, images, size, used, entry.state]
 
 

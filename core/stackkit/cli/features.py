@@ -114,7 +114,7 @@ def show(
     if image is not None:
         show_image(entry.path, _contents(entry), image, out, overwrite=overwrite, as_json=as_json)
         return
-    found = details(entry, row_states(entry.path, _contents(entry)))
+    found = details(entry, row_states(_contents(entry)))
     if as_json:
         print_json(found)
     else:
@@ -257,7 +257,7 @@ def _row_states(chosen: list[Entry], style: Style) -> dict[Path, RowStates]:
         reporter.start(task, sum(entry.images for entry in chosen))
         for entry in chosen:
             if entry.contents:
-                states[entry.path] = row_states(entry.path, entry.contents)
+                states[entry.path] = row_states(entry.contents)
                 reporter.advance(task, entry.images)
     return states
 

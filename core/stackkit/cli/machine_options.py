@@ -20,3 +20,14 @@ Executor = Annotated[
         rich_help_panel=NETWORKS,
     ),
 ]
+
+Shard = Annotated[
+    str | None,
+    typer.Option(
+        "--shard",
+        metavar="I/N",
+        help="Only range I of N of the images, in its own file. Default: all.",
+        show_default=False,
+        rich_help_panel=NETWORKS,
+    ),
+]

@@ -9,7 +9,7 @@ import typer
 
 from stackkit.cli import values
 from stackkit.cli.completion import complete_components
-from stackkit.cli.options import OUTPUT
+from stackkit.cli.options import DATA, OUTPUT
 
 Save = Annotated[
     Path | None,
@@ -32,13 +32,23 @@ SaveAggregator = Annotated[
     ),
 ]
 Bundle = Annotated[
-    Path,
+    Path | None,
     typer.Option(
         "--out",
         metavar="FILE",
         parser=values.path,
         help="Write the model to FILE, such as birds.stackkit.",
         rich_help_panel=OUTPUT,
+    ),
+]
+Update = Annotated[
+    Path | None,
+    typer.Option(
+        "--update",
+        metavar="BUNDLE",
+        parser=values.path,
+        help="Add the images to this model; without --out, to the same file.",
+        rich_help_panel=DATA,
     ),
 ]
 OverwriteBoth = Annotated[

@@ -33,6 +33,7 @@ def show_dry_run(
     as_json: bool,
     evaluable: bool,
     choose: Choose | None = None,
+    shard: tuple[int, int] | None = None,
 ) -> None:
     """Print the preview and the estimate of `run` (`evaluable`) or `extract`; `choose` as in `Steps`."""
     from stackkit.experiment.dry_run import dry_run
@@ -40,7 +41,9 @@ def show_dry_run(
 
     registry = Registry(host=the_host())
     with stdout_set_aside(), progress(style) as reporter:
-        found = dry_run(recipe, registry, store, reporter, evaluable=evaluable, choose=choose)
+        found = dry_run(
+            recipe, registry, store, reporter, evaluable=evaluable, choose=choose, shard=shard
+        )
     if as_json:
         print_json(found.document())
         return
@@ -63,7 +66,8 @@ def preview_lines(preview: Preview, *, evaluable: bool) -> Iterator[str]:
     from stackkit.extraction.feature_set import views_of
 
     chosen = preview.components
-    images = f"{preview.n_images:,} images, {preview.n_classes} classes"
+    classes = "1 class" if preview.n_classes == 1 else f"{preview.n_classes} classes"
+    images = f"{preview.n_images:,} images, {classes}"
     yield f"dataset     {chosen.dataset.label}: {preview.dataset_unavailable_reason or images}"
     if preview.recipe:
         yield f"recipe      {preview.recipe}"

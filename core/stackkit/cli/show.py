@@ -13,7 +13,7 @@ from stackkit.cli.output import print_json
 from stackkit.utils.console import padded, say
 
 if TYPE_CHECKING:
-    from stackkit.bundle import BackboneRecord, Bundle, ClassifierRecord, Manifest
+    from stackkit.bundle import BackboneRecord, Bundle, ClassifierRecord, Manifest, UpdateRecord
 
 _CLASSES = 12
 """Number of class names that are printed; --json has all of them."""
@@ -66,7 +66,12 @@ def _lines(bundle: Bundle) -> Iterator[tuple[str, str]]:
         if figures := getattr(manifest, name):
             yield name, _figures(figures)
     source = manifest.provenance
-    yield "dataset", f"{source.dataset}, {source.images:,} images"
+    later = sum(each.images for each in manifest.updates)
+    yield "dataset", f"{source.dataset}, {source.images - later:,} images"
+    for each in manifest.updates:
+        yield "updated", _update(each)
+    if manifest.updatable:
+        yield "updatable", "by stackkit train --update; it has statistics of its training images"
     yield "made", f"{source.created} by stackkit {source.stackkit}"
     if manifest.licence:
         yield "licence", manifest.licence
@@ -81,6 +86,19 @@ def _accuracy(manifest: Manifest) -> str:
     return (
         f"{100 * found.accuracy:.1f} % expected, {low} to {high} % with 95 % confidence "
         f"({found.images:,} images, {found.protocol})"
+    )
+
+
+def _update(update: UpdateRecord) -> str:
+    new = update.new_classes
+    named = f", new: {', '.join(new[:_CLASSES])}{' and more' if len(new) > _CLASSES else ''}"
+    before = ""
+    if update.before:
+        before = f"; {100 * update.before.accuracy:.1f} % of {update.before.images:,} were right before"
+    dropped = ", ".join(name for name, effect in update.effects.items() if effect == "dropped")
+    return (
+        f"{update.created} with {update.dataset}, {update.images:,} images{named if new else ''}{before}"
+        f"{f'; dropped: {dropped}' if dropped else ''}"
     )
 
 

@@ -26,10 +26,16 @@ READ = """
 READ_BY_LIBRARIES = """
     HDF5_USE_FILE_LOCKING OMP_NUM_THREADS OPENBLAS_NUM_THREADS MKL_NUM_THREADS BLIS_NUM_THREADS
     LANG LC_ALL PYTHONUTF8 PYTHONPATH HF_HOME HF_HUB_CACHE HUGGINGFACE_HUB_CACHE
-    XDG_CACHE_HOME
+    XDG_CACHE_HOME LOKY_MAX_CPU_COUNT LOKY_MAX_MEMORY_LEAK_SIZE DASK_CONFIG
+    AWS_PROFILE AWS_DEFAULT_REGION AWS_MAX_ATTEMPTS FSSPEC_S3_ANON FSSPEC_CONFIG_DIR
 """
-HIDDEN = "HTTP_PROXY HTTPS_PROXY http_proxy https_proxy STACKKIT_TOKEN"
-"""Read for downloads and by the server. They may contain a password, so their values are not shown."""
+HIDDEN = """
+    HTTP_PROXY HTTPS_PROXY http_proxy https_proxy STACKKIT_TOKEN
+    AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_ENDPOINT_URL AWS_ENDPOINT_URL_S3
+    GOOGLE_APPLICATION_CREDENTIALS FSSPEC_S3 FSSPEC_S3_ENDPOINT_URL FSSPEC_GS FSSPEC_GCS
+"""
+"""Read for downloads, for object storage and by the server. Their values are not shown, because they may
+contain a password."""
 
 LITTLE = 10**9
 """Bytes of free disk below which a download or the features of a dataset may not fit."""

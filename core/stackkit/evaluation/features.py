@@ -11,6 +11,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from stackkit.store.joined_rows import JoinedRows
+
 BLOCK_ROWS = 512
 """Rows that are read or copied at a time; bounds the memory for temporary copies."""
 
@@ -26,7 +28,8 @@ class Features:
     trained : bool
         False if the backbone has random weights.
     matrices : tuple of ndarray, each of shape (n_stored, n_features), float32
-        All stored rows of each view, the whole image first; may be views of memory-mapped files.
+        All stored rows of each view, the whole image first; may be views of memory-mapped files, or
+        `JoinedRows` of several.
     used_rows : ndarray of shape (n_samples,), int64
         The rows of each matrix that take part in the evaluation. Row numbers everywhere else in this
         package are positions in `used_rows`.
@@ -35,7 +38,7 @@ class Features:
 
     label: str
     trained: bool
-    matrices: tuple[NDArray[np.float32], ...]
+    matrices: tuple[NDArray[np.float32] | JoinedRows, ...]
     used_rows: NDArray[np.int64]
 
     @classmethod
@@ -45,7 +48,7 @@ class Features:
 
     @classmethod
     def from_matrices(
-        cls, label: str, matrices: Sequence[NDArray[np.float32]], *, trained: bool = True
+        cls, label: str, matrices: Sequence[NDArray[np.float32] | JoinedRows], *, trained: bool = True
     ) -> Features:
         """Use every row of the matrices, one matrix per view; row i of each describes image i."""
         used_rows = np.arange(len(matrices[0]))
@@ -151,12 +154,16 @@ class Features:
         )
 
 
-def _release_pages(matrix: NDArray[np.float32]) -> None:
+def _release_pages(matrix: NDArray[np.floating] | JoinedRows) -> None:
     """Release the pages of a memory-mapped file, which otherwise count as this process's memory.
 
     The kernel reads them again on the next access. Without this, the files of all backbones would stay
     in memory until the end of the run.
     """
+    if isinstance(matrix, JoinedRows):
+        for part in matrix.parts:
+            _release_pages(part)
+        return
     base: object = matrix
     while isinstance(base, np.ndarray):
         base = base.base

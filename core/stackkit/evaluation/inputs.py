@@ -21,6 +21,7 @@ from stackkit.extraction.backbone import CheckedBackbone
 from stackkit.extraction.feature_set import FeatureSet, views_of
 from stackkit.recipe import Recipe
 from stackkit.store import DatasetRows, FeatureStore
+from stackkit.store.joined_rows import JoinedRows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +97,7 @@ def usable_features(
 
 def _read(
     one: FeatureSet, rows: DatasetRows, store: FeatureStore
-) -> tuple[NDArray[np.float32], NDArray[np.bool_], Path]:
+) -> tuple[NDArray[np.float32] | JoinedRows, NDArray[np.bool_], Path]:
     """Return the features of one view, which of them are intact, and their file."""
     with store.open(one.key, rows, {}, create=False) as file:
         return file.view(), file.intact(), file.path  # a memory map stays valid after its file is closed

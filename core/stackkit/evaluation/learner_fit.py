@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stackkit.api.groups import group_argument
 from stackkit.evaluation.classifiers import gives_probabilities
 from stackkit.evaluation.convergence import watch_convergence
 from stackkit.evaluation.features import Features
@@ -18,7 +17,9 @@ from stackkit.evaluation.fit import FitResult, errors_name, training_groups
 from stackkit.evaluation.fit_digest import digest_of, identity
 from stackkit.evaluation.groups import Groups
 from stackkit.evaluation.kept import Kept
+from stackkit.evaluation.large_folds import predicted_together
 from stackkit.evaluation.probabilities import Probabilities, checked_labels, class_probabilities
+from stackkit.evaluation.stored_rows import fit_on
 from stackkit.evaluation.view_choice import chosen_use
 from stackkit.evaluation.views import (
     DeclaredUse,
@@ -26,7 +27,6 @@ from stackkit.evaluation.views import (
     labels_by_vote,
     one_row_each,
     probabilities_of,
-    training_rows,
     use_of_views,
 )
 from stackkit.host.configured_component import ConfiguredComponent
@@ -151,25 +151,40 @@ class LearnerFit:
     def _fit(self, learner: Any) -> None:
         # Training rows are freed when this returns, before others are read: half the peak memory.
         groups = None if self.groups is None else self.groups[self.train]
-        known = training_rows(
-            self.features, self.train, self.labels[self.train], groups, self.used_views
-        )
-        learner.fit(known.features, known.labels, **group_argument(learner.fit, known.groups))
+        fit_on(learner, self.features, self.train, self.labels[self.train], groups, self.used_views)
 
     def _predict(self, learner: Any) -> tuple[NDArray[np.int64], Probabilities | None]:
         """Return labels of the test rows, and probabilities if they were requested or decide."""
         if not len(self.test):
             return np.empty(0, dtype=np.int64), np.empty((0, self.n_classes))
         if self.used_views in ("whole", "average"):
-            new = one_row_each(self.features, self.test, self.used_views)
-            labels = checked_labels(learner.predict(new), len(new), self.n_classes)
-            if not self.probabilities:
-                return labels, None
-            return labels, class_probabilities(learner, new, self.n_classes)
+            parts = predicted_together(learner, self.features, self.test)
+            return _joined([self._predict_rows(learner, part) for part in parts])
         if gives_probabilities(self.learner):
             mean = self._probabilities(learner, self.test)
             return mean.argmax(axis=1), mean
         return labels_by_vote(learner, self.features, self.test, self.n_classes), None
 
+    def _predict_rows(
+        self, learner: Any, rows: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], Probabilities | None]:
+        new = one_row_each(self.features, rows, self.used_views)
+        labels = checked_labels(learner.predict(new), len(new), self.n_classes)
+        if not self.probabilities:
+            return labels, None
+        return labels, class_probabilities(learner, new, self.n_classes)
+
     def _probabilities(self, learner: Any, rows: NDArray[np.int64]) -> Probabilities:
         return probabilities_of(learner, self.features, rows, self.n_classes, self.used_views)
+
+
+def _joined(
+    parts: list[tuple[NDArray[np.int64], Probabilities | None]],
+) -> tuple[NDArray[np.int64], Probabilities | None]:
+    """Put predictions of portions together; those of a single one stay the arrays that they are."""
+    if len(parts) == 1:
+        return parts[0]
+    labels, probabilities = zip(*parts, strict=True)
+    if probabilities[0] is None:
+        return np.concatenate(labels), None
+    return np.concatenate(labels), np.concatenate(probabilities)

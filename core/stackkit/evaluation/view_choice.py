@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stackkit.api.errors import EvaluationError
-from stackkit.api.groups import group_argument
 from stackkit.evaluation.features import Features
 from stackkit.evaluation.folds import Fold, inner_folds
 from stackkit.evaluation.groups import Groups, numbered
-from stackkit.evaluation.views import Use, labels_by_vote, one_row_each, probabilities_of, training_rows
+from stackkit.evaluation.stored_rows import fit_on
+from stackkit.evaluation.views import Use, labels_by_vote, one_row_each, probabilities_of
 
 FOLDS = 3
 """Number of folds in which training images are left out."""
@@ -70,9 +70,8 @@ def chosen_use(
 
     def losses(fold: Fold, use: Use) -> NDArray[Any]:
         of_fold = None if known is None else known[fold.train]
-        fitted = training_rows(features, rows[fold.train], labels[fold.train], of_fold, use)
         learner = create()
-        learner.fit(fitted.features, fitted.labels, **group_argument(learner.fit, fitted.groups))
+        fit_on(learner, features, rows[fold.train], labels[fold.train], of_fold, use)
         # Images of a class that the fold's learner does not know say nothing about the choice.
         tested = fold.test[np.isin(labels[fold.test], labels[fold.train])]
         if probabilities:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from stackkit.evaluation.features import Features
 from stackkit.evaluation.groups import Groups, numbered
+from stackkit.evaluation.large_folds import predicted_together
 from stackkit.evaluation.probabilities import Probabilities, checked_labels, class_probabilities
 from stackkit.host.configured_component import ConfiguredComponent
 from stackkit.host.host_options import VIEWS_OF_LEARNER
@@ -67,22 +68,42 @@ def training_rows(
     use: Use,
 ) -> TrainingRows:
     """Copy the features of some rows (n_rows,), with the labels and groups of the same rows."""
+    known, grouped = training_labels(features, labels, groups, use)
+    if use == "rows":
+        return TrainingRows(features=features.take_all_views(rows), labels=known, groups=grouped)
+    return TrainingRows(features=one_row_each(features, rows, use), labels=known, groups=grouped)
+
+
+def training_labels(
+    features: Features, labels: NDArray[np.int64], groups: Groups | None, use: Use
+) -> tuple[NDArray[np.int64], Groups | None]:
+    """Return the labels and groups of all training rows, (n,), from those of the images.
+
+    If `use` is "rows", an image has `n_views` rows in one group, and n is that many times larger: all
+    images in one view, then all in the next.
+    """
     # Renumbered, so that a result does not depend on groups of rows that the fit does not see.
     known = None if groups is None else numbered(groups)
-    if use == "rows":
-        each_alone = np.arange(len(rows)) if known is None else known
-        return TrainingRows(
-            features=features.take_all_views(rows),
-            labels=np.tile(labels, features.n_views),
-            groups=np.tile(each_alone, features.n_views),
-        )
-    return TrainingRows(features=one_row_each(features, rows, use), labels=labels, groups=known)
+    if use != "rows":
+        return labels, known
+    each_alone = np.arange(len(labels)) if known is None else known
+    return np.tile(labels, features.n_views), np.tile(each_alone, features.n_views)
 
 
 def probabilities_of(
     learner: Any, features: Features, rows: NDArray[np.int64], n_classes: int, use: Use
 ) -> Probabilities:
     """Return a fitted learner's probabilities of some images, (n_rows, n_classes)."""
+    found = [
+        _probabilities_of(learner, features, part, n_classes, use)
+        for part in predicted_together(learner, features, rows)
+    ]
+    return found[0] if len(found) == 1 else np.concatenate(found)
+
+
+def _probabilities_of(
+    learner: Any, features: Features, rows: NDArray[np.int64], n_classes: int, use: Use
+) -> Probabilities:
     if use in ("whole", "average"):
         return class_probabilities(learner, one_row_each(features, rows, use), n_classes)
     views = range(features.n_views)  # one after the other, so that one view is in memory at a time

@@ -9,7 +9,7 @@ from stackkit.evaluation.classifiers import CheckedClassifiers, check_classifier
 from stackkit.evaluation.evaluability import check_evaluable, check_folds
 from stackkit.experiment.features import refuse_if_strict
 from stackkit.experiment.run import Choose
-from stackkit.extraction.dataset import open_dataset
+from stackkit.extraction.dataset import open_dataset, part_of
 from stackkit.extraction.extract import estimate_extraction, fingerprints
 from stackkit.extraction.weights import require_weights
 from stackkit.host.registry import Registry
@@ -26,6 +26,7 @@ def dry_run(
     *,
     evaluable: bool,
     choose: Choose | None = None,
+    shard: tuple[int, int] | None = None,
 ) -> DryRun:
     """Find out what a run would do and take; downloads nothing and stores nothing.
 
@@ -38,6 +39,8 @@ def dry_run(
 
     choose : callable or None
         As in `Steps`, if a model is to be made: refuses what cannot be saved.
+    shard : (int, int) or None
+        As for `extract_features`.
 
     Returns
     -------
@@ -52,6 +55,7 @@ def dry_run(
             _choose(choose, components, check_classifiers(components))
         return DryRun(preview=make_preview(recipe, components, None, store), estimate=None)
     dataset = open_dataset(components.dataset)
+    dataset = part_of(dataset, *shard) if shard else dataset
     if evaluable:
         _choose(choose, components, check_evaluable(recipe, components, dataset))
     preview = make_preview(recipe, components, dataset, store)

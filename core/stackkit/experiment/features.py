@@ -10,7 +10,7 @@ from stackkit.api.executor import Executor
 from stackkit.api.reporter import Reporter
 from stackkit.evaluation.evaluability import check_folds
 from stackkit.execution.opening import opened
-from stackkit.extraction.dataset import open_dataset
+from stackkit.extraction.dataset import open_dataset, part_of
 from stackkit.extraction.decoding import strict_error
 from stackkit.extraction.estimate import Estimate
 from stackkit.extraction.extract import extract, fingerprints
@@ -33,14 +33,17 @@ def extract_features(
     *,
     begin: Callable[[Preview], None] = lambda preview: None,
     expect: Callable[[Estimate], None] = lambda estimate: None,
+    shard: tuple[int, int] | None = None,
 ) -> ExtractionSummary:
     """Compute the features of a recipe's dataset and backbones that are not in the store yet.
 
-    Parameters, return value and errors are those of the first half of `run`.
+    Parameters, return value and errors are those of the first half of `run`. With `shard`, only this
+    range of the images, see `part_of`, is computed, and stored in a file of its own.
     """
     components = resolve(recipe, registry)
     effects = FigureWatch(registry.host, components.all)
     dataset = open_dataset(components.dataset)
+    dataset = part_of(dataset, *shard) if shard else dataset
     preview = make_preview(recipe, components, dataset, store)
     begin(preview)
     require_weights(components.backbones, preview.backbones, registry)

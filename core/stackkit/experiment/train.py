@@ -21,7 +21,9 @@ from stackkit.model.examples import Examples, make_examples
 from stackkit.model.fitting import chosen_aggregator
 from stackkit.model.model import Model
 from stackkit.model.networks import require_weights_files
+from stackkit.model.training_images import TrainingImages
 from stackkit.model.trusting import Trust, trust_in
+from stackkit.model.updating import is_updatable
 from stackkit.recipe import Recipe, ResolvedRecipe, changes
 from stackkit.report.report import Report
 from stackkit.store import FeatureStore
@@ -86,9 +88,19 @@ def train(
     trust = trust_in(final.out_of_fold, features)
     report = replace(found.report, model=trust.figures())
     model = _model(found, trust, report, licence)
+    model = _with_images(model, [usable.fingerprints[int(row)] for row in known])
     if with_examples:
         model = replace(model, examples=_examples(found, known, features, reporter))
     return Trained(model=model, found=replace(found, report=report))
+
+
+def _with_images(model: Model, fingerprints: Sequence[str]) -> Model:
+    """Return the model, which remembers its images if it can be updated."""
+    if not is_updatable(model.stack, [each.shape[1] for each in model.novelty.means]):
+        return model
+    images = TrainingImages.of(fingerprints)
+    facts = {**model.facts, "updatable": {"images": len(images) if images else 0}}
+    return replace(model, images=images, facts=facts)
 
 
 def _examples(

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import math
 import operator
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import Any, SupportsIndex, cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,15 +22,13 @@ from stackkit.api.backbone import (
 )
 from stackkit.api.errors import ExtractionError, blaming
 from stackkit.extraction.code_digest import code_digest
+from stackkit.extraction.readiness import DEFAULT_READINESS, checked_readiness
 from stackkit.host.configured_component import ConfiguredComponent, describe
 from stackkit.store import BackboneKey
 from stackkit.utils.versions import versions
 
 UNTRAINED = " (untrained)"
 """End of the label of a backbone with random weights."""
-
-DEFAULT_READINESS = Readiness(settings={}, batch_size=32)
-"""For backbones without `prepare`, and for those that have nothing to compute."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,7 +177,7 @@ class CheckedBackbone:
         if not hasattr(self.backbone, "prepare"):
             return DEFAULT_READINESS
         with self._blamed():
-            return _checked(cast(PreparableBackbone, self.backbone).prepare(images, report))
+            return checked_readiness(cast(PreparableBackbone, self.backbone).prepare(images, report))
 
     def images_per_s(self, images: NDArray[np.uint8]) -> float:
         """Measure the speed on (n, size, size, 3) uint8 images, in images per second."""
@@ -234,22 +230,6 @@ class CheckedBackbone:
         return blaming(
             lambda text: ExtractionError(f"{self.full_name} failed: {text}"), f"backbone {self.label}"
         )
-
-
-def _checked(readiness: Readiness) -> Readiness:
-    """Return it with a batch size of type int; raises TypeError or ValueError if it is invalid."""
-    if not isinstance(readiness, Readiness):
-        raise TypeError(f"prepare must return a Readiness, got {type(readiness).__name__}")
-    if not isinstance(readiness.settings, dict):
-        raise TypeError(f"settings must be a dict, got {type(readiness.settings).__name__}")
-    json.dumps(readiness.settings)  # raises TypeError now, and not when the file is created
-    size = readiness.batch_size
-    if not (isinstance(size, SupportsIndex) and size >= 1):  # NumPy's integers are allowed
-        raise ValueError(f"batch_size must be an integer >= 1, got {size!r}")
-    rate = readiness.images_per_s
-    if rate is not None and not (rate > 0 and math.isfinite(rate)):
-        raise ValueError(f"images_per_s must be a finite number > 0 or None, got {rate!r}")
-    return replace(readiness, batch_size=operator.index(size))
 
 
 def make_backbone(component: ConfiguredComponent) -> CheckedBackbone:

@@ -140,7 +140,7 @@ def how_to_store(contents: Contents) -> str:
     finders = [origin["boxes"] for origin in contents.provenance if "boxes" in origin]
     if not finders:  # salvaged rows do not name it
         return "delete this file and rerun `stackkit extract`"
-    chosen = ["--dataset", contents.rows.dataset, "--backbones", finders[-1]["label"]]
+    chosen = ["--dataset", contents.dataset, "--backbones", finders[-1]["label"]]
     if seed := finders[-1].get("options", {}).get("seed"):  # that of the run is no part of the label
         chosen += ["--seed", str(seed)]
     return f"to store them again, run `stackkit {shlex.join(['extract', *chosen])}`"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 from stackkit.api.dataset import Dataset, Sample
-from stackkit.api.errors import DatasetError, ImageError, StackkitError, one_line
+from stackkit.api.errors import DatasetError, ImageError, StackkitError, UsageError, one_line
 from stackkit.extraction.decoding import memory_error
 from stackkit.host.configured_component import ConfiguredComponent
+from stackkit.store.keys import listing_of
+from stackkit.store.shards import Shard
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -26,6 +28,10 @@ class CheckedDataset:
         The dataset of the plugin.
     classes, samples, notes : tuple
         What the plugin returned when the dataset was opened, see `stackkit.api.Dataset`.
+    shard : Shard or None
+        Which range of the dataset's samples these are, with all its classes; None for all of them.
+    first : int
+        Number of the first of them in the whole dataset.
 
     """
 
@@ -34,6 +40,8 @@ class CheckedDataset:
     classes: tuple[str, ...]
     samples: tuple[Sample, ...]
     notes: tuple[str, ...]
+    shard: Shard | None = None
+    first: int = 0
 
     def image(self, i: int) -> Image.Image:
         """Return image i in mode RGB.
@@ -47,7 +55,7 @@ class CheckedDataset:
 
         """
         try:
-            image = self.dataset.image(i)
+            image = self.dataset.image(self.first + i)
         except (OSError, StackkitError, MemoryError):
             raise  # the decoder counts OSError and ImageError as an image that fails
         except Exception as error:  # Pillow alone raises half a dozen types for damaged files
@@ -75,7 +83,7 @@ class CheckedDataset:
         """
         with self.component.blamed():
             try:
-                fingerprint = self.dataset.fingerprint(i)
+                fingerprint = self.dataset.fingerprint(self.first + i)
             except OSError as error:
                 raise ImageError(one_line(error)) from error
             except MemoryError as error:
@@ -89,13 +97,31 @@ class CheckedDataset:
             return fingerprint
 
 
-def open_dataset(component: ConfiguredComponent) -> CheckedDataset:
+def part_of(dataset: CheckedDataset, part: int, of: int) -> CheckedDataset:
+    """Return range `part`, from 1, of `of` ranges of a whole dataset, as a dataset of its own.
+
+    Raises
+    ------
+    UsageError
+        If the dataset has fewer images than ranges.
+
+    """
+    count = len(dataset.samples)
+    if count < of:
+        raise UsageError(f"--shard {part}/{of} needs at least {of} images, got {count}")
+    shard = Shard(part=part, of=of, listing=listing_of(dataset.classes, dataset.samples))
+    chosen = shard.range(count)
+    samples = dataset.samples[chosen.start : chosen.stop]
+    return replace(dataset, samples=samples, shard=shard, first=chosen.start)
+
+
+def open_dataset(component: ConfiguredComponent, *, least_classes: int = 2) -> CheckedDataset:
     """Create the dataset of a component, and check its classes, samples and notes.
 
     Raises
     ------
     DatasetError
-        If fewer than two classes have images.
+        If fewer than `least_classes` classes have images.
     PluginError
         If ids are not unique, labels are out of range, or the plugin fails.
 
@@ -127,8 +153,16 @@ def open_dataset(component: ConfiguredComponent) -> CheckedDataset:
                 f"labels must be from 0 to {len(checked.classes) - 1}, "
                 f"got {min(labels)} to {max(labels)}"
             )
-    if len(labels) < 2:
-        raise DatasetError(
-            f"{component.text} must have images of at least two classes, got {len(labels)}"
-        )
+    _check_number(checked, labels, least_classes)
     return checked
+
+
+def _check_number(checked: CheckedDataset, labels: set[int], least: int) -> None:
+    name = checked.component.text
+    if len(labels) == 1 and least == 2:
+        raise DatasetError(
+            f"{name} has images of only one class ({checked.classes[min(labels)]}), expected at least "
+            "two; if its classes are folders, point root= to the folder that contains them"
+        )
+    if len(labels) < least:
+        raise DatasetError(f"{name} has no images of any class, expected at least {least} class(es)")

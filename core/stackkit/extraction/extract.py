@@ -67,7 +67,13 @@ def fingerprints(
     if failed:  # in the order of the dataset, whatever came first
         broken = {failure.id: failure for failure in failed}
         failed = [broken[sample.id] for sample in samples if sample.id in broken]
-    rows = DatasetRows(dataset=name, classes=dataset.classes, samples=samples, fingerprints=found)
+    rows = DatasetRows(
+        dataset=name,
+        classes=dataset.classes,
+        samples=samples,
+        fingerprints=found,
+        shard=getattr(dataset, "shard", None),
+    )
     return rows, failed
 
 
@@ -149,9 +155,7 @@ def extract(
     if workers := _workers(executor, dataset, rows, backbones, store, reporter, strict=strict):
         return _extract(workers, rows, store, reporter, expect)
     with Decoder(dataset, rows.fingerprints, strict=strict) as decoder:
-        here = ThisProcess(
-            decoder=decoder, rows=rows, backbones=backbones, store=store, reporter=reporter
-        )
+        here = ThisProcess(decoder, rows, backbones, store, reporter)
         return _extract(here, rows, store, reporter, expect)
 
 

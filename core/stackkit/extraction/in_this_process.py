@@ -18,7 +18,7 @@ from stackkit.store import DatasetRows, FeatureStore
 from stackkit.utils.interrupts import IN_FLIGHT
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class ThisProcess:
     """A `Computer` whose networks are in this process."""
 

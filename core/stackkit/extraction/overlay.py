@@ -96,10 +96,10 @@ def seen_image(path: Path, contents: Contents, name: str, registry: Registry) ->
     geometry = Geometry(size=key.image_size, view=ATTENTION)
     if key.boxes or not boxes:
         geometry = Geometry(size=key.image_size, resize=key.resize, view=key.view)
-    dataset = open_dataset(registry.one("dataset", contents.rows.dataset))
+    dataset = open_dataset(registry.one("dataset", contents.dataset), least_classes=1)
     places = [sample.id for sample in dataset.samples]
     if name not in places:
-        raise StoreError(f"the dataset {contents.rows.dataset} no longer contains {name}")
+        raise StoreError(f"the dataset {contents.dataset} no longer contains {name}")
     place = places.index(name)
     if dataset.fingerprint(place) != contents.rows.fingerprints[row]:
         raise StoreError(f"{name} has changed since its features were stored; rerun `stackkit extract`")

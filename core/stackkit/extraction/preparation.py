@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from stackkit.api.backbone import Readiness
 from stackkit.api.reporter import Reporter
-from stackkit.extraction.backbone import DEFAULT_READINESS, CheckedBackbone
+from stackkit.extraction.backbone import CheckedBackbone
 from stackkit.extraction.changed_code import reason_to_recompute
 from stackkit.extraction.decoding import Chunk, Decoder
 from stackkit.extraction.estimate import BackboneEstimate
 from stackkit.extraction.feature_set import FeatureSet, feature_sets, needed, only_for_boxes
 from stackkit.extraction.passes import Pass
+from stackkit.extraction.readiness import DEFAULT_READINESS
 from stackkit.extraction.ready_networks import (
     SAMPLE_IMAGES,
     ReadyNetworks,
@@ -181,11 +182,10 @@ def prepared_sets(
 def estimate_set(prepared: PreparedSet, rows: DatasetRows, store: FeatureStore) -> BackboneEstimate:
     """Return what it takes to compute the pending rows of a feature set."""
     key, rate = prepared.feature_set.key, prepared.readiness.images_per_s
-    exists = store.path(key, rows).exists()
     return BackboneEstimate(
         label=prepared.feature_set.label,
         images=len(prepared.pending),
         # The speed at which the times of all sets of a pass add up to that of the pass.
         images_per_s=rate and rate * prepared.sharing,
-        new_bytes=0 if exists else store.row_bytes(key.feature_dim) * len(rows.samples),
+        new_bytes=store.missing_bytes(key, rows),
     )

@@ -21,7 +21,8 @@ from stackkit.extraction.geometry import pixels
 from stackkit.extraction.row_independence import relative_differences
 from stackkit.host.registry import Registry, with_seed
 from stackkit.store.metadata import Contents
-from stackkit.store.rows import Stored, intact_rows
+from stackkit.store.reading import intact_rows
+from stackkit.store.rows import Stored
 
 TOLERANCE = {"float32": 1e-4, "float16": 1e-3}
 """Largest relative difference of a row that runtimes and rounding explain, by stored dtype."""
@@ -91,13 +92,11 @@ def recompute(
     """
     feature_set = set_in(path, contents, registry)
     _require_same_setting(path, contents, feature_set)
-    dataset = open_dataset(registry.one("dataset", contents.rows.dataset))
-    with path.open("rb", buffering=0) as file:
-        numbers = [row for row, _, _ in intact_rows(file, contents.layout, contents.fingerprints)]
-        drawn = set(random.Random(seed).sample(numbers, min(count, len(numbers))))  # noqa: S311
-        # Read a second time, because the features of all rows may not fit into memory.
-        found = intact_rows(file, contents.layout, contents.fingerprints)
-        stored = {row: features for row, _, features in found if row in drawn}
+    dataset = open_dataset(registry.one("dataset", contents.dataset), least_classes=1)
+    numbers = [row for row, _ in intact_rows(contents)]
+    drawn = set(random.Random(seed).sample(numbers, min(count, len(numbers))))  # noqa: S311
+    # Read a second time, because the features of all rows may not fit into memory.
+    stored = {row: features for row, features in intact_rows(contents) if row in drawn}
     boxes = stored_boxes(path, contents)
     rows, skipped = _images(contents, dataset, stored, feature_set, boxes)
     return [*skipped, *_compare(contents, feature_set.backbone, rows, reporter)]

@@ -36,11 +36,12 @@ def already_extracted(
             raise StoreError(f"{reason}; run `stackkit extract` first")
         with store.open(one.key, rows, {}, create=False) as file:
             pending = file.pending()
+            place = f" in {shards}" if (shards := file.shards_with(pending)) else ""
         # A fingerprint needs only the bytes of an image: pending rows may be those of damaged images.
         broken = unreadable(dataset, pending)
         if len(broken) < len(pending):
             raise EvaluationError(
-                f"{len(pending) - len(broken)} images have no features of {one.label}; "
+                f"{len(pending) - len(broken)} images have no features of {one.label}{place}; "
                 "run `stackkit extract` with the same --dataset and --backbones first"
             )
         failed.update({failure.id: failure for failure in broken})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import warnings
 from functools import lru_cache
@@ -40,19 +41,24 @@ def _host(settings: tuple[object, ...]) -> Host:
     return load_host()
 
 
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+
+
 def dataset_text(dataset: str | os.PathLike[str], registry: Registry) -> str:
     """Return the name and options of a dataset; a folder is one with a subfolder per class.
 
     Parameters
     ----------
     dataset : str or os.PathLike
-        A path, or text such as "mnist:limit=50". Text that is the path of a folder means the folder,
-        unless a dataset has this name.
+        A path, a URL such as "s3://bucket/birds", or text such as "mnist:limit=50". Text that is the
+        path of a folder means the folder, unless a dataset has this name.
     registry : Registry
         Knows the names.
 
     """
     if isinstance(dataset, str):
+        if _URL.match(dataset):
+            return unparse(FOLDER_DATASET, {"root": dataset})
         names = {registry.short_name(each) for each in registry.of_kind("dataset")}
         folder = user_path(dataset)
         if dataset in names or not folder.is_dir():

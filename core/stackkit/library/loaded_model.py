@@ -6,7 +6,6 @@ import glob
 import os
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,9 +14,11 @@ from PIL import Image
 from stackkit.api.dataset import FailedImage
 from stackkit.api.errors import UsageError
 from stackkit.api.paths import user_path
-from stackkit.api.reporter import Reporter
+from stackkit.api.reporter import Reporter, SilentReporter
 from stackkit.api.rgb import rgb_of
-from stackkit.library.components import installed
+from stackkit.library.arguments import store_of
+from stackkit.library.components import dataset_text, installed
+from stackkit.library.expected_accuracy import ExpectedAccuracy
 from stackkit.library.html import listed, table
 from stackkit.library.images import GivenImage, OneImage, given_images
 from stackkit.library.predictions import Predictions
@@ -27,38 +28,8 @@ from stackkit.prediction.image_list import ImageList
 from stackkit.prediction.image_sources import find_images
 from stackkit.prediction.predictor import Predictor
 from stackkit.prediction.record import Prediction
+from stackkit.recipe import Recipe
 from stackkit.recipe.given import check_count
-from stackkit.utils.figures import percent
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExpectedAccuracy:
-    """How often a model was right on images that it had not seen.
-
-    Attributes
-    ----------
-    accuracy : float
-        Share of right answers, from 0 to 1.
-    interval : tuple of float
-        Its 95 % interval.
-    images : int
-        Number of images that were predicted.
-    protocol : str
-        How these images were chosen.
-
-    """
-
-    accuracy: float
-    interval: tuple[float, float]
-    images: int
-    protocol: str
-
-    def __str__(self) -> str:
-        low, high = self.interval
-        return (
-            f"{percent(self.accuracy)} [{100 * low:.1f}, {100 * high:.1f}] "
-            f"({self.images:,} images, {self.protocol})"
-        )
 
 
 class LoadedModel:
@@ -75,7 +46,7 @@ class LoadedModel:
         threads: int | None = None,
         reporter: Reporter | None = None,
     ) -> None:
-        self._model = model
+        self._model, self._machine = model, (device, threads)
         self._predictor = Predictor(model, device=device, threads=threads, reporter=reporter)
 
     @property
@@ -206,6 +177,51 @@ class LoadedModel:
         target = user_path(path)
         save_model(self._model, target, with_weights=with_weights, overwrite=overwrite)
         return target
+
+    def update(
+        self,
+        dataset: str | os.PathLike[str],
+        *,
+        strict: bool = False,
+        store: str | os.PathLike[str] | None = None,
+        feature_dtype: Literal["float32", "float16"] = "float32",
+        reporter: Reporter | None = None,
+    ) -> LoadedModel:
+        """Return a model that knows new images too; this one stays as it is.
+
+        Parameters
+        ----------
+        dataset : str or os.PathLike
+            As for `stackkit.train`. Classes are matched by name; others are new classes.
+        strict : bool, default False
+            Stop at the first image that cannot be read, instead of leaving it out.
+        store : str or os.PathLike, optional
+            Folder of stored features, as `--store`.
+        feature_dtype : {"float32", "float16"}, default "float32"
+            How features are stored.
+        reporter : Reporter, optional
+            Receives progress.
+
+        Returns
+        -------
+        LoadedModel
+            ``info["updates"][-1]`` says how well this model did on the new images.
+
+        Raises
+        ------
+        StackkitError
+            If the model cannot be updated, knows all images already, or an image fails.
+
+        """
+        from stackkit.experiment.update import update  # takes a second to import
+
+        registry, (device, threads) = installed(), self._machine
+        recipe = Recipe(
+            dataset=dataset_text(dataset, registry), strict=strict, device=device, threads=threads
+        )
+        folder = store_of({"store": store, "feature_dtype": feature_dtype})
+        found = update(self._model, recipe, registry, folder, reporter or SilentReporter())
+        return LoadedModel(found.model, device=device, threads=threads, reporter=reporter)
 
     def __repr__(self) -> str:
         expected = self.expected_accuracy

@@ -13,6 +13,7 @@ from stackkit.model.examples import Examples
 from stackkit.model.novelty import NoveltyDetector
 from stackkit.model.reliability import Reliability
 from stackkit.model.stack import Stack
+from stackkit.model.training_images import TrainingImages
 from stackkit.statistics.calibration import Calibration
 
 
@@ -38,6 +39,8 @@ class Model:
         Tells images that look unlike the training images.
     examples : Examples or None
         Training images to show beside answers.
+    images : TrainingImages or None
+        What it was fitted on, if it can be updated, so that an update counts no image twice.
     facts : mapping of str to JSON value
         What the manifest says besides: accuracy with its interval and protocol, recipe, dataset,
         versions, time. See `docs/reference/bundle.md`.
@@ -52,6 +55,7 @@ class Model:
     reliability: Reliability
     novelty: NoveltyDetector
     examples: Examples | None = None
+    images: TrainingImages | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     def answer(self, features: Sequence[Features]) -> Answers:

@@ -150,8 +150,8 @@ def _means(
     sums = np.zeros((len(known), features.width))
     for start in range(0, len(rows), BLOCK):
         block = slice(start, start + BLOCK)
-        np.add.at(sums, column[block], _directions(features.take_average(rows[block])))
-    return _directions(sums).astype(np.float32)
+        np.add.at(sums, column[block], directions_of(features.take_average(rows[block])))
+    return directions_of(sums).astype(np.float32)
 
 
 def _distances(
@@ -161,11 +161,11 @@ def _distances(
     found = np.empty(len(rows))
     for start in range(0, len(rows), BLOCK):
         block = slice(start, start + BLOCK)
-        found[block] = (_directions(features.take_average(rows[block])) @ means.T).max(axis=1)
+        found[block] = (directions_of(features.take_average(rows[block])) @ means.T).max(axis=1)
     return np.maximum(1 - found, 0)
 
 
-def _directions(vectors: NDArray[np.floating]) -> NDArray[np.float64]:
+def directions_of(vectors: NDArray[np.floating]) -> NDArray[np.float64]:
     """Return vectors scaled to length 1; one of zeros stays as it is."""
     exact = vectors.astype(np.float64)
     lengths = np.linalg.norm(exact, axis=1, keepdims=True)

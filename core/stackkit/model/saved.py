@@ -14,6 +14,7 @@ from stackkit.bundle import (
     Bundle,
     Manifest,
     ProvenanceRecord,
+    UpdateRecord,
     open_bundle,
     write_bundle,
 )
@@ -27,6 +28,7 @@ from stackkit.model.model import Model
 from stackkit.model.networks import describe_network, restore_network
 from stackkit.model.novelty import NoveltyDetector
 from stackkit.model.reliability import Reliability
+from stackkit.model.training_images import TrainingImages
 from stackkit.statistics.calibration import Calibration
 
 T = TypeVar("T")
@@ -36,8 +38,14 @@ UNTRAINED = "the model has networks with random weights (untrained): its labels 
 EXAMPLES = "examples"
 """Name of the state of the examples, if the model has any."""
 
+IMAGES = "training-images"
+"""Name of the state of the images that it was fitted on, if the model can be updated."""
+
 FIGURES = ("calibration", "reliability", "novelty")
 """Names of the states of what makes answers trustworthy, and of the facts about it."""
+
+LATER = ("updatable", "updates")
+"""Entries of a manifest that models have which can be updated, or were."""
 
 
 def save_model(model: Model, path: Path, *, with_weights: bool = False, overwrite: bool = False) -> str:
@@ -72,6 +80,8 @@ def save_model(model: Model, path: Path, *, with_weights: bool = False, overwrit
     states = stack.states | {name: getattr(model, name).state() for name in FIGURES}
     if model.examples:
         states[EXAMPLES] = model.examples.state()
+    if model.images is not None:
+        states[IMAGES] = model.images.state()
     files: dict[str, bytes | Path] = dict(stack.files)
     backbones = []
     for each, revision in zip(model.backbones, model.revisions, strict=True):
@@ -98,6 +108,8 @@ def save_model(model: Model, path: Path, *, with_weights: bool = False, overwrit
         examples=model.examples.facts() if model.examples else {},
         pixels=facts.get("pixels", {}),
         licence=str(facts.get("licence", "")),
+        updatable=facts.get("updatable", {}),
+        updates=tuple(map(UpdateRecord.of, facts.get("updates", ()))),
     )
     return write_bundle(path, manifest, states, files, overwrite=overwrite)
 
@@ -148,6 +160,7 @@ def load_model(path: Path, registry: Registry, *, trust: Collection[str] = ()) -
             reliability=_part(bundle, "reliability", Reliability.from_state),
             novelty=_part(bundle, "novelty", NoveltyDetector.from_state),
             examples=_examples(bundle),
+            images=_part(bundle, IMAGES, TrainingImages.from_state) if _has_images(manifest) else None,
             facts=_facts(bundle, [*backbones, *(e.component for e in stack.learners), stack.aggregator]),
         )
     _check_novelty(model.novelty, [each.feature_dim for each in manifest.backbones], path)
@@ -157,6 +170,10 @@ def load_model(path: Path, registry: Registry, *, trust: Collection[str] = ()) -
 def _part(bundle: Bundle, name: str, restore: Callable[[State], T]) -> T:
     with _refused(name):
         return restore(bundle.state(name))
+
+
+def _has_images(manifest: Manifest) -> bool:
+    return bool(manifest.updatable.get("images"))
 
 
 def _examples(bundle: Bundle) -> Examples | None:
@@ -185,8 +202,10 @@ def _facts(bundle: Bundle, components: Sequence[ConfiguredComponent]) -> Mapping
     ]
     warnings = [*map(other_version, records, components), "" if manifest.trained else UNTRAINED]
     names = ("accuracy", "provenance", "pixels", "licence", "examples", *FIGURES)
+    later: dict[str, Any] = {name: document[name] for name in LATER if name in document}
     return {
         **{name: document[name] for name in names},
+        **later,
         "sha256": bundle.digest,
         "untrained": not manifest.trained,
         "warnings": list(dict.fromkeys(filter(None, warnings))),

@@ -29,33 +29,43 @@ class Trust:
     answers: OutOfFold
 
     def figures(self) -> dict[str, Any]:
-        """Return figures to show: "calibration", "reliability" and "novelty", as JSON values.
-
-        Log-loss and expected calibration error before and after calibration are of images that were
-        left out; the temperature for "after" comes from the other folds.
-        """
-        scores, labels = self.answers.scores, self.answers.labels
-        before = Calibration(temperature=1.0).probabilities(scores)
-        after = cross_fitted(scores, labels, self.answers.folds)
-        threshold = self.reliability.threshold(PRECISION)
+        """Return figures to show: "calibration", "reliability" and "novelty", as JSON values."""
         return {
-            "calibration": {
-                "temperature": self.calibration.temperature,
-                "log_loss": {"before": log_loss(before, labels), "after": log_loss(after, labels)},
-                "ece": {
-                    "before": expected_calibration_error(before, labels),
-                    "after": expected_calibration_error(after, labels),
-                },
-                "images": len(labels),
-            },
-            "reliability": {
-                "target_precision": PRECISION,
-                "confidence": threshold.confidence,
-                "precision": threshold.precision,
-                "coverage": threshold.coverage,
-            },
+            "calibration": calibration_figures(self.calibration, self.answers),
+            "reliability": reliability_figures(self.reliability),
             "novelty": {"quantile": self.novelty.quantile},
         }
+
+
+def calibration_figures(calibration: Calibration, answers: OutOfFold) -> dict[str, Any]:
+    """Return figures to show of a temperature.
+
+    Log-loss and expected calibration error before and after calibration are of images that were left
+    out; the temperature for "after" comes from the other folds.
+    """
+    scores, labels = answers.scores, answers.labels
+    before = Calibration(temperature=1.0).probabilities(scores)
+    after = cross_fitted(scores, labels, answers.folds)
+    return {
+        "temperature": calibration.temperature,
+        "log_loss": {"before": log_loss(before, labels), "after": log_loss(after, labels)},
+        "ece": {
+            "before": expected_calibration_error(before, labels),
+            "after": expected_calibration_error(after, labels),
+        },
+        "images": len(labels),
+    }
+
+
+def reliability_figures(reliability: Reliability) -> dict[str, float]:
+    """Return the figures to show of the threshold for `PRECISION`."""
+    threshold = reliability.threshold(PRECISION)
+    return {
+        "target_precision": PRECISION,
+        "confidence": threshold.confidence,
+        "precision": threshold.precision,
+        "coverage": threshold.coverage,
+    }
 
 
 def trust_in(found: OutOfFold, features: Sequence[Features]) -> Trust:

@@ -24,16 +24,24 @@ class Acceptance:
         none of them is accepted.
     coverage : float
         Share of those images whose label is accepted.
+    measured : bool
+        False if the model knows of no such images, since it was updated with new classes.
 
     """
 
     confidence: float
     precision: float | None
     coverage: float
+    measured: bool = True
 
     @property
     def text(self) -> str:
         """One line for the user."""
+        if not self.measured:
+            return (
+                f"labels of {self.confidence:.1%} or more are accepted; how many of them are right is "
+                "not known, because the model was updated with new classes"
+            )
         if self.precision is None:
             if self.confidence > 1:
                 return "no label is accepted: on images left out in training, no threshold was enough"
@@ -47,8 +55,8 @@ class Acceptance:
         )
 
     def document(self) -> dict[str, Any]:
-        """Return a JSON object with the attributes as keys."""
-        return asdict(self)
+        """Return a JSON object with confidence, precision and coverage."""
+        return {name: value for name, value in asdict(self).items() if name != "measured"}
 
 
 def acceptance(
@@ -69,7 +77,7 @@ def acceptance(
     Raises
     ------
     UsageError
-        If an argument is out of range, or both are given.
+        If an argument is out of range, or both are given, or the model knows of no threshold.
 
     """
     if min_confidence is not None and target_precision is not None:
@@ -79,6 +87,11 @@ def acceptance(
             raise UsageError(f"{name} must be from 0 to 1, got {value:g}")
     reliability = model.reliability
     if target_precision is not None:
+        if not len(reliability.confidence) and model.facts.get("updates"):
+            raise UsageError(
+                "the model was updated with new classes, so it is not known from which probability on "
+                "its labels are right; train it again, or give a probability with --min-confidence"
+            )
         found = reliability.threshold(target_precision)
         if not found.coverage:  # a probability of exactly 1 must not be accepted then
             return Acceptance(confidence=np.nextafter(1, 2).item(), precision=None, coverage=0.0)
@@ -91,4 +104,5 @@ def acceptance(
         confidence=min_confidence,
         precision=float(right.mean()) if right.size else None,
         coverage=float(accepted.mean()) if accepted.size else 0.0,
+        measured=accepted.size > 0 or not model.facts.get("updates"),
     )

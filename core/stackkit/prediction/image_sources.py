@@ -23,6 +23,7 @@ UNREADABLE = "folders that cannot be read"
 TWICE = "files that are named twice"
 _SEPARATORS = re.escape(os.sep + (os.altsep or ""))
 _ANY_DEPTH = re.compile(rf"(^|[{_SEPARATORS}])\*\*([{_SEPARATORS}]|$)")
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 OUTPUT = "files in the folder that receives the sorted images"
 
@@ -96,8 +97,12 @@ def shown(path: str) -> str:
 
 
 def missing_reason(path: str) -> str | None:
-    """Return what to say of a missing file that could be meant as a pattern; None if it is neither."""
-    if os.path.lexists(path) or not glob.has_magic(path):
+    """Return what to say of a missing file that is a URL or could be a pattern, or None."""
+    if os.path.lexists(path):
+        return None
+    if _URL.match(path):
+        return "only files on this machine can be labelled, no URLs; download it first"
+    if not glob.has_magic(path):
         return None
     return "no file has this name, and none matches it as a pattern"
 

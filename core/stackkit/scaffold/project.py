@@ -26,6 +26,9 @@ PREFIX = "stackkit-"
 LONGEST = 40
 """Maximum length of a name in characters; the lines of the templates have room for it."""
 
+LINE_LENGTH = 105
+"""Maximum length of the lines of a project, as its pyproject.toml says."""
+
 _WORDS = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
@@ -150,14 +153,23 @@ def _words(names: Names, components: Mapping[Kind, str]) -> dict[str, Any]:
         "offer": _listing([f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}" for kind in components]),
         "listed": _listing([f"`{name}`" for name in components.values()]),
         "where": f"`{modules[0]}`" if len(modules) == 1 else "one module for each kind",
-        "imports": ", ".join([*specs, *["Option"] * (components.keys() != {"aggregator"}), "hookimpl"]),
+        "imports": _imported([*specs, *["Option"] * (components.keys() != {"aggregator"}), "hookimpl"]),
         "needs": ["numpy"] * bool(components.keys() - {"dataset", "executor"})
-        + ["scikit-learn"] * ("learner" in components),
+        + ["scikit-learn"] * ("learner" in components)
+        + ["joblib"] * ("executor" in components),
         "chosen": _chosen(components),
         "tried": "".join(f" --component {each}" for each in tried) if "dataset" in components else "",
         "oldest": f"{major}.{minor}",
         "version": __version__,
     }
+
+
+def _imported(words: Sequence[str]) -> str:
+    """Return the words of an import as a formatter writes them: in one line if they fit."""
+    line = ", ".join(words)
+    if len(f"from stackkit.api import {line}") <= LINE_LENGTH:
+        return line
+    return "".join(["(\n", *(f"    {word},\n" for word in words), ")"])
 
 
 def _chosen(components: Mapping[Kind, str]) -> str:

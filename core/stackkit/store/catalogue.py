@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -13,8 +13,8 @@ import numpy as np
 
 from stackkit.store.errors import DamagedFileError, NewerFormatError, OtherFileError
 from stackkit.store.metadata import Contents, read_contents
-from stackkit.store.rows import intact_rows, read_checksums
-from stackkit.store.store import TEMPORARY_FILES
+from stackkit.store.reading import intact_rows, written
+from stackkit.store.recreate import TEMPORARY_FILES
 from stackkit.utils.retention import Removal, select_unused
 
 State = Literal["complete", "partial", "damaged", "newer format", "other", "unreadable"]
@@ -42,7 +42,7 @@ class Entry:
     stored : int
         Number of rows that have been written.
     size : int
-        Size in bytes.
+        Size in bytes, of an index with that of its shards.
     used : float
         Time of last use, in seconds since 1970.
 
@@ -60,6 +60,11 @@ class Entry:
     def images(self) -> int:
         """Number of images that the file has a row for, written or not."""
         return self.contents.layout.count if self.contents else 0
+
+    @property
+    def shards(self) -> tuple[Path, ...]:
+        """The files that an index joins; empty for a file with rows of its own."""
+        return tuple(each.path for each in self.contents.shards) if self.contents else ()
 
     @property
     def removable(self) -> bool:
@@ -91,34 +96,39 @@ class RowStates:
 
 
 def entries(folder: Path) -> list[Entry]:
-    """Return every feature file of the store in `folder`, ordered by path."""
+    """Return every feature file of the store in `folder`, ordered by path.
+
+    An index and the shards that it joins are one entry.
+    """
     found = []
     for path in sorted(folder.glob("*/*.h5")):
         with suppress(FileNotFoundError):  # another process has removed it
             found.append(entry_at(path))
-    return found
+    joined = {path for entry in found for path in entry.shards}
+    return [entry for entry in found if entry.path not in joined]
 
 
 def entry_at(path: Path) -> Entry:
     """Return the entry for one file. Raises FileNotFoundError if there is none."""
-    status = path.stat()
     contents, state, problem = _examine(path)
+    parts = contents.shards if contents else ()
+    status = [each.stat() for each in (path, *(part.path for part in parts))]
     stored = 0
     if contents:
         # Rows are counted by their checksums alone, because reading all features of a large store
         # would take minutes. `row_states` checks them.
-        with path.open("rb", buffering=0) as file:
-            written = read_checksums(file, contents.layout) != 0
-        stored = int(written.sum())
-        state = "complete" if stored >= contents.rows.n_readable else "partial"
+        stored = int(written(contents).sum())
+        # The texts of the rows are read only if some are missing: they may be of unreadable images.
+        whole = stored == contents.layout.count or stored >= contents.rows.n_readable
+        state = "complete" if whole else "partial"
     return Entry(
         path=path,
         state=state,
         contents=contents,
         problem=problem,
         stored=stored,
-        size=status.st_size,
-        used=status.st_mtime,
+        size=sum(each.st_size for each in status),
+        used=max(each.st_mtime for each in status),
     )
 
 
@@ -135,15 +145,14 @@ def _examine(path: Path) -> tuple[Contents | None, State, str | None]:
         return None, "unreadable", str(error)
 
 
-def row_states(path: Path, contents: Contents) -> RowStates:
-    """Check every row of the file at `path`, which has the metadata `contents`."""
-    with path.open("rb", buffering=0) as file:
-        # The checksums first: a row that another process commits in between is then counted as intact,
-        # and not as damaged.
-        written = read_checksums(file, contents.layout) != 0
-        intact = [row for row, _, _ in intact_rows(file, contents.layout, contents.fingerprints)]
-    damaged = set(np.flatnonzero(written).tolist()).difference(intact)
-    absent = np.flatnonzero(~written).tolist()
+def row_states(contents: Contents) -> RowStates:
+    """Check every row of the file with the metadata `contents`."""
+    # The checksums first: a row that another process commits in between is then counted as intact, and
+    # not as damaged.
+    marked = written(contents)
+    intact = [row for row, _ in intact_rows(contents)]
+    damaged = set(np.flatnonzero(marked).tolist()).difference(intact)
+    absent = np.flatnonzero(~marked).tolist()
     return RowStates(
         intact=intact,
         damaged=sorted(damaged),
@@ -184,7 +193,16 @@ def to_remove(
     """
     damaged = [entry for entry in found if entry.state == "damaged" and entry.removable]
     others = [entry for entry in found if entry not in damaged]
+    chosen = select_unused(others, now, older_than_s=older_than_s, keep_bytes=keep_bytes)
+    shards = {entry.path: entry.shards for entry in others}
     return [
         *(Removal.of(entry, "damaged") for entry in damaged),
-        *select_unused(others, now, older_than_s=older_than_s, keep_bytes=keep_bytes),
+        *(part for one in chosen for part in _parts(one, shards[one.path])),
     ]
+
+
+def _parts(one: Removal, shards: Sequence[Path]) -> list[Removal]:
+    """Return the removals of an index, first of itself, and of its shards."""
+    sizes = {path: path.stat().st_size for path in shards if path.exists()}
+    own = replace(one, size=one.size - sum(sizes.values()))
+    return [own, *(Removal(path=path, size=size, reason=one.reason) for path, size in sizes.items())]

@@ -14,11 +14,14 @@ from typing import Any
 import h5py
 import numpy as np
 
+from stackkit.store.columns import columns
 from stackkit.store.integrity import FORMAT_VERSION, USER_BLOCK_BYTES, write_seal
 from stackkit.store.keys import BackboneKey, DatasetRows
 from stackkit.store.rows import RowLayout
 
-_TEXT = h5py.string_dtype("utf-8")
+TEXT = h5py.string_dtype("utf-8")
+"""Type of texts in HDF5."""
+
 ROW_EXTRA = 128
 """Bytes per row, and per class, for the checksum, label, split, and HDF5's references to texts."""
 
@@ -70,27 +73,37 @@ def _create_datasets(h5: h5py.File, key: BackboneKey, rows: DatasetRows) -> RowL
     count, width = len(rows.samples), key.feature_dim
     features = _allocate(h5, "features", (count, width), np.dtype(key.dtype).newbyteorder("<"))
     checksums = _allocate(h5, "checksums", (count,), np.dtype("<u4"))
+    ids, labels, splits = columns(rows.samples)
     texts = {
         "fingerprints": rows.fingerprints,
-        "sample_ids": [sample.id for sample in rows.samples],
+        "sample_ids": ids,
         # HDF5's texts have no None; "" is read back as None.
-        "splits": [sample.split or "" for sample in rows.samples],
+        "splits": [split or "" for split in splits],
         "class_names": rows.classes,
     }
     for name, values in texts.items():
-        h5.create_dataset(name, data=np.array(values, dtype=object), dtype=_TEXT)
-    h5["labels"] = np.array([sample.label for sample in rows.samples], dtype=np.int64)
-    h5.attrs.update(
-        format_version=FORMAT_VERSION,
-        dataset=rows.dataset,
-        backbone=key.name,
-        revision=key.revision,
-        image_size=key.image_size,
-        feature_dim=key.feature_dim,
-        trained=key.trained,
-        **key.pixels,
-    )
+        h5.create_dataset(name, data=np.array(values, dtype=object), dtype=TEXT)
+    h5["labels"] = np.array(labels, dtype=np.int64)
+    h5.attrs.update(file_attributes(key, rows))
     return RowLayout(features=features, checksums=checksums, count=count, width=width, dtype=key.dtype)
+
+
+def file_attributes(
+    key: BackboneKey, rows: DatasetRows, version: int = FORMAT_VERSION
+) -> dict[str, Any]:
+    """Return the attributes of a file, without the provenance of its rows."""
+    shard = rows.shard
+    return {
+        "format_version": version,
+        "dataset": rows.dataset,
+        "backbone": key.name,
+        "revision": key.revision,
+        "image_size": key.image_size,
+        "feature_dim": key.feature_dim,
+        "trained": key.trained,
+        **key.pixels,
+        **({"shard": [shard.part, shard.of], "listing": shard.listing} if shard else {}),
+    }
 
 
 def _allocate(h5: h5py.File, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
@@ -117,7 +130,7 @@ def _reserve(file: FileIO, size: int) -> None:
 
 def _largest_size(key: BackboneKey, rows: DatasetRows) -> int:
     """Return an upper bound, close to the actual size, for the bytes of a file."""
-    ids = sum(len(sample.id.encode()) for sample in rows.samples)
+    ids = sum(len(name.encode()) for name in columns(rows.samples)[0])
     names = sum(map(len, rows.fingerprints)) + sum(len(name.encode()) for name in rows.classes)
     row = np.dtype(key.dtype).itemsize * key.feature_dim + ROW_EXTRA
     return row * len(rows.samples) + ids + names + ROW_EXTRA * len(rows.classes) + FILE_EXTRA

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from stackkit.api.errors import StoreError
+from stackkit.store.shards import shard_named
 
 
 class DamagedFileError(StoreError):
@@ -16,6 +17,20 @@ class DamagedFileError(StoreError):
 
 class OtherFileError(DamagedFileError):
     """A readable HDF5 file that stackkit did not write."""
+
+
+class MissingShardError(DamagedFileError):
+    """A file that an index joins with others is missing or damaged."""
+
+    @classmethod
+    def of(cls, index: Path, name: str, problem: str) -> MissingShardError:
+        """Return the error for the file `name`, which the index at `index` joins."""
+        shard = shard_named(name)
+        number = f" --shard {shard}" if shard else ""
+        return cls(
+            f"{index.with_name(name)}, shard {shard} of {index.name}, {problem}; run `stackkit extract"
+            f"{number}` with the same --dataset and --backbones"
+        )
 
 
 class NewerFormatError(StoreError):

@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 
 from stackkit.api.errors import StoreError
 from stackkit.store.catalogue import row_states
+from stackkit.store.columns import columns
 from stackkit.store.errors import DamagedFileError
 from stackkit.store.metadata import Contents
-from stackkit.store.rows import checksum, read_rows
+from stackkit.store.reading import blocks
+from stackkit.store.rows import intact_in
 from stackkit.utils.files import temporary_path
 
 ExportFormat = Literal["npy", "parquet", "hdf5"]
@@ -35,7 +37,7 @@ class Selection:
     @cached_property
     def numbers(self) -> NDArray[np.int64]:
         """(n,) row numbers in the file."""
-        return np.array(row_states(self.path, self.contents).intact, dtype=np.int64)
+        return np.array(row_states(self.contents).intact, dtype=np.int64)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -50,24 +52,26 @@ class Selection:
     @cached_property
     def labels(self) -> NDArray[np.int64]:
         """(n,) indices into the class names."""
-        return np.array([self.contents.rows.samples[i].label for i in self.numbers], dtype=np.int64)
+        return np.array(columns(self.contents.rows.samples)[1], dtype=np.int64)[self.numbers]
 
     @cached_property
     def sample_ids(self) -> list[str]:
         """The n names of the images in their dataset."""
-        return [self.contents.rows.samples[i].id for i in self.numbers]
+        names = columns(self.contents.rows.samples)[0]
+        return [names[i] for i in self.numbers.tolist()]
 
     @cached_property
     def splits(self) -> list[str]:
         """The n official parts of the images: "train", "val", "test", or ""."""
-        return [self.contents.rows.samples[i].split or "" for i in self.numbers]
+        parts = columns(self.contents.rows.samples)[2]
+        return [parts[i] or "" for i in self.numbers.tolist()]
 
     @property
     def origin(self) -> dict[str, Any]:
         """Where the features come from, as JSON."""
         key = self.contents.key
         return {
-            "dataset": self.contents.rows.dataset,
+            "dataset": self.contents.dataset,
             "backbone": key.name,
             "revision": key.revision,
             "image_size": key.image_size,
@@ -81,21 +85,17 @@ class Selection:
 
         Raises DamagedFileError if a row has changed since it was selected.
         """
-        begin = 0
-        with self.path.open("rb", buffering=0) as file:
-            for start, stop in self.contents.layout.blocks():
-                checksums, features = read_rows(file, self.contents.layout, start, stop)
-                inside = self.numbers[(self.numbers >= start) & (self.numbers < stop)]
-                for row in inside:
-                    # Checked again, because no lock is taken: the shape of the export is fixed by now,
-                    # so a row cannot simply be left out.
-                    fingerprint = self.contents.rows.fingerprints[row].encode()
-                    if checksums[row - start] != checksum(fingerprint, features[row - start]):
-                        raise DamagedFileError(
-                            f"{self.path} changed during the export; run the command again"
-                        )
-                yield begin, begin + len(inside), features[inside - start]
-                begin += len(inside)
+        begin, fingerprints = 0, self.contents.fingerprints
+        for start, checksums, features in blocks(self.contents):
+            first, last = np.searchsorted(self.numbers, (start, start + len(features)))
+            inside = self.numbers[first:last] - start
+            # Checked again, because no lock is taken: the shape of the export is fixed by now, so a row
+            # cannot simply be left out.
+            found = intact_in(checksums, features, fingerprints, start)
+            if not set(inside.tolist()) <= {row - start for row in found}:
+                raise DamagedFileError(f"{self.path} changed during the export; run the command again")
+            yield begin, begin + len(inside), features[inside]
+            begin += len(inside)
 
 
 def export(

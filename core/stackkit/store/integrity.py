@@ -17,6 +17,12 @@ from io import FileIO
 from stackkit.store.errors import DamagedFileError, NewerFormatError
 
 FORMAT_VERSION = 2
+"""Of files with rows."""
+
+INDEX_VERSION = 3
+"""Of files without rows that join others. Older versions of stackkit must not take them for files with
+rows, which these are to every other program."""
+
 USER_BLOCK_BYTES = 512
 """Size of the HDF5 user block: the seal as JSON, padded with NUL bytes, then the digest of both."""
 
@@ -67,12 +73,18 @@ class Seal:
         return None
 
 
-def write_seal(file: FileIO, features: tuple[int, int], checksums: tuple[int, int]) -> None:
+def write_seal(
+    file: FileIO,
+    features: tuple[int, int],
+    checksums: tuple[int, int],
+    version: int = FORMAT_VERSION,
+) -> None:
     """Seal a finished file, whose rows are at (offset, length) in bytes."""
     size = os.fstat(file.fileno()).st_size
     digest = _digest(file, size, [features, checksums])
+    seal = Seal(version=version, size=size, features=features, checksums=checksums, digest=digest)
     file.seek(0)
-    file.write(Seal(size=size, features=features, checksums=checksums, digest=digest).block)
+    file.write(seal.block)
 
 
 def read_seal(file: FileIO) -> Seal:
@@ -95,7 +107,7 @@ def read_seal(file: FileIO) -> Seal:
     try:
         found = json.loads(text.rstrip(b"\0"))
         version = int(found["version"])
-        if version > FORMAT_VERSION:
+        if version > INDEX_VERSION:
             raise newer_format(str(file.name), version)
         return Seal(**found | {name: tuple(found[name]) for name in ("features", "checksums")})
     except (ValueError, TypeError, KeyError) as error:
@@ -106,7 +118,7 @@ def newer_format(path: str, version: int) -> NewerFormatError:
     """Return the error for a file in a newer format."""
     return NewerFormatError(
         f"{path} has format {version}, but this version of stackkit reads formats up to "
-        f"{FORMAT_VERSION}; upgrade stackkit"
+        f"{INDEX_VERSION}; upgrade stackkit"
     )
 
 

@@ -6,10 +6,13 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Literal
 
 from stackkit.api.dataset import Sample
+from stackkit.store.columns import columns
+from stackkit.store.shards import Shard
 
 FeatureDtype = Literal["float32", "float16"]
 
@@ -76,7 +79,7 @@ class BackboneKey:
         return f"{slug(self.name)}-{_digest(json.dumps(content))}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class DatasetRows:
     """The n rows of a feature file, one per sample of the dataset, in the order of the dataset.
 
@@ -91,13 +94,18 @@ class DatasetRows:
     fingerprints : sequence of str
         n fingerprints of the images' contents, at most 64 ASCII characters each. "" marks an image that
         cannot be read: its row stays empty.
+    shard : Shard or None
+        Which range of a dataset the rows are, with all its classes; None for a whole dataset.
 
     """
+
+    # No slots: digests of a million rows take a second, and are kept.
 
     dataset: str
     classes: Sequence[str]
     samples: Sequence[Sample]
     fingerprints: Sequence[str]
+    shard: Shard | None = None
 
     @property
     def n_readable(self) -> int:
@@ -106,27 +114,59 @@ class DatasetRows:
 
     @property
     def file_name(self) -> str:
-        """Name of the file for these rows: a readable prefix and a digest of everything in them.
+        """Name of the file for these rows: a readable prefix, see `slug`, and `ending`."""
+        return f"{slug(self.dataset)}-{self.ending}"
+
+    @cached_property
+    def ending(self) -> str:
+        """End of the file name, with a digest of everything in the rows.
 
         The digest separates datasets with the same text, such as the same relative folder in two
         projects.
         """
         # Fingerprints are included, so a file never has to change when an image does: a changed image
         # makes another file, and the old one stays valid for the old images.
-        content = [self.dataset, *self._images]
-        return f"{slug(self.dataset)}-{_digest(json.dumps(content))}.h5"
+        if self.shard:
+            # Without the text of the dataset, which may differ between machines: it names a folder.
+            return f"{self.shard.name}-{_digest(json.dumps(list(self.fingerprints)))}.h5"
+        classes, samples, fingerprints = self._images
+        return f"{_digest(json.dumps([self.dataset, classes, samples, fingerprints]))}.h5"
+
+    @cached_property
+    def listing(self) -> str:
+        """Digest of the classes and samples, 12 hexadecimal digits, without the images' contents."""
+        return _digest(json.dumps(self._images[:2]))
 
     def has_images_of(self, other: DatasetRows) -> bool:
         """Return whether these are the same rows, by whatever text the dataset was chosen.
 
         One folder has many texts: `bin`, `bin/`, a link to it, or its path from another directory.
         """
-        return self._images == other._images
+        same_kind = self.shard == other.shard and len(self.samples) == len(other.samples)
+        return same_kind and self._images == other._images
+
+    def part(self, shard: Shard) -> DatasetRows:
+        """Return the rows of one shard of this dataset."""
+        chosen = shard.range(len(self.samples))
+        return replace(
+            self,
+            samples=self.samples[chosen.start : chosen.stop],
+            fingerprints=self.fingerprints[chosen.start : chosen.stop],
+            shard=shard,
+        )
 
     @property
-    def _images(self) -> list[Any]:
-        samples = [(sample.id, sample.label, sample.split) for sample in self.samples]
-        return [list(self.classes), samples, list(self.fingerprints)]
+    def _images(self) -> tuple[list[str], list[tuple[str, int, str | None]], list[str]]:
+        return (
+            list(self.classes),
+            list(zip(*columns(self.samples), strict=True)),
+            list(self.fingerprints),
+        )
+
+
+def listing_of(classes: Sequence[str], samples: Sequence[Sample]) -> str:
+    """Return `DatasetRows.listing` of a dataset whose images have not been read."""
+    return DatasetRows(dataset="", classes=classes, samples=samples, fingerprints=()).listing
 
 
 def slug(text: str) -> str:

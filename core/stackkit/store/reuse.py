@@ -17,6 +17,7 @@ from stackkit.store.integrity import read_seal
 from stackkit.store.keys import BackboneKey, DatasetRows, FeatureDtype
 from stackkit.store.metadata import Contents, read_contents
 from stackkit.store.rows import RowLayout, Stored, checksum, intact_rows, write_rows
+from stackkit.store.shards import Shard, shard_named
 
 SALVAGED = {"salvaged": "from a file whose description of itself was damaged"}
 """Provenance of rows from a file that lost its provenance. Part of the file format."""
@@ -32,10 +33,10 @@ class Source:
     provenance: Sequence[Any]
 
     @classmethod
-    def of(cls, path: Path, contents: Contents) -> Source:
-        """Return the source for a file with intact metadata."""
+    def of(cls, contents: Contents) -> Source:
+        """Return the source for a file with intact metadata and rows of its own."""
         return cls(
-            path=path,
+            path=contents.path,
             layout=contents.layout,
             fingerprints=contents.fingerprints,
             provenance=contents.provenance,
@@ -79,6 +80,8 @@ def row_sources(path: Path, key: BackboneKey, rows: DatasetRows) -> Iterator[Sou
         folders.append((exact, path.parent.with_name(exact.folder)))
     for setting, folder in folders:
         for found in sorted(folder.glob("*.h5")):  # sorted, so that equal stores give equal files
+            if _is_sibling(found, rows.shard):
+                continue
             ignored = () if found == path else (NewerFormatError, OSError)
             with suppress(*ignored):
                 if source := source_at(found, setting, rows):
@@ -92,8 +95,19 @@ def source_at(path: Path, key: BackboneKey, rows: DatasetRows) -> Source | None:
     except DamagedFileError:
         # The file name is a digest of the rows that the file describes. If it is the name for `rows`,
         # they can replace the description that is damaged.
-        return _salvaged(path, key, rows) if path.name == rows.file_name else None
-    return Source.of(path, contents) if contents.key == key else None
+        return _salvaged(path, key, rows) if path.name.endswith(rows.ending) else None
+    # What an index joins is a source itself.
+    return Source.of(contents) if contents.key == key and not contents.shards else None
+
+
+def _is_sibling(path: Path, shard: Shard | None) -> bool:
+    """Return whether a file is another shard of the same list of images.
+
+    Its rows belong to other images, so every shard need not read all others for the few of them that are
+    copies.
+    """
+    other = shard_named(path.name) if shard else None
+    return bool(shard and other and shard.listing == other.listing and shard.part != other.part)
 
 
 def _salvaged(path: Path, key: BackboneKey, rows: DatasetRows) -> Source | None:

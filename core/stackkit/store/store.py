@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from stackkit.api.errors import StoreError
-from stackkit.store.create import create_file, sync_folder
 from stackkit.store.errors import DamagedFileError, storage_errors
 from stackkit.store.file import FeatureFile
-from stackkit.store.integrity import FORMAT_VERSION
+from stackkit.store.index import is_index, join_if_complete, write_index
 from stackkit.store.keys import BackboneKey, DatasetRows, FeatureDtype, slug
-from stackkit.store.locks import lock, locked, remove_idle, require_unlocked
-from stackkit.store.metadata import Contents, read_contents
-from stackkit.store.reuse import Source, copy_known_rows, row_sources, source_at
-from stackkit.store.rows import RowLayout
-from stackkit.utils.files import temporary_path
-
-TEMPORARY_FILES = ".*.h5.*"
-"""Glob pattern of files that are being created, or were when their process was killed."""
+from stackkit.store.metadata import Contents, joined, read_contents
+from stackkit.store.recreate import create_with_known_rows, must_recreate
+from stackkit.store.reuse import row_sources
+from stackkit.store.shards import ENDING, Shard, by_count, shard_named, shards_in
 
 
 class FeatureStore:
@@ -46,11 +41,28 @@ class FeatureStore:
         self.dtype = dtype
 
     def path(self, key: BackboneKey, rows: DatasetRows) -> Path:
-        """Return where the features of these rows for a backbone setting are stored, or will be."""
+        """Return where the features of these rows for a backbone setting are stored, or will be.
+
+        Of a dataset that is stored in shards it is the path of their index, which may not exist.
+        """
         return self._path(key, self._as_stored(key, rows))
 
+    def paths(self, key: BackboneKey, rows: DatasetRows) -> list[Path]:
+        """Return the files with the rows of a backbone setting, or where they will be; mostly one."""
+        rows = self._as_stored(key, rows)
+        return [self._path(key, part) for part in self._shards(key, rows) or [rows]]
+
+    def missing_bytes(self, key: BackboneKey, rows: DatasetRows) -> int:
+        """Return the bytes on disk that the features need in addition to what is used already."""
+        parts = self._shards(key, rows) or [rows]
+        new = [len(part.samples) for part in parts if not self.path(key, part).exists()]
+        return self.row_bytes(key.feature_dim) * sum(new)
+
     def _path(self, key: BackboneKey, rows: DatasetRows) -> Path:
-        return self.folder / self._setting(key).folder / rows.file_name
+        folder = self.folder / self._setting(key).folder
+        if rows.shard:  # its name may begin with another text of the dataset
+            return next(iter(sorted(folder.glob(f"*-{rows.ending}"))), folder / rows.file_name)
+        return folder / rows.file_name
 
     def _setting(self, key: BackboneKey) -> BackboneKey:
         """Return the key of the features as this store keeps them."""
@@ -62,12 +74,28 @@ class FeatureStore:
         That is their own text if there is a file for it, or no file of the setting for these images.
         """
         key, path = self._setting(key), self._path(key, rows)
-        if path.exists():
+        if rows.shard or path.exists():
             return rows
-        for other in _readable(path.parent.glob("*.h5")):
-            if other.key == key and other.rows.has_images_of(rows):
-                return replace(rows, dataset=other.rows.dataset)
+        for other in _readable(each for each in path.parent.glob("*.h5") if not shard_named(each.name)):
+            if other.key == key and other.has_images_of(rows):
+                return replace(rows, dataset=other.dataset)
         return rows
+
+    def _shards(self, key: BackboneKey, rows: DatasetRows) -> list[DatasetRows]:
+        """Return the shards in which the rows are stored, at least one of them; [] for a plain file."""
+        path = self._path(key, rows)
+        if rows.shard or not any(shard_named(each.name) for each in path.parent.glob("*.h5")):
+            return []
+        if path.exists() and not is_index(path):
+            return []
+        present = shards_in(path.parent, rows.listing)
+        names = {each.name[-len(ENDING) :] for each in present}
+        for count in by_count(present):
+            all_parts = (Shard(part=i, of=count, listing=rows.listing) for i in range(1, count + 1))
+            parts = [rows.part(shard) for shard in all_parts]
+            if any(part.ending in names for part in parts):
+                return parts
+        return []
 
     def row_bytes(self, feature_dim: int) -> int:
         """Return the bytes that the features of one image need on disk."""
@@ -94,7 +122,7 @@ class FeatureStore:
             found = [
                 contents
                 for contents in _readable(sorted(paths, key=_last_used, reverse=True))
-                if contents.key.name == name and contents.rows.has_images_of(rows)
+                if contents.key.name == name and contents.has_images_of(rows)
             ]
             if found:
                 yield from found
@@ -121,6 +149,10 @@ class FeatureStore:
         """
         key, rows = self._setting(key), self._as_stored(key, rows)
         path = self._path(key, rows)
+        if parts := self._shards(key, rows):
+            starts = accumulate((len(part.samples) for part in parts), initial=0)
+            counted = zip(starts, parts, strict=False)
+            return [start + row for start, part in counted for row in self.pending(key, part)]
         with storage_errors(path):
             if contents := _matching_contents(path, key, rows):
                 with FeatureFile(path, contents, writable=False) as file:
@@ -162,23 +194,48 @@ class FeatureStore:
         the new one has all its rows: an image that is missing or unreadable during one run keeps its
         row.
 
+        Rows that are stored in shards stay there: missing shards are created, the file is all of them at
+        once, and their index is written when the last one is there.
+
         """
         key, rows = self._setting(key), self._as_stored(key, rows)
         path = self._path(key, rows)
+        if parts := self._shards(key, rows):
+            return self._open_shards(path, key, parts, provenance, create=create)
         with storage_errors(path):
             contents = _matching_contents(path, key, rows)
             if not create and contents is None:
-                raise StoreError(
-                    f"no features of these images are stored in {path}; run `stackkit extract` first"
-                )
-            if create and (contents is None or _must_recreate(path, contents, provenance)):
-                _create(path, key, rows, provenance)
+                raise StoreError(_nothing_stored(path, rows))
+            if create and (contents is None or must_recreate(path, contents, provenance)):
+                create_with_known_rows(path, key, rows, provenance)
                 contents = read_contents(path)
             assert contents is not None
             file = FeatureFile(path, contents, writable=create)
+            if create and rows.shard:
+                join_if_complete(path.parent, rows.shard)
         with suppress(OSError):  # the folder may be read-only
             os.utime(path)  # the time of last use, for `stackkit features gc`
         return file
+
+    def _open_shards(
+        self,
+        path: Path,
+        key: BackboneKey,
+        parts: Sequence[DatasetRows],
+        provenance: Mapping[str, Any],
+        *,
+        create: bool,
+    ) -> FeatureFile:
+        """Open all shards as one file; with `create`, missing ones are created, and their index."""
+        shards = []
+        for part in parts:
+            with self.open(key, part, provenance, create=create) as file:
+                shards.append(file.contents)
+        contents = joined(path, shards)
+        with storage_errors(path):
+            if create:
+                write_index(contents)
+            return FeatureFile(path, contents, writable=create)
 
 
 def _readable(paths: Iterable[Path]) -> Iterator[Contents]:
@@ -202,72 +259,11 @@ def _matching_contents(path: Path, key: BackboneKey, rows: DatasetRows) -> Conte
     return None
 
 
-def _must_recreate(path: Path, contents: Contents, provenance: Mapping[str, Any]) -> bool:
-    """Return whether the file is in an older format, or would get rows with an unrecorded origin.
-
-    The provenance cannot be changed in place: the seal covers it.
-    """
-    if contents.version < FORMAT_VERSION:
-        return True
-    if not provenance:
-        return False
-    known = _distinct(contents.provenance)
-    if len(_distinct([*known, provenance])) == len(known):
-        return False
-    # The origin is new. It has to be recorded only if there is a row left to write.
-    readable = set(filter(None, contents.fingerprints))
-    return not readable <= Source.of(path, contents).intact_fingerprints(contents.key.dtype)
-
-
-def _create(path: Path, key: BackboneKey, rows: DatasetRows, provenance: Mapping[str, Any]) -> None:
-    """Create the file under a temporary name, copy the rows that are stored, and rename it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # A process that was killed while it created a file left it under its temporary name, with the disk
-    # space for all rows.
-    for leftover in path.parent.glob(TEMPORARY_FILES):
-        remove_idle(leftover)
-    temporary = temporary_path(path)
-    try:
-        # Not `atomic_write`, because the rename must happen under two locks. The lock on the old file
-        # keeps other processes from writing rows that would not be copied. The lock on the temporary
-        # file keeps them from removing it as a leftover; `atomic_write` renames after it is closed.
-        with locked(path) as existed, temporary.open("x+b", buffering=0) as file:
-            lock(file)
-
-            def fill(layout: RowLayout) -> list[Any]:
-                origins = copy_known_rows(file, layout, path, key, rows)
-                return _distinct([*origins, provenance] if provenance else origins)
-
-            create_file(temporary, file, key, rows, fill)
-            if not existed and path.exists():
-                # Another process has created the file in the meantime, and must not lose it while it
-                # is writing. Once it has ended, its rows are merely computed again.
-                require_unlocked(path)
-            temporary.replace(path)
-        sync_folder(path.parent)
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-    _remove_superseded(path, key, rows)
-
-
-def _remove_superseded(path: Path, key: BackboneKey, rows: DatasetRows) -> None:
-    """Remove older files of the same dataset if all their rows are in the file at `path`."""
-    source = source_at(path, key, rows)
-    known = source.intact_fingerprints(key.dtype) if source else set()
-    for older in path.parent.glob("*.h5"):
-        if older == path:
-            continue
-        with suppress(StoreError, OSError):  # a file that stays costs disk space and nothing else
-            contents = read_contents(older)
-            if contents.rows.dataset != rows.dataset or contents.key != key:
-                continue
-            found = Source.of(older, contents).intact_fingerprints(key.dtype)
-            if found and found <= known:
-                remove_idle(older)
-
-
-def _distinct(origins: Sequence[Any]) -> list[Any]:
-    # Compared as JSON, as they are stored: new origins may have tuples where stored ones have lists.
-    texts = {json.dumps(origin, sort_keys=True, default=str): origin for origin in origins}
-    return list(texts.values())
+def _nothing_stored(path: Path, rows: DatasetRows) -> str:
+    if rows.shard is None:
+        return f"no features of these images are stored in {path}; run `stackkit extract` first"
+    what = "is damaged" if path.exists() else "is missing"
+    return (
+        f"shard {rows.shard} of the features {what}: {path}; run `stackkit extract "
+        f"--shard {rows.shard}` with the same --dataset and --backbones"
+    )

@@ -19,12 +19,17 @@ def stackkit_datasets() -> list[DatasetSpec]:
             summary="your images, listed in a CSV or Parquet file: path, label, split, group, box",
             factory="stackkit_plugins.csv_table.dataset:csv_dataset",
             options=(
-                Option(name="file", default=None, type=str, help="CSV or Parquet file (required)"),
+                Option(
+                    name="file",
+                    default=None,
+                    type=str,
+                    help="CSV or Parquet file or URL (required)",
+                ),
                 Option(
                     name="root",
                     default=None,
                     type=str,
-                    help="folder that paths are relative to; default: the folder of the table",
+                    help="folder or URL that paths are relative to; default: the folder of the table",
                 ),
                 Option(name="encoding", default="utf-8", help="encoding of a CSV file, such as cp1252"),
                 Option(name="crop", default=False, help="crop every image to its box"),

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import unicodedata
 from collections.abc import Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from stackkit.api import (
@@ -15,16 +14,17 @@ from stackkit.api import (
     Sample,
     UsageError,
     bytes_fingerprint,
-    file_fingerprint,
     leave_out_small_classes,
     limit_per_class,
-    read_image,
-    user_path,
 )
+from stackkit_plugins.csv_table.places import located
 from stackkit_plugins.csv_table.records import refuse
 from stackkit_plugins.csv_table.table import Row, read_table
 from stackkit_plugins.shared.image_lists import notes
 from stackkit_plugins.shared.image_lists.names import one_form
+from stackkit_plugins.shared.storage.image_files import ImageFiles
+from stackkit_plugins.shared.storage.locations import is_url, location
+from stackkit_plugins.shared.storage.remote_path import Location, RemotePath
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -41,9 +41,9 @@ class CsvDataset:
 
     Parameters
     ----------
-    file : Path
+    file : Path or RemotePath
         A Parquet file (ending in .parquet or .pq), else a CSV file.
-    root : Path
+    root : Path or RemotePath
         The folder that paths are relative to.
     encoding : str
         Of a CSV file without a byte order mark.
@@ -67,8 +67,8 @@ class CsvDataset:
 
     def __init__(
         self,
-        file: Path,
-        root: Path,
+        file: Location,
+        root: Location,
         *,
         encoding: str = "utf-8",
         crop: bool = False,
@@ -92,10 +92,10 @@ class CsvDataset:
         )
         self.classes = tuple(classes)
         self.samples = tuple(limit_per_class(samples, limit))
-        self._path_of = {
-            name: _located(root, row.path) for name, row in zip(ids, table.rows, strict=True)
-        }
-        missing = _missing(file, root, table.rows, [self._path_of[name] for name in ids])
+        places = located(root, table.rows)
+        self._place_of = dict(zip(ids, places.of_rows, strict=True))
+        self._files = ImageFiles(places.remote)
+        missing = _missing(file, root, table.rows, places.exist)
         self.notes = (
             *notes.counted("listed images that do not exist", missing),
             *small,
@@ -106,18 +106,18 @@ class CsvDataset:
 
     def image(self, i: int) -> Image.Image:
         """Read image i in mode RGB, cropped to its box with `crop`; raises ImageError."""
-        image = read_image(self._path(i), self._pixels)
+        image = self._files.image(self._place(i), self._pixels)
         box = self._box(i)
         return _crop(image, box) if box else image
 
     def fingerprint(self, i: int) -> str:
         """Return the fingerprint of image i's file, and of its box with `crop`; raises OSError."""
-        whole = file_fingerprint(self._path(i), self._pixels)
+        whole = self._files.fingerprint(self._place(i), self._pixels)
         box = self._box(i)
         return bytes_fingerprint(f"{whole} {box}".encode()) if box else whole
 
-    def _path(self, i: int) -> Path:
-        return self._path_of[self.samples[i].id]
+    def _place(self, i: int) -> Location:
+        return self._place_of[self.samples[i].id]
 
     def _box(self, i: int) -> BoundingBox | None:
         return self.samples[i].bounding_box if self.crop else None
@@ -136,9 +136,10 @@ def csv_dataset(
     """Read the table; raises UsageError without one and DatasetError for an invalid one."""
     if not file:
         raise UsageError("csv: file= is required, for example csv:file=photos.csv")
-    table = user_path(file).absolute()
-    folder = user_path(root).absolute() if root else table.parent
-    if root and not os.path.isdir(folder):  # noqa: PTH112 - Path.is_dir raises where a parent may not be read
+    table = location(file, "csv: file=")
+    folder = location(root, "csv: root=") if root else table.parent
+    # os.path, because Path.is_dir raises where a parent may not be read.
+    if root and not isinstance(folder, RemotePath) and not os.path.isdir(folder):  # noqa: PTH112
         raise DatasetError(f"root={folder} is not a folder; pass the folder that paths are relative to")
     return CsvDataset(
         table,
@@ -151,11 +152,13 @@ def csv_dataset(
     )
 
 
-def _id(row: Row, root: Path, crop: bool) -> str:
-    path = PurePosixPath(row.path)
-    if path.is_relative_to(root.as_posix()):  # an absolute path below the root
-        path = path.relative_to(root.as_posix())
-    name = one_form(path.as_posix())
+def _id(row: Row, root: Location, crop: bool) -> str:
+    path, start = row.path, root.as_posix()
+    if is_url(path) or isinstance(root, RemotePath):
+        path = path.removeprefix(f"{start}/")
+    elif PurePosixPath(path).is_relative_to(start):  # an absolute path below the root
+        path = PurePosixPath(path).relative_to(start).as_posix()
+    name = one_form(path)
     return f"{name}#{','.join(f'{side:g}' for side in row.box)}" if crop and row.box else name
 
 
@@ -165,7 +168,7 @@ def _sample(name: str, row: Row, label_of: Mapping[str, int]) -> Sample:
     )
 
 
-def _refuse_repeated(file: Path, root: Path, crop: bool, rows: Sequence[Row]) -> None:
+def _refuse_repeated(file: Location, root: Location, crop: bool, rows: Sequence[Row]) -> None:
     """Refuse an image that is listed twice: it could be in the training and in the test set."""
     seen: dict[tuple[str, BoundingBox | None], Row] = {}
     for row in rows:
@@ -176,22 +179,15 @@ def _refuse_repeated(file: Path, root: Path, crop: bool, rows: Sequence[Row]) ->
             refuse(file, row.where, f"{row.path} is already listed on {first.where}{label}; remove one")
 
 
-def _located(root: Path, path: str) -> Path:
-    """Return the file of that name, in whichever Unicode form the file system has it."""
-    forms = dict.fromkeys([path, *(unicodedata.normalize(form, path) for form in ("NFC", "NFD"))])
-    places = [root / form for form in forms]
-    return next((place for place in places if _is_file(place)), places[0])
-
-
 def _in_order(labels: set[str]) -> list[str]:
     """Sort labels, by number if all are numbers: 10 comes after 9."""
     numbers = all(label.isdecimal() for label in labels)
     return sorted(labels, key=lambda label: (int(label) if numbers else 0, label))
 
 
-def _missing(file: Path, root: Path, rows: Sequence[Row], paths: Sequence[Path]) -> list[str]:
+def _missing(file: Location, root: Location, rows: Sequence[Row], exist: Sequence[bool]) -> list[str]:
     missing = [
-        f"{row.path} on {row.where}" for row, path in zip(rows, paths, strict=True) if not _is_file(path)
+        f"{row.path} on {row.where}" for row, exists in zip(rows, exist, strict=True) if not exists
     ]
     if len(missing) == len(rows):
         raise DatasetError(
@@ -199,10 +195,6 @@ def _missing(file: Path, root: Path, rows: Sequence[Row], paths: Sequence[Path])
             f"{missing[0]}; pass root=, the folder that paths are relative to"
         )
     return missing
-
-
-def _is_file(path: Path) -> bool:
-    return os.path.isfile(path)  # noqa: PTH113 - Path.is_file raises where a folder may not be read
 
 
 def _crop(image: Image.Image, box: BoundingBox) -> Image.Image:

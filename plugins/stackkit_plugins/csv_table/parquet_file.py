@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from stackkit.api import DatasetError
 from stackkit_plugins.csv_table.records import KNOWN, Records, check_columns
+from stackkit_plugins.shared.storage.remote_path import Location, RemotePath
 
 
-def read_parquet(file: Path) -> Records:
+def read_parquet(file: Location) -> Records:
     """Return the records of a Parquet file. Values become text; a list of numbers stays a box.
 
     Raises
@@ -26,7 +28,7 @@ def read_parquet(file: Path) -> Records:
             f"{file} is a Parquet file, which needs pyarrow; run: pip install 'stackkit[parquet]'"
         ) from error
     try:
-        stored = pq.ParquetFile(file)
+        stored = pq.ParquetFile(_opened(file))
         names = list(stored.schema_arrow.names)
         columns = tuple(name.strip().lower() for name in names)
         check_columns(file, "columns", columns)
@@ -37,6 +39,15 @@ def read_parquet(file: Path) -> Records:
         raise DatasetError(f"{file} cannot be read as Parquet ({reason}); write it again") from error
     rows = _rows({column: values[name] for column, name in used.items()})
     return Records(columns=columns, rows=rows)
+
+
+def _opened(file: Location) -> Path | io.BytesIO:
+    if not isinstance(file, RemotePath):
+        return file
+    try:
+        return io.BytesIO(file.read_bytes())
+    except OSError as error:
+        raise DatasetError(f"{file} cannot be read ({error}); check its path and permissions") from error
 
 
 def _rows(values: Mapping[str, Sequence[Any]]) -> Iterator[tuple[str, dict[str, str]]]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NoReturn
 
 from stackkit.api import DatasetError
+from stackkit_plugins.shared.storage.remote_path import Location
 
 NEEDED = ("path", "label")
 KNOWN = (*NEEDED, "split", "group", "box")
@@ -31,12 +31,12 @@ class Records:
     rows: Iterable[tuple[str, dict[str, str]]]
 
 
-def refuse(file: Path, where: str, found: str) -> NoReturn:
+def refuse(file: Location, where: str, found: str) -> NoReturn:
     """Raise a DatasetError about a place in the file."""
     raise DatasetError(f"{file}, {where}: {found}")
 
 
-def check_columns(file: Path, where: str, columns: tuple[str, ...]) -> None:
+def check_columns(file: Location, where: str, columns: tuple[str, ...]) -> None:
     """Refuse a table without the needed columns, or with a known one twice; raises DatasetError."""
     shown = ",".join(columns)[:200]
     if not set(NEEDED) <= set(columns):

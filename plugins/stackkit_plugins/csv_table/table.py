@@ -6,13 +6,15 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from stackkit.api import BoundingBox, DatasetError
 from stackkit_plugins.csv_table.parquet_file import read_parquet
 from stackkit_plugins.csv_table.records import EXPECTED, KNOWN, NEEDED, refuse
 from stackkit_plugins.csv_table.text_file import read_text
 from stackkit_plugins.shared.image_lists.names import SPLIT_WORDS, one_form, split_of
+from stackkit_plugins.shared.storage.locations import is_url, secret_in
+from stackkit_plugins.shared.storage.remote_path import Location
 
 _PARQUET = {".parquet", ".pq"}
 _BOX = re.compile(r"[\s,;]+")
@@ -52,7 +54,7 @@ class Table:
     unused: tuple[str, ...]
 
 
-def read_table(file: Path, encoding: str) -> Table:
+def read_table(file: Location, encoding: str) -> Table:
     """Read the table; raises DatasetError with file and line if it is invalid."""
     is_parquet = file.suffix.lower() in _PARQUET
     records = read_parquet(file) if is_parquet else read_text(file, encoding)
@@ -67,7 +69,7 @@ def read_table(file: Path, encoding: str) -> Table:
 class _Rows:
     """Checks the records of one file, one after the other."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Location) -> None:
         self._file = file
         self._word_of: dict[str, tuple[str, str]] = {}
 
@@ -77,11 +79,14 @@ class _Rows:
             if not text.isprintable() or not (text or name not in NEEDED):
                 refuse(self._file, where, f"{name} must be one line of text, got {text!r}")
         path = record["path"]
+        if is_url(path) and (secret := secret_in(path)):  # before any message shows the path
+            refuse(self._file, where, f"path must not contain {secret}; reports would show it")
         if "\\" in path and "/" not in path:  # written on Windows
             path = path.replace("\\", "/")
         return Row(
             where=where,
-            path=PurePosixPath(path).as_posix(),  # "./a.png" and "a.png" are one image
+            # "./a.png" and "a.png" are one image, but "//" of a URL must stay.
+            path=path if is_url(path) else PurePosixPath(path).as_posix(),
             label=one_form(record["label"]),
             split=self._split(where, record.get("split", "")),
             group=one_form(record.get("group", "")) or None,

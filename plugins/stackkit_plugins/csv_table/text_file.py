@@ -6,11 +6,11 @@ import codecs
 import csv
 import io
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from stackkit.api import DatasetError, UsageError
 from stackkit_plugins.csv_table.records import EXPECTED, KNOWN, NEEDED, Records, check_columns, refuse
+from stackkit_plugins.shared.storage.remote_path import Location
 
 _DELIMITERS = ",;\t|"
 _MARKS = {
@@ -21,7 +21,7 @@ _MARKS = {
 """Byte order marks, which say how a file is encoded: Excel writes all three."""
 
 
-def read_text(file: Path, encoding: str) -> Records:
+def read_text(file: Location, encoding: str) -> Records:
     """Return the records of a CSV file with commas, semicolons, tabs or bars.
 
     Raises
@@ -43,7 +43,7 @@ def read_text(file: Path, encoding: str) -> Records:
     return Records(columns=columns, rows=_rows(file, reader, records, columns))
 
 
-def _decoded(file: Path, encoding: str) -> str:
+def _decoded(file: Location, encoding: str) -> str:
     try:
         "a".encode(encoding)
     except (LookupError, UnicodeError):  # unknown, or no encoding of text
@@ -76,7 +76,7 @@ def _delimiter(header: str) -> str:
     return ","
 
 
-def _records(file: Path, reader: Any) -> Iterator[list[str]]:
+def _records(file: Location, reader: Any) -> Iterator[list[str]]:
     try:
         yield from (fields for fields in reader if any(map(str.strip, fields)))
     except csv.Error as error:
@@ -84,7 +84,7 @@ def _records(file: Path, reader: Any) -> Iterator[list[str]]:
 
 
 def _rows(
-    file: Path, reader: Any, records: Iterator[list[str]], columns: tuple[str, ...]
+    file: Location, reader: Any, records: Iterator[list[str]], columns: tuple[str, ...]
 ) -> Iterator[tuple[str, dict[str, str]]]:
     for fields in records:
         where = f"line {reader.line_num}"

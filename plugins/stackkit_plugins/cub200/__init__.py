@@ -21,7 +21,7 @@ def stackkit_datasets() -> list[DatasetSpec]:
                     name="root",
                     default=None,
                     type=str,
-                    help="the unpacked CUB_200_2011 folder; default: where `stackkit fetch` puts it",
+                    help="the unpacked CUB_200_2011 folder or URL; default: that of `stackkit fetch`",
                 ),
                 limit_option(),
                 Option(name="url", default=_URL, help="URL that `stackkit fetch` downloads"),

@@ -1,20 +1,22 @@
-"""Read CUB-200-2011 from disk in its official layout; downloading is up to `fetch`."""
+"""Read CUB-200-2011 in its official layout; downloading is up to `fetch`."""
 
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from stackkit.api import (
     DatasetError,
     datasets_dir,
-    file_fingerprint,
     limit_per_class,
-    read_image,
-    user_path,
 )
-from stackkit_plugins.cub200.metadata import compare_with_disk, read_metadata
+from stackkit_plugins.cub200.files import compare
+from stackkit_plugins.cub200.metadata import read_metadata
+from stackkit_plugins.shared.storage.filesystems import StorageError
+from stackkit_plugins.shared.storage.image_files import ImageFiles
+from stackkit_plugins.shared.storage.locations import location
+from stackkit_plugins.shared.storage.remote_path import Location, RemotePath
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -32,7 +34,7 @@ class Cub200:
 
     Parameters
     ----------
-    root : Path
+    root : Path or RemotePath
         The unpacked CUB_200_2011 folder.
     limit : int, optional
         Maximum number of images per class.
@@ -44,35 +46,36 @@ class Cub200:
 
     """
 
-    def __init__(self, root: Path, *, limit: int | None = None) -> None:
+    def __init__(self, root: Location, *, limit: int | None = None) -> None:
         metadata = read_metadata(root)
-        missing, unlisted = compare_with_disk(root, metadata.samples)
-        if len(missing) == len(metadata.samples):
+        files = compare(root, metadata.samples)
+        if len(files.missing) == len(metadata.samples):
             raise DatasetError(
-                f"{root / 'images'} contains none of the {len(missing)} images listed in images.txt, "
-                f"for example {missing[0]}; unpack the dataset again"
+                f"{root / 'images'} contains none of the {len(files.missing)} images listed in "
+                f"images.txt, for example {files.missing[0]}; unpack the dataset again"
             )
         self.root = root
         self.classes = metadata.classes
         self.samples = tuple(limit_per_class(metadata.samples, limit))
-        self.missing = tuple(missing)
+        self.missing = files.missing
+        self._files = ImageFiles(files.remote)
         empty = set(metadata.classes) - {metadata.classes[sample.label] for sample in self.samples}
         self.notes = (
             _OVERLAP,
-            *_note(missing, "images listed in images.txt but missing or empty on disk"),
-            *_note(unlisted, "ignored: files below images/ that images.txt does not list"),
+            *_note(files.missing, "images listed in images.txt but missing or empty on disk"),
+            *_note(files.unlisted, "ignored: files below images/ that images.txt does not list"),
             *_note(sorted(empty), "classes without images"),
         )
 
     def image(self, i: int) -> Image.Image:
         """Read image i in mode RGB; raises ImageError."""
-        return read_image(self._path(i))
+        return self._files.image(self._place(i))
 
     def fingerprint(self, i: int) -> str:
         """Return the fingerprint of image i's file; raises OSError."""
-        return file_fingerprint(self._path(i))
+        return self._files.fingerprint(self._place(i))
 
-    def _path(self, i: int) -> Path:
+    def _place(self, i: int) -> Location:
         return self.root / "images" / self.samples[i].id
 
 
@@ -89,7 +92,7 @@ def unavailable_reason(*, root: str | None, **others: object) -> str | None:
     A `root` that the user gave is not checked here: reading it reports exactly what is wrong.
     """
     del others
-    folder = locate(root)
+    folder = datasets_dir() / FOLDER
     if root is not None or os.path.exists(folder):  # noqa: PTH110
         return None
     return (
@@ -98,11 +101,13 @@ def unavailable_reason(*, root: str | None, **others: object) -> str | None:
     )
 
 
-def locate(root: str | None) -> Path:
+def locate(root: str | None) -> Location:
     """Return the dataset's folder: `root`, a CUB_200_2011 folder in it, or the default folder."""
     if root is None:
         return datasets_dir() / FOLDER
-    given = user_path(root).absolute()
+    given = location(root, "cub200: root=")
+    if isinstance(given, RemotePath):
+        return _locate_remote(given)
     # os.path, because Path.exists raises PermissionError for an unreadable folder. Reading the
     # metadata later gives a better message.
     if not os.path.exists(given / "images.txt") and os.path.isdir(given / FOLDER):  # noqa: PTH110, PTH112
@@ -110,5 +115,15 @@ def locate(root: str | None) -> Path:
     return given
 
 
-def _note(names: list[str], what: str) -> list[str]:
+def _locate_remote(given: RemotePath) -> RemotePath:
+    try:
+        is_inside = not (given / "images.txt").exists() and (given / FOLDER / "images.txt").exists()
+    except StorageError as error:
+        raise DatasetError(
+            f"{given} cannot be read ({error}); check your credentials and the connection"
+        ) from error
+    return given / FOLDER if is_inside else given
+
+
+def _note(names: Sequence[str], what: str) -> list[str]:
     return [f"{what}: {len(names)} (for example {names[0]})"] if names else []

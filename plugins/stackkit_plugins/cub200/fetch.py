@@ -8,10 +8,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from stackkit.api import DatasetError, Reporter, datasets_dir
+from stackkit.api import DatasetError, Reporter, UsageError, datasets_dir
 from stackkit_plugins.cub200.dataset import FOLDER, Cub200, locate
 from stackkit_plugins.cub200.download import Download
 from stackkit_plugins.cub200.unpack import unpack
+from stackkit_plugins.shared.storage.remote_path import RemotePath
 
 
 def fetch(*, root: str | None, limit: int | None, url: str, md5: str, reporter: Reporter) -> Path:
@@ -40,7 +41,7 @@ def fetch(*, root: str | None, limit: int | None, url: str, md5: str, reporter: 
         next call.
 
     """
-    folder, downloads = locate(root), datasets_dir() / "downloads"
+    folder, downloads = _folder(root), datasets_dir() / "downloads"
     try:
         if not _is_complete(folder):
             # Checked again under the lock, where another process may just have finished.
@@ -52,6 +53,16 @@ def fetch(*, root: str | None, limit: int | None, url: str, md5: str, reporter: 
             f"downloaded data are kept in {downloads}; fix this (2.4 GB are needed) or set "
             "STACKKIT_HOME to another folder, and run fetch again"
         ) from error
+    return folder
+
+
+def _folder(root: str | None) -> Path:
+    folder = locate(root)
+    if isinstance(folder, RemotePath):
+        raise UsageError(
+            f"cub200: root= must be a folder to fetch into, got {folder}; run fetch without root=, then "
+            "upload the unpacked folder"
+        )
     return folder
 
 

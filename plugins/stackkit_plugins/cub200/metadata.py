@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
-from stackkit.api import BoundingBox, DatasetError, Sample
+from stackkit.api import BoundingBox, Sample
 from stackkit_plugins.cub200.tables import ID, Row, Table, check_same_ids, ends_midline, read_table
+from stackkit_plugins.shared.storage.remote_path import Location
 
 _NUMBER = re.compile(r"-?[0-9]{1,9}(\.[0-9]{1,9})?")
 _IMAGE = re.compile(r".*[^/\\]\.(jpg|jpeg|png)", re.IGNORECASE)
@@ -22,7 +22,7 @@ class Metadata:
     samples: tuple[Sample, ...]
 
 
-def read_metadata(root: Path) -> Metadata:
+def read_metadata(root: Location) -> Metadata:
     """Read and cross-check the five metadata files; raises DatasetError that names file and line."""
     images = read_table(root / "images.txt", expected="<image id> <class name>/<file name>.jpg")
     classes = read_table(root / "classes.txt", expected="<class id> <class name>")
@@ -45,41 +45,6 @@ def read_metadata(root: Path) -> Metadata:
     )
     _check_last_box(boxes)
     return Metadata(classes=tuple(row.value for row in classes.values()), samples=samples)
-
-
-def compare_with_disk(root: Path, samples: tuple[Sample, ...]) -> tuple[list[str], list[str]]:
-    """Compare the listed images with the files below images/.
-
-    Returns
-    -------
-    missing : list of str
-        Ids of listed images that are missing or empty, in the order of images.txt.
-    unlisted : list of str
-        Paths below images/ that images.txt does not list, sorted.
-
-    """
-    folder = root / "images"
-    if not folder.is_dir():
-        raise DatasetError(
-            f"{root} has no images folder; point root= at the unpacked CUB_200_2011 folder"
-        )
-    try:
-        sizes = _sizes(folder)
-    except OSError as error:
-        raise DatasetError(f"{folder} cannot be listed: {error}; check its permissions") from error
-    listed = {sample.id for sample in samples}
-    missing = [sample.id for sample in samples if not sizes.get(sample.id)]
-    return missing, sorted(sizes.keys() - listed)
-
-
-def _sizes(folder: Path) -> dict[str, int]:
-    return {
-        f"{species.name}/{file.name}": file.stat().st_size
-        for species in folder.iterdir()
-        if species.is_dir()
-        for file in species.iterdir()
-        if file.is_file() and not file.name.startswith(".")
-    }
 
 
 def _check_unique(table: Table) -> None:

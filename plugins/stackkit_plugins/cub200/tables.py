@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NoReturn
 
 from stackkit.api import DatasetError
+from stackkit_plugins.shared.storage.remote_path import Location
 
 ID = re.compile(r"[0-9]{1,9}")
 
@@ -17,7 +17,7 @@ ID = re.compile(r"[0-9]{1,9}")
 class Row:
     """One line of a table: an id and the text that follows it."""
 
-    file: Path
+    file: Location
     line: int
     id: int
     value: str
@@ -30,12 +30,12 @@ class Row:
 Table = Mapping[int, Row]
 
 
-def read_table(file: Path, *, expected: str) -> Table:
+def read_table(file: Location, *, expected: str) -> Table:
     """Read the lines `id value` of a file.
 
     Parameters
     ----------
-    file : Path
+    file : Path or RemotePath
         The table to read.
     expected : str
         What a line should look like, for messages.
@@ -76,12 +76,12 @@ def check_same_ids(table: Table, images: Table) -> None:
             )
 
 
-def ends_midline(file: Path) -> bool:
+def ends_midline(file: Location) -> bool:
     """Return whether the last line has no newline, as in a file that was cut short."""
     return not file.read_bytes().endswith(b"\n")
 
 
-def _lines(file: Path) -> Iterator[str]:
+def _lines(file: Location) -> Iterator[str]:
     try:
         text = file.read_bytes().decode("utf-8")
     except UnicodeDecodeError as error:
@@ -97,7 +97,7 @@ def _lines(file: Path) -> Iterator[str]:
     return iter(text.split("\n") if text else ())
 
 
-def _row(file: Path, number: int, line: str, expected: str) -> Row:
+def _row(file: Location, number: int, line: str, expected: str) -> Row:
     key, _, value = line.rstrip("\r").partition(" ")
     row = Row(file=file, line=number, id=int(key) if ID.fullmatch(key) else -1, value=value.strip())
     if row.id < 0 or not row.value or not row.value.isprintable():

@@ -9,6 +9,7 @@ from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, field
 from typing import Any
 
+import dask.config
 import distributed
 from distributed.scheduler import KilledWorker
 
@@ -136,14 +137,11 @@ class DaskExecutor:
         task.sends += 1
         pinned = {"workers": [task.worker], "allow_other_workers": False} if task.worker else {}
         try:
-            task.begun = self._connection.client.submit(
-                carry_out,
-                task.call,
-                *self._values.futures(task.shared),
-                key=f"stackkit-{uuid.uuid4().hex}",
-                pure=False,
-                **pinned,
-            )
+            values = self._values.futures(task.shared)
+            with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TB"}):
+                task.begun = self._connection.client.submit(
+                    carry_out, task.call, *values, key=f"stackkit-{uuid.uuid4().hex}", **pinned
+                )
             task.begun.add_done_callback(lambda begun: self._receive(task, begun))
         except ExecutorError as error:
             self._finish(task, error=error)

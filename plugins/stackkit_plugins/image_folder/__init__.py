@@ -23,7 +23,7 @@ def stackkit_datasets() -> list[DatasetSpec]:
                     name="root",
                     default=None,
                     type=str,
-                    help="the folder that contains the class folders (required)",
+                    help="the folder or URL that contains the class folders (required)",
                 ),
                 Option(
                     name="layout",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stackkit.api import (
@@ -13,17 +12,17 @@ from stackkit.api import (
     PixelOptions,
     Sample,
     UsageError,
-    file_fingerprint,
     leave_out_small_classes,
     limit_per_class,
-    read_image,
-    user_path,
 )
 from stackkit_plugins.image_folder.groups import grouped
 from stackkit_plugins.image_folder.layout import EXPECTED, ClassFolder, Layout, class_folders
 from stackkit_plugins.image_folder.scan import Ignored, Scan
 from stackkit_plugins.shared.image_lists import notes
 from stackkit_plugins.shared.image_lists.names import one_form
+from stackkit_plugins.shared.storage.image_files import ImageFiles
+from stackkit_plugins.shared.storage.locations import location
+from stackkit_plugins.shared.storage.remote_path import Location, RemotePath
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -37,7 +36,7 @@ class ImageFolder:
 
     Parameters
     ----------
-    root : Path
+    root : Path or RemotePath
     layout : {"auto", "classes", "splits"}
         What the folders in `root` are, see `class_folders`.
     group : str, optional
@@ -52,7 +51,7 @@ class ImageFolder:
     Raises
     ------
     DatasetError
-        If the folder cannot be listed, has fewer than two classes with images, or could be read in two
+        If the folder cannot be listed, has no class with images, or could be read in two
         ways.
     UsageError
         If `group` is not a regular expression.
@@ -61,7 +60,7 @@ class ImageFolder:
 
     def __init__(
         self,
-        root: Path,
+        root: Location,
         *,
         layout: Layout = "auto",
         group: str | None = None,
@@ -72,7 +71,7 @@ class ImageFolder:
         try:
             scan = Scan(root)
         except OSError as error:
-            raise DatasetError(f"{root} cannot be listed ({error}); check its permissions") from error
+            raise DatasetError(_unlistable(root, error)) from error
         try:
             folders = class_folders(scan.tree, layout, scan.ignored)
             every = sorted({folder.name for folder in folders if folder.images})
@@ -81,6 +80,7 @@ class ImageFolder:
             raise DatasetError("; ".join([f"{root} {error}", *scan.ignored.notes()])) from None
         self.root = root
         self._pixels = pixels or PixelOptions(orientation="exif")
+        self._files = ImageFiles(scan.remote)
         self._path_of = _ids([path for folder in folders for path in folder.images], scan.ignored)
         samples, classes, small = leave_out_small_classes(
             _samples(folders, every, self._path_of), every, min_per_class
@@ -96,13 +96,13 @@ class ImageFolder:
 
     def image(self, i: int) -> Image.Image:
         """Read image i in mode RGB; raises ImageError."""
-        return read_image(self._path(i), self._pixels)
+        return self._files.image(self._place(i), self._pixels)
 
     def fingerprint(self, i: int) -> str:
         """Return the fingerprint of image i's file; raises OSError."""
-        return file_fingerprint(self._path(i), self._pixels)
+        return self._files.fingerprint(self._place(i), self._pixels)
 
-    def _path(self, i: int) -> Path:
+    def _place(self, i: int) -> Location:
         return self.root / self._path_of[self.samples[i].id]
 
 
@@ -118,8 +118,9 @@ def image_folder(
     """Create the dataset; raises UsageError without a `root` and DatasetError for an unusable one."""
     if not root:
         raise UsageError("image-folder: root= is required, for example image-folder:root=photographs")
-    folder = user_path(root).absolute()
-    if not os.path.isdir(folder):  # noqa: PTH112 - Path.is_dir raises if a parent folder is unreadable
+    folder = location(root, "image-folder: root=")
+    # os.path, because Path.is_dir raises if a parent folder is unreadable.
+    if not isinstance(folder, RemotePath) and not os.path.isdir(folder):  # noqa: PTH112
         found = "is a file" if os.path.isfile(folder) else "does not exist"  # noqa: PTH113
         raise DatasetError(f"{folder} {found}; point root= to a folder with {EXPECTED}")
     return ImageFolder(
@@ -130,6 +131,15 @@ def image_folder(
         limit=limit,
         pixels=PixelOptions(**pixels),
     )
+
+
+def _unlistable(root: Location, error: OSError) -> str:
+    if isinstance(root, RemotePath) and isinstance(error, FileNotFoundError | NotADirectoryError):
+        return f"{root} {error}; point root= to a folder with {EXPECTED}"
+    remedy = (
+        "its permissions" if not isinstance(root, RemotePath) else "your credentials and the connection"
+    )
+    return f"{root} cannot be listed ({error}); check {remedy}"
 
 
 def _ids(paths: Sequence[str], ignored: Ignored) -> dict[str, str]:
@@ -153,15 +163,10 @@ def _samples(
 
 
 def _check_classes(classes: Sequence[str]) -> None:
-    """Refuse fewer than two classes; the text continues a sentence that begins with the root."""
+    """Refuse a folder without images; the text continues a sentence that begins with the root."""
     if not classes:
         endings = ", ".join(IMAGE_ENDINGS)
         raise DatasetError(f"has class folders but no images; expected files ending in {endings}")
-    if len(classes) == 1:
-        raise DatasetError(
-            f"has images of only one class ({classes[0]}), expected at least two; point root= to the "
-            "folder that contains the class folders"
-        )
 
 
 def _class_notes(folders: Sequence[ClassFolder], classes: Sequence[str]) -> list[str]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from stackkit.api import IMAGE_ENDINGS, RAW_ENDINGS, is_housekeeping
+from stackkit_plugins.image_folder.entries import Entry, LocalEntries, RemoteEntries
 from stackkit_plugins.shared.image_lists.names import is_one_line, one_form
 from stackkit_plugins.shared.image_lists.notes import counted
+from stackkit_plugins.shared.storage.listed import Listed
+from stackkit_plugins.shared.storage.remote_path import Location, RemotePath
 
 
 @dataclass
@@ -77,26 +79,31 @@ class Scan:
 
     Parameters
     ----------
-    root : Path
+    root : Path or RemotePath
 
     Attributes
     ----------
     tree : Folder
         The root and everything below it.
     ignored : Ignored
+    remote : dict of RemotePath to Listed
+        The images, as they were listed, if the root is a URL.
 
     Raises
     ------
     OSError
-        If the root cannot be listed. A folder below it that cannot be listed is ignored.
+        If the root cannot be listed. A folder on disk below it that cannot be listed is ignored.
 
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Location) -> None:
         self.ignored = Ignored()
-        self._root = root
-        self._real_root = Path(os.path.realpath(root))
-        self._linked: set[Path] = set()
+        self.remote: dict[RemotePath, Listed] = {}
+        self._entries = (
+            RemoteEntries(root, self.remote, lambda name: not _unfit_name(name))
+            if isinstance(root, RemotePath)
+            else LocalEntries(root)
+        )
         self.tree = Folder("")
         # A loop instead of recursion: folders may be nested deeper than Python's calls.
         waiting = [self.tree]
@@ -107,8 +114,7 @@ class Scan:
 
     def _list(self, folder: Folder) -> None:
         try:
-            with os.scandir(self._root / folder.path) as found:
-                entries = sorted(found, key=lambda entry: entry.name)
+            entries = self._entries.of(folder.path)
         except OSError:
             if not folder.path:
                 raise
@@ -116,52 +122,37 @@ class Scan:
             return
         for entry in entries:
             path = f"{folder.path}/{entry.name}".lstrip("/")
-            if reason := self._unfit(entry):
+            if reason := _unfit_name(entry.name) or _unfit_link(entry):
                 self.ignored.add(reason, path)
-            elif _is_folder(entry):
+            elif entry.is_folder():
                 folder.folders.append(Folder(path))
             elif reason := _no_image(entry):
                 folder.others.append((path, reason))
             else:
                 folder.images.append(path)
-
-    def _unfit(self, entry: os.DirEntry[str]) -> str:
-        """Return why a file or folder is ignored wherever it is, or ""."""
-        if entry.name.startswith("."):
-            return "hidden files and folders"
-        if is_housekeeping(entry.name):
-            return "housekeeping of NAS, Windows or macOS"
-        if not is_one_line(entry.name):
-            return "names that are not one line of UTF-8 text"
-        if entry.is_symlink() and _is_folder(entry) and not self._may_follow(entry):
-            return "links to folders that are already included"
-        return ""
-
-    def _may_follow(self, link: os.DirEntry[str]) -> bool:
-        """Return whether to follow a link: only out of the root, and each target once.
-
-        Otherwise a loop would never end, and an image could be in two classes.
-        """
-        target = Path(os.path.realpath(link.path))
-        known = {self._real_root, *self._linked}
-        if any(target.is_relative_to(folder) or folder.is_relative_to(target) for folder in known):
-            return False
-        self._linked.add(target)
-        return True
+                entry.keep()
 
 
-def _no_image(entry: os.DirEntry[str]) -> str:
+def _unfit_name(name: str) -> str:
+    """Return why a file or folder of this name is ignored wherever it is, or ""."""
+    if name.startswith("."):
+        return "hidden files and folders"
+    if is_housekeeping(name):
+        return "housekeeping of NAS, Windows or macOS"
+    if not is_one_line(name):
+        return "names that are not one line of UTF-8 text"
+    return ""
+
+
+def _unfit_link(entry: Entry) -> str:
+    return "links to folders that are already included" if entry.is_link_to_included() else ""
+
+
+def _no_image(entry: Entry) -> str:
     """Return why a file is not an image, or ""."""
-    ending = Path(entry.name).suffix.lower()
+    ending = PurePosixPath(entry.name).suffix.lower()
     if ending in RAW_ENDINGS:
         return "raw photographs (develop them and save them as JPEG or TIFF)"
     if ending not in IMAGE_ENDINGS:
         return "files without an image extension"
-    if not os.path.isfile(entry.path):  # noqa: PTH113 - Path.is_file raises on link loops
-        return "broken links and special files"
-    return ""
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    # DirEntry.is_dir raises on a link to itself; os.path.isdir does not.
-    return entry.is_dir(follow_symlinks=False) or os.path.isdir(entry.path)  # noqa: PTH112
+    return "" if entry.is_file() else "broken links and special files"

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from stackkit.api import LearnerSpec, Option, hookimpl
-from stackkit_plugins.shared.linear_learners import CLASS_WEIGHT, NORMALISE, TEMPERATURE
+from stackkit_plugins.shared.linear_learners import CLASS_WEIGHT, NORMALISE, TEMPERATURE, UPDATABLE
 
 
 @hookimpl
@@ -18,6 +18,7 @@ def stackkit_learners() -> list[LearnerSpec]:
             state="stackkit_plugins.lda.state:lda_state",
             restore="stackkit_plugins.lda.state:restore_lda",
             onnx="stackkit_plugins.shared.linear_learners.to_onnx:softmax_learner",
+            update="stackkit_plugins.lda.state:update_lda",
             options=(
                 Option(
                     name="shrinkage",
@@ -29,6 +30,7 @@ def stackkit_learners() -> list[LearnerSpec]:
                 replace(NORMALISE, default="power"),
                 CLASS_WEIGHT,
                 TEMPERATURE,
+                UPDATABLE,
             ),
         ),
     ]

@@ -24,6 +24,8 @@ class ShrunkCovariance:
         From 0 to 1.
     ridge : float
         Above 0.
+    products : ndarray of shape (d, d) or None
+        R'R of more rows than `rows`, of which only the lower triangle is read; None: of `rows`.
 
     Notes
     -----
@@ -32,17 +34,21 @@ class ShrunkCovariance:
 
     """
 
-    def __init__(self, rows: CentredRows, share: float, ridge: float) -> None:
+    def __init__(
+        self, rows: CentredRows, share: float, ridge: float, products: Array | None = None
+    ) -> None:
         self._rows, self._share, self._ridge = rows, share, ridge
-        products = rows.row_products() if rows.is_wide else rows.column_products()
-        self._products = products if rows.is_wide else None
+        self._is_wide = products is None and rows.is_wide
+        if products is None:
+            products = rows.row_products() if self._is_wide else rows.column_products()
+        self._products = products if self._is_wide else None
         matrix = share * products
         matrix[np.diag_indices_from(matrix)] += ridge
         self._factor, _ = cho_factor(matrix, lower=True, overwrite_a=True, check_finite=False)
 
     def solve(self, right: Array) -> Array:
         """Multiply (d, m) by the inverse."""
-        if not self._rows.is_wide:
+        if not self._is_wide:
             return self._solved(right)
         inside = self._solved(self._rows.times(right))
         return (right - self._share * self._rows.transposed_times(inside)) / self._ridge

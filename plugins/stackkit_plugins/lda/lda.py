@@ -8,12 +8,17 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from stackkit.api import StoredRows
 from stackkit_plugins.lda.covariance import ShrunkCovariance
 from stackkit_plugins.lda.left_out import LeftOut
 from stackkit_plugins.shared.linear_learners.centred_rows import CentredRows, class_sums
+from stackkit_plugins.shared.linear_learners.class_statistics import ClassStatistics, statistics_of
 from stackkit_plugins.shared.linear_learners.softmax import SoftmaxClassifier
-from stackkit_plugins.shared.linear_learners.temperature import calibrated_factor
+from stackkit_plugins.shared.linear_learners.stored import summarised
+from stackkit_plugins.shared.linear_learners.temperature import calibrated_factor, can_be_held_out
 from stackkit_plugins.shared.probabilities import row_weights
+
+Array = NDArray[np.float64]
 
 UNCALIBRATED = 1.0
 """The temperature if no row can be left out."""
@@ -31,6 +36,8 @@ class ShrinkageLDA(SoftmaxClassifier):
     temperature : float or "auto"
         Probabilities are softmax(discriminants / temperature); above 0. "auto" finds the temperature
         with the highest likelihood of the labels of left-out rows.
+    updatable : bool
+        Whether to keep what `partial_fit` needs.
 
     Attributes
     ----------
@@ -39,6 +46,8 @@ class ShrinkageLDA(SoftmaxClassifier):
     classes_ : ndarray of shape (n_classes,)
     factor_ : float
         The inverse temperature of the probabilities.
+    statistics_ : ClassStatistics
+        Of all rows, if `updatable`.
 
     Notes
     -----
@@ -65,10 +74,12 @@ class ShrinkageLDA(SoftmaxClassifier):
         shrinkage: float = 0.3,
         class_weight: str | None = None,
         temperature: float | str = "auto",
+        updatable: bool = False,
     ) -> None:
         self.shrinkage = shrinkage
         self.class_weight = class_weight
         self.temperature = temperature
+        self.updatable = updatable
 
     def fit(
         self,
@@ -93,10 +104,10 @@ class ShrinkageLDA(SoftmaxClassifier):
         directions = (means - centre).T
         rows = CentredRows(X, means, codes, np.sqrt(weights / len(codes)))
         share = 1 - self.shrinkage
-        covariance = ShrunkCovariance(rows, share, self.shrinkage * _variance(rows, directions, priors))
-        self.coef_ = covariance.solve(directions).T
-        middles = (means + centre) / 2
-        self.intercept_ = np.log(priors) - np.einsum("kd,kd->k", middles, self.coef_)
+        covariance = ShrunkCovariance(
+            rows, share, self.shrinkage * _variance(rows.squares(), directions, priors)
+        )
+        self._solve(covariance, directions, means, centre, priors)
         left_out = LeftOut(
             rows=rows,
             covariance=covariance,
@@ -104,15 +115,77 @@ class ShrinkageLDA(SoftmaxClassifier):
             coefficients=self.coef_,
             directions=directions,
             priors=priors,
+            sizes=np.bincount(codes),
         )
+        self._calibrate(left_out, groups, can_be_held_out(codes, groups))
+        if self.updatable:
+            self.statistics_ = statistics_of(X, y)
+        return self
+
+    def fit_stored(self, rows: StoredRows) -> Self:
+        """Fit to rows that are read once, in memory of (n_features, n_features).
+
+        The temperature is found on left-out rows as by `fit`, up to `LEFT_OUT_BYTES` of them.
+        """
+        codes = self._number_classes(rows.labels)
+        found = summarised(rows, self.classes_, codes, self.class_weight)
+        scale = np.sqrt(found.statistics.weights[found.codes] / len(codes))
+        kept = CentredRows(found.X, found.statistics.means, found.codes, scale)
+        left_out = self._fit_statistics(found.statistics, kept)
+        self._calibrate(left_out, found.groups, found.judged)
+        return self
+
+    def partial_fit(self, X: NDArray[np.floating], y: NDArray[np.int64]) -> Self:
+        """Add X (n_samples, n_features) and y (n_samples,), also of new classes; needs `updatable`.
+
+        The temperature stays, since the rows that it was found on are gone.
+        """
+        if not hasattr(self, "classes_"):
+            return self.fit(X, y)
+        statistics = self.statistics_.merged(statistics_of(X, y))
+        self.classes_ = statistics.classes
+        no_codes = np.empty(0, dtype=np.int64)
+        self._fit_statistics(statistics, CentredRows(X[:0], statistics.means, no_codes, np.empty(0)))
+        return self
+
+    def _fit_statistics(self, statistics: ClassStatistics, rows: CentredRows) -> LeftOut:
+        """Fit, and return how to leave out `rows`."""
+        priors, centre, offsets = statistics.spread()
+        n, share = statistics.n_rows, 1 - self.shrinkage
+        within = float(np.trace(statistics.lower)) / n
+        ridge = self.shrinkage * _variance(within, offsets.T, priors)
+        covariance = ShrunkCovariance(rows, share, ridge, products=statistics.lower / n)
+        self._solve(covariance, offsets.T, statistics.means, centre, priors)
+        if self.updatable:
+            self.statistics_ = statistics
+        return LeftOut(
+            rows=rows,
+            covariance=covariance,
+            share=share,
+            coefficients=self.coef_,
+            directions=offsets.T,
+            priors=priors,
+            sizes=statistics.counts,
+        )
+
+    def _solve(
+        self, covariance: ShrunkCovariance, directions: Array, means: Array, centre: Array, priors: Array
+    ) -> None:
+        self.coef_ = covariance.solve(directions).T
+        middles = (means + centre) / 2
+        self.intercept_ = np.log(priors) - np.einsum("kd,kd->k", middles, self.coef_)
+
+    def _calibrate(
+        self, left_out: LeftOut, groups: NDArray[np.int64] | None, judged: NDArray[np.bool_]
+    ) -> None:
         self.factor_ = calibrated_factor(
             self.temperature,
             lambda: left_out.scores(groups),
-            codes,
+            left_out.rows.codes,
             groups,
             otherwise=UNCALIBRATED,
+            judged=judged,
         )
-        return self
 
     def decision_function(self, X: NDArray[np.floating]) -> NDArray[np.float64]:
         """(n_samples, n_features) -> discriminants, (n_samples, n_classes)."""
@@ -120,9 +193,8 @@ class ShrinkageLDA(SoftmaxClassifier):
         return scores
 
 
-def _variance(rows: CentredRows, directions: NDArray[np.float64], priors: NDArray[np.float64]) -> float:
+def _variance(within: float, directions: Array, priors: Array) -> float:
     """Return the mean variance of the features within classes; between them if there is none."""
-    within = rows.squares()
     if within > 0:
         return within / len(directions)
     warnings.warn(

@@ -34,6 +34,8 @@ class LeftOut:
     directions : ndarray of shape (d, n_classes)
         Means of the classes, minus a common point.
     priors : ndarray of shape (n_classes,)
+    sizes : ndarray of shape (n_classes,), int64
+        Number of rows of each class, also of rows that are not in `rows`.
 
     """
 
@@ -43,20 +45,20 @@ class LeftOut:
     coefficients: Array
     directions: Array
     priors: Array
+    sizes: NDArray[np.int64]
 
     def scores(self, groups: NDArray[np.int64] | None) -> Array:
         """Return (n, n_classes) scores of each row, up to a constant; None: each row alone."""
         codes = self.rows.codes
         if groups is None:
             groups = np.arange(len(codes))
-        sizes = np.bincount(codes)
         between = self.covariance.between()
         projected = self.rows.times(self.coefficients.T)
         crossed = self.coefficients @ self.directions
         scores = np.empty(projected.shape)
         order = np.argsort(groups, kind="stable")
         for members in np.split(order, np.flatnonzero(np.diff(groups[order])) + 1):
-            moves, kept = self._changes(members, sizes)
+            moves, kept = self._changes(members)
             block, own = between(members), codes[members]
             to_means = projected[members] + block @ moves
             to_rows = block / self.rows.scale[members] + projected[members][:, own]
@@ -68,12 +70,12 @@ class LeftOut:
             scores[members] = products - lengths / 2 + np.log(self.priors)
         return scores
 
-    def _changes(self, members: NDArray[np.int64], sizes: NDArray[np.int64]) -> tuple[Array, Array]:
+    def _changes(self, members: NDArray[np.int64]) -> tuple[Array, Array]:
         """Return how means move, and the inverse of what leaves the covariance, in terms of `members`.
 
         Shapes (m, n_classes) and (m, m).
         """
-        own = self.rows.codes[members]
+        own, sizes = self.rows.codes[members], self.sizes
         left = (sizes - np.bincount(own, minlength=len(sizes)))[own]
         moves, kept = np.zeros((len(members), len(sizes))), np.eye(len(members))
         # The mean of a class that is not in other groups stays: there is nothing to move it to.

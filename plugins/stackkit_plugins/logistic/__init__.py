@@ -1,4 +1,4 @@
-"""Learners: logistic regression as in scikit-learn today, and as it was in 2017."""
+"""Learners: logistic regression as in scikit-learn today, as it was in 2017, and from small batches."""
 
 from dataclasses import replace
 
@@ -14,10 +14,34 @@ _SHARED = (
     NORMALISE,
 )
 
+_FROM_SMALL_BATCHES = LearnerSpec(
+    name="sgd-logistic",
+    summary="multinomial logistic regression from small batches, for many rows",
+    factory="stackkit_plugins.logistic.learner:sgd_logistic",
+    process_state=(),
+    state="stackkit_plugins.logistic.state:sgd_logistic_state",
+    restore="stackkit_plugins.logistic.state:restore_sgd_logistic",
+    onnx="stackkit_plugins.shared.linear_learners.to_onnx:softmax_learner",
+    options=(
+        C,
+        Option(
+            name="epochs",
+            default="auto",
+            type=int,
+            words=("auto",),
+            minimum=1,
+            help="passes over the rows; auto: 3, or more for 2,000 steps",
+        ),
+        CLASS_WEIGHT,
+        seed_option("seed of the order of the rows"),
+        replace(NORMALISE, default="standardise"),
+    ),
+)
+
 
 @hookimpl
 def stackkit_learners() -> list[LearnerSpec]:
-    """Offer `logistic` and `logistic-ovr`."""
+    """Offer `logistic`, `logistic-ovr` and `sgd-logistic`."""
     return [
         LearnerSpec(
             name="logistic",
@@ -48,4 +72,5 @@ def stackkit_learners() -> list[LearnerSpec]:
             onnx="stackkit_plugins.shared.linear_learners.to_onnx:logistic_ovr",
             options=(C, *_SHARED),
         ),
+        _FROM_SMALL_BATCHES,
     ]

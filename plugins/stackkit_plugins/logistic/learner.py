@@ -7,6 +7,7 @@ from typing import Any
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 
+from stackkit_plugins.logistic.minibatch import MinibatchLogistic
 from stackkit_plugins.logistic.tuning import TunedLogistic
 from stackkit_plugins.shared.linear_learners.normalisation import with_normalisation
 from stackkit_plugins.shared.linear_solvers import BatchedLogisticRegression
@@ -56,3 +57,8 @@ def logistic_ovr(*, seed: int, normalise: str, **options: Any) -> Any:
     """
     liblinear = LogisticRegression(solver="liblinear", random_state=seed, **options)
     return with_normalisation(OneVsRestClassifier(liblinear), normalise)
+
+
+def sgd_logistic(*, normalise: str, **options: Any) -> Any:
+    """Create a `MinibatchLogistic` with `options`, behind `with_normalisation`."""
+    return with_normalisation(MinibatchLogistic(**options), normalise)

@@ -14,7 +14,12 @@ from stackkit_plugins.shared.linear_learners.fitted import (
     one_vs_rest_link,
     parameters,
 )
-from stackkit_plugins.shared.linear_learners.saving import linear_state, restored_linear
+from stackkit_plugins.shared.linear_learners.saving import (
+    linear_state,
+    restored_linear,
+    restored_softmax,
+    softmax_state,
+)
 
 
 def logistic_state(fitted: Any) -> State:
@@ -50,3 +55,13 @@ def restore_logistic_ovr(state: State, *, normalise: str, **options: Any) -> Fit
     return restored_linear(
         state, normalise=normalise, link=one_vs_rest_link, one_row_for_two=True, one_by_one=True
     )
+
+
+def sgd_logistic_state(fitted: Any) -> State:
+    """Return the state of what `sgd_logistic` made."""
+    return softmax_state(fitted)
+
+
+def restore_sgd_logistic(state: State, *, normalise: str, **options: Any) -> FittedLinear:
+    """Return a fitted classifier that predicts what the original of `sgd_logistic` does."""
+    return restored_softmax(state, normalise=normalise)

@@ -80,6 +80,7 @@ class OnnxNetwork:
     reference = REFERENCE
     faster = FASTER
     device = "cpu"
+    precision = "float32"
 
     @property
     def label(self) -> str:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from stackkit.api import LearnerSpec, Option, hookimpl
-from stackkit_plugins.shared.linear_learners import CLASS_WEIGHT, NORMALISE, TEMPERATURE
+from stackkit_plugins.shared.linear_learners import CLASS_WEIGHT, NORMALISE, TEMPERATURE, UPDATABLE
 
 
 @hookimpl
@@ -18,6 +18,7 @@ def stackkit_learners() -> list[LearnerSpec]:
             state="stackkit_plugins.ridge.state:ridge_state",
             restore="stackkit_plugins.ridge.state:restore_ridge",
             onnx="stackkit_plugins.shared.linear_learners.to_onnx:softmax_learner",
+            update="stackkit_plugins.ridge.state:update_ridge",
             options=(
                 Option(
                     name="alpha",
@@ -30,6 +31,7 @@ def stackkit_learners() -> list[LearnerSpec]:
                 replace(NORMALISE, default="power"),
                 CLASS_WEIGHT,
                 TEMPERATURE,
+                UPDATABLE,
             ),
         ),
     ]

@@ -6,8 +6,11 @@ from typing import Any
 
 from stackkit_plugins.ridge.ridge import RidgeLeaveOneOut
 from stackkit_plugins.shared.linear_learners.normalisation import with_normalisation
+from stackkit_plugins.shared.linear_learners.updating import require_updatable
 
 
-def ridge(*, normalise: str, **options: Any) -> Any:
+def ridge(*, normalise: str, updatable: bool, class_weight: str | None, **options: Any) -> Any:
     """Create a `RidgeLeaveOneOut` with `options`, behind `with_normalisation`."""
-    return with_normalisation(RidgeLeaveOneOut(**options), normalise)
+    require_updatable(updatable=updatable, normalise=normalise, class_weight=class_weight)
+    learner = RidgeLeaveOneOut(class_weight=class_weight, updatable=updatable, **options)
+    return with_normalisation(learner, normalise)

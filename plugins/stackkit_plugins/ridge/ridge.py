@@ -6,10 +6,13 @@ from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import eigh
 
+from stackkit.api import StoredRows
+from stackkit_plugins.ridge.spectrum import Spectrum, spectrum_of_rows, spectrum_of_statistics
 from stackkit_plugins.shared.linear_learners.centred_rows import CentredRows, class_sums
+from stackkit_plugins.shared.linear_learners.class_statistics import ClassStatistics, statistics_of
 from stackkit_plugins.shared.linear_learners.softmax import SoftmaxClassifier
+from stackkit_plugins.shared.linear_learners.stored import summarised
 from stackkit_plugins.shared.linear_learners.temperature import calibrated_factor, can_be_held_out
 from stackkit_plugins.shared.probabilities import row_weights
 
@@ -34,6 +37,8 @@ class RidgeLeaveOneOut(SoftmaxClassifier):
     temperature : float or "auto"
         Probabilities are softmax(scores / temperature); above 0. "auto" finds the temperature with
         the highest likelihood of the labels of left-out rows.
+    updatable : bool
+        Whether to keep what `partial_fit` needs.
 
     Attributes
     ----------
@@ -46,6 +51,8 @@ class RidgeLeaveOneOut(SoftmaxClassifier):
     coef_ : ndarray of shape (n_classes, n_features), float64
     intercept_ : ndarray of shape (n_classes,), float64
     classes_ : ndarray of shape (n_classes,)
+    statistics_ : ClassStatistics
+        Of all rows, if `updatable`.
 
     Notes
     -----
@@ -71,10 +78,12 @@ class RidgeLeaveOneOut(SoftmaxClassifier):
         alpha: float | str = "auto",
         class_weight: str | None = None,
         temperature: float | str = "auto",
+        updatable: bool = False,
     ) -> None:
         self.alpha = alpha
         self.class_weight = class_weight
         self.temperature = temperature
+        self.updatable = updatable
 
     def fit(
         self,
@@ -90,42 +99,82 @@ class RidgeLeaveOneOut(SoftmaxClassifier):
         weights = row_weights(codes, self.class_weight)
         if weights is None:
             weights = np.ones(len(codes))
-        targets = np.where(codes[:, None] == np.arange(len(self.classes_)), 1.0, -1.0)
+        targets = self._targets(codes)
         every = np.zeros(len(codes), dtype=np.int64)
         centre = class_sums(X, every, weights) / len(codes)  # the weights' mean is 1
         middle = weights @ targets / len(codes)
         rows = CentredRows(X, centre, every, np.sqrt(weights))
-        spectrum = _decompose(rows, rows.scale[:, None] * (targets - middle))
-        self._select_alpha(spectrum, rows.scale, can_be_held_out(codes, groups), groups)
-        self.factor_ = calibrated_factor(
-            self.temperature,
-            lambda: targets - spectrum.left_out(self.alpha_, rows.scale, groups),
-            codes,
-            groups,
-            otherwise=UNCALIBRATED,
-        )
+        spectrum = spectrum_of_rows(rows, rows.scale[:, None] * (targets - middle))
+        judged = can_be_held_out(codes, groups)
+        self._choose(spectrum, _Known(rows.scale, targets, codes, groups, judged), len(codes))
         self.coef_ = spectrum.coefficients(rows, self.alpha_).T
         self.intercept_ = middle - self.coef_ @ centre[0]
+        if self.updatable:
+            self.statistics_ = statistics_of(X, y)
         return self
 
-    def _select_alpha(
-        self,
-        spectrum: _Spectrum,
-        scale: Array,
-        judged: NDArray[np.bool_],
-        groups: NDArray[np.int64] | None,
-    ) -> None:
-        """Set `alpha_` and `losses_`; `judged` are the rows that count."""
+    def fit_stored(self, rows: StoredRows) -> Self:
+        """Fit to rows that are read once, in memory of (n_features, n_features).
+
+        The penalty and the temperature are selected on left-out rows as by `fit`, up to
+        `LEFT_OUT_BYTES` of them.
+        """
+        codes = self._number_classes(rows.labels)
+        found = summarised(rows, self.classes_, codes, self.class_weight)
+        statistics, targets = found.statistics, self._targets(found.codes)
+        shares, centre, _ = statistics.spread()
+        scale = np.sqrt(statistics.weights[found.codes])
+        kept = CentredRows(found.X, centre[None], np.zeros(len(scale), dtype=np.int64), scale)
+        spectrum = spectrum_of_statistics(statistics, kept, scale[:, None] * (targets - _middle(shares)))
+        known = _Known(scale, targets, found.codes, found.groups, found.judged)
+        self._choose(spectrum, known, len(codes))
+        self._solve(spectrum, statistics)
+        return self
+
+    def partial_fit(self, X: NDArray[np.floating], y: NDArray[np.int64]) -> Self:
+        """Add X (n_samples, n_features) and y (n_samples,), also of new classes; needs `updatable`.
+
+        The penalty and the temperature stay, since the rows that they were selected on are gone.
+        """
+        if not hasattr(self, "classes_"):
+            return self.fit(X, y)
+        statistics = self.statistics_.merged(statistics_of(X, y))
+        self.classes_ = statistics.classes
+        nothing = CentredRows(X[:0], statistics.means, np.empty(0, dtype=np.int64), np.empty(0))
+        targets = np.empty((0, len(self.classes_)))
+        self._solve(spectrum_of_statistics(statistics, nothing, targets), statistics)
+        return self
+
+    def _solve(self, spectrum: Spectrum, statistics: ClassStatistics) -> None:
+        shares, centre, _ = statistics.spread()
+        self.coef_ = spectrum.solution(self.alpha_).T
+        self.intercept_ = _middle(shares) - self.coef_ @ centre
+        if self.updatable:
+            self.statistics_ = statistics
+
+    def _targets(self, codes: NDArray[np.int64]) -> Array:
+        return np.where(codes[:, None] == np.arange(len(self.classes_)), 1.0, -1.0)
+
+    def _choose(self, spectrum: Spectrum, known: _Known, n_rows: int) -> None:
+        """Set `alpha_`, `losses_` and `factor_` by rows that are left out."""
         self.losses_ = {}
+        self.alpha_ = length = float(spectrum.eigenvalues.sum()) / n_rows or 1.0
         if self.alpha != "auto":
             self.alpha_ = float(self.alpha)
-            return
-        length = float(spectrum.eigenvalues.sum()) / len(judged) or 1.0
-        for penalty in (length * step for step in PATH) if judged.any() else ():
-            errors = spectrum.left_out(penalty, scale, groups)[judged]
-            self.losses_[penalty] = float(np.square(errors).mean())
-        # Losses are in descending order of penalties, and `min` returns the first: the strongest.
-        self.alpha_ = min(self.losses_, key=self.losses_.__getitem__, default=length)
+        elif known.judged.any():
+            for penalty in (length * step for step in PATH):
+                errors = spectrum.left_out(penalty, known.scale, known.groups)[known.judged]
+                self.losses_[penalty] = float(np.square(errors).mean())
+            # Losses are in descending order of penalties, and `min` returns the first: the strongest.
+            self.alpha_ = min(self.losses_, key=self.losses_.__getitem__)
+        self.factor_ = calibrated_factor(
+            self.temperature,
+            lambda: known.targets - spectrum.left_out(self.alpha_, known.scale, known.groups),
+            known.codes,
+            known.groups,
+            otherwise=UNCALIBRATED,
+            judged=known.judged,
+        )
 
     def decision_function(self, X: NDArray[np.floating]) -> Array:
         """(n_samples, n_features) -> (n_samples, n_classes), 1 for a class and -1 for others."""
@@ -133,57 +182,20 @@ class RidgeLeaveOneOut(SoftmaxClassifier):
         return scores
 
 
-class _Spectrum(NamedTuple):
-    """Weighted, centred rows R = U S V' and targets T, in the basis where penalties are diagonal.
+class _Known(NamedTuple):
+    """Rows that can be left out: all, or a choice of them.
 
-    `eigenvalues` (r,) are the squares of S, `vectors` U if R is wide, else V; `rows` (n, r) are U S,
-    `projected` (r, n_classes) S U' T and `targets` T.
+    `scale` (m,) are the roots of their weights, `targets` (m, n_classes) are 1 or -1, and `judged` (m,)
+    tells which of them count.
     """
 
-    eigenvalues: Array
-    vectors: Array
-    rows: Array
-    projected: Array
+    scale: Array
     targets: Array
-
-    def coefficients(self, rows: CentredRows, penalty: float) -> Array:
-        """Return the solution, (d, n_classes)."""
-        inverse = 1 / (self.eigenvalues + penalty)
-        if not rows.is_wide:
-            solution: Array = self.vectors @ (inverse[:, None] * self.projected)
-            return solution
-        inside = self.vectors @ (inverse[:, None] * (self.vectors.T @ self.targets))
-        return rows.transposed_times(inside)
-
-    def left_out(self, penalty: float, scale: Array, groups: NDArray[np.int64] | None) -> Array:
-        """Return target minus prediction, (n, n_classes), by fits without the row's group."""
-        inverse = 1 / (self.eigenvalues + penalty)
-        residuals = self.targets - self.rows @ (inverse[:, None] * self.projected)
-        constant = scale / np.linalg.norm(scale)  # the intercept's part of the hat matrix
-        own = np.square(self.rows) @ inverse + np.square(constant)
-        errors = residuals / np.maximum(1 - own, np.finfo(np.float64).eps)[:, None]
-        for members in _shared(groups):
-            part = self.rows[members]
-            hat = (part * inverse) @ part.T + np.outer(constant[members], constant[members])
-            errors[members] = np.linalg.lstsq(
-                np.eye(len(members)) - hat, residuals[members], rcond=None
-            )[0]
-        errors /= scale[:, None]
-        return errors
+    codes: NDArray[np.int64]
+    groups: NDArray[np.int64] | None
+    judged: NDArray[np.bool_]
 
 
-def _decompose(rows: CentredRows, targets: Array) -> _Spectrum:
-    products = rows.row_products() if rows.is_wide else rows.column_products()
-    eigenvalues, vectors = eigh(products, overwrite_a=True, check_finite=False)
-    eigenvalues = np.maximum(eigenvalues, 0)  # rounding can make those of dependent rows negative
-    rotated = vectors * np.sqrt(eigenvalues) if rows.is_wide else rows.times(vectors)
-    return _Spectrum(eigenvalues, vectors, rotated, rotated.T @ targets, targets)
-
-
-def _shared(groups: NDArray[np.int64] | None) -> list[NDArray[np.int64]]:
-    """Return the rows of each group that has more than one."""
-    if groups is None:
-        return []
-    order = np.argsort(groups, kind="stable")
-    edges = np.flatnonzero(np.diff(groups[order])) + 1
-    return [members for members in np.split(order, edges) if len(members) > 1]
+def _middle(shares: Array) -> Array:
+    """Return the mean target of each class, (n_classes,), from its share of the rows."""
+    return 2 * shares - 1

@@ -5,5 +5,6 @@
 - `linear_learners`: options, normalisation, inner splits and calibration of linear classifiers
 - `linear_solvers`: a faster solver for multinomial logistic regression
 - `network`: run a frozen network of any format on its own runtime or a faster engine
+- `storage`: files of datasets on disk and in object storage
 - `probabilities`: arithmetic on the base learners' class probabilities
 """

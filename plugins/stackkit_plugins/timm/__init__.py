@@ -80,6 +80,12 @@ def _options() -> tuple[Option, ...]:
             choices=("auto", "cpu", "gpu"),
             help="device of torch; auto: a GPU if there is one",
         ),
+        Option(
+            name="precision",
+            default="float32",
+            choices=("float32", "mixed"),
+            help="mixed: bfloat16 on a GPU, faster, but features differ and are stored separately",
+        ),
         *engine_options("torch", "openvino"),
         seed_option("seed of random weights"),
     )

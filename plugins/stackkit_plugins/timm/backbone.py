@@ -48,6 +48,7 @@ class Factory:
         size: int | None,
         tokens: str,
         device: str,
+        precision: str = "float32",
         seed: int,
         model: str | None = None,
         weights_file: Path | None = None,
@@ -66,6 +67,8 @@ class Factory:
             the patch tokens, or both.
         device : {"auto", "cpu", "gpu"}
             Where torch computes.
+        precision : {"float32", "mixed"}
+            In what a GPU computes.
         seed : int
             Seed of random weights.
         model : str or None
@@ -91,12 +94,19 @@ class Factory:
             name=self.name,
             label=self.name if self.model else f"{self.name}:model={chosen}",
             network=Network(model=chosen, size=size, tokens=tokens),
-            requested_device=self._device(engine, device),
+            requested_device=self._device(engine, device, precision),
+            precision=precision,
             weights=weights_of(chosen, weights, seed=seed, file=weights_file),
         )
         return NetworkBackbone(frozen, checked_engine(self.name, engine, install=_INSTALL))
 
-    def _device(self, settings: EngineSettings, requested: str) -> str:
+    def _device(self, settings: EngineSettings, requested: str, precision: str) -> str:
+        if precision == "mixed" and (requested == "cpu" or settings.engine == "openvino"):
+            other = "device=cpu" if requested == "cpu" else "engine=openvino"
+            raise UsageError(
+                f"{self.name}: precision=mixed requires a GPU, got {other}; remove one of the two"
+                " options"
+            )
         if settings.engine != "openvino":
             return requested
         if requested == "gpu":

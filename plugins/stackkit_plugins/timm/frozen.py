@@ -41,19 +41,28 @@ class FrozenTimm:
     network : Network
     weights : RandomWeights, FromHub or FromFile
     requested_device : {"auto", "cpu", "gpu"}
+    precision : {"float32", "mixed"}
 
     """
 
     reference = "torch"
 
     def __init__(
-        self, *, name: str, label: str, network: Network, weights: Weights, requested_device: str
+        self,
+        *,
+        name: str,
+        label: str,
+        network: Network,
+        weights: Weights,
+        requested_device: str,
+        precision: str = "float32",
     ) -> None:
         self.name = name
         self.label = label
         self._network = network
         self._weights = weights
         self._requested_device = requested_device
+        self.precision = precision
 
     @property
     def image_size(self) -> int:
@@ -78,6 +87,7 @@ class FrozenTimm:
         return (
             f"{VERSION};{known.model};timm-{version('timm')};tokens={self._network.tokens};"
             f"size={known.size};mean={mean};std={std};weights={self._identity()}"
+            + ("" if self.precision == "float32" else f";precision={self.precision}")
         )
 
     @property
@@ -88,6 +98,15 @@ class FrozenTimm:
     @cached_property
     def device(self) -> str:
         """Where torch computes: "cpu" or "gpu"; raises UsageError if there is no GPU as requested."""
+        found = self._device_found()
+        if found == "cpu" and self.precision == "mixed":
+            raise UsageError(
+                f"{self.name}: precision=mixed requires a GPU, but torch sees none; use "
+                "precision=float32"
+            )
+        return found
+
+    def _device_found(self) -> str:
         requested = self._requested_device
         may_be = requested == "gpu" or any(path.exists() for path in _GPU_DRIVERS)
         if requested == "cpu" or not may_be:
@@ -114,7 +133,12 @@ class FrozenTimm:
         # Hand the network over: as a reference it is needed for one comparison only, and would hold its
         # memory for the whole run.
         del self._built
-        return OnTorch(built.module, on_gpu=self.device == "gpu", threads=threads)
+        return OnTorch(
+            built.module,
+            on_gpu=self.device == "gpu",
+            threads=threads,
+            mixed=self.precision == "mixed",
+        )
 
     @property
     def _cache(self) -> EngineCache:

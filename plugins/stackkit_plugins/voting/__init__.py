@@ -16,6 +16,7 @@ def stackkit_aggregators() -> list[AggregatorSpec]:
             state="stackkit_plugins.voting.state:vote_state",
             restore="stackkit_plugins.voting.state:restore_soft_vote",
             onnx="stackkit_plugins.shared.aggregator_nodes:soft_vote",
+            learns=False,
         ),
         AggregatorSpec(
             name="geometric-vote",
@@ -25,6 +26,7 @@ def stackkit_aggregators() -> list[AggregatorSpec]:
             state="stackkit_plugins.voting.state:vote_state",
             restore="stackkit_plugins.voting.state:restore_geometric_vote",
             onnx="stackkit_plugins.shared.aggregator_nodes:geometric_vote",
+            learns=False,
         ),
         AggregatorSpec(
             name="majority-vote",
@@ -34,6 +36,7 @@ def stackkit_aggregators() -> list[AggregatorSpec]:
             state="stackkit_plugins.voting.state:vote_state",
             restore="stackkit_plugins.voting.state:restore_majority_vote",
             onnx="stackkit_plugins.shared.aggregator_nodes:majority_vote",
+            learns=False,
         ),
         AggregatorSpec(
             name="weighted-vote",

@@ -5,6 +5,7 @@ import signal
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -13,12 +14,15 @@ from typing import Any
 import pytest
 from support.certificates import make_certificates
 from support.dask_processes import DaskProcesses, dask_processes
+from support.driving import driver, has_ended, workers_of
+from support.pages import blocks
 
 from stackkit.api import ExecutorError, UsageError, WorkerDiedError
 from stackkit.testing import worker_tasks as tasks
 
 pytest.importorskip("distributed", reason="distributed, of the extra dask, is not installed")
 
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "how-to" / "executors.md"
 TOTAL = int(tasks.Large().numbers.sum())
 
 
@@ -47,7 +51,7 @@ def make(address: str | None, **given: Any) -> Any:
         (
             {"address": "tcp://127.0.0.1:9", "timeout": 0.3},
             ExecutorError,
-            r"at tcp://127.0.0.1:9 within 0.3 s: .*refused; start one with: dask scheduler",
+            r"at tcp://127.0.0.1:9 within 0.3 s: .*; start one with: dask scheduler",
         ),
     ],
 )
@@ -65,7 +69,8 @@ def test_a_cluster_with_tls_is_reached_with_files_or_dasks_own_configuration(
 ) -> None:
     import dask
 
-    ca, cert, key = make_certificates(tmp_path)
+    (block,) = blocks(PAGE.read_text(encoding="utf-8"), "bash")
+    ca, cert, key = make_certificates(tmp_path, block.replace("rsa:4096", "rsa:2048"))
     options = ["--tls-ca-file", str(ca), "--tls-cert", str(cert), "--tls-key", str(key)]
     with dask_processes(tmp_path, options) as cluster:
         cluster.start_scheduler()
@@ -84,7 +89,7 @@ def test_a_cluster_with_tls_is_reached_with_files_or_dasks_own_configuration(
             executor = make(cluster.address)
             assert executor.submit(tasks.process).result(20)
             executor.close()
-        others = make_certificates(tmp_path / "others")
+        others = make_certificates(tmp_path / "others", block.replace("rsa:4096", "rsa:2048"))
         with pytest.raises(ExecutorError, match=r"not of the CA: .*VERIFY_FAILED"):
             make(cluster.address, **dict(zip(("ca", "cert", "key"), map(str, others), strict=True)))
 
@@ -196,6 +201,23 @@ def test_what_cannot_be_pickled_or_imported_on_workers_is_an_error_of_one_task(
         executor.submit(lambda: 1)
     with pytest.raises(ExecutorError, match="the result of allocate_lock cannot be sent back"):
         executor.submit(threading.Lock).result(20)
-    assert executor.submit(tasks.process).result(20)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # Dask warns of arguments above 10 MB
+        assert executor.submit(len, bytes(12_000_000)).result(20) == 12_000_000
     executor.close()
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.slow
+def test_workers_on_this_machine_go_on_after_ctrl_c_and_end_with_a_driver_that_is_killed(
+    tmp_path: Path,
+) -> None:
+    with driver(tmp_path, "close", "dask") as process:
+        workers = workers_of(process)
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.communicate(timeout=60) == ("interrupted None\n", "")
+    assert process.returncode == 0
+    assert all(map(has_ended, workers))
+    with driver(tmp_path, "close", "dask") as process:
+        workers = workers_of(process)
+    assert all(map(has_ended, workers))

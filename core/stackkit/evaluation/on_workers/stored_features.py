@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stackkit.evaluation.features import Features
+from stackkit.store.joined_rows import JoinedRows
 
 MOST = 64
 """How many features of backbones a worker keeps open; they are open files, and take no memory."""
@@ -29,7 +32,7 @@ class UnreadableError(Exception):
     """The files of some features are not there, or have other content; its text is their digest."""
 
 
-def mapped_matrix(matrix: NDArray[np.float32]) -> MappedMatrix | None:
+def mapped_matrix(matrix: NDArray[Any]) -> MappedMatrix | None:
     """Return where a whole memory-mapped matrix is, or None if it is no such matrix."""
     base = matrix if isinstance(matrix, np.memmap) else matrix.base
     if not isinstance(base, np.memmap) or base.filename is None or not matrix.flags.c_contiguous:
@@ -45,19 +48,23 @@ def mapped_matrix(matrix: NDArray[np.float32]) -> MappedMatrix | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredFeatures:
-    """The fields of `Features`, with files for its matrices and its digest to know them by."""
+    """The fields of `Features`, with files for its matrices and its digest to know them by.
+
+    Several files have the rows of one matrix, one below the other.
+    """
 
     label: str
     trained: bool
-    matrices: tuple[MappedMatrix, ...]
+    matrices: tuple[tuple[MappedMatrix, ...], ...]
     digest: str
 
 
 def stored(features: Features) -> StoredFeatures | None:
     """Return a reference to features in files, or None if some are in memory only."""
-    matrices = [mapped_matrix(each) for each in features.matrices]
-    known = tuple(each for each in matrices if each is not None)
-    if len(known) < len(matrices):
+    parts = [each.parts if isinstance(each, JoinedRows) else (each,) for each in features.matrices]
+    files = [[mapped_matrix(part) for part in each] for each in parts]
+    known = tuple(tuple(part for part in each if part is not None) for each in files)
+    if any(part is None for each in files for part in each):
         return None
     return StoredFeatures(
         label=features.label, trained=features.trained, matrices=known, digest=features.digest
@@ -87,7 +94,7 @@ def opened(reference: StoredFeatures, used_rows: NDArray[np.int64]) -> Features:
         _opened.known.move_to_end(reference)
         return _opened.known[reference]
     try:
-        matrices = tuple(map(_mapped, reference.matrices))
+        matrices = tuple(map(_joined, reference.matrices))
     except (OSError, ValueError) as error:
         raise UnreadableError(reference.digest) from error
     features = Features(
@@ -105,6 +112,12 @@ def opened(reference: StoredFeatures, used_rows: NDArray[np.int64]) -> Features:
     return features
 
 
-def _mapped(matrix: MappedMatrix) -> NDArray[np.float32]:
+def _joined(parts: Sequence[MappedMatrix]) -> NDArray[np.float32] | JoinedRows:
+    mapped = [_mapped(part) for part in parts]
+    # float16 is converted by JoinedRows, also if only one file has rows.
+    return JoinedRows(mapped) if len(mapped) > 1 or mapped[0].dtype != np.float32 else mapped[0]
+
+
+def _mapped(matrix: MappedMatrix) -> NDArray[Any]:
     mapped = np.memmap(Path(matrix.path), matrix.dtype, "r", matrix.offset, matrix.shape)
     return np.asarray(mapped)

@@ -32,6 +32,7 @@ from stackkit.extraction.on_workers.preflight import (
 )
 from stackkit.extraction.on_workers.session import compute
 from stackkit.extraction.on_workers.task_size import TaskSize
+from stackkit.extraction.on_workers.worker_versions import worker_versions
 from stackkit.extraction.passes import Pass
 from stackkit.extraction.preparation import Preparation, pending_sets, prepared_sets, say_why
 from stackkit.extraction.ready_networks import ReadyNetworks, work_of
@@ -143,6 +144,7 @@ class Workers:
             sets=told,
             threads=self.executor.threads,
             n_workers=max(1, self.executor.n_workers),
+            versions=worker_versions(),
             probes=self._some_fingerprints(),
             fingerprints={row: self.rows.fingerprints[row] for row in sorted(samples)},
         )

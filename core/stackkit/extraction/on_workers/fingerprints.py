@@ -60,4 +60,5 @@ def dataset_job(dataset: CheckedDataset) -> DatasetJob:
         settings=host_settings(),
         samples=digest_of(dataset.samples),
         opened=f"{socket.gethostname()} {os.getpid()} {id(dataset)}",
+        shard=(dataset.shard.part, dataset.shard.of) if dataset.shard else None,
     )

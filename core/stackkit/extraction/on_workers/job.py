@@ -32,6 +32,8 @@ class DatasetJob:
         `digest_of` the samples: the workers must see the same ones.
     opened : str
         Names the process and the object that opened it: workers read the dataset again for another one.
+    shard : (int, int) or None
+        Number of the range of samples, and number of ranges, see `part_of`; None for all samples.
 
     """
 
@@ -39,6 +41,7 @@ class DatasetJob:
     settings: Mapping[str, str]
     samples: str
     opened: str
+    shard: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +86,8 @@ class ExtractionJob:
         Threads of a worker; None for all cores.
     n_workers : int
         How many workers share the images, about.
+    versions : mapping of str to str
+        The versions that a worker must have, see `worker_versions`.
     probes : mapping of int to str
         Numbers of some images with their fingerprints, which must be the same there.
     fingerprints : mapping of int to str
@@ -95,6 +100,7 @@ class ExtractionJob:
     sets: tuple[SetJob, ...]
     threads: int | None
     n_workers: int
+    versions: Mapping[str, str]
     probes: Mapping[int, str]
     fingerprints: Mapping[int, str] = field(repr=False)
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import platform
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TypeVar
 
 from stackkit import __version__
@@ -24,7 +22,7 @@ from stackkit.api.errors import (
 from stackkit.api.executor import Executor
 from stackkit.extraction.on_workers.job import DatasetJob, ExtractionJob, WorkerReadiness
 from stackkit.extraction.on_workers.session import dataset_of, prepare_worker
-from stackkit.utils.versions import source_digest
+from stackkit.extraction.on_workers.worker_versions import difference, worker_versions
 
 Answer = TypeVar("Answer")
 
@@ -38,19 +36,6 @@ An image that ends its worker may be among them. `Workers` finds it later.
 """
 
 
-def worker_versions() -> dict[str, str]:
-    """Return the versions that features, or what is sent between processes, depend on."""
-    found = {"stackkit": __version__, "Python": ".".join(platform.python_version_tuple()[:2])}
-    for package in ("numpy", "pillow"):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "none"
-    for package in ("stackkit", "stackkit_plugins"):
-        found[f"code of {package}"] = source_digest(package)
-    return found
-
-
 def require_same_versions(executor: Executor) -> None:
     """Raise ExecutorError unless every worker has the versions of this process.
 
@@ -58,25 +43,8 @@ def require_same_versions(executor: Executor) -> None:
     """
     here = worker_versions()
     for name, there in _answers(executor, worker_versions):
-        for package, ours in here.items():
-            theirs = there.get(package, "none")
-            if theirs == ours:
-                continue
-            if package.startswith("code of"):
-                raise ExecutorError(
-                    f"{name} has stackkit {theirs and __version__} with other {package} than "
-                    "where the run was started; install the same there"
-                )
-            raise ExecutorError(
-                f"{name} has {package} {theirs}, and the run was started with {ours}; "
-                f"{_remedy(package, ours)}"
-            )
-
-
-def _remedy(package: str, ours: str) -> str:
-    if package == "Python":
-        return f"start the worker with Python {ours}"
-    return f"run there: pip install {package.lower()}=={ours}"
+        if problem := difference(there, here):
+            raise ExecutorError(f"{name} {problem}")
 
 
 def require_same_dataset(executor: Executor, job: DatasetJob) -> None:

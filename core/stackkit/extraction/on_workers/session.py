@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import threading
 from collections.abc import Mapping
 from dataclasses import replace
@@ -9,11 +10,11 @@ from dataclasses import replace
 import numpy as np
 
 from stackkit.api.backbone import Readiness
-from stackkit.api.errors import DatasetError, ImageError, StackkitError, WeightsError
+from stackkit.api.errors import DatasetError, ImageError, PluginError, StackkitError, WeightsError
 from stackkit.execution.references import ComponentReference, worker_host
 from stackkit.extraction.backbone import CheckedBackbone, make_backbone
 from stackkit.extraction.blocks import Block, PendingSet, blocks_of, requests
-from stackkit.extraction.dataset import CheckedDataset, open_dataset
+from stackkit.extraction.dataset import CheckedDataset, open_dataset, part_of
 from stackkit.extraction.decoding import Decoder
 from stackkit.extraction.feature_set import FeatureSet, feature_sets
 from stackkit.extraction.on_workers.job import (
@@ -24,6 +25,7 @@ from stackkit.extraction.on_workers.job import (
     WorkerReadiness,
     digest_of,
 )
+from stackkit.extraction.on_workers.worker_versions import difference, worker_versions
 from stackkit.extraction.passes import Pass
 from stackkit.extraction.ready_networks import SAMPLE_IMAGES, ready_networks, sample_images
 from stackkit.extraction.row_independence import require_independent_rows
@@ -70,7 +72,8 @@ def dataset_of(job: DatasetJob) -> CheckedDataset:
 def _opened(job: DatasetJob) -> CheckedDataset:
     component = job.component.resolve(worker_host(job.settings))
     try:
-        dataset = open_dataset(component)
+        dataset = open_dataset(component, least_classes=1)
+        dataset = part_of(dataset, *job.shard) if job.shard else dataset
     except (StackkitError, OSError) as error:
         raise DatasetError(
             f"{component.text} cannot be read there: {error}; give it as an absolute path of a folder "
@@ -109,6 +112,9 @@ class Session:
     """The dataset and the networks of one job, ready to compute."""
 
     def __init__(self, job: ExtractionJob) -> None:
+        # A worker that joined after the others were asked is asked here.
+        if problem := difference(worker_versions(), job.versions):
+            raise PluginError(f"a worker on {platform.node()} {problem}")
         self._job = job
         self._dataset = dataset_of(job.dataset)
         for number, fingerprint in job.probes.items():

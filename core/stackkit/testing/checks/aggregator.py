@@ -178,6 +178,23 @@ def order_of_learners(component: AggregatorUnderTest) -> None:
     require(changed <= 0.01, f"{changed:.0%} of labels change if the order of learners is reversed")
 
 
+@CHECKS.add(
+    "learns-nothing",
+    "leave learns=False out of the spec, or keep nothing in fit but which labels there are",
+    after=("repeatability",),
+)
+def learns_nothing(component: AggregatorUnderTest) -> None:
+    """With `learns=False` in its spec, it predicts the same whatever inputs it was fitted on."""
+    if getattr(component.component.spec, "learns", True):
+        skip("it may learn")
+    first, other = (
+        component.fitted(component.inputs(sharpness, seed), component.labels.copy())
+        for sharpness, seed in ((9, 0), (0, 5))
+    )
+    changed = np.mean(first.predict(component.inputs(1, 1)) != other.predict(component.inputs(1, 1)))
+    require(not changed, f"{changed:.0%} of labels change if it is fitted on other inputs")
+
+
 @CHECKS.add("input-untouched", "work on a copy when you clip, scale or normalise")
 def input_untouched(component: AggregatorUnderTest) -> None:
     """`fit` and `predict` do not change the arrays they are given."""

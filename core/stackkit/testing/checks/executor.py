@@ -9,6 +9,7 @@ from concurrent.futures import TimeoutError as NoResultError
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from threading import Event, Thread
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,11 @@ class ExecutorUnderTest(ComponentUnderTest):
     @cached_property
     def outcome(self) -> Any:
         """The executor, or the StackkitError that starting it raised; closed when Python ends."""
-        outcome = super().outcome
+        started: Future[Any] = Future()
+        # Each check has a thread that ends with it, and Linux can end processes of an engine with the
+        # thread that started them.
+        Thread(target=_start, args=(super(), started), daemon=True).start()
+        outcome = started.result()
         if hasattr(outcome, "close"):
             atexit.register(outcome.close)
         return outcome
@@ -54,6 +59,15 @@ class ExecutorUnderTest(ComponentUnderTest):
     def result(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Return the result of one task."""
         return result_of(attempt("submit", lambda: self.executor.submit(function, *arguments)))
+
+
+def _start(parent: Any, started: Future[Any]) -> None:
+    """Start the executor in a thread that does not end."""
+    try:
+        started.set_result(parent.outcome)
+    except BaseException as error:
+        started.set_exception(error)
+    Event().wait()
 
 
 def result_of(future: Future[Any]) -> Any:

@@ -19,7 +19,7 @@ BY_STAGE = {
     "import": "fix what the module does when it is imported",
     "register": f"give the functions below @hookimpl the names of stackkit's hooks: {', '.join(HOOKS)}",
     "hook": "fix what the hook does; it returns a list of specs, built from constants",
-    "specs": "return a list of DatasetSpec, BackboneSpec, LearnerSpec or AggregatorSpec from each hook",
+    "specs": "return a list of specs from each hook: DatasetSpec from stackkit_datasets and so on",
 }
 BY_FAILURE = {
     "syntax": "correct the line that the error names",

@@ -42,6 +42,12 @@ TEMPERATURE = Option(
     help="divides scores before the softmax; auto: calibrated on left-out rows",
 )
 
+UPDATABLE = Option(
+    name="updatable",
+    default=False,
+    help="keep statistics in the model, so that images can be added later",
+)
+
 LINEAR_SVC = (
     C,
     Option(name="max_iter", default=1000, minimum=1, help="maximum number of passes over the rows"),

@@ -78,7 +78,7 @@ class CentredRows:
 
     def blocks(self) -> Iterator[tuple[slice, NDArray[np.float64]]]:
         """Yield slices of rows with these rows of R."""
-        for rows in gen_batches(len(self.X), _BLOCK):
+        for rows in gen_batches(len(self.X), _BLOCK) if len(self.X) else ():
             block = self.X[rows] - self.centres[self.codes[rows]]
             block *= self.scale[rows, None]
             yield rows, block

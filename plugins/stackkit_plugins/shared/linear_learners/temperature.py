@@ -71,6 +71,7 @@ def calibrated_factor(
     groups: NDArray[np.int64] | None,
     *,
     otherwise: float,
+    judged: NDArray[np.bool_] | None = None,
 ) -> float:
     """Return the factor of the scores for the option `temperature`.
 
@@ -84,6 +85,8 @@ def calibrated_factor(
         See `can_be_held_out`.
     otherwise : float
         The temperature if no row can be left out; a warning names it.
+    judged : ndarray of shape (n_samples,), bool, or None
+        What `can_be_held_out` says of these rows among all, if they are not all.
 
     Returns
     -------
@@ -93,7 +96,7 @@ def calibrated_factor(
     """
     if temperature != "auto":
         return 1 / float(temperature)
-    judged = can_be_held_out(codes, groups)
+    judged = can_be_held_out(codes, groups) if judged is None else judged
     if not judged.any():
         images = "images" if groups is None else "groups"
         warnings.warn(

@@ -58,6 +58,10 @@ class FrozenNetwork(Protocol):
     def device(self) -> str:
         """Where it computes: "cpu" or "gpu"."""
 
+    @property
+    def precision(self) -> str:
+        """In what it computes: "float32", or "mixed", which is part of the revision."""
+
     def load(self, engine: str, threads: int) -> Loaded:
         """Load the network into an engine; 0 threads means all cores.
 

@@ -42,7 +42,7 @@ def engine_options(reference: str, *faster: str) -> tuple[Option, ...]:
             name="batch_size",
             default=0,
             minimum=0,
-            help="images per pass, does not change features; 0: 8",
+            help="images per pass, does not change features; 0: 8, or 128 on a GPU",
         ),
     )
 
