@@ -107,6 +107,7 @@ def connect(address: str, tls: tuple[str | None, str | None, str | None], timeou
     """
     _keep_quiet()
     try:
+        _check_address(address)
         with _without_ctrl_c():
             client = distributed.Client(
                 address, security=_security(tls), timeout=timeout, set_as_default=False, name="stackkit"
@@ -114,6 +115,13 @@ def connect(address: str, tls: tuple[str | None, str | None, str | None], timeou
     except (TypeError, ValueError, ImportError, RuntimeError, OSError) as error:
         raise _explained(error, address, timeout) from error
     return Connection(client=client, cluster=None, address=address, timeout=timeout)
+
+
+def _check_address(address: str) -> None:
+    """Raise ValueError for an address without host or port: a client would wait a minute at its end."""
+    scheme, _ = distributed.comm.parse_address(address)
+    if scheme not in ("inproc", "ucx"):  # they have neither
+        distributed.comm.get_address_host_port(address)
 
 
 def _explained(error: Exception, address: str, timeout: float) -> ExecutorError | UsageError:

@@ -64,6 +64,16 @@ def test_an_address_that_cannot_be_used_is_refused_in_one_line(
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.parametrize("address", ["host", "tcp://host", "tcp://host:port", "http://host:1"])
+def test_an_incomplete_address_is_refused_before_a_client_waits_for_it(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A client that could not start waits a minute for itself when the process ends.
+    monkeypatch.setattr("distributed.Client", None)
+    with pytest.raises(UsageError, match=r"^address must be such as tcp://host:8786, got '"):
+        make(address)
+
+
 def test_a_cluster_with_tls_is_reached_with_files_or_dasks_own_configuration(
     tmp_path: Path,
 ) -> None:
