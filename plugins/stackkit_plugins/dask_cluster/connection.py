@@ -23,6 +23,18 @@ _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS
 _LOGGERS = ("distributed", "distributed.client", "tornado", "tornado.application", "asyncio")
 
 
+class _Client(distributed.Client):  # type: ignore[misc]
+    """A client that is closed if it could not start: Dask's waits for itself when it is deleted."""
+
+    def start(self, **given: Any) -> None:
+        """Connect to the scheduler."""
+        try:
+            super().start(**given)
+        except BaseException:
+            self.status = "closed"
+            raise
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
     """A client of a scheduler, and the cluster that was started for it.
@@ -107,21 +119,13 @@ def connect(address: str, tls: tuple[str | None, str | None, str | None], timeou
     """
     _keep_quiet()
     try:
-        _check_address(address)
         with _without_ctrl_c():
-            client = distributed.Client(
+            client = _Client(
                 address, security=_security(tls), timeout=timeout, set_as_default=False, name="stackkit"
             )
     except (TypeError, ValueError, ImportError, RuntimeError, OSError) as error:
         raise _explained(error, address, timeout) from error
     return Connection(client=client, cluster=None, address=address, timeout=timeout)
-
-
-def _check_address(address: str) -> None:
-    """Raise ValueError for an address without host or port: a client would wait a minute at its end."""
-    scheme, _ = distributed.comm.parse_address(address)
-    if scheme not in ("inproc", "ucx"):  # they have neither
-        distributed.comm.get_address_host_port(address)
 
 
 def _explained(error: Exception, address: str, timeout: float) -> ExecutorError | UsageError:
