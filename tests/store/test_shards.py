@@ -1,9 +1,11 @@
 """Shards: ranges of rows in files of their own, and the index that joins them without a copy."""
 
+import os
 import signal
 import subprocess
 import sys
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -22,6 +24,7 @@ from stackkit.store.shards import Shard, parse_shard
 WHOLE = rows_of(range(COUNT))
 WRITER = """
 import sys
+from dataclasses import replace
 from pathlib import Path
 sys.path[:0] = sys.argv[3:]
 from test_store import KEY, FeatureStore, features_of, rows_of
@@ -204,3 +207,64 @@ def test_four_processes_write_at_once_and_a_killed_one_loses_nothing_of_the_othe
         assert file.pending() == []
         assert np.array_equal(file.read(), features_of(range(4000)))
         assert file.read().shape == (4000, WIDTH)
+
+
+def test_shards_of_another_count_give_their_rows(store):
+    for part in (1, 2):
+        write_shard(store, part, of=2)
+    assert [store.pending(KEY, shard_of(part)) for part in (1, 2, 3, 4)] == [[], [], [], []]
+
+
+def test_of_several_counts_the_one_that_is_complete_is_read(store):
+    for part, of in [(1, 2), (2, 2), (1, 4), (2, 4), (3, 4)]:
+        write_shard(store, part, of)
+    with opened(store, create=False) as file:
+        assert [each.shard.of for each in file.contents.shards] == [2, 2]
+
+
+def test_rows_of_shards_are_not_computed_again_for_a_plain_file_that_was_begun_before(store):
+    with opened(store) as file:
+        file.write([0, 1], features_of([0, 1]))
+    with store.open(KEY, shard_of(1), {}) as file:
+        assert file.pending() == [2, 3, 4]
+    assert len(entries(store.folder)) == 2
+    for part in (1, 2, 3, 4):
+        write_shard(store, part)
+    assert store.pending(KEY, WHOLE) == []
+    assert [(each.state, len(each.shards)) for each in entries(store.folder)] == [("complete", 4)]
+
+
+def test_a_complete_plain_file_is_kept_beside_shards(store):
+    with opened(store) as file:
+        file.write(range(COUNT), features_of(range(COUNT)))
+    for part in (1, 2, 3, 4):
+        write_shard(store, part)
+    with opened(store, create=False) as file:
+        assert not file.contents.shards
+
+
+def test_a_plain_file_that_supersedes_shards_leaves_no_index_of_what_is_gone(store, shards):
+    assert len(entries(store.folder)) == 1
+    with store.open(KEY, rows_of(range(COUNT + 2)), {}):
+        (left,) = entries(store.folder)
+    assert (left.state, left.stored, left.shards) == ("partial", COUNT, ())
+
+
+def test_removing_an_old_index_keeps_the_shards_that_another_one_joins(store, shards):
+    changed = replace(WHOLE, fingerprints=["new", *WHOLE.fingerprints[1:]])
+    with store.open(KEY, changed, {}):
+        pass
+    found = entries(store.folder)
+    old = next(each for each in found if shards[1] in each.shards)  # with the old shard 1/4
+    os.utime(old.path, (0, 0))
+    chosen = [replace(each, used=0.0) if each is old else each for each in found]
+    removed = {one.path for one in to_remove(chosen, 10.0, older_than_s=5, keep_bytes=None)}
+    assert removed == {old.path, shards[1]}
+
+
+def test_the_index_of_many_shards_is_written_once_when_all_are_opened(store, shards, monkeypatch):
+    calls = []
+    monkeypatch.setattr("stackkit.store.store.write_index", calls.append)
+    monkeypatch.setattr("stackkit.store.index.write_index", calls.append)
+    with opened(store):
+        assert len(calls) == 1

@@ -77,19 +77,29 @@ def create_with_known_rows(
 def _remove_superseded(path: Path, key: BackboneKey, rows: DatasetRows) -> None:
     """Remove older files of the same dataset if all their rows are in the file at `path`."""
     known: set[bytes] | None = None
-    for older in path.parent.glob("*.h5"):
-        if older == path:
-            continue
+    for older in _older(path, key, rows):
         with suppress(StoreError, OSError):  # a file that stays costs disk space and nothing else
-            contents = read_contents(older)
-            if contents.dataset != rows.dataset or contents.key != key or contents.shards:
-                continue
             if known is None:  # only now: reading all rows takes long, and mostly there is no older file
                 source = source_at(path, key, rows)
                 known = source.intact_fingerprints(key.dtype) if source else set()
-            found = Source.of(contents).intact_fingerprints(key.dtype)
+            parts = (Source.of(part).intact_fingerprints(key.dtype) for part in older.with_rows)
+            found = set[bytes]().union(*parts)
             if found and found <= known:
-                remove_idle(older)
+                # An index first: without its shards it would count as damaged.
+                for each in (older, *older.shards):
+                    remove_idle(each.path)
+
+
+def _older(path: Path, key: BackboneKey, rows: DatasetRows) -> list[Contents]:
+    """Return the other files of the same dataset and setting; an index stands for its shards, too."""
+    found = []
+    for each in path.parent.glob("*.h5"):
+        with suppress(StoreError, OSError):
+            contents = read_contents(each)
+            if each != path and contents.dataset == rows.dataset and contents.key == key:
+                found.append(contents)
+    joined = {part.path for each in found for part in each.shards}
+    return [each for each in found if each.path not in joined]
 
 
 def _distinct(origins: Sequence[Any]) -> list[Any]:
