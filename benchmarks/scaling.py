@@ -236,6 +236,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()))
     options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
     for name in options.sections or SECTIONS:
         SECTIONS[name](options)
 
