@@ -129,7 +129,10 @@ class TestSameAsOnDisk:
         base = bucket.removeprefix("s3://")
         files.call_s3("put_object", Bucket=base[: base.index("/")], Key="my pictures/a/", Body=b"")
         files.pipe_file(f"{base}/a/x::y #1?.png", b"no image")
-        assert "a/x::y #1?.png" in [sample.id for sample in folder(bucket).samples]
+        files.pipe_file(f"{base}/a//lost.png", b"no image")
+        dataset = folder(bucket)
+        assert "a/x::y #1?.png" in [sample.id for sample in dataset.samples]
+        assert any("folders without a name" in note for note in dataset.notes)
 
 
 class TestTables:
@@ -155,10 +158,12 @@ class TestTables:
         with pytest.raises(ImageError, match="missing"):
             dataset.image(4)
         assert dataset.notes[0].startswith("listed images that do not exist: 1 (for example a/gone.png")
+        text += f"\n{pictures}/b/5.png,b,"
         (tmp_path / "table.csv").write_text(text)  # the same from a table on disk
         same = create(csv_table, file=str(tmp_path / "table.csv"), root=bucket)
         assert [sample.id for sample in same.samples][1] == "b/1.png"
         assert same.fingerprint(0) == dataset.fingerprint(0)
+        assert same.image(5).size == (13, 5)
 
     def test_a_parquet_table_in_s3_is_read(self, bucket):
         pandas = pytest.importorskip("pandas")
