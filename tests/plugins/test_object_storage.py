@@ -166,11 +166,12 @@ class TestTables:
         assert same.image(5).size == (13, 5)
 
     def test_a_parquet_table_in_s3_is_read(self, bucket):
-        pandas = pytest.importorskip("pandas")
-        pytest.importorskip("pyarrow")
+        arrow = pytest.importorskip("pyarrow")
+        parquet = pytest.importorskip("pyarrow.parquet")
+        content = arrow.BufferOutputStream()
         rows = {"path": ["a/0.png", "b/1.png"], "label": ["a", "b"]}
-        content = pandas.DataFrame(rows).to_parquet()
-        fsspec.filesystem("s3").pipe_file(f"{bucket}/table.parquet", content)
+        parquet.write_table(arrow.table(rows), content)
+        fsspec.filesystem("s3").pipe_file(f"{bucket}/table.parquet", content.getvalue().to_pybytes())
         dataset = create(csv_table, file=f"{bucket}/table.parquet")
         assert dataset.image(1).size == (9, 5)
         for name in ("none.parquet", "none.csv"):
@@ -285,19 +286,16 @@ class TestStorageFails:
             "then run again: finished work is kept"
         )
 
-    @pytest.mark.parametrize(
-        ("root", "message"),
-        [
-            ("s3://no-such-bucket/x", r"s3://no-such-bucket/x does not exist \(The specified bucket "),
-            ("{bucket}/none", r"none does not exist .*; point root= to a folder with one folder per"),
-            ("{bucket}/a/0.png", "0.png is a file; point root= to a folder"),
-            ("s3://Bad_Bucket!/x", "cannot be listed .*Invalid bucket name.*; check your credentials"),
-        ],
-    )
-    def test_a_root_that_is_no_folder_is_refused(self, bucket, root, message):
-        with pytest.raises(DatasetError, match=message) as caught:
-            folder(root.format(bucket=bucket))
-        assert "\n" not in str(caught.value)
+    def test_a_root_that_is_no_folder_is_refused(self, bucket):
+        for root, message in {
+            "s3://no-such-bucket/x": r"s3://no-such-bucket/x does not exist \(The specified bucket ",
+            f"{bucket}/none": r"none does not exist .*; point root= to a folder with one folder per",
+            f"{bucket}/a/0.png": "0.png is a file; point root= to a folder",
+            "s3://Bad_Bucket!/x": "cannot be listed .*Invalid bucket name.*; check your credentials",
+        }.items():
+            with pytest.raises(DatasetError, match=message) as caught:
+                folder(root)
+            assert "\n" not in str(caught.value)
 
     def test_a_listing_that_is_denied_is_refused_even_of_one_class(self, server, bucket):
         denied = refusal("403 Forbidden", "AccessDenied", "Access Denied")
@@ -398,7 +396,7 @@ class TestConcurrency:
     def test_eight_threads_and_a_forked_process_read_the_same_pixels(self, bucket, pictures):
         remote, expected = folder(bucket), pixels(folder(pictures))
         with ThreadPoolExecutor(8) as pool:
-            found = list(pool.map(lambda i: np.asarray(remote.image(i % 6)), range(48)))
+            found = list(pool.map(lambda i: np.asarray(remote.image(i % 6)), range(16)))
         for i, image in enumerate(found):
             np.testing.assert_array_equal(image, expected[i % 6])
         child = os.fork()
