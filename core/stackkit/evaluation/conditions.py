@@ -1,7 +1,8 @@
 """Give every fit the same conditions, so that its result does not depend on what else runs.
 
-All fits of an evaluation run in threads of one process. The process as a whole has one number of BLAS
-threads, one set of global random generators, and one copy of what libraries keep in global variables.
+All fits of an evaluation run in threads of one process, or one at a time in each worker of an executor.
+A process as a whole has one number of BLAS threads, one set of global random generators, and one copy of
+what libraries keep in global variables.
 """
 
 from __future__ import annotations

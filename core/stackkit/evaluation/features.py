@@ -121,7 +121,9 @@ class Features:
         """Yield all used rows in order, a few at a time, each block with the number of its first row."""
         matrix = self.matrices[view]
         for start in range(0, len(self.used_rows), BLOCK_ROWS):
-            yield start, matrix[self.used_rows[start : start + BLOCK_ROWS]]
+            block = matrix[self.used_rows[start : start + BLOCK_ROWS]]
+            _release_pages(matrix)
+            yield start, block
 
     @cached_property
     def digest(self) -> str:

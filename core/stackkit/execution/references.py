@@ -13,7 +13,7 @@ from stackkit.host.configured_component import MACHINE, ConfiguredComponent
 from stackkit.host.discovery import DISABLED, SELECTED
 from stackkit.host.host import Host, load_host
 from stackkit.host.registry import Registry
-from stackkit.host.single_file import named_files
+from stackkit.host.single_file import forget_other_files, named_files
 
 _hosts: dict[tuple[tuple[str, str], ...], Host] = {}
 """The plugins of this process, by the settings that they were loaded with; one entry at most."""
@@ -62,6 +62,19 @@ class ComponentReference:
             version=source.version,
             is_own=source.is_own,
         )
+
+    def resolve_on_worker(self, settings: Mapping[str, str]) -> ConfiguredComponent:
+        """Return the component among the plugins of this worker; raises PluginError as `resolve` does.
+
+        A single file may have been edited since this process loaded it. An installed plugin may not:
+        Python would go on with the modules that it has imported.
+        """
+        try:
+            return self.resolve(worker_host(settings))
+        except PluginError:
+            if os.sep not in self.distribution:
+                raise
+            return self.resolve(worker_host(settings, again=True))
 
     def resolve(self, host: Host) -> ConfiguredComponent:
         """Return the component among the plugins of a host.
@@ -117,5 +130,9 @@ def worker_host(settings: Mapping[str, str], *, again: bool = False) -> Host:
     key = tuple(sorted(settings.items()))
     if again or key not in _hosts:
         _hosts.clear()
-        _hosts[key] = load_host(environ={**os.environ, **settings})
+        environ = {**os.environ, **settings}
+        forget_other_files(
+            environ
+        )  # a worker of a cluster meets the plugins of one command after another
+        _hosts[key] = load_host(environ=environ)
     return _hosts[key]

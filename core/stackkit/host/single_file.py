@@ -65,6 +65,15 @@ def plugin_files(environ: Mapping[str, str]) -> tuple[list[PluginFile], list[Plu
     return _read(named), _read(path for path in in_folder if path not in named)
 
 
+def forget_other_files(environ: Mapping[str, str]) -> None:
+    """Remove modules of files that `plugin_files` does not return: another file may have their name."""
+    kept = {file.path for files in plugin_files(environ) for file in files}
+    for name, module in list(sys.modules.items()):
+        loader = getattr(module, "__dict__", {}).get("__loader__")
+        if isinstance(loader, _Loader) and loader.file.path not in kept:
+            del sys.modules[name]
+
+
 def named_files(environ: Mapping[str, str]) -> list[Path]:
     """Return the paths in STACKKIT_PLUGIN_FILES, where `--plugin` stores its paths too."""
     return [

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import uuid
 from collections.abc import Callable, Mapping
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import CancelledError, Future, wait
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +23,9 @@ from stackkit_plugins.shared.remote_calls import Shared, packed, unpacked
 
 SENDS = 5
 """How often a task is given to the scheduler if the values that it needs get lost with their workers."""
+
+LOOK_AGAIN_S = 0.2
+"""Seconds after which a thread that fetches a result sees that nobody needs it any more."""
 
 
 @dataclass(eq=False, slots=True)
@@ -151,7 +155,7 @@ class DaskExecutor:
     def _receive(self, task: Task, begun: Any) -> None:
         """Take a result from the cluster, in a thread of Dask."""
         try:
-            self._finish(task, unpacked(begun.result()))
+            self._finish(task, unpacked(self._result(begun)))
         except KilledWorker as error:
             last = getattr(error.last_worker, "address", error.last_worker)
             self._finish(task, error=WorkerDiedError(f"worker {last} ended before its task"))
@@ -161,6 +165,17 @@ class DaskExecutor:
             self._finish(task, error=error)
         except BaseException as error:
             self._finish(task, error=RuntimeError(f"{type(error).__name__}: {error}"))
+
+    def _result(self, begun: Any) -> bytes:
+        """Fetch a result. Unlike `begun.result()`, it does not wait for ever if the client is closed."""
+        if self._ended is None:
+            loop = self._connection.client.loop.asyncio_loop
+            fetched = asyncio.run_coroutine_threadsafe(begun._result(), loop)
+            while self._ended is None:
+                if wait([fetched], timeout=LOOK_AGAIN_S).done:
+                    return bytes(fetched.result())
+            fetched.cancel()
+        raise self._ended
 
     def _send_again(self, task: Task, error: BaseException) -> None:
         """Give a task to the scheduler again if it was cancelled because shared values got lost."""

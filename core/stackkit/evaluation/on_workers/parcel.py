@@ -16,7 +16,7 @@ from stackkit.evaluation.features import Features
 from stackkit.evaluation.fit import Fit
 from stackkit.evaluation.on_workers.components import component_of, reference_to
 from stackkit.evaluation.on_workers.shared import SharedArrays
-from stackkit.evaluation.on_workers.stored_features import opened, stored
+from stackkit.evaluation.on_workers.stored_features import opened, parts_of, stored
 from stackkit.host.component import Component
 
 WORTH_SHARING = 4096
@@ -79,7 +79,8 @@ class _Packer(pickle.Pickler):
         """Return how a worker finds features and components by itself."""
         if isinstance(value, Features):
             # They outlive the fits that they are in.
-            self.users |= {id(array): value for array in (*value.matrices, value.used_rows)}
+            arrays = [part for parts in parts_of(value) for part in parts]
+            self.users |= {id(array): value for array in (*arrays, value.used_rows)}
             if value.digest not in self._shared.unreadable and (reference := stored(value)):
                 return opened, (reference, value.used_rows)
         if isinstance(value, Component):

@@ -59,10 +59,14 @@ class StoredFeatures:
     digest: str
 
 
+def parts_of(features: Features) -> list[tuple[NDArray[Any], ...]]:
+    """Return the arrays that each matrix consists of, one below the other."""
+    return [each.parts if isinstance(each, JoinedRows) else (each,) for each in features.matrices]
+
+
 def stored(features: Features) -> StoredFeatures | None:
     """Return a reference to features in files, or None if some are in memory only."""
-    parts = [each.parts if isinstance(each, JoinedRows) else (each,) for each in features.matrices]
-    files = [[mapped_matrix(part) for part in each] for each in parts]
+    files = [[mapped_matrix(part) for part in each] for each in parts_of(features)]
     known = tuple(tuple(part for part in each if part is not None) for each in files)
     if any(part is None for each in files for part in each):
         return None

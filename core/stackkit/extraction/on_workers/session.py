@@ -11,7 +11,7 @@ import numpy as np
 
 from stackkit.api.backbone import Readiness
 from stackkit.api.errors import DatasetError, ImageError, PluginError, StackkitError, WeightsError
-from stackkit.execution.references import ComponentReference, worker_host
+from stackkit.execution.references import ComponentReference
 from stackkit.extraction.backbone import CheckedBackbone, make_backbone
 from stackkit.extraction.blocks import Block, PendingSet, blocks_of, requests
 from stackkit.extraction.dataset import CheckedDataset, open_dataset, part_of
@@ -70,7 +70,7 @@ def dataset_of(job: DatasetJob) -> CheckedDataset:
 
 
 def _opened(job: DatasetJob) -> CheckedDataset:
-    component = job.component.resolve(worker_host(job.settings))
+    component = job.component.resolve_on_worker(job.settings)
     try:
         dataset = open_dataset(component, least_classes=1)
         dataset = part_of(dataset, *job.shard) if job.shard else dataset
@@ -225,9 +225,10 @@ class Session:
 
 def _sets_of(job: ExtractionJob) -> list[FeatureSet]:
     """Return the sets of a job; raises StackkitError unless their features have the same keys."""
-    host, backbones = worker_host(job.dataset.settings), list[CheckedBackbone]()
+    backbones = list[CheckedBackbone]()
     for reference in job.backbones:
-        backbones.append(_with_weights(reference, make_backbone(reference.resolve(host))))
+        component = reference.resolve_on_worker(job.dataset.settings)
+        backbones.append(_with_weights(reference, make_backbone(component)))
     sets = feature_sets(backbones)
     for told in job.sets:
         ours = sets[told.number].key if told.number < len(sets) else None

@@ -1,0 +1,44 @@
+"""Workers that live longer than one command: each command finds the plugins that it was started with."""
+
+import pytest
+from support.toys_on_workers import PLUGIN, forget_plugins
+
+from stackkit.api.errors import PluginError
+from stackkit.execution.references import ComponentReference, host_settings, worker_host
+from stackkit.host.registry import Registry
+
+
+@pytest.fixture(autouse=True)
+def no_plugins_remain():
+    yield
+    forget_plugins()
+
+
+def named(path, monkeypatch):
+    """The settings and the component of a command with a plugin in a single file."""
+    monkeypatch.setenv("STACKKIT_PLUGIN_FILES", str(path))
+    settings = host_settings()
+    component = Registry(host=worker_host(settings, again=True)).one("backbone", "quarters")
+    return settings, ComponentReference.of(component)
+
+
+def test_the_next_command_may_name_an_edited_plugin_or_another_one_of_the_same_name(
+    tmp_path, monkeypatch
+):
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "worker_toys.py").write_text(PLUGIN)
+    path = tmp_path / "one" / "worker_toys.py"
+    settings, reference = named(path, monkeypatch)
+    old = worker_host(settings)
+    path.write_text(f"{PLUGIN}\n# edited")
+    edited = ComponentReference.of(
+        Registry(host=worker_host(settings, again=True)).one("backbone", "quarters")
+    )
+    with pytest.raises(PluginError, match="must be the same file there"):
+        edited.resolve(old)
+    assert edited.resolve_on_worker(settings).component.version == edited.version
+    with pytest.raises(PluginError, match="must be the same file there"):
+        reference.resolve_on_worker(settings)
+    settings, other = named(tmp_path / "two" / "worker_toys.py", monkeypatch)
+    assert other.resolve_on_worker(settings).component.distribution.startswith(str(tmp_path / "two"))
