@@ -10,9 +10,9 @@
 `speedup` passes photographs through a real network; `overhead` and `memory` use generated images and a
 cheap stand-in for a network (benchmarks/generated_images.py); `writer`, `listing` and `shards` write
 random features. Every table has the alternative that it is compared with, measured in the same call.
-Times are medians of --repeats; `speedup` begins with a run that is not measured, which converts the network.
-Run it on a machine that does nothing else. Stores are made in a temporary folder (--folder chooses the
-disk) and removed.
+Times are medians of --repeats; `speedup` begins with a run that is not measured, which converts the
+network. Run it on a machine that does nothing else. Stores are made in a temporary folder (--folder
+chooses the disk) and removed.
 """
 
 from __future__ import annotations
