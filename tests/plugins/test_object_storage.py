@@ -344,6 +344,7 @@ class TestRefused:
             "s3://AKIA:{}@bucket/x",
             "https://host/x?X-Amz-Signature={}",
             "https://user:{}@host/x",
+            "https://{}@host/x",
             "abfs://box@account.dfs.core.windows.net/x?sig={}",
         ],
     )
