@@ -56,7 +56,8 @@ class Executor(Protocol):
         -------
         object
             Stands for the value among the arguments of `submit` and `on_each_worker`. It stays valid
-            until the executor is closed, also if a worker dies.
+            until the executor is closed, also if a worker dies. When it is no longer referenced here,
+            the executor may free the value.
 
         """
 

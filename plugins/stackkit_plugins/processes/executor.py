@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager
@@ -47,24 +48,26 @@ class ProcessesExecutor:
 
     def submit(self, function: Callable[..., Any], /, *arguments: Any) -> Future[Any]:
         """Begin a task in a process that is free."""
-        call, shared = _packed(function, arguments)
-        return self._begin(worker.carry_out, call, *shared)
+        call, shared = packed(function, arguments)
+        return self._begin(shared, worker.carry_out, call)
 
     def share(self, value: Any) -> Shared:
         """Write a value to a file that each process reads once; arrays are memory-mapped."""
         self._check_open()
-        return Shared(self._folder.write(value))
+        shared = Shared(self._folder.write(value))
+        weakref.finalize(shared, self._folder.remove, shared.key).atexit = False
+        return shared
 
     def on_each_worker(
         self, function: Callable[..., Any], /, *arguments: Any
     ) -> Mapping[str, Future[Any]]:
         """Begin a task in every process; each waits until all of them have one."""
-        call, shared = _packed(function, arguments)
+        call, shared = packed(function, arguments)
         self._check_open()
         meeting = self._folder.new_folder()
         return {
             f"process {number} of {self.n_workers}": self._begin(
-                worker.meet_and_carry_out, meeting, self.n_workers, call, *shared
+                shared, worker.meet_and_carry_out, meeting, self.n_workers, call
             )
             for number in range(1, self.n_workers + 1)
         }
@@ -78,7 +81,10 @@ class ProcessesExecutor:
         self._pool.shutdown(wait=True, kill_workers=True)
         self._folder.close()
 
-    def _begin(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
+    def _begin(
+        self, shared: tuple[Shared, ...], function: Callable[..., Any], *arguments: Any
+    ) -> Future[Any]:
+        arguments += tuple(each.key for each in shared)
         with self._lock, _without_ctrl_c():
             self._check_open()
             try:
@@ -89,7 +95,7 @@ class ProcessesExecutor:
                 begun = self._pool.submit(function, *arguments)
         future = Future[Any]()
         future.set_running_or_notify_cancel()
-        begun.add_done_callback(lambda done: _pass_on(done, future))
+        begun.add_done_callback(lambda done, _=shared: _pass_on(done, future))
         return future
 
     def _new_pool(self) -> ProcessPoolExecutor:
@@ -107,11 +113,6 @@ class ProcessesExecutor:
     def _check_open(self) -> None:
         if self._closed:
             raise ExecutorError("the executor is closed and takes no more tasks")
-
-
-def _packed(function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[bytes, list[str]]:
-    call, shared = packed(function, arguments)
-    return call, [each.key for each in shared]
 
 
 @contextmanager

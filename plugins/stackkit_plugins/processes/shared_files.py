@@ -43,6 +43,10 @@ class SharedFolder:
             ) from error
         return path
 
+    def remove(self, path: str) -> None:
+        """Remove a file; a process that has mapped it still reads it until it forgets it."""
+        Path(path).unlink(missing_ok=True)
+
     def new_folder(self) -> str:
         """Return the path of a new, empty folder."""
         return tempfile.mkdtemp(dir=self.path)

@@ -6,7 +6,6 @@ import os
 import signal
 import threading
 import time
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,9 @@ from stackkit_plugins.shared import remote_calls
 
 PARENT_CHECK_S = 1.0
 MEETING_CHECK_S = 0.02
+
+_values: dict[str, Any] = {}
+"""The shared values that this process has read, by the paths of their files."""
 
 
 def begin(parent: int) -> None:
@@ -37,9 +39,12 @@ def carry_out(call: bytes, *files: str) -> bytes:
     return remote_calls.carry_out(call, *map(_value, files))
 
 
-@cache
 def _value(file: str) -> Any:
-    return joblib.load(file, mmap_mode="r")
+    if file not in _values:
+        for known in [known for known in _values if not Path(known).exists()]:
+            del _values[known]  # it was freed
+        _values[file] = joblib.load(file, mmap_mode="r")
+    return _values[file]
 
 
 def meet_and_carry_out(folder: str, workers: int, call: bytes, *files: str) -> bytes:

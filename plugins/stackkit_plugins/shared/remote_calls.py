@@ -14,9 +14,12 @@ from typing import Any
 from stackkit.api import ExecutorError
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Shared:
-    """Stands for a value that was shared; `key` tells it from others of the same executor."""
+    """Stands for a value that was shared; `key` tells it from others of the same executor.
+
+    When the last reference to it is gone, so is the value. A task in flight holds one.
+    """
 
     key: str
 

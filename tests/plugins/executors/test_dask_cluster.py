@@ -122,6 +122,10 @@ def test_shared_values_survive_the_death_of_all_workers(
     threading.Timer(0.5, cluster.start_worker).start()
     futures = [executor.submit(tasks.total, shared, number) for number in range(6)]
     assert [future.result(60)[2] for future in futures] == [TOTAL + number for number in range(6)]
+    del shared  # nothing stands for the value any more, and the workers free it
+    held = executor._connection.client.run
+    while any(held(lambda dask_worker: len(dask_worker.data)).values()):
+        time.sleep(0.1)
     executor.close()
     assert capfd.readouterr().err == ""
 

@@ -61,6 +61,11 @@ def test_a_value_is_mapped_into_the_memory_of_workers_and_errors_say_how_they_en
     executor = ProcessesExecutor(workers=1)
     shared = executor.share(np.arange(1000))
     assert executor.submit(type, shared).result(30) is np.memmap
+    file = Path(shared.key)
+    assert file.exists()
+    del shared  # nothing stands for the value any more
+    assert not file.exists()
+    assert executor.submit(np.sum, executor.share(np.arange(5))).result(30) == 10
     with pytest.raises(ExecutorError, match="the result of allocate_lock cannot be sent back"):
         executor.submit(threading.Lock).result(30)
     with pytest.raises(ExecutorError, match="lambda> cannot be sent to workers"):
