@@ -18,6 +18,7 @@ from stackkit.evaluation.features import Features
 from stackkit.store import FeatureStore
 from stackkit.store.catalogue import entries, row_states, to_remove
 from stackkit.store.export import export
+from stackkit.store.locks import locked_temporary
 from stackkit.store.metadata import read_contents
 from stackkit.store.shards import Shard, parse_shard
 
@@ -190,6 +191,24 @@ def test_float16_rows_of_shards_are_converted_when_they_are_read(tmp_path):
         matrix = file.view()
         assert matrix[3:5].dtype == np.float32
         assert np.array_equal(matrix[:], file.read())
+
+
+def test_a_file_that_another_process_removes_before_it_is_locked_is_created_again(tmp_path):
+    begun = []
+
+    def lock_too_late(file):
+        begun.append(Path(file.name))
+        if len(begun) == 1:  # another writer has just removed what it took for a leftover
+            begun[0].unlink()
+        if len(begun) == 2:  # and is about to remove this one
+            raise BlockingIOError
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("stackkit.store.locks.lock", lock_too_late)
+        with locked_temporary(tmp_path / "a.h5") as (temporary, file):
+            assert begun[2:] == [temporary]
+            assert os.path.samestat(temporary.stat(), os.fstat(file.fileno()))
+        assert not temporary.exists()
 
 
 def test_four_processes_write_at_once_and_a_killed_one_loses_nothing_of_the_others(tmp_path):

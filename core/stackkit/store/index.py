@@ -17,11 +17,10 @@ from stackkit.store.create import TEXT, file_attributes
 from stackkit.store.errors import DamagedFileError
 from stackkit.store.integrity import INDEX_VERSION, USER_BLOCK_BYTES, read_seal, write_seal
 from stackkit.store.keys import DatasetRows
-from stackkit.store.locks import remove_idle
+from stackkit.store.locks import locked_temporary, remove_idle
 from stackkit.store.metadata import Contents, joined, read_contents
 from stackkit.store.reading import intact_rows, is_whole
 from stackkit.store.shards import Shard, shard_named, shards_in
-from stackkit.utils.files import atomic_write
 
 
 def is_index(path: Path) -> bool:
@@ -39,16 +38,16 @@ def write_index(contents: Contents) -> None:
     attributes = _attributes(contents)
     if not _makes_way(contents) or _is_current(contents.path, attributes):
         return
-    with atomic_write(contents.path) as temporary:
+    with locked_temporary(contents.path) as (temporary, file):
         with h5py.File(temporary, "w", userblock_size=USER_BLOCK_BYTES, locking=False) as h5:
             h5.attrs.update(attributes)
             names = np.array(contents.rows.classes, dtype=object)
             h5.create_dataset("class_names", data=names, dtype=TEXT)
             for name, dtype, width in _columns(contents):
                 h5.create_virtual_dataset(name, _layout(contents, name, dtype, width))
-        with temporary.open("r+b", buffering=0) as file:
-            write_seal(file, (0, 0), (0, 0), INDEX_VERSION)
-            os.fsync(file.fileno())
+        write_seal(file, (0, 0), (0, 0), INDEX_VERSION)
+        os.fsync(file.fileno())
+        temporary.replace(contents.path)
 
 
 def _makes_way(contents: Contents) -> bool:

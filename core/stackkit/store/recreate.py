@@ -12,11 +12,10 @@ from stackkit.api.errors import StoreError
 from stackkit.store.create import create_file, sync_folder
 from stackkit.store.integrity import FORMAT_VERSION
 from stackkit.store.keys import BackboneKey, DatasetRows
-from stackkit.store.locks import lock, locked, remove_idle, require_unlocked
+from stackkit.store.locks import locked, locked_temporary, remove_idle, require_unlocked
 from stackkit.store.metadata import Contents, read_contents
 from stackkit.store.reuse import Source, copy_known_rows, source_at
 from stackkit.store.rows import RowLayout
-from stackkit.utils.files import temporary_path
 
 TEMPORARY_FILES = ".*.h5.*"
 """Glob pattern of files that are being created, or were when their process was killed."""
@@ -48,28 +47,22 @@ def create_with_known_rows(
     # space for all rows.
     for leftover in path.parent.glob(TEMPORARY_FILES):
         remove_idle(leftover)
-    temporary = temporary_path(path)
-    try:
-        # Not `atomic_write`, because the rename must happen under two locks. The lock on the old file
-        # keeps other processes from writing rows that would not be copied. The lock on the temporary
-        # file keeps them from removing it as a leftover; `atomic_write` renames after it is closed.
-        with locked(path) as existed, temporary.open("x+b", buffering=0) as file:
-            lock(file)
+    # Not `atomic_write`, because the rename must happen under two locks. The lock on the old file keeps
+    # other processes from writing rows that would not be copied. The lock on the temporary file keeps
+    # them from removing it as a leftover; `atomic_write` renames after it is closed.
+    with locked(path) as existed, locked_temporary(path) as (temporary, file):
 
-            def fill(layout: RowLayout) -> list[Any]:
-                origins = copy_known_rows(file, layout, path, key, rows)
-                return _distinct([*origins, provenance] if provenance else origins)
+        def fill(layout: RowLayout) -> list[Any]:
+            origins = copy_known_rows(file, layout, path, key, rows)
+            return _distinct([*origins, provenance] if provenance else origins)
 
-            create_file(temporary, file, key, rows, fill)
-            if not existed and path.exists():
-                # Another process has created the file in the meantime, and must not lose it while it
-                # is writing. Once it has ended, its rows are merely computed again.
-                require_unlocked(path)
-            temporary.replace(path)
-        sync_folder(path.parent)
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
+        create_file(temporary, file, key, rows, fill)
+        if not existed and path.exists():
+            # Another process has created the file in the meantime, and must not lose it while it is
+            # writing. Once it has ended, its rows are merely computed again.
+            require_unlocked(path)
+        temporary.replace(path)
+    sync_folder(path.parent)
     if rows.shard is None:  # the rows of one shard do not tell which files all of them supersede
         _remove_superseded(path, key, rows)
 
