@@ -9,9 +9,10 @@
 
 `speedup` passes photographs through a real network; `overhead` and `memory` use generated images and a
 cheap stand-in for a network (benchmarks/generated_images.py); `writer`, `listing` and `shards` write
-random features. Every table has the alternative that it is compared with, measured in the same call. Run
-it on a machine that does nothing else. Stores are made in a temporary folder (--folder chooses the disk)
-and removed.
+random features. Every table has the alternative that it is compared with, measured in the same call.
+Times are medians of --repeats; `speedup` begins with a run that is not measured, which converts the
+network. Run it on a machine that does nothing else. Stores are made in a temporary folder (--folder
+chooses the disk) and removed.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -41,8 +43,12 @@ WIDTH = 1280
 CHUNK = 512
 """Rows that are committed, and synced to the disk, at a time."""
 
+ONE_CORE = "local, one core"
+
 MEASURED = """
-import resource, sys, time
+import os, resource, sys, time
+if os.environ.get("ONE_CORE"):
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 from stackkit.cli.main import main
 start = time.perf_counter()
 try:
@@ -69,13 +75,21 @@ def timed(work: Callable[[], Any]) -> tuple[float, Any]:
     return time.perf_counter() - start, found
 
 
-def extraction(folder: Path, *options: str, plugin: Path | None = None) -> tuple[float, float, float]:
+def extraction(
+    folder: Path, *options: str, executor: str, plugin: Path | None = None
+) -> tuple[float, float, float]:
     """Return seconds, and the peak memory of the driver and of its largest child in MB."""
+    chosen = [*options, "--executor", executor.partition(",")[0]]
+    environment = {**os.environ, **({"ONE_CORE": "1"} if executor == ONE_CORE else {})}
     with tempfile.TemporaryDirectory(dir=folder) as store:
         loaded = ["--plugin", str(plugin)] if plugin else []
-        command = [sys.executable, "-c", MEASURED, *loaded, "extract", *options, "--store", store]
+        command = [sys.executable, "-c", MEASURED, *loaded, "extract", *chosen, "--store", store]
         done = subprocess.run(
-            [*command, "--progress", "none"], capture_output=True, text=True, check=False
+            [*command, "--progress", "none"],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=environment,
         )
     last = [line.split() for line in done.stderr.splitlines() if line.startswith("MEASURED")]
     if not last or last[-1][-1] != "0":
@@ -85,29 +99,44 @@ def extraction(folder: Path, *options: str, plugin: Path | None = None) -> tuple
 
 
 def speedup(options: argparse.Namespace) -> None:
-    """Compare executors on photographs and a real network, start-up included."""
-    dataset = f"cub200:root={options.images},limit={options.limit}"
-    seconds = {}
-    for executor in options.executors.split(","):
-        chosen = ("--dataset", dataset, "--backbones", options.backbones, "--executor", executor)
-        seconds[executor] = extraction(options.folder, *chosen)[0]
-    first = next(iter(seconds.values()))
-    rows = [(name, f"{each:.1f}", f"{first / each:.2f}") for name, each in seconds.items()]
-    table("Extraction of photographs, start-up included", ("executor", "s", "speed-up"), rows)
+    """Compare executors with one core on photographs and a real network, with and without start-up."""
+
+    def measured(executor: str, limit: int) -> float:
+        dataset = f"cub200:root={options.images},limit={limit}"
+        chosen = ("--dataset", dataset, "--backbones", options.backbones)
+        return extraction(options.folder, *chosen, executor=executor)[0]
+
+    measured(ONE_CORE, options.limit)  # converts the network and fills the cache of the disk
+    rows, first = [], (0.0, 0.0)
+    for executor in (ONE_CORE, *options.executors.split(",")):
+        less, more = (
+            [measured(executor, limit) for _ in range(options.repeats)] for limit in (1, options.limit)
+        )
+        whole, further = median(more), median(more) - median(less)
+        first = (whole, further) if executor == ONE_CORE else first
+        spread = f"{min(more):.1f} to {max(more):.1f}"
+        ratios = [f"{first[0] / whole:.2f}", f"{first[1] / further:.2f}"]
+        rows.append((executor, f"{median(less):.1f}", f"{whole:.1f}", spread, *ratios))
+    names = ("s for 1 photograph of each class", f"s for {options.limit}", "range")
+    headings = ("executor", *names, "speed-up over one core", "without start-up")
+    table(f"Extraction of photographs on {os.cpu_count()} cores", headings, rows)
 
 
 def generated(folder: Path, count: int, executor: str) -> tuple[float, float, float]:
     """Measure an extraction of `count` generated images with the stand-in network."""
     chosen = ("--dataset", f"generated-images:count={count}", "--backbones", "stand-in")
     dtype = ("--feature-dtype", "float16")
-    return extraction(folder, *chosen, *dtype, "--executor", executor, plugin=PLUGIN)
+    return extraction(folder, *chosen, *dtype, executor=executor, plugin=PLUGIN)
 
 
 def overhead(options: argparse.Namespace) -> None:
     """Measure the time per image that is not the network's, from two numbers of images."""
     few, many, rows = 2_000, 22_000, []
     for executor in options.executors.split(","):
-        less, more = (generated(options.folder, count, executor)[0] for count in (few, many))
+        less, more = (
+            median(generated(options.folder, count, executor)[0] for _ in range(options.repeats))
+            for count in (few, many)
+        )
         rows.append((executor, f"{less:.1f}", f"{(more - less) / (many - few) * 1e3:.3f}"))
     headings = ("executor", f"s for {few:,} images", "ms per further image")
     table("Cost per image without reading and networks (stand-in network)", headings, rows)
@@ -155,8 +184,11 @@ def writer(options: argparse.Namespace) -> None:
     results = []
     for chunk in (1, 32, 512, 4096):
         rows = rows_of(min(options.rows, 200 * chunk))
-        with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-            rate = len(rows.samples) / fill(Path(folder), rows, chunk)
+        seconds = []
+        for _ in range(options.repeats):
+            with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+                seconds.append(fill(Path(folder), rows, chunk))
+        rate = len(rows.samples) / median(seconds)
         results.append((chunk, f"{rate:,.0f}", f"{rate * WIDTH * 2 / 1e6:,.1f}"))
     headings = ("rows per commit (one fsync)", "rows/s", "MB/s")
     table(f"One writer, {WIDTH} features as float16", headings, results)
@@ -196,7 +228,7 @@ def shards(options: argparse.Namespace) -> None:
     """Compare four processes that write four shards with one process that writes a plain file."""
     rows = rows_of(min(options.rows, 200_000))
     results = []
-    for of in (1, 4):
+    for of in (1, 4) * options.repeats:  # in turns, as a disk may become slower meanwhile
         with tempfile.TemporaryDirectory(dir=options.folder) as name:
             folder = Path(name)
             parts = [(folder, rows, part, of) for part in range(1, of + 1)]
@@ -229,8 +261,9 @@ def main() -> None:
     parser.add_argument(
         "--images", type=Path, default=Path("CUB_200_2011"), help="folder of CUB-200-2011"
     )
-    parser.add_argument("--limit", type=int, default=5, help="photographs of each class")
+    parser.add_argument("--limit", type=int, default=60, help="photographs of each class")
     parser.add_argument("--backbones", default="efficientnet-lite0")
+    parser.add_argument("--repeats", type=int, default=3, help="of which times are medians")
     parser.add_argument("--executors", default=",".join(EXECUTORS))
     parser.add_argument("--counts", default="1000,10000,100000", help="numbers of generated images")
     parser.add_argument("--rows", type=int, default=1_000_000)

@@ -46,6 +46,8 @@ class TestBrokenFiles:
     def test_a_missing_file_is_reported_as_missing(self, tmp_path):
         with pytest.raises(ImageError, match=r"^the file is missing$"):
             read_image(tmp_path / "gone.jpg")
+        with pytest.raises(ImageError, match="URLs are not read here, download the image first"):
+            read_image(Path("s3://bucket/gone.jpg"))
 
     def test_an_empty_file_is_reported_as_empty(self, tmp_path):
         (tmp_path / "empty.jpg").touch()

@@ -1,9 +1,11 @@
 """Shards: ranges of rows in files of their own, and the index that joins them without a copy."""
 
+import os
 import signal
 import subprocess
 import sys
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -16,25 +18,35 @@ from stackkit.evaluation.features import Features
 from stackkit.store import FeatureStore
 from stackkit.store.catalogue import entries, row_states, to_remove
 from stackkit.store.export import export
+from stackkit.store.locks import locked_temporary
 from stackkit.store.metadata import read_contents
 from stackkit.store.shards import Shard, parse_shard
 
 WHOLE = rows_of(range(COUNT))
-WRITER = """
-import sys
+WRITERS = """
+import os, signal, sys
 from pathlib import Path
-sys.path[:0] = sys.argv[3:]
+sys.path[:0] = sys.argv[2:]
 from test_store import KEY, FeatureStore, features_of, rows_of
 from stackkit.store.shards import Shard
 rows = rows_of(range(4000))
-shard = Shard(part=int(sys.argv[2]), of=4, listing=rows.listing)
-first = shard.range(4000).start
-with FeatureStore(Path(sys.argv[1])).open(KEY, rows.part(shard), {"by": "a test"}) as file:
-    todo = file.pending()
-    for start in range(0, len(todo), 25):
-        block = todo[start : start + 25]
-        file.write(block, features_of([first + row for row in block]))
-        print(*block, flush=True)
+
+def write(part):
+    shard = Shard(part=part, of=4, listing=rows.listing)
+    first = shard.range(4000).start
+    with FeatureStore(Path(sys.argv[1])).open(KEY, rows.part(shard), {"by": "a test"}) as file:
+        todo = file.pending()
+        for start in range(0, len(todo), 25):
+            block = todo[start : start + 25]
+            file.write(block, features_of([first + row for row in block]))
+            if (part, start) == (2, 250):
+                os.kill(os.getpid(), signal.SIGKILL)
+
+for part in (1, 2, 3, 4):
+    if not os.fork():  # each loads nothing, which would take longer than to write
+        write(part)
+        os._exit(0)
+print(*(os.waitstatus_to_exitcode(os.wait()[1]) for _ in range(4)))
 """
 
 
@@ -181,26 +193,95 @@ def test_float16_rows_of_shards_are_converted_when_they_are_read(tmp_path):
         assert np.array_equal(matrix[:], file.read())
 
 
-def test_four_processes_write_at_once_and_a_killed_one_loses_nothing_of_the_others(tmp_path):
-    def started(part):
-        command = [sys.executable, "-c", WRITER, tmp_path, str(part), *Path(__file__).parents[:2]]
-        return subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, text=True)
+def test_a_file_that_another_process_removes_before_it_is_locked_is_created_again(tmp_path):
+    begun = []
 
-    writers = [started(part) for part in range(1, 5)]
-    victim = writers[1]
-    committed = [int(row) for row in victim.stdout.readline().split()]
-    victim.send_signal(signal.SIGKILL)
-    committed += [int(row) for row in victim.communicate()[0].split()]
-    for each in (writers[0], *writers[2:]):
-        each.communicate()
-        assert each.returncode == 0
+    def lock_too_late(file):
+        begun.append(Path(file.name))
+        if len(begun) == 1:  # another writer has just removed what it took for a leftover
+            begun[0].unlink()
+        if len(begun) == 2:  # and is about to remove this one
+            raise BlockingIOError
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("stackkit.store.locks.lock", lock_too_late)
+        with locked_temporary(tmp_path / "a.h5") as (temporary, file):
+            assert begun[2:] == [temporary]
+            assert os.path.samestat(temporary.stat(), os.fstat(file.fileno()))
+        assert not temporary.exists()
+
+
+def test_four_processes_write_at_once_and_a_killed_one_loses_nothing_of_the_others(tmp_path):
+    command = [sys.executable, "-c", WRITERS, tmp_path, *Path(__file__).parents[:2]]
+    ended = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=True).stdout
+    assert sorted(map(int, ended.split())) == [-signal.SIGKILL, 0, 0, 0]
     rows, store = rows_of(range(4000)), FeatureStore(tmp_path)
     pending = store.pending(KEY, rows)
-    assert set(pending) <= set(range(1000, 2000)) - {1000 + row for row in committed}
-    again = started(2)
-    again.communicate()
-    assert again.returncode == 0
+    assert pending == list(range(1275, 2000))
+    with store.open(KEY, rows, {"by": "a test"}) as file:
+        file.write(pending, features_of(pending))
     with store.open(KEY, rows, {}, create=False) as file:
         assert file.pending() == []
         assert np.array_equal(file.read(), features_of(range(4000)))
         assert file.read().shape == (4000, WIDTH)
+
+
+def test_shards_of_another_count_give_their_rows(store):
+    for part in (1, 2):
+        write_shard(store, part, of=2)
+    assert [store.pending(KEY, shard_of(part)) for part in (1, 2, 3, 4)] == [[], [], [], []]
+
+
+def test_of_several_counts_the_one_that_is_complete_is_read(store):
+    for part, of in [(1, 2), (2, 2), (1, 4), (2, 4), (3, 4)]:
+        write_shard(store, part, of)
+    with opened(store, create=False) as file:
+        assert [each.shard.of for each in file.contents.shards] == [2, 2]
+
+
+def test_rows_of_shards_are_not_computed_again_for_a_plain_file_that_was_begun_before(store):
+    with opened(store) as file:
+        file.write([0, 1], features_of([0, 1]))
+    with store.open(KEY, shard_of(1), {}) as file:
+        assert file.pending() == [2, 3, 4]
+    assert len(entries(store.folder)) == 2
+    for part in (1, 2, 3, 4):
+        write_shard(store, part)
+    assert store.pending(KEY, WHOLE) == []
+    assert [(each.state, len(each.shards)) for each in entries(store.folder)] == [("complete", 4)]
+
+
+def test_a_complete_plain_file_is_kept_beside_shards(store):
+    with opened(store) as file:
+        file.write(range(COUNT), features_of(range(COUNT)))
+    for part in (1, 2, 3, 4):
+        write_shard(store, part)
+    with opened(store, create=False) as file:
+        assert not file.contents.shards
+
+
+def test_a_plain_file_that_supersedes_shards_leaves_no_index_of_what_is_gone(store, shards):
+    assert len(entries(store.folder)) == 1
+    with store.open(KEY, rows_of(range(COUNT + 2)), {}):
+        (left,) = entries(store.folder)
+    assert (left.state, left.stored, left.shards) == ("partial", COUNT, ())
+
+
+def test_removing_an_old_index_keeps_the_shards_that_another_one_joins(store, shards):
+    changed = replace(WHOLE, fingerprints=["new", *WHOLE.fingerprints[1:]])
+    with store.open(KEY, changed, {}):
+        pass
+    found = entries(store.folder)
+    old = next(each for each in found if shards[1] in each.shards)  # with the old shard 1/4
+    os.utime(old.path, (0, 0))
+    chosen = [replace(each, used=0.0) if each is old else each for each in found]
+    removed = {one.path for one in to_remove(chosen, 10.0, older_than_s=5, keep_bytes=None)}
+    assert removed == {old.path, shards[1]}
+
+
+def test_the_index_of_many_shards_is_written_once_when_all_are_opened(store, shards, monkeypatch):
+    calls = []
+    monkeypatch.setattr("stackkit.store.store.write_index", calls.append)
+    monkeypatch.setattr("stackkit.store.index.write_index", calls.append)
+    with opened(store):
+        assert len(calls) == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -26,6 +27,9 @@ T = TypeVar("T")
 
 _TILE_WIDTH, _TILE_LENGTH = 322, 323
 """Tags of TIFF."""
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:[/\\]")
+"""A URL as `pathlib` has it, with one slash; a drive of Windows is none."""
 
 
 def bytes_fingerprint(content: bytes, options: PixelOptions = DEFAULT_PIXELS) -> str:
@@ -219,6 +223,8 @@ def _reason(source: Source, name: str, error: BaseException) -> str:
     from PIL import Image, UnidentifiedImageError
 
     if isinstance(error, FileNotFoundError):
+        if _URL.match(str(source)):
+            return "the file is missing; URLs are not read here, download the image first"
         return "the file is missing"
     if _is_empty(source):
         return "the file is empty"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +13,7 @@ import numpy as np
 
 from stackkit.store.errors import DamagedFileError, NewerFormatError, OtherFileError
 from stackkit.store.metadata import Contents, read_contents
-from stackkit.store.reading import intact_rows, written
+from stackkit.store.reading import intact_rows, is_whole, written
 from stackkit.store.recreate import TEMPORARY_FILES
 from stackkit.utils.retention import Removal, select_unused
 
@@ -118,9 +118,7 @@ def entry_at(path: Path) -> Entry:
         # Rows are counted by their checksums alone, because reading all features of a large store
         # would take minutes. `row_states` checks them.
         stored = int(written(contents).sum())
-        # The texts of the rows are read only if some are missing: they may be of unreadable images.
-        whole = stored == contents.layout.count or stored >= contents.rows.n_readable
-        state = "complete" if whole else "partial"
+        state = "complete" if is_whole(contents, stored) else "partial"
     return Entry(
         path=path,
         state=state,
@@ -195,14 +193,17 @@ def to_remove(
     others = [entry for entry in found if entry not in damaged]
     chosen = select_unused(others, now, older_than_s=older_than_s, keep_bytes=keep_bytes)
     shards = {entry.path: entry.shards for entry in others}
+    # An image that changed makes another shard and index; both indexes join the other shards.
+    kept = {part for path in shards.keys() - {one.path for one in chosen} for part in shards[path]}
     return [
         *(Removal.of(entry, "damaged") for entry in damaged),
-        *(part for one in chosen for part in _parts(one, shards[one.path])),
+        *(part for one in chosen for part in _parts(one, shards[one.path], kept)),
     ]
 
 
-def _parts(one: Removal, shards: Sequence[Path]) -> list[Removal]:
-    """Return the removals of an index, first of itself, and of its shards."""
+def _parts(one: Removal, shards: Sequence[Path], kept: Set[Path]) -> list[Removal]:
+    """Return the removals of an index, first of itself, and of its shards but those that are kept."""
     sizes = {path: path.stat().st_size for path in shards if path.exists()}
     own = replace(one, size=one.size - sum(sizes.values()))
-    return [own, *(Removal(path=path, size=size, reason=one.reason) for path, size in sizes.items())]
+    others = [(path, size) for path, size in sizes.items() if path not in kept]
+    return [own, *(Removal(path=path, size=size, reason=one.reason) for path, size in others)]

@@ -17,9 +17,10 @@ from stackkit.store.create import TEXT, file_attributes
 from stackkit.store.errors import DamagedFileError
 from stackkit.store.integrity import INDEX_VERSION, USER_BLOCK_BYTES, read_seal, write_seal
 from stackkit.store.keys import DatasetRows
+from stackkit.store.locks import locked_temporary, remove_idle
 from stackkit.store.metadata import Contents, joined, read_contents
+from stackkit.store.reading import intact_rows, is_whole
 from stackkit.store.shards import Shard, shard_named, shards_in
-from stackkit.utils.files import atomic_write
 
 
 def is_index(path: Path) -> bool:
@@ -30,20 +31,40 @@ def is_index(path: Path) -> bool:
 
 
 def write_index(contents: Contents) -> None:
-    """Write the index of joined files at `contents.path`, beside them, unless it is there already."""
+    """Write the index of joined files at `contents.path`, beside them, unless it is there already.
+
+    A plain file at this path stays if it is complete, or has a row that the joined files have not.
+    """
     attributes = _attributes(contents)
-    if _is_current(contents.path, attributes):
+    if not _makes_way(contents) or _is_current(contents.path, attributes):
         return
-    with atomic_write(contents.path) as temporary:
+    with locked_temporary(contents.path) as (temporary, file):
         with h5py.File(temporary, "w", userblock_size=USER_BLOCK_BYTES, locking=False) as h5:
             h5.attrs.update(attributes)
             names = np.array(contents.rows.classes, dtype=object)
             h5.create_dataset("class_names", data=names, dtype=TEXT)
             for name, dtype, width in _columns(contents):
                 h5.create_virtual_dataset(name, _layout(contents, name, dtype, width))
-        with temporary.open("r+b", buffering=0) as file:
-            write_seal(file, (0, 0), (0, 0), INDEX_VERSION)
-            os.fsync(file.fileno())
+        write_seal(file, (0, 0), (0, 0), INDEX_VERSION)
+        os.fsync(file.fileno())
+        temporary.replace(contents.path)
+
+
+def _makes_way(contents: Contents) -> bool:
+    """Return whether there is no plain file at the path of an index, or it was removed as needless."""
+    path = contents.path
+    if not path.exists() or is_index(path):
+        return True
+    with suppress(StoreError):
+        plain = read_contents(path)
+        # Both have the same images in the same order, since the file name is a digest of them.
+        if not is_whole(plain) and _intact(plain) <= _intact(contents):
+            return remove_idle(path)
+    return False
+
+
+def _intact(contents: Contents) -> set[int]:
+    return {row for row, _ in intact_rows(contents)}
 
 
 def _attributes(contents: Contents) -> Mapping[str, Any]:
@@ -106,6 +127,4 @@ def join_if_complete(folder: Path, shard: Shard) -> None:
     with suppress(DamagedFileError):  # the damaged one is named when it is used
         shards = [read_contents(found[part]) for part in range(1, shard.of + 1)]
         whole = joined(folder, shards)
-        path = folder / whole.rows.file_name
-        if not path.exists() or is_index(path):
-            write_index(joined(path, shards))
+        write_index(joined(folder / whole.rows.file_name, shards))

@@ -13,6 +13,8 @@ from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
 
+from stackkit.utils.files import temporary_path
+
 if sys.platform != "win32":
     import fcntl
 
@@ -68,6 +70,34 @@ def locked(path: Path) -> Iterator[bool]:
     with file:
         lock(file)
         yield True
+
+
+@contextmanager
+def locked_temporary(target: Path) -> Iterator[tuple[Path, FileIO]]:
+    """Create an empty file beside `target`, yield its path and itself, and remove it if it is left.
+
+    It is locked, so that no other process takes it for a leftover, see `remove_idle`. One that did so
+    before the lock has removed it: then another one is created. HDF5 would otherwise write to a second
+    file of the same name.
+    """
+    temporary, file = _created(target)
+    try:
+        with file:
+            yield temporary, file
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def _created(target: Path) -> tuple[Path, FileIO]:
+    while True:
+        temporary = temporary_path(target)
+        file = temporary.open("x+b", buffering=0)
+        with suppress(BlockingIOError):
+            lock(file)
+            if temporary.exists():
+                return temporary, file
+        file.close()
 
 
 def require_unlocked(path: Path) -> None:

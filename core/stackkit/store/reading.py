@@ -31,6 +31,13 @@ def intact_rows(contents: Contents) -> Iterator[tuple[int, Stored]]:
             yield row, features[row - start]
 
 
+def is_whole(contents: Contents, stored: int | None = None) -> bool:
+    """Return whether all rows of readable images were written, of which `stored` are known to be."""
+    stored = int(written(contents).sum()) if stored is None else stored
+    # The texts of the rows are read only if some are missing: they may be of unreadable images.
+    return stored == contents.layout.count or stored >= contents.rows.n_readable
+
+
 def written(contents: Contents) -> NDArray[np.bool_]:
     """Return (n,) whether each row was written, by its checksum alone."""
     found = []

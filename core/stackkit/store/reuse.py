@@ -101,13 +101,12 @@ def source_at(path: Path, key: BackboneKey, rows: DatasetRows) -> Source | None:
 
 
 def _is_sibling(path: Path, shard: Shard | None) -> bool:
-    """Return whether a file is another shard of the same list of images.
+    """Return whether a file is a shard of the same list of images, and has none of these.
 
-    Its rows belong to other images, so every shard need not read all others for the few of them that are
-    copies.
+    Every shard need not read all others for the few of their rows that are copies.
     """
     other = shard_named(path.name) if shard else None
-    return bool(shard and other and shard.listing == other.listing and shard.part != other.part)
+    return bool(shard and other and shard.listing == other.listing and not shard.overlaps(other))
 
 
 def _salvaged(path: Path, key: BackboneKey, rows: DatasetRows) -> Source | None:

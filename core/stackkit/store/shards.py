@@ -7,7 +7,6 @@ of which list of images, so the shards that belong together are found without op
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +49,12 @@ class Shard:
         """The part of a file name that says which shard it is."""
         return f"{self.listing}-{self.part:03}of{self.of:03}"
 
+    def overlaps(self, other: Shard) -> bool:
+        """Return whether an image may be in both shards, of whatever numbers of shards."""
+        return (self.part - 1) * other.of < other.part * self.of and (
+            other.part - 1
+        ) * self.of < self.part * other.of
+
     def range(self, count: int) -> range:
         """Return the rows of the shard, of `count` rows; sizes of shards differ by 1 at most."""
         return range(count * (self.part - 1) // self.of, count * self.part // self.of)
@@ -79,10 +84,9 @@ def shards_in(folder: Path, listing: str) -> list[Path]:
     return sorted(folder.glob(f"*-{listing}-???of???-????????????.h5"))
 
 
-def by_count(paths: Iterable[Path]) -> list[int]:
-    """Return the numbers of shards that files belong to, the one with most files first."""
-    counts = Counter(shard.of for path in paths if (shard := shard_named(path.name)))
-    return sorted(counts, key=lambda of: (-counts[of], of))
+def counts_of(paths: Iterable[Path]) -> set[int]:
+    """Return the numbers of shards, the N of "I/N", that files belong to."""
+    return {shard.of for path in paths if (shard := shard_named(path.name))}
 
 
 def listed(shards: Sequence[Shard]) -> str:

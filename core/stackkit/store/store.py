@@ -18,9 +18,10 @@ from stackkit.store.file import FeatureFile
 from stackkit.store.index import is_index, join_if_complete, write_index
 from stackkit.store.keys import BackboneKey, DatasetRows, FeatureDtype, slug
 from stackkit.store.metadata import Contents, joined, read_contents
+from stackkit.store.reading import is_whole
 from stackkit.store.recreate import create_with_known_rows, must_recreate
 from stackkit.store.reuse import row_sources
-from stackkit.store.shards import ENDING, Shard, by_count, shard_named, shards_in
+from stackkit.store.shards import ENDING, Shard, counts_of, shard_named, shards_in
 
 
 class FeatureStore:
@@ -86,16 +87,17 @@ class FeatureStore:
         path = self._path(key, rows)
         if rows.shard or not any(shard_named(each.name) for each in path.parent.glob("*.h5")):
             return []
-        if path.exists() and not is_index(path):
-            return []
         present = shards_in(path.parent, rows.listing)
         names = {each.name[-len(ENDING) :] for each in present}
-        for count in by_count(present):
+        best, found = 0.0, list[DatasetRows]()
+        for count in sorted(counts_of(present)):
             all_parts = (Shard(part=i, of=count, listing=rows.listing) for i in range(1, count + 1))
             parts = [rows.part(shard) for shard in all_parts]
-            if any(part.ending in names for part in parts):
-                return parts
-        return []
+            share = sum(part.ending in names for part in parts) / count
+            if share > best:
+                best, found = share, parts
+        # A plain file that was begun gave its rows to the shards when they were created.
+        return [] if _is_plain(path) and (best < 1 or _is_complete(path)) else found
 
     def row_bytes(self, feature_dim: int) -> int:
         """Return the bytes that the features of one image need on disk."""
@@ -202,6 +204,21 @@ class FeatureStore:
         path = self._path(key, rows)
         if parts := self._shards(key, rows):
             return self._open_shards(path, key, parts, provenance, create=create)
+        file = self._open_file(path, key, rows, provenance, create=create)
+        if create and rows.shard:
+            with storage_errors(path):
+                join_if_complete(path.parent, rows.shard)
+        return file
+
+    def _open_file(
+        self,
+        path: Path,
+        key: BackboneKey,
+        rows: DatasetRows,
+        provenance: Mapping[str, Any],
+        *,
+        create: bool,
+    ) -> FeatureFile:
         with storage_errors(path):
             contents = _matching_contents(path, key, rows)
             if not create and contents is None:
@@ -211,8 +228,6 @@ class FeatureStore:
                 contents = read_contents(path)
             assert contents is not None
             file = FeatureFile(path, contents, writable=create)
-            if create and rows.shard:
-                join_if_complete(path.parent, rows.shard)
         with suppress(OSError):  # the folder may be read-only
             os.utime(path)  # the time of last use, for `stackkit features gc`
         return file
@@ -229,7 +244,7 @@ class FeatureStore:
         """Open all shards as one file; with `create`, missing ones are created, and their index."""
         shards = []
         for part in parts:
-            with self.open(key, part, provenance, create=create) as file:
+            with self._open_file(self._path(key, part), key, part, provenance, create=create) as file:
                 shards.append(file.contents)
         contents = joined(path, shards)
         with storage_errors(path):
@@ -242,6 +257,16 @@ def _readable(paths: Iterable[Path]) -> Iterator[Contents]:
     for path in paths:
         with suppress(StoreError, OSError):
             yield read_contents(path)
+
+
+def _is_plain(path: Path) -> bool:
+    return path.exists() and not is_index(path)
+
+
+def _is_complete(path: Path) -> bool:
+    with suppress(StoreError, OSError):
+        return is_whole(read_contents(path))
+    return False
 
 
 def _last_used(path: Path) -> tuple[float, Path]:

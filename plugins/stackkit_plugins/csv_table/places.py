@@ -73,6 +73,8 @@ def _possible(root: Location, row: Row) -> list[Location]:
 
 
 def _place(root: Location, path: str, where: str) -> Location:
+    if path.startswith("/"):
+        return Path(path)  # as `root / path` is with a root on disk
     if not is_url(path):
         return root / path
     if isinstance(root, RemotePath) and path.startswith(f"{root}/"):

@@ -12,6 +12,7 @@ from stackkit_plugins.image_folder.entries import Entry, LocalEntries, RemoteEnt
 from stackkit_plugins.shared.image_lists.names import is_one_line, one_form
 from stackkit_plugins.shared.image_lists.notes import counted
 from stackkit_plugins.shared.storage.listed import Listed
+from stackkit_plugins.shared.storage.listing import NAMELESS
 from stackkit_plugins.shared.storage.remote_path import Location, RemotePath
 
 
@@ -135,6 +136,8 @@ class Scan:
 
 def _unfit_name(name: str) -> str:
     """Return why a file or folder of this name is ignored wherever it is, or ""."""
+    if name == NAMELESS:
+        return "folders without a name (two slashes in a row)"
     if name.startswith("."):
         return "hidden files and folders"
     if is_housekeeping(name):

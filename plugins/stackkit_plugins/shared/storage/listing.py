@@ -23,6 +23,10 @@ _FEW = 3
 """With fewer named objects in a folder each is asked for, since the folder may have millions."""
 
 
+NAMELESS = "//"
+"""The name of a folder that has none, as that of "photos//heron.jpg" in "photos"."""
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A folder, or a file with what the listing says about it."""
@@ -112,6 +116,8 @@ def _entries(folder: RemotePath) -> list[Entry]:
         if is_file and info["name"] == path:
             raise NotADirectoryError("is a file")
         name = info["name"].removeprefix(start).rstrip("/")
+        if not is_file and not name and info["name"] == start:
+            found[NAMELESS, False] = Entry(NAMELESS, None)
         # Consoles of clouds mark folders by an empty object, whose name ends with "/".
         if name and name != path and "/" not in name and not (is_file and info["name"].endswith("/")):
             # A folder and an object may have the same name; images are objects.
@@ -121,7 +127,8 @@ def _entries(folder: RemotePath) -> list[Entry]:
 
 def _folders(found: Mapping[str, Sequence[Entry]]) -> Iterator[str]:
     for folder, entries in found.items():
-        yield from (f"{folder}/{entry.name}".lstrip("/") for entry in entries if entry.is_folder)
+        named = (entry.name for entry in entries if entry.is_folder and entry.name != NAMELESS)
+        yield from (f"{folder}/{name}".lstrip("/") for name in named)
 
 
 @contextmanager

@@ -76,6 +76,6 @@ def _refuse_secrets(text: str, what: str) -> None:
 def secret_in(url: str) -> str:
     """Return what in a URL may be secret, for messages; "" if nothing is."""
     user, at, _ = url.partition("://")[2].partition("/")[0].rpartition("@")
-    if at and ":" in user:
+    if at and (":" in user or url.startswith("http")):  # a token may be the user of a web server
         return "a password"
     return "a query (?...=), which may hold a token" if _QUERY.search(url) else ""
