@@ -11,6 +11,7 @@ from stackkit.api.errors import BundleError, WeightsError
 from stackkit.api.state import State
 from stackkit.bundle import (
     AccuracyRecord,
+    BackboneRecord,
     Bundle,
     Manifest,
     ProvenanceRecord,
@@ -48,6 +49,23 @@ LATER = ("updatable", "updates")
 """Entries of a manifest that models have which can be updated, or were."""
 
 
+def _networks(
+    model: Model, *, with_weights: bool
+) -> tuple[list[BackboneRecord], dict[str, bytes | Path]]:
+    """Return the records of the model's networks, and the files with their weights if requested."""
+    records, files = [], dict[str, bytes | Path]()
+    for each, revision in zip(model.backbones, model.revisions, strict=True):
+        record, weights = describe_network(each, make_backbone(each), with_weights=with_weights)
+        if record.revision != revision:
+            raise WeightsError(
+                f"{each.label} has changed since the model was fitted, from revision {revision!r} to "
+                f"{record.revision!r}; train it again"
+            )
+        records.append(record)
+        files |= weights
+    return records, files
+
+
 def save_model(model: Model, path: Path, *, with_weights: bool = False, overwrite: bool = False) -> str:
     """Write a model to a bundle.
 
@@ -82,17 +100,8 @@ def save_model(model: Model, path: Path, *, with_weights: bool = False, overwrit
         states[EXAMPLES] = model.examples.state()
     if model.images is not None:
         states[IMAGES] = model.images.state()
-    files: dict[str, bytes | Path] = dict(stack.files)
-    backbones = []
-    for each, revision in zip(model.backbones, model.revisions, strict=True):
-        record, weights = describe_network(each, make_backbone(each), with_weights=with_weights)
-        if record.revision != revision:
-            raise WeightsError(
-                f"{each.label} has changed since the model was fitted, from revision {revision!r} to "
-                f"{record.revision!r}; train it again"
-            )
-        backbones.append(record)
-        files |= weights
+    backbones, weights = _networks(model, with_weights=with_weights)
+    files: dict[str, bytes | Path] = {**stack.files, **weights}
     if model.examples:
         files |= model.examples.files()
     facts = model.facts

@@ -193,11 +193,8 @@ class FeatureStore:
         class list changes, there is a new file, and rows of known images are copied to it from every
         file of the same backbone setting. The same images under another text of the dataset, such as
         `root=bin/` for `root=bin`, are the same file. An older file of the dataset is removed only if
-        the new one has all its rows: an image that is missing or unreadable during one run keeps its
-        row.
-
-        Rows that are stored in shards stay there: missing shards are created, the file is all of them at
-        once, and their index is written when the last one is there.
+        the new one has all its rows: an image that is unreadable during one run keeps its row. Rows in
+        shards stay there: missing shards are created, and their index when the last one is there.
 
         """
         key, rows = self._setting(key), self._as_stored(key, rows)

@@ -65,10 +65,8 @@ class Factory:
         tokens : {"auto", "cls", "mean", "both"}
             What a transformer returns: what its own classifier would get, the class token, the mean of
             the patch tokens, or both.
-        device : {"auto", "cpu", "gpu"}
-            Where torch computes.
-        precision : {"float32", "mixed"}
-            In what a GPU computes.
+        device, precision : str
+            Where torch computes, "auto", "cpu" or "gpu"; and in what, "float32" or "mixed".
         seed : int
             Seed of random weights.
         model : str or None
