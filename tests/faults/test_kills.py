@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 HARNESS = Path(__file__).with_name("killing.py")
-KILLS = [24, pytest.param(200, marks=pytest.mark.slow)]
-FIT_KILLS = [8, pytest.param(30, marks=pytest.mark.slow)]
+KILLS = [12, pytest.param(200, marks=pytest.mark.slow)]
+FIT_KILLS = [4, pytest.param(30, marks=pytest.mark.slow)]
 CLI_KILLS = 5
 STALLING = """
 import os, time

@@ -242,7 +242,9 @@ def test_an_entry_point_without_a_module_is_reported(site: Site) -> None:
     assert record(host, "torn").stage == "import"
 
 
-def test_a_half_removed_distribution_is_reported(site: Site) -> None:
+@pytest.mark.parametrize("finder", ["importlib.metadata", "importlib_metadata"])
+def test_a_half_removed_distribution_is_reported(site: Site, finder: str) -> None:
+    pytest.importorskip(finder)  # the package replaces the finder of the standard library
     site.install("gone", OFFERS_COLOURS)
     site.install("acme", OFFERS_COLOURS)
     (site.folder / "gone-1.0.dist-info" / "METADATA").unlink()

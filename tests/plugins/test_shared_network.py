@@ -42,6 +42,7 @@ class Toy:
     loaded: list[str] = field(default_factory=list)
 
     name, label, reference, device, revision = "toy", "toy:file=1", "numpy", "cpu", "1"
+    precision = "float32"
     image_size, feature_dim, trained = 4, 3, True
 
     def load(self, engine: str, threads: int) -> Engine:

@@ -129,10 +129,10 @@ def worker_host(settings: Mapping[str, str], *, again: bool = False) -> Host:
     """
     key = tuple(sorted(settings.items()))
     if again or key not in _hosts:
+        loaded = {plugin.distribution for host in _hosts.values() for plugin in host.plugins}
         _hosts.clear()
         environ = {**os.environ, **settings}
-        forget_other_files(
-            environ
-        )  # a worker of a cluster meets the plugins of one command after another
+        # A worker of a cluster meets the plugins of one command after another.
+        forget_other_files(environ, loaded)
         _hosts[key] = load_host(environ=environ)
     return _hosts[key]

@@ -232,8 +232,12 @@ def _origin(distribution: Distribution | None) -> tuple[str, str, tuple[str, ...
     """Return a distribution's name, version and requirements."""
     if distribution is None:
         return "unknown", "", ()
-    metadata = distribution.metadata  # parsed again at each access
-    # A half-removed distribution has entry points but no METADATA: then there is no name.
+    # A half-removed distribution has entry points but no METADATA: then there is no name. The package
+    # importlib_metadata, which replaces the finder of the standard library, raises an error instead.
+    try:
+        metadata = distribution.metadata  # parsed again at each access
+    except FileNotFoundError:
+        return "unknown", "", ()
     name = str((metadata.get_all("Name") or ["unknown"])[0])
     version = str((metadata.get_all("Version") or [""])[0])
     return name, version, () if name == OWN_DISTRIBUTION else tuple(distribution.requires or ())

@@ -6,7 +6,7 @@ import errno
 import hashlib
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.machinery import SourceFileLoader
 from importlib.util import find_spec, module_from_spec, spec_from_loader
@@ -65,12 +65,19 @@ def plugin_files(environ: Mapping[str, str]) -> tuple[list[PluginFile], list[Plu
     return _read(named), _read(path for path in in_folder if path not in named)
 
 
-def forget_other_files(environ: Mapping[str, str]) -> None:
-    """Remove modules of files that `plugin_files` does not return: another file may have their name."""
+def forget_other_files(environ: Mapping[str, str], loaded: Collection[str]) -> None:
+    """Remove modules of files that `plugin_files` does not return: another file may have their name.
+
+    Only those among `loaded` are removed, paths as texts: others belong to somebody else.
+    """
     kept = {file.path for files in plugin_files(environ) for file in files}
     for name, module in list(sys.modules.items()):
         loader = getattr(module, "__dict__", {}).get("__loader__")
-        if isinstance(loader, _Loader) and loader.file.path not in kept:
+        if (
+            isinstance(loader, _Loader)
+            and loader.file.path not in kept
+            and str(loader.file.path) in loaded
+        ):
             del sys.modules[name]
 
 
