@@ -98,7 +98,10 @@ def test_list_plugins_shows_all_of_them_as_working(shell: Shell) -> None:
         assert origins[f"leaf-all/leaf-all-{kind}"] == "stackkit-leaf-all"
 
 
-@pytest.mark.parametrize("sort", EACH)
+@pytest.mark.parametrize(
+    "sort",
+    ["learner", *(pytest.param(each, marks=pytest.mark.slow) for each in SORTS if each != "learner")],
+)
 def test_the_commands_in_its_readme_work(sort: str, generated: Path, shell: Shell) -> None:
     page = (generated / f"stackkit-{plugin_of(sort)}" / "README.md").read_text()
     run, check = (line for line in page.splitlines() if line.startswith("stackkit "))

@@ -294,7 +294,7 @@ def both_ways(keras, monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(name, marks=[] if name == "efficientnet-b0" else pytest.mark.slow)
+        pytest.param(name, marks=[] if name == "mobilenet-v3-small" else pytest.mark.slow)
         for name in BY_NAME
     ],
 )
