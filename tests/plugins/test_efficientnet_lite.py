@@ -30,7 +30,8 @@ def golden(shared_data: Path) -> dict[str, np.ndarray]:
 def test_it_passes_all_checks():
     """With its real weights. MobileNet passes the same checks of the same class in every run.
 
-    The check of the revision with all engines is run on MobileNet only. On smaller images: other tests compare features at the size of the published network.
+    The check of the revision with all engines is run on MobileNet only. On smaller images: other tests
+    compare features at the size of the published network.
     """
     text = "efficientnet-lite0:engine=tensorflow,size=96"
     assert broken("efficientnet-lite", text, but=["telling-revision"]) == {}
