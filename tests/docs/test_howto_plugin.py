@@ -80,8 +80,8 @@ def steps(shell: Shell) -> list[Step]:
         if path:
             (where / path).write_text(text, encoding="utf-8")
         elif language == "sh":
-            # pip would make an environment for the build alone, which takes as long as the rest.
-            build = "export PIP_NO_BUILD_ISOLATION=0\n" if "pip wheel" in text else ""
+            # pip would make an environment for each build alone, which takes as long as the rest.
+            build = "export PIP_NO_BUILD_ISOLATION=0\n" if text.startswith("pip") else ""
             printed = shell.run(f"{build}cd '{where}'\n{text}\npwd >{shell.home}/where").stdout
             where = Path((shell.home / "where").read_text().strip())
             steps.append(Step(text, printed, ""))

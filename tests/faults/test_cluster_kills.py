@@ -87,6 +87,7 @@ def test_workers_killed_in_mid_batch_lose_and_repeat_nothing_that_was_committed(
         harness.require_nothing_lost_or_repeated(expected)
 
 
+@pytest.mark.slow
 def test_a_command_that_is_killed_leaves_the_workers_free_and_the_next_one_resumes(
     cluster: DaskProcesses, runs: Runs, tmp_path: Path, expected: NDArray[np.float32]
 ) -> None:

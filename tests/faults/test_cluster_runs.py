@@ -74,7 +74,8 @@ def test_an_image_that_ends_its_worker_is_listed_and_all_others_are_stored(
     require_same(store, expected, missing={100})
 
 
-@pytest.mark.parametrize("presses", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("presses", [1, 2])
 def test_ctrl_c_keeps_what_is_committed_and_the_workers_serve_the_next_command(
     cluster: DaskProcesses,
     runs: Runs,
