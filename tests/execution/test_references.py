@@ -1,11 +1,15 @@
 """Workers that live longer than one command: each command finds the plugins that it was started with."""
 
+import hashlib
+
 import pytest
+from support.installing import site_with_stackkit
 from support.toys_on_workers import PLUGIN, forget_plugins
 
 from stackkit.api.errors import PluginError
 from stackkit.execution.references import ComponentReference, host_settings, worker_host
 from stackkit.host.registry import Registry
+from stackkit.utils.versions import source_digest
 
 
 @pytest.fixture(autouse=True)
@@ -42,3 +46,20 @@ def test_the_next_command_may_name_an_edited_plugin_or_another_one_of_the_same_n
         reference.resolve_on_worker(settings)
     settings, other = named(tmp_path / "two" / "worker_toys.py", monkeypatch)
     assert other.resolve_on_worker(settings).component.distribution.startswith(str(tmp_path / "two"))
+
+
+def test_a_worker_whose_installed_plugin_is_exchanged_still_says_what_it_runs(tmp_path, monkeypatch):
+    with site_with_stackkit(tmp_path, monkeypatch) as site:
+        code = """
+            from stackkit.api import LearnerSpec, hookimpl
+
+            @hookimpl
+            def stackkit_learners():
+                return [LearnerSpec(name="upgraded", summary="", factory="upgraded_toy:Learner")]
+        """
+        site.install("upgraded-toy", code)
+        worker_host(host_settings(), again=True)
+        path = tmp_path / "upgraded_toy.py"
+        ran = path.read_bytes()
+        path.write_bytes(ran + b"\n# a newer version")
+        assert source_digest("upgraded_toy") == hashlib.blake2b(ran, digest_size=16).hexdigest()

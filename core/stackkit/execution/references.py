@@ -14,6 +14,7 @@ from stackkit.host.discovery import DISABLED, SELECTED
 from stackkit.host.host import Host, load_host
 from stackkit.host.registry import Registry
 from stackkit.host.single_file import forget_other_files, named_files
+from stackkit.utils.versions import dependency_versions, source_digest
 
 _hosts: dict[tuple[tuple[str, str], ...], Host] = {}
 """The plugins of this process, by the settings that they were loaded with; one entry at most."""
@@ -135,4 +136,17 @@ def worker_host(settings: Mapping[str, str], *, again: bool = False) -> Host:
         # A worker of a cluster meets the plugins of one command after another.
         forget_other_files(environ, loaded)
         _hosts[key] = load_host(environ=environ)
+        _note_code(_hosts[key])
     return _hosts[key]
+
+
+def _note_code(host: Host) -> None:
+    """Read now what tells code and versions apart: both are kept, as modules are once they are imported.
+
+    If files were exchanged while a worker runs, it would otherwise claim to have what is in them.
+    """
+    source_digest("stackkit")
+    for component in host.components:
+        dependency_versions(component.distribution)
+        if not component.code:  # which tells a single file
+            source_digest(component.spec.factory.partition(":")[0])
