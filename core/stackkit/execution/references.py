@@ -38,6 +38,9 @@ class ComponentReference:
         Where the component comes from.
     is_own : bool
         Whether it is part of stackkit.
+    weights_file, weights_file_of_boxes : str
+        Paths of weights that came inside a model, see `ConfiguredComponent`; "" for none. A worker that
+        does not see such a file takes its own one: its features must have the same key.
 
     """
 
@@ -48,6 +51,8 @@ class ComponentReference:
     distribution: str
     version: str
     is_own: bool
+    weights_file: str = ""
+    weights_file_of_boxes: str = ""
 
     @classmethod
     def of(cls, component: ConfiguredComponent) -> ComponentReference:
@@ -62,6 +67,8 @@ class ComponentReference:
             distribution=source.distribution,
             version=source.version,
             is_own=source.is_own,
+            weights_file=str(component.weights_file or ""),
+            weights_file_of_boxes=str((component.boxes and component.boxes.weights_file) or ""),
         )
 
     def resolve_on_worker(self, settings: Mapping[str, str]) -> ConfiguredComponent:
@@ -97,7 +104,8 @@ class ComponentReference:
                 f"{self.kind} {source.qualified_name} comes from {source.distribution} "
                 f"{source.version}, not from {self.distribution} {self.version}; {self._remedy}"
             )
-        return found
+        boxes = found.boxes and _with_weights(found.boxes, self.weights_file_of_boxes)
+        return _with_weights(replace(found, boxes=boxes), self.weights_file)
 
     @property
     def _remedy(self) -> str:
@@ -105,6 +113,11 @@ class ComponentReference:
             return f"{self.distribution} must be the same file there"
         extra = " and its dependencies" if self.is_own else ""
         return f"install it{extra} there: pip install {self.distribution}=={self.version}"
+
+
+def _with_weights(component: ConfiguredComponent, file: str) -> ConfiguredComponent:
+    path = Path(file)
+    return replace(component, weights_file=path) if file and path.is_file() else component
 
 
 def host_settings() -> dict[str, str]:
