@@ -406,7 +406,9 @@ def test_a_worker_with_another_plugin_is_named_with_a_remedy(registry, far, chan
 def test_a_worker_with_other_code_of_stackkit_fits_nothing(registry):
     ours = reference_to(registry.one("learner", "lda").component)
     theirs = replace(ours, packages=tuple(re.sub(r"code \w+", "code 0", each) for each in ours.packages))
-    text = r"has stackkit \S+ with code \w+, and this run uses stackkit \S+ with code 0: install the same"
+    text = (
+        r"has stackkit \S+ with code \w+, and this run uses stackkit \S+ with code 0: install the same"
+    )
     with pytest.raises(ExecutorError, match=text):
         component_of(theirs)
 
