@@ -2,6 +2,7 @@
 
 import gc
 import os
+import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import closing
@@ -27,12 +28,14 @@ from stackkit.evaluation.fit_plan import FitPlan
 from stackkit.evaluation.folds import stratified_folds
 from stackkit.evaluation.learner_fit import LearnerFit
 from stackkit.evaluation.learning_curve import learning_curve
+from stackkit.evaluation.on_workers.components import component_of, reference_to
 from stackkit.evaluation.scheduler import Batch, FitScheduler
 from stackkit.host.configured_component import ConfiguredComponent
 from stackkit.host.host import load_host
 from stackkit.host.registry import Registry
 from stackkit.model.fitting import StackFitting
 from stackkit.store.joined_rows import JoinedRows
+from stackkit.utils.versions import source_digest
 from stackkit_plugins.processes.executor import ProcessesExecutor
 
 LEARNERS = """
@@ -400,6 +403,16 @@ def test_a_worker_with_another_plugin_is_named_with_a_remedy(registry, far, chan
         run_fits(scheduler(far), [one_fit(learner)])
 
 
+def test_a_worker_with_other_code_of_stackkit_fits_nothing(registry):
+    ours = reference_to(registry.one("learner", "lda").component)
+    theirs = replace(ours, packages=tuple(re.sub(r"code \w+", "code 0", each) for each in ours.packages))
+    text = (
+        r"has stackkit \S+ with code \w+, and this run uses stackkit \S+ with code 0: install the same"
+    )
+    with pytest.raises(ExecutorError, match=text):
+        component_of(theirs)
+
+
 def test_a_single_file_that_has_changed_is_loaded_again(registry, far, plugin, tmp_path):
     before = plugin.read_text()
     fit = one_fit(registry.one("learner", "counted:folder=" + str(tmp_path)))
@@ -414,6 +427,24 @@ def test_a_single_file_that_has_changed_is_loaded_again(registry, far, plugin, t
     finally:
         plugin.write_text(before)
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_worker_that_has_read_an_earlier_form_of_a_single_file_finds_the_edited_one(plugin, tmp_path):
+    before, edited = plugin.read_text(), plugin.read_text() + "\n# edited\n"
+    try:
+        references = []
+        for text in (before, edited):  # what two commands say, each a process of its own
+            plugin.write_text(text)
+            source_digest.cache_clear()
+            learner = Registry(host=load_host()).one("learner", "counted").component
+            references.append(reference_to(learner))
+        plugin.write_text(before)
+        source_digest.cache_clear()
+        component_of(references[0])
+        plugin.write_text(edited)
+        assert component_of(references[1]).code == references[1].code
+    finally:
+        plugin.write_text(before)
 
 
 def test_a_fit_whose_worker_dies_is_run_by_another(registry, processes, tmp_path):

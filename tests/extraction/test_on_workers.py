@@ -148,9 +148,16 @@ def test_networks_are_prepared_later_if_no_sample_image_can_be_decoded(
         photograph(photographs, number).write_bytes(b"no image")
     texts = ["quarters:pooling=mean+max,views=attention"]
     here, expected = run(photographs, FeatureStore(tmp_path / "here"), texts)
-    there, found = run(photographs, FeatureStore(tmp_path / "there"), texts, processes)
+    store = FeatureStore(tmp_path / "there")
+    there, found = run(photographs, store, texts, processes)
     same(found, expected)
     assert there == here
+    dataset, named = dataset_in(photographs), backbones_of(*texts)
+    rows, _ = fingerprints("photographs", dataset, SilentReporter())
+    (origin,) = read_contents(store.path(named[0].key, rows)).provenance
+    assert origin["component"]["name"] == "worker_toys/quarters"
+    with pytest.raises(ExtractionError, match="returns other features for the same image"):
+        run(photographs, store, ["mixing"], processes)
 
 
 def test_rows_that_were_stored_before_the_disk_failed_are_not_computed_again(

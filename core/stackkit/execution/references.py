@@ -14,6 +14,7 @@ from stackkit.host.discovery import DISABLED, SELECTED
 from stackkit.host.host import Host, load_host
 from stackkit.host.registry import Registry
 from stackkit.host.single_file import forget_other_files, named_files
+from stackkit.utils.versions import dependency_versions, source_digest
 
 _hosts: dict[tuple[tuple[str, str], ...], Host] = {}
 """The plugins of this process, by the settings that they were loaded with; one entry at most."""
@@ -37,6 +38,9 @@ class ComponentReference:
         Where the component comes from.
     is_own : bool
         Whether it is part of stackkit.
+    weights_file, weights_file_of_boxes : str
+        Paths of weights that came inside a model, see `ConfiguredComponent`; "" for none. A worker that
+        does not see such a file takes its own one: its features must have the same key.
 
     """
 
@@ -47,6 +51,8 @@ class ComponentReference:
     distribution: str
     version: str
     is_own: bool
+    weights_file: str = ""
+    weights_file_of_boxes: str = ""
 
     @classmethod
     def of(cls, component: ConfiguredComponent) -> ComponentReference:
@@ -61,6 +67,8 @@ class ComponentReference:
             distribution=source.distribution,
             version=source.version,
             is_own=source.is_own,
+            weights_file=str(component.weights_file or ""),
+            weights_file_of_boxes=str((component.boxes and component.boxes.weights_file) or ""),
         )
 
     def resolve_on_worker(self, settings: Mapping[str, str]) -> ConfiguredComponent:
@@ -96,7 +104,8 @@ class ComponentReference:
                 f"{self.kind} {source.qualified_name} comes from {source.distribution} "
                 f"{source.version}, not from {self.distribution} {self.version}; {self._remedy}"
             )
-        return found
+        boxes = found.boxes and _with_weights(found.boxes, self.weights_file_of_boxes)
+        return _with_weights(replace(found, boxes=boxes), self.weights_file)
 
     @property
     def _remedy(self) -> str:
@@ -104,6 +113,11 @@ class ComponentReference:
             return f"{self.distribution} must be the same file there"
         extra = " and its dependencies" if self.is_own else ""
         return f"install it{extra} there: pip install {self.distribution}=={self.version}"
+
+
+def _with_weights(component: ConfiguredComponent, file: str) -> ConfiguredComponent:
+    path = Path(file)
+    return replace(component, weights_file=path) if file and path.is_file() else component
 
 
 def host_settings() -> dict[str, str]:
@@ -135,4 +149,17 @@ def worker_host(settings: Mapping[str, str], *, again: bool = False) -> Host:
         # A worker of a cluster meets the plugins of one command after another.
         forget_other_files(environ, loaded)
         _hosts[key] = load_host(environ=environ)
+        _note_code(_hosts[key])
     return _hosts[key]
+
+
+def _note_code(host: Host) -> None:
+    """Read now what tells code and versions apart: both are kept, as modules are once they are imported.
+
+    If files were exchanged while a worker runs, it would otherwise claim to have what is in them.
+    """
+    source_digest("stackkit")
+    for component in host.components:
+        dependency_versions(component.distribution)
+        if not component.code:  # which tells a single file
+            source_digest(component.spec.factory.partition(":")[0])

@@ -28,8 +28,7 @@ class SharedFolder:
     def __init__(self) -> None:
         _remove_leftovers()
         self.path = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{_user()}-"))
-        self._owner = (self.path / _OWNER).open("wb")
-        _try_lock(self._owner)
+        self._owner = _locked(self.path / _OWNER)
 
     def write(self, value: Any) -> str:
         """Write a value to a new file, and return the file's path."""
@@ -73,6 +72,19 @@ def _is_abandoned(owner: Path) -> bool:
             return _try_lock(file)
     except OSError:  # about to be made, just removed, or of another user
         return False
+
+
+def _locked(owner: Path) -> IO[bytes]:
+    """Make the file that says that a folder is in use."""
+    if sys.platform == "win32":
+        return owner.open("wb")
+    # It is locked before it has its name: another process that starts at the same moment would take a
+    # folder whose owner is not locked for a leftover.
+    made = owner.with_suffix(".new")
+    file = made.open("wb")
+    _try_lock(file)
+    made.rename(owner)
+    return file
 
 
 def _try_lock(file: IO[bytes]) -> bool:

@@ -5,12 +5,14 @@ import signal
 import sys
 import threading
 from pathlib import Path
+from typing import IO
 
 import pytest
 from support.driving import driver, has_ended, workers_of
 
 from stackkit.api import ExecutorError, WorkerDiedError
 from stackkit.testing import worker_tasks as tasks
+from stackkit_plugins.processes import shared_files
 from stackkit_plugins.processes.executor import ProcessesExecutor
 from stackkit_plugins.processes.shared_files import SharedFolder
 
@@ -50,6 +52,23 @@ def test_workers_end_with_a_driver_that_is_killed_and_the_next_one_removes_its_f
     assert list(tmp_path.iterdir()) == [folder.path]
     folder.close()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_command_that_starts_at_the_same_moment_leaves_the_folder_of_another_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    lock = shared_files._try_lock
+
+    def late(file: IO[bytes]) -> bool:
+        monkeypatch.setattr(shared_files, "_try_lock", lock)
+        SharedFolder().close()  # as another process may do before the file is locked
+        return lock(file)
+
+    monkeypatch.setattr(shared_files, "_try_lock", late)
+    folder = SharedFolder()
+    assert Path(folder.write(3)).exists()
+    folder.close()
 
 
 def test_a_value_is_mapped_into_the_memory_of_workers_and_errors_say_how_they_ended(

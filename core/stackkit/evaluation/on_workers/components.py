@@ -6,6 +6,7 @@ import os
 import platform
 from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 
 from stackkit import __version__
 from stackkit.api.errors import ExecutorError
@@ -29,9 +30,9 @@ class Reference:
     distribution, version, code, altered : str
         As in `Component`.
     source : str
-        Digest of the plugin's Python files.
+        Digest of the plugin's Python files, or "" if `code` says it.
     packages : tuple of str
-        stackkit, and what the distribution requires, with versions.
+        Python, stackkit with a digest of its code, and what the distribution requires, with versions.
 
     """
 
@@ -56,9 +57,21 @@ def reference_to(component: Component) -> Reference:
         version=component.version,
         code=component.code,
         altered=component.altered,
-        source=source_digest(component.spec.factory.partition(":")[0]),
-        packages=(f"stackkit {__version__}", *dependency_versions(component.distribution)),
+        source=_source(component),
+        packages=(
+            f"Python {'.'.join(platform.python_version_tuple()[:2])}",
+            f"stackkit {__version__} with code {source_digest('stackkit')[:12]}",
+            *dependency_versions(component.distribution),
+        ),
     )
+
+
+def _source(component: Component) -> str:
+    module = component.spec.factory.partition(":")[0]
+    # A process keeps the digest of a module's name, and a worker meets one command after another, whose
+    # files may have the same name.
+    is_file = component.code and module == Path(component.distribution).stem
+    return "" if is_file else source_digest(module)
 
 
 @cache

@@ -122,8 +122,10 @@ class Workers:
             self._settings[number] = [each.settings for w in workers if (each := w.readiness[number])]
             if ready := combined(workers, number):
                 readiness |= {each: ready for each in networks.passes if one.backbone in each.members}
-        readable = frozenset().union(*(worker.readable for worker in workers))
-        return replace(networks, readiness=readiness, readable=readable)
+        # Images after those of the sample were not tried, and their rows need an origin, too.
+        untried = {row for rows in pending.values() for row in rows[SAMPLES : SAMPLES + 1]}
+        readable = untried.union(*(worker.readable for worker in workers))
+        return replace(networks, readiness=readiness, readable=frozenset(readable))
 
     def _job_of(self, sets: Sequence[FeatureSet], pending: Mapping[str, list[int]]) -> ExtractionJob:
         order = [each.key for each in feature_sets(self.backbones)]

@@ -27,7 +27,12 @@ from stackkit.extraction.on_workers.job import (
 )
 from stackkit.extraction.on_workers.worker_versions import difference, worker_versions
 from stackkit.extraction.passes import Pass
-from stackkit.extraction.ready_networks import SAMPLE_IMAGES, ready_networks, sample_images
+from stackkit.extraction.ready_networks import (
+    SAMPLE_IMAGES,
+    ReadyNetworks,
+    ready_networks,
+    sample_images,
+)
 from stackkit.extraction.row_independence import require_independent_rows
 
 _ONE_AT_A_TIME = threading.RLock()
@@ -126,10 +131,7 @@ class Session:
             self._networks = ready_networks(
                 decoder, self._sets, sample, self._messages.append, expected=self._expected
             )
-        for each in self._networks.readiness:
-            if each.backbone.code:  # third-party
-                images = sample_images(self._networks.decoded, each.backbone)
-                require_independent_rows(each.backbone, images)
+        _require_independent(self._networks)
         self._networks.decoded.clear()
 
     def readiness(self) -> WorkerReadiness:
@@ -214,6 +216,7 @@ class Session:
             ready = ready_networks(
                 decoder, self._sets, left, self._messages.append, expected=self._expected
             )
+            _require_independent(ready)
             replaced = {id(member) for each in ready.passes for member in each.members}
             kept = [each for each in self._networks.passes if id(each.members[0]) not in replaced]
             self._networks = replace(
@@ -221,6 +224,13 @@ class Session:
                 passes=[*kept, *ready.passes],
                 readiness={**self._networks.readiness, **ready.readiness},
             )
+
+
+def _require_independent(networks: ReadyNetworks) -> None:
+    """Refuse third-party backbones whose features of an image depend on other images."""
+    for each in networks.readiness:
+        if each.backbone.code:  # third-party
+            require_independent_rows(each.backbone, sample_images(networks.decoded, each.backbone))
 
 
 def _sets_of(job: ExtractionJob) -> list[FeatureSet]:

@@ -39,7 +39,7 @@ def difference(there: Mapping[str, str], here: Mapping[str, str]) -> str:
         if package.startswith("code of"):
             return (
                 f"has stackkit {__version__} with other {package} than where the run was started; "
-                "install the same there"
+                "install the same there, and start the worker again"
             )
         remedy = f"run there: pip install {package.lower()}=={ours}"
         if package == "Python":
