@@ -94,7 +94,7 @@ def test_no_interval_depends_on_the_order_of_the_images_or_leaves_its_range(tabl
 @given(tables())
 def test_swapping_two_rows_mirrors_the_interval_of_their_difference(table):
     (first, second), groups = table[0].T, table[1]
-    if first.sum() != second.sum():
+    if abs(first.sum() - second.sum()) > 1e-9:  # rows of the same accuracy have no first one
         low, high = difference_interval(first, second, groups=groups, draws=200)
         assert difference_interval(second, first, groups=groups, draws=200) == (-high, -low)
 
