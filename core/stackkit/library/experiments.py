@@ -83,15 +83,12 @@ def run(
         "with_examples": with_examples,
         "licence": licence,
     }
-    if not save and (without := next(filter(of_model.get, of_model), None)):
-        name = "save_aggregator" if without == "aggregator" else without
-        raise UsageError(f"{name} needs save, the file of the model")
+    saving = _saving(save, of_model, overwrite=overwrite)
     registry = installed()
     recipe = recipe_of(dataset_text(dataset, registry), options, signature(run).parameters)
     store = store_of(options)
-    folder, saving = user_path(out) if out else None, None
-    if save:
-        saving = Saving(path=user_path(save), overwrite=overwrite, **of_model)
+    folder = user_path(out) if out else None
+    if saving:
         saving.check()
     steps = Steps(outputs=Outputs(fits=fits_dir(), folder=folder))
     shown = reporter or SilentReporter()
@@ -108,6 +105,18 @@ def run(
             _record(found, folder, shown, overwrite=overwrite, html=html)
     model = LoadedModel(trained.model, device=recipe.device, threads=recipe.threads) if trained else None
     return RunReport(found, model)
+
+
+def _saving(
+    save: str | os.PathLike[str] | None, of_model: dict[str, Any], *, overwrite: bool
+) -> Saving | None:
+    """Return how the model is saved; raises UsageError for arguments that need `save` without it."""
+    if save:
+        return Saving(path=user_path(save), overwrite=overwrite, **of_model)
+    if without := next(filter(of_model.get, of_model), None):
+        name = "save_aggregator" if without == "aggregator" else without
+        raise UsageError(f"{name} needs save, the file of the model")
+    return None
 
 
 def _record(

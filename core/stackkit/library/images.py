@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import glob
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -13,6 +14,7 @@ from PIL import Image
 
 from stackkit.api.errors import UsageError
 from stackkit.api.paths import user_path
+from stackkit.prediction.image_sources import find_images
 
 OneImage: TypeAlias = "str | os.PathLike[str] | bytes | Image.Image | NDArray[np.uint8]"
 """A path, the content of an image file, a Pillow image, or pixels."""
@@ -133,3 +135,15 @@ def _refused(image: Any, name: str = "images") -> UsageError:
     return UsageError(
         f"{name} must be a path, bytes, a Pillow image or a uint8 array, got {type(image).__name__}"
     )
+
+
+def expanded(image: GivenImage) -> Sequence[GivenImage]:
+    """Return the images in a folder or of a pattern; any other image as it is."""
+    if not isinstance(image.source, str):
+        return [image]
+    is_folder = os.path.isdir(image.source)  # noqa: PTH112 - Path.is_dir raises on links to themselves
+    is_pattern = glob.has_magic(image.source) and not os.path.lexists(image.source)
+    if not (is_folder or is_pattern):
+        return [image]
+    found = find_images([image.source]).paths
+    return [GivenImage(name=each, source=each) for each in found]

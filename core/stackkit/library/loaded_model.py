@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,12 +19,11 @@ from stackkit.library.arguments import recipe_of, store_of
 from stackkit.library.components import dataset_text, installed
 from stackkit.library.expected_accuracy import ExpectedAccuracy
 from stackkit.library.html import listed, table
-from stackkit.library.images import GivenImage, OneImage, given_images
+from stackkit.library.images import GivenImage, OneImage, expanded, given_images
 from stackkit.library.predictions import Predictions
 from stackkit.model.model import Model
 from stackkit.model.saved import load_model, save_model
 from stackkit.prediction.image_list import ImageList
-from stackkit.prediction.image_sources import find_images
 from stackkit.prediction.predictor import Predictor
 from stackkit.prediction.record import Prediction
 from stackkit.recipe import LOCAL
@@ -125,24 +123,11 @@ class LoadedModel:
         """
         if on_error not in ("raise", "skip"):
             raise UsageError(f"on_error must be 'raise' or 'skip', got {on_error!r}")
-        given = [each for one in given_images(images) for each in _expanded(one)]
+        given = [each for one in given_images(images) for each in expanded(one)]
         predictor = self._predictor.asking(
             top=top, min_confidence=min_confidence, target_precision=target_precision
         )
-
-        def read(number: int) -> Image.Image:
-            source = given[number].source
-            if isinstance(source, Image.Image):
-                return rgb_of(source, predictor.pixels)
-            return predictor.read(Path(source) if isinstance(source, str) else source)
-
-        listed_images = ImageList(sources=[each.name for each in given], read=read)
-        found = list(predictor.stream(listed_images, strict=on_error == "raise"))
-        return Predictions(
-            records=tuple(each for each in found if isinstance(each, Prediction)),
-            failed=tuple(each for each in found if isinstance(each, FailedImage)),
-            acceptance=predictor.acceptance,
-        )
+        return _predictions(predictor, _listed(given, predictor), strict=on_error == "raise")
 
     def warm(self) -> None:
         """Open the networks now, so that the first image waits for nothing."""
@@ -287,13 +272,22 @@ def load(
     return LoadedModel(model, device=device, threads=threads, reporter=reporter)
 
 
-def _expanded(image: GivenImage) -> Sequence[GivenImage]:
-    """Return the images in a folder or of a pattern; any other image as it is."""
-    if not isinstance(image.source, str):
-        return [image]
-    is_folder = os.path.isdir(image.source)  # noqa: PTH112 - Path.is_dir raises on links to themselves
-    is_pattern = glob.has_magic(image.source) and not os.path.lexists(image.source)
-    if not (is_folder or is_pattern):
-        return [image]
-    found = find_images([image.source]).paths
-    return [GivenImage(name=each, source=each) for each in found]
+def _predictions(predictor: Predictor, images: ImageList, *, strict: bool) -> Predictions:
+    found = list(predictor.stream(images, strict=strict))
+    return Predictions(
+        records=tuple(each for each in found if isinstance(each, Prediction)),
+        failed=tuple(each for each in found if isinstance(each, FailedImage)),
+        acceptance=predictor.acceptance,
+    )
+
+
+def _listed(given: Sequence[GivenImage], predictor: Predictor) -> ImageList:
+    """Return images that a predictor reads one by one."""
+
+    def read(number: int) -> Image.Image:
+        source = given[number].source
+        if isinstance(source, Image.Image):
+            return rgb_of(source, predictor.pixels)
+        return predictor.read(Path(source) if isinstance(source, str) else source)
+
+    return ImageList(sources=[each.name for each in given], read=read)

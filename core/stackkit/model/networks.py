@@ -47,18 +47,15 @@ def describe_network(
         If the weights are missing, or are several files.
 
     """
-    files: dict[str, Path] = {}
-    with component.blamed():
-        # Not `key`, whose digest of the code differs by versions of packages.
+    with component.blamed():  # not `key`, whose digest of the code differs by versions of packages
         key, trained = network.declared_key, network.backbone.trained
-    boxes = None
+    boxes, files = None, dict[str, Path]()
     if component.boxes and network.boxes:
         boxes, files = describe_network(component.boxes, network.boxes, with_weights=with_weights)
     path = _weights_file(component, network, needed=with_weights and trained)
-    weights = None
-    if path:
-        weights = _weights_record(path, source=_source(component), is_member=with_weights)
-        files |= {weights.member: path} if with_weights else {}
+    weights = _weights_record(path, source=_source(component), is_member=with_weights) if path else None
+    if path and weights and with_weights:
+        files[weights.member] = path
     record = BackboneRecord(
         component=component_record(component),
         revision=key.revision,

@@ -66,6 +66,16 @@ def _networks(
     return records, files
 
 
+def _states_beside(model: Model) -> dict[str, State]:
+    """Return the states of what a model has besides its stack."""
+    states = {name: getattr(model, name).state() for name in FIGURES}
+    if model.examples:
+        states[EXAMPLES] = model.examples.state()
+    if model.images is not None:
+        states[IMAGES] = model.images.state()
+    return states
+
+
 def save_model(model: Model, path: Path, *, with_weights: bool = False, overwrite: bool = False) -> str:
     """Write a model to a bundle.
 
@@ -95,15 +105,10 @@ def save_model(model: Model, path: Path, *, with_weights: bool = False, overwrit
 
     """
     stack = saved_stack(model.stack)
-    states = stack.states | {name: getattr(model, name).state() for name in FIGURES}
-    if model.examples:
-        states[EXAMPLES] = model.examples.state()
-    if model.images is not None:
-        states[IMAGES] = model.images.state()
+    states = stack.states | _states_beside(model)
     backbones, weights = _networks(model, with_weights=with_weights)
-    files: dict[str, bytes | Path] = {**stack.files, **weights}
-    if model.examples:
-        files |= model.examples.files()
+    examples = model.examples.files() if model.examples else {}
+    files: dict[str, bytes | Path] = {**stack.files, **weights, **examples}
     facts = model.facts
     accuracy, provenance = facts.get("accuracy"), facts.get("provenance")
     manifest = Manifest(

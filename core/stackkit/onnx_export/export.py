@@ -15,6 +15,7 @@ from stackkit.api.reporter import Reporter, SilentReporter
 from stackkit.bundle import check_target, open_bundle
 from stackkit.extraction.decoding import reason
 from stackkit.host.registry import Registry
+from stackkit.model.model import Model
 from stackkit.model.saved import load_model
 from stackkit.onnx_export.check import Agreement, check_graph
 from stackkit.onnx_export.classifiers import states_in
@@ -77,10 +78,8 @@ def export_onnx(
 
     Parameters
     ----------
-    bundle : Path
-        The model.
-    path : Path
-        The ONNX file. Until it is complete and checked, nothing has this name.
+    bundle, path : Path
+        The model, and the ONNX file. Until that is complete and checked, nothing has its name.
     registry : Registry
         The installed components.
     images : sequence of str
@@ -105,15 +104,7 @@ def export_onnx(
     require_packages()
     check_target(path, overwrite=overwrite)
     model = load_model(bundle, registry, trust=trust)
-    with open_bundle(bundle) as opened:
-        states = states_in(opened)
-    reporter = reporter or SilentReporter()
-    predictor = Predictor(model, reporter=reporter)
-    for warning in model.facts["warnings"]:
-        reporter.message(f"warning: {warning}")
-    seen = _images(_chosen(images), predictor, reporter) if images else _made_up()
-    content = model_graph(model, states, open_backbones(model.backbones, model.revisions))
-    agreement = check_graph(content, predictor, seen)
+    content, agreement = _checked_graph(model, bundle, images, reporter or SilentReporter())
     with atomic_write(path) as temporary:
         temporary.write_bytes(content)
     return Exported(
@@ -123,6 +114,20 @@ def export_onnx(
         agreement=agreement,
         made_up=not images,
     )
+
+
+def _checked_graph(
+    model: Model, bundle: Path, images: Sequence[str], reporter: Reporter
+) -> tuple[bytes, Agreement]:
+    """Return the graph of a model, and how well its answers agree with the model's own."""
+    with open_bundle(bundle) as opened:
+        states = states_in(opened)
+    predictor = Predictor(model, reporter=reporter)
+    for warning in model.facts["warnings"]:
+        reporter.message(f"warning: {warning}")
+    seen = _images(_chosen(images), predictor, reporter) if images else _made_up()
+    content = model_graph(model, states, open_backbones(model.backbones, model.revisions))
+    return content, check_graph(content, predictor, seen)
 
 
 def require_packages() -> None:

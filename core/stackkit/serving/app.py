@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,15 +82,8 @@ def create_app(
         yield
         await run_in_threadpool(batcher.close)
 
-    app = FastAPI(
-        # The schema is answered without the token, which protects what is known about the model.
-        title="stackkit" if access.token else f"stackkit: {about.name}",
-        version=__version__,
-        docs_url=None,  # FastAPI's pages load scripts from another server
-        redoc_url=None,
-        redirect_slashes=False,
-        lifespan=lifespan,
-    )
+    # The schema is answered without the token, which protects what is known about the model.
+    app = _bare_app("stackkit" if access.token else f"stackkit: {about.name}", lifespan)
     metrics.watch(batcher)
     _answer_errors_as_json(app)
     secret = [] if access.token is None else [Depends(HTTPBearer(auto_error=False))]
@@ -101,6 +94,18 @@ def create_app(
     page = add_page(app)
     paths = frozenset({"/predict", "/model", "/health", "/metrics", "/openapi.json", "/examples"}) | page
     return Guard(app, access, metrics, paths, crashed)
+
+
+def _bare_app(title: str, lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) -> FastAPI:
+    """Return an application without endpoints."""
+    return FastAPI(
+        title=title,
+        version=__version__,
+        docs_url=None,  # FastAPI's pages load scripts from another server
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=lifespan,
+    )
 
 
 def _add_predict(app: FastAPI, answerer: Answerer, limits: Limits, secret: Sequence[Any]) -> None:
